@@ -1,0 +1,34 @@
+"""Segment Anything for scientific images, inside napari."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+try:
+    __version__ = version("napari-sam")
+except PackageNotFoundError:  # a source tree that is not installed
+    __version__ = "0+unknown"
+
+_EXPORTS = {
+    "AnnotationSession": "napari_sam.workflows.interactive",
+    "ImageEmbedding": "napari_sam.ops.types",
+    "MaskPrediction": "napari_sam.ops.types",
+    "Predictor": "napari_sam.inference.predictor",
+    "Prompts": "napari_sam.ops.types",
+    "load_model": "napari_sam.inference.predictor",
+}
+
+__all__ = ["__version__", *sorted(_EXPORTS)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: torch alone costs seconds."""
+    if name in _EXPORTS:
+        return getattr(import_module(_EXPORTS[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

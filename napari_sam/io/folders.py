@@ -1,0 +1,97 @@
+"""Folders of images with label images, as training and evaluation read them.
+
+A folder holds one or several kinds of image::
+
+    FOLDER/<kind>/images/<name>.png      FOLDER/<kind>/labels/<name>.png
+
+A folder that itself has ``images`` and ``labels`` is one kind, named after it.
+Label images hold 0 for background and one positive integer for each object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+__all__ = ["LabelledImage", "list_labelled_images"]
+
+_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
+
+
+def _read(path: Path) -> NDArray[Any]:
+    if path.suffix.lower() in (".tif", ".tiff"):
+        return np.asarray(tifffile.imread(path))
+    return np.asarray(iio.imread(path))
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One image and its label image on disk."""
+
+    kind: str
+    name: str
+    image_path: Path
+    labels_path: Path
+
+    def read(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        """Read the image, (H, W) or (H, W, 3 | 4), and its labels, (H, W) int32.
+
+        Raises
+        ------
+        ValueError
+            If the two do not have the same height and width.
+        """
+        image = _read(self.image_path)
+        labels = _read(self.labels_path)
+        if image.shape[:2] != labels.shape:
+            raise ValueError(
+                f"{self.labels_path} has shape {labels.shape}, but labels of "
+                f"{self.image_path} must have shape {image.shape[:2]}"
+            )
+        return image, labels.astype(np.int32)
+
+
+def list_labelled_images(folder: str | Path) -> list[LabelledImage]:
+    """List the labelled images of a folder, sorted by kind and name.
+
+    Raises
+    ------
+    ValueError
+        If the folder does not exist, holds no image, or an image has no labels.
+    """
+    root = Path(folder).resolve()
+    if not root.is_dir():
+        raise ValueError(f"{folder} is not a folder of labelled images")
+    kinds = [root] if (root / "images").is_dir() else sorted(root.iterdir())
+    found = [item for kind in kinds for item in _list_kind(kind)]
+    if not found:
+        raise ValueError(
+            f"{folder} holds no labelled image; wanted KIND/images/NAME.png with "
+            "KIND/labels/NAME.png"
+        )
+    return found
+
+
+def _list_kind(kind: Path) -> list[LabelledImage]:
+    images = kind / "images"
+    if not images.is_dir():
+        return []
+    labels = {
+        path.stem: path
+        for path in sorted((kind / "labels").glob("*"))
+        if path.suffix.lower() in _SUFFIXES
+    }
+    found = []
+    for path in sorted(images.iterdir()):
+        if path.suffix.lower() not in _SUFFIXES:
+            continue
+        if path.stem not in labels:
+            raise ValueError(f"{path} has no label image in {kind / 'labels'}")
+        found.append(LabelledImage(kind.name, path.stem, path, labels[path.stem]))
+    return found

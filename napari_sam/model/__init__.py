@@ -1,0 +1,1 @@
+"""The networks of Segment Anything: torch modules only."""

@@ -1,0 +1,237 @@
+"""Frozen value types that travel between the layers of the package.
+
+Coordinates are (row, col) of the array that the user sees, everywhere in this
+module. The (x, y) order of the SAM paper exists only inside ``napari_sam.model``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "Cancelled",
+    "FrameGeometry",
+    "ImageEmbedding",
+    "IsCancelled",
+    "MaskPrediction",
+    "Prompts",
+]
+
+IsCancelled = Callable[[], bool]
+"""Asked between the steps of long work; answering True ends it with `Cancelled`."""
+
+
+class Cancelled(Exception):  # noqa: N818
+    """Raised by long work that was asked to stop before it had a result."""
+
+
+def _no_points() -> NDArray[np.float32]:
+    return np.zeros((0, 2), np.float32)
+
+
+def _no_labels() -> NDArray[np.int64]:
+    return np.zeros((0,), np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Prompts:
+    """What the user says about one object.
+
+    Attributes
+    ----------
+    points
+        (N, 2) float32, (row, col) in pixels of the image plane.
+    labels
+        (N,) int64, 1 where the point lies on the object, 0 on the background.
+    box
+        (4,) float32, (row0, col0, row1, col1), or None.
+    mask_logits
+        (h, w) float32 logits in the model's low-resolution frame (as returned by
+        an earlier prediction), or None.
+    """
+
+    points: NDArray[np.float32] = field(default_factory=_no_points)
+    labels: NDArray[np.int64] = field(default_factory=_no_labels)
+    box: NDArray[np.float32] | None = None
+    mask_logits: NDArray[np.float32] | None = None
+
+    @classmethod
+    def make(
+        cls,
+        points: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box: ArrayLike | None = None,
+        mask_logits: ArrayLike | None = None,
+    ) -> Prompts:
+        """Check and convert loosely typed prompts.
+
+        Parameters
+        ----------
+        points
+            Sequence of (row, col), or None.
+        labels
+            One 0 or 1 for each point; all 1 when left out.
+        box
+            (row0, col0, row1, col1); the two corners may come in either order.
+        mask_logits
+            (h, w) low-resolution logits.
+
+        Raises
+        ------
+        ValueError
+            If a shape, a label or a value is not what is described above.
+        """
+        pts = np.asarray(points if points is not None else _no_points(), np.float32)
+        if pts.size == 0:
+            pts = _no_points()
+        if pts.ndim != 2 or pts.shape[1] != 2:
+            raise ValueError(
+                f"points must be (N, 2) as (row, col), got shape {pts.shape}"
+            )
+        labs = np.ones(len(pts)) if labels is None else np.asarray(labels)
+        if labs.shape != (len(pts),):
+            raise ValueError(
+                f"labels must be one 0 or 1 for each of the {len(pts)} points, "
+                f"got shape {labs.shape}"
+            )
+        if not np.isin(labs, (0, 1)).all():
+            raise ValueError(
+                "labels must be 1 (object) or 0 (background), "
+                f"got {sorted(set(labs.ravel().tolist()))}"
+            )
+        if not np.isfinite(pts).all():
+            raise ValueError("points must be finite, got NaN or inf")
+        corners: NDArray[np.float32] | None = None
+        if box is not None:
+            corners = np.asarray(box, np.float32)
+            if corners.shape != (4,):
+                raise ValueError(
+                    f"box must be (row0, col0, row1, col1), got shape {corners.shape}"
+                )
+            if not np.isfinite(corners).all():
+                raise ValueError("box must be finite, got NaN or inf")
+            corners = np.concatenate(
+                [
+                    np.minimum(corners[:2], corners[2:]),
+                    np.maximum(corners[:2], corners[2:]),
+                ]
+            )
+        logits: NDArray[np.float32] | None = None
+        if mask_logits is not None:
+            logits = np.asarray(mask_logits, np.float32)
+            if logits.ndim != 2:
+                raise ValueError(
+                    f"mask_logits must be (h, w), got shape {logits.shape}"
+                )
+        return cls(pts, labs.astype(np.int64), corners, logits)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been said yet."""
+        return len(self.points) == 0 and self.box is None and self.mask_logits is None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether one prompt alone was given, so that three candidates make sense.
+
+        The rule of the paper (appendix A): several candidates answer a single
+        prompt; more than one prompt is answered by the single-mask token.
+        """
+        given = len(self.points) + (self.box is not None)
+        return given + (self.mask_logits is not None) <= 1
+
+
+@dataclass(frozen=True, eq=False)
+class MaskPrediction:
+    """Candidate masks for one object, best predicted IoU first.
+
+    Attributes
+    ----------
+    masks
+        (M, H, W) bool, at the size of the image plane.
+    scores
+        (M,) float32, the model's own estimate of each mask's IoU.
+    logits
+        (M, h, w) float32 low-resolution logits, to feed back as a mask prompt.
+    """
+
+    masks: NDArray[np.bool_]
+    scores: NDArray[np.float32]
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FrameGeometry:
+    """How an image plane lies in the square frame that the model sees.
+
+    The plane is resized (aspect kept) to `resized_shape`, placed at the top left
+    of a square of `frame_size`, and the rest is padding.
+
+    Attributes
+    ----------
+    image_shape
+        (H, W) of the image plane in pixels.
+    resized_shape
+        (H', W') after resizing; the longer side equals `frame_size`.
+    frame_size
+        Side of the model's square input in pixels.
+    """
+
+    image_shape: tuple[int, int]
+    resized_shape: tuple[int, int]
+    frame_size: int
+
+    @classmethod
+    def fit(cls, image_shape: tuple[int, int], frame_size: int) -> FrameGeometry:
+        """Fit a plane of `image_shape` into a frame (rounding as in SAM)."""
+        height, width = image_shape
+        scale = frame_size / max(height, width)
+        resized = (
+            max(1, int(height * scale + 0.5)),
+            max(1, int(width * scale + 0.5)),
+        )
+        return cls((height, width), resized, frame_size)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Frame pixels per image pixel along (row, col)."""
+        return (
+            self.resized_shape[0] / self.image_shape[0],
+            self.resized_shape[1] / self.image_shape[1],
+        )
+
+    def to_frame(self, coordinates: ArrayLike) -> NDArray[np.float32]:
+        """Map (..., 2) (row, col) of the plane to (row, col) of the frame."""
+        return np.asarray(coordinates, np.float32) * np.asarray(self.scale, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageEmbedding:
+    """An image plane as the decoder sees it: made once, asked many times.
+
+    Attributes
+    ----------
+    features
+        (1, C, h, w) float tensor on the model's device.
+    geometry
+        The map between the image plane and the model's frame.
+    key
+        Hex digest over image content, preprocessing and model.
+    """
+
+    features: torch.Tensor
+    geometry: FrameGeometry
+    key: str
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the features."""
+        return self.features.element_size() * self.features.nelement()
