@@ -20,7 +20,7 @@ _EXPORTS = {
     "load_model": "napari_sam.inference.predictor",
 }
 
-__all__ = ["__version__", *sorted(_EXPORTS)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_EXPORTS)]
 
 
 def __getattr__(name: str) -> Any:

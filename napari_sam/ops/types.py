@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "Cancelled",
@@ -29,7 +29,7 @@ IsCancelled = Callable[[], bool]
 """Asked between the steps of long work; answering True ends it with `Cancelled`."""
 
 
-class Cancelled(Exception):  # noqa: N818
+class Cancelled(Exception):
     """Raised by long work that was asked to stop before it had a result."""
 
 
