@@ -1,0 +1,36 @@
+"""A dense head beside the mask decoder: what is object, everywhere at once."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from napari_sam.model.layers import LayerNorm2d
+
+__all__ = ["DenseHead"]
+
+
+class DenseHead(nn.Module):
+    """Foreground, distance to centre and distance to boundary, as logits.
+
+    The three targets are those of micro-sam's instance decoder (Archit et al.
+    2025): foreground is 1 inside objects; both distances are scaled per object to
+    [0, 1], are 0 at the centre and at the deepest point, and 1 outside objects.
+    """
+
+    def __init__(self, width: int = 256) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ConvTranspose2d(width, width // 4, 2, stride=2),
+            LayerNorm2d(width // 4),
+            nn.GELU(),
+            nn.ConvTranspose2d(width // 4, width // 8, 2, stride=2),
+            nn.GELU(),
+            nn.Conv2d(width // 8, width // 8, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(width // 8, 3, 1),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, C, h, w) embeddings to (B, 3, 4 h, 4 w) logits."""
+        y: Tensor = self.layers(features)
+        return y

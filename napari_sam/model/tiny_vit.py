@@ -1,0 +1,277 @@
+"""TinyViT image encoders (Wu et al. 2022), as used by MobileSAM and LiteMedSAM.
+
+Convolutions first, then three stages of windowed attention with learned biases by
+absolute offset, then SAM's neck. MobileSAM, LiteMedSAM and the bundled model
+differ only in where they take their strides; parameter names and shapes are those
+of the published files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_sam.model.image_encoder import join_windows, neck, split_windows
+
+__all__ = ["TinyVit", "TinyVitConfig"]
+
+
+@dataclass(frozen=True)
+class TinyVitConfig:
+    """Where a TinyViT-5M takes its strides.
+
+    Attributes
+    ----------
+    stem
+        (kernel, stride) of the two stem convolutions.
+    merges
+        Stride of the downsampling behind each of the first three stages.
+    """
+
+    stem: tuple[tuple[int, int], tuple[int, int]]
+    merges: tuple[int, int, int] = (2, 2, 1)
+    widths: tuple[int, int, int, int] = (64, 128, 160, 320)
+    depths: tuple[int, int, int, int] = (2, 2, 6, 2)
+    heads: tuple[int, int, int, int] = (2, 4, 5, 10)
+    windows: tuple[int, int, int, int] = (7, 7, 14, 7)
+    out_channels: int = 256
+
+    @property
+    def stride(self) -> int:
+        """Frame pixels per embedding cell."""
+        return prod(stride for _, stride in self.stem) * prod(self.merges)
+
+
+class TinyVit(nn.Module):
+    """TinyViT from a square frame to an embedding."""
+
+    def __init__(self, config: TinyVitConfig) -> None:
+        super().__init__()
+        widths = config.widths
+        self.patch_embed = Stem(widths[0], config.stem)
+        self.layers = nn.ModuleList()
+        for i, width in enumerate(widths):
+            blocks: list[nn.Module] = [
+                MBConv(width)
+                if i == 0
+                else TinyVitBlock(width, config.heads[i], config.windows[i])
+                for _ in range(config.depths[i])
+            ]
+            last = i == len(widths) - 1
+            merge = None if last else Merge(width, widths[i + 1], config.merges[i])
+            self.layers.append(Stage(blocks, merge))
+        self.neck = neck(widths[-1], config.out_channels)
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """Embed (B, 3, H, W) normalised frames as (B, C, H / stride, W / stride).
+
+        There is no absolute position: any height and width that the strides divide
+        will do.
+        """
+        x = self.patch_embed(frame.contiguous(memory_format=torch.channels_last))
+        for stage in self.layers:
+            x = stage(x)
+        y: Tensor = self.neck(x)
+        return y
+
+
+class ConvNorm(nn.Module):
+    """Bias-free convolution and batch normalisation."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+    ) -> None:
+        super().__init__()
+        self.c = nn.Conv2d(
+            inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False
+        )
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, H', W')."""
+        if self.bn.training or torch.is_grad_enabled():
+            y: Tensor = self.bn(self.c(x))
+            return y
+        # At rest the normalisation is a scale and a shift of the convolution.
+        var = self.bn.running_var
+        mean = self.bn.running_mean
+        if var is None or mean is None:
+            raise RuntimeError("batch normalisation has lost its running statistics")
+        scale = self.bn.weight * torch.rsqrt(var + self.bn.eps)
+        return F.conv2d(
+            x,
+            self.c.weight * scale[:, None, None, None],
+            self.bn.bias - mean * scale,
+            self.c.stride,
+            self.c.padding,
+            groups=self.c.groups,
+        )
+
+
+class Stem(nn.Module):
+    """Two convolutions from pixels to the first stage."""
+
+    def __init__(
+        self, width: int, stem: tuple[tuple[int, int], tuple[int, int]]
+    ) -> None:
+        super().__init__()
+        (kernel0, stride0), (kernel1, stride1) = stem
+        self.seq = nn.Sequential(
+            ConvNorm(3, width // 2, kernel0, stride0),
+            nn.GELU(),
+            ConvNorm(width // 2, width, kernel1, stride1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, 3, H, W) to (B, width, H', W')."""
+        y: Tensor = self.seq(x)
+        return y
+
+
+class MBConv(nn.Module):
+    """Inverted bottleneck; the last activation comes after the residual sum."""
+
+    def __init__(self, width: int, expand: int = 4) -> None:
+        super().__init__()
+        hidden = width * expand
+        self.conv1 = ConvNorm(width, hidden)
+        self.conv2 = ConvNorm(hidden, hidden, kernel=3, groups=hidden)
+        self.conv3 = ConvNorm(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, width, H, W) to the same shape."""
+        y = F.gelu(self.conv1(x))
+        y = F.gelu(self.conv2(y))
+        return F.gelu(self.conv3(y) + x)
+
+
+class Merge(nn.Module):
+    """Change of width, and of resolution where `stride` is 2, between two stages."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = ConvNorm(inputs, outputs)
+        self.conv2 = ConvNorm(outputs, outputs, kernel=3, stride=stride, groups=outputs)
+        self.conv3 = ConvNorm(outputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+        y: Tensor = self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x)))))
+        return y
+
+
+class Stage(nn.Module):
+    """Some blocks at one resolution, and the way to the next."""
+
+    def __init__(self, blocks: list[nn.Module], merge: Merge | None) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.downsample = merge
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C', H', W')."""
+        for block in self.blocks:
+            x = block(x)
+        return x if self.downsample is None else self.downsample(x)
+
+
+class TinyVitBlock(nn.Module):
+    """Windowed attention, a depthwise convolution, and an MLP.
+
+    Attention and MLP are residual, the convolution between them is not.
+    """
+
+    def __init__(self, width: int, heads: int, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self.attn = WindowAttention(width, heads, window)
+        self.local_conv = ConvNorm(width, width, kernel=3, groups=width)
+        self.mlp = NormedMlp(width, 4 * width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        tokens = x.permute(0, 2, 3, 1)
+        height, width = tokens.shape[1:3]
+        # Zero padding comes before the attention's norm and is attended to.
+        windows = split_windows(tokens, self.window)
+        mixed = join_windows(self.attn(windows), self.window, height, width)
+        tokens = tokens + mixed
+        tokens = self.local_conv(tokens.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        tokens = tokens + self.mlp(tokens)
+        out: Tensor = tokens.permute(0, 3, 1, 2)
+        return out
+
+
+class NormedMlp(nn.Module):
+    """Layer norm, then two linear layers with GELU between them."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., width) to the same shape."""
+        y: Tensor = self.fc2(F.gelu(self.fc1(self.norm(x))))
+        return y
+
+
+class WindowAttention(nn.Module):
+    """Attention inside square windows with a learned bias by absolute offset."""
+
+    attention_bias_idxs: Tensor
+
+    def __init__(self, width: int, heads: int, window: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        index = offset_index(window)
+        self.attention_biases = nn.Parameter(
+            torch.zeros(heads, int(index.max()) + 1 if index.numel() else 1)
+        )
+        self.register_buffer("attention_bias_idxs", index, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (windows, window, window, C) to the same shape.
+
+        The query, key and value of one head lie side by side in the projection.
+        The bias is read from the parameter at each call: the original keeps a copy
+        from its last `eval()`, and is wrong when weights are loaded after it.
+        """
+        count, side, _, channels = x.shape
+        qkv = self.qkv(self.norm(x)).view(count, side * side, self.heads, 3, -1)
+        q, k, v = qkv.permute(3, 0, 2, 1, 4)
+        bias = self.attention_biases[:, self.attention_bias_idxs]
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None].to(q.dtype))
+        z: Tensor = self.proj(y.transpose(1, 2).reshape(count, side, side, channels))
+        return z
+
+
+def offset_index(window: int) -> Tensor:
+    """Give each pair of positions of a window the number of its absolute offset.
+
+    The offsets (|row - row'|, |col - col'|) are numbered in the order in which they
+    first appear in a row-major walk over all pairs, which is that of the position
+    reached from the window's first corner.
+
+    Returns
+    -------
+    (window ** 2, window ** 2) int64
+    """
+    at = torch.arange(window)
+    row, col = at.repeat_interleave(window), at.repeat(window)
+    rows = (row[:, None] - row[None, :]).abs()
+    cols = (col[:, None] - col[None, :]).abs()
+    return rows * window + cols

@@ -1,0 +1,116 @@
+"""The two-way transformer of the mask decoder (SAM paper, appendix A)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_sam.model.layers import MLPBlock
+
+__all__ = ["TwoWayTransformer"]
+
+
+class TwoWayTransformer(nn.Module):
+    """Tokens attend to the image and the image to the tokens."""
+
+    def __init__(self, depth: int, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            TwoWayBlock(width, heads, hidden, first=i == 0) for i in range(depth)
+        )
+        self.final_attn_token_to_image = Attention(width, heads, downsample=2)
+        self.norm_final_attn = nn.LayerNorm(width)
+
+    def forward(
+        self, image: Tensor, position: Tensor, tokens: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Let B sets of tokens and an image inform each other.
+
+        Parameters
+        ----------
+        image
+            (B or 1, N, C) image features with the dense prompt added. With batch
+            1 the image is shared, and so is all that does not depend on a prompt.
+        position
+            (1, N, C) position of each image token.
+        tokens
+            (B, T, C) output and prompt tokens.
+
+        Returns
+        -------
+        (B, T, C) tokens and (B, N, C) image features.
+        """
+        queries, keys = tokens, image
+        for layer in self.layers:
+            queries, keys = layer(queries, keys, tokens, position)
+        attended = self.final_attn_token_to_image(
+            queries + tokens, keys + position, keys
+        )
+        return self.norm_final_attn(queries + attended), keys
+
+
+class TwoWayBlock(nn.Module):
+    """Self-attention, tokens to image, MLP, image to tokens; each then normed."""
+
+    def __init__(self, width: int, heads: int, hidden: int, first: bool) -> None:
+        super().__init__()
+        self.first = first
+        self.self_attn = Attention(width, heads)
+        self.norm1 = nn.LayerNorm(width)
+        self.cross_attn_token_to_image = Attention(width, heads, downsample=2)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = MLPBlock(width, hidden, nn.ReLU)
+        self.norm3 = nn.LayerNorm(width)
+        self.norm4 = nn.LayerNorm(width)
+        self.cross_attn_image_to_token = Attention(width, heads, downsample=2)
+
+    def forward(
+        self, queries: Tensor, keys: Tensor, query_pe: Tensor, key_pe: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Map (B, T, C) queries and (B or 1, N, C) keys to (B, T, C), (B, N, C).
+
+        `query_pe`, the original tokens, and `key_pe`, the image positions, are
+        added again wherever a query or key is formed.
+        """
+        if self.first:
+            # No position and no residual here, as in the published weights.
+            queries = self.self_attn(queries, queries, queries)
+        else:
+            q = queries + query_pe
+            queries = queries + self.self_attn(q, q, queries)
+        queries = self.norm1(queries)
+
+        placed = keys + key_pe
+        q = queries + query_pe
+        queries = queries + self.cross_attn_token_to_image(q, placed, keys)
+        queries = self.norm2(queries)
+        queries = self.norm3(queries + self.mlp(queries))
+
+        q = queries + query_pe
+        keys = keys + self.cross_attn_image_to_token(placed, q, queries)
+        return queries, self.norm4(keys)
+
+
+class Attention(nn.Module):
+    """Multi-head attention that may project to a narrower inner width."""
+
+    def __init__(self, width: int, heads: int, downsample: int = 1) -> None:
+        super().__init__()
+        self.heads = heads
+        inner = width // downsample
+        self.q_proj = nn.Linear(width, inner)
+        self.k_proj = nn.Linear(width, inner)
+        self.v_proj = nn.Linear(width, inner)
+        self.out_proj = nn.Linear(inner, width)
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend from (B, Nq, C) to (B, Nk, C); a batch of 1 is shared by all."""
+        q, k, v = self.q_proj(q), self.k_proj(k), self.v_proj(v)
+        batch = max(len(q), len(k))
+        q, k, v = (self._split(x).expand(batch, -1, -1, -1) for x in (q, k, v))
+        y = F.scaled_dot_product_attention(q, k, v)
+        z: Tensor = self.out_proj(y.transpose(1, 2).flatten(2))
+        return z
