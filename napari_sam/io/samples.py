@@ -1,0 +1,172 @@
+"""Images to try things on, all of which come with the installation.
+
+Nothing here needs a network: the nuclei ship inside this package (their origin and
+licence lie beside them), the rest are files inside the scikit-image wheel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["SAMPLES", "Sample", "load_sample"]
+
+_FOLDER = files("napari_sam.io") / "sample_images"
+
+
+def _bundled(file_name: str) -> Callable[[], NDArray[Any]]:
+    def read() -> NDArray[Any]:
+        with (_FOLDER / file_name).open("rb") as stream:
+            return np.asarray(tifffile.imread(stream))
+
+    return read
+
+
+def _scikit_image(function_name: str) -> Callable[[], NDArray[Any]]:
+    def read() -> NDArray[Any]:
+        from skimage import data
+
+        return np.asarray(getattr(data, function_name)())
+
+    return read
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image that comes with the installation.
+
+    Attributes
+    ----------
+    name
+        Short name, as used in `load_sample`.
+    title
+        What a person reads in a menu.
+    axes
+        The array's axes, such as "YX", "ZYX" or "YXC" (C: red, green, blue).
+    origin
+        Where the image comes from and under which licence.
+    read
+        Reads the array.
+    pixel_size
+        Side of a pixel in micrometres, or None where it is not known.
+    """
+
+    name: str
+    title: str
+    axes: str
+    origin: str
+    read: Callable[[], NDArray[Any]]
+    pixel_size: float | None = None
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the last axis holds red, green and blue."""
+        return self.axes.endswith("C")
+
+
+_STARDIST = "demo image of StarDist (BSD-3)"
+_SCIKIT_IMAGE = "bundled with scikit-image"
+
+SAMPLES: Mapping[str, Sample] = MappingProxyType(
+    {
+        sample.name: sample
+        for sample in (
+            Sample(
+                "nuclei_2d",
+                "Fluorescence nuclei (2D)",
+                "YX",
+                _STARDIST,
+                _bundled("nuclei_2d.tif"),
+            ),
+            Sample(
+                "nuclei_3d",
+                "Fluorescence nuclei (3D)",
+                "ZYX",
+                _STARDIST,
+                _bundled("nuclei_3d.tif"),
+            ),
+            Sample(
+                "tissue",
+                "Stained tissue (immunohistochemistry)",
+                "YXC",
+                _SCIKIT_IMAGE,
+                _scikit_image("immunohistochemistry"),
+            ),
+            Sample(
+                "cell",
+                "Single cell (quantitative phase)",
+                "YX",
+                _SCIKIT_IMAGE,
+                _scikit_image("cell"),
+                pixel_size=0.107,
+            ),
+            Sample(
+                "retina",
+                "Human retina",
+                "YXC",
+                _SCIKIT_IMAGE,
+                _scikit_image("retina"),
+            ),
+            Sample(
+                "coins",
+                "Greek coins",
+                "YX",
+                _SCIKIT_IMAGE,
+                _scikit_image("coins"),
+            ),
+            Sample(
+                "galaxies",
+                "Hubble deep field",
+                "YXC",
+                _SCIKIT_IMAGE,
+                _scikit_image("hubble_deep_field"),
+            ),
+            Sample(
+                "cat",
+                "Cat",
+                "YXC",
+                _SCIKIT_IMAGE,
+                _scikit_image("chelsea"),
+            ),
+        )
+    }
+)
+"""The samples by name, in the order of the menu."""
+
+
+def load_sample(name: str) -> NDArray[Any]:
+    """Load a sample image by name.
+
+    Parameters
+    ----------
+    name
+        A key of `SAMPLES`.
+
+    Returns
+    -------
+    ndarray
+        The image, with the axes that its `Sample` names.
+
+    Raises
+    ------
+    ValueError
+        If there is no sample of that name.
+
+    Examples
+    --------
+    >>> load_sample("nuclei_2d").shape
+    (512, 512)
+    """
+    if name not in SAMPLES:
+        raise ValueError(f"no sample is called {name!r}; there are {list(SAMPLES)}")
+    return SAMPLES[name].read()
