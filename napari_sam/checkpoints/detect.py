@@ -1,0 +1,104 @@
+"""Which network a state dict belongs to, told from its keys and shapes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam.checkpoints.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+__all__ = ["detect_architecture", "name_foreign_model"]
+
+_VIT_BY_WIDTH = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
+_VIT_STEM = "image_encoder.patch_embed.proj.weight"
+_TINY_STEM = "image_encoder.patch_embed.seq.0.c.weight"
+
+# Parts of keys that only the model named beside them has; the first hit counts.
+_FOREIGN = (
+    ("mask_decoder.hf_token", "a SAM-HQ checkpoint"),
+    ("mask_decoder.hf_mlp", "a SAM-HQ checkpoint"),
+    ("language_backbone", "a SAM 3 checkpoint"),
+    ("detector_model.", "a SAM 3 checkpoint"),
+    ("tracker_model.", "a SAM 3 checkpoint"),
+    ("detector.backbone.", "a SAM 3 checkpoint"),
+    ("sam_mask_decoder.", "a SAM 2 checkpoint"),
+    ("image_encoder.trunk.", "a SAM 2 checkpoint"),
+    ("memory_attention.", "a SAM 2 checkpoint"),
+    ("memory_encoder.", "a SAM 2 checkpoint"),
+    ("vision_encoder.backbone.", "a SAM 2 checkpoint"),
+    ("vision_encoder.patch_embed.", "a SAM checkpoint in the layout of transformers"),
+    ("deconv_out.", "an instance decoder of micro-sam, without the model it serves"),
+)
+
+
+def name_foreign_model(keys: Mapping[str, object]) -> str | None:
+    """Name a known model that is not SAM by its keys, or None.
+
+    Examples
+    --------
+    >>> name_foreign_model({"image_encoder.trunk.pos_embed": None})
+    'a SAM 2 checkpoint'
+    """
+    for part, kind in _FOREIGN:
+        if any(part in f".{key}" if part[0] == "." else part in key for key in keys):
+            return kind
+    return None
+
+
+def detect_architecture(
+    state: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> str:
+    """Tell the architecture of a SAM state dict.
+
+    The file's own word (safetensors metadata ``architecture``) comes first. Else
+    the width of the ViT, or the kernel of TinyViT's stem, decides: LiteMedSAM's
+    stem is made of 1 x 1 convolutions, MobileSAM's of 3 x 3, and the bundled model
+    differs from MobileSAM by its dense head.
+
+    Parameters
+    ----------
+    state
+        Tensors by key, without prefixes (see `convert`).
+    metadata
+        Metadata of a safetensors file.
+
+    Returns
+    -------
+    str
+        A key of `napari_sam.model.build.ARCHITECTURES`, or the metadata's word.
+
+    Raises
+    ------
+    CheckpointError
+        If the keys are those of another model, or of none that is known.
+    """
+    if metadata and "architecture" in metadata:
+        return metadata["architecture"]
+    foreign = name_foreign_model(state)
+    if foreign is not None:
+        raise CheckpointError(
+            f"it is {foreign}; what can be loaded is SAM (ViT-B, ViT-L, ViT-H), "
+            "MobileSAM, LiteMedSAM, micro-sam and the models trained here"
+        )
+    if _VIT_STEM in state:
+        width = state[_VIT_STEM].shape[0]
+        if width in _VIT_BY_WIDTH:
+            return _VIT_BY_WIDTH[width]
+        raise CheckpointError(
+            f"its image encoder has width {width}; SAM's have 768 (ViT-B), 1024 "
+            "(ViT-L) or 1280 (ViT-H)"
+        )
+    if _TINY_STEM in state:
+        if tuple(state[_TINY_STEM].shape[2:]) == (1, 1):
+            return "lite_medsam"
+        has_dense_head = any(key.startswith("dense_head.") for key in state)
+        return "cells" if has_dense_head else "vit_t"
+    shown = ", ".join(sorted(state)[:3])
+    raise CheckpointError(
+        "it holds no SAM model: no image encoder among its "
+        f"{len(state)} tensors ({shown}, ...)"
+    )
