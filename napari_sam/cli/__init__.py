@@ -1,1 +1,77 @@
-"""The napari-sam command."""
+"""The napari-sam command.
+
+Each sub-command is a module of this package. Its ``add_parser(subparsers)`` adds an
+argument parser and sets ``run``, a function from the parsed arguments to the exit
+code. Modules import what is heavy inside ``run``, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import napari_sam
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+COMMANDS = ("evaluate",)
+"""Modules of this package that are sub-commands, in the order of the help."""
+
+_FAILED = 1
+_WRONG_INPUT = 2
+_INTERRUPTED = 130
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="napari-sam", description="Segment Anything for scientific images."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {napari_sam.__version__}"
+    )
+    subparsers = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
+    for name in COMMANDS:
+        import_module(f"{__name__}.{name}").add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the napari-sam command and return its exit code.
+
+    A wrong input ends with one line on stderr and 2, a failing file or network
+    with one line and 1, an interrupt from the keyboard with 130. A traceback means
+    a bug.
+
+    Parameters
+    ----------
+    argv
+        Arguments after the command's name; those of the process when left out.
+
+    Raises
+    ------
+    SystemExit
+        After ``--help``, ``--version`` or arguments that do not parse.
+    """
+    args = _build_parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+    except KeyboardInterrupt:
+        return _complain(args.command, "interrupted", _INTERRUPTED)
+    except ValueError as error:
+        return _complain(args.command, error, _WRONG_INPUT)
+    except OSError as error:
+        return _complain(args.command, error, _FAILED)
+    return code
+
+
+def _complain(command: str, problem: object, code: int) -> int:
+    message = " ".join(str(problem).split()) or type(problem).__name__
+    print(f"napari-sam {command}: {message}", file=sys.stderr)
+    return code

@@ -10,6 +10,7 @@ Label images hold 0 for background and one positive integer for each object.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +28,13 @@ _SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 
 
 def _read(path: Path) -> NDArray[Any]:
-    if path.suffix.lower() in (".tif", ".tiff"):
-        return np.asarray(tifffile.imread(path))
-    return np.asarray(iio.imread(path))
+    try:
+        if path.suffix.lower() in (".tif", ".tiff"):
+            return np.asarray(tifffile.imread(path))
+        # Named, because a file that is no picture would wake every other plugin.
+        return np.asarray(iio.imread(path, plugin="pillow"))
+    except (OSError, ValueError, zlib.error) as error:
+        raise OSError(f"{path} cannot be read as an image: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class LabelledImage:
 
         Raises
         ------
+        OSError
+            If one of them cannot be read.
         ValueError
             If the two do not have the same height and width.
         """

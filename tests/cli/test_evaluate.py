@@ -1,0 +1,149 @@
+import json
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import torch
+
+from napari_sam import cli
+from napari_sam.ops.types import FrameGeometry, ImageEmbedding, MaskPrediction
+
+
+class Thresholder:
+    """Answers every prompt with the bright pixels, or half of them, or none."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def embed(self, image):
+        gray = image if image.ndim == 2 else image.mean(axis=2)
+        features = torch.from_numpy(gray.astype(np.float32))[None, None]
+        return ImageEmbedding(features, FrameGeometry.fit(gray.shape, 64), "key")
+
+    def predict_batch(self, embedding, prompts):
+        bright = embedding.features[0, 0].numpy() > 100
+        half = bright.copy()
+        half[: len(half) // 2] = False
+        masks = np.stack([bright, half, np.zeros_like(bright)])
+        self.asked += len(prompts)
+        return [
+            MaskPrediction(
+                masks[: 3 if one.is_ambiguous else 1],
+                np.array([0.9, 0.5, 0.1], np.float32)[: 3 if one.is_ambiguous else 1],
+                np.zeros((3, 4, 4), np.float32),
+            )
+            for one in prompts
+        ]
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two kinds; in "squares" one bright square an image, in "pairs" two."""
+    folder = tmp_path / "data"
+    for kind, count in (("squares", 1), ("pairs", 2)):
+        for name in "ab":
+            labels = np.zeros((40, 60), np.uint16)
+            for i in range(count):
+                labels[10:30, 5 + 25 * i : 25 + 25 * i] = i + 1
+            for part, pixels in (
+                ("images", (labels > 0).astype(np.uint8) * 200),
+                ("labels", labels),
+            ):
+                (folder / kind / part).mkdir(parents=True, exist_ok=True)
+                iio.imwrite(folder / kind / part / f"{name}.png", pixels)
+    return folder
+
+
+@pytest.fixture
+def evaluate(data, monkeypatch):
+    """Run `napari-sam evaluate` on `data` with a model that is known."""
+    asked = {}
+
+    def load_model(source, *, device):
+        asked.update(source=source, device=device)
+        return Thresholder()
+
+    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_model)
+
+    def run(*options):
+        return cli.main(["evaluate", "--data", str(data), *map(str, options)])
+
+    run.asked = asked
+    return run
+
+
+def test_scores_reach_the_table_and_the_json(evaluate, tmp_path, capsys):
+    path = tmp_path / "scores.json"
+    assert evaluate("--json", path) == 0
+    content = json.loads(path.read_text())
+    assert content["kinds"]["squares"]["n"] == 2
+    assert content["kinds"]["pairs"]["n"] == 4
+    assert content["kinds"]["squares"]["click1"] == 1
+    assert content["kinds"]["pairs"]["box"] == 0.5
+    assert content["mean_of_kinds"]["click5"] == 0.75
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-2].split()[:3] == ["mean", "of", "kinds"]
+    assert "0.750" in out
+    assert err == ""
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_two_runs_give_the_same_file(evaluate, tmp_path):
+    first, second = tmp_path / "1.json", tmp_path / "2.json"
+    for path in (first, second):
+        assert evaluate("--json", path) == 0
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_model_and_device_are_passed_on(evaluate):
+    assert evaluate() == 0
+    assert evaluate.asked == {"source": "cells", "device": "auto"}
+    assert evaluate("--model", "x.pth", "--device", "cpu") == 0
+    assert evaluate.asked == {"source": "x.pth", "device": "cpu"}
+
+
+def test_kinds_and_max_objects_narrow_the_work(evaluate, tmp_path):
+    path = tmp_path / "scores.json"
+    assert evaluate("--kinds", "pairs", "--max-objects", 1, "--json", path) == 0
+    kinds = json.loads(path.read_text())["kinds"]
+    assert {kind: row["n"] for kind, row in kinds.items()} == {"pairs": 2}
+
+
+def test_markdown(evaluate, capsys):
+    assert evaluate("--markdown") == 0
+    assert capsys.readouterr().out.startswith("| kind | objects | 1 click |")
+
+
+def test_a_bad_image_is_reported_and_the_rest_is_scored(
+    evaluate, data, tmp_path, capsys
+):
+    (data / "pairs" / "images" / "a.png").write_bytes(b"not a picture")
+    path = tmp_path / "scores.json"
+    assert evaluate("--json", path) == 1
+    assert json.loads(path.read_text())["kinds"]["pairs"]["n"] == 2
+    out, err = capsys.readouterr()
+    assert err.startswith("pairs/a was left out: ")
+    assert err.count("\n") == 1
+    assert "squares" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--kinds", "squares", "cats"], "no kind 'cats'; it has pairs, squares"),
+        (["--json", "nowhere/at/all/scores.json"], "there is no folder"),
+        (["--data", "missing"], "missing is not a folder of labelled images"),
+    ],
+)
+def test_wrong_input_is_said_before_the_work(evaluate, capsys, options, message):
+    assert evaluate(*options) == 2
+    assert message in capsys.readouterr().err
+    assert evaluate.asked == {}
+
+
+@pytest.mark.parametrize("count", ["0", "-3", "many"])
+def test_max_objects_is_a_positive_number(evaluate, capsys, count):
+    with pytest.raises(SystemExit) as stop:
+        evaluate(f"--max-objects={count}")
+    assert stop.value.code == 2
+    assert f"wanted a number from 1 up, got '{count}'" in capsys.readouterr().err
