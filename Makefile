@@ -20,7 +20,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: demo test check screenshots clean
+.PHONY: demo test check lint types layers manifest wheel screenshots clean
 
 demo: $(VENV)/.demo-is-set-up
 	$(BIN)/napari-sam demo $(if $(filter-out 0 no,$(HEADLESS)),--headless) --out $(OUT)
@@ -28,12 +28,22 @@ demo: $(VENV)/.demo-is-set-up
 test: $(VENV)/.tests-are-set-up
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(VENV)/.tests-are-set-up
+check: lint types layers manifest wheel
+
+lint: $(VENV)/.tests-are-set-up
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+
+types: $(VENV)/.tests-are-set-up
+	$(BIN)/mypy --strict
+
+layers: $(VENV)/.tests-are-set-up
 	$(BIN)/lint-imports
+
+manifest: $(VENV)/.tests-are-set-up
 	$(BIN)/npe2 validate napari_sam/napari.yaml
+
+wheel: $(VENV)/.tests-are-set-up
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/python scripts/check_wheel.py dist/*.whl
@@ -53,9 +63,9 @@ $(VENV)/.torch-is-set-up: scripts/system_packages.sh scripts/install_torch.py
 	@touch $@
 
 $(VENV)/.demo-is-set-up: $(VENV)/.torch-is-set-up pyproject.toml
-	@$(BIN)/python -m pip install --quiet --editable ".[all]"
+	@$(BIN)/python -m pip install -qq --editable ".[all]"
 	@touch $@
 
 $(VENV)/.tests-are-set-up: $(VENV)/.demo-is-set-up
-	@$(BIN)/python -m pip install --quiet --editable ".[all,test,dev]"
+	@$(BIN)/python -m pip install -qq --editable ".[all,test,dev]"
 	@touch $@

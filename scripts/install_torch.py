@@ -47,11 +47,11 @@ def main(requirement: str) -> int:
     has_gpu = shutil.which("nvidia-smi") is not None
     if sys.platform == "linux" and not has_gpu and would_bring_cuda(requirement):
         print("No NVIDIA GPU here: installing PyTorch's CPU build")
-        done = pip("install", "--quiet", "--index-url", CPU_INDEX, requirement)
+        done = pip("install", "-qq", "--index-url", CPU_INDEX, requirement)
         if done.returncode == 0:
             return 0
         print("The CPU build could not be had: installing the full build")
-    return pip("install", "--quiet", requirement).returncode
+    return pip("install", "-qq", requirement).returncode
 
 
 if __name__ == "__main__":
