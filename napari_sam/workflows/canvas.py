@@ -1,0 +1,145 @@
+"""Where labels are written: an array in a script, a layer in a window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.planes import Plane
+
+__all__ = ["ArrayCanvas", "LabelCanvas", "LabelEdit", "plan_edit"]
+
+
+class LabelCanvas(Protocol):
+    """Labels that a session reads and writes, one plane at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the whole label array."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Integer type of the labels."""
+        ...
+
+    def highest(self) -> int:
+        """Return the highest label in the whole array."""
+        ...
+
+    def read(self, plane: Plane) -> NDArray[Any]:
+        """Return the (H, W) labels of a plane; the caller does not write there."""
+        ...
+
+    def write(
+        self,
+        plane: Plane,
+        rows: NDArray[np.intp],
+        cols: NDArray[np.intp],
+        values: NDArray[Any],
+    ) -> None:
+        """Write (N,) values at pixels of a plane, as one step."""
+        ...
+
+
+class ArrayCanvas:
+    """Labels in an array, changed in place.
+
+    Parameters
+    ----------
+    array
+        Integer array of any number of axes (two at least).
+
+    Raises
+    ------
+    ValueError
+        If the array does not hold integers or cannot be written.
+    """
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        if not np.issubdtype(array.dtype, np.integer):
+            raise ValueError(f"labels must be integers, got {array.dtype}")
+        if not array.flags.writeable:
+            raise ValueError("labels must be writeable, got a read-only array")
+        self.array = array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return tuple(self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Integer type of the array."""
+        return self.array.dtype
+
+    def highest(self) -> int:
+        """Return the highest label, 0 where there is none."""
+        return max(0, int(self.array.max(initial=0)))
+
+    def read(self, plane: Plane) -> NDArray[Any]:
+        """Return a view of the plane."""
+        return np.asarray(plane.take(self.array))
+
+    def write(
+        self,
+        plane: Plane,
+        rows: NDArray[np.intp],
+        cols: NDArray[np.intp],
+        values: NDArray[Any],
+    ) -> None:
+        """Write the values in place."""
+        self.array[plane.indices(rows, cols)] = values
+
+
+@dataclass(frozen=True, eq=False)
+class LabelEdit:
+    """A change of labels in one plane that can be taken back.
+
+    Applying or reverting touches a pixel only if it still holds what the edit
+    expects there, so what somebody else painted in between stays.
+
+    Attributes
+    ----------
+    plane
+        Where the pixels are.
+    pixels
+        (N,) flat indices into the plane.
+    before, after
+        (N,) labels.
+    """
+
+    plane: Plane
+    pixels: NDArray[np.int64]
+    before: NDArray[Any]
+    after: NDArray[Any]
+
+    def apply(self, canvas: LabelCanvas) -> None:
+        """Write what comes after."""
+        self._swap(canvas, self.before, self.after)
+
+    def revert(self, canvas: LabelCanvas) -> None:
+        """Write what was before."""
+        self._swap(canvas, self.after, self.before)
+
+    def _swap(
+        self, canvas: LabelCanvas, expected: NDArray[Any], wanted: NDArray[Any]
+    ) -> None:
+        labels = canvas.read(self.plane)
+        rows, cols = np.divmod(self.pixels, labels.shape[1])
+        hit = labels[rows, cols] == expected
+        if hit.any():
+            canvas.write(self.plane, rows[hit], cols[hit], wanted[hit])
+
+
+def plan_edit(plane: Plane, before: NDArray[Any], after: NDArray[Any]) -> LabelEdit:
+    """Return the edit that turns one (H, W) plane of labels into another."""
+    changed = np.flatnonzero(before != after)
+    return LabelEdit(
+        plane, changed, before.ravel()[changed].copy(), after.ravel()[changed].copy()
+    )

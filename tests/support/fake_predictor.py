@@ -1,0 +1,81 @@
+"""A stand-in for the model: quick, deterministic, and it counts what it is asked.
+
+It answers a positive point with three discs, a box with the box (and two insets),
+a mask prompt with the mask; a negative point cuts a disc away. Fed-back logits
+are joined with the points' answer, so that a test sees whether they were fed.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+
+from napari_sam.ops.types import (
+    Cancelled,
+    FrameGeometry,
+    ImageEmbedding,
+    MaskPrediction,
+)
+
+RADII = (6, 9, 3)
+SCORES = (0.9, 0.8, 0.6)
+
+
+class FakePredictor:
+    def __init__(self, name="fake"):
+        self.name = name
+        self.device = SimpleNamespace(type="cpu")
+        self.embedded = []
+        self.asked = []
+        self.contrast = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.predict_gate = threading.Event()
+        self.predict_gate.set()
+
+    def embed(self, image, *, contrast_limits=None, is_cancelled=None):
+        while not self.gate.wait(0.005):
+            if is_cancelled is not None and is_cancelled():
+                raise Cancelled
+        image = np.array(image)
+        self.embedded.append(image)
+        self.contrast.append(contrast_limits)
+        geometry = FrameGeometry.fit(image.shape[:2], 64)
+        return ImageEmbedding(np.zeros(8), geometry, str(len(self.embedded)))
+
+    def mask_to_logits(self, embedding, mask):
+        return np.where(mask, 5.0, -5.0).astype(np.float32)
+
+    def predict_prompts(self, embedding, prompts, multimask=None):
+        self.predict_gate.wait(10)
+        self.asked.append(prompts)
+        shape = embedding.geometry.image_shape
+        ambiguous = prompts.is_ambiguous if multimask is None else multimask
+        count = 3 if ambiguous else 1
+        masks = np.stack([_mask(shape, prompts, k) for k in range(count)])
+        scores = np.asarray(SCORES[:count], np.float32)
+        logits = np.where(masks, 4.0, -4.0).astype(np.float32)
+        return MaskPrediction(masks, scores, logits)
+
+
+def disc(shape, centre, radius):
+    rows, cols = np.ogrid[: shape[0], : shape[1]]
+    return (rows - centre[0]) ** 2 + (cols - centre[1]) ** 2 <= radius**2
+
+
+def _mask(shape, prompts, k):
+    mask = np.zeros(shape, bool)
+    if prompts.mask_logits is not None:
+        mask |= prompts.mask_logits > 0
+    elif prompts.box is not None:
+        r0, c0, r1, c1 = np.round(prompts.box).astype(int)
+        mask[r0 + k : r1 + 1 - k, c0 + k : c1 + 1 - k] = True
+    for point, label in zip(prompts.points, prompts.labels, strict=True):
+        if label:
+            mask |= disc(shape, point, RADII[k])
+    for point, label in zip(prompts.points, prompts.labels, strict=True):
+        if not label:
+            mask &= ~disc(shape, point, 3)
+    return mask
