@@ -166,7 +166,7 @@ def _bias(q: Tensor, rel_h: Tensor, rel_w: Tensor, width: int) -> Tensor:
     by_row = torch.einsum("bnhwd,hkd->bnhwk", grid, rel_h)
     by_col = torch.einsum("bnhwd,wkd->bnhwk", grid, rel_w)
     bias = by_row[..., :, None] + by_col[..., None, :]
-    return bias.view(batch, heads, q.shape[2], -1)
+    return bias.reshape(batch, heads, q.shape[2], -1)
 
 
 def relative_table(table: Tensor, side: int) -> Tensor:
