@@ -199,7 +199,7 @@ class CheckpointStore:
         kept = (
             f"\n{format_size(partial.stat().st_size)} are kept; the next download goes "
             "on from there."
-            if partial.exists()
+            if _size(partial)
             else ""
         )
         raise CheckpointError(

@@ -92,7 +92,11 @@ class _Reader(threading.Thread):
             headers["Range"] = f"bytes={self._offset}-"
         try:
             with requests.get(
-                self._url, headers=headers, stream=True, timeout=self._timeout
+                # Twice the time: the waiting side is to notice a stall first.
+                self._url,
+                headers=headers,
+                stream=True,
+                timeout=2 * self._timeout,
             ) as response:
                 self._put(response)
                 for chunk in response.iter_content(_CHUNK):
@@ -232,8 +236,6 @@ def _announced_size(
 def _explain(error: Exception) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "the server's certificate could not be verified"
-    if isinstance(error, requests.exceptions.Timeout):
-        return "no answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off"
     if isinstance(error, requests.exceptions.ConnectionError):
