@@ -237,11 +237,10 @@ class WindowAttention(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
-        index = offset_index(window)
-        self.attention_biases = nn.Parameter(
-            torch.zeros(heads, int(index.max()) + 1 if index.numel() else 1)
+        self.attention_biases = nn.Parameter(torch.zeros(heads, window**2))
+        self.register_buffer(
+            "attention_bias_idxs", offset_index(window), persistent=False
         )
-        self.register_buffer("attention_bias_idxs", index, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (windows, window, window, C) to the same shape.
