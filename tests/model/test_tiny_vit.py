@@ -1,0 +1,222 @@
+"""TinyViT has no oracle among packages: small cases worked out by hand."""
+
+import pytest
+import torch
+
+from napari_sam.model.build import ARCHITECTURES, build_sam
+from napari_sam.model.tiny_vit import (
+    ConvNorm,
+    MBConv,
+    Merge,
+    TinyVit,
+    TinyVitBlock,
+    TinyVitConfig,
+    WindowAttention,
+    offset_index,
+)
+
+SMALL = TinyVitConfig(
+    stem=((3, 2), (3, 2)),
+    widths=(8, 12, 16, 24),
+    depths=(1, 1, 2, 1),
+    heads=(1, 3, 4, 6),
+    windows=(3, 3, 5, 3),
+    out_channels=8,
+)
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def randomise(module):
+    """Make norms and biases differ from their start, statistics included."""
+    for name, value in module.named_parameters():
+        if value.ndim < 2 or name.endswith("attention_biases"):
+            value.data.normal_(1 if "norm.weight" in name else 0, 0.5)
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+            layer.weight.data.uniform_(0.5, 2)
+    return module.eval()
+
+
+def test_offsets_of_a_window_of_two():
+    # Positions a b / c d; offsets: 0 none, 1 one column, 2 one row, 3 both.
+    assert offset_index(2).tolist() == [
+        [0, 1, 2, 3],
+        [1, 0, 3, 2],
+        [2, 3, 0, 1],
+        [3, 2, 1, 0],
+    ]
+
+
+@pytest.mark.parametrize("window", [1, 3, 7, 14])
+def test_offsets_are_numbered_as_they_first_appear(window):
+    places = [(row, col) for row in range(window) for col in range(window)]
+    numbers = {}
+    expected = [
+        [
+            numbers.setdefault((abs(r - s), abs(c - t)), len(numbers))
+            for (s, t) in places
+        ]
+        for (r, c) in places
+    ]
+    assert offset_index(window).tolist() == expected
+    assert len(numbers) == window**2
+
+
+def attention_by_hand(attention, tokens):
+    """Attend over (n, C) tokens of one window, head by head, key by key."""
+    x = attention.qkv(attention.norm(tokens))
+    heads = attention.heads
+    depth = x.shape[1] // (3 * heads)
+    bias = attention.attention_biases
+    out = []
+    for head in range(heads):
+        start = head * 3 * depth
+        q, k, v = x[:, start : start + 3 * depth].split(depth, dim=1)
+        logits = q @ k.T / depth**0.5
+        logits = logits + bias[head][offset_index(round(len(tokens) ** 0.5))]
+        out.append(logits.softmax(dim=1) @ v)
+    return attention.proj(torch.cat(out, dim=1))
+
+
+@torch.inference_mode()
+def test_attention_in_one_window():
+    attention = randomise(WindowAttention(6, heads=2, window=3))
+    x = torch.randn(2, 3, 3, 6)
+    ours = attention(x)
+    for i in range(2):
+        by_hand = attention_by_hand(attention, x[i].reshape(9, 6))
+        torch.testing.assert_close(ours[i].reshape(9, 6), by_hand)
+
+
+@torch.inference_mode()
+def test_biases_alone_share_out_the_values():
+    attention = WindowAttention(2, heads=1, window=2).eval()
+    for value in (attention.qkv.weight, attention.qkv.bias, attention.proj.bias):
+        value.data.zero_()
+    attention.qkv.weight.data[4:] = torch.eye(2)
+    attention.proj.weight.data = torch.eye(2)
+    # A position weighs three times as much for itself as for any other.
+    attention.attention_biases.data = torch.tensor([[3.0, 1.0, 1.0, 1.0]]).log()
+    x = torch.tensor([[1.0, -1.0], [-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0]])
+    mixed = attention(x.view(1, 2, 2, 2))[..., 0].flatten()
+    expected = [3 / 6 - 3 / 6, *[1 / 6 - 5 / 6] * 3]
+    torch.testing.assert_close(mixed, torch.tensor(expected), atol=1e-5, rtol=0)
+
+
+@torch.inference_mode()
+def test_biases_loaded_after_eval_take_effect():
+    first = randomise(TinyVit(SMALL))
+    second = TinyVit(SMALL).eval()
+    frame = torch.randn(1, 3, 48, 48)
+    before = second(frame)
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(second(frame), first(frame))
+    assert (second(frame) - before).abs().max() > 0.01
+
+    weights = first.state_dict()
+    biases = [name for name in weights if name.endswith("attention_biases")]
+    assert len(biases) == 4
+    for name in biases:
+        weights[name] = torch.zeros_like(weights[name])
+    second.load_state_dict(weights)
+    assert (second(frame) - first(frame)).abs().max() > 1e-3
+
+
+@torch.inference_mode()
+def test_padding_is_attended_to():
+    block = randomise(TinyVitBlock(6, heads=2, window=3))
+    x = torch.randn(1, 6, 4, 5)
+    padded = torch.zeros(6, 6, 6)
+    padded[:4, :5] = x[0].permute(1, 2, 0)
+    mixed = torch.zeros_like(padded)
+    for row in (0, 3):
+        for col in (0, 3):
+            window = padded[row : row + 3, col : col + 3]
+            answer = attention_by_hand(block.attn, window.reshape(9, 6))
+            mixed[row : row + 3, col : col + 3] = answer.view(3, 3, 6)
+    tokens = (padded + mixed)[:4, :5]
+    y = block.local_conv(tokens.permute(2, 0, 1)[None])
+    last = y.permute(0, 2, 3, 1)
+    mlp = block.mlp
+    last = last + mlp.fc2(torch.nn.functional.gelu(mlp.fc1(mlp.norm(last))))
+    torch.testing.assert_close(block(x), last.permute(0, 3, 1, 2))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("kernel", "stride", "groups"), [(1, 1, 1), (3, 2, 4)])
+def test_convolution_and_its_norm(kernel, stride, groups):
+    layer = randomise(ConvNorm(4, 8, kernel, stride, groups))
+    x = torch.randn(2, 4, 7, 9)
+    torch.testing.assert_close(layer(x), layer.bn(layer.c(x)), atol=1e-5, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_bottleneck_activates_after_the_sum():
+    layer = randomise(MBConv(4))
+    x = torch.randn(1, 4, 6, 6)
+    gelu = torch.nn.functional.gelu
+    inner = layer.conv3(gelu(layer.conv2(gelu(layer.conv1(x)))))
+    torch.testing.assert_close(layer(x), gelu(x + inner))
+
+
+@pytest.mark.parametrize(("stride", "side"), [(1, 9), (2, 5)])
+def test_merge_changes_width_and_resolution(stride, side):
+    assert Merge(4, 6, stride).eval()(torch.zeros(1, 4, 9, 9)).shape == (
+        1,
+        6,
+        side,
+        side,
+    )
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (48, 80)])
+def test_a_frame_becomes_a_grid(height, width):
+    assert SMALL.stride == 16
+    encoder = randomise(TinyVit(SMALL))
+    embedded = encoder(torch.randn(2, 3, height, width))
+    assert embedded.shape == (2, 8, height // 16, width // 16)
+    assert torch.isfinite(embedded).all()
+
+
+@torch.inference_mode()
+def test_images_of_a_batch_do_not_mix():
+    encoder = randomise(TinyVit(SMALL))
+    frames = torch.randn(2, 3, 48, 48)
+    together = encoder(frames)
+    for i in range(2):
+        apart = encoder(frames[i : i + 1])
+        torch.testing.assert_close(together[i : i + 1], apart, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["vit_t", "lite_medsam", "cells"])
+def test_full_encoders_end_on_64_cells(name):
+    architecture = ARCHITECTURES[name]
+    with torch.device("meta"):
+        model = build_sam(architecture)
+        frame = torch.zeros(1, 3, *[architecture.frame_size] * 2)
+        assert model.image_encoder(frame).shape == (1, 256, 64, 64)
+
+
+@torch.inference_mode()
+def test_mobile_sam_stages_have_their_published_sizes():
+    with torch.device("meta"):
+        encoder = build_sam("vit_t").image_encoder
+        x = encoder.patch_embed(torch.zeros(1, 3, 1024, 1024))
+        sizes = [tuple(x.shape[1:])]
+        for stage in encoder.layers:
+            x = stage(x)
+            sizes.append(tuple(x.shape[1:]))
+    assert sizes == [
+        (64, 256, 256),
+        (128, 128, 128),
+        (160, 64, 64),
+        (320, 64, 64),
+        (320, 64, 64),
+    ]
