@@ -124,10 +124,9 @@ def _stored_file(spec: CheckpointSpec, store: CheckpointStore) -> Path:
 
 
 def _local_file(source: str | Path) -> Path:
-    path = Path(source).expanduser()
-    if path.exists():
+    path, text = Path(source).expanduser(), str(source)
+    if text.strip() and path.exists():
         return path
-    text = str(source)
     is_path = isinstance(source, Path) or "/" in text or "\\" in text
     if not is_path and path.suffix.lower() not in _SUFFIXES:
         get_spec(text)  # raises: the name is unknown; lists names like it
@@ -169,6 +168,8 @@ _MORE_ABOUT_KIND = {
     "address in a browser, or download it again",
     "a truncated file (its end is missing)": ". Its download or copy broke off: "
     "fetch it again",
+    "a Python pickle that PyTorch did not write": ". Reading it could run code that "
+    "was put into the file, so it was refused",
     "an empty file": ". Its download or copy broke off: fetch it again",
 }
 

@@ -15,6 +15,8 @@ TORCH_ZIP = "a PyTorch file"
 TORCH_PICKLE = "a PyTorch file of the old format"
 
 _HEAD = 4096
+# torch.save wrote its magic number first, pickled, before it went over to zip files.
+_TORCH_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _MAGIC = (
     (b"version https://git-lfs.github.com/spec/", "a git-lfs pointer"),
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -53,8 +55,10 @@ def name_file_kind(path: Path) -> str:
         head = file.read(_HEAD)
     if head.startswith(b"PK"):
         return _name_zip(path)
-    if head[:1] == b"\x80" and 2 <= head[1] <= 5:
+    if head.startswith(_TORCH_MAGIC):
         return TORCH_PICKLE
+    if head[:1] == b"\x80" and head[1:2] <= b"\x05":
+        return "a Python pickle that PyTorch did not write"
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
