@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch.overrides import TorchFunctionMode
 
 from napari_sam.checkpoints.convert import extract_state
 from napari_sam.checkpoints.detect import detect_architecture
@@ -144,7 +145,9 @@ def _load_file(path: Path, name: str, spec: CheckpointSpec | None) -> LoadedChec
     try:
         digest = _verified_digest(path, spec)
         content, metadata = (
-            _read_safetensors(path) if kind == SAFETENSORS else _read_torch(path)
+            _read_safetensors(path)
+            if kind == SAFETENSORS
+            else _read_torch(path, mapped=kind == TORCH_ZIP)
         )
         state, dropped = extract_state(content)
         architecture = detect_architecture(state, metadata)
@@ -199,10 +202,14 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
 
 
-def _read_torch(path: Path) -> tuple[Any, dict[str, str]]:
-    """Read a pickle of tensors; one that names anything else is refused."""
+def _read_torch(path: Path, mapped: bool) -> tuple[Any, dict[str, str]]:
+    """Read a pickle of tensors; one that names anything else is refused.
+
+    `mapped` leaves the tensors in the file until they are copied into the model,
+    which halves the memory that loading needs.
+    """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_explain_refusal(str(error))) from error
     except (EOFError, RuntimeError, KeyError, ValueError, IndexError) as error:
@@ -234,13 +241,35 @@ def _build(architecture: str, state: Mapping[str, Tensor]) -> Sam:
             f"{', '.join(ARCHITECTURES)}"
         )
     has_dense_head = any(key.startswith("dense_head.") for key in state)
-    model = build_sam(replace(ARCHITECTURES[architecture], dense_head=has_dense_head))
+    with _SkipInitialisation():
+        model = build_sam(
+            replace(ARCHITECTURES[architecture], dense_head=has_dense_head)
+        )
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     given = {key: tuple(value.shape) for key, value in state.items()}
     if wanted != given:
         raise CheckpointError(_explain_mismatch(architecture, wanted, given))
     model.load_state_dict(dict(state), strict=True)
     return model.eval()
+
+
+class _SkipInitialisation(TorchFunctionMode):
+    """Leave out the random numbers of new layers: all are overwritten, strictly.
+
+    Drawing them takes half of the time that loading ViT-H takes.
+    """
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
 
 
 def _explain_mismatch(
