@@ -16,7 +16,9 @@ from napari_sam.model.build import ARCHITECTURES, build_sam
 from napari_sam.model.image_encoder import VitConfig
 from napari_sam.model.sam import Architecture
 
-TOLERANCE = 1e-4
+TOLERANCE = 2e-5
+"""For a shallow model; an epsilon of 1e-6 in the decoder's norms would exceed it."""
+FULL_TOLERANCE = 1e-4
 
 # Names in transformers and in the official files, applied in this order.
 RENAMES = [
@@ -171,31 +173,31 @@ def ask_oracle(oracle, features, prompts, multimask):
     return torch.stack(masks), torch.stack(scores)
 
 
-def assert_close(ours, theirs):
+def assert_close(ours, theirs, tolerance):
     assert ours.shape == theirs.shape
-    assert (ours - theirs).abs().max() <= TOLERANCE
+    assert (ours - theirs).abs().max() <= tolerance
 
 
 @torch.inference_mode()
-def check_embedding(pair, frame):
+def check_embedding(pair, frame, tolerance=TOLERANCE):
     """Compare the embeddings of a frame; return the oracle's."""
     oracle, ours = pair
     theirs = oracle.get_image_embeddings(frame)
     assert theirs.std(dim=(-2, -1)).mean() > 0.1, "a flat embedding proves nothing"
-    assert_close(ours.image_encoder(frame), theirs)
+    assert_close(ours.image_encoder(frame), theirs, tolerance)
     return theirs
 
 
 @torch.inference_mode()
-def check_masks(pair, features, prompts, multimask):
+def check_masks(pair, features, prompts, multimask, tolerance=TOLERANCE):
     oracle, ours = pair
     masks, scores = ask_ours(ours, features, prompts, multimask)
     their_masks, their_scores = ask_oracle(oracle, features, prompts, multimask)
     assert masks.shape[1] == (3 if multimask else 1)
     change = (their_masks[0] - their_masks[1]).std()
     assert change > 0.01 * their_masks.std(), "prompts that say nothing prove nothing"
-    assert_close(masks, their_masks)
-    assert_close(scores, their_scores)
+    assert_close(masks, their_masks, tolerance)
+    assert_close(scores, their_scores, tolerance)
 
 
 def test_embedding(shallow, frame):
@@ -240,7 +242,7 @@ def test_objects_of_different_images_in_one_batch(shallow, frame):
 def test_full_vit_b():
     pair = make_pair(ARCHITECTURES["vit_b"])
     frame = torch.randn(1, 3, 1024, 1024, generator=torch.Generator().manual_seed(3))
-    features = check_embedding(pair, frame)
+    features = check_embedding(pair, frame, FULL_TOLERANCE)
     for prompts in PROMPTS.values():
         for multimask in (True, False):
-            check_masks(pair, features, prompts, multimask)
+            check_masks(pair, features, prompts, multimask, FULL_TOLERANCE)
