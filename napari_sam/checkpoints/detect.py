@@ -44,7 +44,7 @@ def name_foreign_model(keys: Mapping[str, object]) -> str | None:
     'a SAM 2 checkpoint'
     """
     for part, kind in _FOREIGN:
-        if any(part in f".{key}" if part[0] == "." else part in key for key in keys):
+        if any(part in key for key in keys):
             return kind
     return None
 
@@ -99,6 +99,6 @@ def detect_architecture(
         return "cells" if has_dense_head else "vit_t"
     shown = ", ".join(sorted(state)[:3])
     raise CheckpointError(
-        "it holds no SAM model: no image encoder among its "
+        "it holds no SAM model: no image encoder of SAM among its "
         f"{len(state)} tensors ({shown}, ...)"
     )

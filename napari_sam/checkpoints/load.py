@@ -40,6 +40,17 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckpointError", "LoadedCheckpoint", "load_sam"]
 
+# What the unpickler raises, by chance of the damage, for a file with wrong bytes.
+_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _SUFFIXES = (".pth", ".pt", ".safetensors", ".ckpt", ".bin")
 
 
@@ -212,7 +223,7 @@ def _read_torch(path: Path, mapped: bool) -> tuple[Any, dict[str, str]]:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         raise CheckpointError(_explain_refusal(str(error))) from error
-    except (EOFError, RuntimeError, KeyError, ValueError, IndexError) as error:
+    except _DAMAGE as error:
         raise CheckpointError(
             f"the file is truncated or damaged ({type(error).__name__}: {error}); "
             "fetch it again"

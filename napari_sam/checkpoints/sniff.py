@@ -71,9 +71,9 @@ def name_file_kind(path: Path) -> str:
 
 def _name_zip(path: Path) -> str:
     """Tell PyTorch's zip files from others; the directory lies at the file's end."""
-    if not zipfile.is_zipfile(path):
-        return "a truncated file (its end is missing)"
     try:
+        if not zipfile.is_zipfile(path):
+            return "a truncated file (its end is missing)"
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError):

@@ -37,7 +37,8 @@ def _run(args: argparse.Namespace) -> int:
 
     spec = get_spec(args.name)
     store = CheckpointStore()
-    if not store.is_available(spec) and not (args.yes or _agreed(spec, store)):
+    is_fetched = not spec.bundled and not store.is_available(spec)
+    if is_fetched and not args.yes and not _agreed(spec, store):
         print("Nothing was downloaded.")
         return 1
     print(_download(spec, store))

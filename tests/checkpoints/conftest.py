@@ -122,5 +122,11 @@ def spec(server, content):
 
 @pytest.fixture
 def store(tmp_path):
-    """A store that gives up soon."""
-    return CheckpointStore(tmp_path / "cache", timeout=0.4, attempts=3, retry_wait=0.01)
+    """A store in an empty folder."""
+    return CheckpointStore(tmp_path / "cache", timeout=20, attempts=3, retry_wait=0.01)
+
+
+@pytest.fixture
+def hasty_store(tmp_path):
+    """One that takes half a second of silence for a stall."""
+    return CheckpointStore(tmp_path / "cache", timeout=0.5, attempts=3, retry_wait=0.01)

@@ -7,6 +7,7 @@ like trained ones.
 import functools
 import os
 import pickle
+import random
 import shutil
 import tarfile
 import zipfile
@@ -334,6 +335,33 @@ def test_truncated_files_are_named(kind, share, tmp_path):
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(CheckpointError, match="truncated"):
         load_sam(path)
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's, about what the damage looks like
+@pytest.mark.parametrize("kind", ["new.pth", "old.pth", "file.safetensors"])
+def test_no_damage_causes_another_error(kind, tmp_path):
+    state = {f"image_encoder.{i}": torch.arange(4.0) for i in range(5)}
+    path = tmp_path / kind
+    if kind.endswith(".safetensors"):
+        save_file(state, path)
+    else:
+        new = kind.startswith("new")
+        torch.save({"model": state}, path, _use_new_zipfile_serialization=new)
+    whole = path.read_bytes()
+    draw = random.Random(0)
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for _ in range(draw.randint(1, 4)):
+            damaged[draw.randrange(min(len(whole), 700))] = draw.randrange(256)
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError):
+            load_sam(path)
+
+
+@pytest.mark.parametrize("source", ["", " "])
+def test_an_empty_name_is_unknown(source):
+    with pytest.raises(CheckpointError, match="no checkpoint is called"):
+        load_sam(source)
 
 
 @pytest.mark.parametrize("source", ["no/such/file.pth", "missing.pt", Path("cells2")])

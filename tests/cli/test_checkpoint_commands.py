@@ -10,6 +10,7 @@ import pytest
 
 from napari_sam.checkpoints import registry
 from napari_sam.checkpoints.errors import CheckpointError
+from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.cli import download, models
 
 CONTENT = b"weights" * 1000
@@ -125,3 +126,14 @@ def test_download_with_nobody_to_ask(cache, served, monkeypatch):
 def test_download_of_an_unknown_name(cache):
     with pytest.raises(CheckpointError, match="did you mean vit_b_lm"):
         run("download", "vit_b_ml")
+
+
+def test_download_of_the_bundled_model_fetches_nothing(cache, capsys):
+    spec = registry.REGISTRY["cells"]
+    if CheckpointStore().is_available(spec):
+        assert run("download", "cells") == 0
+        assert capsys.readouterr().out.strip().endswith(spec.filename)
+    else:
+        with pytest.raises(CheckpointError, match="install napari-sam again"):
+            run("download", "cells")
+    assert not cache.exists()
