@@ -1,0 +1,131 @@
+"""``napari-sam demo``: the annotator on a real image, or its work without a display."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_parser"]
+
+_WINDOW = (sys.executable, "-m", "napari_sam.plugin.demo")
+_XVFB = ("xvfb-run", "-a", "-s", "-screen 0 1600x1000x24")
+_WINDOW_SECONDS = 300
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of ``demo``."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="open napari on a real image with the annotator docked",
+        description="Open napari on fluorescence nuclei with the annotator docked. "
+        "Without a display, do the same work from simulated clicks and write "
+        "labels.tif, overlay.png and annotator.png, a picture of the window.",
+    )
+    parser.add_argument(
+        "--headless",
+        action="store_true",
+        help="simulate the clicks and write files even where there is a display",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo-output"),
+        metavar="DIR",
+        help="folder of the files (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--model",
+        default="cells",
+        metavar="NAME|PATH",
+        help="model to use (default: %(default)s, which is bundled)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    if not args.headless and _has_display():
+        return subprocess.run([*_WINDOW, "--model", args.model], check=False).returncode
+    _write_labels(args.model, args.out)
+    return _write_screenshot(args.model, args.out / "annotator.png")
+
+
+def _has_display() -> bool:
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _write_labels(model: str, folder: Path) -> None:
+    """Make the clicks in a session, say what came of each, write labels and picture."""
+    from napari_sam.inference.predictor import load_model
+    from napari_sam.io.masks import write_labels, write_overlay
+    from napari_sam.io.samples import load_sample
+    from napari_sam.workflows.demonstration import DEMO_SAMPLE, replay
+    from napari_sam.workflows.interactive import AnnotationSession
+
+    image = load_sample(DEMO_SAMPLE)
+    session = AnnotationSession(load_model(model), image)
+    for answer in replay(session):
+        what = "in hand " if answer.label is None else f"object {answer.label}"
+        scores = ", ".join(f"{score:.2f}" for score in answer.scores)
+        print(f"{what}: {answer.area:4d} pixels, predicted IoU {scores}")
+    print(f"wrote {write_labels(folder / 'labels.tif', session.labels)}")
+    print(f"wrote {write_overlay(folder / 'overlay.png', image, session.labels)}")
+
+
+def _write_screenshot(model: str, path: Path) -> int:
+    """Make the same clicks in the real window, in a process of its own."""
+    command = [*_WINDOW, "--model", model, "--screenshot", str(path)]
+    environment = dict(os.environ)
+    if sys.platform == "linux":
+        if shutil.which(_XVFB[0]) is None:
+            print(f"no {path}: xvfb-run is missing (Debian: apt-get install xvfb)")
+            return 1
+        command = [*_XVFB, *command]
+        environment.pop("WAYLAND_DISPLAY", None)
+        environment["QT_QPA_PLATFORM"] = "xcb"
+    with tempfile.TemporaryDirectory() as settings:
+        environment["NAPARI_CONFIG"] = str(Path(settings) / "settings.yaml")
+        code, said = _run_for(_WINDOW_SECONDS, command, environment)
+    if code != 0 or not path.exists():
+        print(f"no {path}: the window failed ({code})\n{said}")
+        return 1
+    print(f"wrote {path}")
+    return 0
+
+
+def _run_for(
+    seconds: float, command: list[str], environment: dict[str, str]
+) -> tuple[int | None, str]:
+    """Return exit code and output; after `seconds` end the process and its children.
+
+    The code is None where the process had to be ended.
+    """
+    is_posix = os.name == "posix"
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=is_posix,
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=seconds)
+        except BaseException as error:
+            if is_posix:  # xvfb-run has children: Xvfb and the window
+                os.killpg(process.pid, signal.SIGTERM)
+            process.kill()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            return None, f"it did not finish in {seconds:.0f} s"
+        return process.returncode, said

@@ -1,0 +1,132 @@
+import os
+import subprocess
+import sys
+import time
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import tifffile
+from fake_predictor import FakePredictor
+
+from napari_sam.cli import demo, main
+from napari_sam.inference import predictor
+from napari_sam.workflows.demonstration import DEMO_OBJECTS
+
+KEPT = sum(item.is_kept for item in DEMO_OBJECTS)
+
+WINDOW = "import sys; open(sys.argv[-1], 'wb').write(b'picture')"
+
+
+@pytest.fixture
+def fake_model(monkeypatch):
+    monkeypatch.setattr(predictor, "load_model", lambda source: FakePredictor(source))
+
+
+@pytest.fixture
+def no_display(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def window(monkeypatch):
+    """Replace the window by a small program; returns a function that sets it."""
+
+    def run(program):
+        monkeypatch.setattr(demo, "_WINDOW", (sys.executable, "-c", program))
+        monkeypatch.setattr(demo, "_XVFB", ("env",))
+
+    return run
+
+
+def test_without_a_display_the_three_files_are_written(
+    tmp_path, fake_model, no_display, window, capsys
+):
+    window(WINDOW)
+    assert main(["demo", "--out", str(tmp_path / "new")]) == 0
+    labels = tifffile.imread(tmp_path / "new" / "labels.tif")
+    assert set(np.unique(labels)) == set(range(KEPT + 1))
+    assert iio.imread(tmp_path / "new" / "overlay.png").shape == (*labels.shape, 3)
+    assert (tmp_path / "new" / "annotator.png").read_bytes() == b"picture"
+    said = capsys.readouterr().out
+    assert "object 1:" in said
+    assert said.count("wrote ") == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="DISPLAY decides on Linux alone")
+def test_with_a_display_the_window_opens_and_nothing_is_written(
+    tmp_path, monkeypatch, window
+):
+    window(f"open({str(tmp_path / 'opened')!r}, 'w').close(); raise SystemExit(3)")
+    monkeypatch.setenv("DISPLAY", ":99")
+    assert main(["demo", "--out", str(tmp_path / "out")]) == 3
+    assert (tmp_path / "opened").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_window_that_fails_is_told_with_what_it_said(
+    tmp_path, fake_model, no_display, window, capsys
+):
+    window("raise SystemExit('no canvas')")
+    assert main(["demo", "--out", str(tmp_path)]) == 1
+    assert (tmp_path / "labels.tif").exists()
+    assert "no canvas" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Xvfb is of Linux")
+def test_missing_xvfb_is_named(
+    tmp_path, fake_model, no_display, window, monkeypatch, capsys
+):
+    window(WINDOW)
+    monkeypatch.setattr(demo, "_XVFB", ("no-such-xvfb-run",))
+    assert main(["demo", "--out", str(tmp_path)]) == 1
+    assert "apt-get install xvfb" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups")
+def test_a_window_that_hangs_is_ended_with_its_children(
+    tmp_path, fake_model, no_display, window, monkeypatch, capsys
+):
+    note = tmp_path / "child"
+    window(
+        "import subprocess, time\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        f"open({str(note)!r}, 'w').write(str(child.pid))\ntime.sleep(60)"
+    )
+    monkeypatch.setattr(demo, "_WINDOW_SECONDS", 2)
+    assert main(["demo", "--out", str(tmp_path)]) == 1
+    assert "did not finish in 2 s" in capsys.readouterr().out
+    assert _has_ended(int(note.read_text()))
+
+
+def _has_ended(pid):
+    for _ in range(50):
+        try:
+            with open(f"/proc/{pid}/stat") as stat:
+                if stat.read().rsplit(")", 1)[1].split()[0] == "Z":
+                    return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.slow
+def test_the_real_thing(tmp_path, no_display):
+    """The bundled model and the real window, as ``make demo HEADLESS=1`` runs them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_sam", "demo", "--headless", "--out", tmp_path],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    labels = tifffile.imread(tmp_path / "labels.tif")
+    assert set(np.unique(labels)) == set(range(KEPT + 1))
+    screenshot = iio.imread(tmp_path / "annotator.png")
+    assert screenshot.shape[0] > 600
+    assert screenshot.shape[1] > 1000
+    # A window with an image, a panel and labels in many colours, not a flat canvas.
+    assert len(np.unique(screenshot.reshape(-1, screenshot.shape[2]), axis=0)) > 500
