@@ -158,7 +158,9 @@ def make_question(
             raise ValueError(
                 f"mask of shape {drawn.shape} does not fit the plane of shape {shape}"
             )
-        drawn = np.asarray(_frozen(drawn), np.bool_) if drawn.any() else None
+        if drawn.flags.writeable:
+            drawn = np.asarray(_frozen(drawn), np.bool_)
+        drawn = drawn if drawn.any() else None
     corners = prompts.box
     if corners is not None:
         limit = np.tile(np.asarray(shape, np.float32) - 1, 2)

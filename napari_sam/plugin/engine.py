@@ -1,0 +1,352 @@
+"""The model at work behind a window: loading, embedding, answering.
+
+Two threads: a heavy one that loads models and embeds planes, and a quick one that
+answers prompts, so that a click on a plane that is ready never waits for another
+plane. Results carry the generation that asked for them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakValueDictionary
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.pictures import PlanePicture, plane_picture
+from napari_sam.plugin.workers import LatestWins, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.planes import Plane
+    from napari_sam.ops.types import ImageEmbedding, IsCancelled
+    from napari_sam.workflows.answers import Job, Predicts
+
+__all__ = ["Engine", "PlaneKey", "load_predictor"]
+
+EmbeddingState = Literal["none", "ready", "working", "stopped", "failed"]
+ModelState = Literal["ready", "loading", "missing", "failed"]
+
+_SHARED: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
+
+
+def load_predictor(source: str, device: str) -> Predicts:
+    """Load a model; the import of torch happens here, away from the window."""
+    from napari_sam.inference.predictor import load_model
+
+    predictor: Predicts = load_model(source, device=device)
+    return predictor
+
+
+@dataclass(frozen=True)
+class PlaneKey:
+    """What an embedding is of.
+
+    Attributes
+    ----------
+    image
+        Identity of the image layer and of its content.
+    plane
+        Which plane of it.
+    contrast_limits
+        How its intensities were converted.
+    """
+
+    image: tuple[int, int]
+    plane: Plane
+    contrast_limits: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    embedding: ImageEmbedding
+    picture: PlanePicture
+
+
+@dataclass(frozen=True, eq=False)
+class _Token:
+    kind: Literal["load", "embed", "answer", "hover"]
+    generation: int
+    key: PlaneKey | None = None
+    detail: Any = None
+
+
+class Engine(QObject):  # type: ignore[misc]
+    """Loads a model, keeps embedded planes, answers jobs.
+
+    Parameters
+    ----------
+    load
+        Makes a predictor from (source, device); called away from the window.
+    planes_kept
+        How many embeddings are kept, the least recently used going first.
+    """
+
+    changed = Signal()
+    """Something that `model_state` or `embedding_state` tells has changed."""
+
+    embedded = Signal(object)
+    """A plane is ready; emitted with its `PlaneKey`."""
+
+    answered = Signal(object, object)
+    """Emitted with (PlaneKey, answers) for the model now in use."""
+
+    hovered = Signal(object, object)
+    """Emitted with (detail, prediction) for a preview under the cursor."""
+
+    failed = Signal(str)
+    """A prompt could not be answered; emitted with what went wrong."""
+
+    advanced = Signal(float)
+    """How far an embedding is, 0 to 1; negative where that is not known."""
+
+    def __init__(
+        self,
+        load: Callable[[str, str], Predicts] = load_predictor,
+        planes_kept: int = 32,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._load = load
+        self._planes_kept = planes_kept
+        self._generation = 0
+        self._kept: OrderedDict[PlaneKey, _Ready] = OrderedDict()
+        self._errors: dict[PlaneKey, str] = {}
+        self._stopped: PlaneKey | None = None
+        self._wanted: PlaneKey | None = None
+        self._steps = 0
+        self._asked = 0
+        self._asking: _Token | None = None
+        self.predictor: Predicts | None = None
+        self.model_state: ModelState = "loading"
+        self.model_error = ""
+        self._heavy = LatestWins("napari-sam embedding", self)
+        self._quick = LatestWins("napari-sam prompts", self)
+        self._heavy.done.connect(self._on_heavy)
+        self._heavy.reported.connect(self._on_reported)
+        self._quick.done.connect(self._on_quick)
+
+    # --- the model ------------------------------------------------------------
+
+    def load(self, source: str, device: str) -> None:
+        """Load a model in place of the present one."""
+        self._new_generation()
+        self.model_state = "loading"
+        shared = _SHARED.get((source, device))
+        if shared is not None and self._load is load_predictor:
+            self._take(shared)
+            return
+        load, generation = self._load, self._generation
+
+        def work(is_cancelled: IsCancelled) -> Predicts:
+            return load(source, device)
+
+        token = _Token("load", generation, detail=(source, device))
+        self._heavy.submit(token, work)
+        self.changed.emit()
+
+    def unload(self) -> None:
+        """Have no model: the one that is chosen is not on this machine."""
+        self._new_generation()
+        self.model_state = "missing"
+        self.changed.emit()
+
+    def _new_generation(self) -> None:
+        self._generation += 1
+        self._heavy.cancel()
+        self._quick.cancel()
+        self.predictor = None
+        self.model_error = ""
+        self._wanted = None
+        self.forget()
+
+    def _take(self, predictor: Predicts) -> None:
+        self.predictor = predictor
+        self.model_state = "ready"
+        self._steps = 0
+        self.changed.emit()
+
+    # --- planes ---------------------------------------------------------------
+
+    def forget(self) -> None:
+        """Drop every embedding."""
+        self._kept.clear()
+        self._errors.clear()
+        self._stopped = None
+
+    def embedding_state(self, key: PlaneKey | None) -> EmbeddingState:
+        """Say how it stands with a plane."""
+        if key is None:
+            return "none"
+        if key in self._kept:
+            return "ready"
+        if key in self._errors:
+            return "failed"
+        if key == self._stopped:
+            return "stopped"
+        return "working" if key == self._wanted else "none"
+
+    def embedding_error(self, key: PlaneKey | None) -> str:
+        """Say why a plane could not be embedded."""
+        return "" if key is None else self._errors.get(key, "")
+
+    def picture(self, key: PlaneKey | None) -> PlanePicture | None:
+        """Return a plane that is ready as a picture."""
+        ready = None if key is None else self._kept.get(key)
+        return None if ready is None else ready.picture
+
+    def want(self, key: PlaneKey, read: Callable[[], NDArray[Any]]) -> None:
+        """Embed a plane unless that is done, under way, stopped or has failed."""
+        if self.predictor is None or self.embedding_state(key) != "none":
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return
+        predictor, heavy = self.predictor, self._heavy
+        token = _Token("embed", self._generation, key)
+
+        def work(is_cancelled: IsCancelled) -> _Ready:
+            image = read()
+            asked = 0
+
+            def ask() -> bool:
+                nonlocal asked
+                asked += 1
+                heavy.report(token, asked)
+                return is_cancelled()
+
+            if is_cancelled():
+                raise Cancelled
+            embedding = predictor.embed(
+                image, contrast_limits=key.contrast_limits, is_cancelled=ask
+            )
+            return _Ready(embedding, plane_picture(image, key.contrast_limits))
+
+        heavy.cancel()
+        self._wanted = key
+        self._asked = 0
+        heavy.submit(token, work)
+        self.advanced.emit(-1.0)
+        self.changed.emit()
+
+    def stop(self) -> None:
+        """Stop the embedding under way; the plane stays stopped until `retry`."""
+        self._stopped, self._wanted = self._wanted, None
+        self._heavy.cancel()
+        self.changed.emit()
+
+    def retry(self, key: PlaneKey) -> None:
+        """Forget that a plane was stopped or has failed."""
+        self._errors.pop(key, None)
+        if self._stopped == key:
+            self._stopped = None
+
+    # --- prompts --------------------------------------------------------------
+
+    def ask(self, key: PlaneKey, job: Job) -> bool:
+        """Answer a job, in place of one that waits; False if the plane is not ready."""
+        ready, predictor = self._kept.get(key), self.predictor
+        if ready is None or predictor is None:
+            return False
+        embedding = ready.embedding
+        asking = self._asking
+        if (
+            asking is not None
+            and asking.key == key
+            and asking.detail is job.question
+            and asking.generation == self._generation
+        ):
+            return True
+
+        def work(is_cancelled: IsCancelled) -> Any:
+            return job.run(predictor, embedding)
+
+        self._asking = _Token("answer", self._generation, key, job.question)
+        self._quick.submit(self._asking, work)
+        return True
+
+    def ask_hover(self, key: PlaneKey, job: Job, detail: Any) -> None:
+        """Answer a job for the preview under the cursor; clicks go first."""
+        ready, predictor = self._kept.get(key), self.predictor
+        if ready is None or predictor is None:
+            return
+        embedding = ready.embedding
+
+        def work(is_cancelled: IsCancelled) -> Any:
+            return job.run(predictor, embedding)[-1][1]
+
+        token = _Token("hover", self._generation, key, detail)
+        self._quick.submit(token, work, weak=True)
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a prompt is being answered."""
+        return self._quick.is_busy
+
+    def close(self) -> None:
+        """Stop for good."""
+        self._heavy.close()
+        self._quick.close()
+
+    # --- results --------------------------------------------------------------
+
+    def _on_heavy(self, outcome: Outcome) -> None:
+        token: _Token = outcome.token
+        if token.generation != self._generation:
+            return
+        if token.kind == "load":
+            self._on_loaded(outcome)
+        elif token.key is not None:
+            self._on_embedded(token.key, outcome)
+
+    def _on_loaded(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self.model_state = "failed"
+            self.model_error = _sentence(outcome.error)
+            self.changed.emit()
+            return
+        if self._load is load_predictor:
+            _SHARED[outcome.token.detail] = outcome.result
+        self._take(outcome.result)
+
+    def _on_embedded(self, key: PlaneKey, outcome: Outcome) -> None:
+        if key == self._wanted:
+            self._wanted = None
+        if outcome.error is None:
+            self._steps = self._asked
+            self._kept[key] = outcome.result
+            while len(self._kept) > self._planes_kept:
+                self._kept.popitem(last=False)
+            self.embedded.emit(key)
+        elif not isinstance(outcome.error, Cancelled):
+            self._errors[key] = _sentence(outcome.error)
+        self.changed.emit()
+
+    def _on_reported(self, token: _Token, asked: int) -> None:
+        if token.generation == self._generation and token.key == self._wanted:
+            self._asked = asked
+            known = self._steps > 0
+            self.advanced.emit(min(1.0, asked / self._steps) if known else -1.0)
+
+    def _on_quick(self, outcome: Outcome) -> None:
+        token: _Token = outcome.token
+        if token is self._asking:
+            self._asking = None
+        if token.generation != self._generation:
+            return
+        if outcome.error is not None:
+            if token.kind == "answer":
+                self.failed.emit(_sentence(outcome.error))
+        elif token.kind == "hover":
+            self.hovered.emit(token.detail, outcome.result)
+        else:
+            self.answered.emit(token.key, outcome.result)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text if text.endswith((".", "!", "?")) else f"{text}."

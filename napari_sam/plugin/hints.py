@@ -1,0 +1,137 @@
+"""The hint line: what is going on, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Facts", "Hint", "next_hint"]
+
+HintKind = Literal["do", "wait", "problem"]
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A line for the user.
+
+    Attributes
+    ----------
+    text
+        What it says.
+    kind
+        "do": the next step; "wait": something is under way; "problem": something
+        stands in the way, and the text says what to do.
+    """
+
+    text: str
+    kind: HintKind = "do"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the hint depends on."""
+
+    has_image: bool = False
+    is_3d_view: bool = False
+    plane_shown: bool = True
+    output_problem: str = ""
+    model_state: Literal["ready", "loading", "missing", "failed"] = "ready"
+    model_name: str = ""
+    model_error: str = ""
+    embedding_state: Literal["none", "ready", "working", "stopped", "failed"] = "none"
+    embedding_error: str = ""
+    tool: str = "point"
+    polarity: bool = True
+    has_prompts: bool = False
+    waiting: bool = False
+    candidates: int = 0
+    mask_is_empty: bool = False
+    editing: int | None = None
+    committed: int = 0
+
+
+_TOOL_STEPS = {
+    "point": "Click an object in the image.",
+    "box": "Drag a box around an object.",
+    "lasso": "Draw around an object with the mouse held down.",
+    "brush": "Paint over an object.",
+}
+
+
+def next_hint(facts: Facts) -> Hint:
+    """Say the next step, most pressing first."""
+    return _obstacle(facts) or _model_hint(facts) or _work_hint(facts)
+
+
+def _obstacle(facts: Facts) -> Hint | None:
+    if not facts.has_image:
+        return Hint(
+            "Open an image: drop a file on the window, or File > Open Sample.",
+        )
+    if facts.is_3d_view:
+        return Hint(
+            "Objects are marked on planes. Leave the 3D view: press Ctrl-Y, or the "
+            "cube button below the layer list.",
+            "problem",
+        )
+    if not facts.plane_shown:
+        return Hint(
+            "This view does not show a plane of the image. Roll the axes (Ctrl-E) "
+            "until it does.",
+            "problem",
+        )
+    if facts.output_problem:
+        return Hint(facts.output_problem, "problem")
+    return None
+
+
+def _model_hint(facts: Facts) -> Hint | None:
+    if facts.model_state == "missing":
+        return Hint(
+            f"{facts.model_name} is not on this computer yet. Press Download, or "
+            "choose another model.",
+            "problem",
+        )
+    if facts.model_state == "failed":
+        return Hint(
+            f"The model could not be loaded: {facts.model_error} Choose another one.",
+            "problem",
+        )
+    if facts.embedding_state == "failed":
+        return Hint(
+            f"This plane could not be read: {facts.embedding_error} "
+            "Press Try again, or choose another image.",
+            "problem",
+        )
+    if facts.embedding_state == "stopped":
+        return Hint(
+            "Stopped. Press Try again to let the model look at this plane.", "problem"
+        )
+    return None
+
+
+def _work_hint(facts: Facts) -> Hint:
+    if facts.has_prompts and facts.waiting:
+        if facts.model_state == "loading":
+            return Hint("Loading the model; your prompt is kept.", "wait")
+        if facts.embedding_state != "ready":
+            return Hint("The model looks at the plane; your prompt is kept.", "wait")
+        return Hint("Segmenting…", "wait")
+    if not facts.has_prompts:
+        return Hint(_first_step(facts))
+    if facts.mask_is_empty:
+        return Hint("Nothing found there. Add a point on the object, or press U.")
+    name = "the change" if facts.editing is not None else "it"
+    more = "click to add a part, right-click to take one away"
+    if facts.candidates > 1:
+        return Hint(f"N keeps {name}, Q shows the next candidate. Or {more}.")
+    return Hint(f"N keeps {name}. Or {more}.")
+
+
+def _first_step(facts: Facts) -> str:
+    step = _TOOL_STEPS.get(facts.tool, _TOOL_STEPS["point"])
+    if facts.tool == "point" and not facts.polarity:
+        step = "Click where the object is not (T switches to what it is)."
+    if facts.committed:
+        step = f"{facts.committed} kept. Next: {step[0].lower()}{step[1:]}"
+    return step

@@ -1,0 +1,104 @@
+"""Keys of the annotator: one table, bound and unbound together.
+
+napari resolves a key on the active layer before the viewer, so the keys are bound
+on the viewer and on the annotator's own layers. None of them has a meaning on any
+napari layer type; T, which Shapes layers use, is bound on the points layer alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["KEYS", "POINTS_KEYS", "KeyBinder", "KeyHelp"]
+
+
+@dataclass(frozen=True)
+class KeyHelp:
+    """A key and what it does.
+
+    Attributes
+    ----------
+    key
+        As napari writes it.
+    action
+        Name of the method that it calls.
+    text
+        What the user reads.
+    """
+
+    key: str
+    action: str
+    text: str
+
+
+KEYS = (
+    KeyHelp("N", "commit", "keep the object, start the next"),
+    KeyHelp("Q", "cycle", "next candidate"),
+    KeyHelp("U", "undo", "undo"),
+    KeyHelp("Shift-U", "redo", "redo"),
+    KeyHelp("G", "reopen_under_cursor", "edit the object under the cursor"),
+    KeyHelp("K", "delete_under_cursor", "delete the object under the cursor"),
+    KeyHelp("H", "toggle_hover", "preview under the cursor on or off"),
+)
+
+POINTS_KEYS = (KeyHelp("T", "toggle_polarity", "left click: object or background"),)
+
+
+class KeyBinder:
+    """Binds keys on things that have a keymap, and gives back what was there.
+
+    Parameters
+    ----------
+    actions
+        Callable without arguments by action name.
+    """
+
+    def __init__(self, actions: Mapping[str, Callable[[], object]]) -> None:
+        self._actions = actions
+        self._bound: list[tuple[Any, str, tuple[tuple[str, Any], ...]]] = []
+
+    def bind(
+        self, target: Any, keys: tuple[KeyHelp, ...] = KEYS, role: str = ""
+    ) -> None:
+        """Bind keys on a viewer or a layer; on one that has them, nothing."""
+        if any(bound is target for bound, *_ in self._bound):
+            return
+        before = []
+        for entry in keys:
+            call = self._caller(self._actions[entry.action])
+            held = target.bind_key(entry.key, None)
+            target.bind_key(entry.key, call, overwrite=True)
+            before.append((entry.key, held))
+        self._bound.append((target, role, tuple(before)))
+
+    def unbind(self, target: Any) -> None:
+        """Unbind the keys of one target."""
+        self._unbind([entry for entry in self._bound if entry[0] is target])
+
+    def unbind_role(self, role: str) -> None:
+        """Unbind the keys of the targets that were bound in a role."""
+        self._unbind([entry for entry in self._bound if entry[1] == role])
+
+    def unbind_all(self) -> None:
+        """Unbind every key on every target."""
+        self._unbind(list(self._bound))
+
+    def _unbind(self, entries: list[Any]) -> None:
+        for entry in entries:
+            target, _, before = entry
+            for key, held in before:
+                target.bind_key(key, None)
+                if held is not None:
+                    target.bind_key(key, held, overwrite=True)
+            self._bound.remove(entry)
+
+    @staticmethod
+    def _caller(action: Callable[[], object]) -> Callable[[Any], None]:
+        def call(_: Any) -> None:
+            action()
+
+        return call

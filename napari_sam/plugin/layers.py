@@ -1,0 +1,124 @@
+"""Where a layer lies, which plane of it is shown, and what it holds there.
+
+The one place where world and data coordinates meet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.transforms import Affine
+
+from napari_sam.ops.planes import Plane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = [
+    "display_range",
+    "plane_reader",
+    "plane_shown",
+    "position_on_plane",
+    "shape_of",
+    "shifted_translate",
+    "spatial_metadata",
+]
+
+
+def shape_of(image: Any) -> tuple[int, ...]:
+    """Return the shape of an image layer without its colour axis, full resolution."""
+    shape = tuple(int(size) for size in _full(image).shape)
+    return shape[:-1] if image.rgb else shape
+
+
+def spatial_metadata(layer: Any) -> dict[str, Any]:
+    """Return what puts another layer of the same axes in the same place.
+
+    One layer left in pixels beside another in micrometres switches units off for
+    all, so the units come along.
+    """
+    return {
+        "scale": np.asarray(layer.scale, float),
+        "translate": np.asarray(layer.translate, float),
+        "rotate": np.asarray(layer.rotate, float),
+        "shear": np.asarray(layer.shear, float),
+        "affine": np.asarray(layer.affine.affine_matrix, float),
+        "units": tuple(str(unit) for unit in layer.units),
+    }
+
+
+def shifted_translate(layer: Any, offset: Sequence[float]) -> NDArray[np.float64]:
+    """Return the translate that puts pixel 0 where `layer` has pixel `offset`."""
+    linear = Affine(
+        scale=layer.scale, rotate=layer.rotate, shear=layer.shear, ndim=layer.ndim
+    ).linear_matrix
+    moved = np.asarray(layer.translate) + linear @ np.asarray(offset, float)
+    return np.asarray(moved, float)
+
+
+def plane_shown(viewer: Any, image: Any) -> Plane | None:
+    """Return the plane of an image that a viewer shows, or None if it shows none.
+
+    None in a 3D view, where an axis that the image lacks runs, or where the
+    viewer stands outside the image.
+    """
+    dims = viewer.dims
+    if dims.ndisplay != 2:
+        return None
+    missing = dims.ndim - image.ndim
+    running = [axis - missing for axis in dims.displayed]
+    if min(running) < 0:
+        return None
+    at = np.asarray(image.world_to_data(dims.point))
+    index = tuple(
+        None if axis in running else int(np.round(at[axis]))
+        for axis in range(image.ndim)
+    )
+    shape = shape_of(image)
+    inside = all(
+        i is None or 0 <= i < size for i, size in zip(index, shape, strict=True)
+    )
+    return Plane(index) if inside else None
+
+
+def position_on_plane(
+    image: Any, plane: Plane, world: Sequence[float]
+) -> tuple[float, float] | None:
+    """Return the (row, col) of a world position on a plane, or None if outside."""
+    (position,) = plane.project([image.world_to_data(world)]).tolist()
+    shape = plane.shape_in(shape_of(image))
+    if all(-0.5 <= p < size - 0.5 for p, size in zip(position, shape, strict=True)):
+        return position[0], position[1]
+    return None
+
+
+def plane_reader(image: Any, plane: Plane) -> Callable[[], NDArray[Any]]:
+    """Return a function that reads one plane of an image, fit for another thread.
+
+    Only the plane is read of a lazy or multiscale image, the latter at its full
+    resolution.
+    """
+    data = _full(image)
+
+    def read() -> NDArray[Any]:
+        return np.asarray(plane.take(data))
+
+    return read
+
+
+def display_range(image: Any) -> tuple[float, float]:
+    """Return the intensities that are shown black and white."""
+    if not image.rgb:
+        low, high = image.contrast_limits
+        return float(low), float(high)
+    dtype = np.dtype(_full(image).dtype)
+    if np.issubdtype(dtype, np.integer):
+        return 0.0, float(np.iinfo(dtype).max)
+    return 0.0, 1.0
+
+
+def _full(image: Any) -> Any:
+    return image.data[0] if image.multiscale else image.data

@@ -1,0 +1,49 @@
+"""The plugin's settings, from napari's preferences where it keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+__all__ = ["AnnotatorSettings", "read_settings"]
+
+
+@dataclass(frozen=True)
+class AnnotatorSettings:
+    """What a user may set.
+
+    Attributes
+    ----------
+    model
+        Name of the model that is chosen when the annotator opens.
+    device
+        "auto", "cpu", "cuda" or "mps".
+    planes_kept
+        How many embedded planes are kept in memory.
+    """
+
+    model: str = "cells"
+    device: str = "auto"
+    planes_kept: int = 32
+
+
+def read_settings() -> AnnotatorSettings:
+    """Read the settings; napari before 0.9 keeps none for plugins."""
+    try:
+        from napari.settings import get_plugin_settings
+    except ImportError:
+        return AnnotatorSettings()
+    try:
+        stored = get_plugin_settings("napari-sam")
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return AnnotatorSettings()
+    return _from_stored(stored)
+
+
+def _from_stored(stored: Any) -> AnnotatorSettings:
+    known: dict[str, Any] = {}
+    for field in fields(AnnotatorSettings):
+        value = getattr(stored, field.name, None)
+        if isinstance(value, type(field.default)):
+            known[field.name] = value
+    return AnnotatorSettings(**known)

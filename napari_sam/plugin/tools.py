@@ -1,0 +1,93 @@
+"""The tools: which layer is active in which mode, and what the mouse buttons do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_sam.plugin.prompt_layers import PromptLayers
+
+__all__ = ["TOOLS", "PointButtons", "current_tool", "use_tool"]
+
+_MODES = {
+    "point": ("points", "add"),
+    "box": ("boxes", "add_rectangle"),
+    "lasso": ("boxes", "add_polygon_lasso"),
+    "brush": ("preview", "paint"),
+}
+
+TOOLS = tuple(_MODES)
+"""Names of the tools, in the order in which they are shown."""
+
+_SAME = {("preview", "erase"): "brush", ("boxes", "add_polygon"): "lasso"}
+_RIGHT_BUTTON = 2
+
+
+def use_tool(viewer: Any, layers: PromptLayers, tool: str) -> None:
+    """Make the tool's layer the active one, visible and in the tool's mode.
+
+    Raises
+    ------
+    ValueError
+        If there is no such tool.
+    """
+    if tool not in _MODES:
+        raise ValueError(f"tool must be one of {TOOLS}, got {tool!r}")
+    name, mode = _MODES[tool]
+    layer = getattr(layers, name)
+    if layer not in viewer.layers:
+        return
+    layer.visible = True
+    viewer.layers.selection.active = layer
+    layer.mode = mode
+    if name == "preview":
+        layer.selected_label = 1
+
+
+def current_tool(viewer: Any, layers: PromptLayers) -> str:
+    """Return the tool that the active layer and its mode stand for, "" for none."""
+    active = viewer.layers.selection.active
+    for name in ("points", "boxes", "preview"):
+        if active is not None and getattr(layers, name) is active:
+            state = (name, str(active.mode))
+            if state in _SAME:
+                return _SAME[state]
+            return next((t for t, held in _MODES.items() if held == state), "")
+    return ""
+
+
+class PointButtons:
+    """Left and right mouse button on the points layer.
+
+    A left click adds a point of the polarity in force, a right click one on the
+    background. napari's own callback adds the point; this one runs before it and
+    sets what the point will say.
+    """
+
+    def __init__(self, layers: PromptLayers) -> None:
+        self._layers = layers
+        self.positive = True
+
+    def attach(self) -> None:
+        """Start listening."""
+        callbacks = self._layers.points.mouse_drag_callbacks
+        if self._on_press not in callbacks:
+            callbacks.insert(0, self._on_press)
+
+    def detach(self) -> None:
+        """Stop listening."""
+        callbacks = self._layers.points.mouse_drag_callbacks
+        if self._on_press in callbacks:
+            callbacks.remove(self._on_press)
+
+    def set_positive(self, positive: bool) -> None:
+        """Choose what a left click says."""
+        self.positive = positive
+        self._layers.set_polarity(positive)
+
+    def _on_press(self, layer: Any, event: Any) -> Iterator[None] | None:
+        if str(layer.mode) == "add":
+            self._layers.set_polarity(self.positive and event.button != _RIGHT_BUTTON)
+        return None

@@ -1,0 +1,332 @@
+"""The dock widget "Annotate with SAM"."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sam.plugin.annotator import Annotator
+from napari_sam.plugin.engine import Engine, load_predictor
+from napari_sam.plugin.hints import Facts, Hint, next_hint
+from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS
+from napari_sam.plugin.settings import read_settings
+from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
+from napari_sam.plugin.widgets.hint_line import HintLine
+from napari_sam.plugin.widgets.layer_choice import LayerChoice
+from napari_sam.plugin.widgets.model_picker import ModelPicker
+from napari_sam.plugin.widgets.object_table import ObjectTable
+from napari_sam.plugin.widgets.progress_line import ProgressLine
+from napari_sam.plugin.widgets.tool_bar import ToolBar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari.viewer
+    from qtpy.QtGui import QHideEvent, QShowEvent
+
+    from napari_sam.checkpoints.store import CheckpointStore
+    from napari_sam.workflows.answers import Predicts
+
+__all__ = ["AnnotateWidget"]
+
+_NEW_LAYER = "New labels layer"
+
+
+class AnnotateWidget(QWidget):  # type: ignore[misc]
+    """Click, choose, keep: labels from prompts.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    load
+        Makes a predictor from a model's name or path and a device; called away
+        from the window.
+    store
+        Where checkpoints are kept.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        load: Callable[[str, str], Predicts] = load_predictor,
+        store: CheckpointStore | None = None,
+    ) -> None:
+        super().__init__()
+        settings = read_settings()
+        self.viewer = viewer
+        self.engine = Engine(load, settings.planes_kept, self)
+        self.annotator = Annotator(viewer, self.engine, self)
+        self.hint = HintLine()
+        self.progress = ProgressLine()
+        self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
+        self.output = LayerChoice(viewer, self._may_be_output, _NEW_LAYER)
+        self.model = ModelPicker(store, settings.model, settings.device)
+        self.tools = ToolBar()
+        self.candidates = CandidateStrip()
+        self.objects = ObjectTable()
+        self._make_controls()
+        self._lay_out()
+        self._connect()
+        self._notice = ""
+        self._notice_facts: Facts | None = None
+        self._started = False
+        self._view_timer = QTimer(self)
+        self._view_timer.setSingleShot(True)
+        self._view_timer.setInterval(0)
+        self._view_timer.timeout.connect(self._show_state)
+        self.destroyed.connect(self.engine.close)
+
+    # --- building -------------------------------------------------------------
+
+    def _make_controls(self) -> None:
+        self.hover = QCheckBox("Preview under the cursor (H)")
+        self.class_name = QComboBox()
+        self.class_name.setEditable(True)
+        self.class_name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.class_name.lineEdit().setPlaceholderText("none")
+        self.class_name.setToolTip("Class that the next objects get; may be empty.")
+        self.class_name.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.overlap = QComboBox()
+        self.overlap.addItem("Keep what is there", "keep")
+        self.overlap.addItem("Overwrite", "overwrite")
+        self.overlap.setToolTip("Who gets a pixel that already belongs to an object.")
+        self.overlap.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.keep = QPushButton("Keep object (N)")
+        self.keep.setObjectName("samKeep")
+        self.keep.setStyleSheet(
+            "#samKeep:enabled { background: #2d7ff9; color: white; font-weight: 700; "
+            "padding: 6px; border-radius: 4px; } #samKeep { padding: 6px; }"
+        )
+        self.undo = QPushButton("Undo (U)")
+        self.redo = QPushButton("Redo (Shift-U)")
+        self.clear = QPushButton("Clear prompts")
+        for button in (self.keep, self.undo, self.redo, self.clear, self.hover):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+
+    def _lay_out(self) -> None:
+        layers = QFormLayout()
+        layers.setContentsMargins(0, 0, 0, 0)
+        layers.addRow("Image", self.image)
+        layers.addRow("Save in", self.output)
+        choices = QFormLayout()
+        choices.setContentsMargins(0, 0, 0, 0)
+        choices.addRow("Class", self.class_name)
+        choices.addRow("Overlap", self.overlap)
+        steps = QHBoxLayout()
+        for button in (self.undo, self.redo, self.clear):
+            steps.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setSpacing(6)
+        layout.addWidget(self.hint)
+        layout.addWidget(self.progress)
+        layout.addLayout(layers)
+        layout.addWidget(self.model)
+        layout.addWidget(_heading("1  Say what the object is"))
+        layout.addWidget(self.tools)
+        layout.addWidget(self.hover)
+        layout.addWidget(_heading("2  Choose a candidate (Q)"))
+        layout.addWidget(self.candidates)
+        layout.addWidget(_heading("3  Keep it"))
+        layout.addLayout(choices)
+        layout.addWidget(self.keep)
+        layout.addLayout(steps)
+        layout.addWidget(_heading("Objects"))
+        layout.addWidget(self.objects, 1)
+        layout.addWidget(_key_list())
+        self.setMinimumWidth(310)
+
+    def _connect(self) -> None:
+        annotator = self.annotator
+        self.image.chosen.connect(annotator.set_image)
+        self.output.chosen.connect(annotator.desks.set_output)
+        self.model.chosen.connect(self._load_model)
+        self.model.noticed.connect(self._on_notice)
+        self.tools.chosen.connect(annotator.use_tool)
+        self.candidates.chosen.connect(annotator.choose)
+        self.hover.toggled.connect(annotator.set_hover)
+        self.class_name.currentTextChanged.connect(self._on_class)
+        self.class_name.lineEdit().returnPressed.connect(self.class_name.clearFocus)
+        self.overlap.activated.connect(self._on_overlap)
+        self.keep.clicked.connect(annotator.commit)
+        self.undo.clicked.connect(annotator.undo)
+        self.redo.clicked.connect(annotator.redo)
+        self.clear.clicked.connect(annotator.clear)
+        self.objects.reopened.connect(annotator.reopen)
+        self.objects.deleted.connect(annotator.delete)
+        self.objects.renamed.connect(annotator.rename)
+        self.progress.cancelled.connect(self.engine.stop)
+        self.hint.pressed.connect(self._on_hint_button)
+        self.engine.advanced.connect(self.progress.set_fraction)
+        annotator.changed.connect(self._on_changed)
+        annotator.noticed.connect(self._on_notice)
+
+    # --- coming and going -------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Start working, and load the model the first time."""
+        super().showEvent(event)
+        if event.spontaneous():
+            return
+        self.image.start()
+        self.output.start()
+        self.annotator.activate()
+        self.annotator.set_image(self.image.layer)
+        self.annotator.desks.set_output(self.output.layer)
+        if not self._started:
+            self._started = True
+            self._load_model()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Let go of keys, events and layers."""
+        super().hideEvent(event)
+        if event.spontaneous():
+            return
+        self.image.stop()
+        self.output.stop()
+        self.annotator.deactivate()
+
+    def _may_be_output(self, layer: Any) -> bool:
+        layers = self.annotator.layers
+        preview = None if layers is None else layers.preview
+        return isinstance(layer, Labels) and layer is not preview
+
+    def _load_model(self) -> None:
+        if self.model.is_here:
+            self.engine.load(self.model.source, self.model.device_name)
+        else:
+            self.engine.unload()
+
+    # --- what the user does -------------------------------------------------------
+
+    def _on_class(self, text: str) -> None:
+        self.annotator.class_name = text.strip()
+
+    def _on_overlap(self, index: int) -> None:
+        self.overlap.clearFocus()
+        self.annotator.overlap = self.overlap.currentData()
+
+    def _on_hint_button(self) -> None:
+        desks = self.annotator.desks
+        if self.hint.button.text() == "Put it back":
+            desks.put_back()
+        else:
+            self.annotator.retry()
+
+    # --- what is shown --------------------------------------------------------------
+
+    def _on_notice(self, text: str) -> None:
+        self._notice, self._notice_facts = text, None
+        self._on_changed()
+
+    def _on_changed(self) -> None:
+        if not self._view_timer.isActive():
+            self._view_timer.start()
+
+    def _show_state(self) -> None:
+        annotator = self.annotator
+        facts = replace(annotator.facts(), model_name=self.model.title)
+        self._show_hint(facts)
+        self._show_progress(facts)
+        self.tools.show_tool(annotator.tool, annotator.positive)
+        self.tools.setEnabled(annotator.plane is not None)
+        self.output.choose(annotator.desks.output)
+        self.hover.setChecked(annotator.hover)
+        self._show_session(facts)
+
+    def _show_hint(self, facts: Facts) -> None:
+        if self._notice_facts is None:
+            self._notice_facts = facts
+        elif self._notice_facts != facts:
+            self._notice = ""
+        if self._notice:
+            removed = self.annotator.desks.removed is not None
+            text = "Put it back" if removed else ""
+            self.hint.show_hint(Hint(self._notice, "problem"), text)
+            return
+        again = facts.embedding_state in ("stopped", "failed")
+        hint = next_hint(facts)
+        problem = hint.kind == "problem"
+        self.hint.show_hint(hint, "Try again" if again and problem else "")
+
+    def _show_progress(self, facts: Facts) -> None:
+        if facts.model_state == "loading":
+            self.progress.show_work("Loading the model", can_cancel=False)
+            self.progress.set_fraction(-1.0)
+        elif facts.embedding_state == "working":
+            self.progress.show_work("Looking at the plane")
+        else:
+            self.progress.hide()
+
+    def _show_session(self, facts: Facts) -> None:
+        session = self.annotator.session
+        if session is None:
+            self.candidates.show_candidates(None, None, 0)
+            for button in (self.keep, self.undo, self.redo, self.clear):
+                button.setEnabled(False)
+            return
+        picture = self.engine.picture(self.annotator.key)
+        self.candidates.show_candidates(session.candidates, picture, session.choice)
+        self.keep.setEnabled(facts.has_prompts)
+        editing = facts.editing is not None
+        self.keep.setText("Keep the change (N)" if editing else "Keep object (N)")
+        self.undo.setEnabled(session.can_undo)
+        self.redo.setEnabled(session.can_redo)
+        self.clear.setEnabled(facts.has_prompts)
+        self.objects.show_objects(session.objects, self._color_of)
+        self._show_classes(session.class_names)
+
+    def _show_classes(self, names: tuple[str, ...]) -> None:
+        combo = self.class_name
+        listed = [combo.itemText(i) for i in range(combo.count())]
+        missing = [name for name in names if name not in listed]
+        if missing:
+            text = combo.currentText()
+            combo.blockSignals(True)
+            combo.addItems(missing)
+            combo.setCurrentText(text)
+            combo.blockSignals(False)
+
+    def _color_of(self, label: int) -> tuple[int, int, int]:
+        layer = self.annotator.desks.output
+        color = None if layer is None else layer.get_color(label)
+        if color is None:
+            return 128, 128, 128
+        red, green, blue = (round(255 * float(c)) for c in color[:3])
+        return red, green, blue
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setStyleSheet("font-weight: 700; padding-top: 4px;")
+    return label
+
+
+def _key_list() -> QWidget:
+    box = QWidget()
+    grid = QGridLayout(box)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setVerticalSpacing(1)
+    for row, entry in enumerate(KEYS + POINTS_KEYS):
+        key = QLabel(entry.key)
+        key.setStyleSheet("font-weight: 700;")
+        grid.addWidget(key, row, 0)
+        grid.addWidget(QLabel(entry.text), row, 1)
+    grid.setColumnStretch(1, 1)
+    box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+    return box

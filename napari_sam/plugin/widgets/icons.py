@@ -1,0 +1,105 @@
+"""Icons of the tools, drawn at the size asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtGui import QColor, QIcon, QPainter, QPainterPath, QPen, QPixmap
+
+from napari_sam.plugin.prompt_layers import BACKGROUND_COLOR, OBJECT_COLOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["swatch_icon", "tool_icon"]
+
+_GREY = "#98a2b3"
+_SIZE = 64
+
+
+def tool_icon(name: str) -> QIcon:
+    """Return the icon of "object", "background", "box", "lasso" or "brush"."""
+    return _painted(_DRAWINGS[name])
+
+
+def swatch_icon(color: tuple[int, int, int]) -> QIcon:
+    """Return a round patch of a colour."""
+
+    def draw(painter: QPainter) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(*color))
+        painter.drawEllipse(QRectF(12, 12, 40, 40))
+
+    return _painted(draw)
+
+
+def _painted(draw: Callable[[QPainter], None]) -> QIcon:
+    pixmap = QPixmap(_SIZE, _SIZE)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    draw(painter)
+    painter.end()
+    return QIcon(pixmap)
+
+
+def _pen(color: str, width: float = 5.0, dashed: bool = False) -> QPen:
+    pen = QPen(QColor(color), width)
+    pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+    pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+    if dashed:
+        pen.setDashPattern([1.6, 2.0])
+    return pen
+
+
+def _dot(painter: QPainter, color: str, plus: bool) -> None:
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(color))
+    painter.drawEllipse(QRectF(8, 8, 48, 48))
+    painter.setPen(_pen("#10151c", 6))
+    painter.drawLine(QPointF(20, 32), QPointF(44, 32))
+    if plus:
+        painter.drawLine(QPointF(32, 20), QPointF(32, 44))
+
+
+def _draw_object(painter: QPainter) -> None:
+    _dot(painter, OBJECT_COLOR, plus=True)
+
+
+def _draw_background(painter: QPainter) -> None:
+    _dot(painter, BACKGROUND_COLOR, plus=False)
+
+
+def _draw_box(painter: QPainter) -> None:
+    painter.setPen(_pen(_GREY, 5, dashed=True))
+    painter.drawRect(QRectF(9, 14, 46, 36))
+
+
+def _draw_lasso(painter: QPainter) -> None:
+    path = QPainterPath(QPointF(18, 46))
+    path.cubicTo(QPointF(0, 24), QPointF(20, 6), QPointF(36, 10))
+    path.cubicTo(QPointF(62, 14), QPointF(60, 40), QPointF(42, 46))
+    path.cubicTo(QPointF(34, 50), QPointF(26, 44), QPointF(22, 56))
+    painter.setPen(_pen(_GREY))
+    painter.drawPath(path)
+
+
+def _draw_brush(painter: QPainter) -> None:
+    painter.setPen(_pen(_GREY, 7))
+    painter.drawLine(QPointF(54, 10), QPointF(32, 34))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(_GREY))
+    path = QPainterPath(QPointF(10, 56))
+    path.cubicTo(QPointF(16, 50), QPointF(12, 38), QPointF(24, 34))
+    path.cubicTo(QPointF(38, 32), QPointF(40, 54), QPointF(10, 56))
+    painter.drawPath(path)
+
+
+_DRAWINGS = {
+    "object": _draw_object,
+    "background": _draw_background,
+    "box": _draw_box,
+    "lasso": _draw_lasso,
+    "brush": _draw_brush,
+}

@@ -1,0 +1,237 @@
+"""Choosing a model and a device, and fetching a model that is not here yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sam.checkpoints.registry import REGISTRY
+from napari_sam.checkpoints.store import CheckpointStore
+from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.widgets.progress_line import ProgressLine
+from napari_sam.plugin.workers import LatestWins, Outcome
+
+if TYPE_CHECKING:
+    from napari_sam.checkpoints.registry import CheckpointSpec
+
+__all__ = ["DEVICES", "ModelPicker"]
+
+DEVICES = (("auto", "Automatic"), ("cpu", "CPU"), ("cuda", "CUDA GPU"), ("mps", "MPS"))
+
+_FILE = "Open a file…"
+_FILTER = "SAM checkpoints (*.pth *.pt *.safetensors);;All files (*)"
+
+
+class ModelPicker(QWidget):  # type: ignore[misc]
+    """A combo of models, a download button where it is needed, a combo of devices.
+
+    Parameters
+    ----------
+    store
+        Where downloads go.
+    model, device
+        What is chosen at first.
+    """
+
+    chosen = Signal()
+    """Another model or device was chosen, or the chosen model has arrived."""
+
+    noticed = Signal(str)
+    """Something that the user should read once."""
+
+    def __init__(
+        self,
+        store: CheckpointStore | None = None,
+        model: str = "cells",
+        device: str = "auto",
+    ) -> None:
+        super().__init__()
+        self._store = store or CheckpointStore()
+        self._entries: list[str] = []
+        self._before = 0
+        self.combo = QComboBox()
+        self.combo.setMinimumContentsLength(12)
+        self.combo.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.download = QPushButton()
+        self.device = QComboBox()
+        for name, text in DEVICES:
+            self.device.addItem(text, name)
+        self.progress = ProgressLine()
+        policy = self.progress.sizePolicy()
+        policy.setRetainSizeWhenHidden(False)
+        self.progress.setSizePolicy(policy)
+        for control in (self.combo, self.device):
+            control.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.download.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._lay_out()
+        self._fill(model)
+        self.device.setCurrentIndex(max(0, self.device.findData(device)))
+        self._worker = LatestWins("napari-sam download", self)
+        self._worker.done.connect(self._on_done)
+        self._worker.reported.connect(self._on_reported)
+        self.combo.activated.connect(self._on_model)
+        self.device.activated.connect(self._on_device)
+        self.download.clicked.connect(self._on_download)
+        self.progress.cancelled.connect(self._worker.cancel)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.combo, 1)
+        row.addWidget(self.download)
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Model", row)
+        form.addRow("Device", self.device)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self.progress)
+
+    # --- what is chosen ---------------------------------------------------------
+
+    @property
+    def source(self) -> str:
+        """Name of the chosen model in the registry, or a path."""
+        return self._entries[self.combo.currentIndex()]
+
+    @property
+    def title(self) -> str:
+        """What the user reads."""
+        spec = REGISTRY.get(self.source)
+        return str(spec.title) if spec is not None else Path(self.source).name
+
+    @property
+    def device_name(self) -> str:
+        """The chosen device."""
+        return str(self.device.currentData())
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the chosen model lies on this machine."""
+        spec = REGISTRY.get(self.source)
+        return spec is None or self._is_here(spec)
+
+    def _is_here(self, spec: CheckpointSpec) -> bool:
+        return spec.bundled or self._store.is_available(spec)
+
+    def choose(self, source: str) -> None:
+        """Choose a model by its name in the registry, or a file by its path."""
+        if source not in self._entries:
+            self._entries.insert(0, source)
+            self.combo.insertItem(0, Path(source).name)
+            self.combo.setItemData(0, source, Qt.ItemDataRole.ToolTipRole)
+        self.combo.setCurrentIndex(self._entries.index(source))
+        self._before = self.combo.currentIndex()
+        self._show_download()
+        self.chosen.emit()
+
+    def close_worker(self) -> None:
+        """Stop a download for good."""
+        self._worker.close()
+
+    # --- filling ------------------------------------------------------------------
+
+    def _fill(self, model: str) -> None:
+        for name, spec in REGISTRY.items():
+            self._entries.append(name)
+            self.combo.addItem(self._line(spec))
+            tip = f"{spec.good_for}\nLicence: {spec.licence}\n{spec.citation}"
+            self.combo.setItemData(
+                len(self._entries) - 1, tip, Qt.ItemDataRole.ToolTipRole
+            )
+        self._entries.append(_FILE)
+        self.combo.addItem(_FILE)
+        if model in self._entries:
+            self.combo.setCurrentIndex(self._entries.index(model))
+        self._before = self.combo.currentIndex()
+        self._show_download()
+
+    def _line(self, spec: CheckpointSpec) -> str:
+        if spec.bundled:
+            return f"✓ {spec.title}"
+        if self._is_here(spec):
+            return f"✓ {spec.title} (on this computer)"
+        return f"↓ {spec.title} ({spec.size_text})"
+
+    def _show_download(self) -> None:
+        spec = REGISTRY.get(self.source)
+        missing = spec is not None and not self._is_here(spec)
+        self.download.setVisible(missing)
+        if spec is not None and missing:
+            self.download.setText("Download")
+            self.download.setToolTip(
+                f"Fetch {spec.title}, {spec.size_text}, from {spec.url}"
+            )
+
+    def refresh(self) -> None:
+        """Look again at which models are here."""
+        for index, name in enumerate(self._entries):
+            spec = REGISTRY.get(name)
+            if spec is not None:
+                self.combo.setItemText(index, self._line(spec))
+        self._show_download()
+
+    # --- what the user does ---------------------------------------------------------
+
+    def _on_model(self, index: int) -> None:
+        self.combo.clearFocus()
+        if self.source != _FILE:
+            self.choose(self.source)
+            return
+        self.combo.setCurrentIndex(self._before)
+        path, _ = QFileDialog.getOpenFileName(self, "Open a SAM model", "", _FILTER)
+        if path:
+            self.choose(path)
+
+    def _on_device(self, index: int) -> None:
+        self.device.clearFocus()
+        self.chosen.emit()
+
+    def _on_download(self) -> None:
+        spec = REGISTRY[self.source]
+        worker, store = self._worker, self._store
+
+        def work(is_cancelled: Any) -> Any:
+            def progress(done: int, total: int) -> None:
+                worker.report(spec, done / total if total else -1.0)
+
+            return store.download(spec, progress=progress, is_cancelled=is_cancelled)
+
+        self.download.setEnabled(False)
+        self.progress.show_work(f"Downloading {spec.title}")
+        self.progress.set_fraction(-1.0)
+        worker.submit(spec, work)
+
+    def _on_reported(self, spec: CheckpointSpec, fraction: float) -> None:
+        self.progress.set_fraction(fraction)
+
+    def _on_done(self, outcome: Outcome) -> None:
+        self.progress.hide()
+        self.download.setEnabled(True)
+        self.refresh()
+        spec: CheckpointSpec = outcome.token
+        if outcome.error is None:
+            if self.source == spec.name:
+                self.chosen.emit()
+        elif isinstance(outcome.error, Cancelled):
+            self.noticed.emit(
+                "The download was stopped; Download goes on where it ended."
+            )
+        else:
+            self.noticed.emit(f"The download failed: {outcome.error}")

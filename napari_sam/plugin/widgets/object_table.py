@@ -1,0 +1,134 @@
+"""The committed objects: colour, label, class, score; edit and delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QItemSelectionModel, Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sam.plugin.widgets.icons import swatch_icon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from napari_sam.workflows.provenance import Record
+
+__all__ = ["ObjectTable"]
+
+_CLASS = 1
+_LABEL_ROLE = Qt.ItemDataRole.UserRole
+
+
+class ObjectTable(QWidget):  # type: ignore[misc]
+    """The newest object first; a double click on the class renames it."""
+
+    reopened = Signal(int)
+    """An object is to be edited; emitted with its label."""
+
+    deleted = Signal(int)
+    """An object is to be deleted; emitted with its label."""
+
+    renamed = Signal(int, str)
+    """An object has another class; emitted with its label and the class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = QTableWidget(0, 3)
+        self.table.setHorizontalHeaderLabels(["Object", "Class", "Score"])
+        self.table.verticalHeader().hide()
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setMinimumHeight(90)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.edit = QPushButton("Edit again (G)")
+        self.edit.setToolTip("Take the object in hand again, with its prompts.")
+        self.delete = QPushButton("Delete (K)")
+        row = QHBoxLayout()
+        for button in (self.edit, self.delete):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            row.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table, 1)
+        layout.addLayout(row)
+        self.edit.clicked.connect(self._on_edit)
+        self.delete.clicked.connect(self._on_delete)
+        self.table.itemSelectionChanged.connect(self._show_buttons)
+        self.table.itemChanged.connect(self._on_changed)
+        self._shown: Mapping[int, Record] = {}
+        self._filling = False
+        self._show_buttons()
+
+    @property
+    def label(self) -> int | None:
+        """Label of the selected object."""
+        rows = self.table.selectionModel().selectedRows()
+        return self._label_at(rows[0].row()) if rows else None
+
+    def show_objects(
+        self,
+        objects: Mapping[int, Record],
+        color: Callable[[int], tuple[int, int, int]],
+    ) -> None:
+        """Show the objects; does nothing where they are shown already."""
+        if dict(objects) == dict(self._shown):
+            return
+        before = self.label
+        self._shown = dict(objects)
+        self._filling = True
+        self.table.setRowCount(len(objects))
+        for row, label in enumerate(sorted(objects, reverse=True)):
+            self._fill_row(row, objects[label], color(label))
+        self._filling = False
+        self.table.clearSelection()
+        for row in range(self.table.rowCount()):
+            if self._label_at(row) == before:
+                flag = QItemSelectionModel.SelectionFlag
+                self.table.selectionModel().select(
+                    self.table.model().index(row, 0), flag.Select | flag.Rows
+                )
+        self._show_buttons()
+
+    def _fill_row(self, row: int, record: Record, color: tuple[int, int, int]) -> None:
+        texts = (str(record.label), record.class_name, f"{record.score:.2f}")
+        for column, text in enumerate(texts):
+            item = QTableWidgetItem(text)
+            item.setData(_LABEL_ROLE, record.label)
+            if column == 0:
+                item.setIcon(swatch_icon(color))
+            if column != _CLASS:
+                item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
+            item.setToolTip(f"{record.model}, {record.time}")
+            self.table.setItem(row, column, item)
+
+    def _label_at(self, row: int) -> int | None:
+        item = self.table.item(row, 0)
+        return None if item is None else int(item.data(_LABEL_ROLE))
+
+    def _show_buttons(self) -> None:
+        for button in (self.edit, self.delete):
+            button.setEnabled(self.label is not None)
+
+    def _on_edit(self) -> None:
+        if self.label is not None:
+            self.reopened.emit(self.label)
+
+    def _on_delete(self) -> None:
+        if self.label is not None:
+            self.deleted.emit(self.label)
+
+    def _on_changed(self, item: Any) -> None:
+        if not self._filling and item.column() == _CLASS:
+            self.table.clearFocus()
+            self.renamed.emit(int(item.data(_LABEL_ROLE)), str(item.text()).strip())

@@ -1,0 +1,50 @@
+"""A progress bar that says what it is about, with a cancel button."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+
+__all__ = ["ProgressLine"]
+
+_STEPS = 1000
+
+
+class ProgressLine(QWidget):  # type: ignore[misc]
+    """Takes its place even while nothing runs, so that the dock does not jump."""
+
+    cancelled = Signal()
+    """The cancel button was pressed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.label = QLabel()
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.cancel.clicked.connect(self.cancelled)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.label)
+        layout.addWidget(self.bar, 1)
+        layout.addWidget(self.cancel)
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.setSizePolicy(policy)
+        self.hide()
+
+    def show_work(self, text: str, can_cancel: bool = True) -> None:
+        """Show that something runs."""
+        self.label.setText(text)
+        self.cancel.setVisible(can_cancel)
+        self.show()
+
+    def set_fraction(self, fraction: float) -> None:
+        """Show how far it is, 0 to 1; negative where that is not known."""
+        if fraction < 0:
+            self.bar.setRange(0, 0)
+        else:
+            self.bar.setRange(0, _STEPS)
+            self.bar.setValue(round(fraction * _STEPS))
