@@ -42,20 +42,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="DIR",
         help="folder of the files (default: %(default)s)",
     )
-    parser.add_argument(
-        "--model",
-        default="cells",
-        metavar="NAME|PATH",
-        help="model to use (default: %(default)s, which is bundled)",
-    )
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
     if not args.headless and _has_display():
-        return subprocess.run([*_WINDOW, "--model", args.model], check=False).returncode
-    _write_labels(args.model, args.out)
-    return _write_screenshot(args.model, args.out / "annotator.png")
+        return subprocess.run(_WINDOW, check=False).returncode
+    _write_labels(args.out)
+    return _write_screenshot(args.out / "annotator.png")
 
 
 def _has_display() -> bool:
@@ -64,7 +58,7 @@ def _has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _write_labels(model: str, folder: Path) -> None:
+def _write_labels(folder: Path) -> None:
     """Make the clicks in a session, say what came of each, write labels and picture."""
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.masks import write_labels, write_overlay
@@ -73,7 +67,7 @@ def _write_labels(model: str, folder: Path) -> None:
     from napari_sam.workflows.interactive import AnnotationSession
 
     image = load_sample(DEMO_SAMPLE)
-    session = AnnotationSession(load_model(model), image)
+    session = AnnotationSession(load_model("cells"), image)
     for answer in replay(session):
         what = "in hand " if answer.label is None else f"object {answer.label}"
         scores = ", ".join(f"{score:.2f}" for score in answer.scores)
@@ -82,9 +76,9 @@ def _write_labels(model: str, folder: Path) -> None:
     print(f"wrote {write_overlay(folder / 'overlay.png', image, session.labels)}")
 
 
-def _write_screenshot(model: str, path: Path) -> int:
+def _write_screenshot(path: Path) -> int:
     """Make the same clicks in the real window, in a process of its own."""
-    command = [*_WINDOW, "--model", model, "--screenshot", str(path)]
+    command = [*_WINDOW, "--screenshot", str(path)]
     environment = dict(os.environ)
     if sys.platform == "linux":
         if shutil.which(_XVFB[0]) is None:
