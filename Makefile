@@ -2,6 +2,7 @@
 # make demo HEADLESS=1  the same clicks without a display, into demo-output/
 # make test             the whole test suite
 # make check            what CI runs besides the tests
+# make screenshots      the pictures in docs/images, anew
 #
 # Each sets up what it needs, once. To choose: PYTHON=python3.12, VENV=folder,
 # TORCH="torch==2.13.0" or TORCH=torch (a GPU build where there is a GPU).
@@ -49,7 +50,7 @@ wheel: $(VENV)/.tests-are-set-up
 	$(BIN)/python scripts/check_wheel.py dist/*.whl
 
 screenshots: $(VENV)/.demo-is-set-up
-	$(BIN)/python docs/make_screenshots.py
+	xvfb-run -a -s '-screen 0 1600x1000x24' $(BIN)/python docs/make_screenshots.py
 
 clean:
 	rm -rf $(VENV) dist demo-output

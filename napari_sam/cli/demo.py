@@ -62,12 +62,15 @@ def _write_labels(folder: Path) -> None:
     """Make the clicks in a session, say what came of each, write labels and picture."""
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.masks import write_labels, write_overlay
-    from napari_sam.io.samples import load_sample
+    from napari_sam.io.samples import SAMPLES
     from napari_sam.workflows.demonstration import DEMO_SAMPLE, replay
     from napari_sam.workflows.interactive import AnnotationSession
 
-    image = load_sample(DEMO_SAMPLE)
-    session = AnnotationSession(load_model("cells"), image)
+    sample = SAMPLES[DEMO_SAMPLE]
+    image = sample.read()
+    session = AnnotationSession(
+        load_model("cells"), image, contrast_limits=sample.contrast_limits
+    )
     for answer in replay(session):
         what = "in hand " if answer.label is None else f"object {answer.label}"
         scores = ", ".join(f"{score:.2f}" for score in answer.scores)

@@ -59,6 +59,8 @@ class Sample:
         Reads the array.
     pixel_size
         Side of a pixel in micrometres, or None where it is not known.
+    contrast_limits
+        Intensities to show as black and white, or None for those of the image.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Sample:
     origin: str
     read: Callable[[], NDArray[Any]]
     pixel_size: float | None = None
+    contrast_limits: tuple[float, float] | None = None
 
     @property
     def is_rgb(self) -> bool:
@@ -87,6 +90,7 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                 "YX",
                 _STARDIST,
                 _bundled("nuclei_2d.tif"),
+                contrast_limits=(4, 160),  # a few dividing nuclei outshine the rest
             ),
             Sample(
                 "nuclei_3d",

@@ -30,6 +30,8 @@ def sample_layers(name: str) -> list[LayerDataTuple]:
         "rgb": sample.is_rgb,
         "metadata": {"origin": sample.origin},
     }
+    if sample.contrast_limits is not None:
+        options["contrast_limits"] = sample.contrast_limits
     if sample.pixel_size is not None:
         spatial_axes = len(sample.axes.removesuffix("C"))
         options["scale"] = (sample.pixel_size,) * spatial_axes

@@ -61,6 +61,11 @@ def test_a_sample_with_a_known_pixel_size_has_units(viewer):
     assert {str(unit) for unit in layer.units} == {"micrometer"}
 
 
+def test_the_nuclei_are_shown_so_that_they_can_be_seen(viewer):
+    (layer,) = viewer.open_sample("napari-sam", "nuclei_2d")
+    assert tuple(layer.contrast_limits) == SAMPLES["nuclei_2d"].contrast_limits
+
+
 def test_the_link_at_the_top_of_the_repository_is_the_manifest():
     link = Path(__file__).parents[2] / "napari.yaml"
     if not link.exists():
