@@ -75,8 +75,9 @@ def _write_labels(folder: Path) -> None:
         what = "in hand " if answer.label is None else f"object {answer.label}"
         scores = ", ".join(f"{score:.2f}" for score in answer.scores)
         print(f"{what}: {answer.area:4d} pixels, predicted IoU {scores}")
-    print(f"wrote {write_labels(folder / 'labels.tif', session.labels)}")
-    print(f"wrote {write_overlay(folder / 'overlay.png', image, session.labels)}")
+    labels, limits = session.labels, sample.contrast_limits
+    print(f"wrote {write_labels(folder / 'labels.tif', labels)}")
+    print(f"wrote {write_overlay(folder / 'overlay.png', image, labels, limits)}")
 
 
 def _write_screenshot(path: Path) -> int:

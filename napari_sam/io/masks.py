@@ -62,28 +62,38 @@ def write_labels(path: str | Path, labels: ArrayLike) -> Path:
     return _write_atomically(Path(path), write)
 
 
-def write_overlay(path: str | Path, image: ArrayLike, labels: ArrayLike) -> Path:
+def write_overlay(
+    path: str | Path,
+    image: ArrayLike,
+    labels: ArrayLike,
+    contrast_limits: tuple[float, float] | None = None,
+) -> Path:
     """Write the picture that `overlay` makes as a PNG; returns the file written."""
-    picture = overlay(image, labels)
+    picture = overlay(image, labels, contrast_limits=contrast_limits)
     return _write_atomically(
         Path(path), lambda temporary: iio.imwrite(temporary, picture, extension=".png")
     )
 
 
 def overlay(
-    image: ArrayLike, labels: ArrayLike, opacity: float = 0.35
+    image: ArrayLike,
+    labels: ArrayLike,
+    opacity: float = 0.35,
+    contrast_limits: tuple[float, float] | None = None,
 ) -> NDArray[np.uint8]:
     """Paint the labels over the image, each with an outline of its own colour.
 
     Parameters
     ----------
     image
-        (Y, X) or (Y, X, 3 | 4) of any real dtype. Gray images are stretched between
-        their percentiles 0.5 and 99.8.
+        (Y, X) or (Y, X, 3 | 4) of any real dtype.
     labels
         (Y, X) integers, 0 for background.
     opacity
         Of the fill, from 0 to 1; outlines are opaque.
+    contrast_limits
+        Intensities of a gray image to paint black and white; its percentiles 0.5
+        and 99.8 when None.
 
     Returns
     -------
@@ -103,7 +113,7 @@ def overlay(
             "image must be (Y, X) or (Y, X, 3 | 4) with the height and width of "
             f"labels, got shapes {pixels.shape} and {ids.shape}"
         )
-    base = _as_rgb(pixels)
+    base = _as_rgb(pixels, contrast_limits)
     colours = _colours_of(ids)
     outline = find_boundaries(ids, mode="inner")
     weight = np.where(ids > 0, opacity, 0.0)
@@ -127,12 +137,14 @@ def _checked_labels(labels: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _as_rgb(pixels: NDArray[Any]) -> NDArray[np.float64]:
+def _as_rgb(
+    pixels: NDArray[Any], limits: tuple[float, float] | None
+) -> NDArray[np.float64]:
     if pixels.ndim == 3:
         scale = 255.0 if pixels.dtype == np.uint8 else float(np.max(pixels)) or 1.0
         return np.clip(pixels[..., :3] / scale, 0, 1).astype(np.float64)
     values = np.nan_to_num(pixels.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = np.percentile(values, (0.5, 99.8))
+    low, high = limits or np.percentile(values, (0.5, 99.8))
     gray: NDArray[np.float64] = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
     return np.repeat(gray[..., np.newaxis], 3, axis=2)
 

@@ -80,6 +80,12 @@ def test_overlay_outlines_each_object_in_its_own_colour(labels):
     assert 0 < picture[2, 2].max() < one.max()  # the fill is translucent
 
 
+def test_overlay_takes_contrast_limits():
+    image = np.array([[0, 10, 20, 40]])
+    picture = overlay(image, np.zeros((1, 4), int), contrast_limits=(10, 20))
+    assert picture[0, :, 0].tolist() == [0, 0, 255, 255]
+
+
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_overlay_keeps_a_colour_image_where_there_is_no_object(channels, dtype):
