@@ -152,6 +152,7 @@ class Annotator(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _enter_image(self) -> None:
+        self._remove_left()
         image, events = self.image, self.image.events
         self.layers = PromptLayers(image)
         self.buttons = PointButtons(self.layers)
@@ -278,7 +279,7 @@ class Annotator(QObject):  # type: ignore[misc]
 
     def _on_data(self, event: Any = None) -> None:
         desk = self.desk
-        if desk is not None and shape_of(self.image) != tuple(desk.canvas.shape):
+        if desk is None or shape_of(self.image) != tuple(desk.canvas.shape):
             image = self.image
             self.set_image(None)
             self.set_image(image)
@@ -451,7 +452,7 @@ class Annotator(QObject):  # type: ignore[misc]
     def commit(self) -> None:
         """Keep the object, now or as soon as its mask has come, and start the next."""
         session = self.session
-        if session is None:
+        if session is None or self.plane is None:
             return
         self._commit_when_answered = session.job() is not None
         if self._commit_when_answered:
@@ -519,7 +520,7 @@ class Annotator(QObject):  # type: ignore[misc]
         self, action: Callable[[AnnotationSession], object], labels: bool = False
     ) -> None:
         session = self.session
-        if session is None or not self.is_active:
+        if session is None or self.plane is None or not self.is_active:
             return
         self._commit_when_answered = False
         try:

@@ -129,6 +129,8 @@ def _work_hint(facts: Facts) -> Hint:
 
 
 def _first_step(facts: Facts) -> str:
+    if not facts.tool:
+        return "Press a tool below (Object, Box, …) to go on."
     step = _TOOL_STEPS.get(facts.tool, _TOOL_STEPS["point"])
     if facts.tool == "point" and not facts.polarity:
         step = "Click where the object is not (T switches to what it is)."

@@ -11,10 +11,12 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
+    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -28,7 +30,7 @@ from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
 from napari_sam.plugin.widgets.hint_line import HintLine
 from napari_sam.plugin.widgets.layer_choice import LayerChoice
-from napari_sam.plugin.widgets.model_picker import ModelPicker
+from napari_sam.plugin.widgets.model_picker import ModelPicker, row_label
 from napari_sam.plugin.widgets.object_table import ObjectTable
 from napari_sam.plugin.widgets.progress_line import ProgressLine
 from napari_sam.plugin.widgets.tool_bar import ToolBar
@@ -120,22 +122,14 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def _lay_out(self) -> None:
-        layers = QFormLayout()
-        layers.setContentsMargins(0, 0, 0, 0)
-        layers.addRow("Image", self.image)
-        layers.addRow("Save in", self.output)
-        choices = QFormLayout()
-        choices.setContentsMargins(0, 0, 0, 0)
-        choices.addRow("Class", self.class_name)
-        choices.addRow("Overlap", self.overlap)
         steps = QHBoxLayout()
         for button in (self.undo, self.redo, self.clear):
             steps.addWidget(button)
-        layout = QVBoxLayout(self)
+        body = QWidget()
+        layout = QVBoxLayout(body)
         layout.setSpacing(6)
-        layout.addWidget(self.hint)
-        layout.addWidget(self.progress)
-        layout.addLayout(layers)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(_form(("Image", self.image), ("Save in", self.output)))
         layout.addWidget(self.model)
         layout.addWidget(_heading("1  Say what the object is"))
         layout.addWidget(self.tools)
@@ -143,13 +137,23 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         layout.addWidget(_heading("2  Choose a candidate (Q)"))
         layout.addWidget(self.candidates)
         layout.addWidget(_heading("3  Keep it"))
-        layout.addLayout(choices)
+        layout.addLayout(_form(("Class", self.class_name), ("Overlap", self.overlap)))
         layout.addWidget(self.keep)
         layout.addLayout(steps)
         layout.addWidget(_heading("Objects"))
         layout.addWidget(self.objects, 1)
         layout.addWidget(_key_list())
-        self.setMinimumWidth(310)
+        scroll = QScrollArea()
+        scroll.setWidget(body)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(6, 6, 6, 6)
+        outer.addWidget(self.hint)
+        outer.addWidget(self.progress)
+        outer.addWidget(scroll, 1)
+        self.setMinimumWidth(330)
 
     def _connect(self) -> None:
         annotator = self.annotator
@@ -309,6 +313,14 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             return 128, 128, 128
         red, green, blue = (round(255 * float(c)) for c in color[:3])
         return red, green, blue
+
+
+def _form(*rows: tuple[str, QWidget]) -> QFormLayout:
+    form = QFormLayout()
+    form.setContentsMargins(0, 0, 0, 0)
+    for text, control in rows:
+        form.addRow(row_label(text), control)
+    return form
 
 
 def _heading(text: str) -> QLabel:

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -26,12 +27,20 @@ from napari_sam.plugin.workers import LatestWins, Outcome
 if TYPE_CHECKING:
     from napari_sam.checkpoints.registry import CheckpointSpec
 
-__all__ = ["DEVICES", "ModelPicker"]
+__all__ = ["DEVICES", "ModelPicker", "row_label"]
 
 DEVICES = (("auto", "Automatic"), ("cpu", "CPU"), ("cuda", "CUDA GPU"), ("mps", "MPS"))
 
+_LABEL_WIDTH = 54
 _FILE = "Open a file…"
 _FILTER = "SAM checkpoints (*.pth *.pt *.safetensors);;All files (*)"
+
+
+def row_label(text: str) -> QLabel:
+    """Return a label of the width that all rows of the dock share."""
+    label = QLabel(text)
+    label.setFixedWidth(_LABEL_WIDTH)
+    return label
 
 
 class ModelPicker(QWidget):  # type: ignore[misc]
@@ -96,8 +105,8 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         row.addWidget(self.download)
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Model", row)
-        form.addRow("Device", self.device)
+        form.addRow(row_label("Model"), row)
+        form.addRow(row_label("Device"), self.device)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
@@ -128,7 +137,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         return spec is None or self._is_here(spec)
 
     def _is_here(self, spec: CheckpointSpec) -> bool:
-        return spec.bundled or self._store.is_available(spec)
+        return bool(spec.bundled or self._store.is_available(spec))
 
     def choose(self, source: str) -> None:
         """Choose a model by its name in the registry, or a file by its path."""

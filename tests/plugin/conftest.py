@@ -1,0 +1,69 @@
+import contextlib
+
+import numpy as np
+import pytest
+from fake_predictor import FakePredictor
+
+from napari_sam.checkpoints.store import CheckpointStore
+
+SHAPE = (60, 80)
+
+
+@pytest.fixture
+def predictor():
+    return FakePredictor()
+
+
+@pytest.fixture
+def open_annotator(qtbot, predictor, tmp_path):
+    """Return a function that opens the widget on a viewer, beside its window."""
+    from napari_sam.plugin.widgets.annotate import AnnotateWidget
+
+    opened = []
+
+    def open_on(viewer, load=lambda source, device: predictor, ready=True):
+        widget = AnnotateWidget(viewer, load=load, store=CheckpointStore(tmp_path))
+        opened.append(widget)
+        widget.show()
+        if ready and widget.annotator.image is not None:
+            qtbot.waitUntil(lambda: is_embedded(widget), timeout=5000)
+        return widget
+
+    yield open_on
+    for widget in opened:
+        with contextlib.suppress(RuntimeError):  # it went with its window
+            widget.close()
+            widget.annotator.close()
+            widget.deleteLater()
+
+
+def is_embedded(widget):
+    return widget.engine.embedding_state(widget.annotator.key) == "ready"
+
+
+@pytest.fixture
+def settle(qtbot):
+    """Return a function that waits until every prompt is answered and shown."""
+
+    def wait(widget):
+        annotator = widget.annotator
+
+        def settled():
+            session = annotator.session
+            assert session is None or session.job() is None
+            assert not annotator._push_timer.isActive()
+            assert not annotator._paint_timer.isActive()
+            assert not widget._view_timer.isActive()
+            assert not widget.engine.is_answering
+
+        qtbot.wait(1)
+        qtbot.waitUntil(settled, timeout=5000)
+        qtbot.wait(1)
+        qtbot.waitUntil(settled, timeout=5000)
+
+    return wait
+
+
+@pytest.fixture
+def image():
+    return np.linspace(0, 255, SHAPE[0] * SHAPE[1]).reshape(SHAPE).astype(np.uint8)

@@ -1,0 +1,436 @@
+"""The annotator on planes of stacks, and on viewers that change under it."""
+
+import threading
+
+import dask.array as da
+import numpy as np
+import pytest
+from fake_predictor import disc
+
+from napari_sam.ops.planes import Plane
+
+SHAPE = (60, 80)
+
+
+def stack(shape=(4, 60, 80)):
+    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+
+
+def preview_of(widget):
+    return widget.annotator.layers.preview.data.astype(bool).squeeze()
+
+
+def keep_at(widget, settle, position):
+    widget.annotator.layers.points.add(position)
+    settle(widget)
+    widget.annotator.commit()
+    settle(widget)
+
+
+def test_a_click_lands_in_the_displayed_plane(
+    make_napari_viewer, open_annotator, settle, predictor
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack(), scale=(2, 0.5, 0.5))
+    viewer.dims.set_current_step(0, 3)
+    widget = open_annotator(viewer)
+    assert np.array_equal(predictor.embedded[-1], stack()[3])
+    keep_at(widget, settle, (3, 30, 40))
+    data = np.asarray(widget.annotator.desks.output.data)
+    assert np.array_equal(data[3] == 1, disc(SHAPE, (30, 40), 6))
+    assert not data[:3].any()
+
+
+def test_rolled_axes(make_napari_viewer, open_annotator, settle, predictor):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack((30, 5, 50)))
+    viewer.dims.order = (1, 2, 0)
+    viewer.dims.set_current_step(1, 2)
+    widget = open_annotator(viewer)
+    assert widget.annotator.plane == Plane((None, 2, None))
+    assert np.array_equal(predictor.embedded[-1], stack((30, 5, 50))[:, 2])
+    keep_at(widget, settle, (15, 2, 20))
+    data = np.asarray(widget.annotator.desks.output.data)
+    assert np.array_equal(data[:, 2] == 1, disc((30, 50), (15, 20), 6))
+    assert np.count_nonzero(data) == np.count_nonzero(data[:, 2])
+
+
+def test_a_2d_image_in_a_viewer_with_more_axes(
+    make_napari_viewer, open_annotator, settle
+):
+    viewer = make_napari_viewer()
+    viewer.add_labels(np.zeros((4, 60, 80), np.uint8))
+    flat = viewer.add_image(stack()[0])
+    widget = open_annotator(viewer)
+    assert widget.annotator.image is flat
+    assert widget.annotator.plane == Plane((None, None))
+    keep_at(widget, settle, (30, 40))
+    assert widget.annotator.desks.output.data.shape == SHAPE
+    viewer.dims.order = (1, 0, 2)
+    settle(widget)
+    assert "Roll the axes" in widget.hint.text
+
+
+def test_each_plane_shows_its_own_prompts_and_is_embedded_once(
+    make_napari_viewer, open_annotator, settle, predictor, qtbot
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack())
+    viewer.dims.set_current_step(0, 0)
+    widget = open_annotator(viewer)
+    points = widget.annotator.layers.points
+    points.add((0, 30, 40))
+    settle(widget)
+    viewer.dims.set_current_step(0, 1)
+    assert len(points.data) == 0
+    assert not preview_of(widget).any()
+    qtbot.waitUntil(lambda: len(predictor.embedded) == 2, timeout=3000)
+    points.add((1, 10, 10))
+    settle(widget)
+    viewer.dims.set_current_step(0, 0)
+    settle(widget)
+    assert points.data.tolist() == [[0, 30, 40]]
+    assert np.array_equal(preview_of(widget), disc(SHAPE, (30, 40), 6))
+    assert len(predictor.embedded) == 2
+
+
+def test_the_preview_lies_in_the_plane_of_a_scaled_stack(
+    make_napari_viewer, open_annotator, settle
+):
+    viewer = make_napari_viewer()
+    image = viewer.add_image(stack(), scale=(3, 0.5, 0.5), translate=(7, 1, 2))
+    viewer.dims.set_current_step(0, 2)
+    widget = open_annotator(viewer)
+    preview = widget.annotator.layers.preview
+    assert preview.data.shape == (1, 60, 80)
+    there = preview.data_to_world((0, 4, 5))
+    assert np.allclose(there, image.data_to_world((2, 4, 5)))
+
+
+def test_undo_turns_the_viewer_to_the_plane_of_the_step(
+    make_napari_viewer, open_annotator, settle
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack((30, 5, 50)), scale=(1, 4, 1))
+    viewer.dims.set_current_step(0, 9)
+    widget = open_annotator(viewer)
+    widget.annotator.layers.points.add((9, 2, 20))
+    settle(widget)
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_current_step(1, 3)
+    settle(widget)
+    assert widget.annotator.plane == Plane((None, 3, None))
+    widget.annotator.undo()
+    settle(widget)
+    assert widget.annotator.plane == Plane((9, None, None))
+    assert widget.annotator.session.draft.is_empty
+    widget.annotator.redo()
+    settle(widget)
+    assert widget.annotator.layers.points.data.tolist() == [[9, 2, 20]]
+
+
+def test_only_the_plane_of_a_lazy_image_is_read(
+    make_napari_viewer, open_annotator, settle, predictor
+):
+    read = []
+
+    def block(block_info=None):
+        where = block_info[None]["chunk-location"]
+        read.append(where[0])
+        return np.full((1, 60, 80), where[0], np.float32)
+
+    lazy = da.map_blocks(block, chunks=((1,) * 50, 60, 80), dtype=np.float32)
+    viewer = make_napari_viewer()
+    viewer.add_image(lazy, contrast_limits=(0, 50))
+    viewer.dims.set_current_step(0, 20)
+    read.clear()
+    widget = open_annotator(viewer)
+    assert set(read) <= {20}
+    assert (predictor.embedded[-1] == 20).all()
+    keep_at(widget, settle, (20, 30, 40))
+    assert set(read) <= {20}
+
+
+def test_multiscale_images_are_read_at_full_resolution(
+    make_napari_viewer, open_annotator, settle, predictor
+):
+    viewer = make_napari_viewer()
+    full = stack()[0]
+    viewer.add_image([full, full[::2, ::2]], multiscale=True)
+    widget = open_annotator(viewer)
+    assert np.array_equal(predictor.embedded[-1], full)
+    keep_at(widget, settle, (30, 40))
+    assert widget.annotator.desks.output.data.shape == SHAPE
+
+
+def test_the_3d_view_is_explained_and_nothing_is_lost(
+    make_napari_viewer, open_annotator, settle
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack())
+    viewer.dims.set_current_step(0, 1)
+    widget = open_annotator(viewer)
+    points = widget.annotator.layers.points
+    points.add((1, 30, 40))
+    settle(widget)
+    viewer.dims.ndisplay = 3
+    settle(widget)
+    assert "Leave the 3D view" in widget.hint.text
+    assert not widget.tools.isEnabled()
+    points.add((1, 10, 10))
+    widget.annotator.commit()
+    settle(widget)
+    viewer.dims.ndisplay = 2
+    settle(widget)
+    assert points.data.tolist() == [[1, 30, 40]]
+    assert "N keeps it" in widget.hint.text
+
+
+# --- layers that come and go --------------------------------------------------------
+
+
+def test_deleted_prompt_layers_come_back_with_their_prompts(
+    make_napari_viewer, open_annotator, settle
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack()[0])
+    widget = open_annotator(viewer)
+    widget.annotator.layers.points.add((30, 40))
+    settle(widget)
+    for layer in list(widget.annotator.layers):
+        viewer.layers.remove(layer)
+    settle(widget)
+    assert "bring it back" in widget.hint.text
+    widget.tools.buttons["object"].click()
+    settle(widget)
+    assert widget.annotator.layers.points.data.tolist() == [[30, 40]]
+    assert "SAM preview" in viewer.layers
+    widget.annotator.commit()
+    settle(widget)
+    assert np.asarray(widget.annotator.desks.output.data)[30, 40] == 1
+
+
+def test_a_deleted_image_leaves_the_labels_and_the_next_image_is_taken(
+    make_napari_viewer, open_annotator, settle
+):
+    viewer = make_napari_viewer()
+    other = viewer.add_image(stack()[0], name="other")
+    image = viewer.add_image(stack()[1], name="image")
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40))
+    output = widget.annotator.desks.output
+    viewer.layers.remove(image)
+    settle(widget)
+    assert output in viewer.layers
+    assert np.asarray(output.data).any()
+    assert widget.annotator.image is other
+    assert [layer.name for layer in viewer.layers].count("SAM points") == 1
+
+
+def test_clearing_the_viewer(make_napari_viewer, open_annotator, settle):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack()[0])
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40))
+    viewer.layers.clear()
+    settle(widget)
+    assert len(viewer.layers) == 0
+    assert "Open an image" in widget.hint.text or "removed" in widget.hint.text
+
+
+def test_a_removed_output_can_be_put_back(make_napari_viewer, open_annotator, settle):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack()[0])
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40))
+    output = widget.annotator.desks.output
+    viewer.layers.remove(output)
+    settle(widget)
+    assert "was removed" in widget.hint.text
+    assert widget.annotator.desks.output is None
+    widget.hint.button.click()
+    settle(widget)
+    assert widget.annotator.desks.output is output
+    keep_at(widget, settle, (10, 10))
+    assert set(np.unique(output.data)) == {0, 1, 2}
+
+
+def test_a_new_layer_after_the_old_one_was_removed(
+    make_napari_viewer, open_annotator, settle
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack()[0])
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40))
+    old = widget.annotator.desks.output
+    viewer.layers.remove(old)
+    settle(widget)
+    keep_at(widget, settle, (10, 10))
+    new = widget.annotator.desks.output
+    assert new is not old
+    assert np.array_equal(new.data, disc(SHAPE, (10, 10), 6).astype(int))
+    assert np.array_equal(old.data, disc(SHAPE, (30, 40), 6).astype(int))
+
+
+def test_renamed_and_reordered_layers(make_napari_viewer, open_annotator, settle):
+    viewer = make_napari_viewer()
+    image = viewer.add_image(stack()[0])
+    widget = open_annotator(viewer)
+    image.name = "tissue"
+    widget.annotator.layers.points.name = "mine"
+    viewer.layers.move(0, 3)
+    assert widget.image.currentText() == "tissue"
+    keep_at(widget, settle, (30, 40))
+    assert widget.annotator.desks.output.name == "tissue objects"
+
+
+def test_replaced_image_data_are_embedded_anew(
+    make_napari_viewer, open_annotator, settle, predictor, qtbot
+):
+    viewer = make_napari_viewer()
+    image = viewer.add_image(stack()[0])
+    widget = open_annotator(viewer)
+    image.data = stack()[0] * 0 + 5
+    qtbot.waitUntil(lambda: len(predictor.embedded) == 2, timeout=3000)
+    assert (predictor.embedded[-1] == 5).all()
+    keep_at(widget, settle, (30, 40))
+    image.data = np.zeros((20, 30), np.float32)
+    settle(widget)
+    assert "has shape 60 x 80, the image 20 x 30" in widget.hint.text
+    assert np.asarray(widget.annotator.desks.output.data).any()
+    image.data = stack()[1]
+    settle(widget)
+    assert list(widget.annotator.session.objects) == [1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.zeros((3, 3), np.uint8), "has shape 3 x 3"),
+        (da.zeros(SHAPE, dtype=np.uint8), "lazy"),
+        ([np.zeros(SHAPE, np.uint8), np.zeros((30, 40), np.uint8)], "multiscale"),
+    ],
+)
+def test_labels_that_cannot_be_written_are_explained(
+    make_napari_viewer, open_annotator, settle, labels, words
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack()[0])
+    layer = viewer.add_labels(labels)
+    widget = open_annotator(viewer)
+    widget.annotator.desks.set_output(layer)
+    settle(widget)
+    assert words in widget.hint.text
+    widget.annotator.desks.set_output(None)
+    keep_at(widget, settle, (30, 40))
+    assert np.asarray(widget.annotator.desks.output.data).any()
+
+
+def test_switching_images_keeps_both_annotations(
+    make_napari_viewer, open_annotator, settle
+):
+    viewer = make_napari_viewer()
+    first = viewer.add_image(stack()[0], name="first")
+    second = viewer.add_image(stack()[1], name="second")
+    widget = open_annotator(viewer)
+    assert widget.annotator.image is second
+    keep_at(widget, settle, (30, 40))
+    made = widget.annotator.desks.output
+    widget.image.choose(first)
+    widget.annotator.set_image(first)
+    widget.annotator.desks.set_output(None)
+    keep_at(widget, settle, (10, 10))
+    widget.annotator.set_image(second)
+    widget.annotator.desks.set_output(made)
+    settle(widget)
+    assert list(widget.annotator.session.objects) == [1]
+    assert widget.annotator.session.can_undo
+    assert np.array_equal(made.data, disc(SHAPE, (30, 40), 6).astype(int))
+
+
+# --- widgets that come and go -------------------------------------------------------
+
+
+def test_closing_lets_go_of_layers_keys_and_events_and_opening_brings_them_back(
+    make_napari_viewer, open_annotator, settle
+):
+    viewer = make_napari_viewer()
+    image = viewer.add_image(stack()[0])
+    keys = dict(viewer.keymap)
+    moves = list(viewer.mouse_move_callbacks)
+    widget = open_annotator(viewer)
+    widget.annotator.layers.points.add((30, 40))
+    settle(widget)
+    widget.hide()
+    assert list(viewer.layers) == [image]
+    assert dict(viewer.keymap) == keys
+    assert list(viewer.mouse_move_callbacks) == moves
+    widget.annotator.commit()
+    assert list(viewer.layers) == [image]
+    widget.show()
+    settle(widget)
+    assert widget.annotator.layers.points.data.tolist() == [[30, 40]]
+    keep_at(widget, settle, (10, 10))
+    assert widget.annotator.session.objects
+
+
+def test_a_new_widget_takes_up_the_objects_of_an_old_one(
+    make_napari_viewer, open_annotator, settle
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack()[0])
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40))
+    output = widget.annotator.desks.output
+    widget.close()
+    again = open_annotator(viewer)
+    again.annotator.desks.set_output(output)
+    settle(again)
+    again.annotator.reopen(1)
+    settle(again)
+    assert again.annotator.layers.points.data.tolist() == [[30, 40]]
+
+
+def test_a_second_widget_in_the_same_viewer_takes_over(
+    make_napari_viewer, open_annotator, settle
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(stack()[0])
+    first = open_annotator(viewer)
+    second = open_annotator(viewer)
+    assert not first.annotator.is_active
+    assert [layer.name for layer in viewer.layers].count("SAM points") == 1
+    keep_at(second, settle, (30, 40))
+    assert np.asarray(second.annotator.desks.output.data).any()
+
+
+def test_two_viewers_do_not_disturb_each_other(
+    make_napari_viewer, open_annotator, settle
+):
+    viewers = make_napari_viewer(), make_napari_viewer()
+    widgets = []
+    for viewer in viewers:
+        viewer.add_image(stack()[0])
+        widgets.append(open_annotator(viewer))
+    keep_at(widgets[0], settle, (30, 40))
+    keep_at(widgets[1], settle, (10, 10))
+    first, second = (np.asarray(w.annotator.desks.output.data) for w in widgets)
+    assert np.array_equal(first, disc(SHAPE, (30, 40), 6).astype(int))
+    assert np.array_equal(second, disc(SHAPE, (10, 10), 6).astype(int))
+
+
+def test_the_viewer_may_be_closed_while_the_model_works(
+    make_napari_viewer, open_annotator, predictor, qtbot
+):
+    predictor.gate.clear()
+    viewer = make_napari_viewer()
+    viewer.add_image(stack()[0])
+    widget = open_annotator(viewer, ready=False)
+    viewer.window.add_dock_widget(widget)
+    viewer.close()
+    predictor.gate.set()
+    qtbot.waitUntil(lambda: not workers_left(), timeout=5000)
+
+
+def workers_left():
+    return [t for t in threading.enumerate() if t.name.startswith("napari-sam")]
