@@ -21,7 +21,7 @@ from napari_sam.workflows.interactive import AnnotationSession
 from napari_sam.workflows.provenance import COLUMNS
 
 if TYPE_CHECKING:
-    from napari_sam.plugin.annotator import Annotator
+    from napari_sam.plugin.flow import AnnotationFlow
 
 __all__ = ["Desk", "Desks", "merge_features"]
 
@@ -47,7 +47,7 @@ class Desks:
         Whose desks they are.
     """
 
-    def __init__(self, viewer: Any, annotator: Annotator) -> None:
+    def __init__(self, viewer: Any, annotator: AnnotationFlow) -> None:
         self._viewer = viewer
         self._annotator = annotator
         self._all: list[Desk] = []

@@ -10,7 +10,7 @@ from napari_sam.workflows.drafts import make_question
 
 if TYPE_CHECKING:
     from napari_sam.ops.types import MaskPrediction
-    from napari_sam.plugin.annotator import Annotator
+    from napari_sam.plugin.flow import AnnotationFlow
 
 __all__ = ["HoverPreview"]
 
@@ -24,7 +24,7 @@ class HoverPreview:
         Whose viewer, layers and engine are used.
     """
 
-    def __init__(self, annotator: Annotator) -> None:
+    def __init__(self, annotator: AnnotationFlow) -> None:
         self._annotator = annotator
         self.is_on = False
         self.is_shown = False

@@ -20,7 +20,7 @@ from napari_sam.ops.types import Prompts
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Draft", "Question", "make_question"]
+__all__ = ["NO_DRAFT", "Draft", "Question", "make_question"]
 
 
 def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -126,6 +126,10 @@ class Draft:
         if feedback and question.adds_points_to(self.question):
             question = replace(question, refines=self)
         return Draft(question, 0, self.editing)
+
+
+NO_DRAFT = Draft()
+"""A new object about which nothing was said."""
 
 
 def make_question(

@@ -32,6 +32,7 @@ __all__ = ["DEVICES", "ModelPicker", "row_label"]
 DEVICES = (("auto", "Automatic"), ("cpu", "CPU"), ("cuda", "CUDA GPU"), ("mps", "MPS"))
 
 _LABEL_WIDTH = 54
+_REPORT_STEP = 0.002
 _FILE = "Open a file…"
 _FILTER = "SAM checkpoints (*.pth *.pt *.safetensors);;All files (*)"
 
@@ -117,7 +118,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
     @property
     def source(self) -> str:
         """Name of the chosen model in the registry, or a path."""
-        return self._entries[self.combo.currentIndex()]
+        return self._entries[int(self.combo.currentIndex())]
 
     @property
     def title(self) -> str:
@@ -217,13 +218,19 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         worker, store = self._worker, self._store
 
         def work(is_cancelled: Any) -> Any:
+            told = -1.0
+
             def progress(done: int, total: int) -> None:
-                worker.report(spec, done / total if total else -1.0)
+                nonlocal told
+                fraction = done / total if total else -1.0
+                if fraction - told >= _REPORT_STEP or fraction < told:
+                    told = fraction
+                    worker.report(spec, fraction)
 
             return store.download(spec, progress=progress, is_cancelled=is_cancelled)
 
         self.download.setEnabled(False)
-        self.progress.show_work(f"Downloading {spec.title}")
+        self.progress.show_work(f"Downloading {spec.size_text}")
         self.progress.set_fraction(-1.0)
         worker.submit(spec, work)
 

@@ -1,0 +1,424 @@
+"""How prompts get from the layers of a viewer to a session, and answers back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_sam.plugin.connections import Connections
+from napari_sam.plugin.desks import Desk, Desks
+from napari_sam.plugin.engine import Engine, PlaneKey
+from napari_sam.plugin.hover import HoverPreview
+from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS, KeyBinder
+from napari_sam.plugin.layers import (
+    display_range,
+    plane_reader,
+    plane_shown,
+    shape_of,
+)
+from napari_sam.plugin.prompt_layers import PromptLayers
+from napari_sam.plugin.state import claim, release
+from napari_sam.plugin.tools import PointButtons, current_tool, use_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam.ops.labels import OverlapRule
+    from napari_sam.ops.planes import Plane
+    from napari_sam.workflows.interactive import AnnotationSession
+
+__all__ = ["AnnotationFlow"]
+
+_ALL_KEYS = KEYS + POINTS_KEYS
+_DWELL_MS = 150
+_PLACE_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
+_CONTRAST_MS = 400
+
+
+class AnnotationFlow(QObject):  # type: ignore[misc]
+    """Connects a viewer, the sessions on its images, and the model at work.
+
+    What a user can do besides giving prompts is in `annotator.Annotator`.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer, or the proxy that napari gives to plugins.
+    engine
+        The model at work.
+    """
+
+    changed = Signal()
+    """What the widget shows may have changed."""
+
+    noticed = Signal(str)
+    """Something that the user should read once."""
+
+    def __init__(
+        self, viewer: Any, engine: Engine, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.engine = engine
+        self.image: Any = None
+        self.layers: PromptLayers | None = None
+        self.buttons: PointButtons | None = None
+        self.desks = Desks(viewer, self)
+        self.plane: Plane | None = None
+        self.class_name = ""
+        self.overlap: OverlapRule = "keep"
+        self.is_active = False
+        self._commit_when_answered = False
+        self._version = 0
+        self._own_change = False
+        self._viewer_events = Connections()
+        self._image_events = Connections()
+        self._hover = HoverPreview(self)
+        self._keys = KeyBinder(self._actions())
+        self._leaving: list[Any] = []
+        self._leave_timer = self._timer(0, self._remove_left)
+        self._push_timer = self._timer(0, self._push)
+        self._paint_timer = self._timer(0, self._pull_painting)
+        self._dwell_timer = self._timer(_DWELL_MS, self._embed_here)
+        self._contrast_timer = self._timer(_CONTRAST_MS, self._on_content)
+        engine.changed.connect(self._on_engine)
+        engine.embedded.connect(self._on_embedded)
+        engine.answered.connect(self._on_answered)
+        engine.failed.connect(self._on_failed)
+
+    def _actions(self) -> dict[str, Callable[[], object]]:
+        """Return what the keys do, by the names in `keybindings`."""
+        return {entry.action: getattr(self, entry.action) for entry in _ALL_KEYS}
+
+    def _timer(self, wait: int, call: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(wait)
+        timer.timeout.connect(call)
+        return timer
+
+    # --- coming and going -----------------------------------------------------
+
+    def activate(self) -> None:
+        """Start working in the viewer."""
+        if self.is_active:
+            return
+        claim(self.viewer, self)
+        self.is_active = True
+        layers, dims = self.viewer.layers.events, self.viewer.dims.events
+        self._viewer_events.add(layers.removed, self._on_removed)
+        active = self.viewer.layers.selection.events.active
+        self._viewer_events.add(active, self._on_tool)
+        for emitter in (dims.current_step, dims.order, dims.ndisplay):
+            self._viewer_events.add(emitter, self._on_dims)
+        self._keys.bind(self.viewer)
+        self._hover.attach()
+        if self.image is not None and self.image in self.viewer.layers:
+            self._enter_image()
+        else:
+            self.image = None
+        self.changed.emit()
+
+    def deactivate(self) -> None:
+        """Stop: keys and events are let go, the prompt layers leave the viewer."""
+        if not self.is_active:
+            return
+        self._leave_image()
+        self._hover.detach()
+        self._viewer_events.clear()
+        self._keys.unbind_all()
+        self.is_active = False
+        release(self.viewer, self)
+        self.changed.emit()
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.deactivate()
+        self.engine.close()
+        self.desks.close()
+
+    # --- the image ------------------------------------------------------------
+
+    def set_image(self, image: Any) -> None:
+        """Work on another image layer, or None."""
+        if image is self.image:
+            return
+        self._leave_image()
+        self.image = image
+        self.desks.leave()
+        if image is not None and self.is_active:
+            self._enter_image()
+        self.changed.emit()
+
+    def _enter_image(self) -> None:
+        self._remove_left()
+        image, events = self.image, self.image.events
+        self.layers = PromptLayers(image)
+        self.buttons = PointButtons(self.layers)
+        self.buttons.attach()
+        self._image_events.add(self.layers.points.events.data, self._on_prompts)
+        self._image_events.add(self.layers.boxes.events.data, self._on_prompts)
+        self._image_events.add(self.layers.preview.events.paint, self._on_paint)
+        for layer in self.layers:
+            self._image_events.add(layer.events.mode, self._on_tool)
+        self._image_events.add(events.data, self._on_data)
+        self._image_events.add(events.contrast_limits, self._on_contrast)
+        for name in _PLACE_EVENTS:
+            if hasattr(events, name):
+                self._image_events.add(getattr(events, name), self._on_moved)
+        self._show_layers()
+        self.desks.enter(image)
+        use_tool(self.viewer, self.layers, "point")
+        self._on_dims()
+
+    def _leave_image(self, later: bool = False) -> None:
+        """Take the prompt layers away; later, while the layer list is changing."""
+        if self.layers is None:
+            return
+        if self.buttons is not None:
+            self.buttons.detach()
+        self._image_events.clear()
+        self._leaving = list(self.layers)
+        for layer in self._leaving:
+            self._keys.unbind(layer)
+        if later:
+            self._leave_timer.start()
+        else:
+            self._remove_left()
+        self.bind_output(None)
+        self.layers, self.buttons, self.plane = None, None, None
+
+    def _remove_left(self) -> None:
+        self._own_change = True
+        try:
+            for layer in self._leaving:
+                if layer in self.viewer.layers:
+                    self.viewer.layers.remove(layer)
+        finally:
+            self._own_change = False
+        self._leaving = []
+
+    def _show_layers(self) -> None:
+        if self.layers is None:
+            return
+        for layer in self.layers:
+            if layer not in self.viewer.layers:
+                self.viewer.add_layer(layer)
+            extra = POINTS_KEYS if layer is self.layers.points else ()
+            self._keys.bind(layer, KEYS + extra)
+
+    def bind_output(self, layer: Any) -> None:
+        """Bind the keys on the output layer, and on no other."""
+        self._keys.unbind_role("output")
+        if layer is not None:
+            self._keys.bind(layer, role="output")
+
+    @property
+    def desk(self) -> Desk | None:
+        """The image with its output and its session."""
+        return self.desks.current
+
+    @property
+    def session(self) -> AnnotationSession | None:
+        """The session on the image and the output that are chosen."""
+        return None if self.desks.current is None else self.desks.current.session
+
+    @property
+    def key(self) -> PlaneKey | None:
+        """What the embedding that is needed now is of."""
+        if self.image is None or self.plane is None:
+            return None
+        token = (id(self.image), self._version)
+        return PlaneKey(token, self.plane, display_range(self.image))
+
+    @property
+    def tool(self) -> str:
+        """The tool in hand, "" for none."""
+        return "" if self.layers is None else current_tool(self.viewer, self.layers)
+
+    @property
+    def positive(self) -> bool:
+        """Whether a left click says that the object is there."""
+        return self.buttons is None or self.buttons.positive
+
+    # --- what the viewer says ---------------------------------------------------
+
+    def _on_removed(self, event: Any) -> None:
+        if self._own_change:
+            return
+        layer = event.value
+        if layer is self.image:
+            self._leave_image(later=True)
+            self.set_image(None)
+            self.noticed.emit(f"“{layer.name}” was removed; its labels stay.")
+        elif self.layers is not None and any(layer is own for own in self.layers):
+            self.noticed.emit(
+                f"“{layer.name}” was removed; the prompts are kept. Press a tool to "
+                "bring it back."
+            )
+        else:
+            self.desks.on_removed(layer)
+        self.changed.emit()
+
+    def _on_tool(self, event: Any = None) -> None:
+        self.changed.emit()
+
+    def _on_dims(self, event: Any = None) -> None:
+        if self.image is None or self.layers is None:
+            return
+        if self._push_timer.isActive():
+            self._push_timer.stop()
+        self.plane = plane_shown(self.viewer, self.image)
+        self._hover.forget()
+        if self.plane is not None:
+            self.layers.show_plane(self.plane)
+            if self.session is not None:
+                self.session.go_to(self.plane)
+            self._push()
+            self._dwell_timer.start()
+        self.changed.emit()
+
+    def _on_moved(self, event: Any = None) -> None:
+        if self.layers is not None:
+            self.layers.place_like_image()
+            self._on_dims()
+
+    def _on_contrast(self, event: Any = None) -> None:
+        self._contrast_timer.start()
+
+    def _on_data(self, event: Any = None) -> None:
+        desk = self.desk
+        if desk is None or shape_of(self.image) != tuple(desk.canvas.shape):
+            image = self.image
+            self.set_image(None)
+            self.set_image(image)
+            return
+        self._version += 1
+        self._on_content()
+
+    def _on_content(self) -> None:
+        """Ask anew after intensities or their conversion have changed."""
+        if self.session is not None:
+            self.session.forget_answers()
+        self._request()
+        self._embed_here()
+
+    # --- prompts: layers to session ---------------------------------------------
+
+    def _on_prompts(self, event: Any) -> None:
+        if self.layers is None or self.layers.is_showing:
+            return
+        if str(event.action) in ("added", "removed", "changed"):
+            self._pull()
+
+    def _on_paint(self, event: Any) -> None:
+        if self.layers is not None and not self.layers.is_showing:
+            self._paint_timer.start()
+
+    def _pull(self) -> None:
+        """Take what the user did to points and shapes; the layers stay untouched."""
+        layers, session, plane = self.layers, self.session, self.plane
+        if layers is None or session is None or plane is None:
+            self._push_timer.start()
+            return
+        points, labels, outside = layers.read_points(plane)
+        box, mask = layers.read_shapes(plane, session.draft.question)
+        if session.set_prompts(points, labels, box, mask):
+            self._after_prompts()
+        if outside:
+            self.noticed.emit("That point lies outside the image.")
+        self._push_timer.start()
+
+    def _pull_painting(self) -> None:
+        layers, session, plane = self.layers, self.session, self.plane
+        if layers is None or session is None or plane is None:
+            return
+        prompts = session.draft.question.prompts
+        mask = layers.read_mask(plane)
+        if session.set_prompts(prompts.points, prompts.labels, prompts.box, mask):
+            self._after_prompts()
+        self._push_timer.start()
+
+    def _after_prompts(self) -> None:
+        self._commit_when_answered = False
+        self._hover.forget()
+        self._request()
+
+    # --- the model --------------------------------------------------------------
+
+    def _request(self) -> None:
+        """Have the prompts answered, now or when the plane is ready."""
+        session, key = self.session, self.key
+        if session is None or key is None:
+            return
+        job = session.job()
+        if job is None:
+            self._show_answer()
+        elif not self.engine.ask(key, job):
+            self._embed_here()
+
+    def _embed_here(self) -> None:
+        key = self.key
+        if self.is_active and key is not None and self.session is not None:
+            self.engine.want(key, plane_reader(self.image, key.plane))
+
+    def _on_engine(self) -> None:
+        predictor = self.engine.predictor
+        if predictor is not None and self.desks.model_name != predictor.name:
+            self.desks.use_model(predictor.name)
+            self._request()
+        if predictor is not None and not self._dwell_timer.isActive():
+            self._embed_here()
+        self.changed.emit()
+
+    def _on_embedded(self, key: PlaneKey) -> None:
+        if key == self.key:
+            self._request()
+
+    def _on_answered(self, key: PlaneKey, answers: Any) -> None:
+        now, session = self.key, self.session
+        if now is None or session is None:
+            return
+        if (key.image, key.contrast_limits) == (now.image, now.contrast_limits):
+            session.deliver(answers)
+        self._request()
+        if self._commit_when_answered and session.candidates is not None:
+            self.commit()
+
+    def _on_failed(self, message: str) -> None:
+        self._commit_when_answered = False
+        self.noticed.emit(f"The model could not answer: {message}")
+
+    # --- session to layers --------------------------------------------------------
+
+    def _push(self) -> None:
+        """Show the session's prompts and what is known of their answer."""
+        layers, session = self.layers, self.session
+        if layers is None:
+            return
+        if session is not None and self.plane is not None:
+            layers.show_question(session.draft.question)
+            if self.buttons is not None:
+                layers.set_polarity(self.buttons.positive)
+            self._request()
+            if session.candidates is None:
+                self._show_answer()
+        self.changed.emit()
+
+    def refresh(self) -> None:
+        """Show another session, or the same one on other labels."""
+        if self.session is not None and self.plane is not None:
+            self.session.go_to(self.plane)
+        self._push()
+        self._dwell_timer.start()
+
+    def _show_answer(self) -> None:
+        if self.layers is not None and self.session is not None:
+            self._hover.is_shown = False
+            self.layers.show_mask(self.session.mask)
+        self.changed.emit()
+
+    def commit(self) -> None:
+        """Keep the object in hand."""
+        raise NotImplementedError

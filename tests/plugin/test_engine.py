@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from fake_predictor import FakePredictor
+
+from napari_sam.ops.planes import Plane
+from napari_sam.plugin.engine import Engine, PlaneKey
+from napari_sam.workflows.answers import Job
+from napari_sam.workflows.drafts import make_question
+
+
+def key(z):
+    return PlaneKey((1, 0), Plane((z, None, None)), (0.0, 1.0))
+
+
+def read():
+    return np.zeros((20, 30), np.uint8)
+
+
+@pytest.fixture
+def predictor():
+    return FakePredictor()
+
+
+@pytest.fixture
+def engine(qtbot, predictor):
+    engine = Engine(lambda source, device: predictor, planes_kept=2)
+    engine.load("fake", "cpu")
+    qtbot.waitUntil(lambda: engine.model_state == "ready")
+    yield engine
+    engine.close()
+
+
+def embed(qtbot, engine, z):
+    engine.want(key(z), read)
+    qtbot.waitUntil(lambda: engine.embedding_state(key(z)) == "ready")
+
+
+def test_the_last_planes_are_kept(qtbot, engine, predictor):
+    for z in (0, 1, 0, 2):
+        embed(qtbot, engine, z)
+    assert len(predictor.embedded) == 3
+    assert engine.embedding_state(key(0)) == "ready"
+    assert engine.embedding_state(key(1)) == "none"
+    assert engine.picture(key(2)).pixels.shape == (20, 30, 3)
+    assert engine.picture(key(1)) is None
+
+
+def test_a_question_in_work_is_not_asked_twice(qtbot, engine, predictor):
+    embed(qtbot, engine, 0)
+    predictor.predict_gate.clear()
+    job = Job((make_question((20, 30), [(5, 5)], [1]),), None)
+    with qtbot.waitSignal(engine.answered):
+        assert engine.ask(key(0), job)
+        assert engine.ask(key(0), job)
+        predictor.predict_gate.set()
+    qtbot.waitUntil(lambda: not engine.is_answering)
+    assert len(predictor.asked) == 1
+
+
+def test_a_plane_that_is_not_ready_is_not_asked(engine):
+    job = Job((make_question((20, 30), [(5, 5)], [1]),), None)
+    assert not engine.ask(key(0), job)
+
+
+def test_another_model_forgets_the_planes(qtbot, engine):
+    embed(qtbot, engine, 0)
+    engine.load("other", "cpu")
+    assert engine.embedding_state(key(0)) == "none"
+    assert engine.predictor is None
+    engine.unload()
+    assert engine.model_state == "missing"
+
+
+def test_a_failed_plane_is_tried_again_only_when_asked(qtbot, engine):
+    def fail():
+        raise OSError("unplugged")
+
+    engine.want(key(0), fail)
+    qtbot.waitUntil(lambda: engine.embedding_state(key(0)) == "failed")
+    assert engine.embedding_error(key(0)) == "unplugged."
+    engine.want(key(0), read)
+    assert engine.embedding_state(key(0)) == "failed"
+    engine.retry(key(0))
+    embed(qtbot, engine, 0)

@@ -1,0 +1,97 @@
+import numpy as np
+import pandas as pd
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_sam.ops.planes import Plane
+from napari_sam.plugin.desks import merge_features
+from napari_sam.plugin.layers import (
+    display_range,
+    plane_shown,
+    position_on_plane,
+    shape_of,
+    shifted_translate,
+    spatial_metadata,
+)
+from napari_sam.plugin.settings import AnnotatorSettings, read_settings
+
+
+def test_shape_leaves_colour_and_pyramids_out():
+    assert shape_of(Image(np.zeros((5, 6, 3), np.uint8), rgb=True)) == (5, 6)
+    pyramid = [np.zeros((8, 8)), np.zeros((4, 4))]
+    assert shape_of(Image(pyramid, multiscale=True)) == (8, 8)
+
+
+def test_display_range_is_what_is_shown():
+    gray = Image(np.zeros((4, 4), np.uint16), contrast_limits=(5, 900))
+    assert display_range(gray) == (5, 900)
+    rgb = np.zeros((4, 4, 3))
+    assert display_range(Image(rgb.astype(np.uint8), rgb=True)) == (0, 255)
+    assert display_range(Image(rgb, rgb=True)) == (0, 1)
+
+
+def test_the_plane_shown_follows_steps_order_scale_and_offset():
+    viewer = ViewerModel()
+    image = viewer.add_image(
+        np.zeros((5, 6, 7)), scale=(2, 1, 0.5), translate=(10, 0, 0)
+    )
+    viewer.dims.set_point(0, 14)
+    assert plane_shown(viewer, image) == Plane((2, None, None))
+    viewer.dims.order = (2, 1, 0)
+    viewer.dims.set_point(2, 1.5)
+    assert plane_shown(viewer, image) == Plane((None, None, 3))
+    viewer.dims.ndisplay = 3
+    assert plane_shown(viewer, image) is None
+
+
+def test_no_plane_is_shown_beside_the_image():
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((20, 6, 7)))
+    image = viewer.add_image(np.zeros((5, 6, 7)))
+    viewer.dims.set_point(0, 12)
+    assert plane_shown(viewer, image) is None
+
+
+def test_world_positions_on_a_rotated_image():
+    image = Image(np.zeros((40, 50)), scale=(2, 2), rotate=30, translate=(3, 4))
+    world = image.data_to_world((12.25, 20.5))
+    plane = Plane.whole()
+    assert np.allclose(position_on_plane(image, plane, world), (12.25, 20.5))
+    assert position_on_plane(image, plane, image.data_to_world((-3, 5))) is None
+
+
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing:UserWarning")
+def test_a_layer_shifted_by_pixels_lies_on_them():
+    place = {"scale": (2, 3, 1), "rotate": (10, 20, 30), "shear": [0.1, 0.2, 0.3]}
+    image = Image(np.zeros((5, 6, 7)), translate=(1, 2, 3), **place)
+    shifted = Image(np.zeros((1, 6, 7)), **spatial_metadata(image))
+    shifted.translate = shifted_translate(image, (3, 0, 0))
+    assert np.allclose(shifted.data_to_world((0, 4, 5)), image.data_to_world((3, 4, 5)))
+
+
+def table(*labels):
+    return pd.DataFrame(
+        {"index": list(labels), "class": "a", "prompts": "{}", "score": 0.5}
+    )
+
+
+def test_features_of_other_objects_and_tools_stay():
+    features = pd.DataFrame({"index": [3, 4], "area": [10.0, 20.0]})
+    merged = merge_features(features, table(4, 5))
+    assert merged["index"].tolist() == [3, 4, 5]
+    assert merged["area"].tolist()[:2] == [10, 20]
+    again = merge_features(merged, table(5))
+    assert again["index"].tolist() == [3, 5]
+
+
+def test_features_by_row_number_get_their_index():
+    merged = merge_features(pd.DataFrame({"area": [0.0, 7.0]}), table(2))
+    assert merged["index"].tolist() == [0, 1, 2]
+    assert merged["area"].tolist()[:2] == [0, 7]
+
+
+def test_settings_have_defaults():
+    settings = read_settings()
+    assert settings.model == AnnotatorSettings().model
+    assert settings.planes_kept > 0

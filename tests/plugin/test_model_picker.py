@@ -1,0 +1,114 @@
+"""Choosing models, and downloads through a store that is not the network."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.widgets.model_picker import ModelPicker
+
+
+class Store:
+    def __init__(self, here=()):
+        self.here = set(here)
+        self.gate = threading.Event()
+        self.error = None
+
+    def is_available(self, spec):
+        return spec.name in self.here
+
+    def download(self, spec, progress=None, is_cancelled=None):
+        progress(1, 4)
+        while not self.gate.wait(0.005):
+            if is_cancelled():
+                raise Cancelled
+        if self.error:
+            raise self.error
+        self.here.add(spec.name)
+        return Path(spec.filename)
+
+
+@pytest.fixture
+def store():
+    return Store(here=["vit_t"])
+
+
+@pytest.fixture
+def picker(qtbot, store):
+    picker = ModelPicker(store)
+    qtbot.addWidget(picker)
+    picker.show()
+    yield picker
+    picker.close_worker()
+
+
+def line(picker, name):
+    return picker.combo.itemText(picker._entries.index(name))
+
+
+def test_the_bundled_model_is_chosen_and_cached_ones_are_marked(picker):
+    assert picker.source == "cells"
+    assert picker.is_here
+    assert line(picker, "cells").startswith("✓")
+    assert line(picker, "vit_t").startswith("✓")
+    assert line(picker, "vit_b") == "↓ SAM ViT-B (375 MB)"
+    assert not picker.download.isVisible()
+
+
+def test_a_missing_model_is_downloaded_on_request(qtbot, picker, store):
+    picker.choose("vit_b")
+    assert not picker.is_here
+    assert picker.download.isVisible()
+    picker.download.click()
+    qtbot.waitUntil(lambda: picker.progress.bar.value() == 250)
+    store.gate.set()
+    with qtbot.waitSignal(picker.chosen):
+        pass
+    assert picker.is_here
+    assert line(picker, "vit_b").startswith("✓")
+    assert not picker.download.isVisible()
+    assert not picker.progress.isVisible()
+
+
+def test_a_download_can_be_cancelled(qtbot, picker):
+    picker.choose("vit_b")
+    picker.download.click()
+    qtbot.waitUntil(lambda: picker.progress.bar.value() == 250)
+    with qtbot.waitSignal(picker.noticed) as signal:
+        picker.progress.cancel.click()
+    assert "stopped" in signal.args[0]
+    assert picker.download.isEnabled()
+
+
+def test_a_failed_download_says_why(qtbot, picker, store):
+    store.error = ValueError("the hash is wrong")
+    store.gate.set()
+    picker.choose("vit_b")
+    with qtbot.waitSignal(picker.noticed) as signal:
+        picker.download.click()
+    assert "the hash is wrong" in signal.args[0]
+
+
+def test_a_file_can_be_chosen(picker, tmp_path):
+    path = str(tmp_path / "mine.pth")
+    picker.choose(path)
+    assert picker.source == path
+    assert picker.title == "mine.pth"
+    assert picker.is_here
+
+
+def test_a_missing_model_is_explained_in_the_widget(
+    make_napari_viewer, qtbot, image, store
+):
+    from napari_sam.plugin.widgets.annotate import AnnotateWidget
+
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    widget = AnnotateWidget(viewer, load=lambda *_: None, store=store)
+    widget.model.choose("vit_b")
+    widget.show()
+    qtbot.waitUntil(lambda: "SAM ViT-B is not on this computer" in widget.hint.text)
+    widget.close()
+    widget.annotator.close()
+    widget.deleteLater()
