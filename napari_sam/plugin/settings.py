@@ -34,7 +34,7 @@ def read_settings() -> AnnotatorSettings:
     except ImportError:
         return AnnotatorSettings()
     try:
-        stored = get_plugin_settings("napari-sam")
+        stored = get_plugin_settings("napari-sam").annotator
     except (KeyError, ValueError, TypeError, AttributeError):
         return AnnotatorSettings()
     return _from_stored(stored)

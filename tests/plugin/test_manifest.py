@@ -1,5 +1,7 @@
+from dataclasses import asdict
 from importlib import metadata, resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from napari.components import ViewerModel
 from npe2 import PluginManifest
 
 from napari_sam.io.samples import SAMPLES, load_sample
+from napari_sam.plugin.settings import AnnotatorSettings, read_settings
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,23 @@ def test_a_sample_with_a_known_pixel_size_has_units(viewer):
 def test_the_nuclei_are_shown_so_that_they_can_be_seen(viewer):
     (layer,) = viewer.open_sample("napari-sam", "nuclei_2d")
     assert tuple(layer.contrast_limits) == SAMPLES["nuclei_2d"].contrast_limits
+
+
+def test_the_preferences_are_those_that_the_annotator_reads(manifest):
+    (group,) = manifest.contributions.configurations.items()
+    assert group[0] == "annotator"
+    offered = {name: item.default for name, item in group[1].properties.items()}
+    assert offered == asdict(AnnotatorSettings())
+
+
+def test_what_the_user_prefers_is_read(monkeypatch):
+    stored = SimpleNamespace(model="vit_b", device="cpu", planes_kept=3)
+    monkeypatch.setattr(
+        "napari.settings.get_plugin_settings",
+        lambda plugin: SimpleNamespace(annotator=stored),
+        raising=False,
+    )
+    assert read_settings() == AnnotatorSettings("vit_b", "cpu", 3)
 
 
 def test_the_link_at_the_top_of_the_repository_is_the_manifest():
