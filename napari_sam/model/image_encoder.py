@@ -8,12 +8,16 @@ neck to 256 channels. Parameter names and shapes are those of the official files
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam.model.layers import LayerNorm2d, MLPBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ImageEncoderViT", "VitConfig"]
 
@@ -61,10 +65,17 @@ class ImageEncoderViT(nn.Module):
         )
         self.neck = neck(width, config.out_channels)
 
-    def forward(self, frame: Tensor) -> Tensor:
-        """Embed (B, 3, S, S) normalised frames as (B, C, S / patch, S / patch)."""
+    def forward(
+        self, frame: Tensor, on_block: Callable[[], None] | None = None
+    ) -> Tensor:
+        """Embed (B, 3, S, S) normalised frames as (B, C, S / patch, S / patch).
+
+        `on_block` is called before each block; what it raises ends the work.
+        """
         x = self.patch_embed(frame) + self.pos_embed
         for block in self.blocks:
+            if on_block is not None:
+                on_block()
             x = block(x)
         y: Tensor = self.neck(x.permute(0, 3, 1, 2))
         return y

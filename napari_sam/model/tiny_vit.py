@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam.model.image_encoder import join_windows, neck, split_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["TinyVit", "TinyVitConfig"]
 
@@ -66,14 +70,19 @@ class TinyVit(nn.Module):
             self.layers.append(Stage(blocks, merge))
         self.neck = neck(widths[-1], config.out_channels)
 
-    def forward(self, frame: Tensor) -> Tensor:
+    def forward(
+        self, frame: Tensor, on_block: Callable[[], None] | None = None
+    ) -> Tensor:
         """Embed (B, 3, H, W) normalised frames as (B, C, H / stride, W / stride).
 
         There is no absolute position: any height and width that the strides divide
-        will do.
+        will do. `on_block` is called before each stage; what it raises ends the
+        work.
         """
         x = self.patch_embed(frame.contiguous(memory_format=torch.channels_last))
         for stage in self.layers:
+            if on_block is not None:
+                on_block()
             x = stage(x)
         y: Tensor = self.neck(x)
         return y
@@ -98,10 +107,10 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H', W')."""
-        if self.bn.training or torch.is_grad_enabled():
+        if self.bn.training:
             y: Tensor = self.bn(self.c(x))
             return y
-        # At rest the normalisation is a scale and a shift of the convolution.
+        # With fixed statistics the normalisation is a part of the convolution.
         var = self.bn.running_var
         mean = self.bn.running_mean
         if var is None or mean is None:

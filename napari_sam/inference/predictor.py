@@ -1,0 +1,393 @@
+"""One image -> embedding -> masks.
+
+The predictor is pure: it has no current image. The same calls give the same masks
+in a widget, a script and a worker, from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_sam.checkpoints.load import load_sam
+from napari_sam.inference.device import choose_device, choose_dtype, is_out_of_memory
+from napari_sam.inference.embedding import EmbeddingCache, embedding_key
+from napari_sam.inference.preprocess import (
+    binary_to_logits,
+    check_image,
+    default_limits,
+    to_frame,
+)
+from napari_sam.inference.upscale import upscale_masks
+from napari_sam.ops.types import (
+    Cancelled,
+    FrameGeometry,
+    ImageEmbedding,
+    IsCancelled,
+    MaskPrediction,
+    Prompts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_sam.model.sam import Sam
+
+__all__ = ["Predictor", "load_model"]
+
+_CHUNK = 8
+"""Prompts decoded at one time; more of them leave the processor's cache."""
+
+
+class Predictor:
+    """A model on a device, asked with arrays.
+
+    Parameters
+    ----------
+    model
+        The network, in eval mode.
+    name
+        What to call it, in tables and messages.
+    digest
+        What identifies its weights; part of every embedding's key.
+    device, dtype
+        See `load_model`.
+    cache
+        Holds the latest embeddings; one of 512 MB if None.
+    """
+
+    def __init__(
+        self,
+        model: Sam,
+        *,
+        name: str = "model",
+        digest: str = "",
+        device: str | torch.device = "auto",
+        dtype: str = "auto",
+        cache: EmbeddingCache | None = None,
+    ) -> None:
+        self.name = name
+        self.digest = digest or f"unnamed-{id(model)}"
+        self.model = model.eval().requires_grad_(False)
+        self.cache = EmbeddingCache() if cache is None else cache
+        self._lock = threading.Lock()
+        self._wanted_dtype = dtype
+        self._place(choose_device(device))
+
+    def _place(self, device: torch.device) -> None:
+        """Move the model; the encoder may be of lower precision than the rest."""
+        self.device = device
+        self.dtype = choose_dtype(self._wanted_dtype, device)
+        self.model.to(device=device, dtype=torch.float32)
+        self.model.image_encoder.to(dtype=self.dtype)
+        if self._wanted_dtype == "bfloat16":
+            self.model.mask_decoder.to(dtype=self.dtype)
+        position = self.model.prompt_encoder.dense_position()
+        self._position = position.to(self._decoder_dtype)
+
+    @property
+    def _decoder_dtype(self) -> torch.dtype:
+        return self.model.mask_decoder.iou_token.weight.dtype
+
+    @property
+    def mask_size(self) -> int:
+        """Side of the low-resolution logits."""
+        return self.model.prompt_encoder.mask_size
+
+    def embed(
+        self,
+        image: ArrayLike,
+        *,
+        contrast_limits: tuple[float, float] | None = None,
+        is_cancelled: IsCancelled | None = None,
+    ) -> ImageEmbedding:
+        """Embed an image plane, or find it among the latest embeddings.
+
+        Parameters
+        ----------
+        image
+            (H, W) or (H, W, 1 to 4) of any real dtype; see
+            `napari_sam.inference.preprocess.to_rgb`.
+        contrast_limits
+            Intensities that become black and white; robust percentiles if None.
+        is_cancelled
+            Asked before each block of the encoder.
+
+        Raises
+        ------
+        ValueError
+            If the image or the limits are not as described.
+        Cancelled
+            If `is_cancelled` answered True.
+        """
+        array = check_image(image)
+        limits = contrast_limits or default_limits(array)
+        model = f"{self.digest}|{self.model.architecture.name}|{self.dtype}"
+        key = embedding_key(array, limits, model)
+        found = self.cache.get(key)
+        if found is not None and found.features.device.type == self.device.type:
+            return found
+
+        def on_block() -> None:
+            if is_cancelled is not None and is_cancelled():
+                raise Cancelled("the embedding was cancelled")
+
+        on_block()
+        frame_size = self.model.architecture.frame_size
+        frame, geometry = to_frame(array, frame_size, limits)
+        features = self._encode(frame, on_block)
+        embedding = ImageEmbedding(features, geometry, key)
+        self.cache.put(embedding)
+        return embedding
+
+    def _encode(self, frame: Tensor, on_block: Callable[[], None]) -> Tensor:
+        """Encode a frame; when a GPU has too little memory, on the CPU."""
+        try:
+            return self._encode_here(frame, on_block)
+        except RuntimeError as error:
+            if self.device.type == "cpu" or not is_out_of_memory(error):
+                raise
+        warnings.warn(
+            f"{self.device} has too little memory for {self.name}; the CPU takes over",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        with self._lock:
+            self._place(torch.device("cpu"))
+        return self._encode_here(frame, on_block)
+
+    @torch.inference_mode()
+    def _encode_here(self, frame: Tensor, on_block: Callable[[], None]) -> Tensor:
+        size = self.model.architecture.frame_size
+        normal = self.model.normalise(frame.to(self.device))
+        right, down = size - frame.shape[3], size - frame.shape[2]
+        padded = F.pad(normal, (0, right, 0, down)).to(self.dtype)
+        features: Tensor = self.model.image_encoder(padded, on_block)
+        return features.to(self._decoder_dtype)
+
+    def predict(
+        self,
+        embedding: ImageEmbedding,
+        points: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box: ArrayLike | None = None,
+        mask: NDArray[Any] | None = None,
+        multimask: bool = True,
+    ) -> MaskPrediction:
+        """Predict the masks of one object.
+
+        Parameters
+        ----------
+        embedding
+            From `embed`.
+        points
+            (N, 2) as (row, col) in pixels of the image plane.
+        labels
+            (N,) of 1 (object) and 0 (background); all 1 if None.
+        box
+            (row0, col0, row1, col1).
+        mask
+            (H, W) bool or integers: a rough mask of the object; or floats: logits
+            of an earlier prediction, (h, w).
+        multimask
+            True for three candidates, False for one mask.
+
+        Returns
+        -------
+        MaskPrediction
+            The candidates, the best predicted IoU first.
+
+        Raises
+        ------
+        ValueError
+            If nothing is prompted, or a prompt does not fit the image plane.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import napari_sam
+        >>> sam = napari_sam.load_model("cells")
+        >>> embedding = sam.embed(np.eye(64))
+        >>> sam.predict(embedding, points=[(32, 32)]).masks.shape
+        (3, 64, 64)
+        """
+        logits = None
+        if mask is not None:
+            mask = np.asarray(mask)
+            if mask.dtype.kind == "f":
+                logits = mask
+            else:
+                logits = self.mask_to_logits(embedding, mask.astype(np.bool_))
+        prompts = Prompts.make(points, labels, box, logits)
+        return self.predict_prompts(embedding, prompts, multimask)
+
+    def predict_prompts(
+        self,
+        embedding: ImageEmbedding,
+        prompts: Prompts,
+        multimask: bool | None = None,
+    ) -> MaskPrediction:
+        """Predict the masks of one object from checked prompts.
+
+        With `multimask` None, one prompt alone is answered by three candidates and
+        more than one by a single mask (the paper's rule). See `predict`.
+        """
+        return self.predict_batch(embedding, [prompts], multimask)[0]
+
+    def predict_batch(
+        self,
+        embedding: ImageEmbedding,
+        prompts: Sequence[Prompts],
+        multimask: bool | None = None,
+    ) -> list[MaskPrediction]:
+        """Predict the masks of many objects of one image; see `predict_prompts`."""
+        for prompt in prompts:
+            self._check(prompt, embedding.geometry)
+
+        def form(i: int) -> tuple[int, bool, bool, bool]:
+            p = prompts[i]
+            wanted = p.is_ambiguous if multimask is None else multimask
+            return (
+                len(p.points),
+                p.box is not None,
+                p.mask_logits is not None,
+                wanted,
+            )
+
+        found: dict[int, MaskPrediction] = {}
+        for key, group in groupby(sorted(range(len(prompts)), key=form), key=form):
+            members = list(group)
+            for start in range(0, len(members), _CHUNK):
+                some = members[start : start + _CHUNK]
+                answers = self._decode(embedding, [prompts[i] for i in some], key[3])
+                found.update(zip(some, answers, strict=True))
+        return [found[i] for i in range(len(prompts))]
+
+    def _check(self, prompts: Prompts, geometry: FrameGeometry) -> None:
+        if prompts.is_empty:
+            raise ValueError("nothing is prompted; give a point, a box or a mask")
+        height, width = geometry.image_shape
+        shape = np.array([height, width])
+        outside = ((prompts.points < -0.5) | (prompts.points > shape)).any(1)
+        if outside.any():
+            row, col = prompts.points[outside][0]
+            raise ValueError(
+                f"the point ({row:g}, {col:g}) lies outside the image plane of "
+                f"{height} x {width} pixels"
+            )
+        if prompts.box is not None:
+            low, high = prompts.box[:2], prompts.box[2:]
+            if (high < 0).any() or (low > shape).any():
+                raise ValueError(
+                    f"the box {tuple(prompts.box.tolist())} lies outside the image "
+                    f"plane of {height} x {width} pixels"
+                )
+        side = self.mask_size
+        logits = prompts.mask_logits
+        if logits is not None and logits.shape != (side, side):
+            raise ValueError(
+                f"mask logits have shape {logits.shape}, but {self.name} wants "
+                f"({side}, {side})"
+            )
+
+    @torch.inference_mode()
+    def _decode(
+        self, embedding: ImageEmbedding, prompts: list[Prompts], multimask: bool
+    ) -> list[MaskPrediction]:
+        """Decode prompts of one form: as many points, a box or none, a mask or none."""
+        geometry = embedding.geometry
+        points = labels = boxes = masks = None
+        if len(prompts[0].points):
+            frame = geometry.to_frame(np.stack([p.points for p in prompts]))
+            points = self._tensor(frame[..., ::-1])
+            labels = self._tensor(np.stack([p.labels for p in prompts]))
+        if prompts[0].box is not None:
+            corners = np.stack(
+                [p.box.reshape(2, 2) for p in prompts if p.box is not None]
+            )
+            corners = np.clip(corners, 0, geometry.image_shape)
+            boxes = self._tensor(geometry.to_frame(corners)[..., ::-1])
+        if prompts[0].mask_logits is not None:
+            stacked = [p.mask_logits for p in prompts if p.mask_logits is not None]
+            masks = self._tensor(np.stack(stacked)[:, None])
+        sparse, dense = self.model.prompt_encoder(
+            points, labels, None if boxes is None else boxes.flatten(1), masks
+        )
+        dtype = self._decoder_dtype
+        logits, scores = self.model.mask_decoder(
+            embedding.features.to(self.device, dtype),
+            self._position,
+            sparse.to(dtype),
+            dense.to(dtype),
+            multimask,
+        )
+        logits, scores = logits.float().cpu(), scores.float().cpu()
+        answers = []
+        for low, score in zip(logits, scores, strict=True):
+            order = torch.argsort(score, descending=True, stable=True)
+            ranked = low[order]
+            answers.append(
+                MaskPrediction(
+                    masks=upscale_masks(ranked, geometry),
+                    scores=score[order].numpy(),
+                    logits=ranked.numpy(),
+                )
+            )
+        return answers
+
+    def _tensor(self, values: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
+
+    def mask_to_logits(
+        self, embedding: ImageEmbedding, mask: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Turn a (H, W) mask of the image plane into a mask prompt.
+
+        See `napari_sam.inference.preprocess.binary_to_logits`.
+        """
+        return binary_to_logits(mask, embedding.geometry, self.mask_size)
+
+
+def load_model(
+    source: str | Path = "cells",
+    *,
+    device: str | torch.device = "auto",
+    dtype: str = "auto",
+) -> Predictor:
+    """Load a model and make it ready to be asked.
+
+    Parameters
+    ----------
+    source
+        A name of the registry (see ``napari-sam models``; "cells" ships with the
+        package) or the path of a checkpoint.
+    device
+        "auto" (CUDA, else MPS, else the CPU) or what PyTorch calls a device.
+    dtype
+        "auto" computes the image encoder in bfloat16 where the processor has it
+        and all else in float32; "float32"; or "bfloat16" for the mask decoder too.
+
+    Raises
+    ------
+    ValueError
+        If the source, the device or the dtype can not be used; the message says
+        why and what to do.
+    """
+    loaded = load_sam(source)
+    return Predictor(
+        loaded.model,
+        name=loaded.name,
+        digest=loaded.digest,
+        device=device,
+        dtype=dtype,
+    )

@@ -1,0 +1,225 @@
+"""From an image of any kind to the square frame that a model expects."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_sam.ops.types import FrameGeometry
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "MASK_LOGIT",
+    "binary_to_logits",
+    "check_image",
+    "default_limits",
+    "robust_limits",
+    "to_frame",
+    "to_rgb",
+]
+
+MASK_LOGIT = math.log(999)
+"""Logit that stands for a certain pixel when a binary mask is made a prompt."""
+
+_PERCENTILES = (0.2, 99.8)
+_MOST_SAMPLES = 1 << 20
+
+
+def check_image(image: ArrayLike) -> NDArray[Any]:
+    """Return the image as an array of (H, W) or (H, W, C), C in 1 to 4.
+
+    Raises
+    ------
+    ValueError
+        If the shape or the data type is another.
+    """
+    array = np.asarray(image)
+    wanted = "wanted (H, W) or (H, W, channels) with 1 to 4 channels"
+    if array.ndim not in (2, 3) or (array.ndim == 3 and not 1 <= array.shape[2] <= 4):
+        raise ValueError(f"image has shape {array.shape}; {wanted}")
+    if 0 in array.shape:
+        raise ValueError(f"image is empty: it has shape {array.shape}; {wanted}")
+    if array.dtype.kind not in "buif":
+        raise ValueError(
+            f"image has dtype {array.dtype}; wanted a real number type or bool"
+        )
+    return array
+
+
+def robust_limits(image: NDArray[Any]) -> tuple[float, float]:
+    """Lower and upper intensity that the model sees as black and white.
+
+    The 0.2 and 99.8 percentiles of the finite values, read from a regular subset
+    of at most about a million.
+    """
+    flat = image.reshape(-1)
+    flat = flat[:: max(1, math.ceil(flat.size / _MOST_SAMPLES))]
+    values = flat[np.isfinite(flat)].astype(np.float64)
+    if values.size == 0:
+        return 0.0, 1.0
+    # Halves: the difference of a float's extremes would overflow.
+    low, high = 2 * np.percentile(values / 2, _PERCENTILES)
+    if low == high:
+        low, high = values.min(), values.max()
+    return float(low), float(high)
+
+
+def default_limits(image: NDArray[Any]) -> tuple[float, float]:
+    """Contrast limits of an image for which none are given; see `to_rgb`."""
+    if image.dtype == np.bool_:
+        return 0.0, 1.0
+    if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] >= 3:
+        return 0.0, 255.0
+    return robust_limits(image)
+
+
+def _check_limits(limits: tuple[float, float]) -> tuple[float, float]:
+    low, high = (float(limit) for limit in limits)
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise ValueError(
+            f"contrast_limits are {limits}; wanted (low, high) with low <= high, both "
+            "finite"
+        )
+    return low, high
+
+
+def to_rgb(
+    image: ArrayLike, contrast_limits: tuple[float, float] | None = None
+) -> NDArray[np.float32]:
+    """Map an image to (H, W, 3) float32 intensities of 0 to 255.
+
+    Parameters
+    ----------
+    image
+        (H, W), or (H, W, C) of one channel (shown as grey), two (red and green),
+        three (red, green, blue) or four (the last is opacity and is left out), of
+        any real dtype. NaN is black, infinities are black and white.
+    contrast_limits
+        Intensities that become 0 and 255; what lies outside is clipped. When left
+        out: 0 and 255 for 8-bit colour, False and True for bool, and robust
+        percentiles over all channels for everything else.
+
+    Raises
+    ------
+    ValueError
+        If the shape, the dtype or the limits are not as described.
+    """
+    array = check_image(image)
+    low, high = _check_limits(contrast_limits or default_limits(array))
+    if array.ndim == 3 and array.shape[2] == 4:
+        array = array[..., :3]
+    wide = np.float64 if array.dtype.itemsize > 4 else np.float32
+    values: NDArray[Any] = array.astype(wide)
+    if array.dtype.kind == "f":
+        values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    # Halves keep the difference finite at the far ends of a float's range.
+    span = max(high / 2 - low / 2, np.finfo(np.float64).tiny)
+    values = np.clip((values / 2 - low / 2) / span, 0, 1)
+    grey: NDArray[np.float32] = values.astype(np.float32) * np.float32(255)
+    if grey.ndim == 2:
+        grey = grey[..., None]
+    channels = grey.shape[2]
+    if channels == 1:
+        return np.repeat(grey, 3, axis=2)
+    if channels == 2:
+        return np.concatenate([grey, np.zeros_like(grey[..., :1])], axis=2)
+    return grey
+
+
+def to_frame(
+    image: ArrayLike,
+    frame_size: int,
+    contrast_limits: tuple[float, float] | None = None,
+) -> tuple[Tensor, FrameGeometry]:
+    """Resize an image so that its longer side is `frame_size`.
+
+    Antialiased bilinear, as the published models expect; the values are rounded to
+    whole numbers, as their 8-bit images are. The work goes in strips of rows, so
+    that a huge image is never held as floats as a whole.
+
+    Parameters
+    ----------
+    image, contrast_limits
+        As for `to_rgb`.
+    frame_size
+        Side of the model's frame in pixels.
+
+    Returns
+    -------
+    frame
+        (1, 3, H', W') float32 of 0 to 255, not yet padded.
+    geometry
+        The map between the two.
+    """
+    array = check_image(image)
+    height, width = array.shape[:2]
+    geometry = FrameGeometry.fit((height, width), frame_size)
+    limits = contrast_limits or default_limits(array)
+    rows = max(1, _MOST_SAMPLES // width)
+    strips = []
+    for top in range(0, height, rows):
+        rgb = to_rgb(array[top : top + rows], limits)
+        strip = torch.from_numpy(rgb).permute(2, 0, 1)[None]
+        strips.append(_resize(strip, (strip.shape[2], geometry.resized_shape[1])))
+    frame = _resize(torch.cat(strips, dim=2), geometry.resized_shape)
+    return frame.clamp(0, 255).round(), geometry
+
+
+def _resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    if image.shape[2:] == size:
+        return image
+    return F.interpolate(
+        image, size=size, mode="bilinear", align_corners=False, antialias=True
+    )
+
+
+def binary_to_logits(
+    mask: NDArray[np.bool_], geometry: FrameGeometry, mask_size: int
+) -> NDArray[np.float32]:
+    """Turn a mask of the image plane into a mask prompt.
+
+    Parameters
+    ----------
+    mask
+        (H, W) bool, the shape of the image plane.
+    geometry
+        Of the embedding that the prompt is for.
+    mask_size
+        Side of the model's low-resolution masks.
+
+    Returns
+    -------
+    (mask_size, mask_size) float32
+        Logits of a probability of 0.999 inside and 0.001 outside, with soft edges.
+
+    Raises
+    ------
+    ValueError
+        If the mask does not have the shape of the plane.
+    """
+    if mask.shape != geometry.image_shape:
+        raise ValueError(
+            f"mask has shape {mask.shape}, but the image plane has "
+            f"{geometry.image_shape}"
+        )
+    ratio = mask_size / geometry.frame_size
+    size = [max(1, round(n * ratio)) for n in geometry.resized_shape]
+    soft = F.interpolate(
+        torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None],
+        size=size,
+        mode="bilinear",
+        align_corners=False,
+        antialias=True,
+    )[0, 0]
+    if mask.any() and not bool((soft > 0.5).any()):
+        soft = soft / soft.max()  # thinner than a low-resolution pixel
+    share = torch.zeros(mask_size, mask_size)
+    share[: size[0], : size[1]] = soft
+    return ((share - 0.5) * (2 * MASK_LOGIT)).numpy()

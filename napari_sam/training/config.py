@@ -1,0 +1,99 @@
+"""All that a training run depends on, as one checked file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+__all__ = ["AugmentConfig", "TrainConfig", "read_config"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AugmentConfig(_Frozen):
+    """How images are changed before the model sees them."""
+
+    zoom: tuple[float, float] = Field(
+        (0.6, 1.8), description="range of the factor on the inference scale"
+    )
+    rotate: float = Field(0.5, ge=0, le=1, description="chance of a free angle")
+    brightness: float = Field(0.15, ge=0, description="std of the added offset")
+    contrast: float = Field(0.25, ge=0, description="std of the log contrast factor")
+    gamma: float = Field(0.35, ge=0, description="std of the log gamma")
+    invert: float = Field(0.15, ge=0, le=1, description="chance of a negative")
+    blur: float = Field(0.2, ge=0, le=1, description="chance of a Gaussian blur")
+    noise: float = Field(0.3, ge=0, le=1, description="chance of Gaussian noise")
+    channels: float = Field(
+        0.3, ge=0, le=1, description="chance to mix, drop or tint the channels"
+    )
+
+
+class TrainConfig(_Frozen):
+    """A training run. Lengths are in steps, sides in frame pixels."""
+
+    architecture: str = "cells"
+    init: str | None = Field(
+        None, description="checkpoint to start from: a name or a path"
+    )
+    seed: int = 0
+    steps: int = Field(1000, ge=1)
+
+    window: int = Field(256, ge=64, description="side of a training crop")
+    full_frames: float = Field(
+        0.25, ge=0, le=1, description="share of whole frames instead of crops"
+    )
+    crops: int = Field(2, ge=1, description="crops a step")
+    prompts: int = Field(8, ge=1, description="objects prompted in each crop")
+    rounds: int = Field(2, ge=1, description="first prompt and corrective clicks")
+    boxes: float = Field(0.4, ge=0, le=1, description="share of first prompts")
+    rough_masks: float = Field(
+        0.04, ge=0, le=1, description="share of first prompts that are rough masks"
+    )
+    kinds: dict[str, float] = Field(
+        default_factory=dict,
+        description="sampling weight of each kind of image; 1 where not named",
+    )
+
+    lr_encoder: float = Field(1e-4, ge=0)
+    lr_decoder: float = Field(3e-4, ge=0)
+    weight_decay: float = Field(0.05, ge=0)
+    warmup: int = Field(50, ge=0)
+    schedule: Literal["cosine", "step"] = "cosine"
+    milestones: tuple[float, ...] = Field(
+        (2 / 3, 26 / 27), description="shares of the run at which 'step' cuts by ten"
+    )
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
+    dense_weight: float = Field(0.3, ge=0, description="weight of the dense head")
+
+    held_out: float = Field(0.04, ge=0, lt=1, description="share kept for validation")
+    validate_every: int = Field(200, ge=1)
+    validation_images: int = Field(40, ge=1)
+    patience: int = Field(
+        0, ge=0, description="validations without gain before an early stop; 0: never"
+    )
+    checkpoint_minutes: float = Field(4.0, gt=0)
+    augment: AugmentConfig = AugmentConfig()
+
+
+def read_config(path: str | Path) -> TrainConfig:
+    """Read a TOML file.
+
+    Raises
+    ------
+    ValueError
+        If the file is no TOML, or a key or value in it is not known.
+    """
+    try:
+        return TrainConfig.model_validate(
+            tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        )
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not a TOML file: {error}") from error
+    except ValidationError as error:
+        raise ValueError(f"{path} is no training configuration: {error}") from error

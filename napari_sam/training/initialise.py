@@ -1,0 +1,61 @@
+"""Start a model from the weights of a related one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_sam.model.sam import Sam
+
+__all__ = ["start_from"]
+
+
+def start_from(sam: Sam, state: dict[str, Tensor]) -> tuple[str, ...]:
+    """Load the weights that fit, and spread 1x1 stem kernels over larger ones.
+
+    LiteMedSAM's stem looks at single pixels of a 256-pixel frame. Spread evenly
+    over a strided 3x3 kernel it sees the mean of each neighbourhood in a frame of
+    twice or four times the size, so that all that follows keeps its meaning.
+
+    Returns
+    -------
+    The names that stay as they were, for lack of a counterpart.
+
+    Raises
+    ------
+    ValueError
+        If a tensor has a shape that can not be used.
+    """
+    own = sam.state_dict()
+    fitting: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if name not in own:
+            continue
+        wanted = own[name].shape
+        if tensor.shape == wanted:
+            fitting[name] = tensor
+        elif tensor.ndim == 4 and tensor.shape[2:] == (1, 1):
+            area = wanted[2] * wanted[3]
+            fitting[name] = (tensor / area).expand(wanted).contiguous()
+        else:
+            raise ValueError(
+                f"{name} has shape {tuple(tensor.shape)}, but the model wants "
+                f"{tuple(wanted)}"
+            )
+    sam.load_state_dict(fitting, strict=False)
+    with torch.no_grad():  # the dense head begins as a copy of the mask upscaling
+        head = sam.dense_head
+        if head is not None and not any(n.startswith("dense_head") for n in fitting):
+            upscaling = sam.mask_decoder.output_upscaling.state_dict()
+            head.layers.load_state_dict(upscaling, strict=False)
+            return tuple(
+                n
+                for n in own
+                if n not in fitting
+                and n.removeprefix("dense_head.layers.") not in upscaling
+            )
+    return tuple(n for n in own if n not in fitting)
