@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
@@ -16,6 +17,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.pictures import PlanePicture, plane_picture
+from napari_sam.plugin.torch_loading import load_torch_library
 from napari_sam.plugin.workers import LatestWins, Outcome
 
 if TYPE_CHECKING:
@@ -32,11 +34,15 @@ __all__ = ["Engine", "PlaneKey", "load_predictor"]
 EmbeddingState = Literal["none", "ready", "working", "stopped", "failed"]
 ModelState = Literal["ready", "loading", "missing", "failed"]
 
+_PATIENCE = 0.05
+"""Seconds for which a click may hold the window."""
+
 _SHARED: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
 
 
 def load_predictor(source: str, device: str) -> Predicts:
     """Load a model; the import of torch happens here, away from the window."""
+    load_torch_library()
     from napari_sam.inference.predictor import load_model
 
     predictor: Predicts = load_model(source, device=device)
@@ -122,6 +128,8 @@ class Engine(QObject):  # type: ignore[misc]
         self._steps = 0
         self._asked = 0
         self._asking: _Token | None = None
+        self._taken: Outcome | None = None
+        self._usual_seconds = 0.0
         self.predictor: Predicts | None = None
         self.model_state: ModelState = "loading"
         self.model_error = ""
@@ -263,11 +271,30 @@ class Engine(QObject):  # type: ignore[misc]
             return True
 
         def work(is_cancelled: IsCancelled) -> Any:
-            return job.run(predictor, embedding)
+            start = perf_counter()
+            answers = job.run(predictor, embedding)
+            self._usual_seconds = (perf_counter() - start) / len(answers)
+            return answers
 
-        self._asking = _Token("answer", self._generation, key, job.question)
-        self._quick.submit(self._asking, work)
+        idle = not self._quick.is_busy
+        token = self._asking = _Token("answer", self._generation, key, job.question)
+        self._quick.submit(token, work)
+        if idle and self._usual_seconds < _PATIENCE:
+            self._wait_for(token)
         return True
+
+    def _wait_for(self, token: _Token) -> None:
+        """Hold the window for a moment: most answers come within it.
+
+        A frame takes as long to draw as an answer takes to compute, and while one
+        is drawn the model's thread hardly gets Python's lock. So the answer is
+        awaited first, and one frame shows prompt and answer together. A model that
+        was slower the last time is not awaited.
+        """
+        outcome = self._quick.wait(token, _PATIENCE)
+        if outcome is not None:
+            self._on_quick(outcome)
+            self._taken = outcome
 
     def ask_hover(self, key: PlaneKey, job: Job, detail: Any) -> None:
         """Answer a job for the preview under the cursor; clicks go first."""
@@ -333,6 +360,9 @@ class Engine(QObject):  # type: ignore[misc]
             self.advanced.emit(min(1.0, asked / self._steps) if known else -1.0)
 
     def _on_quick(self, outcome: Outcome) -> None:
+        if outcome is self._taken:
+            self._taken = None
+            return
         token: _Token = outcome.token
         if token is self._asking:
             self._asking = None

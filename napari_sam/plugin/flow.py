@@ -32,6 +32,7 @@ __all__ = ["AnnotationFlow"]
 
 _ALL_KEYS = KEYS + POINTS_KEYS
 _DWELL_MS = 150
+_ANSWER_MS = 150
 _PLACE_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
 _CONTRAST_MS = 400
 
@@ -54,6 +55,9 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
 
     noticed = Signal(str)
     """Something that the user should read once."""
+
+    previewed = Signal()
+    """The preview shows the answer to the prompts as they are now."""
 
     def __init__(
         self, viewer: Any, engine: Engine, parent: QObject | None = None
@@ -320,7 +324,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         """Take what the user did to points and shapes; the layers stay untouched."""
         layers, session, plane = self.layers, self.session, self.plane
         if layers is None or session is None or plane is None:
-            self._push_timer.start()
+            self._push_soon()
             return
         points, labels, outside = layers.read_points(plane)
         box, mask = layers.read_shapes(plane, session.draft.question)
@@ -328,7 +332,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             self._after_prompts()
         if outside:
             self.noticed.emit("That point lies outside the image.")
-        self._push_timer.start()
+        self._push_soon()
 
     def _pull_painting(self) -> None:
         layers, session, plane = self.layers, self.session, self.plane
@@ -338,7 +342,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         mask = layers.read_mask(plane)
         if session.set_prompts(prompts.points, prompts.labels, prompts.box, mask):
             self._after_prompts()
-        self._push_timer.start()
+        self._push_soon()
 
     def _after_prompts(self) -> None:
         self._commit_when_answered = False
@@ -392,6 +396,13 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
 
     # --- session to layers --------------------------------------------------------
 
+    def _push_soon(self) -> None:
+        """Push when the events at hand are done, and after an answer on its way.
+
+        Drawing costs tens of milliseconds, and an answer comes in about as many.
+        """
+        self._push_timer.start(_ANSWER_MS if self.engine.is_answering else 0)
+
     def _push(self) -> None:
         """Show the session's prompts and what is known of their answer."""
         layers, session = self.layers, self.session
@@ -416,7 +427,12 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     def _show_answer(self) -> None:
         if self.layers is not None and self.session is not None:
             self._hover.is_shown = False
-            self.layers.show_mask(self.session.mask)
+            mask = self.session.mask
+            self.layers.show_mask(mask)
+            if mask is not None:
+                self.previewed.emit()
+                if self._push_timer.isActive():
+                    self._push_timer.start(0)
         self.changed.emit()
 
     def commit(self) -> None:

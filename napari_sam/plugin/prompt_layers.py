@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels, Points, Shapes
 from napari.utils.colormaps import DirectLabelColormap
-from skimage.measure import approximate_polygon, find_contours
+from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_sam.ops.labels import outline_to_mask
 from napari_sam.plugin.layers import shape_of, shifted_translate, spatial_metadata
@@ -30,6 +30,10 @@ OBJECT_COLOR = "#35d07f"
 BACKGROUND_COLOR = "#ff5c5c"
 PREVIEW_COLOR = "#ffd23f"
 POLARITY = "polarity"
+
+_RGBA = np.array(
+    [transform_color(BACKGROUND_COLOR)[0], transform_color(OBJECT_COLOR)[0]]
+)
 
 _SETITEM_PIXELS = 200_000
 _POINT_FRACTION = 0.014
@@ -142,9 +146,11 @@ class PromptLayers:
     def color_points(self) -> None:
         """Give each point the colour of its polarity."""
         labels = self.polarities()
-        if len(labels):
-            colors = np.where(labels == 1, OBJECT_COLOR, BACKGROUND_COLOR).tolist()
-            self.points.face_color = colors
+        if not len(labels):
+            return
+        wanted = _RGBA[labels]
+        if not np.allclose(self.points.face_color, wanted, atol=0.01):
+            self.points.face_color = wanted
 
     def set_polarity(self, positive: bool) -> None:
         """Choose what the next point says."""
@@ -190,6 +196,9 @@ class PromptLayers:
             self._outlines = None
             return []
         if self._outlines is None or self._outlines[0] is not mask:
+            # 0.8 s on first use: far too long for opening a widget
+            from skimage.measure import approximate_polygon, find_contours
+
             padded = np.pad(mask, 1)
             outlines = [
                 approximate_polygon(contour, 0.5)[:-1] - 1

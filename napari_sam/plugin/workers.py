@@ -70,6 +70,7 @@ class LatestWins(QObject):  # type: ignore[misc]
         self._waiting: _Task | None = None
         self._running: _Task | None = None
         self._cancelled = threading.Event()
+        self._last: Outcome | None = None
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -110,7 +111,23 @@ class LatestWins(QObject):  # type: ignore[misc]
                     target=self._loop, name=self._name, daemon=True
                 )
                 self._thread.start()
-            self._condition.notify()
+            self._condition.notify_all()
+
+    def wait(self, token: Any, seconds: float) -> Outcome | None:
+        """Wait a moment for a task; `done` is emitted all the same.
+
+        Returns
+        -------
+        Outcome or None
+            None if the task has not ended in time.
+        """
+
+        def ended() -> bool:
+            return self._last is not None and self._last.token is token
+
+        with self._condition:
+            self._condition.wait_for(ended, seconds)
+            return self._last if ended() else None
 
     def cancel(self) -> None:
         """Drop the waiting task and ask the running one to stop."""
@@ -125,7 +142,7 @@ class LatestWins(QObject):  # type: ignore[misc]
             self._closed = True
             self._waiting = None
             self._cancelled.set()
-            self._condition.notify()
+            self._condition.notify_all()
 
     def report(self, token: Any, value: Any) -> None:
         """Tell the window how far a task is; called from within the task."""
@@ -142,7 +159,11 @@ class LatestWins(QObject):  # type: ignore[misc]
                 task, self._waiting = self._waiting, None
                 self._running = task
                 self._cancelled.clear()
-            self._emit(self.done, self._do(task))
+            outcome = self._do(task)
+            with self._condition:
+                self._last = outcome
+                self._condition.notify_all()
+            self._emit(self.done, outcome)
 
     def _do(self, task: _Task) -> Outcome:
         try:

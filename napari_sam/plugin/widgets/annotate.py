@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AnnotateWidget"]
 
+_ANSWER_MS = 150
+"""For so long an answer may take before the wait for it is shown."""
+
 _NEW_LAYER = "New labels layer"
 
 
@@ -239,8 +242,9 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self._on_changed()
 
     def _on_changed(self) -> None:
-        if not self._view_timer.isActive():
-            self._view_timer.start()
+        wait = _ANSWER_MS if self.engine.is_answering else 0
+        if wait == 0 or not self._view_timer.isActive():
+            self._view_timer.start(wait)
 
     def _show_state(self) -> None:
         annotator = self.annotator

@@ -1,0 +1,80 @@
+"""The same prompts in a window and in a script give the same labels, bit by bit.
+
+The network is real, on random weights; the point is not what it finds.
+"""
+
+import numpy as np
+import pytest
+import torch
+from skimage.data import coins
+
+from napari_sam.inference.predictor import Predictor
+from napari_sam.model.build import build_sam
+from napari_sam.model.image_encoder import VitConfig
+from napari_sam.model.sam import Architecture
+from napari_sam.workflows.interactive import AnnotationSession
+
+
+def make_predictor():
+    torch.manual_seed(5)
+    encoder = VitConfig(32, 2, 2, (1,))
+    sam = build_sam(Architecture("tiny", encoder, frame_size=256))
+    with torch.no_grad():  # sharpen, so that masks are neither all nor nothing
+        for mlp in sam.mask_decoder.output_hypernetworks_mlps:
+            mlp.layers[-1].weight.mul_(20)
+    return Predictor(sam, name="tiny", device="cpu")
+
+
+@pytest.fixture
+def image():
+    return coins()[:120, :160]
+
+
+def test_real_predictions_are_bit_identical(
+    make_napari_viewer, open_annotator, settle, image
+):
+    viewer = make_napari_viewer()
+    layer = viewer.add_image(image)
+    widget = open_annotator(viewer, load=lambda source, device: make_predictor())
+    window = widget.annotator
+    script = AnnotationSession(
+        make_predictor(),
+        image,
+        overlap="overwrite",
+        contrast_limits=tuple(layer.contrast_limits),
+    )
+    window.overlap = "overwrite"
+
+    def say_point(position, positive=True):
+        script.add_point(position, positive)
+        window.buttons.set_positive(positive)
+        window.layers.points.add(position)
+
+    def both(action):
+        settle(widget)
+        getattr(script, action)()
+        getattr(window, action)()
+        settle(widget)
+
+    say_point((30.25, 40.5))
+    both("cycle")
+    say_point((60.1, 80.7))
+    say_point((90, 20), positive=False)
+    both("commit")
+    script.set_box((10, 10, 80, 120))
+    window.layers.boxes.add_rectangles([[10, 10], [10, 120], [80, 120], [80, 10]])
+    both("cycle")
+    both("commit")
+    window.layers.boxes.add_polygons([[20, 20], [20, 60], [50, 60], [50, 20]])
+    settle(widget)
+    script.set_mask(window.session.draft.question.mask)
+    both("commit")
+    both("undo")
+    both("undo")
+    both("redo")
+
+    labels = np.asarray(window.desks.output.data)
+    assert len(np.unique(labels)) > 1
+    assert np.array_equal(labels, script.labels)
+    scores = window.desks.output.features["score"].tolist()
+    assert scores == script.table()["score"].tolist()
