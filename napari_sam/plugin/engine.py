@@ -34,8 +34,11 @@ __all__ = ["Engine", "PlaneKey", "load_predictor"]
 EmbeddingState = Literal["none", "ready", "working", "stopped", "failed"]
 ModelState = Literal["ready", "loading", "missing", "failed"]
 
-_PATIENCE = 0.05
+_PATIENCE = 0.06
 """Seconds for which a click may hold the window."""
+
+_HOPELESS = 0.2
+"""Seconds from which the usual answer is not worth holding the window at all."""
 
 _SHARED: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
 
@@ -158,6 +161,12 @@ class Engine(QObject):  # type: ignore[misc]
         self._heavy.submit(token, work)
         self.changed.emit()
 
+    @property
+    def device(self) -> str:
+        """Type of the device that the model is on now, "" without a model."""
+        device = getattr(self.predictor, "device", None)
+        return str(getattr(device, "type", ""))
+
     def unload(self) -> None:
         """Have no model: the one that is chosen is not on this machine."""
         self._new_generation()
@@ -279,7 +288,7 @@ class Engine(QObject):  # type: ignore[misc]
         idle = not self._quick.is_busy
         token = self._asking = _Token("answer", self._generation, key, job.question)
         self._quick.submit(token, work)
-        if idle and self._usual_seconds < _PATIENCE:
+        if idle and self._usual_seconds < _HOPELESS:
             self._wait_for(token)
         return True
 
@@ -289,7 +298,7 @@ class Engine(QObject):  # type: ignore[misc]
         A frame takes as long to draw as an answer takes to compute, and while one
         is drawn the model's thread hardly gets Python's lock. So the answer is
         awaited first, and one frame shows prompt and answer together. A model that
-        was slower the last time is not awaited.
+        was far slower the last time is not awaited.
         """
         outcome = self._quick.wait(token, _PATIENCE)
         if outcome is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
+    from napari_sam.workflows.answers import Predicts
     from napari_sam.workflows.interactive import AnnotationSession
 
 __all__ = ["AnnotationFlow"]
@@ -74,6 +76,9 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self.overlap: OverlapRule = "keep"
         self.is_active = False
         self._commit_when_answered = False
+        self._device = ""
+        self._last_tool = "point"
+        self._predictor: Predicts | None = None
         self._version = 0
         self._own_change = False
         self._viewer_events = Connections()
@@ -124,11 +129,18 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             self.image = None
         self.changed.emit()
 
-    def deactivate(self) -> None:
-        """Stop: keys and events are let go, the prompt layers leave the viewer."""
+    def deactivate(self, later: bool = False) -> None:
+        """Stop: keys and events are let go, the prompt layers leave the viewer.
+
+        Parameters
+        ----------
+        later
+            Leave the layers until the events at hand are done: a widget is also
+            hidden when its window is being destroyed, and the layer list with it.
+        """
         if not self.is_active:
             return
-        self._leave_image()
+        self._leave_image(later)
         self._hover.detach()
         self._viewer_events.clear()
         self._keys.unbind_all()
@@ -196,9 +208,10 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     def _remove_left(self) -> None:
         self._own_change = True
         try:
-            for layer in self._leaving:
-                if layer in self.viewer.layers:
-                    self.viewer.layers.remove(layer)
+            with suppress(RuntimeError, AttributeError):  # the window is gone
+                for layer in self._leaving:
+                    if layer in self.viewer.layers:
+                        self.viewer.layers.remove(layer)
         finally:
             self._own_change = False
         self._leaving = []
@@ -266,19 +279,41 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _on_tool(self, event: Any = None) -> None:
+        self._last_tool = self.tool or self._last_tool
         self.changed.emit()
 
+    def _resume_tool(self) -> None:
+        """Take the tool up again that napari put down for a 3D view."""
+        active = self.viewer.layers.selection.active
+        if self.layers is None or self.tool:
+            return
+        if any(layer is active for layer in self.layers):
+            use_tool(self.viewer, self.layers, self._last_tool)
+
     def _on_dims(self, event: Any = None) -> None:
+        """Follow the viewer to another plane.
+
+        The event also comes when a prompt beyond the image widens the viewer's
+        range, in the middle of adding it; the layers are left alone then.
+        """
         if self.image is None or self.layers is None:
             return
-        if self._push_timer.isActive():
-            self._push_timer.stop()
-        self.plane = plane_shown(self.viewer, self.image)
+        plane = plane_shown(self.viewer, self.image)
+        if plane == self.plane and plane is not None:
+            return
+        if self._paint_timer.isActive():
+            self._paint_timer.stop()
+            self._pull_painting()
+        self._push_timer.stop()
+        is_back = self.plane is None and plane is not None
+        self.plane = plane
         self._hover.forget()
-        if self.plane is not None:
-            self.layers.show_plane(self.plane)
+        if is_back:
+            self._resume_tool()
+        if plane is not None:
+            self.layers.show_plane(plane)
             if self.session is not None:
-                self.session.go_to(self.plane)
+                self.session.go_to(plane)
             self._push()
             self._dwell_timer.start()
         self.changed.emit()
@@ -369,14 +404,22 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
 
     def _on_engine(self) -> None:
         predictor = self.engine.predictor
-        if predictor is not None and self.desks.model_name != predictor.name:
+        if predictor is not None and self._predictor is not predictor:
+            self._predictor = predictor
             self.desks.use_model(predictor.name)
+            self._device = self.engine.device
             self._request()
         if predictor is not None and not self._dwell_timer.isActive():
             self._embed_here()
         self.changed.emit()
 
     def _on_embedded(self, key: PlaneKey) -> None:
+        if self.engine.device != self._device:
+            self.noticed.emit(
+                f"The {self._device.upper()} has too little memory for this model; "
+                f"it goes on with the {self.engine.device.upper()}, which is slower."
+            )
+            self._device = self.engine.device
         if key == self.key:
             self._request()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,6 +74,11 @@ class Record:
     pixels: NDArray[np.int64]
     beneath: NDArray[Any]
 
+    @cached_property
+    def prompts(self) -> str:
+        """The prompts as JSON, see `draft_to_json`; written once."""
+        return draft_to_json(self.draft)
+
 
 def records_table(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row for each object, with the columns `COLUMNS`."""
@@ -86,7 +92,7 @@ def records_table(records: Iterable[Record]) -> pd.DataFrame:
             record.model,
             record.time,
             json.dumps(record.plane.index),
-            draft_to_json(record.draft),
+            record.prompts,
         )
         for record in records
     ]

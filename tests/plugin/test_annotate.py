@@ -544,3 +544,20 @@ def test_colour_images_are_read_with_their_channels(
     settle(widget)
     widget.annotator.commit()
     assert labels_of(widget).shape == SHAPE
+
+
+def test_a_box_over_the_border_is_cut_and_stays(
+    make_napari_viewer, open_annotator, settle, image
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image, scale=(0.5, 0.5))
+    widget = open_annotator(viewer)
+    widget.tools.buttons["box"].click()
+    boxes = widget.annotator.layers.boxes
+    boxes.add_rectangles([[10, -4], [10, 20], [30, 20], [30, -4]])
+    settle(widget)
+    box = widget.annotator.session.draft.question.prompts.box
+    assert box.tolist() == [10, 0, 30, 20]
+    assert len(boxes.data) == 1
+    assert boxes.data[0][:, 1].min() == 0
+    assert boxes.mode == "add_rectangle"

@@ -184,6 +184,7 @@ def test_the_3d_view_is_explained_and_nothing_is_lost(
     settle(widget)
     assert points.data.tolist() == [[1, 30, 40]]
     assert "N keeps it" in widget.hint.text
+    assert points.mode == "add"
 
 
 # --- layers that come and go --------------------------------------------------------
@@ -352,7 +353,7 @@ def test_switching_images_keeps_both_annotations(
 
 
 def test_closing_lets_go_of_layers_keys_and_events_and_opening_brings_them_back(
-    make_napari_viewer, open_annotator, settle
+    make_napari_viewer, open_annotator, settle, qtbot
 ):
     viewer = make_napari_viewer()
     image = viewer.add_image(stack()[0])
@@ -362,7 +363,7 @@ def test_closing_lets_go_of_layers_keys_and_events_and_opening_brings_them_back(
     widget.annotator.layers.points.add((30, 40))
     settle(widget)
     widget.hide()
-    assert list(viewer.layers) == [image]
+    qtbot.waitUntil(lambda: list(viewer.layers) == [image])
     assert dict(viewer.keymap) == keys
     assert list(viewer.mouse_move_callbacks) == moves
     widget.annotator.commit()

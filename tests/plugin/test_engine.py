@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from fake_predictor import FakePredictor
@@ -55,6 +57,33 @@ def test_a_question_in_work_is_not_asked_twice(qtbot, engine, predictor):
         predictor.predict_gate.set()
     qtbot.waitUntil(lambda: not engine.is_answering)
     assert len(predictor.asked) == 1
+
+
+def test_a_quick_answer_comes_within_the_call(qtbot, engine):
+    embed(qtbot, engine, 0)
+    answers = []
+    engine.answered.connect(lambda key, answer: answers.append(answer))
+    job = Job((make_question((20, 30), [(5, 5)], [1]),), None)
+    engine.ask(key(0), job)
+    assert len(answers) == 1
+    qtbot.wait(20)
+    assert len(answers) == 1
+
+
+def test_a_slow_answer_does_not_hold_the_window(qtbot, engine, predictor):
+    embed(qtbot, engine, 0)
+    predictor.predict_gate.clear()
+    start = time.perf_counter()
+    engine.ask(key(0), Job((make_question((20, 30), [(5, 5)], [1]),), None))
+    assert time.perf_counter() - start < 0.1
+    with qtbot.waitSignal(engine.answered):
+        qtbot.wait(250)
+        predictor.predict_gate.set()
+    predictor.predict_gate.clear()
+    start = time.perf_counter()
+    engine.ask(key(0), Job((make_question((20, 30), [(6, 6)], [1]),), None))
+    assert time.perf_counter() - start < 0.04
+    predictor.predict_gate.set()
 
 
 def test_a_plane_that_is_not_ready_is_not_asked(engine):

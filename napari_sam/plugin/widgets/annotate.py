@@ -206,7 +206,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             return
         self.image.stop()
         self.output.stop()
-        self.annotator.deactivate()
+        self.annotator.deactivate(later=True)
 
     def _may_be_output(self, layer: Any) -> bool:
         layers = self.annotator.layers
@@ -251,6 +251,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         facts = replace(annotator.facts(), model_name=self.model.title)
         self._show_hint(facts)
         self._show_progress(facts)
+        self.model.show_device(self.engine.device)
         self.tools.show_tool(annotator.tool, annotator.positive)
         self.tools.setEnabled(annotator.plane is not None)
         self.output.choose(annotator.desks.output)

@@ -50,6 +50,7 @@ class CandidateStrip(QWidget):  # type: ignore[misc]
             self.buttons.append(button)
         self.setStyleSheet(
             "QToolButton { border: 2px solid transparent; border-radius: 4px; }"
+            "QToolButton:disabled { border: 1px dashed #5a6270; }"
             f"QToolButton:checked {{ border-color: {PREVIEW_COLOR}; "
             "font-weight: 700; }"
         )

@@ -39,7 +39,7 @@ class HintLine(QFrame):  # type: ignore[misc]
         layout.setContentsMargins(10, 8, 8, 8)
         layout.addWidget(self.label, 1)
         layout.addWidget(self.button)
-        self.setMinimumHeight(54)
+        self.setMinimumHeight(72)
         self._kind = ""
 
     def show_hint(self, hint: Hint, button: str = "") -> None:

@@ -43,7 +43,7 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
         self._events = Connections()
         self._names = Connections()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setMinimumContentsLength(12)
+        self.setMinimumContentsLength(6)
         self.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )

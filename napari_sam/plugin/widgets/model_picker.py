@@ -31,7 +31,7 @@ __all__ = ["DEVICES", "ModelPicker", "row_label"]
 
 DEVICES = (("auto", "Automatic"), ("cpu", "CPU"), ("cuda", "CUDA GPU"), ("mps", "MPS"))
 
-_LABEL_WIDTH = 54
+_LABEL_WIDTH = 60
 _REPORT_STEP = 0.002
 _FILE = "Open a file…"
 _FILTER = "SAM checkpoints (*.pth *.pt *.safetensors);;All files (*)"
@@ -72,13 +72,17 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self._entries: list[str] = []
         self._before = 0
         self.combo = QComboBox()
-        self.combo.setMinimumContentsLength(12)
+        self.combo.setMinimumContentsLength(6)
         self.combo.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.download = QPushButton()
         self.device = QComboBox()
+        self.device.setMinimumContentsLength(6)
+        self.device.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         for name, text in DEVICES:
             self.device.addItem(text, name)
         self.progress = ProgressLine()
@@ -150,6 +154,12 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self._before = self.combo.currentIndex()
         self._show_download()
         self.chosen.emit()
+
+    def show_device(self, device: str) -> None:
+        """Show on which device the model is, beside "Automatic"."""
+        text = DEVICES[0][1] + (f" ({device.upper()})" if device else "")
+        if self.device.itemText(0) != text:
+            self.device.setItemText(0, text)
 
     def close_worker(self) -> None:
         """Stop a download for good."""
