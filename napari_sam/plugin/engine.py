@@ -17,7 +17,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.pictures import PlanePicture, plane_picture
-from napari_sam.plugin.torch_loading import load_torch_library
+from napari_sam.plugin.torch_loading import collector_paused, load_torch_library
 from napari_sam.plugin.workers import LatestWins, Outcome
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ _SHARED: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
 def load_predictor(source: str, device: str) -> Predicts:
     """Load a model; the import of torch happens here, away from the window."""
     load_torch_library()
-    from napari_sam.inference.predictor import load_model
+    with collector_paused():
+        from napari_sam.inference.predictor import load_model
 
     predictor: Predicts = load_model(source, device=device)
     return predictor

@@ -284,7 +284,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
 
     def _show_session(self, facts: Facts) -> None:
         session = self.annotator.session
-        if session is None:
+        if session is None or self.annotator.plane is None:
             self.candidates.show_candidates(None, None, 0)
             for button in (self.keep, self.undo, self.redo, self.clear):
                 button.setEnabled(False)
