@@ -454,7 +454,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         if session is not None and self.plane is not None:
             layers.show_question(session.draft.question)
             if self.buttons is not None:
-                layers.set_polarity(self.buttons.positive)
+                self.buttons.refresh()
             self._request()
             if session.candidates is None:
                 self._show_answer()

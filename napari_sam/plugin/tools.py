@@ -68,6 +68,7 @@ class PointButtons:
 
     def __init__(self, layers: PromptLayers) -> None:
         self._layers = layers
+        self._is_held = False
         self.positive = True
 
     def attach(self) -> None:
@@ -87,7 +88,21 @@ class PointButtons:
         self.positive = positive
         self._layers.set_polarity(positive)
 
-    def _on_press(self, layer: Any, event: Any) -> Iterator[None] | None:
-        if str(layer.mode) == "add":
-            self._layers.set_polarity(self.positive and event.button != _RIGHT_BUTTON)
-        return None
+    def refresh(self) -> None:
+        """Make the next point say what a left click says.
+
+        napari adds a point when the button is released; what arrives between press
+        and release (an answer to an earlier click) must not change what it says.
+        """
+        if not self._is_held:
+            self._layers.set_polarity(self.positive)
+
+    def _on_press(self, layer: Any, event: Any) -> Iterator[None]:
+        if str(layer.mode) != "add":
+            return
+        self._is_held = True
+        self._layers.set_polarity(self.positive and event.button != _RIGHT_BUTTON)
+        yield
+        while event.type == "mouse_move":
+            yield
+        self._is_held = False

@@ -6,6 +6,8 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 from fake_predictor import FakePredictor
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtTest import QTest
 
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.io.samples import load_sample
@@ -55,6 +57,21 @@ def test_a_box_is_dragged_and_a_right_click_is_said(window):
     np.testing.assert_allclose(prompts.box, boxed.box, atol=1)
     np.testing.assert_allclose(prompts.points, [(390, 310)], atol=1)
     assert prompts.labels.tolist() == [0]
+
+
+def test_an_answer_that_comes_while_the_button_is_down_changes_nothing(window):
+    right = Qt.MouseButton.RightButton
+    window.use_tool("point")
+    window.click((273, 231))
+    place = window._on_canvas((256, 252))
+    window._send(QEvent.Type.MouseButtonPress, place, right, right)
+    window.wait_until(lambda: window._is_answered(1, False))
+    window.annotator.annotator.refresh()
+    QTest.qWait(100)
+    window._send(QEvent.Type.MouseButtonRelease, place, right)
+    window.wait_until(lambda: window._is_answered(2, False))
+    prompts = window.annotator.annotator.session.draft.question.prompts
+    assert prompts.labels.tolist() == [1, 0]
 
 
 def test_who_waits_for_nothing_is_told_what_the_annotator_says(window, monkeypatch):
