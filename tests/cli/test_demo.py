@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
@@ -13,6 +14,7 @@ from napari_sam.cli import demo, main
 from napari_sam.inference import predictor
 from napari_sam.workflows.demonstration import DEMO_OBJECTS
 
+DATA = Path(__file__).parents[1] / "data"
 KEPT = sum(item.is_kept for item in DEMO_OBJECTS)
 
 WINDOW = "import sys; open(sys.argv[-1], 'wb').write(b'picture')"
@@ -112,6 +114,12 @@ def _has_ended(pid):
     return False
 
 
+def _best_overlap(mask, nuclei):
+    """Return the IoU with the nucleus that `mask` covers most of."""
+    nucleus = nuclei == np.bincount(nuclei[mask]).argmax()
+    return (mask & nucleus).sum() / (mask | nucleus).sum()
+
+
 @pytest.mark.slow
 def test_the_real_thing(tmp_path, no_display):
     """The bundled model and the real window, as ``make demo HEADLESS=1`` runs them."""
@@ -125,6 +133,9 @@ def test_the_real_thing(tmp_path, no_display):
     assert done.returncode == 0, done.stdout + done.stderr
     labels = tifffile.imread(tmp_path / "labels.tif")
     assert set(np.unique(labels)) == set(range(KEPT + 1))
+    nuclei = tifffile.imread(DATA / "nuclei_2d_labels.tif")
+    for label in range(1, KEPT + 1):
+        assert _best_overlap(labels == label, nuclei) > 0.7
     screenshot = iio.imread(tmp_path / "annotator.png")
     assert screenshot.shape[0] > 600
     assert screenshot.shape[1] > 1000
