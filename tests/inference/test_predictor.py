@@ -1,0 +1,253 @@
+"""One image to an embedding to masks, through the public predictor."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_network import tiny_predictor
+
+from napari_sam.inference.device import choose_device, choose_dtype
+from napari_sam.inference.embedding import EmbeddingCache
+from napari_sam.inference.predictor import Predictor
+from napari_sam.inference.upscale import upscale_masks
+from napari_sam.ops.types import Cancelled, FrameGeometry, ImageEmbedding, Prompts
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).uniform(0, 1, (60, 90))
+
+
+def test_one_click_gives_three_ranked_candidates(predictor, image):
+    embedding = predictor.embed(image)
+    found = predictor.predict(embedding, points=[(10, 20)], labels=[1])
+    assert found.masks.shape == (3, 60, 90)
+    assert found.masks.dtype == np.bool_
+    assert found.logits.shape == (3, 64, 64)
+    assert (np.diff(found.scores) <= 0).all()
+    single = predictor.predict(embedding, points=[(10, 20)], multimask=False)
+    assert single.masks.shape == (1, 60, 90)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "count"),
+    [
+        (Prompts.make([(3, 4)]), 3),
+        (Prompts.make(box=(1, 2, 30, 40)), 3),
+        (Prompts.make([(3, 4), (20, 20)], [1, 0]), 1),
+        (Prompts.make([(3, 4)], box=(1, 2, 30, 40)), 1),
+    ],
+)
+def test_one_prompt_is_ambiguous_and_more_are_not(predictor, image, prompts, count):
+    found = predictor.predict_prompts(predictor.embed(image), prompts)
+    assert len(found.masks) == count
+
+
+def test_a_batch_answers_as_one_by_one(predictor, image):
+    embedding = predictor.embed(image)
+    rng = np.random.default_rng(1)
+    prompts = [Prompts.make([rng.uniform(0, 59, 2)]) for _ in range(11)]
+    prompts.insert(3, Prompts.make(box=(2, 3, 20, 30)))
+    prompts.insert(5, Prompts.make([(3, 4), (9, 9)], [1, 0]))
+    prompts.append(Prompts.make(mask_logits=np.zeros((64, 64))))
+    batch = predictor.predict_batch(embedding, prompts)
+    for prompt, answer in zip(prompts, batch, strict=True):
+        alone = predictor.predict_prompts(embedding, prompt)
+        assert np.allclose(alone.scores, answer.scores, atol=1e-5)
+        assert np.allclose(alone.logits, answer.logits, atol=1e-4)
+
+
+def test_corners_of_a_box_come_in_any_order(predictor, image):
+    embedding = predictor.embed(image)
+    one = predictor.predict(embedding, box=(5, 6, 30, 40))
+    two = predictor.predict(embedding, box=(30, 40, 5, 6))
+    assert np.array_equal(one.logits, two.logits)
+
+
+def test_a_drawn_mask_and_its_logits_are_one_prompt(predictor, image):
+    embedding = predictor.embed(image)
+    mask = np.zeros(image.shape, bool)
+    mask[10:30, 20:50] = True
+    one = predictor.predict(embedding, mask=mask)
+    logits = predictor.mask_to_logits(embedding, mask)
+    two = predictor.predict(embedding, mask=logits)
+    three = predictor.predict(embedding, mask=mask.astype(np.uint8))
+    assert np.array_equal(one.logits, two.logits)
+    assert np.array_equal(one.logits, three.logits)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ({}, "nothing is prompted"),
+        ({"points": [(60.5, 3)]}, r"60 x 90"),
+        ({"points": [(3, 3)], "labels": [2]}, r"\[2\]"),
+        ({"points": [(3, 3)], "labels": [1, 0]}, "each of the 1 points"),
+        ({"points": [(3, 3, 3)]}, r"\(1, 3\)"),
+        ({"box": (1, 2, 3)}, r"\(3,\)"),
+        ({"box": (100, 100, 120, 120)}, "outside"),
+        ({"mask": np.zeros((5, 5), bool)}, r"\(60, 90\)"),
+        ({"mask": np.zeros((5, 5))}, r"\(64, 64\)"),
+    ],
+)
+def test_wrong_prompts_say_what_is_wanted(predictor, image, prompt, words):
+    with pytest.raises(ValueError, match=words):
+        predictor.predict(predictor.embed(image), **prompt)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    height=st.integers(1, 70),
+    width=st.integers(1, 70),
+    dtype=st.sampled_from(["u1", "u2", "i4", "f2", "f4", "f8", "?"]),
+    channels=st.sampled_from([None, 1, 2, 3, 4]),
+)
+def test_any_image_gives_masks_of_its_shape(height, width, dtype, channels):
+    predictor = shared_predictor()
+    shape = (height, width) if channels is None else (height, width, channels)
+    values = np.random.default_rng(height * 71 + width).uniform(0, 100, shape)
+    embedding = predictor.embed(values.astype(dtype))
+    assert torch.isfinite(embedding.features).all()
+    found = predictor.predict(embedding, points=[(height // 2, width // 2)])
+    assert found.masks.shape == (3, height, width)
+
+
+@cache
+def shared_predictor() -> Predictor:
+    """One network for all examples."""
+    return tiny_predictor()
+
+
+def test_embeddings_are_remembered_by_content(predictor, image):
+    first = predictor.embed(image)
+    assert predictor.embed(image.copy()) is first
+    assert predictor.embed(image, contrast_limits=(0, 2)) is not first
+    changed = image.copy()
+    changed[5, 5] += 0.01
+    assert predictor.embed(changed).key != first.key
+    assert predictor.embed(image.astype(np.float32)).key != first.key
+
+
+def test_the_cache_keeps_the_latest_within_its_bytes():
+    geometry = FrameGeometry.fit((8, 8), 8)
+
+    def made(key: str) -> ImageEmbedding:
+        return ImageEmbedding(torch.zeros(1, 1, 5, 5), geometry, key)
+
+    cache = EmbeddingCache(max_bytes=250)
+    for key in "ab":
+        cache.put(made(key))
+    assert cache.get("a") is not None
+    cache.put(made("c"))
+    assert cache.get("b") is None
+    assert cache.get("a") is not None
+    assert cache.nbytes == 200
+    cache.clear()
+    assert len(cache) == 0
+
+
+def test_embedding_can_be_cancelled_between_blocks(predictor, image):
+    asked = []
+
+    def cancel() -> bool:
+        asked.append(True)
+        return len(asked) > 2
+
+    with pytest.raises(Cancelled):
+        predictor.embed(image, is_cancelled=cancel)
+    assert len(asked) == 3
+    assert len(predictor.cache) == 0
+
+
+def test_threads_get_the_same_answers(predictor, image):
+    expected = predictor.predict(predictor.embed(image), points=[(5, 5)]).logits
+    found = []
+
+    def ask() -> None:
+        embedding = predictor.embed(image)
+        found.append(predictor.predict(embedding, points=[(5, 5)]).logits)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert all(np.allclose(logits, expected, atol=1e-5) for logits in found)
+
+
+def test_a_gpu_without_memory_is_left_for_the_cpu(predictor, image, monkeypatch):
+    encode = Predictor._encode_here
+
+    def full(self, frame, on_block):
+        if self.device.type != "cpu":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return encode(self, frame, on_block)
+
+    monkeypatch.setattr(Predictor, "_encode_here", full)
+    predictor.device = torch.device("cuda")
+    with pytest.warns(RuntimeWarning, match="the CPU takes over"):
+        embedding = predictor.embed(image)
+    assert predictor.device.type == "cpu"
+    assert embedding.features.device.type == "cpu"
+
+
+def test_bfloat16_keeps_the_masks_alike(image):
+    from napari_sam.model.build import build_sam
+    from tests.inference.conftest import TINY
+
+    torch.manual_seed(0)
+    sam = build_sam(TINY)
+    exact = Predictor(sam, device="cpu", dtype="float32")
+    wanted = exact.predict(exact.embed(image), points=[(30, 40)], multimask=False)
+    rough = tiny_predictor("bfloat16")
+    embedding = rough.embed(image)
+    assert embedding.features.dtype == torch.bfloat16
+    found = rough.predict(embedding, points=[(30, 40)], multimask=False)
+    assert found.logits.dtype == np.float32
+    correlation = np.corrcoef(found.logits.ravel(), wanted.logits.ravel())[0, 1]
+    assert correlation > 0.98
+
+
+@pytest.mark.parametrize("shape", [(60, 90), (200, 37), (1, 7), (128, 128)])
+def test_upscaling_in_one_step_equals_both(shape):
+    geometry = FrameGeometry.fit(shape, 128)
+    low = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    frame = F.interpolate(low[None], (128, 128), mode="bilinear")
+    rows, cols = geometry.resized_shape
+    whole = F.interpolate(frame[..., :rows, :cols], shape, mode="bilinear")[0]
+    differs = upscale_masks(low, geometry) != (whole > 0).numpy()
+    assert whole.numpy()[differs].size == 0 or abs(whole.numpy()[differs]).max() < 1e-5
+
+
+def test_devices_and_dtypes_are_named_when_wrong():
+    assert choose_device("cpu").type == "cpu"
+    with pytest.raises(ValueError, match="'abacus'"):
+        choose_device("abacus")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="not there"):
+            choose_device("cuda")
+    with pytest.raises(ValueError, match="'float8'"):
+        choose_dtype("float8", torch.device("cpu"))
+    assert choose_dtype("float32", torch.device("cpu")) == torch.float32
+
+
+def test_the_bundled_model_outlines_a_nucleus():
+    import napari_sam
+
+    sam = napari_sam.load_model("cells", device="cpu")
+    image = np.zeros((128, 128), np.uint16)
+    rows, cols = np.indices(image.shape)
+    disc = np.hypot(rows - 70, cols - 50) < 18
+    image[disc] = 3000
+    image = image + np.random.default_rng(0).poisson(200, image.shape).astype("u2")
+    found = sam.predict(sam.embed(image), points=[(70, 50)], labels=[1])
+    best = found.masks[0]
+    assert (best & disc).sum() / (best | disc).sum() > 0.8
