@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-COMMANDS = ("demo", "evaluate", "models", "download")
+COMMANDS = ("demo", "evaluate", "train", "models", "download")
 """Modules of this package that are sub-commands, in the order of the help."""
 
 _FAILED = 1

@@ -200,12 +200,7 @@ def test_a_gpu_without_memory_is_left_for_the_cpu(predictor, image, monkeypatch)
 
 
 def test_bfloat16_keeps_the_masks_alike(image):
-    from napari_sam.model.build import build_sam
-    from tests.inference.conftest import TINY
-
-    torch.manual_seed(0)
-    sam = build_sam(TINY)
-    exact = Predictor(sam, device="cpu", dtype="float32")
+    exact = tiny_predictor()
     wanted = exact.predict(exact.embed(image), points=[(30, 40)], multimask=False)
     rough = tiny_predictor("bfloat16")
     embedding = rough.embed(image)

@@ -1,0 +1,121 @@
+"""Training runs: resumable, repeatable, and loadable as a model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from napari_sam.checkpoints.load import load_sam
+from napari_sam.ops.types import Cancelled
+from napari_sam.training.trainer import Trainer, learning_rate
+
+
+def test_a_stopped_run_ends_as_an_unbroken_one(discs, quick, tmp_path):
+    whole = Trainer(quick, discs, tmp_path / "whole.safetensors")
+    whole.run()
+
+    out = tmp_path / "broken.safetensors"
+    first = Trainer(quick, discs, out)
+    with pytest.raises(Cancelled, match="step 2"):
+        first.run(is_cancelled=lambda: first.step >= 2)
+    second = Trainer(quick, discs, out)
+    assert second.step == 2
+    second.run()
+
+    for name, tensor in whole.averaged().state_dict().items():
+        assert torch.equal(tensor, second.averaged().state_dict()[name]), name
+
+
+def test_the_result_loads_as_a_model_of_its_architecture(discs, quick, tmp_path):
+    out = tmp_path / "mine.safetensors"
+    trainer = Trainer(quick, discs, out)
+    trainer.run()
+    loaded = load_sam(out)
+    assert loaded.model.architecture.name == "cells"
+    assert loaded.model.dense_head is not None
+    with safe_open(out, "pt") as file:
+        assert file.metadata()["architecture"] == "cells"
+    saved = loaded.model.mask_decoder.iou_token.weight
+    assert torch.allclose(
+        saved, trainer.averaged().mask_decoder.iou_token.weight, atol=1e-2
+    )
+
+
+def test_weights_change_and_the_loss_is_logged(discs, quick, tmp_path):
+    out = tmp_path / "mine.safetensors"
+    config = quick.model_copy(update={"steps": 10, "held_out": 0.3})
+    trainer = Trainer(config, discs, out)
+    before = {k: v.clone() for k, v in trainer.sam.state_dict().items()}
+    trainer.run()
+    after = trainer.sam.state_dict()
+    for part in ("image_encoder", "prompt_encoder", "mask_decoder", "dense_head"):
+        names = [n for n in before if n.startswith(part)]
+        assert any(not torch.equal(before[n], after[n]) for n in names), part
+    lines = [json.loads(x) for x in (tmp_path / "mine.safetensors.jsonl").open()]
+    steps = [x for x in lines if "loss" in x]
+    assert steps[0]["step"] == 10
+    assert steps[0]["loss"] > 0
+    validated = [x for x in lines if "validation_click" in x]
+    assert all(0 <= x["validation_click"] <= 1 for x in validated)
+
+
+def test_another_configuration_does_not_resume(discs, quick, tmp_path):
+    out = tmp_path / "mine.safetensors"
+    Trainer(quick, discs, out).run()
+    other = quick.model_copy(update={"steps": 5})
+    with pytest.raises(ValueError, match="another configuration"):
+        Trainer(other, discs, out)
+
+
+def test_it_stops_early_without_gain(discs, quick, tmp_path, monkeypatch):
+    config = quick.model_copy(
+        update={"steps": 50, "held_out": 0.5, "validate_every": 1, "patience": 2}
+    )
+    monkeypatch.setattr(
+        "napari_sam.training.trainer.score_sample", lambda *_: (0.5, 0.5)
+    )
+    trainer = Trainer(config, discs, tmp_path / "mine.safetensors")
+    trainer.run()
+    assert trainer.step == 3
+
+
+def test_learning_rate_warms_up_and_falls(quick):
+    cosine = quick.model_copy(update={"steps": 100, "warmup": 10})
+    rates = [learning_rate(cosine, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(1)
+    assert rates[99] < 0.02
+    step = cosine.model_copy(update={"schedule": "step", "milestones": (0.5, 0.9)})
+    assert learning_rate(step, 49) == 1
+    assert learning_rate(step, 50) == pytest.approx(0.1)
+    assert learning_rate(step, 90) == pytest.approx(0.01)
+
+
+@pytest.mark.slow
+def test_the_command_trains_and_refuses_what_is_wrong(discs, tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text("steps = 1\nwindow = 64\ncrops = 1\nprompts = 1\nrounds = 1\n")
+
+    def train(*more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "napari_sam", "train", "--data", str(discs)]
+        return subprocess.run(
+            [*command, *more], capture_output=True, text=True, check=False
+        )
+
+    out = tmp_path / "mine.safetensors"
+    done = train("--config", str(config), "--out", str(out), "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    assert out.exists()
+
+    wrong = train("--config", str(config), "--out", str(tmp_path / "mine.pth"))
+    assert wrong.returncode == 2
+    assert "safetensors" in wrong.stderr
+    config.write_text("setps = 1\n")
+    wrong = train("--config", str(config), "--out", str(out))
+    assert wrong.returncode == 2
+    assert "setps" in wrong.stderr
