@@ -58,7 +58,7 @@ def peak_bytes(reset: bool = False) -> int:
 
 
 class Ours:
-    """This package's predictor."""
+    """The predictor of this package."""
 
     def __init__(self, weights: str, dtype: str = "float32") -> None:
         from napari_sam.inference.embedding import EmbeddingCache
