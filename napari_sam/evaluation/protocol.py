@@ -5,8 +5,8 @@ fall is told in `napari_sam.evaluation.clicks`.
 
 After each click all clicks so far go to the model together with the logits of the
 mask it gave last. The model answers by its own rule for ambiguous prompts
-(`Prompts.is_ambiguous`): three candidates for a first click or a box, of which the
-one with the highest predicted IoU counts, then the single-mask token.
+(`Prompts.is_ambiguous`): three candidates for a first click, of which the one with
+the highest predicted IoU counts, and the single-mask token for more and for a box.
 """
 
 from __future__ import annotations

@@ -239,8 +239,9 @@ class Predictor:
     ) -> MaskPrediction:
         """Predict the masks of one object from checked prompts.
 
-        With `multimask` None, one prompt alone is answered by three candidates and
-        more than one by a single mask (the paper's rule). See `predict`.
+        With `multimask` None, one point or mask alone is answered by three
+        candidates, a box or more by a single mask (`Prompts.is_ambiguous`). See
+        `predict`.
         """
         return self.predict_batch(embedding, [prompts], multimask)[0]
 

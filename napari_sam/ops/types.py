@@ -140,12 +140,13 @@ class Prompts:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether one prompt alone was given, so that three candidates make sense.
+        """Whether one point or one mask alone was given: three candidates make sense.
 
-        The rule of the paper (appendix A): several candidates answer a single
-        prompt; more than one prompt is answered by the single-mask token.
+        The paper (appendix A) answers any single prompt with several candidates.
+        A box says more than a point, and the single-mask token outlines what is in
+        it better than the best of three by predicted IoU; SAM 2 has the same rule.
         """
-        given = len(self.points) + (self.box is not None)
+        given = len(self.points) + 2 * (self.box is not None)
         return given + (self.mask_logits is not None) <= 1
 
 

@@ -40,12 +40,12 @@ def test_one_click_gives_three_ranked_candidates(predictor, image):
     ("prompts", "count"),
     [
         (Prompts.make([(3, 4)]), 3),
-        (Prompts.make(box=(1, 2, 30, 40)), 3),
+        (Prompts.make(box=(1, 2, 30, 40)), 1),
         (Prompts.make([(3, 4), (20, 20)], [1, 0]), 1),
         (Prompts.make([(3, 4)], box=(1, 2, 30, 40)), 1),
     ],
 )
-def test_one_prompt_is_ambiguous_and_more_are_not(predictor, image, prompts, count):
+def test_one_point_is_ambiguous_and_a_box_or_more_are_not(predictor, image, prompts, count):
     found = predictor.predict_prompts(predictor.embed(image), prompts)
     assert len(found.masks) == count
 
