@@ -45,7 +45,9 @@ def test_one_click_gives_three_ranked_candidates(predictor, image):
         (Prompts.make([(3, 4)], box=(1, 2, 30, 40)), 1),
     ],
 )
-def test_one_point_is_ambiguous_and_a_box_or_more_are_not(predictor, image, prompts, count):
+def test_one_point_is_ambiguous_and_a_box_or_more_are_not(
+    predictor, image, prompts, count
+):
     found = predictor.predict_prompts(predictor.embed(image), prompts)
     assert len(found.masks) == count
 
