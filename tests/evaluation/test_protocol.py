@@ -144,7 +144,7 @@ def test_scores_are_bounded_and_repeatable(seed):
         assert all(0 <= value <= 1 for value in values)
         assert s.best_of_3 >= s.clicks[0]
         assert len(s.clicks) == CLICKS
-        assert len(s.predicted) == len(s.actual) == 6
+        assert len(s.predicted) == len(s.actual) == 4
 
 
 def test_a_bad_image_is_noted_and_passed_over(labels, tmp_path):

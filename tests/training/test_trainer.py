@@ -27,8 +27,9 @@ def test_a_stopped_run_ends_as_an_unbroken_one(discs, quick, tmp_path):
     assert second.step == 2
     second.run()
 
+    ended = second.averaged().state_dict()
     for name, tensor in whole.averaged().state_dict().items():
-        assert torch.equal(tensor, second.averaged().state_dict()[name]), name
+        assert torch.equal(tensor, ended[name]), name
 
 
 def test_the_result_loads_as_a_model_of_its_architecture(discs, quick, tmp_path):
@@ -56,7 +57,8 @@ def test_weights_change_and_the_loss_is_logged(discs, quick, tmp_path):
     for part in ("image_encoder", "prompt_encoder", "mask_decoder", "dense_head"):
         names = [n for n in before if n.startswith(part)]
         assert any(not torch.equal(before[n], after[n]) for n in names), part
-    lines = [json.loads(x) for x in (tmp_path / "mine.safetensors.jsonl").open()]
+    log = (tmp_path / "mine.safetensors.jsonl").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in log.splitlines()]
     steps = [x for x in lines if "loss" in x]
     assert steps[0]["step"] == 10
     assert steps[0]["loss"] > 0
