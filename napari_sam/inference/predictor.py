@@ -19,6 +19,7 @@ from torch import Tensor
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.device import choose_device, choose_dtype, is_out_of_memory
 from napari_sam.inference.embedding import EmbeddingCache, embedding_key
+from napari_sam.inference.precision import fast_products
 from napari_sam.inference.preprocess import (
     binary_to_logits,
     check_image,
@@ -172,7 +173,8 @@ class Predictor:
         normal = self.model.normalise(frame.to(self.device))
         right, down = size - frame.shape[3], size - frame.shape[2]
         padded = F.pad(normal, (0, right, 0, down)).to(self.dtype)
-        features: Tensor = self.model.image_encoder(padded, on_block)
+        with fast_products(self.device):
+            features: Tensor = self.model.image_encoder(padded, on_block)
         return features.to(self._decoder_dtype)
 
     def predict(
@@ -325,13 +327,14 @@ class Predictor:
             points, labels, None if boxes is None else boxes.flatten(1), masks
         )
         dtype = self._decoder_dtype
-        logits, scores = self.model.mask_decoder(
-            embedding.features.to(self.device, dtype),
-            self._position,
-            sparse.to(dtype),
-            dense.to(dtype),
-            multimask,
-        )
+        with fast_products(self.device):
+            logits, scores = self.model.mask_decoder(
+                embedding.features.to(self.device, dtype),
+                self._position,
+                sparse.to(dtype),
+                dense.to(dtype),
+                multimask,
+            )
         logits, scores = logits.float().cpu(), scores.float().cpu()
         answers = []
         for low, score in zip(logits, scores, strict=True):

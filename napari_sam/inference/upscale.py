@@ -1,8 +1,9 @@
 """From the model's low-resolution masks to masks of the image plane.
 
 SAM resizes a mask twice: to the square frame, and, without the padding, to the
-image. Both are linear along each axis, so that their product, one matrix for rows
-and one for columns, gives the same result in one step.
+image. Where the image is much smaller than the frame, most of the frame's pixels
+would be made for nothing. There both resizings are one product: they are linear
+along each axis, so that a matrix for rows and one for columns do the same.
 """
 
 from __future__ import annotations
@@ -36,19 +37,33 @@ def _operator(low: int, frame: int, resized: int, length: int) -> Tensor:
 
 def upscale_masks(logits: Tensor, geometry: FrameGeometry) -> NDArray[np.bool_]:
     """Upscale (M, h, w) logits on the CPU to (M, H, W) masks of logits above 0."""
-    frame = geometry.frame_size
-    rows, cols = (
-        _operator(low, frame, resized, length)
-        for low, resized, length in zip(
-            logits.shape[-2:],
-            geometry.resized_shape,
-            geometry.image_shape,
-            strict=True,
-        )
-    )
     masks = np.empty((len(logits), *geometry.image_shape), np.bool_)
-    right = cols.T.contiguous()
+    shrinks = 2 * max(geometry.image_shape) <= geometry.frame_size
+    upscale = _at_once if shrinks else _in_steps
     for mask, low in zip(masks, logits, strict=True):
         # One at a time: a mask stays in the processor's cache, a batch does not.
-        np.greater((rows @ low @ right).numpy(), 0, out=mask)
+        np.greater(upscale(low, geometry).numpy(), 0, out=mask)
     return masks
+
+
+def _in_steps(low: Tensor, geometry: FrameGeometry) -> Tensor:
+    height, width = geometry.resized_shape
+    frame = _resize(low[None, None], (geometry.frame_size,) * 2)
+    image = frame[..., :height, :width]
+    if geometry.image_shape != geometry.resized_shape:
+        image = _resize(image, geometry.image_shape)
+    return image[0, 0]
+
+
+def _resize(x: Tensor, shape: tuple[int, int]) -> Tensor:
+    return F.interpolate(x, size=shape, mode="bilinear", align_corners=False)
+
+
+def _at_once(low: Tensor, geometry: FrameGeometry) -> Tensor:
+    rows, cols = (
+        _operator(side, geometry.frame_size, resized, length)
+        for side, resized, length in zip(
+            low.shape, geometry.resized_shape, geometry.image_shape, strict=True
+        )
+    )
+    return rows @ low @ cols.T

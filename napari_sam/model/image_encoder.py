@@ -15,14 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam.model.layers import LayerNorm2d, MLPBlock
+from napari_sam.model.windows import cut_windows, join_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["ImageEncoderViT", "VitConfig"]
 
-_QUERY_BLOCK = 256
-"""Query tokens whose attention bias is held at one time."""
+_BIAS_VALUES = 2**22
+"""Values of the attention bias that are held at one time."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class PatchEmbed(nn.Module):
     def forward(self, frame: Tensor) -> Tensor:
         """Map (B, 3, S, S) to (B, S / patch, S / patch, width)."""
         y: Tensor = self.proj(frame)
-        return y.permute(0, 2, 3, 1)
+        return y.permute(0, 2, 3, 1).contiguous()
 
 
 class Block(nn.Module):
@@ -111,59 +112,79 @@ class Block(nn.Module):
         self, width: int, heads: int, mlp_ratio: int, window: int, grid: int
     ) -> None:
         super().__init__()
-        self.window = window
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = Attention(width, heads, side=window or grid)
+        self.attn = Attention(width, heads, window or grid, windowed=window > 0)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
         self.mlp = MLPBlock(width, width * mlp_ratio)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, H, W, C) to the same shape."""
-        height, width = x.shape[1:3]
-        y = self.norm1(x)
-        if self.window:
-            # Padding comes after the norm and is attended to, as in the original:
-            # its keys and values are the projection's bias, not masked out.
-            windows = split_windows(y, self.window)
-            y = join_windows(self.attn(windows), self.window, height, width)
-        else:
-            y = self.attn(y)
-        x = x + y
+        x = x + self.attn(self.norm1(x))
         z: Tensor = x + self.mlp(self.norm2(x))
         return z
 
 
 class Attention(nn.Module):
-    """Multi-head attention over a square grid with decomposed relative position."""
+    """Multi-head attention with decomposed relative position.
 
-    def __init__(self, width: int, heads: int, side: int) -> None:
+    Parameters
+    ----------
+    width, heads
+        Channels, and how many heads share them.
+    side
+        Side of the grid, or of a window, that the position tables are made for.
+    windowed
+        Whether tokens attend within windows of `side` only.
+    """
+
+    def __init__(self, width: int, heads: int, side: int, windowed: bool) -> None:
         super().__init__()
         self.heads = heads
+        self.window = side if windowed else 0
         self.qkv = nn.Linear(width, width * 3)
         self.proj = nn.Linear(width, width)
         self.rel_pos_h = nn.Parameter(torch.zeros(2 * side - 1, width // heads))
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * side - 1, width // heads))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, H, W, C) to the same shape.
+        """Map (B, H, W, C) to the same shape."""
+        height, width = x.shape[1:3]
+        qkv, side = self.qkv(x), self.window
+        if side:
+            # The original pads after the norm, with zeros: the projection's bias.
+            windows = cut_windows(qkv, side, self.qkv.bias)
+            y = join_windows(self._attend(windows, side, side), side, height, width)
+        else:
+            y = self._attend(qkv.flatten(1, 2), height, width).view(x.shape)
+        z: Tensor = self.proj(y)
+        return z
 
-        The bias <q, Rh> + <q, Rw> (unscaled q) is made for one block of query rows
-        at a time, so that no whole attention matrix is ever held.
+    def _attend(self, qkv: Tensor, height: int, width: int) -> Tensor:
+        """Attend within each of B grids: (B, H * W, 3 C) to (B, H * W, C).
+
+        The bias <q, Rh> + <q, Rw> (unscaled q) is made for so many grids, heads and
+        query rows at a time that it stays in the processor's cache.
         """
-        batch, height, width, channels = x.shape
-        qkv = self.qkv(x).view(batch, height * width, 3, self.heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        batch, tokens, _ = qkv.shape
+        q, k, v = qkv.view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         rel_h = relative_table(self.rel_pos_h, height)
         rel_w = relative_table(self.rel_pos_w, width)
-        rows = max(1, _QUERY_BLOCK // width)
-        parts = []
-        for top in range(0, height, rows):
-            some = q[:, :, top * width : (top + rows) * width]
-            bias = _bias(some, rel_h[top : top + rows], rel_w, width)
-            parts.append(F.scaled_dot_product_attention(some, k, v, attn_mask=bias))
-        y = torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
-        z: Tensor = self.proj(y.transpose(1, 2).reshape((*x.shape[:3], channels)))
-        return z
+        y = qkv.new_empty((batch, tokens, self.heads, q.shape[-1]))
+        rows = min(height, max(1, _BIAS_VALUES // (width * tokens)))
+        pairs = max(1, _BIAS_VALUES // (rows * width * tokens))
+        some_heads, some_grids = min(pairs, self.heads), max(1, pairs // self.heads)
+        for g in range(0, batch, some_grids):
+            for h in range(0, self.heads, some_heads):
+                here = slice(g, g + some_grids), slice(h, h + some_heads)
+                for top in range(0, height, rows):
+                    these = slice(top * width, (top + rows) * width)
+                    some = q[here][:, :, these]
+                    bias = _bias(some, rel_h[top : top + rows], rel_w, width)
+                    found = F.scaled_dot_product_attention(
+                        some, k[here], v[here], attn_mask=bias
+                    )
+                    y[here[0], these, here[1]] = found.transpose(1, 2)
+        return y.flatten(2)
 
 
 def _bias(q: Tensor, rel_h: Tensor, rel_w: Tensor, width: int) -> Tensor:
@@ -173,7 +194,7 @@ def _bias(q: Tensor, rel_h: Tensor, rel_w: Tensor, width: int) -> Tensor:
     the result is (B, heads, rows * width, H * W).
     """
     batch, heads, _, d = q.shape
-    grid = q.view(batch, heads, -1, width, d)
+    grid = q.reshape(batch, heads, -1, width, d)
     by_row = torch.einsum("bnhwd,hkd->bnhwk", grid, rel_h)
     by_col = torch.einsum("bnhwd,wkd->bnhwk", grid, rel_w)
     bias = by_row[..., :, None] + by_col[..., None, :]
@@ -200,23 +221,3 @@ def relative_table(table: Tensor, side: int) -> Tensor:
         table = F.interpolate(table.T[None], size=length, mode="linear")[0].T
     at = torch.arange(side, device=table.device)
     return table[at[:, None] - at[None, :] + side - 1]
-
-
-def split_windows(x: Tensor, window: int) -> Tensor:
-    """Cut (B, H, W, C) into (B * n, window, window, C), zero-padded bottom right."""
-    batch, height, width, channels = x.shape
-    down, right = -height % window, -width % window
-    if down or right:
-        x = F.pad(x, (0, 0, 0, right, 0, down))
-    rows, cols = (height + down) // window, (width + right) // window
-    x = x.view(batch, rows, window, cols, window, channels)
-    return x.transpose(2, 3).reshape(-1, window, window, channels)
-
-
-def join_windows(windows: Tensor, window: int, height: int, width: int) -> Tensor:
-    """Undo `split_windows`: (B * n, window, window, C) to (B, H, W, C)."""
-    rows, cols = -(-height // window), -(-width // window)
-    channels = windows.shape[-1]
-    x = windows.view(-1, rows, cols, window, window, channels).transpose(2, 3)
-    x = x.reshape(-1, rows * window, cols * window, channels)
-    return x[:, :height, :width]

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 __all__ = ["MLP", "LayerNorm2d", "MLPBlock"]
 
+_TOKENS = 2048
+"""Tokens whose hidden layer is held at one time; it stays in the cache."""
+
 
 class LayerNorm2d(nn.Module):
     """Layer normalisation over the channels of (B, C, H, W)."""
@@ -22,9 +25,11 @@ class LayerNorm2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (B, C, H, W) over C."""
-        last = x.permute(0, 2, 3, 1)
-        normed = F.layer_norm(last, self.weight.shape, self.weight, self.bias, self.eps)
-        return normed.permute(0, 3, 1, 2)
+        return self.over_last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    def over_last(self, x: Tensor) -> Tensor:
+        """Normalise (..., C) over C."""
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
 class MLPBlock(nn.Module):
@@ -40,8 +45,11 @@ class MLPBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., width) to (..., width)."""
-        y: Tensor = self.lin2(self.act(self.lin1(x)))
-        return y
+        if x.numel() <= _TOKENS * x.shape[-1]:
+            y: Tensor = self.lin2(self.act(self.lin1(x)))
+            return y
+        parts = torch.split(x.flatten(0, -2), _TOKENS)
+        return torch.cat([self(part) for part in parts]).view(x.shape)
 
 
 class MLP(nn.Module):

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam.model.layers import MLP, LayerNorm2d
 from napari_sam.model.transformer import TwoWayTransformer
 
 __all__ = ["MaskDecoder"]
+
+_Upscaling = tuple[
+    nn.ConvTranspose2d, LayerNorm2d, nn.GELU, nn.ConvTranspose2d, nn.GELU
+]
+
+_PIXELS = 512
+"""Pixels of the embedding that are upscaled at one time; they stay in the cache."""
 
 
 class MaskDecoder(nn.Module):
@@ -64,21 +74,73 @@ class MaskDecoder(nn.Module):
         """
         wanted = {True: slice(1, None), False: slice(0, 1), None: slice(None)}
         chosen = wanted[multimask]
-        height, width = features.shape[-2:]
+        grid = (features.shape[-2], features.shape[-1])
+        tokens, image = self.attend(features, position, sparse, dense)
+        masks = self.draw(tokens[:, 1:][:, chosen], image, grid, chosen)
+        return masks, self.iou_prediction_head(tokens[:, 0])[:, chosen]
+
+    def attend(
+        self, features: Tensor, position: Tensor, sparse: Tensor, dense: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Let prompts and image inform each other; see `forward`.
+
+        Returns
+        -------
+        tokens
+            (B, 1 + M, C): the IoU token and one for each of all M masks.
+        image
+            (B, h * w, C).
+        """
         output = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([output.expand(len(sparse), -1, -1), sparse], dim=1)
-        image = (features + dense).flatten(2).transpose(1, 2)
+        image = (features + dense).flatten(2).transpose(1, 2).contiguous()
         tokens, image = self.transformer(
             image, position.flatten(2).transpose(1, 2), tokens
         )
-        scores = self.iou_prediction_head(tokens[:, 0])[:, chosen]
-        mask_tokens = tokens[:, 1 : len(output)][:, chosen]
+        return tokens[:, : len(output)], image
+
+    def draw(
+        self,
+        mask_tokens: Tensor,
+        image: Tensor,
+        grid: tuple[int, int],
+        chosen: slice = slice(None),
+    ) -> Tensor:
+        """Draw the masks of (B, M, C) tokens on (B, h * w, C) image features.
+
+        `chosen` says which of the decoder's masks the tokens are. A transposed
+        convolution whose kernel is its stride maps each pixel to a square of its
+        own: a linear layer. Pixels stay in rows, each followed by its square, until
+        the masks are put together.
+
+        Returns
+        -------
+        (B, M, 4 h, 4 w) logits
+        """
         mlps = list(self.output_hypernetworks_mlps)[chosen]
         weights = torch.stack(
             [mlp(mask_tokens[:, i]) for i, mlp in enumerate(mlps)], dim=1
         )
-        upscaled = self.output_upscaling(
-            image.transpose(1, 2).unflatten(2, (height, width))
-        )
-        masks = (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
-        return masks, scores
+        first, norm, act, second, _ = cast("_Upscaling", self.output_upscaling)
+        parts = []
+        for some in torch.split(image, _PIXELS, dim=1):
+            x = act(norm.over_last(_enlarge(first, some)))
+            x = act(_enlarge(second, x))
+            parts.append(weights @ x.flatten(1, -2).mT)
+        squares = torch.cat(parts, dim=2)
+        # (row, column) of the grid, of the first square and of the second.
+        squares = squares.view(*squares.shape[:2], *grid, 2, 2, 2, 2)
+        rows = squares.permute(0, 1, 2, 4, 6, 3, 5, 7)
+        return rows.reshape(*squares.shape[:2], 4 * grid[0], 4 * grid[1])
+
+
+def _enlarge(layer: nn.ConvTranspose2d, x: Tensor) -> Tensor:
+    """Apply a 2x2 transposed convolution of stride 2 to (..., C) pixels.
+
+    Returns
+    -------
+    (..., 4, C'): the four pixels of each square, row by row.
+    """
+    weight = layer.weight.permute(2, 3, 1, 0).flatten(0, 2)
+    bias = None if layer.bias is None else layer.bias.repeat(4)
+    return F.linear(x, weight, bias).view(*x.shape[:-1], 4, -1)

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_sam.model.image_encoder import join_windows, neck, split_windows
+from napari_sam.model.image_encoder import neck
+from napari_sam.model.windows import cut_windows, join_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,7 +202,6 @@ class TinyVitBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, window: int) -> None:
         super().__init__()
-        self.window = window
         self.attn = WindowAttention(width, heads, window)
         self.local_conv = ConvNorm(width, width, kernel=3, groups=width)
         self.mlp = NormedMlp(width, 4 * width)
@@ -209,11 +209,7 @@ class TinyVitBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape."""
         tokens = x.permute(0, 2, 3, 1)
-        height, width = tokens.shape[1:3]
-        # Zero padding comes before the attention's norm and is attended to.
-        windows = split_windows(tokens, self.window)
-        mixed = join_windows(self.attn(windows), self.window, height, width)
-        tokens = tokens + mixed
+        tokens = tokens + self.attn(tokens)
         tokens = self.local_conv(tokens.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         tokens = tokens + self.mlp(tokens)
         out: Tensor = tokens.permute(0, 3, 1, 2)
@@ -243,6 +239,7 @@ class WindowAttention(nn.Module):
     def __init__(self, width: int, heads: int, window: int) -> None:
         super().__init__()
         self.heads = heads
+        self.window = window
         self.norm = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
@@ -252,18 +249,22 @@ class WindowAttention(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (windows, window, window, C) to the same shape.
+        """Map (B, H, W, C) to the same shape.
 
         The query, key and value of one head lie side by side in the projection.
         The bias is read from the parameter at each call: the original keeps a copy
         from its last `eval()`, and is wrong when weights are loaded after it.
         """
-        count, side, _, channels = x.shape
-        qkv = self.qkv(self.norm(x)).view(count, side * side, self.heads, 3, -1)
-        q, k, v = qkv.permute(3, 0, 2, 1, 4)
+        height, width = x.shape[1:3]
+        # The original pads before the norm, with zeros: the norm's bias, projected.
+        padding = self.qkv(self.norm.bias)
+        windows = cut_windows(self.qkv(self.norm(x)), self.window, padding)
+        shape = (*windows.shape[:2], self.heads, 3, -1)
+        q, k, v = windows.view(shape).permute(3, 0, 2, 1, 4)
         bias = self.attention_biases[:, self.attention_bias_idxs]
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None].to(q.dtype))
-        z: Tensor = self.proj(y.transpose(1, 2).reshape(count, side, side, channels))
+        mixed = y.transpose(1, 2).flatten(2)
+        z: Tensor = self.proj(join_windows(mixed, self.window, height, width))
         return z
 
 

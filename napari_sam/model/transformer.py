@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ class TwoWayTransformer(nn.Module):
         self.layers = nn.ModuleList(
             TwoWayBlock(width, heads, hidden, first=i == 0) for i in range(depth)
         )
-        self.final_attn_token_to_image = Attention(width, heads, downsample=2)
+        self.final_attn_token_to_image = CrossAttention(width, heads, downsample=2)
         self.norm_final_attn = nn.LayerNorm(width)
 
     def forward(
@@ -43,7 +44,7 @@ class TwoWayTransformer(nn.Module):
         queries, keys = tokens, image
         for layer in self.layers:
             queries, keys = layer(queries, keys, tokens, position)
-        attended = self.final_attn_token_to_image(
+        attended = self.final_attn_token_to_image.read(
             queries + tokens, keys + position, keys
         )
         return self.norm_final_attn(queries + attended), keys
@@ -57,12 +58,12 @@ class TwoWayBlock(nn.Module):
         self.first = first
         self.self_attn = Attention(width, heads)
         self.norm1 = nn.LayerNorm(width)
-        self.cross_attn_token_to_image = Attention(width, heads, downsample=2)
+        self.cross_attn_token_to_image = CrossAttention(width, heads, downsample=2)
         self.norm2 = nn.LayerNorm(width)
         self.mlp = MLPBlock(width, hidden, nn.ReLU)
         self.norm3 = nn.LayerNorm(width)
         self.norm4 = nn.LayerNorm(width)
-        self.cross_attn_image_to_token = Attention(width, heads, downsample=2)
+        self.cross_attn_image_to_token = CrossAttention(width, heads, downsample=2)
 
     def forward(
         self, queries: Tensor, keys: Tensor, query_pe: Tensor, key_pe: Tensor
@@ -82,12 +83,12 @@ class TwoWayBlock(nn.Module):
 
         placed = keys + key_pe
         q = queries + query_pe
-        queries = queries + self.cross_attn_token_to_image(q, placed, keys)
+        queries = queries + self.cross_attn_token_to_image.read(q, placed, keys)
         queries = self.norm2(queries)
         queries = self.norm3(queries + self.mlp(queries))
 
         q = queries + query_pe
-        keys = keys + self.cross_attn_image_to_token(placed, q, queries)
+        keys = self.cross_attn_image_to_token.write(keys, placed, q, queries)
         return queries, self.norm4(keys)
 
 
@@ -114,3 +115,68 @@ class Attention(nn.Module):
         y = F.scaled_dot_product_attention(q, k, v)
         z: Tensor = self.out_proj(y.transpose(1, 2).flatten(2))
         return z
+
+
+class CrossAttention(Attention):
+    """Attention between B sets of T tokens and an image of N positions.
+
+    As long as tokens are few, the image is never projected: a projection of the
+    image that meets a token is moved to the token, (W x) . q = x . (W' q), and what
+    is summed over the image is projected after the sum. With T tokens and h heads
+    each product then has h T columns in place of all inner channels.
+    """
+
+    def read(self, q: Tensor, placed: Tensor, image: Tensor) -> Tensor:
+        """Let (B, T, C) tokens `q` attend to the image.
+
+        `placed`, the image with its positions, makes the keys and `image` the
+        values; both (B or 1, N, C). Returns (B, T, C).
+        """
+        if not self._is_short(q):
+            plain: Tensor = self(q, placed, image)
+            return plain
+        keys = self._per_head(self.k_proj.weight)
+        values = self._per_head(self.v_proj.weight)
+        queries = self._split(self.q_proj(q)) * (keys.shape[1] ** -0.5)
+        # The bias of the keys shifts all logits of a row alike: it has no effect.
+        rows = (queries @ keys).flatten(1, 2)
+        share = (rows @ _shared(placed).mT).softmax(-1)
+        seen = (share @ _shared(image)).view(*queries.shape[:3], -1)
+        y = (seen @ values.mT).transpose(1, 2).flatten(2)
+        z: Tensor = self.out_proj(y + self.v_proj.bias)
+        return z
+
+    def write(self, image: Tensor, placed: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Add to the (B or 1, N, C) image what its positions see in the tokens.
+
+        `placed`, the image with its positions, makes the queries, the (B, T, C)
+        tokens `k` and `v` the keys and values. Returns (B, N, C).
+        """
+        if not self._is_short(k):
+            plain: Tensor = image + self(placed, k, v)
+            return plain
+        queries = self._per_head(self.q_proj.weight)
+        keys = self._split(self.k_proj(k)) * (queries.shape[1] ** -0.5)
+        rows = keys @ queries
+        shift = keys @ self.q_proj.bias.view(self.heads, -1, 1)
+        logits = rows.flatten(1, 2) @ _shared(placed).mT
+        logits = logits.view(*keys.shape[:3], -1) + shift
+        share = logits.softmax(2).flatten(1, 2)
+        back = self.out_proj.weight.T.reshape(self.heads, -1, image.shape[-1])
+        written = self._split(self.v_proj(v)) @ back
+        # Each head's shares sum to one, so that the bias may ride on the first.
+        written = torch.cat([written[:, :1] + self.out_proj.bias, written[:, 1:]], 1)
+        base = image.expand(len(k), -1, -1)
+        return torch.baddbmm(base, share.mT, written.flatten(1, 2))
+
+    def _is_short(self, tokens: Tensor) -> bool:
+        return self.heads * tokens.shape[1] < self.q_proj.out_features
+
+    def _per_head(self, weight: Tensor) -> Tensor:
+        """View a (inner, C) projection as (heads, inner / heads, C)."""
+        return weight.view(self.heads, -1, weight.shape[-1])
+
+
+def _shared(image: Tensor) -> Tensor:
+    """Drop a batch of one, so that one product serves all prompts."""
+    return image[0] if len(image) == 1 else image

@@ -59,6 +59,10 @@ class TrainConfig(_Frozen):
         description="sampling weight of each kind of image; 1 where not named",
     )
 
+    rendered: float = Field(
+        0.0, ge=0, le=1, description="share of rendered scenes instead of images"
+    )
+
     lr_encoder: float = Field(1e-4, ge=0)
     lr_decoder: float = Field(3e-4, ge=0)
     weight_decay: float = Field(0.05, ge=0)

@@ -17,6 +17,7 @@ from torch import Tensor
 from napari_sam.inference.preprocess import to_rgb
 from napari_sam.io.folders import list_labelled_images
 from napari_sam.training.augment import Window, change_intensities, cut
+from napari_sam.training.scenes import render_scene
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,23 +95,28 @@ class Dataset:
         if item not in self._read:
             image, labels = item.read()
             self._read[item] = (np.rint(to_rgb(image)).astype(np.uint8), labels)
-        rgb, labels = self._read[item]
-        image_tensor = torch.from_numpy(rgb).permute(2, 0, 1).float() / 255
-        return image_tensor, torch.from_numpy(labels).float()
+        return _tensors(*self._read[item])
 
     def sample(self, number: int) -> Sample:
         """Make the training sample of this number."""
         rng = np.random.default_rng((self.config.seed, number))
         for _ in range(50):
-            kind = rng.choice(list(self.by_kind), p=self.weights)
-            items = self.by_kind[str(kind)]
-            found = self._try(items[rng.integers(len(items))], rng)
+            found = self._try(*self._draw(rng), rng)
             if found is not None:
                 return found
         raise ValueError("50 crops in a row held no object: are the labels empty?")
 
-    def _try(self, item: LabelledImage, rng: np.random.Generator) -> Sample | None:
-        image, labels = self.read(item)
+    def _draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Draw a rendered scene or an image, as `read` gives it."""
+        if rng.random() < self.config.rendered:
+            return _tensors(*render_scene(rng))
+        kind = rng.choice(list(self.by_kind), p=self.weights)
+        items = self.by_kind[str(kind)]
+        return self.read(items[rng.integers(len(items))])
+
+    def _try(
+        self, image: Tensor, labels: Tensor, rng: np.random.Generator
+    ) -> Sample | None:
         ids = torch.unique(labels)
         ids = ids[ids > 0]
         if len(ids) == 0:
@@ -136,8 +142,8 @@ class Dataset:
         low, high = (math.log(z) for z in augment.zoom)
         fit = self.frame_size / max(height, width)
         side = self.frame_size if whole else self.config.window
-        if whole:  # as at inference, the longer side fills the frame
-            low, high = min(low, math.log(0.9)), min(high, math.log(1.25))
+        if whole:  # as at inference, the longer side fills the frame, or nearer
+            low = max(low, math.log(0.9))
         scale = fit * math.exp(rng.uniform(low, high))
         at = torch.nonzero(labels == ids[rng.integers(len(ids))]).float().mean(0)
         reach = side / scale / 2
@@ -179,6 +185,13 @@ class Dataset:
             if masks is not None:
                 samples.append(Sample(255 * seen[None], (0, 0), masks, named))
         return samples
+
+
+def _tensors(
+    rgb: NDArray[np.uint8], labels: NDArray[np.int32]
+) -> tuple[Tensor, Tensor]:
+    image = torch.from_numpy(rgb).permute(2, 0, 1).float() / 255
+    return image, torch.from_numpy(labels).float()
 
 
 def _share(item: LabelledImage) -> float:
