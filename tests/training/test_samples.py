@@ -41,6 +41,15 @@ def test_a_sample_lies_in_the_frame_and_shows_its_objects(discs, quick):
             assert len(torch.unique(inside)) == 1 and inside[0] > 0
 
 
+def test_rendered_scenes_take_their_share(discs, quick):
+    config = quick.model_copy(update={"rendered": 1.0})
+    data = Dataset(discs, config, 512, 8)
+    for number in range(5):
+        sample = data.sample(number)
+        assert sample.image.shape == (1, 3, 64, 64)
+        assert len(sample.masks) >= 1
+
+
 def test_unknown_kinds_and_empty_labels_are_named(discs, quick):
     config = quick.model_copy(update={"kinds": {"cats": 1.0}})
     with pytest.raises(ValueError, match="cats"):
@@ -150,6 +159,7 @@ def test_the_recipes_of_the_bundled_model_are_valid():
         "cells-1.toml",
         "cells-2.toml",
         "cells-3.toml",
+        "cells-4.toml",
     ]
     for recipe in recipes:
         assert read_config(recipe).architecture == "cells"
