@@ -9,14 +9,10 @@ so that it is changed for the time of a computation only.
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["fast_products", "has_fast_products"]
 
@@ -32,14 +28,14 @@ class _Switch:
         self._users = 0
         self._before = "highest"
 
-    def acquire(self) -> None:
+    def __enter__(self) -> None:
         with self._lock:
             if self._users == 0:
                 self._before = torch.get_float32_matmul_precision()
                 torch.set_float32_matmul_precision("medium")
             self._users += 1
 
-    def release(self) -> None:
+    def __exit__(self, *error: object) -> None:
         with self._lock:
             self._users -= 1
             if self._users == 0:
@@ -49,20 +45,12 @@ class _Switch:
 _switch = _Switch()
 
 
-@contextmanager
-def fast_products(device: torch.device) -> Iterator[None]:
+def fast_products(device: torch.device) -> AbstractContextManager[None]:
     """Compute float32 products the fastest way that is exact on this processor.
 
     The caller's setting returns when the last of several threads is done.
     """
-    if device.type != "cpu" or not has_fast_products():
-        yield
-        return
-    _switch.acquire()
-    try:
-        yield
-    finally:
-        _switch.release()
+    return _switch if device.type == "cpu" and has_fast_products() else nullcontext()
 
 
 @cache
@@ -79,10 +67,7 @@ def _error_of_medium() -> float:
     """Largest error of a product in "medium", relative to its largest value."""
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(256, 256, generator=generator) for _ in range(2))
-    _switch.acquire()
-    try:
+    with _switch:
         found = a @ b
-    finally:
-        _switch.release()
     exact = a.double() @ b.double()
     return float((found - exact).abs().max() / exact.abs().max())

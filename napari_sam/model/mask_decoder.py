@@ -122,11 +122,14 @@ class MaskDecoder(nn.Module):
             [mlp(mask_tokens[:, i]) for i, mlp in enumerate(mlps)], dim=1
         )
         first, norm, act, second, _ = cast("_Upscaling", self.output_upscaling)
+        enlarge, enlarge_again = _as_linear(first), _as_linear(second)
         parts = []
         for some in torch.split(image, _PIXELS, dim=1):
-            x = act(norm.over_last(_enlarge(first, some)))
-            x = act(_enlarge(second, x))
-            parts.append(weights @ x.flatten(1, -2).mT)
+            x = F.linear(some, *enlarge)
+            x = x.view(*x.shape[:-1], 4, -1)
+            x = act(norm.over_last(x))
+            x = act(F.linear(x, *enlarge_again))
+            parts.append(weights @ x.view(len(x), -1, weights.shape[-1]).mT)
         squares = torch.cat(parts, dim=2)
         # (row, column) of the grid, of the first square and of the second.
         squares = squares.view(*squares.shape[:2], *grid, 2, 2, 2, 2)
@@ -134,13 +137,11 @@ class MaskDecoder(nn.Module):
         return rows.reshape(*squares.shape[:2], 4 * grid[0], 4 * grid[1])
 
 
-def _enlarge(layer: nn.ConvTranspose2d, x: Tensor) -> Tensor:
-    """Apply a 2x2 transposed convolution of stride 2 to (..., C) pixels.
+def _as_linear(layer: nn.ConvTranspose2d) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias with which a linear layer does a 2x2 convolution's work.
 
-    Returns
-    -------
-    (..., 4, C'): the four pixels of each square, row by row.
+    The layer is transposed, of stride 2, from C to C' channels. The (4 C', C) weight
+    gives the four pixels of each square one after the other, row by row.
     """
     weight = layer.weight.permute(2, 3, 1, 0).flatten(0, 2)
-    bias = None if layer.bias is None else layer.bias.repeat(4)
-    return F.linear(x, weight, bias).view(*x.shape[:-1], 4, -1)
+    return weight, None if layer.bias is None else layer.bias.repeat(4)

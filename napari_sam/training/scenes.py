@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
+from skimage.segmentation import relabel_sequential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
 __all__ = ["render_scene"]
@@ -33,16 +32,22 @@ class _Scene:
     image: NDArray[np.float32]
     labels: NDArray[np.int32]
 
-    def free(self, mask: NDArray[np.bool_], overlap: float) -> bool:
-        """Whether a body would hide no more than a share `overlap` of others."""
-        area, taken = int(mask.sum()), int((self.labels[mask] > 0).sum())
-        return area > 0 and taken <= overlap * area
+    @classmethod
+    def blank(cls, side: int, ground: float | NDArray[np.float32]) -> _Scene:
+        """Make a scene of one grey level or one (3,) colour, without objects."""
+        image = np.full((side, side, 3), ground, np.float32)
+        return cls(image, np.zeros((side, side), np.int32))
 
     def add(self, mask: NDArray[np.bool_], overlap: float) -> NDArray[np.bool_] | None:
-        """Label the part of a body that is not taken; None if too much is."""
-        if not self.free(mask, overlap):
-            return None
+        """Label the part of a body that is not taken.
+
+        None if nothing of it is in the scene, or others take more than a share
+        `overlap` of it.
+        """
         body: NDArray[np.bool_] = mask & (self.labels == 0)
+        area = int(mask.sum())
+        if area == 0 or area - int(body.sum()) > overlap * area:
+            return None
         self.labels[body] = self.labels.max() + 1
         return body
 
@@ -59,15 +64,13 @@ def render_scene(
     labels
         (side, side) int32, 0 and one number for each object.
     """
-    family: Callable[[np.random.Generator, int], _Scene]
     families = (_smear, _rods, _bodies, _tissue)
     family = families[int(rng.choice(4, p=(0.35, 0.35, 0.15, 0.15)))]
     scene = family(rng, side)
     noise = rng.normal(0, rng.uniform(0.005, 0.04), scene.image.shape[:2])
     image = scene.image + noise[..., None].astype(np.float32)
-    numbers = np.unique(scene.labels, return_inverse=True)[1]
-    labels = numbers.reshape(side, side) + int(scene.labels.min() > 0)
-    return (255 * image.clip(0, 1)).round().astype(np.uint8), labels.astype(np.int32)
+    labels = relabel_sequential(scene.labels)[0].astype(np.int32)
+    return (255 * image.clip(0, 1)).round().astype(np.uint8), labels
 
 
 def _texture(rng: np.random.Generator, side: int, sigma: float) -> NDArray[np.float32]:
@@ -128,10 +131,7 @@ def _capsule(
 def _smear(rng: np.random.Generator, side: int) -> _Scene:
     """Cells with a darker nucleus, or pale in the middle, on a light ground."""
     ground = _colour(rng, 0.75, 0.98)
-    scene = _Scene(
-        np.broadcast_to(ground, (side, side, 3)).copy(),
-        np.zeros((side, side), np.int32),
-    )
+    scene = _Scene.blank(side, ground)
     scene.image += 0.02 * _texture(rng, side, rng.uniform(5, 40))[..., None]
     radius = float(np.exp(rng.uniform(np.log(12), np.log(90))))
     plasm, core = _colour(rng, 0.5, 0.9), _colour(rng, 0.1, 0.55)
@@ -168,9 +168,7 @@ def _smear(rng: np.random.Generator, side: int) -> _Scene:
 def _rods(rng: np.random.Generator, side: int) -> _Scene:
     """Rods, dark or bright, with the halo of phase contrast or without."""
     level = rng.uniform(0.3, 0.7)
-    scene = _Scene(
-        np.full((side, side, 3), level, np.float32), np.zeros((side, side), np.int32)
-    )
+    scene = _Scene.blank(side, level)
     radius = float(np.exp(rng.uniform(np.log(2.5), np.log(12))))
     flat = np.zeros((side, side), np.float32)
     for _ in range(int(rng.integers(3, 40))):
@@ -190,9 +188,7 @@ def _rods(rng: np.random.Generator, side: int) -> _Scene:
 
 def _bodies(rng: np.random.Generator, side: int) -> _Scene:
     """Blurred bright bodies on a dark ground, touching here and there."""
-    scene = _Scene(
-        np.zeros((side, side, 3), np.float32), np.zeros((side, side), np.int32)
-    )
+    scene = _Scene.blank(side, 0.0)
     radius = float(np.exp(rng.uniform(np.log(5), np.log(60))))
     light = np.zeros((side, side), np.float32)
     for _ in range(int(rng.integers(2, 6 + int((side / radius) ** 2 / 5)))):
