@@ -19,7 +19,8 @@ class AugmentConfig(_Frozen):
     """How images are changed before the model sees them."""
 
     zoom: tuple[float, float] = Field(
-        (0.6, 1.8), description="range of the factor on the inference scale"
+        (0.6, 1.8),
+        description="range of the factor on the inference scale; 1 is likeliest",
     )
     rotate: float = Field(0.5, ge=0, le=1, description="chance of a free angle")
     brightness: float = Field(0.15, ge=0, description="std of the added offset")
@@ -51,6 +52,9 @@ class TrainConfig(_Frozen):
     prompts: int = Field(8, ge=1, description="objects prompted in each crop")
     rounds: int = Field(2, ge=1, description="first prompt and corrective clicks")
     boxes: float = Field(0.4, ge=0, le=1, description="share of first prompts")
+    box_noise: float = Field(
+        0.1, ge=0, description="std of a box's sides, in parts of its size"
+    )
     rough_masks: float = Field(
         0.04, ge=0, le=1, description="share of first prompts that are rough masks"
     )

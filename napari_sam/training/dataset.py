@@ -144,7 +144,7 @@ class Dataset:
         side = self.frame_size if whole else self.config.window
         if whole:  # as at inference, the longer side fills the frame, or nearer
             low = max(low, math.log(0.9))
-        scale = fit * math.exp(rng.uniform(low, high))
+        scale = fit * math.exp(_triangular(low, high, rng))
         at = torch.nonzero(labels == ids[rng.integers(len(ids))]).float().mean(0)
         reach = side / scale / 2
         centre = []
@@ -192,6 +192,13 @@ def _tensors(
 ) -> tuple[Tensor, Tensor]:
     image = torch.from_numpy(rgb).permute(2, 0, 1).float() / 255
     return image, torch.from_numpy(labels).float()
+
+
+def _triangular(low: float, high: float, rng: np.random.Generator) -> float:
+    """Draw from [low, high], zero or the end nearest to it the likeliest."""
+    if low == high:
+        return low
+    return rng.triangular(low, min(max(low, 0.0), high), high)
 
 
 def _share(item: LabelledImage) -> float:

@@ -92,7 +92,8 @@ def run_rounds(
     draw = rng.random()
     by_box = draw < config.boxes
     if by_box or draw < 1 - config.rough_masks:
-        prompts = first_prompts(sample.masks, sample.offset, by_box, rng)
+        noise = config.box_noise if by_box else None
+        prompts = first_prompts(sample.masks, sample.offset, noise, rng)
     else:
         prompts = rough_masks(crop.targets[:, 0], rng)
     logits, scores = crop.decode(prompts, None)

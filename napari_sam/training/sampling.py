@@ -30,16 +30,17 @@ class SimulatedPrompts:
 def first_prompts(
     masks: Tensor,
     offset: tuple[int, int],
-    boxes: bool,
+    box_noise: float | None,
     rng: np.random.Generator,
 ) -> SimulatedPrompts:
     """Prompt each of (B, H, W) masks once: a point inside it, or a loose box.
 
-    The point is uniform in the mask. Each side of the box moves by Gaussian noise
-    with a standard deviation of a tenth of the box's side, at most 20 pixels.
+    The point is uniform in the mask; it is given where `box_noise` is None. Each
+    side of a box moves by Gaussian noise with a standard deviation of `box_noise`
+    times the box's side (a tenth in the paper), at most 20 pixels.
     """
     shift = torch.tensor([offset[1], offset[0]], dtype=torch.float32)
-    if not boxes:
+    if box_noise is None:
         points = torch.stack([_pixel(mask > 0.5, rng) for mask in masks])
         ones = torch.ones(len(masks), 1, dtype=torch.int64)
         return SimulatedPrompts((points + shift)[:, None], ones, None)
@@ -47,7 +48,7 @@ def first_prompts(
     for mask in masks:
         at = torch.nonzero(mask > 0.5).flip(1).float()
         low, high = at.amin(0), at.amax(0) + 1
-        std = (0.1 * (high - low)).clamp(max=_MOST_BOX_NOISE).repeat(2).numpy()
+        std = (box_noise * (high - low)).clamp(max=_MOST_BOX_NOISE).repeat(2).numpy()
         noise = np.clip(rng.normal(0, std), -_MOST_BOX_NOISE, _MOST_BOX_NOISE)
         found.append(torch.cat([low, high]) + torch.from_numpy(noise).float())
     corners = torch.stack(found) + shift.repeat(2)

@@ -86,7 +86,7 @@ def test_prompts_and_clicks_say_the_truth(seed, boxes):
         mask[top : top + rng.integers(3, 20), left : left + rng.integers(3, 20)] = 1
     offset = (16, 32)
     shift = torch.tensor([32.0, 16.0])
-    prompts = first_prompts(masks, offset, boxes, rng)
+    prompts = first_prompts(masks, offset, 0.1 if boxes else None, rng)
     if boxes:
         for box, mask in zip(prompts.boxes, masks, strict=True):
             at = torch.nonzero(mask).flip(1)
