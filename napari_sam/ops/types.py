@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.ops.rle import Rle
+
 __all__ = [
     "Cancelled",
     "FrameGeometry",
     "ImageEmbedding",
     "IsCancelled",
     "MaskPrediction",
+    "MaskRecord",
     "Prompts",
 ]
 
@@ -167,6 +170,40 @@ class MaskPrediction:
     masks: NDArray[np.bool_]
     scores: NDArray[np.float32]
     logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class MaskRecord:
+    """One mask that was found without the user.
+
+    Attributes
+    ----------
+    rle
+        The mask, of the size of the image plane.
+    area
+        Its pixels.
+    bbox
+        (row0, col0, row1, col1) in pixels, half open; (0, 0, 0, 0) for an empty
+        mask.
+    predicted_iou
+        The model's own estimate of the mask's IoU; it may exceed 1.
+    stability_score
+        IoU of the mask at a higher and at a lower threshold, 0 to 1; see
+        `napari_sam.ops.stability`.
+    point
+        (row, col) of the point that was prompted.
+    crop_box
+        (row0, col0, row1, col1), half open, of the part of the image plane in which
+        the mask was found.
+    """
+
+    rle: Rle
+    area: int
+    bbox: tuple[int, int, int, int]
+    predicted_iou: float
+    stability_score: float
+    point: tuple[float, float]
+    crop_box: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,18 @@ import numpy as np
 
 from napari_sam.ops.labels import next_free_label, pixels_to_label
 from napari_sam.workflows.canvas import ArrayCanvas, plan_edit
-from napari_sam.workflows.drafts import NO_DRAFT, Draft, make_question
+from napari_sam.workflows.drafts import NO_DRAFT, Draft, Question, make_question
 from napari_sam.workflows.ledger import lift_object, read_record
 from napari_sam.workflows.prompting import PromptSession
 from napari_sam.workflows.provenance import Record, records_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
+
+    from napari_sam.ops.types import MaskRecord
 
 __all__ = ["AnnotationSession"]
 
@@ -103,8 +105,11 @@ class AnnotationSession(PromptSession):
     @property
     def next_label(self) -> int:
         """The label that the object in hand will get."""
-        if self.draft.editing is not None:
-            return self.draft.editing
+        editing = self.draft.editing
+        return self._first_free if editing is None else editing
+
+    @property
+    def _first_free(self) -> int:
         here = self.canvas.read(self._plane)
         taken = {self._reserved, int(here.max(initial=0))}
         taken.update(self._ledger.records, self._ledger.retired)
@@ -158,6 +163,78 @@ class AnnotationSession(PromptSession):
         ledger = self._ledger.with_record(record).with_draft(self._plane, NO_DRAFT)
         self._do(ledger, plan_edit(self._plane, now, after))
         return label
+
+    def commit_found(self, found: Sequence[MaskRecord]) -> list[int]:
+        """Write masks that were found automatically as objects, in one step.
+
+        Earlier ones get their pixels first; what the overlap rule leaves to an
+        object is decided against the labels as they were before. Each object can
+        be reopened with the point that found it and its box as prompts.
+
+        Parameters
+        ----------
+        found
+            Masks of this plane, the best first.
+
+        Returns
+        -------
+        list of int
+            The labels, in the order of the masks; a mask that is left no pixel
+            gets none.
+
+        Raises
+        ------
+        ValueError
+            If a mask does not fit the plane, no mask is left a pixel, or the type
+            of the labels has too few numbers.
+        """
+        for record in found:
+            if record.rle.shape != self.plane_shape:
+                raise ValueError(
+                    f"a mask of shape {record.rle.shape} does not fit the plane of "
+                    f"shape {self.plane_shape}"
+                )
+        now = self.canvas.read(self._plane)
+        after = np.array(now)
+        records = self._place(found, after)
+        if not records:
+            raise ValueError(
+                "nothing to commit: every pixel of the masks belongs to another object"
+                if found
+                else "nothing to commit: there is no mask"
+            )
+        edit = plan_edit(self._plane, now, after)
+        self._do(self._ledger.with_records(records), edit)
+        return [record.label for record in records]
+
+    def _place(self, found: Sequence[MaskRecord], plane: NDArray[Any]) -> list[Record]:
+        """Paint masks into (H, W) labels; return what was made of them."""
+        flat = plane.reshape(-1)
+        free = flat == 0 if self._overlap == "keep" else np.ones(flat.size, np.bool_)
+        last = self._first_free - 1
+        time = self._clock().isoformat(timespec="seconds")
+        records = []
+        for mask in found:
+            pixels = mask.rle.pixels()
+            pixels = pixels[free[pixels]]
+            if len(pixels) == 0:
+                continue
+            last = next_free_label([last], self.canvas.dtype)
+            record = Record(
+                label=last,
+                plane=self._plane,
+                draft=Draft(_question_of(mask, self.plane_shape)),
+                class_name=self.class_name,
+                score=mask.predicted_iou,
+                model=self.model_name,
+                time=time,
+                pixels=pixels,
+                beneath=flat[pixels],
+            )
+            records.append(record)
+            free[pixels] = False
+            flat[pixels] = last
+        return records
 
     def _class_of(self, label: int) -> str:
         record = self._ledger.records.get(label)
@@ -237,3 +314,10 @@ class AnnotationSession(PromptSession):
                 f"its objects are {sorted(self._ledger.records)}"
             )
         return record
+
+
+def _question_of(found: MaskRecord, shape: tuple[int, int]) -> Question:
+    """Return the prompts with which an automatic mask is taken in hand again."""
+    top, left, bottom, right = found.bbox
+    box = (top, left, bottom - 1, right - 1)
+    return make_question(shape, [found.point], [1], box)

@@ -13,7 +13,7 @@ from napari_sam.workflows.canvas import ArrayCanvas
 from napari_sam.workflows.provenance import Record, draft_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -50,7 +50,12 @@ class Ledger:
 
     def with_record(self, record: Record) -> Ledger:
         """Return the ledger with an object committed."""
-        return replace(self, records={**self.records, record.label: record})
+        return self.with_records([record])
+
+    def with_records(self, records: Iterable[Record]) -> Ledger:
+        """Return the ledger with objects committed."""
+        added = {record.label: record for record in records}
+        return replace(self, records={**self.records, **added})
 
     def without_record(self, label: int) -> Ledger:
         """Return the ledger with an object deleted, and no draft that edits it."""
