@@ -13,10 +13,13 @@ except PackageNotFoundError:  # a source tree that is not installed
 
 _EXPORTS = {
     "AnnotationSession": "napari_sam.workflows.interactive",
+    "AutomaticConfig": "napari_sam.workflows.automatic",
     "ImageEmbedding": "napari_sam.ops.types",
     "MaskPrediction": "napari_sam.ops.types",
+    "MaskRecord": "napari_sam.ops.types",
     "Predictor": "napari_sam.inference.predictor",
     "Prompts": "napari_sam.ops.types",
+    "generate_masks": "napari_sam.workflows.automatic",
     "load_model": "napari_sam.inference.predictor",
 }
 

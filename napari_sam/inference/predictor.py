@@ -19,6 +19,7 @@ from torch import Tensor
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.device import choose_device, choose_dtype, is_out_of_memory
 from napari_sam.inference.embedding import EmbeddingCache, embedding_key
+from napari_sam.inference.point_decoder import PointDecoder
 from napari_sam.inference.precision import fast_products
 from napari_sam.inference.preprocess import (
     binary_to_logits,
@@ -275,6 +276,10 @@ class Predictor:
                 answers = self._decode(embedding, [prompts[i] for i in some], key[3])
                 found.update(zip(some, answers, strict=True))
         return [found[i] for i in range(len(prompts))]
+
+    def point_decoder(self, embedding: ImageEmbedding) -> PointDecoder:
+        """Prepare an image for many single points; see `PointDecoder`."""
+        return PointDecoder(self.model, embedding, self._position, self.device)
 
     def _check(self, prompts: Prompts, geometry: FrameGeometry) -> None:
         if prompts.is_empty:

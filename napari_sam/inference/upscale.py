@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import FrameGeometry
 
-__all__ = ["upscale_masks"]
+__all__ = ["upscale_logits", "upscale_masks", "without_padding"]
 
 
 @lru_cache(maxsize=32)
@@ -38,12 +38,25 @@ def _operator(low: int, frame: int, resized: int, length: int) -> Tensor:
 def upscale_masks(logits: Tensor, geometry: FrameGeometry) -> NDArray[np.bool_]:
     """Upscale (M, h, w) logits on the CPU to (M, H, W) masks of logits above 0."""
     masks = np.empty((len(logits), *geometry.image_shape), np.bool_)
-    shrinks = 2 * max(geometry.image_shape) <= geometry.frame_size
-    upscale = _at_once if shrinks else _in_steps
     for mask, low in zip(masks, logits, strict=True):
         # One at a time: a mask stays in the processor's cache, a batch does not.
-        np.greater(upscale(low, geometry).numpy(), 0, out=mask)
+        np.greater(upscale_logits(low, geometry).numpy(), 0, out=mask)
     return masks
+
+
+def upscale_logits(low: Tensor, geometry: FrameGeometry) -> Tensor:
+    """Upscale (h, w) logits on the CPU to (H, W) logits of the image plane."""
+    shrinks = 2 * max(geometry.image_shape) <= geometry.frame_size
+    return (_at_once if shrinks else _in_steps)(low, geometry)
+
+
+def without_padding(low: Tensor, geometry: FrameGeometry) -> Tensor:
+    """Cut the (h, w) part of low-resolution logits that the image plane covers."""
+    height, width = (
+        -(-side * n // geometry.frame_size)
+        for side, n in zip(low.shape, geometry.resized_shape, strict=True)
+    )
+    return low[:height, :width]
 
 
 def _in_steps(low: Tensor, geometry: FrameGeometry) -> Tensor:

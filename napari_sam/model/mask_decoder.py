@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam.model.layers import MLP, LayerNorm2d
+from napari_sam.model.shared_image import SharedImage
 from napari_sam.model.transformer import TwoWayTransformer
 
-__all__ = ["MaskDecoder"]
+__all__ = ["DrawnMasks", "MaskDecoder"]
 
 _Upscaling = tuple[
     nn.ConvTranspose2d, LayerNorm2d, nn.GELU, nn.ConvTranspose2d, nn.GELU
@@ -19,6 +20,25 @@ _Upscaling = tuple[
 
 _PIXELS = 512
 """Pixels of the embedding that are upscaled at one time; they stay in the cache."""
+
+
+class DrawnMasks(NamedTuple):
+    """The masks of B prompts that were worth drawing.
+
+    Attributes
+    ----------
+    prompts, masks
+        (K,) index of the prompt, and which of its three masks.
+    scores
+        (K,) predicted IoU.
+    logits
+        (K, 4 h, 4 w)
+    """
+
+    prompts: Tensor
+    masks: Tensor
+    scores: Tensor
+    logits: Tensor
 
 
 class MaskDecoder(nn.Module):
@@ -98,6 +118,55 @@ class MaskDecoder(nn.Module):
             image, position.flatten(2).transpose(1, 2), tokens
         )
         return tokens[:, : len(output)], image
+
+    def share(self, features: Tensor, position: Tensor, dense: Tensor) -> SharedImage:
+        """Prepare the image of one embedding for `draw_promising`.
+
+        All have a batch of one; see `forward`.
+        """
+        image, placed = (
+            x.flatten(2)[0].T.contiguous() for x in (features + dense, position)
+        )
+        return SharedImage(self.transformer, image, placed)
+
+    def draw_promising(
+        self,
+        shared: SharedImage,
+        sparse: Tensor,
+        grid: tuple[int, int],
+        least_score: float | None,
+    ) -> DrawnMasks:
+        """Predict three masks for each of B prompts, and draw those of a good score.
+
+        The predicted IoU comes from a token of its own and is known before a mask
+        is drawn, which costs as much as all before it.
+
+        Parameters
+        ----------
+        shared
+            From `share`.
+        sparse
+            (B, T, C) from the prompt encoder.
+        grid
+            (h, w) of the embedding.
+        least_score
+            Masks must exceed it; None: all are drawn.
+        """
+        output = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
+        tokens = torch.cat([output.expand(len(sparse), -1, -1), sparse], dim=1)
+        # Neither the prompt's tokens nor that of the single mask are asked for.
+        tokens, image = shared.attend(tokens, [0, *range(2, len(output))])
+        scores = self.iou_prediction_head(tokens[:, 0])[:, 1:].float()
+        chosen = torch.ones_like(scores, dtype=torch.bool)
+        if least_score is not None:
+            chosen = scores > least_score
+        logits = [scores.new_zeros(0, 4 * grid[0], 4 * grid[1])]
+        for i in chosen.any(1).nonzero().flatten().tolist():
+            one = slice(i, i + 1)
+            drawn = self.draw(tokens[one, 1:], image[one], grid, slice(1, None))
+            logits.append(drawn[0, chosen[i]].float())
+        prompts, masks = chosen.nonzero(as_tuple=True)
+        return DrawnMasks(prompts, masks, scores[chosen], torch.cat(logits))
 
     def draw(
         self,

@@ -73,23 +73,31 @@ class TwoWayBlock(nn.Module):
         `query_pe`, the original tokens, and `key_pe`, the image positions, are
         added again wherever a query or key is formed.
         """
+        queries = self.among_tokens(queries, query_pe)
+        placed = keys + key_pe
+        q = queries + query_pe
+        attended = self.cross_attn_token_to_image.read(q, placed, keys)
+        queries = self.take_in(queries, attended)
+        q = queries + query_pe
+        keys = self.cross_attn_image_to_token.write(keys, placed, q, queries)
+        return queries, self.norm4(keys)
+
+    def among_tokens(self, queries: Tensor, query_pe: Tensor) -> Tensor:
+        """Let the (B, T, C) tokens attend to each other."""
         if self.first:
             # No position and no residual here, as in the published weights.
             queries = self.self_attn(queries, queries, queries)
         else:
             q = queries + query_pe
             queries = queries + self.self_attn(q, q, queries)
-        queries = self.norm1(queries)
+        y: Tensor = self.norm1(queries)
+        return y
 
-        placed = keys + key_pe
-        q = queries + query_pe
-        queries = queries + self.cross_attn_token_to_image.read(q, placed, keys)
-        queries = self.norm2(queries)
-        queries = self.norm3(queries + self.mlp(queries))
-
-        q = queries + query_pe
-        keys = self.cross_attn_image_to_token.write(keys, placed, q, queries)
-        return queries, self.norm4(keys)
+    def take_in(self, queries: Tensor, attended: Tensor) -> Tensor:
+        """Work what the (B, T, C) tokens saw in the image into them."""
+        queries = self.norm2(queries + attended)
+        y: Tensor = self.norm3(queries + self.mlp(queries))
+        return y
 
 
 class Attention(nn.Module):
@@ -135,16 +143,10 @@ class CrossAttention(Attention):
         if not self._is_short(q):
             plain: Tensor = self(q, placed, image)
             return plain
-        keys = self._per_head(self.k_proj.weight)
-        values = self._per_head(self.v_proj.weight)
-        queries = self._split(self.q_proj(q)) * (keys.shape[1] ** -0.5)
         # The bias of the keys shifts all logits of a row alike: it has no effect.
-        rows = (queries @ keys).flatten(1, 2)
+        rows = self.rows_to_keys(self.queries_of(q))
         share = (rows @ _shared(placed).mT).softmax(-1)
-        seen = (share @ _shared(image)).view(*queries.shape[:3], -1)
-        y = (seen @ values.mT).transpose(1, 2).flatten(2)
-        z: Tensor = self.out_proj(y + self.v_proj.bias)
-        return z
+        return self.from_values(share @ _shared(image))
 
     def write(self, image: Tensor, placed: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Add to the (B or 1, N, C) image what its positions see in the tokens.
@@ -155,26 +157,60 @@ class CrossAttention(Attention):
         if not self._is_short(k):
             plain: Tensor = image + self(placed, k, v)
             return plain
-        queries = self._per_head(self.q_proj.weight)
-        keys = self._split(self.k_proj(k)) * (queries.shape[1] ** -0.5)
-        rows = keys @ queries
+        keys = self.keys_of(k)
         shift = keys @ self.q_proj.bias.view(self.heads, -1, 1)
-        logits = rows.flatten(1, 2) @ _shared(placed).mT
+        logits = self.rows_to_queries(keys) @ _shared(placed).mT
         logits = logits.view(*keys.shape[:3], -1) + shift
         share = logits.softmax(2).flatten(1, 2)
-        back = self.out_proj.weight.T.reshape(self.heads, -1, image.shape[-1])
+        base = image.expand(len(k), -1, -1)
+        return torch.baddbmm(base, share.mT, self.to_image(v))
+
+    def queries_of(self, q: Tensor) -> Tensor:
+        """Project and scale (B, T, C) tokens that read: (B, heads, T, d)."""
+        x: Tensor = self.q_proj(q)
+        return self._split(x) * self.scale
+
+    def keys_of(self, k: Tensor) -> Tensor:
+        """Project and scale (B, T, C) tokens that write: (B, heads, T, d)."""
+        x: Tensor = self.k_proj(k)
+        return self._split(x) * self.scale
+
+    def rows_to_keys(self, queries: Tensor) -> Tensor:
+        """Move the keys' projection to the queries: (B, heads * T, C)."""
+        return (queries @ self.per_head(self.k_proj.weight)).flatten(1, 2)
+
+    def rows_to_queries(self, keys: Tensor) -> Tensor:
+        """Move the queries' projection to the keys: (B, heads * T, C)."""
+        return (keys @ self.per_head(self.q_proj.weight)).flatten(1, 2)
+
+    def from_values(self, seen: Tensor) -> Tensor:
+        """Project the (B, heads * T, C) image as each head saw it: (B, T, C)."""
+        values = self.per_head(self.v_proj.weight)
+        by_head = seen.view(len(seen), self.heads, -1, seen.shape[-1])
+        y = (by_head @ values.mT).transpose(1, 2).flatten(2)
+        z: Tensor = self.out_proj(y + self.v_proj.bias)
+        return z
+
+    def to_image(self, v: Tensor) -> Tensor:
+        """Project what each head of (B, T, C) tokens writes: (B, heads * T, C)."""
+        back = self.out_proj.weight.T.reshape(self.heads, -1, v.shape[-1])
         written = self._split(self.v_proj(v)) @ back
         # Each head's shares sum to one, so that the bias may ride on the first.
         written = torch.cat([written[:, :1] + self.out_proj.bias, written[:, 1:]], 1)
-        base = image.expand(len(k), -1, -1)
-        return torch.baddbmm(base, share.mT, written.flatten(1, 2))
+        return written.flatten(1, 2)
+
+    def per_head(self, weight: Tensor) -> Tensor:
+        """View a (inner, C) projection as (heads, inner / heads, C)."""
+        return weight.view(self.heads, -1, weight.shape[-1])
+
+    @property
+    def scale(self) -> float:
+        """Factor on the products of queries and keys."""
+        inner: int = self.q_proj.out_features
+        return float((inner // self.heads) ** -0.5)
 
     def _is_short(self, tokens: Tensor) -> bool:
         return self.heads * tokens.shape[1] < self.q_proj.out_features
-
-    def _per_head(self, weight: Tensor) -> Tensor:
-        """View a (inner, C) projection as (heads, inner / heads, C)."""
-        return weight.view(self.heads, -1, weight.shape[-1])
 
 
 def _shared(image: Tensor) -> Tensor:
