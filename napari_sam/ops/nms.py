@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["box_nms"]
 
+_AT_ONCE = 128
+"""Boxes that are compared with all others at one time."""
+
 
 def box_nms(boxes: ArrayLike, scores: ArrayLike, threshold: float) -> NDArray[np.int64]:
     """Choose boxes, best score first, that overlap no better one by too much.
@@ -46,20 +49,33 @@ def box_nms(boxes: ArrayLike, scores: ArrayLike, threshold: float) -> NDArray[np
             f"scores must be one for each of the {len(corners)} boxes, got shape "
             f"{values.shape}"
         )
-    order = np.argsort(-values, kind="stable")
-    corners = corners[order]
-    lows, highs = corners[:, :2].T.copy(), corners[:, 2:].T.copy()
-    areas = np.prod(highs - lows, axis=0)
-    kept = []
+    order = np.argsort(-values, kind="stable").astype(np.int64)
     left = np.arange(len(order))
+    corners = corners[order]
+    kept = []
     while len(left):
-        best, left = left[0], left[1:]
-        kept.append(order[best])
-        sides = np.minimum(highs[:, left], highs[:, [best]])
-        sides -= np.maximum(lows[:, left], lows[:, [best]])
-        shared = np.prod(np.maximum(sides, 0), axis=0)
-        union = areas[left] + areas[best] - shared
-        with np.errstate(invalid="ignore", divide="ignore"):
-            overlap = (shared / union).astype(np.float64)
-        left = left[~(overlap > threshold)]
-    return np.asarray(kept, np.int64)
+        # The best ones among themselves, then all others against those that stay.
+        head, left = left[:_AT_ONCE], left[_AT_ONCE:]
+        doubles = _overlap(corners[head], corners[head]) > threshold
+        stays = np.ones(len(head), np.bool_)
+        for i in range(len(head)):
+            if stays[i]:
+                stays[i + 1 :] &= ~doubles[i, i + 1 :]
+        head = head[stays]
+        kept.append(head)
+        left = left[~(_overlap(corners[head], corners[left]) > threshold).any(0)]
+    return order[np.concatenate(kept)] if kept else order
+
+
+def _overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(N, M) IoU of boxes, rounded to float32 as in torchvision."""
+    sides = [
+        np.minimum(a[:, None, 2 + i], b[:, 2 + i]) - np.maximum(a[:, None, i], b[:, i])
+        for i in (0, 1)
+    ]
+    shared = np.maximum(sides[0], 0) * np.maximum(sides[1], 0)
+    areas_a, areas_b = (np.prod(c[:, 2:] - c[:, :2], axis=1) for c in (a, b))
+    union = areas_a[:, None] + areas_b - shared
+    with np.errstate(invalid="ignore", divide="ignore"):
+        overlap: NDArray[np.float32] = shared / union
+    return overlap.astype(np.float64)
