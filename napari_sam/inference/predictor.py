@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_sam.checkpoints.load import load_sam
+from napari_sam.inference.dense import read_dense_head
 from napari_sam.inference.device import choose_device, choose_dtype, is_out_of_memory
 from napari_sam.inference.embedding import EmbeddingCache, embedding_key
 from napari_sam.inference.point_decoder import PointDecoder
@@ -280,6 +281,28 @@ class Predictor:
     def point_decoder(self, embedding: ImageEmbedding) -> PointDecoder:
         """Prepare an image for many single points; see `PointDecoder`."""
         return PointDecoder(self.model, embedding, self._position, self.device)
+
+    @property
+    def has_dense_head(self) -> bool:
+        """Whether `dense_maps` can be asked for."""
+        return self.model.dense_head is not None
+
+    def dense_maps(self, embedding: ImageEmbedding) -> NDArray[np.float32]:
+        """Say of every pixel how likely and how deep it lies in an object.
+
+        Returns
+        -------
+        (3, H, W) float32 in [0, 1]
+            Probability of foreground; distance to the object's centre; distance to
+            its boundary, counted from the deepest point: 0 there and 1 at the
+            boundary. Both distances are parts of the object's largest, and 1 outside.
+
+        Raises
+        ------
+        ValueError
+            If the model has no dense head.
+        """
+        return read_dense_head(self.model, embedding, self.name)
 
     def _check(self, prompts: Prompts, geometry: FrameGeometry) -> None:
         if prompts.is_empty:

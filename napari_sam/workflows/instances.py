@@ -1,0 +1,200 @@
+"""Every object of an image at once, from a model's dense head.
+
+How the head's maps become objects is told in `napari_sam.workflows.basins`. Here
+small objects are looked at twice: first the image is seen as a whole; where its
+objects turn out small in the model's frame, overlapping tiles are seen larger, their
+maps are blended, and one watershed goes over all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam.inference.tiling import blend_weights
+from napari_sam.ops.types import Cancelled
+from napari_sam.workflows.basins import InstanceConfig, Instances, maps_to_instances
+from napari_sam.workflows.grids import check_exclude, check_roi
+from napari_sam.workflows.views import TILE_OVERLAP, Views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_sam.inference.predictor import Predictor
+    from napari_sam.inference.tiling import Box
+    from napari_sam.ops.types import ImageEmbedding, IsCancelled
+
+    Progress = Callable[[int, int], None]
+
+__all__ = ["InstanceConfig", "Instances", "find_instances"]
+
+_DEFAULT = InstanceConfig()
+
+_TINY = 12.0
+"""Frame pixels across below which a size is guessed more than measured."""
+
+_SHRUNK = 0.9
+"""Images that the frame shrinks by less than this gain little from tiles."""
+
+_CLOSEST = 1.5
+"""Frame pixels per pixel beyond which more tiles cost more than they show."""
+
+
+class _Steps:
+    """Counts the steps of a search, and asks whether to go on."""
+
+    def __init__(
+        self, progress: Progress | None, is_cancelled: IsCancelled | None
+    ) -> None:
+        self._progress = progress
+        self.is_cancelled = is_cancelled
+        self._done = 0
+
+    def before(self, left: int) -> None:
+        """Report, with `left` steps to do."""
+        if self.is_cancelled is not None and self.is_cancelled():
+            raise Cancelled("the search for instances was cancelled")
+        if self._progress is not None:
+            self._progress(self._done, self._done + left)
+        self._done += 1
+
+
+def find_instances(
+    sam: Predictor,
+    image_or_embedding: ArrayLike | ImageEmbedding,
+    config: InstanceConfig = _DEFAULT,
+    *,
+    roi: NDArray[np.bool_] | None = None,
+    exclude: NDArray[np.integer] | None = None,
+    contrast_limits: tuple[float, float] | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> Instances:
+    """Find every object of an image by the model's dense head.
+
+    Parameters
+    ----------
+    sam
+        A model with a dense head, such as "cells".
+    image_or_embedding
+        (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding, which is
+        never tiled.
+    config
+        Thresholds and scale.
+    roi
+        (H, W) bool: objects whose deepest point lies outside are left out, and tiles
+        that do not touch it are not computed.
+    exclude
+        (H, W) labels: objects with more than half of their pixels where these are
+        not 0 are left out.
+    contrast_limits
+        For an image; see `Predictor.embed`.
+    progress
+        Told (tiles done, tiles in all) before each tile and at the end.
+    is_cancelled
+        Asked before each tile and within its embedding.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, or the model has no dense head; before
+        any work.
+    Cancelled
+        If `is_cancelled` answered True.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> from napari_sam.workflows.instances import find_instances
+    >>> sam = napari_sam.load_model("cells")                     # doctest: +SKIP
+    >>> found = find_instances(sam, image)                       # doctest: +SKIP
+    >>> found.labels, found.scores                               # doctest: +SKIP
+    """
+    if not sam.has_dense_head:
+        raise ValueError(
+            f"{sam.name} has no dense head, so that it finds no instances by itself; "
+            "use mode 'grid', or a model with one, such as 'cells'"
+        )
+    views = Views.of(sam, image_or_embedding, contrast_limits)
+    inside = None if roi is None else check_roi(roi, views.shape)
+    occupied = None if exclude is None else check_exclude(exclude, views.shape)
+    steps = _Steps(progress, is_cancelled)
+    found = _look(views, config, inside, steps)
+    steps.before(0)
+    good = np.ones(len(found), np.bool_)
+    if inside is not None:
+        good &= inside[found.points[:, 0], found.points[:, 1]]
+    if occupied is not None:
+        covered = np.bincount(found.labels.ravel(), occupied.ravel(), len(found) + 1)
+        good &= covered[1:] <= found.areas / 2
+    return found.keep(good)
+
+
+def _look(
+    views: Views,
+    config: InstanceConfig,
+    inside: NDArray[np.bool_] | None,
+    steps: _Steps,
+) -> Instances:
+    """See the plane as a whole, and if its objects are small, tile by tile."""
+    scale = config.scale
+    if scale is None:
+        maps = _blend(views, [views.whole], None, steps)
+        found = maps_to_instances(maps, config, views.whole_scale)
+        scale = _better_scale(found, views, config)
+        if scale is None:
+            return found
+    tiles = views.lay(scale)
+    maps = _blend(views, tiles, inside, steps)
+    return maps_to_instances(maps, config, max(scale, views.whole_scale))
+
+
+def _better_scale(
+    found: Instances, views: Views, config: InstanceConfig
+) -> float | None:
+    """Scale at which small objects are seen well; None if they are as it is.
+
+    Where nothing is found, or less than can be measured, the image's own pixels are
+    the guess.
+    """
+    whole = views.whole_scale
+    if not views.can_tile or whole >= _SHRUNK:
+        return None
+    diameters = np.sqrt(found.areas * 4 / np.pi) * whole
+    middle = float(np.median(diameters)) if len(found) else 0.0
+    if middle >= config.small_object:
+        return None
+    if middle < _TINY:
+        return 1.0 if config.small_object > 0 else None
+    return min(whole * config.wanted_object / middle, _CLOSEST)
+
+
+def _blend(
+    views: Views,
+    tiles: Sequence[Box],
+    inside: NDArray[np.bool_] | None,
+    steps: _Steps,
+) -> NDArray[np.float32]:
+    """Dense maps of the plane from those of tiles; outside of all, background."""
+    if inside is not None:
+        tiles = [t for t in tiles if inside[t[0] : t[2], t[1] : t[3]].any()]
+    maps = np.zeros((3, *views.shape), np.float32)
+    total = np.zeros(views.shape, np.float32)
+    for number, tile in enumerate(tiles):
+        steps.before(len(tiles) - number)
+        embedding = views.embed(tile, steps.is_cancelled)
+        part = views.sam.dense_maps(embedding)
+        if tile == views.whole:
+            return part
+        ramp = max(1, round(TILE_OVERLAP / 2 * max(part.shape) / views.frame_size))
+        weight = blend_weights(tile, views.shape, ramp)
+        at = (slice(tile[0], tile[2]), slice(tile[1], tile[3]))
+        maps[:, *at] += part * weight
+        total[at] += weight
+    unseen = total == 0
+    maps /= np.where(unseen, 1, total)
+    maps[1:, unseen] = 1
+    return maps

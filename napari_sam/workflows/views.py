@@ -1,0 +1,111 @@
+"""An image plane as the model gets to see it: as a whole, or tile by tile.
+
+A model sees a square frame of a fixed size. What is small in a large image is a few
+pixels there; a tile shows it larger. Tiles have the contrast of the whole image.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.inference.preprocess import check_image, default_limits
+from napari_sam.inference.tiling import lay_tiles
+from napari_sam.ops.types import ImageEmbedding
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_sam.inference.predictor import Predictor
+    from napari_sam.inference.tiling import Box
+    from napari_sam.ops.types import IsCancelled
+
+__all__ = ["TILE_OVERLAP", "Views"]
+
+TILE_OVERLAP = 96
+"""Frame pixels that neighbouring tiles share: more than the objects that are tiled."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """A model and an image plane, or only the plane's embedding.
+
+    Attributes
+    ----------
+    sam
+        The model.
+    shape
+        (H, W) of the plane.
+    """
+
+    sam: Predictor
+    shape: tuple[int, int]
+    _image: NDArray[Any] | None
+    _whole: ImageEmbedding | None
+    _limits: tuple[float, float] | None
+
+    @classmethod
+    def of(
+        cls,
+        sam: Predictor,
+        image_or_embedding: ArrayLike | ImageEmbedding,
+        contrast_limits: tuple[float, float] | None = None,
+    ) -> Views:
+        """Check the image; nothing is embedded yet.
+
+        Raises
+        ------
+        ValueError
+            If it is no image; see `Predictor.embed`.
+        """
+        if isinstance(image_or_embedding, ImageEmbedding):
+            shape = image_or_embedding.geometry.image_shape
+            return cls(sam, shape, None, image_or_embedding, None)
+        image = check_image(image_or_embedding)
+        limits = contrast_limits or default_limits(image)
+        return cls(sam, (image.shape[0], image.shape[1]), image, None, limits)
+
+    @property
+    def whole(self) -> Box:
+        """The box of the whole plane."""
+        return (0, 0, *self.shape)
+
+    @property
+    def frame_size(self) -> int:
+        """Side of the model's frame."""
+        return self.sam.model.architecture.frame_size
+
+    @property
+    def whole_scale(self) -> float:
+        """Frame pixels per pixel of the plane when it is seen as a whole."""
+        return self.frame_size / max(self.shape)
+
+    @property
+    def can_tile(self) -> bool:
+        """Whether there is an image to cut tiles from."""
+        return self._image is not None
+
+    def lay(self, scale: float) -> list[Box]:
+        """Lay tiles that show the plane at `scale` frame pixels per pixel.
+
+        One box, the whole plane, where that is not larger than as a whole.
+        """
+        if not self.can_tile or scale <= self.whole_scale:
+            return [self.whole]
+        side = max(2, math.floor(self.frame_size / scale))
+        overlap = min(math.ceil(TILE_OVERLAP / scale), side // 2)
+        return lay_tiles(self.shape, side, overlap)
+
+    def embed(
+        self, box: Box, is_cancelled: IsCancelled | None = None
+    ) -> ImageEmbedding:
+        """Embed the part of the plane within a box, or find it in the cache."""
+        if self._image is None:
+            if self._whole is None or box != self.whole:
+                raise ValueError("an embedding has no tiles; give the image")
+            return self._whole
+        part = self._image[box[0] : box[2], box[1] : box[3]]
+        return self.sam.embed(
+            part, contrast_limits=self._limits, is_cancelled=is_cancelled
+        )
