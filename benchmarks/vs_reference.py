@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,12 +36,13 @@ BARS = {"embed": 2.7, "predict": 1.8, "memory": 0.6, "agreement": 1e-4, "cells":
 BARS_BFLOAT16 = {"embed": 4.2, "predict": 2.5}
 
 
-def test_image(size: int) -> np.ndarray:
-    """Return blobs in noise, (size, size, 3) uint8."""
+def test_image(height: int, width: int | None = None) -> np.ndarray:
+    """Return blobs in noise, (height, width, 3) uint8; a square if without width."""
+    shape = (height, width or height)
     rng = np.random.default_rng(0)
-    rows, cols = np.mgrid[:size, :size]
-    image = rng.normal(30, 8, (size, size))
-    for row, col in rng.uniform(0, size, (60, 2)):
+    rows, cols = np.mgrid[: shape[0], : shape[1]]
+    image = rng.normal(30, 8, shape)
+    for row, col in rng.uniform(0, shape, (60, 2)):
         image += 150 * np.exp(-((rows - row) ** 2 + (cols - col) ** 2) / 200)
     return np.repeat(np.clip(image, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
@@ -110,13 +112,13 @@ class Reference:
         return logits[np.argsort(-scores, kind="stable")]
 
 
-def serve(side: str, weights: str, dtype: str, size: int, out: IO[str]) -> None:
-    """Answer "embed" and "predict" with seconds and a file that holds the result."""
-    subject = {"ours": Ours, "reference": Reference}[side](weights, dtype, size)
+def serve(subject: object, out: IO[str]) -> None:
+    """Answer names of methods with seconds and a file that holds the result."""
     out.write(json.dumps({"loaded": peak_bytes(reset=True)}) + "\n")
     out.flush()
     for line in sys.stdin:
         method, place = line.split()
+        peak_bytes(reset=True)
         start = time.perf_counter()
         result = getattr(subject, method)()
         seconds = time.perf_counter() - start
@@ -130,14 +132,13 @@ class Side:
     """A process that serves one side."""
 
     def __init__(
-        self, python: str, side: str, folder: Path, dtype: str, size: int
+        self, python: str, script: str, side: str, folder: Path, *arguments: str
     ) -> None:
-        self.place = folder / f"{side}-{dtype}.npy"
-        self.times: dict[str, list[float]] = {"embed": [], "predict": []}
-        self.peak = 0
+        self.place = folder / f"{side}.npy"
+        self.times: defaultdict[str, list[float]] = defaultdict(list)
+        self.peaks: defaultdict[str, int] = defaultdict(int)
         self.results: dict[str, np.ndarray] = {}
-        command = [python, __file__, "--serve", side, "--dtype", dtype]
-        command += ["--size", str(size)]
+        command = [python, script, "--serve", side, *arguments]
         self.process = subprocess.Popen(
             [*command, "--weights", str(folder / "weights.pt")],
             stdin=subprocess.PIPE,
@@ -145,7 +146,7 @@ class Side:
             text=True,
             env={**os.environ, "PYTHONWARNINGS": "ignore"},
         )
-        self._read()
+        self.loaded: int = self._read()["loaded"]
 
     def _read(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -162,8 +163,7 @@ class Side:
         self.process.stdin.flush()
         answer = self._read()
         self.times[method].append(answer["seconds"])
-        if method == "embed":
-            self.peak = max(self.peak, answer["peak"])
+        self.peaks[method] = max(self.peaks[method], answer["peak"])
         self.results[method] = np.load(self.place)
 
     def median(self, method: str) -> float:
@@ -218,8 +218,11 @@ def compare(python: str, runs: int, dtype: str, size: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         random_weights(Path(folder) / "weights.pt")
         sides = {
-            "ours": Side(sys.executable, "ours", Path(folder), dtype, size),
-            "reference": Side(python, "reference", Path(folder), "float32", size),
+            side: Side(program, __file__, side, Path(folder), *options)
+            for side, program, options in (
+                ("ours", sys.executable, ["--dtype", dtype, "--size", str(size)]),
+                ("reference", python, ["--size", str(size)]),
+            )
         }
         for method, count in (("embed", runs + 1), ("predict", 10 * runs + 1)):
             for _ in range(count):
@@ -239,9 +242,9 @@ def compare(python: str, runs: int, dtype: str, size: int) -> dict[str, Any]:
             "max_abs_diff": float(gap),
         }
     result["memory"] = {
-        "ours_bytes": ours.peak,
-        "reference_bytes": theirs.peak,
-        "share": ours.peak / theirs.peak,
+        "ours_bytes": ours.peaks["embed"],
+        "reference_bytes": theirs.peaks["embed"],
+        "share": ours.peaks["embed"] / theirs.peaks["embed"],
     }
     return result
 
@@ -284,7 +287,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--weights", help="internal")
     args = parser.parse_args(argv)
     if args.serve:
-        serve(args.serve, args.weights, args.dtype, args.size, sys.stdout)
+        subject = {"ours": Ours, "reference": Reference}[args.serve]
+        serve(subject(args.weights, args.dtype, args.size), sys.stdout)
         return 0
     result: dict[str, Any] = {
         "threads": torch.get_num_threads(),
