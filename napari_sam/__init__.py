@@ -21,6 +21,9 @@ _EXPORTS = {
     "Prompts": "napari_sam.ops.types",
     "generate_masks": "napari_sam.workflows.automatic",
     "load_model": "napari_sam.inference.predictor",
+    "segment": "napari_sam.workflows.segment",
+    "segment_boxes": "napari_sam.workflows.prompted",
+    "segment_points": "napari_sam.workflows.prompted",
 }
 
 __all__ = ["__version__", *sorted(_EXPORTS)]

@@ -13,12 +13,20 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import MaskRecord
 
-__all__ = ["PAINT_ORDERS", "PaintOrder", "records_to_labels"]
+__all__ = ["PAINT_ORDERS", "PaintOrder", "check_paint_order", "records_to_labels"]
 
 PaintOrder = Literal["score", "area"]
 """Whose pixel it is where masks overlap: see `records_to_labels`."""
 
 PAINT_ORDERS: tuple[PaintOrder, ...] = ("score", "area")
+
+
+def check_paint_order(order: str) -> PaintOrder:
+    """Return the order, or raise ValueError if it is none of `PAINT_ORDERS`."""
+    for known in PAINT_ORDERS:
+        if order == known:
+            return known
+    raise ValueError(f"order must be one of {PAINT_ORDERS}, got {order!r}")
 
 
 def records_to_labels(
@@ -50,15 +58,14 @@ def records_to_labels(
     Raises
     ------
     ValueError
-        If the order is unknown, or a mask has another shape.
+        If the order is none of `PAINT_ORDERS`, or a mask has another shape.
 
     Examples
     --------
     >>> records_to_labels([], (1, 3)).tolist()
     [[0, 0, 0]]
     """
-    if order not in PAINT_ORDERS:
-        raise ValueError(f"order must be one of {PAINT_ORDERS}, got {order!r}")
+    order = check_paint_order(order)
     height, width = shape
     for number, record in enumerate(records):
         if record.rle.shape != (height, width):

@@ -21,6 +21,7 @@ from skimage.segmentation import watershed
 
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
+from napari_sam.workflows.views import SMALL, WANTED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,12 +67,12 @@ class InstanceConfig(BaseModel):
         description="frame pixels per pixel of the image; None: by the objects' size",
     )
     small_object: float = Field(
-        25.0,
+        SMALL,
         ge=0,
         description="frame pixels across; images of smaller objects are tiled",
     )
     wanted_object: float = Field(
-        36.0, gt=0, description="frame pixels across that tiles aim at"
+        WANTED, gt=0, description="frame pixels across that tiles aim at"
     )
 
 

@@ -13,53 +13,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.inference.tiling import blend_weights
-from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.basins import InstanceConfig, Instances, maps_to_instances
 from napari_sam.workflows.grids import check_exclude, check_roi
+from napari_sam.workflows.steps import Steps
 from napari_sam.workflows.views import TILE_OVERLAP, Views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.tiling import Box
     from napari_sam.ops.types import ImageEmbedding, IsCancelled
-
-    Progress = Callable[[int, int], None]
+    from napari_sam.workflows.steps import Progress
 
 __all__ = ["InstanceConfig", "Instances", "find_instances"]
 
 _DEFAULT = InstanceConfig()
-
-_TINY = 12.0
-"""Frame pixels across below which a size is guessed more than measured."""
-
-_SHRUNK = 0.9
-"""Images that the frame shrinks by less than this gain little from tiles."""
-
-_CLOSEST = 1.5
-"""Frame pixels per pixel beyond which more tiles cost more than they show."""
-
-
-class _Steps:
-    """Counts the steps of a search, and asks whether to go on."""
-
-    def __init__(
-        self, progress: Progress | None, is_cancelled: IsCancelled | None
-    ) -> None:
-        self._progress = progress
-        self.is_cancelled = is_cancelled
-        self._done = 0
-
-    def before(self, left: int) -> None:
-        """Report, with `left` steps to do."""
-        if self.is_cancelled is not None and self.is_cancelled():
-            raise Cancelled("the search for instances was cancelled")
-        if self._progress is not None:
-            self._progress(self._done, self._done + left)
-        self._done += 1
 
 
 def find_instances(
@@ -121,9 +92,9 @@ def find_instances(
     views = Views.of(sam, image_or_embedding, contrast_limits)
     inside = None if roi is None else check_roi(roi, views.shape)
     occupied = None if exclude is None else check_exclude(exclude, views.shape)
-    steps = _Steps(progress, is_cancelled)
+    steps = Steps("the search for instances", progress, is_cancelled)
     found = _look(views, config, inside, steps)
-    steps.before(0)
+    steps.finish()
     good = np.ones(len(found), np.bool_)
     if inside is not None:
         good &= inside[found.points[:, 0], found.points[:, 1]]
@@ -137,14 +108,15 @@ def _look(
     views: Views,
     config: InstanceConfig,
     inside: NDArray[np.bool_] | None,
-    steps: _Steps,
+    steps: Steps,
 ) -> Instances:
     """See the plane as a whole, and if its objects are small, tile by tile."""
     scale = config.scale
     if scale is None:
         maps = _blend(views, [views.whole], None, steps)
         found = maps_to_instances(maps, config, views.whole_scale)
-        scale = _better_scale(found, views, config)
+        small, wanted = config.small_object, config.wanted_object
+        scale = views.better_scale(found.areas, small, wanted)
         if scale is None:
             return found
     tiles = views.lay(scale)
@@ -152,31 +124,11 @@ def _look(
     return maps_to_instances(maps, config, max(scale, views.whole_scale))
 
 
-def _better_scale(
-    found: Instances, views: Views, config: InstanceConfig
-) -> float | None:
-    """Scale at which small objects are seen well; None if they are as it is.
-
-    Where nothing is found, or less than can be measured, the image's own pixels are
-    the guess.
-    """
-    whole = views.whole_scale
-    if not views.can_tile or whole >= _SHRUNK:
-        return None
-    diameters = np.sqrt(found.areas * 4 / np.pi) * whole
-    middle = float(np.median(diameters)) if len(found) else 0.0
-    if middle >= config.small_object:
-        return None
-    if middle < _TINY:
-        return 1.0 if config.small_object > 0 else None
-    return min(whole * config.wanted_object / middle, _CLOSEST)
-
-
 def _blend(
     views: Views,
     tiles: Sequence[Box],
     inside: NDArray[np.bool_] | None,
-    steps: _Steps,
+    steps: Steps,
 ) -> NDArray[np.float32]:
     """Dense maps of the plane from those of tiles; outside of all, background."""
     if inside is not None:

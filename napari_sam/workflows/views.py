@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam.inference.preprocess import check_image, default_limits
 from napari_sam.inference.tiling import lay_tiles
 from napari_sam.ops.types import ImageEmbedding
@@ -21,7 +23,22 @@ if TYPE_CHECKING:
     from napari_sam.inference.tiling import Box
     from napari_sam.ops.types import IsCancelled
 
-__all__ = ["TILE_OVERLAP", "Views"]
+__all__ = ["SMALL", "TILE_OVERLAP", "WANTED", "Views"]
+
+SMALL = 25.0
+"""Frame pixels across; images of smaller objects are tiled."""
+
+WANTED = 36.0
+"""Frame pixels across that tiles aim at."""
+
+_TINY = 12.0
+"""Frame pixels across below which a size is guessed more than measured."""
+
+_SHRUNK = 0.9
+"""Images that the frame shrinks by less than this gain little from tiles."""
+
+_CLOSEST = 1.5
+"""Frame pixels per pixel beyond which more tiles cost more than they show."""
 
 TILE_OVERLAP = 96
 """Frame pixels that neighbouring tiles share: more than the objects that are tiled."""
@@ -81,17 +98,36 @@ class Views:
         """Frame pixels per pixel of the plane when it is seen as a whole."""
         return self.frame_size / max(self.shape)
 
-    @property
-    def can_tile(self) -> bool:
-        """Whether there is an image to cut tiles from."""
-        return self._image is not None
+    def better_scale(
+        self, areas: ArrayLike, small: float = SMALL, wanted: float = WANTED
+    ) -> float | None:
+        """Scale at which small objects are seen well; None: as a whole.
+
+        Parameters
+        ----------
+        areas
+            (N,) of the objects as seen as a whole, in pixels. Where there is none, or
+            less than can be measured, the image's own pixels are the guess.
+        small, wanted
+            Frame pixels across; see `SMALL` and `WANTED`.
+        """
+        whole = self.whole_scale
+        if self._image is None or whole >= _SHRUNK:
+            return None
+        sizes = np.sqrt(np.asarray(areas, np.float64) * 4 / np.pi) * whole
+        middle = float(np.median(sizes)) if sizes.size else 0.0
+        if middle >= small:
+            return None
+        if middle < _TINY:
+            return 1.0 if small > 0 else None
+        return min(whole * wanted / middle, _CLOSEST)
 
     def lay(self, scale: float) -> list[Box]:
         """Lay tiles that show the plane at `scale` frame pixels per pixel.
 
         One box, the whole plane, where that is not larger than as a whole.
         """
-        if not self.can_tile or scale <= self.whole_scale:
+        if self._image is None or scale <= self.whole_scale:
             return [self.whole]
         side = max(2, math.floor(self.frame_size / scale))
         overlap = min(math.ceil(TILE_OVERLAP / scale), side // 2)

@@ -1,0 +1,236 @@
+"""From the matches of images to a table of how well instances are found.
+
+Per kind, an average precision is the mean over its images that hold or were given an
+object, as published for the Data Science Bowl 2018, CellPose and micro-sam; panoptic
+quality and recall are computed from the counts of all images of the kind together.
+The mean of kinds weighs each kind the same. The 95 % intervals resample the images
+inside every kind, as in `napari_sam.evaluation.report`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+
+from napari_sam.evaluation.instances import RECALL_AT, THRESHOLDS
+from napari_sam.evaluation.metrics import confidence_interval, resample_sums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_sam.evaluation.instances import InstanceScores
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["INSTANCE_METRICS", "InstanceReport", "InstanceSummary", "sum_up_instances"]
+
+_REPLICATES = 2000
+
+_TITLES: Mapping[str, str] = {
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "ap": "AP",
+    "pq": "PQ",
+    "sq": "SQ",
+    "rq": "RQ",
+    **{f"ar{k}": f"AR@{k}" for k in RECALL_AT},
+}
+
+INSTANCE_METRICS = tuple(_TITLES)
+"""Names of the columns, in order; ``ap`` is the mean over IoU 0.5, 0.55 ... 0.95."""
+
+
+@dataclass(frozen=True)
+class InstanceSummary:
+    """One row of the table.
+
+    Attributes
+    ----------
+    images
+        Images scored.
+    tp, fp, fn
+        Matches above an IoU of 0.5, found objects without and true objects without.
+    values
+        One number for each of `INSTANCE_METRICS`; NaN where it is not defined.
+    intervals
+        95 % bootstrap interval of each, or None where it is not defined.
+    """
+
+    images: int
+    tp: int
+    fp: int
+    fn: int
+    values: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float] | None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain types for JSON; what is not defined becomes None."""
+        counts = {"images": self.images, "tp": self.tp, "fp": self.fp, "fn": self.fn}
+        values = {k: None if math.isnan(v) else v for k, v in self.values.items()}
+        ends = {name: ci and list(ci) for name, ci in self.intervals.items()}
+        return {**counts, **values, "ci": ends}
+
+
+@dataclass(frozen=True)
+class InstanceReport:
+    """How well instances are found, per kind of image and over all kinds."""
+
+    kinds: Mapping[str, InstanceSummary]
+    mean_of_kinds: InstanceSummary
+
+    def to_json(self) -> str:
+        """Return the report as JSON text."""
+        content = {
+            "kinds": {kind: row.to_dict() for kind, row in self.kinds.items()},
+            "mean_of_kinds": self.mean_of_kinds.to_dict(),
+        }
+        return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+    def to_table(self) -> str:
+        """Return a table for a terminal, each interval below its number."""
+        rows = self._rows()
+        width = max(len(title) for title, _ in rows)
+        counts = "".join(f"{name:>7}" for name in ("images", "TP", "FP", "FN"))
+        head = "".join(f"{title:>13}" for title in _TITLES.values())
+        lines = [f"{'kind':<{width}}{counts}{head}"]
+        for title, row in rows:
+            numbers = "".join(f"{n:>7}" for n in (row.images, row.tp, row.fp, row.fn))
+            values = "".join(f"{_number(row.values[k]):>13}" for k in _TITLES)
+            ends = "".join(f"{_ends(row.intervals[k], '-'):>13}" for k in _TITLES)
+            lines += [f"{title:<{width}}{numbers}{values}", " " * (width + 28) + ends]
+        return "\n".join(line.rstrip() for line in lines if line.strip())
+
+    def to_markdown(self) -> str:
+        """Return the table in Markdown."""
+        titles = ["kind", "images", "TP", "FP", "FN", *_TITLES.values()]
+        lines = ["| " + " | ".join(titles) + " |", "| --- |" + " ---: |" * 13]
+        for title, row in self._rows():
+            cells = [title, *map(str, (row.images, row.tp, row.fp, row.fn))]
+            for name in _TITLES:
+                ends = _ends(row.intervals[name], " to ")
+                cells.append(_number(row.values[name]) + (f" ({ends})" if ends else ""))
+            lines.append("| " + " | ".join(cells) + " |")
+        return "\n".join(lines)
+
+    def _rows(self) -> list[tuple[str, InstanceSummary]]:
+        return [*self.kinds.items(), ("mean of kinds", self.mean_of_kinds)]
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def _ends(interval: tuple[float, float] | None, between: str) -> str:
+    return "" if interval is None else f"{interval[0]:.3f}{between}{interval[1]:.3f}"
+
+
+def sum_up_instances(images: Iterable[InstanceScores], seed: int = 0) -> InstanceReport:
+    """Sum up the matches of images.
+
+    Images that could not be scored are left out, and so is a kind without any other.
+
+    Parameters
+    ----------
+    images
+        The scores of each image, in any order.
+    seed
+        Seed of the bootstrap.
+
+    Raises
+    ------
+    ValueError
+        If no image was scored.
+    """
+    scored = sorted(
+        (item for item in images if item.error is None), key=lambda s: (s.kind, s.name)
+    )
+    if not scored:
+        raise ValueError("there is no labelled image to score")
+    kinds: dict[str, InstanceSummary] = {}
+    replicates: list[Mapping[str, Floats]] = []
+    for kind, group in groupby(scored, key=lambda s: s.kind):
+        kinds[kind], drawn = _sum_up_kind(list(group), seed ^ crc32(kind.encode()))
+        replicates.append(drawn)
+    return InstanceReport(kinds, _average(list(kinds.values()), replicates))
+
+
+def _sums(image: InstanceScores) -> Floats:
+    """Return what `_statistics` needs of one image."""
+    hits = image.matches[0]
+    precisions = [image.precision(0), image.precision(THRESHOLDS.index(0.75))]
+    precisions.append(image.mean_precision)
+    defined = not math.isnan(precisions[0])
+    recalled = image.recalled
+    return np.array(
+        [
+            float(defined),
+            *(precisions if defined else (0.0, 0.0, 0.0)),
+            hits,
+            image.founds - hits,
+            image.truths - hits,
+            image.matched_iou,
+            0 if recalled is None else image.truths,
+            *(recalled or (0.0,) * len(RECALL_AT)),
+        ],
+        np.float64,
+    )
+
+
+def _statistics(sums: Floats) -> dict[str, Floats]:
+    """Compute the metrics from (..., K) sums; NaN where they are not defined."""
+    n, ap50, ap75, ap, tp, fp, fn, iou, truths, *recalled = np.moveaxis(sums, -1, 0)
+
+    def share(part: Floats, whole: Floats) -> Floats:
+        return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
+
+    middle = tp + fp / 2 + fn / 2
+    found = {"ap50": share(ap50, n), "ap75": share(ap75, n), "ap": share(ap, n)}
+    found.update(pq=share(iou, middle), sq=share(iou, tp), rq=share(tp, middle))
+    for k, part in zip(RECALL_AT, recalled, strict=True):
+        found[f"ar{k}"] = share(part, truths)
+    return found
+
+
+def _sum_up_kind(
+    images: Sequence[InstanceScores], seed: int
+) -> tuple[InstanceSummary, dict[str, Floats]]:
+    """Sum up one kind; also return the bootstrap replicates of each metric."""
+    sums = np.stack([_sums(image) for image in images])
+    total = sums.sum(axis=0)
+    replicates = _statistics(resample_sums(sums, _REPLICATES, seed))
+    if len(images) == 1:  # says nothing about the spread between images
+        replicates = {k: np.full_like(v, np.nan) for k, v in replicates.items()}
+    tp, fp, fn = (int(n) for n in total[4:7])
+    values = {name: float(value) for name, value in _statistics(total).items()}
+    intervals = {name: confidence_interval(r) for name, r in replicates.items()}
+    summary = InstanceSummary(len(images), tp, fp, fn, values, intervals)
+    return summary, replicates
+
+
+def _average(
+    kinds: Sequence[InstanceSummary], replicates: Sequence[Mapping[str, Floats]]
+) -> InstanceSummary:
+    """Average over kinds, each weighing the same; counts add up."""
+    values, intervals = {}, {}
+    for name in INSTANCE_METRICS:
+        defined = [
+            (row.values[name], drawn[name])
+            for row, drawn in zip(kinds, replicates, strict=True)
+            if not math.isnan(row.values[name])
+        ]
+        values[name] = float(np.mean([v for v, _ in defined])) if defined else math.nan
+        drawn = np.mean([r for _, r in defined], axis=0) if defined else np.zeros(0)
+        intervals[name] = confidence_interval(drawn)
+    images, tp, fp, fn = (
+        sum(getattr(row, name) for row in kinds)
+        for name in ("images", "tp", "fp", "fn")
+    )
+    return InstanceSummary(images, tp, fp, fn, values, intervals)

@@ -1,0 +1,228 @@
+"""An image in, labels out: the one-line door to all that finds objects by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_sam.inference.predictor import Predictor, load_model
+from napari_sam.ops.painting import check_paint_order, records_to_labels
+from napari_sam.ops.types import ImageEmbedding
+from napari_sam.workflows.automatic import AutomaticConfig, generate_masks
+from napari_sam.workflows.instances import InstanceConfig, find_instances
+from napari_sam.workflows.refinement import RefineConfig, refine_instances
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_sam.ops.painting import PaintOrder
+    from napari_sam.ops.types import IsCancelled, MaskRecord
+    from napari_sam.workflows.steps import Progress
+
+__all__ = ["MODES", "Mode", "choose_mode", "find_objects", "segment"]
+
+Mode = Literal["auto", "grid", "instances", "refined"]
+"""How objects are found; see `segment`."""
+
+MODES: tuple[Mode, ...] = ("auto", "grid", "instances", "refined")
+
+
+def choose_mode(mode: str, sam: Predictor) -> Mode:
+    """Return the mode that "auto" stands for, or the mode itself.
+
+    Raises
+    ------
+    ValueError
+        If it is none of `MODES`, or the model cannot do it.
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
+    if mode == "auto":
+        return "refined" if sam.has_dense_head else "grid"
+    if mode == "grid":
+        return "grid"
+    if not sam.has_dense_head:
+        raise ValueError(
+            f"mode {mode!r} needs a model with a dense head, such as 'cells', and "
+            f"{sam.name} has none; use mode 'grid'"
+        )
+    return "instances" if mode == "instances" else "refined"
+
+
+def find_objects(
+    sam: Predictor,
+    image_or_embedding: ArrayLike | ImageEmbedding,
+    mode: str = "auto",
+    *,
+    grid: AutomaticConfig | None = None,
+    instances: InstanceConfig | None = None,
+    refine: RefineConfig | None = None,
+    roi: NDArray[np.bool_] | None = None,
+    exclude: NDArray[np.integer] | None = None,
+    contrast_limits: tuple[float, float] | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> list[MaskRecord]:
+    """Find every object of an image as masks with scores.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    image_or_embedding
+        (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding.
+    mode
+        See `segment`.
+    grid, instances, refine
+        Parameters of mode "grid"; of "instances" and "refined"; of "refined".
+    roi
+        (H, W) bool: only there are objects looked for.
+    exclude
+        (H, W) labels: objects that lie mostly where these are not 0 are left out.
+    contrast_limits, progress, is_cancelled
+        See `generate_masks` and `find_instances`.
+
+    Returns
+    -------
+    list of MaskRecord
+        Empty where there is nothing. In mode "grid" masks may lie within others.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, or the model cannot do the mode.
+    Cancelled
+        If `is_cancelled` answered True.
+    """
+    mode = choose_mode(mode, sam)
+    if mode == "grid":
+        return generate_masks(
+            sam,
+            image_or_embedding,
+            grid or AutomaticConfig(),
+            roi=roi,
+            exclude=exclude,
+            contrast_limits=contrast_limits,
+            progress=progress,
+            is_cancelled=is_cancelled,
+        )
+    found = find_instances(
+        sam,
+        image_or_embedding,
+        instances or InstanceConfig(),
+        roi=roi,
+        exclude=exclude,
+        contrast_limits=contrast_limits,
+        progress=progress,
+        is_cancelled=is_cancelled,
+    )
+    if mode == "instances":
+        return found.records()
+    return refine_instances(
+        sam,
+        image_or_embedding,
+        found,
+        refine or RefineConfig(),
+        contrast_limits=contrast_limits,
+        progress=progress,
+        is_cancelled=is_cancelled,
+    )
+
+
+def segment(
+    image: ArrayLike | ImageEmbedding,
+    model: str | Path | Predictor = "cells",
+    mode: str = "auto",
+    *,
+    order: PaintOrder | None = None,
+    grid: AutomaticConfig | None = None,
+    instances: InstanceConfig | None = None,
+    refine: RefineConfig | None = None,
+    roi: NDArray[np.bool_] | None = None,
+    exclude: NDArray[np.integer] | None = None,
+    contrast_limits: tuple[float, float] | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> NDArray[np.int32]:
+    """Label every object of an image.
+
+    Parameters
+    ----------
+    image
+        (H, W) or (H, W, 1 to 4) of any real dtype, see `Predictor.embed`; or an
+        embedding of the model's.
+    model
+        A name of the registry, the path of a checkpoint, or a loaded model.
+    mode
+        "grid": a grid of points, each asked for masks (any model). "instances": the
+        dense head and a watershed. "refined": the same, each instance drawn anew by
+        the mask decoder. "auto": "refined" where the model has a dense head, else
+        "grid".
+    order
+        Whose pixel it is where masks overlap: "score", the mask with the higher
+        score, or "area", the smaller mask; see `records_to_labels`. "area" if None in
+        mode "grid", where parts of an object are masks too, else "score".
+    grid, instances, refine, roi, exclude
+        See `find_objects`.
+    contrast_limits, progress, is_cancelled
+        See `find_objects`.
+
+    Returns
+    -------
+    (H, W) int32
+        0 background, 1 to n the objects, numbered without gaps.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, or the model cannot do the mode.
+    Cancelled
+        If `is_cancelled` answered True.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> from napari_sam.io.samples import load_sample
+    >>> labels = napari_sam.segment(load_sample("nuclei_2d"), mode="instances")
+    >>> labels.shape, labels.dtype
+    ((512, 512), dtype('int32'))
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
+    if order is not None:
+        check_paint_order(order)
+    sam = model if isinstance(model, Predictor) else load_model(model)
+    if order is None:
+        order = "area" if choose_mode(mode, sam) == "grid" else "score"
+    if isinstance(image, ImageEmbedding):
+        shape = image.geometry.image_shape
+    else:
+        image = np.asarray(image)
+        shape = image.shape[:2]
+    records = find_objects(
+        sam,
+        image,
+        mode,
+        grid=grid,
+        instances=instances,
+        refine=refine,
+        roi=roi,
+        exclude=exclude,
+        contrast_limits=contrast_limits,
+        progress=progress,
+        is_cancelled=is_cancelled,
+    )
+    return _without_gaps(records_to_labels(records, shape, order))
+
+
+def _without_gaps(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Renumber labels 1 to n in the same order."""
+    present = np.zeros(int(labels.max(initial=0)) + 1, np.bool_)
+    present[labels.ravel()] = True
+    present[0] = False
+    numbers = np.cumsum(present, dtype=np.int32)
+    numbers[~present] = 0
+    return numbers[labels]
