@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["box_nms"]
+__all__ = ["box_doubles", "box_nms"]
 
 _AT_ONCE = 128
 """Boxes that are compared with all others at one time."""
@@ -65,6 +65,34 @@ def box_nms(boxes: ArrayLike, scores: ArrayLike, threshold: float) -> NDArray[np
         kept.append(head)
         left = left[~(_overlap(corners[head], corners[left]) > threshold).any(0)]
     return order[np.concatenate(kept)] if kept else order
+
+
+def box_doubles(boxes: ArrayLike, threshold: float) -> list[NDArray[np.int64]]:
+    """Find for each box the later ones that overlap it by too much.
+
+    With these at hand, `box_nms` of any part of the boxes, best first, costs no
+    comparison of boxes.
+
+    Parameters
+    ----------
+    boxes
+        (N, 4), best first; see `box_nms`.
+    threshold
+        IoU of 0 to 1.
+
+    Returns
+    -------
+    list of (K,) int64
+        For each box the indices of those after it with a greater IoU.
+    """
+    corners = np.asarray(boxes, np.float32).reshape(-1, 4)
+    found: list[NDArray[np.int64]] = []
+    for start in range(0, len(corners), _AT_ONCE):
+        some = corners[start : start + _AT_ONCE]
+        doubles = _overlap(some, corners[start:]) > threshold
+        for i in range(len(some)):
+            found.append(np.flatnonzero(doubles[i, i + 1 :]) + start + i + 1)
+    return found
 
 
 def _overlap(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_sam.ops.nms import box_nms
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
+from napari_sam.workflows.candidates import pixel_boxes
 from napari_sam.workflows.selection import MaskSelection, SelectionRule
 
 SHAPE = (30, 40)
@@ -97,3 +99,58 @@ def test_painting_agrees_with_painting_one_after_the_other(seed):
         if found.predicted_iou >= 0.6:
             wanted[over], best[over] = number, found.predicted_iou
     assert np.array_equal(plane, wanted)
+
+
+def random_records(rng, count):
+    records = []
+    for _ in range(count):
+        top, left = rng.integers(0, 12), rng.integers(0, 12)
+        bottom, right = rng.integers(top + 6, 31), rng.integers(left + 6, 41)
+        box = tuple(int(n) for n in (top, left, bottom, right))
+        scores = rng.choice([0.5, 0.6, 0.7, 0.8, 0.9], 2)
+        records.append(record(box, float(scores[0]), float(scores[1])))
+    return records
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 10_000),
+    order=st.sampled_from(["score", "area"]),
+    min_iou=st.sampled_from([0.0, 0.7, 0.9]),
+    min_stability=st.sampled_from([0.0, 0.6, 0.8]),
+)
+def test_duplicates_go_as_if_the_rule_had_come_before(
+    seed, order, min_iou, min_stability
+):
+    rng = np.random.default_rng(seed)
+    records = random_records(rng, rng.integers(1, 40))
+    selection = MaskSelection(records, SHAPE, order=order, double=0.5)
+    rule = SelectionRule(min_iou=min_iou, min_stability=min_stability)
+    kept = [selection.records[i] for i in selection.keep(rule)]
+    passing = [
+        r
+        for r in records
+        if r.predicted_iou >= min_iou and r.stability_score >= min_stability
+    ]
+    scores = [r.predicted_iou for r in passing]
+    wanted = [passing[i] for i in box_nms(pixel_boxes(passing), scores, 0.5)]
+    assert {id(r) for r in kept} == {id(r) for r in wanted}
+
+
+def test_by_area_what_lies_within_an_object_is_seen():
+    around, within = record((5, 5, 25, 35), 0.9), record((10, 10, 14, 15), 0.7)
+    selection = MaskSelection([around, within], SHAPE, order="area")
+    plane = selection.paint(selection.keep(SelectionRule()))
+    assert selection.records == (within, around)
+    assert (plane[10:14, 10:15] == 1).all() and plane[20, 20] == 2
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10_000))
+def test_labelled_ground_is_measured_exactly(seed):
+    rng = np.random.default_rng(seed)
+    labels = (rng.random(SHAPE) < rng.choice([0.3, 0.5, 0.7])).astype(np.int32)
+    selection = MaskSelection(random_records(rng, 10), SHAPE, labels)
+    kept = selection.keep(SelectionRule(only_empty=True)).tolist()
+    shares = [labels[r.rle.decode()].mean() for r in selection.records]
+    assert kept == [i for i, share in enumerate(shares) if share <= 0.5]
