@@ -131,7 +131,7 @@ class Bench:
         return 1000 * (answered - start), 1000 * (self.painted - start)
 
     def _place(self, position: tuple[float, float]) -> QPointF:
-        camera = self.viewer.camera
+        camera = getattr(self.viewer, "scene", self.viewer).camera  # as of napari 0.9
         zoom = camera.zoom / self.canvas.devicePixelRatioF()
         centre = np.asarray(camera.center[-2:])
         row, col = (np.asarray(position) - centre) * zoom

@@ -31,7 +31,7 @@ class Annotator(AnnotationFlow):
         """Take up a tool: its layer becomes active, in its mode."""
         if self.layers is None or self.buttons is None:
             return
-        self._show_layers()
+        self._stage.show()
         if positive is not None:
             self.buttons.set_positive(positive)
         use_tool(self.viewer, self.layers, tool)

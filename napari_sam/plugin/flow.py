@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -18,15 +17,17 @@ from napari_sam.plugin.layers import (
     plane_shown,
     shape_of,
 )
-from napari_sam.plugin.prompt_layers import PromptLayers
+from napari_sam.plugin.stage import Stage
 from napari_sam.plugin.state import claim, release
-from napari_sam.plugin.tools import PointButtons, current_tool, use_tool
+from napari_sam.plugin.tools import current_tool, use_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
+    from napari_sam.plugin.prompt_layers import PromptLayers
+    from napari_sam.plugin.tools import PointButtons
     from napari_sam.workflows.answers import Predicts
     from napari_sam.workflows.interactive import AnnotationSession
 
@@ -68,8 +69,6 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self.viewer = viewer
         self.engine = engine
         self.image: Any = None
-        self.layers: PromptLayers | None = None
-        self.buttons: PointButtons | None = None
         self.desks = Desks(viewer, self)
         self.plane: Plane | None = None
         self.class_name = ""
@@ -80,13 +79,11 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self._last_tool = "point"
         self._predictor: Predicts | None = None
         self._version = 0
-        self._own_change = False
         self._viewer_events = Connections()
         self._image_events = Connections()
         self._hover = HoverPreview(self)
         self._keys = KeyBinder(self._actions())
-        self._leaving: list[Any] = []
-        self._leave_timer = self._timer(0, self._remove_left)
+        self._stage = Stage(viewer, self._keys, self)
         self._push_timer = self._timer(0, self._push)
         self._paint_timer = self._timer(0, self._pull_painting)
         self._dwell_timer = self._timer(_DWELL_MS, self._embed_here)
@@ -168,62 +165,41 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _enter_image(self) -> None:
-        self._remove_left()
         image, events = self.image, self.image.events
-        self.layers = PromptLayers(image)
-        self.buttons = PointButtons(self.layers)
-        self.buttons.attach()
-        self._image_events.add(self.layers.points.events.data, self._on_prompts)
-        self._image_events.add(self.layers.boxes.events.data, self._on_prompts)
-        self._image_events.add(self.layers.preview.events.paint, self._on_paint)
-        for layer in self.layers:
+        layers = self._stage.put_up(image)
+        self._image_events.add(layers.points.events.data, self._on_prompts)
+        self._image_events.add(layers.boxes.events.data, self._on_prompts)
+        self._image_events.add(layers.preview.events.paint, self._on_paint)
+        for layer in layers:
             self._image_events.add(layer.events.mode, self._on_tool)
         self._image_events.add(events.data, self._on_data)
         self._image_events.add(events.contrast_limits, self._on_contrast)
         for name in _PLACE_EVENTS:
             if hasattr(events, name):
                 self._image_events.add(getattr(events, name), self._on_moved)
-        self._show_layers()
+        self._stage.show()
         self.desks.enter(image)
-        use_tool(self.viewer, self.layers, "point")
+        use_tool(self.viewer, layers, "point")
         self._on_dims()
 
     def _leave_image(self, later: bool = False) -> None:
         """Take the prompt layers away; later, while the layer list is changing."""
         if self.layers is None:
             return
-        if self.buttons is not None:
-            self.buttons.detach()
         self._image_events.clear()
-        self._leaving = list(self.layers)
-        for layer in self._leaving:
-            self._keys.unbind(layer)
-        if later:
-            self._leave_timer.start()
-        else:
-            self._remove_left()
+        self._stage.take_down(later)
         self.bind_output(None)
-        self.layers, self.buttons, self.plane = None, None, None
+        self.plane = None
 
-    def _remove_left(self) -> None:
-        self._own_change = True
-        try:
-            with suppress(RuntimeError, AttributeError):  # the window is gone
-                for layer in self._leaving:
-                    if layer in self.viewer.layers:
-                        self.viewer.layers.remove(layer)
-        finally:
-            self._own_change = False
-        self._leaving = []
+    @property
+    def layers(self) -> PromptLayers | None:
+        """The prompt layers of the image, or None."""
+        return self._stage.layers
 
-    def _show_layers(self) -> None:
-        if self.layers is None:
-            return
-        for layer in self.layers:
-            if layer not in self.viewer.layers:
-                self.viewer.add_layer(layer)
-            extra = POINTS_KEYS if layer is self.layers.points else ()
-            self._keys.bind(layer, KEYS + extra)
+    @property
+    def buttons(self) -> PointButtons | None:
+        """What the mouse buttons say on the points layer, or None."""
+        return self._stage.buttons
 
     def bind_output(self, layer: Any) -> None:
         """Bind the keys on the output layer, and on no other."""
@@ -262,7 +238,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     # --- what the viewer says ---------------------------------------------------
 
     def _on_removed(self, event: Any) -> None:
-        if self._own_change:
+        if self._stage.is_changing:
             return
         layer = event.value
         if layer is self.image:
