@@ -9,7 +9,7 @@ along each axis, so that a matrix for rows and one for columns do the same.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -21,18 +21,62 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import FrameGeometry
 
-__all__ = ["upscale_logits", "upscale_masks", "without_padding"]
+__all__ = ["upscale_logits", "upscale_masks", "upscale_window", "without_padding"]
 
 
-@lru_cache(maxsize=32)
-def _operator(low: int, frame: int, resized: int, length: int) -> Tensor:
-    """(length, low) matrix of both resizings along one axis."""
+_LARGE = 0.25
+"""Share of the image plane above which a window is not worth being cut."""
+
+
+class _Axis(NamedTuple):
+    """Both resizings along one axis.
+
+    Attributes
+    ----------
+    matrix
+        (length, low)
+    first, last
+        (length,) low-resolution pixels between which each pixel is interpolated.
+    """
+
+    matrix: Tensor
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+    def reach(self, low: NDArray[np.bool_]) -> tuple[slice, slice]:
+        """Where the pixels are that the given low ones touch, and what they need."""
+        touched = np.flatnonzero(low)
+        if not len(touched):
+            return slice(0, 0), slice(0, 0)
+        start = int(np.searchsorted(self.last, touched[0], "left"))
+        stop = int(np.searchsorted(self.first, touched[-1], "right"))
+        if start >= stop:
+            return slice(0, 0), slice(0, 0)
+        needed = slice(int(self.first[start]), int(self.last[stop - 1]) + 1)
+        return slice(start, stop), needed
+
+
+@lru_cache(maxsize=16)
+def _axis(low: int, frame: int, resized: int, length: int) -> _Axis:
+    """Make the operator that a resizing to the frame and one to the image are."""
     eye = torch.eye(low)[None]
     up = F.interpolate(eye, size=frame, mode="linear", align_corners=False)
     down = F.interpolate(
         up[..., :resized], size=length, mode="linear", align_corners=False
     )
-    return down[0].T.contiguous()
+    matrix = down[0].T.contiguous()
+    used = matrix.numpy() != 0
+    return _Axis(matrix, used.argmax(1), low - 1 - used[:, ::-1].argmax(1))
+
+
+def _axes(low: Tensor, geometry: FrameGeometry) -> tuple[_Axis, _Axis]:
+    rows, cols = (
+        _axis(side, geometry.frame_size, resized, length)
+        for side, resized, length in zip(
+            low.shape, geometry.resized_shape, geometry.image_shape, strict=True
+        )
+    )
+    return rows, cols
 
 
 def upscale_masks(logits: Tensor, geometry: FrameGeometry) -> NDArray[np.bool_]:
@@ -48,6 +92,42 @@ def upscale_logits(low: Tensor, geometry: FrameGeometry) -> Tensor:
     """Upscale (h, w) logits on the CPU to (H, W) logits of the image plane."""
     shrinks = 2 * max(geometry.image_shape) <= geometry.frame_size
     return (_at_once if shrinks else _in_steps)(low, geometry)
+
+
+def upscale_window(
+    low: Tensor, geometry: FrameGeometry, above: float
+) -> tuple[Tensor, tuple[int, int]]:
+    """Upscale the part of the image plane where logits may exceed a value.
+
+    An interpolated logit never exceeds the largest of those it lies between: most of
+    the plane of a small object needs no upscaling to be known.
+
+    Parameters
+    ----------
+    low
+        (h, w) logits on the CPU.
+    geometry
+        Of the image.
+    above
+        The value; outside the window no logit is greater.
+
+    Returns
+    -------
+    logits
+        (r, c), as `upscale_logits` makes them. Nothing, or a part, or the plane.
+    corner
+        (row, col) of its first pixel.
+    """
+    rows, cols = _axes(low, geometry)
+    high = low.numpy() > above
+    down, low_down = rows.reach(np.any(high, axis=1))
+    right, low_right = cols.reach(np.any(high, axis=0))
+    size = (down.stop - down.start) * (right.stop - right.start)
+    height, width = geometry.image_shape
+    if size > _LARGE * height * width:
+        return upscale_logits(low, geometry), (0, 0)
+    part = rows.matrix[down, low_down] @ low[low_down, low_right]
+    return part @ cols.matrix[right, low_right].T, (down.start, right.start)
 
 
 def without_padding(low: Tensor, geometry: FrameGeometry) -> Tensor:
@@ -73,10 +153,5 @@ def _resize(x: Tensor, shape: tuple[int, int]) -> Tensor:
 
 
 def _at_once(low: Tensor, geometry: FrameGeometry) -> Tensor:
-    rows, cols = (
-        _operator(side, geometry.frame_size, resized, length)
-        for side, resized, length in zip(
-            low.shape, geometry.resized_shape, geometry.image_shape, strict=True
-        )
-    )
-    return rows @ low @ cols.T
+    rows, cols = _axes(low, geometry)
+    return rows.matrix @ low @ cols.matrix.T

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam.inference.upscale import upscale_logits, without_padding
+from napari_sam.inference.upscale import upscale_window, without_padding
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.stability import stability_score
 from napari_sam.ops.types import MaskRecord
@@ -73,10 +73,11 @@ class CandidateFilter:
                 stable = self._stable_mask(low, decoder.geometry)
                 if stable is None:
                     continue
-                mask, stability = stable
-                rle = Rle.encode(mask, self.shape, crop.corner)
+                mask, (down, right), stability = stable
+                corner = (crop.corner[0] + down, crop.corner[1] + right)
+                rle = Rle.encode(mask, self.shape, corner)
                 bbox = rle.bbox
-                if self._is_cut_off(bbox, crop) or self._is_covered(mask, crop):
+                if self._is_cut_off(bbox, crop) or self._is_covered(mask, corner):
                     continue
                 row, col = (points[index] + crop.corner).tolist()
                 yield MaskRecord(
@@ -91,22 +92,25 @@ class CandidateFilter:
 
     def _stable_mask(
         self, low: Tensor, geometry: FrameGeometry
-    ) -> tuple[NDArray[np.bool_], float] | None:
-        """Return a mask at the crop's resolution and its stability, if it has enough.
+    ) -> tuple[NDArray[np.bool_], tuple[int, int], float] | None:
+        """Return a mask, its corner in the crop and its stability, if it has enough.
 
-        Measured before the mask is made where low resolution is good enough.
+        The mask is at the crop's resolution, but only of the part where it can be.
+        The stability is measured before where low resolution is good enough.
         """
-        logits = None
+        offset = self.stability_offset
         if self.fast_stability:
-            measured = without_padding(low, geometry).numpy()
+            measured = without_padding(low, geometry)
+            logits, corner = None, (0, 0)
         else:
-            measured = logits = upscale_logits(low, geometry).numpy()
-        score = stability_score(measured[None], 0.0, self.stability_offset)[0]
+            logits, corner = upscale_window(low, geometry, -offset)
+            measured = logits
+        score = stability_score(measured.numpy()[None], 0.0, offset)[0]
         if self.stability_thresh > 0 and score < self.stability_thresh:
             return None
         if logits is None:
-            logits = upscale_logits(low, geometry).numpy()
-        return logits > 0, float(score)
+            logits, corner = upscale_window(low, geometry, 0.0)
+        return logits.numpy() > 0, corner, float(score)
 
     def _is_cut_off(self, bbox: tuple[int, int, int, int] | None, crop: Crop) -> bool:
         # An empty mask counts as the crop's first pixel, as in Meta's code.
@@ -114,10 +118,12 @@ class CandidateFilter:
         box = (*corner, corner[0] + 1, corner[1] + 1) if bbox is None else bbox
         return bool(near_crop_edge(_inclusive([box]), crop, self.shape)[0])
 
-    def _is_covered(self, mask: NDArray[np.bool_], crop: Crop) -> bool:
+    def _is_covered(self, mask: NDArray[np.bool_], corner: tuple[int, int]) -> bool:
         if self.occupied is None:
             return False
-        covered = np.count_nonzero(mask & self.occupied[crop.slices])
+        (top, left), (rows, cols) = corner, mask.shape
+        ground = self.occupied[top : top + rows, left : left + cols]
+        covered = np.count_nonzero(mask & ground)
         return bool(covered > _MOST_COVERED * np.count_nonzero(mask))
 
 
