@@ -19,11 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.ops.painting import records_to_labels
+from napari_sam.workflows.segment import choose_mode, default_order, find_objects
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.inference.predictor import Predictor
     from napari_sam.io.folders import LabelledImage
     from napari_sam.ops.types import MaskRecord
 
@@ -35,6 +39,7 @@ __all__ = [
     "overlap_labels",
     "overlap_records",
     "score_fields",
+    "score_instances",
     "score_overlaps",
 ]
 
@@ -244,25 +249,63 @@ def _recall(overlaps: Overlaps, scores: ArrayLike) -> tuple[float, ...]:
     )
 
 
+def score_instances(
+    sam: Predictor,
+    image: ArrayLike,
+    truth: ArrayLike,
+    mode: str = "auto",
+    **settings: Any,
+) -> InstanceScores:
+    """Find the objects of an image and compare them with the true ones.
+
+    Precision is that of the labels that `napari_sam.segment` makes; recall at k that
+    of the masks before they are painted, ranked by their score.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    image
+        (H, W) or (H, W, 1 to 4).
+    truth
+        (H, W) of integers, 0 for background.
+    mode
+        See `napari_sam.segment`.
+    **settings
+        Further arguments of `napari_sam.workflows.segment.find_objects`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+    """
+    labels = _check_labels(truth, "true")
+    records = find_objects(sam, image, mode, **settings)
+    order = default_order(choose_mode(mode, sam))
+    height, width = labels.shape
+    painted = records_to_labels(records, (height, width), order)
+    scores = score_overlaps(overlap_labels(labels, painted))
+    ranks = [record.predicted_iou for record in records]
+    return replace(scores, recalled=_recall(overlap_records(labels, records), ranks))
+
+
 def score_fields(
-    find: Callable[[NDArray[Any], NDArray[np.int32]], InstanceScores],
+    score: Callable[[NDArray[Any], NDArray[np.int32]], InstanceScores],
     images: Iterable[LabelledImage],
 ) -> Iterator[InstanceScores]:
     """Score images one after the other; a bad one is noted and passed over.
 
     Parameters
     ----------
-    find
-        Finds the objects of an image, (H, W) or (H, W, 3 | 4), and scores them with
-        `score_overlaps` against its true labels.
+    score
+        Scores an image, (H, W) or (H, W, 3 | 4), against its true labels.
     images
         What to read.
     """
     for item in images:
         try:
-            image, labels = item.read()
-            scores = find(image, labels)
-        except (ValueError, OSError, RuntimeError) as error:
+            scores = score(*item.read())
+        except (ValueError, OSError) as error:
             yield InstanceScores(item.kind, item.name, error=str(error))
         else:
             yield replace(scores, kind=item.kind, name=item.name)

@@ -44,7 +44,7 @@ class RefineConfig(BaseModel):
         0.65, description="least predicted IoU of an answer that counts"
     )
     agreement_thresh: float = Field(
-        0.6, ge=0, le=1, description="least IoU of the answer and the instance"
+        0.7, ge=0, le=1, description="least IoU of the answer and the instance"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,20 +14,44 @@ from napari_sam.workflows.instances import InstanceConfig, find_instances
 from napari_sam.workflows.refinement import RefineConfig, refine_instances
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
+    from pydantic import BaseModel
 
     from napari_sam.ops.painting import PaintOrder
     from napari_sam.ops.types import IsCancelled, MaskRecord
     from napari_sam.workflows.steps import Progress
 
-__all__ = ["MODES", "Mode", "choose_mode", "find_objects", "segment"]
+__all__ = [
+    "MODES",
+    "Mode",
+    "choose_mode",
+    "default_order",
+    "find_objects",
+    "read_settings",
+    "segment",
+]
 
 Mode = Literal["auto", "grid", "instances", "refined"]
 """How objects are found; see `segment`."""
 
 MODES: tuple[Mode, ...] = ("auto", "grid", "instances", "refined")
+
+
+_CONFIGS: Mapping[str, type[BaseModel]] = {
+    "grid": AutomaticConfig,
+    "instances": InstanceConfig,
+    "refine": RefineConfig,
+}
+"""The configurations, by the arguments of `find_objects` that take them."""
+
+_USED_BY: Mapping[str, tuple[Mode, ...]] = {
+    "grid": ("auto", "grid"),
+    "instances": ("auto", "instances", "refined"),
+    "refine": ("refined",),
+}
 
 
 def choose_mode(mode: str, sam: Predictor) -> Mode:
@@ -41,7 +65,7 @@ def choose_mode(mode: str, sam: Predictor) -> Mode:
     if mode not in MODES:
         raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
     if mode == "auto":
-        return "refined" if sam.has_dense_head else "grid"
+        return "instances" if sam.has_dense_head else "grid"
     if mode == "grid":
         return "grid"
     if not sam.has_dense_head:
@@ -50,6 +74,58 @@ def choose_mode(mode: str, sam: Predictor) -> Mode:
             f"{sam.name} has none; use mode 'grid'"
         )
     return "instances" if mode == "instances" else "refined"
+
+
+def default_order(mode: str) -> PaintOrder:
+    """Whose pixel it is where masks of a mode overlap; see `records_to_labels`.
+
+    The smaller mask's in mode "grid", where parts of an object are masks too; that of
+    the higher score in the others.
+    """
+    return "area" if mode == "grid" else "score"
+
+
+def read_settings(mode: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Sort named parameters into the configurations that `find_objects` takes.
+
+    Parameters
+    ----------
+    mode
+        One of `MODES`. "auto" takes the parameters of "grid" and of "instances".
+    settings
+        Values, or texts of them, by the names of the fields of `AutomaticConfig`,
+        `InstanceConfig` or `RefineConfig`.
+
+    Returns
+    -------
+    dict
+        Keyword arguments `grid`, `instances` and `refine`, as far as there are any.
+
+    Raises
+    ------
+    ValueError
+        If the mode has no such parameter, or a value does not suit it.
+
+    Examples
+    --------
+    >>> read_settings("instances", {"min_area": "50"})["instances"].min_area
+    50
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
+    known = {name: kind for name, kind in _CONFIGS.items() if mode in _USED_BY[name]}
+    fields = {
+        field: name for name, kind in known.items() for field in kind.model_fields
+    }
+    sorted_out: dict[str, dict[str, Any]] = {}
+    for field, value in settings.items():
+        if field not in fields:
+            raise ValueError(
+                f"mode {mode!r} has no parameter {field!r}; it has "
+                f"{', '.join(sorted(fields))}"
+            )
+        sorted_out.setdefault(fields[field], {})[field] = value
+    return {name: known[name](**values) for name, values in sorted_out.items()}
 
 
 def find_objects(
@@ -159,8 +235,8 @@ def segment(
     mode
         "grid": a grid of points, each asked for masks (any model). "instances": the
         dense head and a watershed. "refined": the same, each instance drawn anew by
-        the mask decoder. "auto": "refined" where the model has a dense head, else
-        "grid".
+        the mask decoder, which takes several times longer. "auto": "instances" where
+        the model has a dense head, else "grid".
     order
         Whose pixel it is where masks overlap: "score", the mask with the higher
         score, or "area", the smaller mask; see `records_to_labels`. "area" if None in
@@ -196,7 +272,7 @@ def segment(
         check_paint_order(order)
     sam = model if isinstance(model, Predictor) else load_model(model)
     if order is None:
-        order = "area" if choose_mode(mode, sam) == "grid" else "score"
+        order = default_order(choose_mode(mode, sam))
     if isinstance(image, ImageEmbedding):
         shape = image.geometry.image_shape
     else:
