@@ -194,7 +194,7 @@ def _exchange(
     (B, heads * T', C) mean of the new image that each reader saw.
     """
     batch, count = len(written), image.shape[1]
-    step = count if image.is_cuda else max(1, _PIXELS // batch)
+    step = max(1, _PIXELS // batch) if image.device.type == "cpu" else count
     rows = read.shared.shape[0] * read.shared.shape[2]
     top = torch.full((batch, rows, 1), -torch.inf, device=image.device)
     total = torch.zeros_like(top)
