@@ -26,8 +26,10 @@ def window_order(height: int, width: int, window: int) -> Tensor:
     -------
     (height * width,) int64
     """
-    with torch.inference_mode(False):  # it is kept, and training may want it too
-        row, col = torch.arange(height)[:, None], torch.arange(width)
+    # It is kept, for training and for devices other than the first caller's.
+    with torch.inference_mode(False):
+        row = torch.arange(height, device="cpu")[:, None]
+        col = torch.arange(width, device="cpu")
         number = row // window * -(-width // window) + col // window
         inside = row % window * window + col % window
         return (number * window**2 + inside).flatten()
