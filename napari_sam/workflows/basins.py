@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 from skimage.measure import label
-from skimage.morphology import reconstruction
+from skimage.morphology import local_minima, reconstruction
 from skimage.segmentation import watershed
 
 from napari_sam.ops.rle import Rle
@@ -51,7 +51,7 @@ class InstanceConfig(BaseModel):
         "lower: touching objects are parted more often",
     )
     confidence_thresh: float = Field(
-        0.64,
+        0.625,
         ge=0,
         le=1,
         description="least confidence of an instance: the mean of its mean foreground "
@@ -200,17 +200,18 @@ def maps_to_instances(
 
 
 def _basins(relief: NDArray[np.float32], depth: float) -> NDArray[np.bool_]:
-    """Bottoms of the basins that are at least so deep, one part each.
+    """Parts of the basins that are at least so deep, one connected part each.
 
-    The relief is flooded by `depth`, but not over any rim (the h-minima of Soille,
-    Morphological Image Analysis, 2003, section 6.3.5). Where the water is as deep as
-    it was poured lies a bottom.
+    The relief is flooded by `depth`, but not over any rim; what is still lower than
+    all around it is a basin (the extended h-minima of Soille, Morphological Image
+    Analysis, 2003, section 6.3.5).
     """
     if not relief.size:
         return np.zeros(relief.shape, np.bool_)
     flooded = reconstruction(relief + np.float32(depth), relief, method="erosion")
-    bottoms: NDArray[np.bool_] = flooded - relief >= depth - 1e-5
-    return bottoms
+    # A rim all around: a plane that is flat as a whole is one basin.
+    walled = np.pad(flooded, 1, constant_values=np.inf)
+    return np.asarray(local_minima(walled)[1:-1, 1:-1], np.bool_)
 
 
 def _measure(
@@ -221,19 +222,20 @@ def _measure(
 ) -> Instances:
     """Measure the objects 1 to n of labels."""
     count = int(labels.max(initial=0))
-    numbers = np.arange(1, count + 1)
     flat = labels.ravel()
+    pixels = np.flatnonzero(flat)
+    # All pixels of an object stand together, the deepest first.
+    pixels = pixels[np.lexsort((away.ravel()[pixels], flat[pixels]))]
     areas = np.bincount(flat, minlength=count + 1)[1:].astype(np.int64)
+    starts = np.cumsum(areas) - areas
+    at = np.stack(np.divmod(pixels, labels.shape[1]), axis=1)
+    points, least = at[starts], away.ravel()[pixels[starts]]
+    boxes = np.zeros((count, 4), np.int64)
+    if count:
+        boxes[:, :2] = np.minimum.reduceat(at, starts)
+        boxes[:, 2:] = np.maximum.reduceat(at, starts) + 1
     total = np.bincount(flat, foreground.ravel(), count + 1)[1:]
     sure = np.bincount(flat, foreground.ravel() > _SURE, count + 1)[1:]
-    boxes, points = np.zeros((count, 4), np.int64), np.zeros((count, 2), np.int64)
-    least = np.zeros(count)
-    for index, found in enumerate(ndimage.find_objects(labels, count)):
-        boxes[index] = [s.start for s in found] + [s.stop for s in found]
-        masked = np.where(labels[found] == numbers[index], away[found], np.inf)
-        row, col = np.unravel_index(np.argmin(masked), masked.shape)
-        points[index] = boxes[index, :2] + (row, col)
-        least[index] = masked[row, col]
     scores = (total / areas + 1 - least) / 2
     return Instances(
         labels,

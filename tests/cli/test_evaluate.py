@@ -4,6 +4,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+from ideal_predictor import IdealPredictor
 
 from napari_sam import cli
 from napari_sam.ops.types import FrameGeometry, ImageEmbedding, MaskPrediction
@@ -147,3 +148,64 @@ def test_max_objects_is_a_positive_number(evaluate, capsys, count):
         evaluate(f"--max-objects={count}")
     assert stop.value.code == 2
     assert f"wanted a number from 1 up, got '{count}'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def find_all(data, monkeypatch):
+    """Run `napari-sam evaluate` with a model that sees everything that is bright."""
+    sam = IdealPredictor()
+    load = "napari_sam.inference.predictor.load_model"
+    monkeypatch.setattr(load, lambda source, *, device: sam)
+
+    def run(*options):
+        return cli.main(["evaluate", "--data", str(data), *map(str, options)])
+
+    run.sam = sam
+    return run
+
+
+@pytest.mark.parametrize("mode", ["instances", "refined", "auto"])
+def test_instances_reach_the_table_and_the_json(find_all, tmp_path, capsys, mode):
+    path = tmp_path / "scores.json"
+    assert find_all("--mode", mode, "--json", path) == 0
+    content = json.loads(path.read_text())
+    squares, pairs = content["kinds"]["squares"], content["kinds"]["pairs"]
+    assert (squares["images"], squares["tp"], squares["fp"]) == (2, 2, 0)
+    assert squares["ap"] == squares["pq"] == squares["ar10"] == 1
+    assert (pairs["tp"], pairs["fp"], pairs["fn"]) == (4, 0, 0)
+    out, err = capsys.readouterr()
+    assert out.split()[:5] == ["kind", "images", "TP", "FP", "FN"]
+    assert err == ""
+
+
+def test_max_images_and_settings_reach_the_search(find_all, tmp_path):
+    path = tmp_path / "scores.json"
+    options = ["--mode", "instances", "--max-images", "1", "--json", path]
+    assert find_all(*options, "--set", "min_area=1000") == 0
+    squares = json.loads(path.read_text())["kinds"]["squares"]
+    assert (squares["images"], squares["tp"], squares["fn"]) == (1, 0, 1)
+
+
+def test_a_bad_image_is_reported_in_every_mode(find_all, data, capsys):
+    (data / "pairs" / "labels" / "b.png").write_bytes(b"not a picture")
+    assert find_all("--mode", "instances") == 1
+    out, err = capsys.readouterr()
+    assert err.startswith("pairs/b was left out: ")
+    assert "squares" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "min_area=3"], "needs a --mode other than clicks"),
+        (["--mode", "grid", "--max-objects", "3"], "--max-objects is for --mode"),
+        (["--mode", "grid", "--set", "min_area=3"], "has no parameter 'min_area'"),
+        (["--mode", "instances", "--set", "min_area=many"], "min_area"),
+    ],
+)
+def test_options_that_do_not_fit_the_mode_are_refused(
+    find_all, capsys, options, message
+):
+    assert find_all(*options) == 2
+    assert message in capsys.readouterr().err
+    assert find_all.sam.shapes == []

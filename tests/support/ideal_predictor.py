@@ -1,0 +1,77 @@
+"""A stand-in for a model that sees perfectly: bright components are its objects.
+
+Its embedding is the image it was given, so that tests see what was cut and asked.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from napari_sam.ops.types import FrameGeometry, ImageEmbedding, MaskPrediction
+
+__all__ = ["IdealPredictor", "grid_of_discs"]
+
+
+def grid_of_discs(side, pitch, radius):
+    """(side, side) bool with discs, the first centre at half a pitch."""
+    rows, cols = np.ogrid[:side, :side]
+    off = pitch // 2
+    return (rows % pitch - off) ** 2 + (cols % pitch - off) ** 2 <= radius**2
+
+
+class IdealPredictor:
+    name = "ideal"
+    has_dense_head = True
+
+    def __init__(self, frame_size=128, score=0.9):
+        self.model = SimpleNamespace(
+            architecture=SimpleNamespace(frame_size=frame_size)
+        )
+        self.score = score
+        self.shapes = []
+        self.asked = []
+
+    def embed(self, image, *, contrast_limits=None, is_cancelled=None):
+        self.shapes.append(image.shape)
+        frame = self.model.architecture.frame_size
+        features = torch.from_numpy(np.asarray(image, np.float32))
+        geometry = FrameGeometry.fit(image.shape[:2], frame)
+        return ImageEmbedding(features, geometry, str(len(self.shapes)))
+
+    def _labels(self, embedding):
+        return ndimage.label(embedding.features.numpy() > 0)[0]
+
+    def dense_maps(self, embedding):
+        labels = self._labels(embedding)
+        maps = np.ones((3, *labels.shape), np.float32)
+        maps[0] = labels > 0
+        if labels.max() == 0:
+            return maps
+        # An object that is cut off by a tile does not end there.
+        padded = np.pad(labels > 0, 1, mode="edge")
+        depth = ndimage.distance_transform_edt(padded)[1:-1, 1:-1]
+        deepest = ndimage.maximum(depth, labels, np.arange(labels.max() + 1))
+        maps[1:] = np.where(labels > 0, 1 - depth / deepest[labels].clip(1), 1)
+        return maps
+
+    def predict_batch(self, embedding, prompts, multimask=None):
+        labels = self._labels(embedding)
+        return [self._answer(labels, prompt) for prompt in prompts]
+
+    def _answer(self, labels, prompt):
+        self.asked.append(prompt)
+        if prompt.box is not None:
+            r0, c0, r1, c1 = np.round(prompt.box).astype(int).clip(0)
+            inside = labels[r0:r1, c0:c1]
+            counts = np.bincount(inside[inside > 0], minlength=2)
+            chosen = int(counts.argmax()) if counts.any() else 0
+        else:
+            row, col = prompt.points[0].astype(int)
+            chosen = labels[row, col]
+        mask = (labels == chosen) & (chosen > 0)
+        logits = np.full((1, 32, 32), 4.0, np.float32)
+        return MaskPrediction(mask[None], np.array([self.score], np.float32), logits)
