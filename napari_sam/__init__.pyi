@@ -6,9 +6,11 @@ from napari_sam.ops.types import MaskRecord as MaskRecord
 from napari_sam.ops.types import Prompts as Prompts
 from napari_sam.workflows.automatic import AutomaticConfig as AutomaticConfig
 from napari_sam.workflows.automatic import generate_masks as generate_masks
+from napari_sam.workflows.edges import detect_edges as detect_edges
 from napari_sam.workflows.interactive import AnnotationSession as AnnotationSession
 from napari_sam.workflows.prompted import segment_boxes as segment_boxes
 from napari_sam.workflows.prompted import segment_points as segment_points
+from napari_sam.workflows.proposals import propose as propose
 from napari_sam.workflows.segment import segment as segment
 
 __version__: str

@@ -19,8 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-COMMANDS = ("demo", "evaluate", "train", "models", "download")
-"""Modules of this package that are sub-commands, in the order of the help."""
+COMMANDS = (
+    "demo",
+    "segment",
+    "edges",
+    "proposals",
+    "evaluate",
+    "evaluate-edges",
+    "train",
+    "models",
+    "download",
+)
+"""The sub-commands in the order of the help; each is a module of this package."""
 
 _FAILED = 1
 _WRONG_INPUT = 2
@@ -38,7 +48,8 @@ def _build_parser() -> argparse.ArgumentParser:
         title="commands", dest="command", metavar="COMMAND", required=True
     )
     for name in COMMANDS:
-        import_module(f"{__name__}.{name}").add_parser(subparsers)
+        module = name.replace("-", "_")
+        import_module(f"{__name__}.{module}").add_parser(subparsers)
     return parser
 
 

@@ -105,15 +105,17 @@ def _most_pairs(pairs: csr_array) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 def _pairs(first: Bools, second: Bools, tolerance: float) -> csr_array:
     """(pixels of first, pixels of second) matrix of the pairs within the tolerance."""
     reach = math.floor(tolerance)
-    number = np.full(np.add(second.shape, 2 * reach), -1, np.int32)
+    width = second.shape[1] + 2 * reach
+    number = np.full((second.shape[0] + 2 * reach, width), -1, np.int32)
     inner = (slice(reach, reach + second.shape[0]), slice(reach, -reach or None))
     number[inner][second] = np.arange(np.count_nonzero(second))
     at = np.nonzero(first)
-    places = np.ravel_multi_index((at[0] + reach, at[1] + reach), number.shape)
-    steps = _steps(tolerance) @ np.array([number.shape[1], 1])
+    places = (at[0] + reach) * width + at[1] + reach
+    steps = _steps(tolerance) @ np.array([width, 1])
     partners = number.ravel()[places[:, None] + steps]
     there = partners >= 0
-    starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
+    per_row = np.count_nonzero(there, axis=1)
+    starts = np.concatenate([[0], np.cumsum(per_row)]).astype(np.int32)
     indices = partners[there]
     return csr_array(
         (np.ones(len(indices), np.int8), indices, starts),

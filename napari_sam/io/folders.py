@@ -10,31 +10,18 @@ Label images hold 0 for background and one positive integer for each object.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import imageio.v3 as iio
 import numpy as np
-import tifffile
+
+from napari_sam.io.images import IMAGE_SUFFIXES, read_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["LabelledImage", "list_labelled_images"]
-
-_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
-
-
-def _read(path: Path) -> NDArray[Any]:
-    try:
-        if path.suffix.lower() in (".tif", ".tiff"):
-            return np.asarray(tifffile.imread(path))
-        # Named, because a file that is no picture would wake every other plugin.
-        return np.asarray(iio.imread(path, plugin="pillow"))
-    except (OSError, ValueError, zlib.error) as error:
-        raise OSError(f"{path} cannot be read as an image: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -56,8 +43,8 @@ class LabelledImage:
         ValueError
             If the two do not have the same height and width.
         """
-        image = _read(self.image_path)
-        labels = _read(self.labels_path)
+        image = read_image(self.image_path)
+        labels = read_image(self.labels_path)
         if image.shape[:2] != labels.shape:
             raise ValueError(
                 f"{self.labels_path} has shape {labels.shape}, but labels of "
@@ -94,11 +81,11 @@ def _list_kind(kind: Path) -> list[LabelledImage]:
     labels = {
         path.stem: path
         for path in sorted((kind / "labels").glob("*"))
-        if path.suffix.lower() in _SUFFIXES
+        if path.suffix.lower() in IMAGE_SUFFIXES
     }
     found = []
     for path in sorted(images.iterdir()):
-        if path.suffix.lower() not in _SUFFIXES:
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
             continue
         if path.stem not in labels:
             raise ValueError(f"{path} has no label image in {kind / 'labels'}")

@@ -6,8 +6,6 @@ reader never sees half a file and a failure leaves what was there before.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +14,9 @@ import numpy as np
 import tifffile
 from skimage.segmentation import find_boundaries
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from napari_sam.io.atomic import write_atomically
 
+if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["overlay", "write_labels", "write_overlay"]
@@ -59,7 +57,7 @@ def write_labels(path: str | Path, labels: ArrayLike) -> Path:
             temporary, stored, compression="zlib", photometric="minisblack"
         )
 
-    return _write_atomically(Path(path), write)
+    return write_atomically(Path(path), write)
 
 
 def write_overlay(
@@ -70,7 +68,7 @@ def write_overlay(
 ) -> Path:
     """Write the picture that `overlay` makes as a PNG; returns the file written."""
     picture = overlay(image, labels, contrast_limits=contrast_limits)
-    return _write_atomically(
+    return write_atomically(
         Path(path), lambda temporary: iio.imwrite(temporary, picture, extension=".png")
     )
 
@@ -156,19 +154,3 @@ def _colours_of(ids: NDArray[Any]) -> NDArray[np.float64]:
     offsets = np.array([0.0, 2 / 3, 1 / 3])
     table = np.clip(np.abs((hue[:, np.newaxis] + offsets) % 1.0 * 6 - 3) - 1, 0, 1)
     return np.asarray(0.15 + 0.85 * table)[positions.reshape(ids.shape)]
-
-
-def _write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["outer_boundary", "ridge_normals", "suppress_non_maxima"]
+__all__ = ["outer_boundary", "ridge_normals", "suppress_non_maxima", "thin_ridges"]
 
 
 def outer_boundary(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -92,3 +92,24 @@ def suppress_non_maxima(strength: Floats, row: Floats, col: Floats) -> Floats:
         is_maximum &= values >= beside if wins_a_tie else values > beside
     kept[places] = np.where(is_maximum, values, 0)
     return kept
+
+
+def thin_ridges(strength: Floats, sigma: float = 1.0) -> Floats:
+    """Thin an edge image of any origin to its ridges, and scale it to a maximum of 1.
+
+    Parameters
+    ----------
+    strength
+        (H, W) float32, 0 or greater.
+    sigma
+        Of the Gaussian that joins the lines that run on both sides of an edge.
+
+    Returns
+    -------
+    (H, W) float32
+        0 beside the ridges; all 0 where `strength` is.
+    """
+    smooth = ndimage.gaussian_filter(strength, sigma)
+    thinned = suppress_non_maxima(smooth, *ridge_normals(smooth))
+    highest = thinned.max(initial=0)
+    return thinned / highest if highest > 0 else thinned

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 from scipy.special import expit
 
 from napari_sam.inference.upscale import upscale_logits, upscale_window
-from napari_sam.ops.edges import outer_boundary, ridge_normals, suppress_non_maxima
+from napari_sam.ops.edges import outer_boundary, thin_ridges
 from napari_sam.ops.nms import box_nms
 from napari_sam.workflows.grids import even_grid
 from napari_sam.workflows.steps import Steps
@@ -35,9 +34,6 @@ _SURELY_OUTSIDE = -4.0
 
 _MARGIN = 2
 """Pixels around a mask that its outer boundary and their Sobel filter need."""
-
-_SMOOTHING = 1.0
-"""Sigma of the Gaussian that joins the outlines on both sides of an edge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +149,7 @@ def detect_edges(
                 outlines += [] if outline is None else [outline]
     steps.finish()
     strength = _draw(outlines, views.shape, box_nms_thresh)
-    return _thin(strength) if thin else strength
+    return thin_ridges(strength) if thin else strength
 
 
 def _outline(low: Tensor, score: float, geometry: FrameGeometry) -> _Outline | None:
@@ -210,7 +206,7 @@ def _sobel_at(
 def _draw(
     outlines: list[_Outline], shape: tuple[int, int], box_nms_thresh: float
 ) -> NDArray[np.float32]:
-    """Draw the outlines of all masks but doubles, the strongest at each pixel."""
+    """Draw the outlines of all masks but doubles, the steepest at each pixel."""
     boxes = np.array([one.box for one in outlines]).reshape(-1, 4)
     scores = np.array([one.score for one in outlines])
     strength = np.zeros(shape, np.float32)
@@ -218,15 +214,5 @@ def _draw(
     for i in box_nms(boxes, scores, box_nms_thresh).tolist():
         one = outlines[i]
         flat[one.places] = np.maximum(flat[one.places], one.strengths)
-    return _to_one(strength)
-
-
-def _to_one(strength: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale to a maximum of 1; most pixels are 0, so that the minimum is."""
     highest = strength.max(initial=0)
     return strength / highest if highest > 0 else strength
-
-
-def _thin(strength: NDArray[np.float32]) -> NDArray[np.float32]:
-    smooth = ndimage.gaussian_filter(strength, _SMOOTHING)
-    return _to_one(suppress_non_maxima(smooth, *ridge_normals(smooth)))

@@ -1,0 +1,195 @@
+"""Many files through one function: what the commands that write files share.
+
+Files that are finished are skipped, so that a command that was stopped goes on when it
+is given again. A file that fails is reported at the end and does not stop the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["Job", "add_batch_arguments", "add_model_arguments", "count", "plan", "run"]
+
+_MAGIC = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file to read, and the files that come of it, the last to be written last."""
+
+    source: Path
+    targets: tuple[Path, ...]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all files that come of it are there."""
+        return all(target.exists() for target in self.targets)
+
+
+def count(text: str) -> int:
+    """Parse a number from 1 up, as argparse wants it."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"wanted a number from 1 up, got {text!r}")
+    return int(text)
+
+
+def add_batch_arguments(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add IN..., --out and --overwrite; `what` says what is written of each image."""
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IN",
+        help="an image, a folder of images, or a pattern such as 'plate/**/*.tif'",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help=f"folder for {what}; it is made where it does not exist",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="do finished images again; they are skipped otherwise",
+    )
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --model and --device."""
+    parser.add_argument(
+        "--model",
+        default="cells",
+        metavar="M",
+        help="name of a registered model or path of a checkpoint (default: cells)",
+    )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="D",
+        help="auto, cpu, cuda or mps (default: auto)",
+    )
+
+
+def plan(inputs: Sequence[str], out: Path, endings: Sequence[str]) -> list[Job]:
+    """Find the input files, and name what will come of each.
+
+    Parameters
+    ----------
+    inputs
+        Paths of files or folders, and patterns, in which ``**`` stands for folders of
+        any depth. A path without any file is kept, to be reported.
+    out
+        The folder of the outputs.
+    endings
+        What follows the name of an input (without its suffix) in those of the outputs.
+
+    Raises
+    ------
+    ValueError
+        If a folder or a pattern has no image, two inputs would write the same file, or
+        an output would replace an input.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out is {out}, which is a file; it must be a folder")
+    jobs: dict[str, Job] = {}
+    known: set[Path] = set()
+    for source in (path for text in inputs for path in _expand(text)):
+        if source.resolve() in known:
+            continue
+        known.add(source.resolve())
+        if source.stem in jobs:
+            raise ValueError(
+                f"{jobs[source.stem].source} and {source} would write the same file; "
+                "give them one by one, with an --out of their own"
+            )
+        targets = tuple(out / f"{source.stem}{ending}" for ending in endings)
+        jobs[source.stem] = Job(source, targets)
+    for job in jobs.values():
+        for target in job.targets:
+            if target.resolve() in known:
+                raise ValueError(
+                    f"{target} is an input and would be replaced; choose another --out"
+                )
+    return list(jobs.values())
+
+
+def _expand(text: str) -> list[Path]:
+    """List the files that a path, a folder or a pattern stands for."""
+    from napari_sam.io.images import IMAGE_SUFFIXES
+
+    path = Path(text)
+    if path.is_dir():
+        found = [
+            item
+            for item in sorted(path.iterdir())
+            if item.is_file() and item.suffix.lower() in IMAGE_SUFFIXES
+        ]
+        if not found:
+            raise ValueError(f"the folder {text} holds no image")
+        return found
+    if path.exists() or not _MAGIC & set(text):
+        return [path]
+    matches = [Path(item) for item in sorted(glob.glob(text, recursive=True))]
+    found = [item for item in matches if item.is_file()]
+    if not found:
+        raise ValueError(f"no file matches {text}")
+    return found
+
+
+def run(
+    command: str,
+    jobs: Iterable[Job],
+    prepare: Callable[[], Callable[[Job], object]],
+    overwrite: bool = False,
+) -> int:
+    """Do jobs behind a progress bar; report those that failed at the end.
+
+    Parameters
+    ----------
+    command
+        What begins each report.
+    jobs
+        What to do; finished ones are skipped unless `overwrite` says otherwise.
+    prepare
+        Returns the function that does one job. It is called once, and only if there
+        is something to do: it may load a model.
+    overwrite
+        Whether to do finished jobs again.
+
+    Returns
+    -------
+    The exit code: 0, or 1 if a job failed.
+    """
+    from tqdm import tqdm
+
+    everything = list(jobs)
+    open_jobs = [job for job in everything if overwrite or not job.is_done]
+    skipped = len(everything) - len(open_jobs)
+    failures: list[tuple[Job, Exception]] = []
+    if open_jobs:
+        work = prepare()
+        with tqdm(open_jobs, unit="image", disable=None) as bar:
+            for job in bar:
+                bar.set_postfix_str(job.source.name, refresh=False)
+                try:
+                    work(job)
+                # RuntimeError: what PyTorch raises where memory is short.
+                except (OSError, ValueError, RuntimeError, MemoryError) as error:
+                    failures.append((job, error))
+    print(
+        f"{len(open_jobs) - len(failures)} written, {skipped} finished before, "
+        f"{len(failures)} failed"
+    )
+    for job, problem in failures:
+        reason = " ".join(str(problem).split()) or type(problem).__name__
+        print(f"napari-sam {command}: {job.source}: {reason}", file=sys.stderr)
+    return 1 if failures else 0

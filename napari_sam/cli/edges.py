@@ -1,0 +1,71 @@
+"""``napari-sam edges``: draw the edges of images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam.cli import batch
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+__all__ = ["add_parser"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of ``edges``."""
+    parser = subparsers.add_parser(
+        "edges",
+        help="draw the edges of images",
+        description="Draw the edges of images as in the SAM paper: where the masks of "
+        "a grid of points end. DIR/NAME.tif holds float32 from 0 to 1. Images that are "
+        "finished are skipped; one that fails is reported at the end.",
+    )
+    batch.add_batch_arguments(parser, "NAME.tif of each image")
+    batch.add_model_arguments(parser)
+    parser.add_argument(
+        "--points-per-side",
+        type=batch.count,
+        default=16,
+        metavar="N",
+        help="points along a side of the grid (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--no-thin",
+        action="store_true",
+        help="leave the outlines of all masks, instead of lines one pixel wide",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    jobs = batch.plan(args.inputs, args.out, (".tif",))
+    return batch.run("edges", jobs, lambda: _prepare(args), args.overwrite)
+
+
+def _prepare(args: argparse.Namespace) -> Callable[[batch.Job], object]:
+    import tifffile
+
+    from napari_sam.inference.predictor import load_model
+    from napari_sam.io.atomic import write_atomically
+    from napari_sam.io.images import read_image
+    from napari_sam.workflows.edges import detect_edges
+
+    sam = load_model(args.model, device=args.device)
+
+    def work(job: batch.Job) -> None:
+        edges = detect_edges(
+            sam,
+            read_image(job.source),
+            points_per_side=args.points_per_side,
+            thin=not args.no_thin,
+        )
+        write_atomically(
+            job.targets[0],
+            lambda path: tifffile.imwrite(
+                path, edges, compression="zlib", photometric="minisblack"
+            ),
+        )
+
+    return work

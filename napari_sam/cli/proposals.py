@@ -1,0 +1,67 @@
+"""``napari-sam proposals``: propose objects in images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_sam.cli import batch
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+__all__ = ["add_parser"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of ``proposals``."""
+    parser = subparsers.add_parser(
+        "proposals",
+        help="propose objects in images",
+        description="Propose objects as in the SAM paper: the masks of a dense grid "
+        "of points, the greatest mean of predicted IoU and stability first. "
+        "DIR/NAME.json has COCO's form with run lengths. Images that are finished are "
+        "skipped; one that fails is reported at the end.",
+    )
+    batch.add_batch_arguments(parser, "NAME.json of each image")
+    batch.add_model_arguments(parser)
+    parser.add_argument(
+        "--count",
+        type=batch.count,
+        default=1000,
+        metavar="N",
+        help="masks of an image at the most (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--points-per-side",
+        type=batch.count,
+        default=64,
+        metavar="N",
+        help="points along a side of the grid (default: %(default)s)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    jobs = batch.plan(args.inputs, args.out, (".json",))
+    return batch.run("proposals", jobs, lambda: _prepare(args), args.overwrite)
+
+
+def _prepare(args: argparse.Namespace) -> Callable[[batch.Job], object]:
+    from napari_sam.inference.predictor import load_model
+    from napari_sam.io.coco import records_to_coco, write_coco
+    from napari_sam.io.images import read_image
+    from napari_sam.workflows.proposals import PROPOSALS, propose
+
+    sam = load_model(args.model, device=args.device)
+    config = PROPOSALS.model_copy(update={"points_per_side": args.points_per_side})
+
+    def work(job: batch.Job) -> None:
+        image = read_image(job.source)
+        records = propose(sam, image, args.count, config=config)
+        scores = [(one.predicted_iou + one.stability_score) / 2 for one in records]
+        shape = (image.shape[0], image.shape[1])
+        content = records_to_coco(records, shape, job.source.name, scores=scores)
+        write_coco(job.targets[0], content)
+
+    return work

@@ -1,0 +1,212 @@
+"""``napari-sam segment``: find every object of images."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.cli import batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.types import MaskRecord
+
+__all__ = ["add_parser"]
+
+_MODES = ("auto", "grid", "instances", "refined")
+_ENDINGS = {"tif": ".tif", "coco": ".json", "npz": ".npz"}
+
+
+def _size(text: str) -> float:
+    try:
+        size = float(text)
+    except ValueError:
+        size = math.nan
+    if not (math.isfinite(size) and size > 0):
+        raise argparse.ArgumentTypeError(f"wanted a number above 0, got {text!r}")
+    return size
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of ``segment``."""
+    parser = subparsers.add_parser(
+        "segment",
+        help="find every object of images",
+        description="Find every object of images and write labels, masks and "
+        "measurements. Images that are finished are skipped; one that fails is "
+        "reported at the end.",
+    )
+    batch.add_batch_arguments(parser, "NAME.tif, NAME.json or NAME.npz of each image")
+    batch.add_model_arguments(parser)
+    parser.add_argument(
+        "--mode",
+        choices=_MODES,
+        default="auto",
+        help="instances (and refined) need a model with a dense head, grid asks a grid "
+        "of points; auto chooses instances where it can (default: auto)",
+    )
+    parser.add_argument(
+        "--roi",
+        nargs=4,
+        type=int,
+        metavar=("ROW0", "COL0", "ROW1", "COL1"),
+        help="look for objects in this rectangle only, in pixels, half open",
+    )
+    parser.add_argument(
+        "--format",
+        choices=tuple(_ENDINGS),
+        default="tif",
+        help="a compressed label image, COCO's JSON with run lengths, or NumPy arrays "
+        "of labels and scores (default: tif)",
+    )
+    parser.add_argument(
+        "--features",
+        choices=("csv",),
+        help="also measure the objects, to NAME.csv",
+    )
+    parser.add_argument(
+        "--pixel-size",
+        nargs="+",
+        type=_size,
+        metavar="UM",
+        help="of the features, in micrometres: one number, or those along row and "
+        "column; from a TIFF's metadata if left out, else features are in pixels",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the mode, such as pred_iou_thresh=0.7; may be repeated",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from napari_sam.workflows.segment import read_settings
+
+    pairs = dict(pair.partition("=")[::2] for pair in args.set)
+    settings = read_settings(args.mode, pairs)
+    if args.pixel_size is not None and len(args.pixel_size) > 2:
+        raise ValueError(
+            f"--pixel-size takes one or two numbers, got {args.pixel_size}"
+        )
+    if args.roi is not None and not (
+        args.roi[0] < args.roi[2] and args.roi[1] < args.roi[3]
+    ):
+        raise ValueError(
+            f"--roi must be ROW0 COL0 ROW1 COL1 with pixels between, got {args.roi}"
+        )
+    endings = [".csv"] if args.features else []
+    jobs = batch.plan(args.inputs, args.out, (*endings, _ENDINGS[args.format]))
+    return batch.run("segment", jobs, lambda: _prepare(args, settings), args.overwrite)
+
+
+def _prepare(
+    args: argparse.Namespace, settings: dict[str, Any]
+) -> Callable[[batch.Job], object]:
+    from napari_sam.inference.predictor import load_model
+    from napari_sam.io.images import read_image
+    from napari_sam.workflows.segment import choose_mode, default_order, find_objects
+
+    sam = load_model(args.model, device=args.device)
+    mode = choose_mode(args.mode, sam)
+
+    def work(job: batch.Job) -> None:
+        image = read_image(job.source)
+        shape = (image.shape[0], image.shape[1]) if image.ndim > 1 else (0, 0)
+        roi = None if args.roi is None else _rectangle(args.roi, shape)
+        records = find_objects(sam, image, mode, roi=roi, **settings)
+        labels, shown = _paint(records, shape, default_order(mode))
+        if args.features:
+            _write_features(job, args.pixel_size, image, labels, shown)
+        _write(job.targets[-1], args.format, job.source.name, labels, shown)
+
+    return work
+
+
+def _rectangle(roi: list[int], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    import numpy as np
+
+    inside = np.zeros(shape, np.bool_)
+    top, left, bottom, right = (max(end, 0) for end in roi)
+    inside[top:bottom, left:right] = True
+    return inside
+
+
+def _paint(
+    records: list[MaskRecord], shape: tuple[int, int], order: Any
+) -> tuple[NDArray[np.int32], list[MaskRecord]]:
+    """Paint masks; return labels 1 to n, and what is left to see of each mask."""
+    import numpy as np
+
+    from napari_sam.ops.painting import records_to_labels
+    from napari_sam.ops.rle import Rle
+
+    painted = records_to_labels(records, shape, order)
+    present, flat = np.unique(np.append(0, painted), return_inverse=True)
+    labels = flat[1:].reshape(shape).astype(np.int32)
+    shown = []
+    for label, number in enumerate(present[1:].tolist(), start=1):
+        record = records[number - 1]
+        top, left, bottom, right = record.bbox
+        part = labels[top:bottom, left:right] == label
+        rle = Rle.encode(part, shape, (top, left))
+        box = rle.bbox or record.bbox
+        shown.append(replace(record, rle=rle, area=rle.area, bbox=box))
+    return labels, shown
+
+
+def _write(
+    path: Path,
+    form: str,
+    name: str,
+    labels: NDArray[np.int32],
+    records: list[MaskRecord],
+) -> None:
+    import numpy as np
+
+    from napari_sam.io.atomic import write_atomically
+    from napari_sam.io.coco import records_to_coco, write_coco
+    from napari_sam.io.masks import write_labels
+
+    if form == "tif":
+        write_labels(path, labels)
+    elif form == "coco":
+        shape = (labels.shape[0], labels.shape[1])
+        write_coco(path, records_to_coco(records, shape, name))
+    else:
+        boxes = np.array([one.bbox for one in records], np.int64).reshape(-1, 4)
+        write_atomically(
+            path,
+            lambda part: np.savez_compressed(
+                part,
+                labels=labels,
+                predicted_iou=np.array([one.predicted_iou for one in records]),
+                stability_score=np.array([one.stability_score for one in records]),
+                boxes=boxes,
+            ),
+        )
+
+
+def _write_features(
+    job: batch.Job,
+    sizes: list[float] | None,
+    image: NDArray[Any],
+    labels: NDArray[np.int32],
+    records: list[MaskRecord],
+) -> None:
+    from napari_sam.io.atomic import write_atomically
+    from napari_sam.io.images import read_pixel_size
+    from napari_sam.workflows.features import measure_objects
+
+    size = read_pixel_size(job.source) if sizes is None else (sizes[0], sizes[-1])
+    table = measure_objects(labels, image, size, records)
+    write_atomically(job.targets[0], lambda path: table.to_csv(path, index=False))

@@ -1,0 +1,210 @@
+"""Masks to and from the JSON of COCO: run lengths, with scores.
+
+The fields are those of COCO's instances (Lin et al., "Microsoft COCO: common objects
+in context", ECCV 2014) and those that SA-1B adds: ``predicted_iou``,
+``stability_score``, ``point_coords`` and ``crop_box``. Points and boxes are in COCO's
+order, (x, y) and (x, y, width, height); a box reaches to the far side of its last
+pixel.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pycocotools import mask as coco_masks
+
+from napari_sam.io.atomic import write_atomically
+from napari_sam.ops.rle import Rle
+from napari_sam.ops.types import MaskRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["coco_to_records", "read_coco", "records_to_coco", "write_coco"]
+
+_CATEGORY = {"id": 1, "name": "object"}
+
+_Box = tuple[int, int, int, int]
+
+
+def records_to_coco(
+    records: Sequence[MaskRecord],
+    shape: tuple[int, int],
+    file_name: str,
+    image_id: int = 1,
+    scores: Iterable[float] | None = None,
+) -> dict[str, Any]:
+    """Put the masks of one image into COCO's form.
+
+    Parameters
+    ----------
+    records
+        The masks, of `shape`; they may overlap.
+    shape
+        (H, W) of the image.
+    file_name, image_id
+        What names the image.
+    scores
+        One for each mask, by which an evaluation ranks them; predicted IoU if None.
+
+    Returns
+    -------
+    dict
+        ``images``, ``categories`` and ``annotations``, of plain types. The
+        annotations are numbered from 1 in the order of `records`.
+
+    Raises
+    ------
+    ValueError
+        If a mask has another shape, or the scores do not match the masks.
+    """
+    if scores is None:
+        scores = [record.predicted_iou for record in records]
+    height, width = shape
+    annotations = []
+    for number, (record, score) in enumerate(
+        zip(records, scores, strict=True), start=1
+    ):
+        if record.rle.shape != (height, width):
+            raise ValueError(
+                f"mask {number} has shape {record.rle.shape}, but the image has "
+                f"{(height, width)}"
+            )
+        annotations.append(_annotation(record, number, image_id, float(score)))
+    image = {
+        "id": image_id,
+        "file_name": file_name,
+        "height": height,
+        "width": width,
+    }
+    return {
+        "images": [image],
+        "categories": [dict(_CATEGORY)],
+        "annotations": annotations,
+    }
+
+
+def _annotation(
+    record: MaskRecord, number: int, image_id: int, score: float
+) -> dict[str, Any]:
+    row, col = record.point
+    packed = coco_masks.frPyObjects(record.rle.to_coco(), *record.rle.shape)
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": _CATEGORY["id"],
+        "segmentation": {
+            "size": list(record.rle.shape),
+            "counts": packed["counts"].decode("ascii"),
+        },
+        "bbox": _to_xywh(record.bbox),
+        "area": record.area,
+        "iscrowd": 0,
+        "score": score,
+        "predicted_iou": record.predicted_iou,
+        "stability_score": record.stability_score,
+        "point_coords": [[col, row]],
+        "crop_box": _to_xywh(record.crop_box),
+    }
+
+
+def _to_xywh(box: _Box) -> list[int]:
+    top, left, bottom, right = (int(end) for end in box)
+    return [left, top, right - left, bottom - top]
+
+
+def _from_xywh(box: Sequence[float]) -> _Box:
+    left, top, width, height = (round(part) for part in box)
+    return top, left, top + height, left + width
+
+
+def write_coco(path: Path, content: Mapping[str, Any]) -> Path:
+    """Write what `records_to_coco` made; returns the file written."""
+    text = json.dumps(content, allow_nan=False)
+    return write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def read_coco(path: Path) -> dict[str, list[MaskRecord]]:
+    """Read a file of COCO's form; see `coco_to_records`.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If it is no JSON, or not of COCO's form.
+    """
+    try:
+        return coco_to_records(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{path} is no COCO file: {error}") from error
+
+
+def coco_to_records(content: Mapping[str, Any]) -> dict[str, list[MaskRecord]]:
+    """Take the masks out of COCO's form.
+
+    Segmentations may be run lengths, compressed or not, or polygons. What a file
+    does not say of a mask is filled in: a predicted IoU from ``score``, else 1; a
+    stability of 1; as point a pixel of the mask; the image as crop.
+
+    Returns
+    -------
+    dict
+        For each ``file_name`` its masks in the order of the file. ``records_to_labels``
+        of `napari_sam.ops.painting` paints them.
+
+    Raises
+    ------
+    ValueError
+        If a part is missing, or a mask does not fit its image.
+    """
+    try:
+        images = {image["id"]: image for image in content["images"]}
+        found: dict[str, list[MaskRecord]] = {
+            str(image["file_name"]): [] for image in images.values()
+        }
+        for annotation in content["annotations"]:
+            image = images[annotation["image_id"]]
+            shape = (int(image["height"]), int(image["width"]))
+            found[str(image["file_name"])].append(_record(annotation, shape))
+    except KeyError as error:
+        raise ValueError(f"there is no {error} where one is wanted") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"a value has the wrong type: {error}") from error
+    return found
+
+
+def _record(annotation: Mapping[str, Any], shape: tuple[int, int]) -> MaskRecord:
+    rle = _rle(annotation["segmentation"], shape)
+    if rle.shape != shape:
+        raise ValueError(f"a mask of shape {rle.shape} lies in an image of {shape}")
+    score = float(annotation.get("score", 1))
+    points = annotation.get("point_coords")
+    crop = annotation.get("crop_box")
+    return MaskRecord(
+        rle=rle,
+        area=rle.area,
+        bbox=rle.bbox or (0, 0, 0, 0),
+        predicted_iou=float(annotation.get("predicted_iou", score)),
+        stability_score=float(annotation.get("stability_score", 1)),
+        point=(float(points[0][1]), float(points[0][0])) if points else _inside(rle),
+        crop_box=_from_xywh(crop) if crop else (0, 0, *shape),
+    )
+
+
+def _rle(segmentation: Any, shape: tuple[int, int]) -> Rle:
+    if isinstance(segmentation, list):
+        parts = coco_masks.frPyObjects(segmentation, *shape)
+        return Rle.from_coco(coco_masks.merge(parts))
+    return Rle.from_coco(segmentation)
+
+
+def _inside(rle: Rle) -> tuple[float, float]:
+    pixels = rle.pixels()
+    if not len(pixels):
+        return 0.0, 0.0
+    row, col = np.divmod(pixels[len(pixels) // 2], rle.shape[1])
+    return float(row), float(col)
