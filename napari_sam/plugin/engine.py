@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import ImageEmbedding, IsCancelled
     from napari_sam.workflows.answers import Job, Predicts
 
-__all__ = ["Engine", "PlaneKey", "load_predictor"]
+__all__ = ["Engine", "PlaneKey", "load_predictor", "shared_predictor"]
 
 EmbeddingState = Literal["none", "ready", "working", "stopped", "failed"]
 ModelState = Literal["ready", "loading", "missing", "failed"]
@@ -50,6 +50,15 @@ def load_predictor(source: str, device: str) -> Predicts:
         from napari_sam.inference.predictor import load_model
 
     predictor: Predicts = load_model(source, device=device)
+    return predictor
+
+
+def shared_predictor(source: str, device: str) -> Predicts:
+    """Return a model that is in use already, or load it; away from the window."""
+    predictor: Predicts | None = _SHARED.get((source, device))
+    if predictor is None:
+        predictor = load_predictor(source, device)
+        _SHARED[source, device] = predictor
     return predictor
 
 

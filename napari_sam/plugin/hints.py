@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Facts", "Hint", "next_hint"]
+__all__ = ["Facts", "Hint", "model_hint", "next_hint", "obstacle_hint"]
 
 HintKind = Literal["do", "wait", "problem"]
 
@@ -60,10 +60,11 @@ _TOOL_STEPS = {
 
 def next_hint(facts: Facts) -> Hint:
     """Say the next step, most pressing first."""
-    return _obstacle(facts) or _model_hint(facts) or _work_hint(facts)
+    return obstacle_hint(facts) or model_hint(facts) or _work_hint(facts)
 
 
-def _obstacle(facts: Facts) -> Hint | None:
+def obstacle_hint(facts: Facts) -> Hint | None:
+    """Say what keeps the user from working on a plane, if anything does."""
     if not facts.has_image:
         return Hint(
             "Open an image: drop a file on the window, or File > Open Sample.",
@@ -85,7 +86,8 @@ def _obstacle(facts: Facts) -> Hint | None:
     return None
 
 
-def _model_hint(facts: Facts) -> Hint | None:
+def model_hint(facts: Facts) -> Hint | None:
+    """Say what is wrong with the model or its embedding, if anything is."""
     if facts.model_state == "missing":
         return Hint(
             f"{facts.model_name} is not on this computer yet. Press Download, or "
@@ -136,4 +138,6 @@ def _first_step(facts: Facts) -> str:
         step = "Click where the object is not (T switches to what it is)."
     if facts.committed:
         step = f"{facts.committed} kept. Next: {step[0].lower()}{step[1:]}"
+        if facts.tool == "point":
+            step += " K deletes the one under the cursor, G edits it."
     return step

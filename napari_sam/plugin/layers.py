@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "display_range",
+    "onto_plane",
+    "part_in_view",
     "plane_reader",
     "plane_shown",
     "position_on_plane",
@@ -93,6 +95,56 @@ def position_on_plane(
     if all(-0.5 <= p < size - 0.5 for p, size in zip(position, shape, strict=True)):
         return position[0], position[1]
     return None
+
+
+def onto_plane(
+    source: Any, positions: Any, viewer: Any, image: Any, plane: Plane
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Bring positions in one layer to a plane of an image.
+
+    Parameters
+    ----------
+    source
+        The layer in whose pixels the positions are; on axes that it lacks, it is
+        where the viewer stands.
+    positions
+        (N, ndim of the source).
+
+    Returns
+    -------
+    (N, 2) float64
+        (row, col) on the plane.
+    (N,) bool
+        Whether the position lies on this plane and not on another one.
+    """
+    given = np.asarray(positions, np.float64).reshape(-1, source.ndim)
+    zero = np.asarray(source.data_to_world(np.zeros(source.ndim)))
+    axes = [source.data_to_world(unit) - zero for unit in np.eye(source.ndim)]
+    world = np.tile(np.asarray(viewer.dims.point, np.float64), (len(given), 1))
+    world[:, -source.ndim :] = given @ np.array(axes) + zero
+    zero = np.asarray(image.world_to_data(np.zeros(image.ndim)))
+    axes = [np.asarray(image.world_to_data(u)) - zero for u in np.eye(image.ndim)]
+    data = world[:, -image.ndim :] @ np.array(axes) + zero
+    here = np.ones(len(given), np.bool_)
+    for axis, index in enumerate(plane.index):
+        if index is not None:
+            here &= np.abs(data[:, axis] - index) <= 0.5 + 1e-6
+    return plane.project(data), here
+
+
+def part_in_view(image: Any, plane: Plane) -> tuple[int, int, int, int]:
+    """Return (row0, col0, row1, col1), half open, of what the canvas shows of a plane.
+
+    It has no pixel where the view lies beside the image.
+    """
+    corners = np.asarray(image.corner_pixels, np.float64)
+    if image.multiscale:
+        corners = corners * image.downsample_factors[image.data_level]
+    low, high = plane.project(corners)
+    shape = plane.shape_in(shape_of(image))
+    r0, c0 = (int(np.clip(np.floor(v), 0, n)) for v, n in zip(low, shape, strict=True))
+    r1, c1 = (int(np.clip(np.ceil(v), 0, n)) for v, n in zip(high, shape, strict=True))
+    return r0, c0, r1, c1
 
 
 def plane_reader(image: Any, plane: Plane) -> Callable[[], NDArray[Any]]:

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.workflows.drafts import Question
 
-__all__ = ["OBJECT_COLOR", "PREVIEW_COLOR", "PromptLayers", "read_shapes"]
+__all__ = [
+    "OBJECT_COLOR",
+    "PREVIEW_COLOR",
+    "PromptLayers",
+    "ellipse_outline",
+    "read_shapes",
+]
 
 OBJECT_COLOR = "#35d07f"
 BACKGROUND_COLOR = "#ff5c5c"
@@ -281,13 +287,14 @@ def read_shapes(
         if kind == "rectangle":
             box = np.concatenate([corners.min(0), corners.max(0)]).astype(np.float32)
         elif kind == "ellipse":
-            outlines.append(_ellipse(corners))
+            outlines.append(ellipse_outline(corners))
         elif kind == "polygon" and len(corners) >= 3:
             outlines.append(corners)
     return box, outlines
 
 
-def _ellipse(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+def ellipse_outline(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a polygon of the ellipse that four corners enclose."""
     centre = corners.mean(0)
     first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
     turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]

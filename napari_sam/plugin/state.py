@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary, ref
 if TYPE_CHECKING:
     from weakref import ReferenceType
 
-__all__ = ["HasViewer", "claim", "release", "unwrapped"]
+__all__ = ["HasViewer", "active_in", "claim", "release", "unwrapped"]
 
 
 class HasViewer(Protocol):
@@ -25,6 +25,12 @@ _ACTIVE: WeakKeyDictionary[Any, ReferenceType[HasViewer]] = WeakKeyDictionary()
 def unwrapped(viewer: Any) -> Any:
     """Return the viewer itself where napari gave a proxy to a plugin."""
     return getattr(viewer, "__wrapped__", viewer)
+
+
+def active_in(viewer: Any) -> Any:
+    """Return the annotator that works in a viewer, or None."""
+    held = _ACTIVE.get(unwrapped(viewer))
+    return None if held is None else held()
 
 
 def claim(viewer: Any, owner: HasViewer) -> None:

@@ -3,6 +3,7 @@ import contextlib
 import numpy as np
 import pytest
 from fake_predictor import FakePredictor
+from fake_search import FakeSearch
 
 from napari_sam.checkpoints.store import CheckpointStore
 
@@ -67,3 +68,50 @@ def settle(qtbot):
 @pytest.fixture
 def image():
     return np.linspace(0, 255, SHAPE[0] * SHAPE[1]).reshape(SHAPE).astype(np.uint8)
+
+
+@pytest.fixture
+def search():
+    return FakeSearch()
+
+
+@pytest.fixture
+def open_everything(qtbot, predictor, search, tmp_path):
+    """Return a function that opens "Segment everything" on a viewer."""
+    from napari_sam.plugin.widgets.everything import EverythingWidget
+
+    opened = []
+
+    def open_on(viewer, load=lambda source, device: predictor, ready=True):
+        widget = EverythingWidget(viewer, load=load, store=CheckpointStore(tmp_path))
+        widget.everything.runner.find = search
+        opened.append(widget)
+        widget.show()
+        if ready:
+            qtbot.waitUntil(lambda: widget.engine.predictor is not None, timeout=5000)
+            widget._show_state()
+        return widget
+
+    yield open_on
+    search.gate.set()
+    for widget in opened:
+        with contextlib.suppress(RuntimeError):  # it went with its window
+            if widget.annotate is not None:
+                widget.annotate.annotator.close()
+            widget.close()
+            widget.everything.close()
+            widget.deleteLater()
+
+
+@pytest.fixture
+def find(qtbot):
+    """Return a function that presses Find objects and waits for the end."""
+
+    def press(widget):
+        widget._show_state()
+        widget.find.click()
+        qtbot.waitUntil(lambda: not widget.everything.runner.is_working, timeout=5000)
+        qtbot.wait(1)
+        widget._show_state()
+
+    return press

@@ -35,7 +35,7 @@ def test_every_command_can_be_imported(manifest):
 
 
 def test_the_annotator_is_in_the_menus_and_takes_a_viewer(manifest):
-    (widget,) = manifest.contributions.widgets
+    widget = manifest.contributions.widgets[0]
     assert widget.display_name == "Annotate with SAM"
     for menu in ("napari/layers/annotate", "napari/layers/segment"):
         commands = [item.command for item in manifest.contributions.menus[menu]]

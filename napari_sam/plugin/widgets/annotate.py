@@ -24,9 +24,11 @@ from qtpy.QtWidgets import (
 
 from napari_sam.plugin.annotator import Annotator
 from napari_sam.plugin.engine import Engine, load_predictor
+from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import Facts, Hint, next_hint
 from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS
 from napari_sam.plugin.settings import read_settings
+from napari_sam.plugin.state import unwrapped
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
 from napari_sam.plugin.widgets.hint_line import HintLine
 from napari_sam.plugin.widgets.layer_choice import LayerChoice
@@ -74,6 +76,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         settings = read_settings()
+        # a proxy's layers are not the layers themselves, and `is` tells them apart
+        viewer = unwrapped(viewer)
         self.viewer = viewer
         self.engine = Engine(load, settings.planes_kept, self)
         self.annotator = Annotator(viewer, self.engine, self)
@@ -211,7 +215,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
     def _may_be_output(self, layer: Any) -> bool:
         layers = self.annotator.layers
         preview = None if layers is None else layers.preview
-        return isinstance(layer, Labels) and layer is not preview
+        is_own = layer is preview or is_found_layer(layer)
+        return isinstance(layer, Labels) and not is_own
 
     def _load_model(self) -> None:
         if self.model.is_here:
@@ -254,6 +259,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.model.show_device(self.engine.device)
         self.tools.show_tool(annotator.tool, annotator.positive)
         self.tools.setEnabled(annotator.plane is not None)
+        self.image.choose(annotator.image)
         self.output.choose(annotator.desks.output)
         self.hover.setChecked(annotator.hover)
         self._show_session(facts)

@@ -1,0 +1,177 @@
+"""One search for everything on a plane, away from the window, and what it found.
+
+The model is asked for more than the sieve lets through at first: down to a lower
+score, and with duplicates. So the thresholds can be moved both ways afterwards, and
+the masks that pass are those that a search with these thresholds would have found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.workflows.selection import MaskSelection, SelectionRule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.planes import Plane
+    from napari_sam.ops.types import IsCancelled, MaskRecord
+
+__all__ = ["Found", "Search", "find_objects", "resolve_mode", "search_plane"]
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What is looked for, and where.
+
+    Attributes
+    ----------
+    image
+        The image layer; not touched away from the window.
+    data
+        What the layer held, to notice when it holds something else.
+    plane
+        Where.
+    read
+        Reads the plane; fit for another thread.
+    shape
+        (H, W) of the plane.
+    contrast_limits
+        What is shown black and white.
+    mode
+        Of `napari_sam.workflows.segment.find_objects`.
+    options
+        Parameters of each of the modes "grid", "instances" and "refined", by name;
+        the thresholds among them are how far down is searched.
+    roi
+        (H, W) bool, or None for the whole plane.
+    exclude
+        (H, W) labels where nothing is looked for, or None.
+    """
+
+    image: Any
+    data: Any
+    plane: Plane
+    read: Callable[[], NDArray[Any]]
+    shape: tuple[int, int]
+    contrast_limits: tuple[float, float]
+    mode: str = "auto"
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    roi: NDArray[np.bool_] | None = None
+    exclude: NDArray[np.integer] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    search
+        What was looked for.
+    mode
+        How it was found in the end; never "auto".
+    model_name
+        By which model.
+    selection
+        The masks.
+    start
+        The rule with which sieving starts: the thresholds of
+        `napari_sam.segment`, or none where they would reject everything.
+    every
+        (N,) indices of the masks that pass without any threshold.
+    """
+
+    search: Search
+    mode: str
+    model_name: str
+    selection: MaskSelection
+    start: SelectionRule
+    every: NDArray[np.intp]
+
+    @property
+    def total(self) -> int:
+        """How many pass without any threshold."""
+        return len(self.every)
+
+
+def resolve_mode(mode: str, predictor: Any) -> str:
+    """Say what "auto" stands for with a model; before there is one, "instances".
+
+    As `napari_sam.workflows.segment.choose_mode`, but without loading torch.
+    """
+    if mode != "auto":
+        return mode
+    has_head = predictor is None or getattr(predictor, "has_dense_head", False)
+    return "instances" if has_head else "grid"
+
+
+def find_objects(
+    predictor: Any, image: Any, mode: str, options: Mapping[str, Any], **where: Any
+) -> Sequence[MaskRecord]:
+    """Call `napari_sam.workflows.segment.find_objects` with options by name."""
+    from napari_sam.workflows import segment
+
+    return segment.find_objects(
+        predictor, image, mode, **segment.read_settings(mode, options), **where
+    )
+
+
+def search_plane(
+    predictor: Any,
+    search: Search,
+    starts: Mapping[str, SelectionRule],
+    find: Callable[..., Sequence[MaskRecord]] = find_objects,
+    progress: Callable[[int, int], None] | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> Found:
+    """Search a plane.
+
+    Parameters
+    ----------
+    predictor
+        The model.
+    search
+        What and where.
+    starts
+        The rule to start with, by mode.
+    find
+        Finds the masks; see `find_objects`.
+    progress, is_cancelled
+        See `napari_sam.workflows.automatic.generate_masks`.
+    """
+    mode = resolve_mode(search.mode, predictor)
+    options = dict(search.options.get(mode, {}))
+    double = None
+    if mode == "grid" and not options.get("crop_n_layers"):
+        double = options.get("box_nms_thresh", 0.7)
+        options["box_nms_thresh"] = 1.0
+    records = find(
+        predictor,
+        search.read(),
+        mode,
+        options,
+        roi=search.roi,
+        exclude=search.exclude,
+        contrast_limits=search.contrast_limits,
+        progress=progress,
+        is_cancelled=is_cancelled,
+    )
+    selection = MaskSelection(
+        records,
+        search.shape,
+        order="area" if mode == "grid" else "score",
+        double=double,
+    )
+    start = starts.get(mode, SelectionRule())
+    kept = selection.keep(start)
+    if not len(kept):
+        start = SelectionRule()
+        kept = selection.keep(start)
+    selection.paint(kept)  # the masks are decoded here, away from the window
+    every = selection.keep(SelectionRule())
+    return Found(search, mode, predictor.name, selection, start, every)

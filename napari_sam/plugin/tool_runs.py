@@ -1,0 +1,123 @@
+"""One press of a tool's button: work away from the window, then a new layer."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_info, show_warning
+from qtpy.QtCore import QObject
+
+from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.engine import shared_predictor
+from napari_sam.plugin.search_runner import Clock
+from napari_sam.plugin.widgets.progress_line import ProgressLine
+from napari_sam.plugin.workers import LatestWins, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam.ops.types import IsCancelled
+
+__all__ = ["ToolJob", "ToolRun"]
+
+
+@dataclass(frozen=True, eq=False)
+class ToolJob:
+    """What a tool does once its button is pressed.
+
+    Attributes
+    ----------
+    title
+        What is going on, for the progress.
+    model, device
+        With which model.
+    work
+        Called away from the window with the predictor, and with `progress` and
+        `is_cancelled` by name.
+    finish
+        Called in the window with the result; adds the layer, and returns what the
+        user should read, "" for nothing.
+    """
+
+    title: str
+    model: str
+    device: str
+    work: Callable[..., Any]
+    finish: Callable[[Any], str]
+
+
+class ToolRun(QObject):  # type: ignore[misc]
+    """Runs the jobs of one magicgui widget, one at a time.
+
+    Parameters
+    ----------
+    gui
+        The widget; its button stands still while a job runs.
+    """
+
+    def __init__(self, gui: Any) -> None:
+        super().__init__(gui.native)
+        self._button = gui.call_button
+        self._clock = Clock()
+        self._job: ToolJob | None = None
+        self._predictor: Any = None
+        self.progress = ProgressLine()
+        gui.native.layout().addWidget(self.progress)
+        self._worker = LatestWins("napari-sam tool", self)
+        self._worker.done.connect(self._on_done)
+        self._worker.reported.connect(self._on_reported)
+        self.progress.cancelled.connect(self._worker.cancel)
+        gui.called.connect(self.start)
+        gui.native.destroyed.connect(self._worker.close)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a job runs."""
+        return self._job is not None
+
+    def start(self, job: ToolJob | None) -> None:
+        """Run a job; None where there is nothing to do."""
+        if job is None or self._job is not None:
+            return
+        self._job, self._clock = job, Clock()
+        self._button.enabled = False
+        self.progress.show_work(job.title)
+        self.progress.set_fraction(-1.0)
+        worker = self._worker
+
+        def work(is_cancelled: IsCancelled) -> Any:
+            def progress(done: int, total: int) -> None:
+                worker.report(job, (done, total))
+
+            predictor = shared_predictor(job.model, job.device)
+            result = job.work(predictor, progress=progress, is_cancelled=is_cancelled)
+            return predictor, result
+
+        worker.submit(job, work)
+
+    def _on_reported(self, job: ToolJob, steps: tuple[int, int]) -> None:
+        if job is not self._job:
+            return
+        done, total = steps
+        left = self._clock.left(done, total)
+        self.progress.set_fraction(done / total if total > 1 and done else -1.0)
+        text = f"{job.title}, {max(1, round(left))} s left" if left >= 0 else job.title
+        self.progress.show_work(text)
+
+    def _on_done(self, outcome: Outcome) -> None:
+        job, self._job = self._job, None
+        self._button.enabled = True
+        self.progress.hide()
+        if job is None or isinstance(outcome.error, Cancelled):
+            return
+        if outcome.error is not None:
+            text = str(outcome.error).strip() or type(outcome.error).__name__
+            show_warning(f"{text[0].upper()}{text[1:].rstrip('.')}.")
+            return
+        self._predictor, result = outcome.result  # kept for the next time
+        with suppress(RuntimeError):  # the window is gone
+            message = job.finish(result)
+            if message:
+                show_info(message)

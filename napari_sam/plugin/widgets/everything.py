@@ -1,0 +1,401 @@
+"""The dock widget "Segment everything"."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sam.plugin.engine import Engine, load_predictor
+from napari_sam.plugin.everything import Everything
+from napari_sam.plugin.everything_hints import EverythingFacts, next_step
+from napari_sam.plugin.found_layer import is_found_layer
+from napari_sam.plugin.hints import Hint
+from napari_sam.plugin.settings import read_settings
+from napari_sam.plugin.state import active_in, unwrapped
+from napari_sam.plugin.widgets.annotate import AnnotateWidget
+from napari_sam.plugin.widgets.hint_line import HintLine
+from napari_sam.plugin.widgets.layer_choice import LayerChoice
+from napari_sam.plugin.widgets.model_picker import ModelPicker, row_label
+from napari_sam.plugin.widgets.progress_line import ProgressLine
+from napari_sam.plugin.widgets.search_form import SearchForm
+from napari_sam.plugin.widgets.sieve_panel import SievePanel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari.viewer
+    from qtpy.QtGui import QHideEvent, QShowEvent
+
+    from napari_sam.checkpoints.store import CheckpointStore
+    from napari_sam.plugin.annotator import Annotator
+    from napari_sam.workflows.answers import Predicts
+
+__all__ = ["EverythingWidget"]
+
+_NEW_LAYER = "New labels layer"
+_BIG = (
+    "#{name}:enabled {{ background: #2d7ff9; color: white; font-weight: 700; "
+    "padding: 7px; border-radius: 4px; }} #{name} {{ padding: 7px; }}"
+)
+_ANNOTATOR = "Annotate with SAM"
+
+
+class EverythingWidget(QWidget):  # type: ignore[misc]
+    """Find everything, sieve it with sliders, keep what is right.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    load
+        Makes a predictor from a model's name or path and a device; called away
+        from the window.
+    store
+        Where checkpoints are kept.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        load: Callable[[str, str], Predicts] = load_predictor,
+        store: CheckpointStore | None = None,
+    ) -> None:
+        super().__init__()
+        settings = read_settings()
+        # a proxy's layers are not the layers themselves, and `is` tells them apart
+        viewer = unwrapped(viewer)
+        self.viewer = viewer
+        self._load, self._store = load, store
+        self.engine = Engine(load, settings.planes_kept, self)
+        self.everything = Everything(viewer, self.engine, self._open_annotator, self)
+        self.annotate: AnnotateWidget | None = None
+        self.hint = HintLine()
+        self.progress = ProgressLine()
+        self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
+        self.output = LayerChoice(viewer, self._may_be_output, _NEW_LAYER)
+        self.model = ModelPicker(store, settings.model, settings.device)
+        self.form = SearchForm(viewer, lambda: self.everything.image)
+        self.sieve = SievePanel()
+        self._make_controls()
+        self._lay_out()
+        self._connect()
+        self._notice = ""
+        self._notice_facts: EverythingFacts | None = None
+        self._started = False
+        self._view_timer = QTimer(self)
+        self._view_timer.setSingleShot(True)
+        self._view_timer.setInterval(0)
+        self._view_timer.timeout.connect(self._show_state)
+        self._orphan_timer = QTimer(self)
+        self._orphan_timer.setSingleShot(True)
+        self._orphan_timer.timeout.connect(self._stop_if_closed)
+        self.destroyed.connect(self.engine.close)
+        self.destroyed.connect(self.everything.runner.close)
+
+    # --- building -------------------------------------------------------------
+
+    def _make_controls(self) -> None:
+        self.find = QPushButton("Find objects")
+        self.find.setObjectName("samFind")
+        self.find.setStyleSheet(_BIG.format(name="samFind"))
+        self.keep = QPushButton("Keep objects")
+        self.keep.setObjectName("samKeepAll")
+        self.keep.setStyleSheet(_BIG.format(name="samKeepAll"))
+        for button in (self.find, self.keep):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.class_name = QComboBox()
+        self.class_name.setEditable(True)
+        self.class_name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.class_name.lineEdit().setPlaceholderText("none")
+        self.class_name.setToolTip("Class that the objects get; may be empty.")
+        self.overlap = QComboBox()
+        self.overlap.addItem("Keep what is there", "keep")
+        self.overlap.addItem("Overwrite", "overwrite")
+        self.overlap.setToolTip("Who gets a pixel that already belongs to an object.")
+        for combo in (self.class_name, self.overlap):
+            combo.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+
+    def _lay_out(self) -> None:
+        self._sieve_part = QWidget()
+        part = QVBoxLayout(self._sieve_part)
+        part.setContentsMargins(0, 0, 0, 0)
+        part.addWidget(_heading("2  Sieve out the wrong ones"))
+        part.addWidget(self.sieve)
+        part.addWidget(_heading("3  Keep the others"))
+        part.addLayout(
+            _form(
+                ("Save in", self.output),
+                ("Class", self.class_name),
+                ("Overlap", self.overlap),
+            )
+        )
+        part.addWidget(self.keep)
+        body = QWidget()
+        layout = QVBoxLayout(body)
+        layout.setSpacing(6)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(_form(("Image", self.image)))
+        layout.addWidget(self.model)
+        layout.addWidget(_heading("1  Find everything"))
+        layout.addWidget(self.form)
+        layout.addWidget(self.find)
+        layout.addWidget(self._sieve_part)
+        layout.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(body)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(6, 6, 6, 6)
+        outer.addWidget(self.hint)
+        outer.addWidget(self.progress)
+        outer.addWidget(scroll, 1)
+        self.setMinimumWidth(330)
+
+    def _connect(self) -> None:
+        everything = self.everything
+        self.image.chosen.connect(everything.set_image)
+        self.output.chosen.connect(self._on_output)
+        self.model.chosen.connect(self._load_model)
+        self.model.noticed.connect(self._on_notice)
+        self.form.changed.connect(self._on_form)
+        self.find.clicked.connect(self._on_find)
+        self.progress.cancelled.connect(everything.cancel)
+        self.sieve.ruled.connect(everything.set_rule)
+        self.class_name.currentTextChanged.connect(self._on_class)
+        self.class_name.lineEdit().returnPressed.connect(self.class_name.clearFocus)
+        self.overlap.activated.connect(self._on_overlap)
+        self.keep.clicked.connect(everything.keep)
+        self.hint.pressed.connect(everything.show_again)
+        everything.changed.connect(self._on_changed)
+        everything.noticed.connect(self._on_notice)
+        everything.arrived.connect(self._on_arrived)
+        everything.runner.progressed.connect(self._on_progress)
+
+    # --- coming and going -------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Start working, and load the model the first time."""
+        super().showEvent(event)
+        if event.spontaneous():
+            return
+        for choice in (self.image, self.output, self.form.region):
+            choice.start()
+        self._take_up_annotator()
+        self.everything.activate()
+        self.everything.set_image(self.image.layer)
+        self.everything.set_output(self.output.layer)
+        self._on_form()
+        if not self._started:
+            self._started = True
+            self._load_model()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Let go of events and of the preview; a search goes on behind a tab."""
+        super().hideEvent(event)
+        if event.spontaneous():
+            return
+        for choice in (self.image, self.output, self.form.region):
+            choice.stop()
+        self.everything.deactivate()
+        self._orphan_timer.start(0)
+
+    def _stop_if_closed(self) -> None:
+        """Stop a search if the dock was closed, and not only covered by another."""
+        if self.parentWidget() is None:
+            self.everything.cancel()
+
+    def _take_up_annotator(self) -> None:
+        """Choose what the annotator of the viewer works on."""
+        annotator = active_in(self.viewer)
+        if annotator is not None and not self._started:
+            self.image.choose(annotator.image)
+            self.output.choose(annotator.desks.output)
+
+    def _may_be_output(self, layer: Any) -> bool:
+        annotator = active_in(self.viewer)
+        layers = None if annotator is None else annotator.layers
+        preview = None if layers is None else layers.preview
+        is_own = layer is preview or is_found_layer(layer)
+        return isinstance(layer, Labels) and not is_own
+
+    def _load_model(self) -> None:
+        if self.model.is_here:
+            self.engine.load(self.model.source, self.model.device_name)
+        else:
+            self.engine.unload()
+
+    def _open_annotator(self) -> Annotator:
+        """Dock an annotator beside this widget, with the same model.
+
+        napari knows the annotator by its name in the plugin, and shows it again if it
+        was docked before; where the plugin is not registered, one is made here.
+        """
+        widget = self._registered_annotator() or self._own_annotator()
+        widget.model.choose(self.model.source)
+        shown = widget.parentWidget() or widget
+        shown.show()
+        shown.raise_()
+        widget.annotator.activate()
+        return widget.annotator
+
+    def _registered_annotator(self) -> AnnotateWidget | None:
+        window = getattr(self.viewer, "window", None)
+        if window is None or self._load is not load_predictor or self._store:
+            return None
+        widget: AnnotateWidget
+        try:
+            _, widget = window.add_plugin_dock_widget(
+                "napari-sam", _ANNOTATOR, tabify=True
+            )
+        except (KeyError, ValueError):
+            return None
+        return widget
+
+    def _own_annotator(self) -> AnnotateWidget:
+        window = getattr(self.viewer, "window", None)
+        if self.annotate is None:
+            self.annotate = AnnotateWidget(self.viewer, self._load, self._store)
+        if window is not None and self.annotate.parentWidget() is None:
+            window.add_dock_widget(
+                self.annotate, name=_ANNOTATOR, area="right", tabify=True
+            )
+        return self.annotate
+
+    # --- what the user does -------------------------------------------------------
+
+    def _on_form(self) -> None:
+        everything, form = self.everything, self.form
+        everything.mode, everything.where = form.mode_name, form.where_name
+        everything.set_region(form.region.layer)
+        everything.skip_labelled = form.skip_labelled.isChecked()
+        self._on_changed()
+
+    def _on_find(self) -> None:
+        self._on_form()
+        self.everything.options = self.form.options
+        self.everything.start()
+
+    def _on_output(self, layer: Any) -> None:
+        self.everything.set_output(layer)
+        annotator = active_in(self.viewer)
+        if annotator is not None and annotator.image is self.everything.image:
+            annotator.desks.set_output(layer)
+
+    def _on_class(self, text: str) -> None:
+        self.everything.class_name = text.strip()
+
+    def _on_overlap(self, index: int) -> None:
+        self.overlap.clearFocus()
+        self.everything.overlap = self.overlap.currentData()
+
+    # --- what is shown --------------------------------------------------------------
+
+    def _on_notice(self, text: str) -> None:
+        self._notice, self._notice_facts = text, None
+        self._on_changed()
+
+    def _on_changed(self) -> None:
+        self._view_timer.start()
+
+    def _on_progress(self, fraction: float, left: float) -> None:
+        self.progress.show_work(_progress_text(left))
+        self.progress.set_fraction(fraction)
+        self._on_changed()
+
+    def _on_arrived(self) -> None:
+        found = self.everything.found
+        if found is not None:
+            self.sieve.start(found.selection.area, found.start, found.mode == "grid")
+
+    def _show_state(self) -> None:
+        everything = self.everything
+        facts = everything.facts()
+        common = replace(facts.common, model_name=self.model.title)
+        facts = replace(facts, common=common)
+        self._show_hint(facts)
+        self._show_progress(facts)
+        self.model.show_device(self.engine.device)
+        self.form.show_mode(everything.found_mode)
+        self.output.choose(everything.output)
+        self.find.setEnabled(
+            not facts.working
+            and everything.plane is not None
+            and self.engine.predictor is not None
+            and not facts.common.output_problem
+            and not facts.region_problem
+        )
+        self._show_found(facts)
+
+    def _show_found(self, facts: EverythingFacts) -> None:
+        found = self.everything.found
+        self._sieve_part.setEnabled(bool(facts.found) and not facts.working)
+        passing = self.everything.passing
+        count = len(passing)
+        name = "object" if count == 1 else "objects"
+        self.keep.setText(f"Keep {count:,} {name}" if count else "Keep objects")
+        self.keep.setEnabled(bool(count) and facts.kept is None and not facts.working)
+        if found is not None:
+            scores = found.selection.iou
+            self.sieve.show_result(scores[found.every], scores[passing], found.total)
+
+    def _show_hint(self, facts: EverythingFacts) -> None:
+        if self._notice_facts is None:
+            self._notice_facts = facts
+        elif self._notice_facts != facts:
+            self._notice = ""
+        if self._notice:
+            self.hint.show_hint(Hint(self._notice, "problem"))
+            return
+        hidden = bool(facts.found) and not (facts.is_here and facts.is_shown)
+        again = hidden and not facts.working and _is_reachable(facts)
+        text = "Show again" if again else ""
+        self.hint.show_hint(next_step(facts), text)
+
+    def _show_progress(self, facts: EverythingFacts) -> None:
+        if facts.common.model_state == "loading":
+            self.progress.show_work("Loading the model", can_cancel=False)
+            self.progress.set_fraction(-1.0)
+        elif not facts.working:
+            self.progress.hide()
+
+
+def _is_reachable(facts: EverythingFacts) -> bool:
+    """Say whether what was found can be shown, as far as the view goes."""
+    return facts.common.has_image and facts.common.model_state != "failed"
+
+
+def _progress_text(left: float) -> str:
+    if left < 0:
+        return "Finding objects"
+    if left >= 90:
+        return f"Finding objects, {left / 60:.0f} min left"
+    return f"Finding objects, {max(1, round(left))} s left"
+
+
+def _form(*rows: tuple[str, QWidget]) -> QFormLayout:
+    form = QFormLayout()
+    form.setContentsMargins(0, 0, 0, 0)
+    for text, control in rows:
+        form.addRow(row_label(text), control)
+    return form
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setStyleSheet("font-weight: 700; padding-top: 4px;")
+    return label

@@ -1,0 +1,288 @@
+"""How and where to search: mode, region, parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Shapes
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_sam.plugin.layers import shape_of, spatial_metadata
+from napari_sam.plugin.search_options import MODES, OPTIONS
+from napari_sam.plugin.state import active_in
+from napari_sam.plugin.widgets.layer_choice import LayerChoice
+from napari_sam.plugin.widgets.model_picker import row_label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam.plugin.search_options import Option
+
+__all__ = ["OptionsForm", "SearchForm"]
+
+_WHERE = (
+    ("plane", "The whole plane"),
+    ("view", "What the window shows now"),
+    ("region", "A region that I draw"),
+)
+
+
+class OptionsForm(QWidget):  # type: ignore[misc]
+    """A box to type a number in for each parameter of a mode, in groups."""
+
+    def __init__(self, options: tuple[Option, ...]) -> None:
+        super().__init__()
+        self._options = options
+        self.boxes: dict[str, QSpinBox | QDoubleSpinBox] = {}
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(3)
+        group = ""
+        for option in sorted(options, key=lambda o: _group_rank(options, o)):
+            if option.group != group:
+                group = option.group
+                heading = QLabel(group)
+                heading.setStyleSheet("font-weight: 600; padding-top: 3px;")
+                form.addRow(heading)
+            box = _number_box(option)
+            label = QLabel(option.text)
+            label.setToolTip(box.toolTip())
+            form.addRow(label, box)
+            self.boxes[option.name] = box
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What is set, by the names of the configuration."""
+        values: dict[str, Any] = {}
+        for option in self._options:
+            value = self.boxes[option.name].value()
+            if option.nothing and value == option.low:
+                continue
+            if value == round(option.default, 4):
+                value = option.default
+            values[option.name] = int(value) if option.is_whole else float(value)
+        return values
+
+    def reset(self) -> None:
+        """Set the defaults."""
+        for option in self._options:
+            self.boxes[option.name].setValue(option.default)
+
+
+def _group_rank(options: tuple[Option, ...], option: Option) -> int:
+    return [other.group for other in options].index(option.group)
+
+
+def _number_box(option: Option) -> QSpinBox | QDoubleSpinBox:
+    box = QSpinBox() if option.is_whole else QDoubleSpinBox()
+    number = int if option.is_whole else float
+    if isinstance(box, QDoubleSpinBox):
+        box.setDecimals(2 if round(option.default, 2) == option.default else 4)
+    box.setRange(number(option.low), number(option.high))
+    box.setSingleStep(number(option.step))
+    box.setValue(number(option.default))
+    box.setSpecialValueText(option.nothing)
+    box.setToolTip(f"{option.tip}\n({option.name})")
+    box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+    box.editingFinished.connect(box.clearFocus)
+    return box
+
+
+class SearchForm(QWidget):  # type: ignore[misc]
+    """Mode, where, and the parameters, which are folded away.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    image
+        Returns the image layer that is chosen, or None.
+    """
+
+    changed = Signal()
+    """Something is set otherwise."""
+
+    def __init__(self, viewer: Any, image: Callable[[], Any]) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._image = image
+        self.mode = QComboBox()
+        for name, text in MODES:
+            self.mode.addItem(text, name)
+        self.mode.setToolTip(
+            "Instances: every cell or nucleus at once, in seconds. Refined: the same, "
+            "each one outlined anew, slower. Both need a model that was trained for "
+            "it, such as the bundled one. Grid of points: any model is asked about "
+            "each point of a grid; finds objects of any kind and size, slowest."
+        )
+        self.where = QComboBox()
+        for name, text in _WHERE:
+            self.where.addItem(text, name)
+        self.where.setToolTip("Where objects are looked for.")
+        self.region = LayerChoice(viewer, self._may_be_region, "New region")
+        self.draw = QPushButton("Draw")
+        self.draw.setToolTip("Drag a rectangle over the region to search.")
+        self.draw.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.skip_labelled = QCheckBox("Skip what is labelled already")
+        self.skip_labelled.setToolTip(
+            "Nothing is looked for on the labels of the layer in “Save in”."
+        )
+        self.skip_labelled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.forms = {name: OptionsForm(options) for name, options in OPTIONS.items()}
+        self._lay_out()
+        for combo in (self.mode, self.where):
+            combo.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+            combo.setMinimumContentsLength(6)
+            combo.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            combo.activated.connect(self._on_chosen)
+        self.region.chosen.connect(self._on_changed)
+        self.skip_labelled.toggled.connect(self._on_changed)
+        self.draw.clicked.connect(self._on_draw)
+        self.reset.clicked.connect(self._on_reset)
+        self._show_region()
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.region, 1)
+        row.addWidget(self.draw)
+        self._region_row = QWidget()
+        self._region_row.setLayout(row)
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow(row_label("Mode"), self.mode)
+        form.addRow(row_label("Where"), self.where)
+        self._region_label = row_label("")
+        form.addRow(self._region_label, self._region_row)
+        self.pages = _Pages()
+        for page in self.forms.values():
+            self.pages.addWidget(page)
+        self.reset = QPushButton("Defaults")
+        self.reset.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.skip_labelled)
+        column.addWidget(self.pages)
+        column.addWidget(self.reset)
+        self.more = QCollapsible("More")
+        self.more.setContent(inner)
+        self.more.collapse(animate=False)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self.more)
+
+    # --- what is set --------------------------------------------------------------
+
+    @property
+    def mode_name(self) -> str:
+        """The mode that is chosen."""
+        return str(self.mode.currentData())
+
+    @property
+    def where_name(self) -> str:
+        """Where to search: "plane", "view" or "region"."""
+        return str(self.where.currentData())
+
+    @property
+    def options(self) -> dict[str, dict[str, Any]]:
+        """The parameters of each mode."""
+        return {name: form.values for name, form in self.forms.items()}
+
+    def show_mode(self, mode: str) -> None:
+        """Show the parameters of a mode that is not "auto"."""
+        self.pages.setCurrentWidget(self.forms[mode])
+
+    def choose(self, mode: str | None = None, where: str | None = None) -> None:
+        """Choose a mode or where to search, as a user does."""
+        for combo, name in ((self.mode, mode), (self.where, where)):
+            if name is not None:
+                combo.setCurrentIndex(combo.findData(name))
+        self._on_chosen()
+
+    # --- regions ------------------------------------------------------------------
+
+    def _may_be_region(self, layer: Any) -> bool:
+        annotator = active_in(self._viewer)
+        layers = None if annotator is None else annotator.layers
+        own = None if layers is None else layers.boxes
+        return isinstance(layer, Shapes) and layer is not own
+
+    def _show_region(self) -> None:
+        is_drawn = self.where_name == "region"
+        self._region_row.setVisible(is_drawn)
+        self._region_label.setVisible(is_drawn)
+
+    def draw_on(self, layer: Any) -> None:
+        """Let the user draw rectangles on a Shapes layer."""
+        self.region.choose(layer)
+        self._viewer.layers.selection.active = layer
+        layer.mode = "add_rectangle"
+
+    def _on_draw(self) -> None:
+        layer, image = self.region.layer, self._image()
+        if layer is None and image is not None:
+            layer = Shapes(
+                name="SAM region",
+                ndim=image.ndim,
+                edge_color="#ffd23f",
+                face_color="transparent",
+                edge_width=max(1.0, max(shape_of(image)[-2:]) / 250),
+                **spatial_metadata(image),
+            )
+            self._viewer.add_layer(layer)
+        if layer is not None:
+            self.draw_on(layer)
+        self.changed.emit()
+
+    def _on_chosen(self, index: int = 0) -> None:
+        self.mode.clearFocus()
+        self.where.clearFocus()
+        self._show_region()
+        self.changed.emit()
+
+    def _on_changed(self, value: object = None) -> None:
+        self.changed.emit()
+
+    def _on_reset(self) -> None:
+        for form in self.forms.values():
+            form.reset()
+
+
+class _Pages(QStackedWidget):  # type: ignore[misc]
+    """Pages of which only the one that is shown takes room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.currentChanged.connect(self._fit)
+
+    def addWidget(self, page: QWidget) -> int:
+        """Add a page."""
+        index = int(super().addWidget(page))
+        self._fit(self.currentIndex())
+        return index
+
+    def _fit(self, current: int) -> None:
+        policy = QSizePolicy.Policy
+        for index in range(self.count()):
+            vertical = policy.Preferred if index == current else policy.Ignored
+            self.widget(index).setSizePolicy(policy.Preferred, vertical)
+        self.adjustSize()

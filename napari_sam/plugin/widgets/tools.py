@@ -1,0 +1,340 @@
+"""The small tools: boxes and points to objects, object proposals, edges.
+
+Each is a magicgui factory. Its function runs in the window, reads what the user chose
+and returns the work to do; `napari_sam.plugin.tool_runs` does it elsewhere.
+"""
+
+# magicgui reads annotations by itself: no "from __future__ import annotations" here
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from magicgui import magic_factory
+from napari.layers import Image, Labels, Shapes
+from napari.utils.notifications import show_warning
+
+from napari_sam.checkpoints.registry import REGISTRY
+from napari_sam.checkpoints.store import CheckpointStore
+from napari_sam.plugin.layers import spatial_metadata
+from napari_sam.plugin.plane_source import PlaneSource, shown_plane
+from napari_sam.plugin.regions import boxes_on_plane, points_on_plane
+from napari_sam.plugin.settings import read_settings
+from napari_sam.plugin.state import unwrapped
+from napari_sam.plugin.tool_runs import ToolJob, ToolRun
+
+if TYPE_CHECKING:
+    import napari.layers
+    import napari.viewer
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.types import MaskRecord
+
+__all__ = ["boxes_to_objects", "edges", "object_proposals", "points_to_objects"]
+
+_COUNT_TIP = "How many objects are proposed at the most, the best first."
+_GRID_TIP = (
+    "The model is asked about a grid of so many rows and columns of points; more find "
+    "smaller objects and take longer."
+)
+
+
+def _models(_: object = None) -> list[str]:
+    """Return the models that are on this computer."""
+    store = CheckpointStore()
+    return [
+        name
+        for name, spec in REGISTRY.items()
+        if spec.bundled or store.is_available(spec)
+    ]
+
+
+def _start_model() -> str:
+    """Return the model that is chosen at first."""
+    model = read_settings().model
+    return model if model in _models() else _models()[0]
+
+
+def _attach(gui: Any) -> None:
+    """Give a widget what runs its jobs."""
+    gui.model.value = _start_model()
+    ToolRun(gui)
+
+
+_MODEL = {"choices": _models, "tooltip": "The model that is asked."}
+
+
+def _labels_job(
+    viewer: Any, source: PlaneSource, model: str, title: str, work: Any, what: str
+) -> ToolJob:
+    """Return a job whose labels become a layer."""
+
+    def finish(labels: "NDArray[np.int32]") -> str:
+        present = np.unique(labels)
+        present = present[present > 0]
+        if not len(present):
+            return f"No object was found in the {what}."
+        layer = Labels(
+            source.full(labels),
+            name=f"{source.image.name} objects",
+            features=pd.DataFrame({"index": present, what: present - 1}),
+            **spatial_metadata(source.image),
+        )
+        viewer.add_layer(layer)
+        return f"{len(present)} objects from {what}."
+
+    return ToolJob(title, model, read_settings().device, work, finish)
+
+
+@magic_factory(  # type: ignore[untyped-decorator]
+    call_button="Make objects",
+    widget_init=_attach,
+    model=_MODEL,
+    refine={"tooltip": "Show the model its first outline once again, with the box."},
+)
+def boxes_to_objects(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    boxes: "napari.layers.Shapes",
+    model: str = "cells",
+    refine: bool = True,
+) -> Any:
+    """Outline the object in each rectangle on the displayed plane.
+
+    Parameters
+    ----------
+    image
+        The image; its displayed plane counts.
+    boxes
+        A Shapes layer with a rectangle around each object, from any detector or drawn
+        by hand.
+    model
+        The model that is asked.
+    refine
+        Show the model its first outline once again, with the box.
+    """
+    viewer = unwrapped(viewer)
+    source = shown_plane(viewer, image)
+    if source is None:
+        return None
+    if boxes is None:
+        show_warning("Draw rectangles around objects in a Shapes layer first.")
+        return None
+    found = boxes_on_plane(boxes, viewer, image, source.plane)
+    if not len(found):
+        show_warning(f"“{boxes.name}” has no rectangle on this plane of the image.")
+        return None
+
+    def work(predictor: Any, **steps: Any) -> Any:
+        from napari_sam.workflows.prompted import segment_boxes
+
+        limits = source.contrast_limits
+        return segment_boxes(
+            predictor,
+            source.read(),
+            found,
+            refine=refine,
+            contrast_limits=limits,
+            **steps,
+        )
+
+    title = f"Outlining {len(found)} boxes"
+    return _labels_job(viewer, source, model, title, work, "boxes")
+
+
+@magic_factory(  # type: ignore[untyped-decorator]
+    call_button="Make objects",
+    widget_init=_attach,
+    model=_MODEL,
+    refine={"tooltip": "Show the model its first outline once again, with the point."},
+)
+def points_to_objects(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    points: "napari.layers.Points",
+    model: str = "cells",
+    refine: bool = True,
+) -> Any:
+    """Outline the object at each point on the displayed plane.
+
+    Parameters
+    ----------
+    image
+        The image; its displayed plane counts.
+    points
+        A Points layer with a point on each object, from any detector or set by hand.
+    model
+        The model that is asked.
+    refine
+        Show the model its first outline once again, with the point.
+    """
+    viewer = unwrapped(viewer)
+    source = shown_plane(viewer, image)
+    if source is None:
+        return None
+    if points is None:
+        show_warning("Set a point on each object in a Points layer first.")
+        return None
+    found = points_on_plane(points, viewer, image, source.plane)
+    if not len(found):
+        show_warning(f"“{points.name}” has no point on this plane of the image.")
+        return None
+
+    def work(predictor: Any, **steps: Any) -> Any:
+        from napari_sam.workflows.prompted import segment_points
+
+        limits = source.contrast_limits
+        return segment_points(
+            predictor,
+            source.read(),
+            found,
+            refine=refine,
+            contrast_limits=limits,
+            **steps,
+        )
+
+    title = f"Outlining {len(found)} points"
+    return _labels_job(viewer, source, model, title, work, "points")
+
+
+@magic_factory(  # type: ignore[untyped-decorator]
+    call_button="Propose objects",
+    widget_init=_attach,
+    model=_MODEL,
+    count={"min": 1, "max": 1000, "tooltip": _COUNT_TIP},
+    points_per_side={"min": 1, "max": 128, "tooltip": _GRID_TIP},
+)
+def object_proposals(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    model: str = "cells",
+    count: int = 100,
+    points_per_side: int = 32,
+) -> Any:
+    """Draw boxes around whatever may be an object, the most likely ones first.
+
+    Parameters
+    ----------
+    image
+        The image; its displayed plane counts.
+    model
+        The model that is asked.
+    count
+        How many objects are proposed at the most, the best first.
+    points_per_side
+        The model is asked about a grid of so many rows and columns of points; the
+        SAM paper takes 64.
+    """
+    viewer = unwrapped(viewer)
+    source = shown_plane(viewer, image)
+    if source is None:
+        return None
+
+    def work(predictor: Any, **steps: Any) -> Any:
+        from napari_sam.workflows.proposals import PROPOSALS, propose
+
+        config = PROPOSALS.model_copy(update={"points_per_side": points_per_side})
+        return propose(
+            predictor,
+            source.read(),
+            count,
+            config=config,
+            contrast_limits=source.contrast_limits,
+            **steps,
+        )
+
+    def finish(records: "list[MaskRecord]") -> str:
+        if not records:
+            return "Nothing was found that may be an object."
+        viewer.add_layer(_proposal_layer(source, records))
+        return f"{len(records)} proposals."
+
+    device = read_settings().device
+    return ToolJob("Proposing objects", model, device, work, finish)
+
+
+def _proposal_layer(source: PlaneSource, records: "list[MaskRecord]") -> Shapes:
+    """Return rectangles around masks, coloured by their rank's score."""
+    boxes = np.array([record.bbox for record in records], float) - 0.5
+    corners = boxes[:, [[0, 1], [0, 3], [2, 3], [2, 1]]]
+    iou = np.array([record.predicted_iou for record in records])
+    stability = np.array([record.stability_score for record in records])
+    features = pd.DataFrame(
+        {
+            "rank": np.arange(1, len(records) + 1),
+            "score": (iou + stability) / 2,
+            "predicted_iou": iou,
+            "stability_score": stability,
+            "area": [record.area for record in records],
+        }
+    )
+    return Shapes(
+        [source.plane.locate(four) for four in corners],
+        shape_type="rectangle",
+        name=f"{source.image.name} proposals",
+        features=features,
+        edge_color="score",
+        edge_colormap="viridis",
+        face_color="transparent",
+        edge_width=max(1.0, max(source.shape) / 400),
+        **spatial_metadata(source.image),
+    )
+
+
+@magic_factory(  # type: ignore[untyped-decorator]
+    call_button="Draw edges",
+    widget_init=_attach,
+    model=_MODEL,
+    points_per_side={"min": 1, "max": 128, "tooltip": _GRID_TIP},
+    thin={"tooltip": "Thin the edges to lines."},
+)
+def edges(
+    viewer: "napari.viewer.Viewer",
+    image: "napari.layers.Image",
+    model: str = "cells",
+    points_per_side: int = 16,
+    thin: bool = True,
+) -> Any:
+    """Draw where objects of any kind and size end, as an image from 0 to 1.
+
+    Parameters
+    ----------
+    image
+        The image; its displayed plane counts.
+    model
+        The model that is asked.
+    points_per_side
+        The model is asked about a grid of so many rows and columns of points.
+    thin
+        Thin the edges to lines.
+    """
+    viewer = unwrapped(viewer)
+    source = shown_plane(viewer, image)
+    if source is None:
+        return None
+
+    def work(predictor: Any, **steps: Any) -> Any:
+        from napari_sam.workflows.edges import detect_edges
+
+        return detect_edges(
+            predictor,
+            source.read(),
+            points_per_side=points_per_side,
+            thin=thin,
+            contrast_limits=source.contrast_limits,
+            **steps,
+        )
+
+    def finish(strength: "NDArray[np.float32]") -> str:
+        layer = Image(
+            source.thick(strength),
+            name=f"{source.image.name} edges",
+            contrast_limits=(0, 1),
+            colormap="magma",
+            blending="additive",
+            **source.place,
+        )
+        viewer.add_layer(layer)
+        return "" if strength.any() else "No edge was found."
+
+    return ToolJob("Drawing edges", model, read_settings().device, work, finish)
