@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_sam.inference.predictor import Predictor, load_model
+from napari_sam.inference.predictor import load_model
 from napari_sam.ops.painting import check_paint_order, records_to_labels
 from napari_sam.ops.types import ImageEmbedding
 from napari_sam.workflows.automatic import AutomaticConfig, generate_masks
@@ -15,11 +16,11 @@ from napari_sam.workflows.refinement import RefineConfig, refine_instances
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
     from pydantic import BaseModel
 
+    from napari_sam.inference.predictor import Predictor
     from napari_sam.ops.painting import PaintOrder
     from napari_sam.ops.types import IsCancelled, MaskRecord
     from napari_sam.workflows.steps import Progress
@@ -30,6 +31,7 @@ __all__ = [
     "choose_mode",
     "default_order",
     "find_objects",
+    "grid_defaults",
     "read_settings",
     "segment",
 ]
@@ -46,6 +48,10 @@ _CONFIGS: Mapping[str, type[BaseModel]] = {
     "refine": RefineConfig,
 }
 """The configurations, by the arguments of `find_objects` that take them."""
+
+_CAUTIOUS = AutomaticConfig(
+    pred_iou_thresh=0.65, stability_score_thresh=0.85, box_nms_thresh=0.5
+)
 
 _USED_BY: Mapping[str, tuple[Mode, ...]] = {
     "grid": ("auto", "grid"),
@@ -74,6 +80,16 @@ def choose_mode(mode: str, sam: Predictor) -> Mode:
             f"{sam.name} has none; use mode 'grid'"
         )
     return "instances" if mode == "instances" else "refined"
+
+
+def grid_defaults(sam: Predictor) -> AutomaticConfig:
+    """Parameters of mode "grid" for a model.
+
+    Those of Meta's generator suit Meta's models. A model with a dense head was trained
+    as the bundled one, which judges its masks more cautiously and draws softer edges:
+    with Meta's thresholds hardly a mask would be left.
+    """
+    return _CAUTIOUS if sam.has_dense_head else AutomaticConfig()
 
 
 def default_order(mode: str) -> PaintOrder:
@@ -153,7 +169,8 @@ def find_objects(
     mode
         See `segment`.
     grid, instances, refine
-        Parameters of mode "grid"; of "instances" and "refined"; of "refined".
+        Parameters of mode "grid"; of "instances" and "refined"; of "refined". What is
+        not set in `grid` is as in `grid_defaults`.
     roi
         (H, W) bool: only there are objects looked for.
     exclude
@@ -175,10 +192,14 @@ def find_objects(
     """
     mode = choose_mode(mode, sam)
     if mode == "grid":
+        config = grid_defaults(sam)
+        if grid is not None:
+            given = {name: getattr(grid, name) for name in grid.model_fields_set}
+            config = config.model_copy(update=given)
         return generate_masks(
             sam,
             image_or_embedding,
-            grid or AutomaticConfig(),
+            config,
             roi=roi,
             exclude=exclude,
             contrast_limits=contrast_limits,
@@ -270,7 +291,7 @@ def segment(
         raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
     if order is not None:
         check_paint_order(order)
-    sam = model if isinstance(model, Predictor) else load_model(model)
+    sam = load_model(model) if isinstance(model, (str, Path)) else model
     if order is None:
         order = default_order(choose_mode(mode, sam))
     if isinstance(image, ImageEmbedding):

@@ -31,8 +31,8 @@ SMALL = 25.0
 WANTED = 36.0
 """Frame pixels across that tiles aim at."""
 
-_TINY = 12.0
-"""Frame pixels across below which a size is guessed more than measured."""
+_GUESSED, _UNSEEN = 16.0, 12.0
+"""Frame pixels across below which objects are measured too large, or missed."""
 
 _SHRUNK = 0.9
 """Images that the frame shrinks by less than this gain little from tiles."""
@@ -107,7 +107,7 @@ class Views:
         ----------
         areas
             (N,) of the objects as seen as a whole, in pixels. Where there is none, or
-            less than can be measured, the image's own pixels are the guess.
+            they are too small to be measured, no less than the image's own pixels.
         small, wanted
             Frame pixels across; see `SMALL` and `WANTED`.
         """
@@ -118,9 +118,10 @@ class Views:
         middle = float(np.median(sizes)) if sizes.size else 0.0
         if middle >= small:
             return None
-        if middle < _TINY:
+        if not sizes.size:
             return 1.0 if small > 0 else None
-        return min(whole * wanted / middle, _CLOSEST)
+        scale = min(whole * wanted / max(middle, _UNSEEN), _CLOSEST)
+        return max(scale, 1.0) if middle < _GUESSED else scale
 
     def lay(self, scale: float) -> list[Box]:
         """Lay tiles that show the plane at `scale` frame pixels per pixel.

@@ -12,7 +12,13 @@ from napari_sam.io.samples import load_sample
 from napari_sam.workflows.automatic import AutomaticConfig
 from napari_sam.workflows.instances import InstanceConfig, find_instances
 from napari_sam.workflows.refinement import RefineConfig, refine_instances
-from napari_sam.workflows.segment import MODES, choose_mode, read_settings, segment
+from napari_sam.workflows.segment import (
+    MODES,
+    choose_mode,
+    grid_defaults,
+    read_settings,
+    segment,
+)
 
 DISCS = grid_of_discs(120, 40, 8).astype(np.uint8)
 EXACT = InstanceConfig(smoothing=0, min_area=5)
@@ -129,6 +135,25 @@ def test_grid_mode_labels_what_passes_and_nothing_where_nothing_does():
     assert np.unique(labels).tolist() == list(range(labels.max() + 1))
     strict = AutomaticConfig(points_per_side=2, pred_iou_thresh=99)
     assert not segment(image, tiny_predictor(), grid=strict).any()
+
+
+def test_the_grid_has_thresholds_that_suit_the_model(monkeypatch):
+    assert grid_defaults(tiny_predictor()) == AutomaticConfig()
+    seen = []
+
+    def generate(sam, image, config, **options):
+        seen.append(config)
+        return []
+
+    monkeypatch.setattr("napari_sam.workflows.segment.generate_masks", generate)
+    given = AutomaticConfig(points_per_side=8, box_nms_thresh=0.7)
+    assert not segment(DISCS, IdealPredictor(), "grid", grid=given).any()
+    assert not segment(DISCS, IdealPredictor(), "grid").any()
+    own = grid_defaults(IdealPredictor())
+    assert own.pred_iou_thresh < AutomaticConfig().pred_iou_thresh
+    assert seen[1] == own
+    assert (seen[0].points_per_side, seen[0].box_nms_thresh) == (8, 0.7)
+    assert seen[0].pred_iou_thresh == own.pred_iou_thresh
 
 
 @pytest.mark.parametrize(
