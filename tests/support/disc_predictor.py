@@ -16,7 +16,7 @@ __all__ = ["DiscPredictor"]
 class DiscPredictor:
     """Its logits are those of soft discs; a radius of 0 or less is an empty mask.
 
-    The first point's masks are the best; within a point the scores are `scores`.
+    The three masks of every point have the predicted IoU of `scores`.
     """
 
     name = "discs"
@@ -57,15 +57,11 @@ class DiscPredictor:
                 for k, score in enumerate(self.scores)
                 if least_score is None or score > least_score
             ]
-            logits = np.stack(
-                [
-                    (self.radii[k] * geometry.scale[0] - distance) * self.steepness
-                    for k in keep
-                ]
-            ).astype(np.float32)
+            radii = np.array([self.radii[k] for k in keep]) * geometry.scale[0]
+            logits = (radii[:, None, None] - distance) * self.steepness
             yield Survivors(
                 np.full(len(keep), index),
                 np.array(keep),
                 np.array([self.scores[k] for k in keep], np.float32),
-                torch.from_numpy(logits),
+                torch.from_numpy(logits.astype(np.float32)),
             )
