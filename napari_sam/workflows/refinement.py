@@ -41,10 +41,10 @@ class RefineConfig(BaseModel):
         True, description="prompt with the deepest point beside the box"
     )
     pred_iou_thresh: float = Field(
-        0.65, description="least predicted IoU of an answer that counts"
+        0.75, description="least predicted IoU of an answer that counts"
     )
     agreement_thresh: float = Field(
-        0.7, ge=0, le=1, description="least IoU of the answer and the instance"
+        0.8, ge=0, le=1, description="least IoU of the answer and the instance"
     )
 
 

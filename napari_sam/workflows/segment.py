@@ -176,7 +176,8 @@ def find_objects(
     exclude
         (H, W) labels: objects that lie mostly where these are not 0 are left out.
     contrast_limits, progress, is_cancelled
-        See `generate_masks` and `find_instances`.
+        See `generate_masks` and `find_instances`. In mode "refined" the progress of
+        the refinement follows that of the search, from 0 again.
 
     Returns
     -------

@@ -72,7 +72,8 @@ def test_dense_maps_have_the_size_of_the_image(cells):
 
 def test_refined_masks_replace_those_that_they_agree_with():
     found = find_instances(Careless(), DISCS, EXACT)
-    records = refine_instances(Careless(), DISCS, found)
+    lenient = RefineConfig(agreement_thresh=0.7)
+    records = refine_instances(Careless(), DISCS, found, lenient)
     assert [r.area > old for r, old in zip(records, found.areas, strict=True)] == (
         [True] * 9
     )
@@ -83,9 +84,9 @@ def test_refined_masks_replace_those_that_they_agree_with():
 @pytest.mark.parametrize(
     ("sam", "config"),
     [
-        (Careless(score=0.3), RefineConfig()),
+        (Careless(score=0.3), RefineConfig(agreement_thresh=0)),
         (Careless(), RefineConfig(agreement_thresh=0.95)),
-        (Careless(), RefineConfig(pred_iou_thresh=0.95)),
+        (Careless(), RefineConfig(agreement_thresh=0, pred_iou_thresh=0.95)),
     ],
 )
 def test_an_instance_stays_where_the_answer_is_doubtful(sam, config):
