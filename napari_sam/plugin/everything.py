@@ -363,7 +363,9 @@ class Everything(QObject):  # type: ignore[misc]
             self.preview.take_down()
             return
         labels = found.selection.paint(self.passing)
-        self.preview.show(found.search.image, found.search.plane, labels)
+        search = found.search
+        highest = len(found.selection)
+        self.preview.show(search.image, search.plane, labels, highest)
 
     def show_again(self) -> None:
         """Show what was found: the preview, and the plane that it is of."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Labels
 
 from napari_sam.plugin.layers import shape_of, shifted_translate, spatial_metadata
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_sam.ops.planes import Plane
@@ -49,7 +49,9 @@ class FoundLayer:
         """Whether the layer is in the viewer."""
         return self.layer is not None and self.layer in self._viewer.layers
 
-    def show(self, image: Any, plane: Plane, labels: NDArray[np.int32]) -> None:
+    def show(
+        self, image: Any, plane: Plane, labels: NDArray[np.int32], highest: int
+    ) -> None:
         """Show (H, W) labels on a plane of an image.
 
         Parameters
@@ -59,15 +61,22 @@ class FoundLayer:
         plane
             The plane of it.
         labels
-            What to show; not changed afterwards.
+            What to show.
+        highest
+            The highest label that this preview will ever hold.
         """
         shape = tuple(
             size if index is None else 1
             for index, size in zip(plane.index, shape_of(image), strict=True)
         )
         data = labels.reshape(shape)
-        if self.is_shown and image is self._image and plane == self._plane:
-            self.layer.data = data
+        if highest <= np.iinfo(np.uint16).max:
+            data = data.astype(np.uint16)  # napari draws it without a detour
+        same = image is self._image and plane == self._plane
+        if self.is_shown and same and data.dtype == self.layer.data.dtype:
+            # Setting the data costs several times as much: extents, dims, history.
+            self.layer.data[...] = data
+            self.layer.refresh(extent=False, highlight=False, thumbnail=False)
             return
         self.take_down()
         self._image, self._plane = image, plane

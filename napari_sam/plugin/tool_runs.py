@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info, show_warning
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QLabel
 
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.engine import shared_predictor
@@ -55,16 +56,22 @@ class ToolRun(QObject):  # type: ignore[misc]
     ----------
     gui
         The widget; its button stands still while a job runs.
+    text
+        What the user reads at the top of it.
     """
 
-    def __init__(self, gui: Any) -> None:
+    def __init__(self, gui: Any, text: str) -> None:
         super().__init__(gui.native)
         self._button = gui.call_button
         self._clock = Clock()
         self._job: ToolJob | None = None
         self._predictor: Any = None
         self.progress = ProgressLine()
-        gui.native.layout().addWidget(self.progress)
+        label = QLabel(text)
+        label.setWordWrap(True)
+        layout = gui.native.layout()
+        layout.insertWidget(0, label)
+        layout.addWidget(self.progress)
         self._worker = LatestWins("napari-sam tool", self)
         self._worker.done.connect(self._on_done)
         self._worker.reported.connect(self._on_reported)
@@ -82,7 +89,8 @@ class ToolRun(QObject):  # type: ignore[misc]
         if job is None or self._job is not None:
             return
         self._job, self._clock = job, Clock()
-        self._button.enabled = False
+        # magicgui enables the button by itself once the call is done
+        QTimer.singleShot(0, self._show_button)
         self.progress.show_work(job.title)
         self.progress.set_fraction(-1.0)
         worker = self._worker
@@ -97,6 +105,10 @@ class ToolRun(QObject):  # type: ignore[misc]
 
         worker.submit(job, work)
 
+    def _show_button(self) -> None:
+        with suppress(RuntimeError):  # the window is gone
+            self._button.enabled = self._job is None
+
     def _on_reported(self, job: ToolJob, steps: tuple[int, int]) -> None:
         if job is not self._job:
             return
@@ -108,7 +120,7 @@ class ToolRun(QObject):  # type: ignore[misc]
 
     def _on_done(self, outcome: Outcome) -> None:
         job, self._job = self._job, None
-        self._button.enabled = True
+        self._show_button()
         self.progress.hide()
         if job is None or isinstance(outcome.error, Cancelled):
             return

@@ -146,7 +146,7 @@ class LatestWins(QObject):  # type: ignore[misc]
 
     def report(self, token: Any, value: Any) -> None:
         """Tell the window how far a task is; called from within the task."""
-        self._emit(self.reported, token, value)
+        self._emit("reported", token, value)
 
     def _loop(self) -> None:
         while True:
@@ -163,7 +163,7 @@ class LatestWins(QObject):  # type: ignore[misc]
             with self._condition:
                 self._last = outcome
                 self._condition.notify_all()
-            self._emit(self.done, outcome)
+            self._emit("done", outcome)
 
     def _do(self, task: _Task) -> Outcome:
         try:
@@ -173,7 +173,7 @@ class LatestWins(QObject):  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 - a task's error is the window's to show
             return Outcome(task.token, error=error)
 
-    def _emit(self, signal: Any, *values: Any) -> None:
+    def _emit(self, signal: str, *values: Any) -> None:
         if not self._closed:
             with contextlib.suppress(RuntimeError):  # the window is gone
-                signal.emit(*values)
+                getattr(self, signal).emit(*values)

@@ -24,6 +24,8 @@ from napari_sam.plugin.state import unwrapped
 from napari_sam.plugin.tool_runs import ToolJob, ToolRun
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari.layers
     import napari.viewer
     from numpy.typing import NDArray
@@ -33,10 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["boxes_to_objects", "edges", "object_proposals", "points_to_objects"]
 
 _COUNT_TIP = "How many objects are proposed at the most, the best first."
-_GRID_TIP = (
-    "The model is asked about a grid of so many rows and columns of points; more find "
-    "smaller objects and take longer."
-)
 
 
 def _models(_: object = None) -> list[str]:
@@ -55,13 +53,29 @@ def _start_model() -> str:
     return model if model in _models() else _models()[0]
 
 
-def _attach(gui: Any) -> None:
-    """Give a widget what runs its jobs."""
-    gui.model.value = _start_model()
-    ToolRun(gui)
+def _attach(text: str) -> "Callable[[Any], None]":
+    """Return what gives a widget its first line, and what runs its jobs."""
+
+    def init(gui: Any) -> None:
+        gui.model.value = _start_model()
+        ToolRun(gui, text)
+
+    return init
 
 
-_MODEL = {"choices": _models, "tooltip": "The model that is asked."}
+_IMAGE = {"label": "Image"}
+_GRID = {
+    "label": "Points per side",
+    "min": 1,
+    "max": 128,
+    "tooltip": "The model is asked about a grid of so many rows and columns of "
+    "points; more find smaller objects and take longer.",
+}
+_MODEL = {
+    "label": "Model",
+    "choices": _models,
+    "tooltip": "The model that is asked; those that are on this computer.",
+}
 
 
 def _labels_job(
@@ -88,9 +102,17 @@ def _labels_job(
 
 @magic_factory(  # type: ignore[untyped-decorator]
     call_button="Make objects",
-    widget_init=_attach,
+    widget_init=_attach(
+        "Draw a rectangle around each object in a Shapes layer, or take those "
+        "of a detector. Each becomes an outlined object."
+    ),
+    image=_IMAGE,
+    boxes={"label": "Boxes"},
     model=_MODEL,
-    refine={"tooltip": "Show the model its first outline once again, with the box."},
+    refine={
+        "label": "Refine",
+        "tooltip": "Show the model its first outline once again, with the box.",
+    },
 )
 def boxes_to_objects(
     viewer: "napari.viewer.Viewer",
@@ -144,9 +166,17 @@ def boxes_to_objects(
 
 @magic_factory(  # type: ignore[untyped-decorator]
     call_button="Make objects",
-    widget_init=_attach,
+    widget_init=_attach(
+        "Set a point on each object in a Points layer, or take those of a "
+        "detector. Each becomes an outlined object."
+    ),
+    image=_IMAGE,
+    points={"label": "Points"},
     model=_MODEL,
-    refine={"tooltip": "Show the model its first outline once again, with the point."},
+    refine={
+        "label": "Refine",
+        "tooltip": "Show the model its first outline once again, with the point.",
+    },
 )
 def points_to_objects(
     viewer: "napari.viewer.Viewer",
@@ -199,16 +229,20 @@ def points_to_objects(
 
 @magic_factory(  # type: ignore[untyped-decorator]
     call_button="Propose objects",
-    widget_init=_attach,
+    widget_init=_attach(
+        "Boxes around whatever may be an object, in a Shapes layer. Its "
+        "features table has the scores."
+    ),
+    image=_IMAGE,
     model=_MODEL,
-    count={"min": 1, "max": 1000, "tooltip": _COUNT_TIP},
-    points_per_side={"min": 1, "max": 128, "tooltip": _GRID_TIP},
+    number={"label": "At most", "min": 1, "max": 1000, "tooltip": _COUNT_TIP},
+    points_per_side=_GRID,
 )
 def object_proposals(
     viewer: "napari.viewer.Viewer",
     image: "napari.layers.Image",
     model: str = "cells",
-    count: int = 100,
+    number: int = 100,
     points_per_side: int = 32,
 ) -> Any:
     """Draw boxes around whatever may be an object, the most likely ones first.
@@ -219,7 +253,7 @@ def object_proposals(
         The image; its displayed plane counts.
     model
         The model that is asked.
-    count
+    number
         How many objects are proposed at the most, the best first.
     points_per_side
         The model is asked about a grid of so many rows and columns of points; the
@@ -237,7 +271,7 @@ def object_proposals(
         return propose(
             predictor,
             source.read(),
-            count,
+            number,
             config=config,
             contrast_limits=source.contrast_limits,
             **steps,
@@ -283,10 +317,13 @@ def _proposal_layer(source: PlaneSource, records: "list[MaskRecord]") -> Shapes:
 
 @magic_factory(  # type: ignore[untyped-decorator]
     call_button="Draw edges",
-    widget_init=_attach,
+    widget_init=_attach(
+        "Where objects of any kind and size end, as an image of values from 0 to 1."
+    ),
+    image=_IMAGE,
     model=_MODEL,
-    points_per_side={"min": 1, "max": 128, "tooltip": _GRID_TIP},
-    thin={"tooltip": "Thin the edges to lines."},
+    points_per_side=_GRID,
+    thin={"label": "Thin to lines", "tooltip": "Thin the edges to lines."},
 )
 def edges(
     viewer: "napari.viewer.Viewer",
