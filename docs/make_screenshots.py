@@ -1,21 +1,30 @@
 """Make the pictures of the README and the docs, with the bundled model.
 
-Run it with ``make screenshots``. A simulated user works in the real window; nothing
-is retouched, only cropped, scaled down and stored with a palette.
+Run it with ``make screenshots``, or for some of them alone with ``python
+docs/make_screenshots.py everything``. A simulated user works in the real window;
+nothing is retouched, only cropped, scaled down and stored with a palette.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import napari
 import numpy as np
 from PIL import Image
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 
 from napari_sam.plugin.demo import DemoWindow
-from napari_sam.workflows.demonstration import DEMO_OBJECTS
+from napari_sam.plugin.widgets.everything import EverythingWidget
+from napari_sam.workflows.demonstration import DEMO_OBJECTS, DEMO_SAMPLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IMAGES = Path(__file__).parent / "images"
 LIMIT = 300_000
@@ -25,7 +34,51 @@ PANELS = 330
 """Columns on the left that hold napari's own panels, left out of close-ups."""
 
 
-def save(window: DemoWindow, name: str, close_up: bool = False) -> None:
+class SampleWindow:
+    """napari on a sample image, with docks beside it."""
+
+    def __init__(self, sample: str = DEMO_SAMPLE) -> None:
+        self.viewer = napari.Viewer()
+        self.viewer.window.resize(1500, 960)
+        (self.image,) = self.viewer.open_sample("napari-sam", sample)
+
+    def dock(self, widget: Any, name: str) -> None:
+        """Dock a widget at the right."""
+        self.viewer.window.add_dock_widget(widget, name=name, area="right")
+        QApplication.processEvents()
+        self.viewer.reset_view()
+        QTest.qWait(200)
+
+    def dock_tool(self, name: str) -> Any:
+        """Dock a widget of the plugin, as its menu does."""
+        dock, tool = self.viewer.window.add_plugin_dock_widget("napari-sam", name)
+        dock.show()
+        QTest.qWait(200)
+        self.viewer.reset_view()
+        return tool
+
+    def run(self, tool: Any) -> None:
+        """Press a tool's button and wait for its layer."""
+        count = len(self.viewer.layers)
+        tool.call_button.native.click()
+        self.wait_until(lambda: len(self.viewer.layers) > count)
+
+    def wait_until(self, is_true: Callable[[], bool], seconds: float = 600) -> None:
+        """Let the window work until something is true."""
+        end = time.monotonic() + seconds
+        while not is_true():
+            if time.monotonic() > end:
+                raise TimeoutError("the window did not answer")
+            QTest.qWait(20)
+        QTest.qWait(200)
+
+    def write_screenshot(self, path: str | Path) -> None:
+        """Write a picture of the whole window."""
+        QTest.qWait(200)
+        self.viewer.screenshot(str(path), canvas_only=False, flash=False)
+
+
+def save(window: DemoWindow | SampleWindow, name: str, close_up: bool = False) -> None:
     """Write a picture of the window, with as many grays as the limit allows."""
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "window.png"
@@ -65,9 +118,53 @@ def look_at(window: DemoWindow, position: tuple[float, float], zoom: float) -> N
     QTest.qWait(100)
 
 
-def main() -> int:
+def take_everything() -> None:
+    """Find everything on the sample, sieve it, keep it."""
+    window = SampleWindow()
+    widget = EverythingWidget(window.viewer)
+    window.dock(widget, "Segment everything")
+    window.wait_until(lambda: widget.engine.predictor is not None)
+    widget.find.click()
+    window.wait_until(lambda: widget.everything.found is not None)
+    widget.sieve.drop_border.setChecked(True)
+    QTest.qWait(200)
+    save(window, "everything.png")
+    widget.keep.click()
+    QTest.qWait(2000)
+    save(window, "everything-kept.png")
+    window.viewer.close()
+
+
+def take_tools() -> None:
+    """Outline drawn boxes; propose objects; draw edges."""
+    window = SampleWindow()
+    corners = [item.box for item in DEMO_OBJECTS if item.box is not None]
+    corners += [(172, 130, 196, 165), (222, 170, 236, 210), (300, 96, 345, 130)]
+    window.viewer.add_shapes(
+        [[(a, b), (a, d), (c, d), (c, b)] for a, b, c, d in corners],
+        shape_type="rectangle",
+        name="boxes of a detector",
+        edge_color="#ffd23f",
+        face_color="transparent",
+        edge_width=2,
+    )
+    window.run(window.dock_tool("Boxes to objects"))
+    save(window, "boxes-to-objects.png", close_up=True)
+    window.viewer.close()
+    for name, picture in (
+        ("Object proposals", "object-proposals.png"),
+        ("Edges", "edges.png"),
+    ):
+        window = SampleWindow("coins")
+        tool = window.dock_tool(name)
+        tool.points_per_side.value = 16
+        window.run(tool)
+        save(window, picture, close_up=True)
+        window.viewer.close()
+
+
+def take_tutorial() -> None:
     """Go through the tutorial and take a picture of each step."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
     window = DemoWindow()
     window.wait_until_ready()
     save(window, "tutorial-1-open.png")
@@ -93,8 +190,22 @@ def main() -> int:
     window.play([item for item in DEMO_OBJECTS if not item.is_kept])
     save(window, "annotator.png")
     window.viewer.close()
+
+
+PARTS = {
+    "tutorial": take_tutorial,
+    "everything": take_everything,
+    "tools": take_tools,
+}
+
+
+def main(names: list[str]) -> int:
+    """Take the pictures of some parts; of all if none is named."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for name in names or list(PARTS):
+        PARTS[name]()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.cli.batch import add_model_arguments, count
+from napari_sam.io.atomic import write_atomically
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,12 +45,6 @@ The 95 % intervals come from a bootstrap over images.
 _CLICKS = "clicks"
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"wanted a number from 1 up, got {text!r}")
-    return int(text)
-
-
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the parser of ``evaluate``."""
     parser = subparsers.add_parser(
@@ -56,12 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--model",
-        default="cells",
-        metavar="M",
-        help="name of a registered model or path of a checkpoint (default: cells)",
-    )
+    add_model_arguments(parser)
     parser.add_argument(
         "--data",
         type=Path,
@@ -90,22 +82,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--max-images",
-        type=_count,
+        type=count,
         metavar="N",
         help="score at most N images of a kind, evenly spaced among its names",
     )
     parser.add_argument(
         "--max-objects",
-        type=_count,
+        type=count,
         metavar="N",
         help="clicks: score at most N objects of an image, evenly spaced among its "
         "labels",
-    )
-    parser.add_argument(
-        "--device",
-        default="auto",
-        metavar="D",
-        help="auto, cpu, cuda or mps (default: auto)",
     )
     parser.add_argument(
         "--markdown", action="store_true", help="print the table as Markdown"
@@ -128,7 +114,8 @@ def _run(args: argparse.Namespace) -> int:
     )
     print(report.to_markdown() if args.markdown else report.to_table())
     if args.json is not None:
-        _write(args.json, report.to_json())
+        text = report.to_json()
+        write_atomically(args.json, lambda part: part.write_text(text, "utf-8"))
     return 1 if failures else 0
 
 
@@ -172,8 +159,8 @@ def _thin(
         by_kind.setdefault(item.kind, []).append(item)
     kept = []
     for items in by_kind.values():
-        count = min(max_images, len(items))
-        kept += [items[i * len(items) // count] for i in range(count)]
+        number = min(max_images, len(items))
+        kept += [items[i * len(items) // number] for i in range(number)]
     return kept
 
 
@@ -228,13 +215,3 @@ def _complain(images: Sequence[ImageScores | InstanceScores]) -> int:
     for item in failures:
         print(f"{item.kind}/{item.name} was left out: {item.error}", file=sys.stderr)
     return len(failures)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a whole file or nothing: beside its place first, then renamed."""
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
