@@ -77,7 +77,7 @@ def measure(count: int = 1000, size: int = 1024, steps: int = 40) -> dict[str, A
         for step in range(steps):
             start = time.perf_counter()
             widget.sieve.min_iou.setValue(0.6 + 0.35 * (step % 10) / 10)
-            everything.sieve()
+            everything.results.sieve()
             to_layer.append(1000 * (time.perf_counter() - start))
             widget._show_state()
             to_widget.append(1000 * (time.perf_counter() - start))

@@ -6,16 +6,14 @@ actions.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.canvas import why_not_writable
 from napari_sam.plugin.connections import Connections
 from napari_sam.plugin.everything_hints import EverythingFacts
-from napari_sam.plugin.found_layer import FoundLayer
 from napari_sam.plugin.hints import Facts
 from napari_sam.plugin.keeping import keep_found
 from napari_sam.plugin.layers import (
@@ -24,8 +22,8 @@ from napari_sam.plugin.layers import (
     plane_shown,
     shape_of,
 )
-from napari_sam.plugin.navigation import go_to_plane
 from napari_sam.plugin.regions import region_of_shapes, region_of_view
+from napari_sam.plugin.results import Results
 from napari_sam.plugin.search_options import START_RULES
 from napari_sam.plugin.search_runner import SearchRunner
 from napari_sam.plugin.searching import Search, resolve_mode
@@ -72,12 +70,8 @@ class Everything(QObject):  # type: ignore[misc]
         out.
     class_name, overlap
         What kept objects are called, and who gets a pixel that is labelled already.
-    found
-        What the last search found, or None.
-    rule, passing
-        The sieve, and the indices of the masks that pass it.
-    kept
-        How many objects were kept at last, None if anything was done since.
+    results
+        What the last search found, sieved and shown.
     """
 
     changed = Signal()
@@ -87,13 +81,13 @@ class Everything(QObject):  # type: ignore[misc]
     """Something that the user should read once."""
 
     arrived = Signal()
-    """A search has ended, and `found` is new."""
+    """A search has ended, and the results are new."""
 
     def __init__(
         self,
         viewer: Any,
         engine: Engine,
-        open_annotator: Callable[[], Annotator | None],
+        open_annotator: Callable[[], Annotator],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -108,27 +102,16 @@ class Everything(QObject):  # type: ignore[misc]
         self.skip_labelled = False
         self.class_name = ""
         self.overlap: OverlapRule = "keep"
-        self.found: Found | None = None
-        self.rule = SelectionRule()
-        self.passing: NDArray[np.intp] = np.zeros(0, np.intp)
-        self.kept: int | None = None
         self.is_active = False
-        self.preview = FoundLayer(viewer)
+        self.results = Results(viewer, self)
         self.runner = SearchRunner(self)
         self._open_annotator = open_annotator
         self._predictor: Any = None
-        self._labels_changed = True
         self._events = Connections()
         self._image_events = Connections()
         self._output_events = Connections()
         self._region_events = Connections()
-        self._sieve_timer = QTimer(self)
-        self._sieve_timer.setSingleShot(True)
-        self._sieve_timer.setInterval(0)
-        self._sieve_timer.timeout.connect(self.sieve)
-        self._hide_timer = QTimer(self)
-        self._hide_timer.setSingleShot(True)
-        self._hide_timer.timeout.connect(self._hide)
+        self.results.changed.connect(self.changed)
         self.runner.found.connect(self._on_found)
         self.runner.failed.connect(self._on_failed)
         engine.changed.connect(self._on_engine)
@@ -137,7 +120,6 @@ class Everything(QObject):  # type: ignore[misc]
 
     def activate(self) -> None:
         """Start working in the viewer."""
-        self._hide_timer.stop()
         if self.is_active:
             return
         self.is_active = True
@@ -145,11 +127,9 @@ class Everything(QObject):  # type: ignore[misc]
         self._events.add(self.viewer.layers.events.removed, self._on_removed)
         for emitter in (dims.current_step, dims.order, dims.ndisplay):
             self._events.add(emitter, self._on_dims)
-        if self.found is not None and not self._is_current(self.found.search):
-            self._forget()
+        self.results.activate()
         self._watch_image()
         self._watch_output()
-        self._show()
         self.changed.emit()
 
     def deactivate(self) -> None:
@@ -167,12 +147,7 @@ class Everything(QObject):  # type: ignore[misc]
             self._region_events,
         ):
             events.clear()
-        self._sieve_timer.stop()
-        self._hide_timer.start(0)
-
-    def _hide(self) -> None:
-        with suppress(RuntimeError):  # the window is gone
-            self.preview.take_down()
+        self.results.deactivate()
 
     def close(self) -> None:
         """Stop for good."""
@@ -194,9 +169,9 @@ class Everything(QObject):  # type: ignore[misc]
 
     def set_output(self, layer: Any) -> None:
         """Keep objects in another Labels layer; None: in a new one."""
-        self.output = layer
+        self.output = self.results.output = layer
         self._watch_output()
-        self._on_labels()
+        self.results.on_labels()
         self.changed.emit()
 
     def set_region(self, layer: Any) -> None:
@@ -210,9 +185,9 @@ class Everything(QObject):  # type: ignore[misc]
         self._image_events.clear()
         if not self.is_active:
             return
-        layers = [self.image]
-        if self.found is not None and self.found.search.image is not self.image:
-            layers.append(self.found.search.image)
+        layers, found = [self.image], self.found
+        if found is not None and found.search.image is not self.image:
+            layers.append(found.search.image)
         for layer in layers:
             if layer is None:
                 continue
@@ -269,7 +244,7 @@ class Everything(QObject):  # type: ignore[misc]
             roi=roi,
             exclude=None if taken is None else taken.copy(),
         )
-        self.kept = None
+        self.results.kept = None
         self.runner.start(predictor, search, START_RULES)
         self.changed.emit()
 
@@ -295,107 +270,42 @@ class Everything(QObject):  # type: ignore[misc]
         return np.asarray(plane.take(layer.data))
 
     def _on_found(self, found: Found) -> None:
-        if not self._is_current(found.search):
+        if not found.search.is_current(self.viewer):
             self._forget()
             self.noticed.emit("The image has changed meanwhile. Press Find objects.")
             return
-        self.found = found
-        self.rule = found.start
-        self._labels_changed = True
+        self.results.take(found)
         self._watch_image()
         self.arrived.emit()
-        self.sieve()
+        self.results.sieve()
 
     def _on_failed(self, message: str) -> None:
         if message:
             self.noticed.emit(message)
         self.changed.emit()
 
-    def _is_current(self, search: Search) -> bool:
-        """Say whether the image still is what was searched."""
-        image = search.image
-        if image not in self.viewer.layers or image.data is not search.data:
-            return False
-        return bool(search.plane.ndim == image.ndim)
-
     def _forget(self) -> None:
-        self.found, self.kept = None, None
-        self.passing = np.zeros(0, np.intp)
-        self.preview.take_down()
+        self.results.forget()
         self._watch_image()
-        self.changed.emit()
 
-    # --- sieving ----------------------------------------------------------------
-
-    def set_rule(self, rule: SelectionRule) -> None:
-        """Sieve by another rule, as soon as the events at hand are done."""
-        if rule != self.rule:
-            self.rule = rule
-            self.kept = None
-            self._sieve_timer.start()
-
-    def sieve(self) -> None:
-        """Sieve what was found, and show what passes."""
-        self._sieve_timer.stop()
-        found = self.found
-        if found is None:
-            return
-        if self.rule.only_empty and self._labels_changed:
-            taken = self._labels_under(found)
-            empty = np.zeros(found.search.shape, np.int32)
-            found.selection.compare_with(empty if taken is None else taken)
-            self._labels_changed = False
-        self.passing = found.selection.keep(self.rule)
-        self._show()
-        self.changed.emit()
-
-    def _labels_under(self, found: Found) -> NDArray[Any] | None:
-        layer, search = self.output, found.search
-        if layer is None or tuple(layer.data.shape) != shape_of(search.image):
-            return None
-        return np.asarray(search.plane.take(layer.data))
-
-    def _show(self) -> None:
-        found = self.found
-        if found is None or not self.is_active or self.kept is not None:
-            return
-        if found.total == 0:
-            self.preview.take_down()
-            return
-        labels = found.selection.paint(self.passing)
-        search = found.search
-        highest = len(found.selection)
-        self.preview.show(search.image, search.plane, labels, highest)
-
-    def show_again(self) -> None:
-        """Show what was found: the preview, and the plane that it is of."""
-        if self.found is None:
-            return
-        self.kept = None
-        self.sieve()
-        go_to_plane(self.viewer, self.found.search.image, self.found.search.plane)
-        self.changed.emit()
+    @property
+    def found(self) -> Found | None:
+        """What the last search found, or None."""
+        return self.results.found
 
     # --- keeping ----------------------------------------------------------------
 
     def keep(self) -> None:
         """Keep what passes the sieve as objects, in one step; the preview goes."""
-        found = self.found
-        if found is None or not len(self.passing) or self.kept is not None:
+        found, records = self.found, self.results.records
+        if found is None or not records or self.results.kept is not None:
             return
-        if self._sieve_timer.isActive():
-            self.sieve()
-        problem = ""
         if self.output is not None:
             problem = why_not_writable(self.output, shape_of(found.search.image))
-        if problem:
-            self.noticed.emit(problem)
-            return
-        records = [found.selection.records[i] for i in self.passing.tolist()]
+            if problem:
+                self.noticed.emit(problem)
+                return
         annotator = active_in(self.viewer) or self._open_annotator()
-        if annotator is None:
-            self.noticed.emit("Open Annotate with SAM, then press Keep again.")
-            return
         try:
             labels = keep_found(
                 annotator,
@@ -410,11 +320,9 @@ class Everything(QObject):  # type: ignore[misc]
         except ValueError as error:
             self._say(error)
             return
-        self.preview.take_down()
-        self.kept = len(labels)
-        self.output = annotator.desks.output
-        self._labels_changed = True
+        self.output = self.results.output = annotator.desks.output
         self._watch_output()
+        self.results.mark_kept(len(labels))
         annotator.use_tool("point")
         self.changed.emit()
 
@@ -426,7 +334,7 @@ class Everything(QObject):  # type: ignore[misc]
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value
-        if self.preview.is_changing:
+        if self.results.preview.is_changing:
             return
         if self.found is not None and layer is self.found.search.image:
             self._forget()
@@ -441,12 +349,12 @@ class Everything(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _on_moved(self, event: Any = None) -> None:
-        self.preview.place_like_image()
+        self.results.preview.place_like_image()
         self.changed.emit()
 
     def _on_data(self, event: Any = None) -> None:
         stopped = self.runner.cancel()
-        if self.found is not None and not self._is_current(self.found.search):
+        if not self.results.is_current:
             self._forget()
             stopped = True
         if stopped:
@@ -454,9 +362,7 @@ class Everything(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _on_labels(self, event: Any = None) -> None:
-        self._labels_changed = True
-        if self.rule.only_empty and self.found is not None and self.kept is None:
-            self._sieve_timer.start()
+        self.results.on_labels()
 
     def _on_engine(self) -> None:
         predictor = self.engine.predictor
@@ -475,7 +381,7 @@ class Everything(QObject):  # type: ignore[misc]
 
     def facts(self) -> EverythingFacts:
         """Return what the hint line depends on."""
-        found = self.found
+        results, found = self.results, self.found
         common = Facts(
             has_image=self.image is not None,
             is_3d_view=self.viewer.dims.ndisplay == 3,
@@ -490,19 +396,14 @@ class Everything(QObject):  # type: ignore[misc]
             has_begun=self.runner.has_begun,
             region_problem=self._region_problem(),
             found=None if found is None else found.total,
-            passing=len(self.passing),
+            passing=len(results.passing),
             best_score=float(found.selection.iou.max(initial=0)) if found else 0.0,
             is_sure=found is None or found.start != SelectionRule(),
-            is_shown=self.preview.is_shown,
-            is_here=found is None or self._is_here(found.search),
-            kept=self.kept,
+            is_shown=results.preview.is_shown,
+            is_here=results.is_here,
+            kept=results.kept,
             output_name="" if self.output is None else self.output.name,
         )
-
-    def _is_here(self, search: Search) -> bool:
-        if search.image not in self.viewer.layers:
-            return False
-        return plane_shown(self.viewer, search.image) == search.plane
 
     def _region_problem(self) -> str:
         if self.where != "region":

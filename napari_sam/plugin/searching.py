@@ -64,6 +64,11 @@ class Search:
     roi: NDArray[np.bool_] | None = None
     exclude: NDArray[np.integer] | None = None
 
+    def is_current(self, viewer: Any) -> bool:
+        """Say whether the image still is in a viewer, and holds what was searched."""
+        image = self.image
+        return bool(image in viewer.layers and image.data is self.data)
+
 
 @dataclass(frozen=True, eq=False)
 class Found:

@@ -253,7 +253,7 @@ def test_masks_that_no_threshold_lets_through_are_shown_all_the_same(
     widget = open_everything(viewer)
     search.records = [record_of(disc(SHAPE, (30, 30), 5), 0.66, 0.8)]
     find(widget)
-    assert widget.everything.rule == SelectionRule()
+    assert widget.everything.results.rule == SelectionRule()
     assert "not sure" in widget.hint.text and "0.66" in widget.hint.text
     assert preview(viewer).any()
 
@@ -266,7 +266,7 @@ def test_one_huge_object(make_viewer, open_everything, find, search, image):
     find(widget)
     assert (preview(viewer) == 1).all()
     widget.sieve.drop_border.setChecked(True)
-    widget.everything.sieve()
+    widget.everything.results.sieve()
     widget._show_state()
     assert not preview(viewer).any()
     assert "None of the 1 objects passes" in widget.hint.text
@@ -410,7 +410,7 @@ def test_two_viewers_do_not_know_of_each_other(
 
 
 def sieve(widget, qtbot):
-    qtbot.waitUntil(lambda: not widget.everything._sieve_timer.isActive())
+    qtbot.waitUntil(lambda: not widget.everything.results._sieve_timer.isActive())
     widget._show_state()
 
 
@@ -595,7 +595,7 @@ def test_the_overlap_rule_decides(make_viewer, open_everything, find, image):
     widget.keep.click()
     assert (labels.data[10:16] == 7).all() and labels.data[18, 15] > 7
     active_in(viewer).undo()
-    widget.everything.show_again()
+    widget.everything.results.show_again()
     widget.overlap.setCurrentIndex(1)
     widget.overlap.activated.emit(1)
     widget.keep.click()
@@ -720,8 +720,8 @@ def test_the_image_is_removed_after_the_search(
     assert FOUND_LAYER not in viewer.layers
     assert widget.everything.found is None
     widget.everything.keep()
-    widget.everything.sieve()
-    widget.everything.show_again()
+    widget.everything.results.sieve()
+    widget.everything.results.show_again()
     assert len(viewer.layers) == 0
 
 

@@ -175,12 +175,12 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         self.form.changed.connect(self._on_form)
         self.find.clicked.connect(self._on_find)
         self.progress.cancelled.connect(everything.cancel)
-        self.sieve.ruled.connect(everything.set_rule)
+        self.sieve.ruled.connect(everything.results.set_rule)
         self.class_name.currentTextChanged.connect(self._on_class)
         self.class_name.lineEdit().returnPressed.connect(self.class_name.clearFocus)
         self.overlap.activated.connect(self._on_overlap)
         self.keep.clicked.connect(everything.keep)
-        self.hint.pressed.connect(everything.show_again)
+        self.hint.pressed.connect(everything.results.show_again)
         everything.changed.connect(self._on_changed)
         everything.noticed.connect(self._on_notice)
         everything.arrived.connect(self._on_arrived)
@@ -344,7 +344,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
     def _show_found(self, facts: EverythingFacts) -> None:
         found = self.everything.found
         self._sieve_part.setEnabled(bool(facts.found) and not facts.working)
-        passing = self.everything.passing
+        passing = self.everything.results.passing
         count = len(passing)
         name = "object" if count == 1 else "objects"
         self.keep.setText(f"Keep {count:,} {name}" if count else "Keep objects")
