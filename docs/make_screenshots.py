@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
+from scipy import ndimage
 
 from napari_sam.plugin.demo import DemoWindow
 from napari_sam.plugin.widgets.everything import EverythingWidget
@@ -135,32 +136,47 @@ def take_everything() -> None:
     window.viewer.close()
 
 
-def take_tools() -> None:
-    """Outline drawn boxes; propose objects; draw edges."""
+def take_boxes() -> None:
+    """Outline the boxes of a simple detector: what is brighter than a threshold."""
     window = SampleWindow()
-    corners = [item.box for item in DEMO_OBJECTS if item.box is not None]
-    corners += [(172, 130, 196, 165), (222, 170, 236, 210), (300, 96, 345, 130)]
+    image = ndimage.gaussian_filter(window.image.data.astype(float), 2)
+    bright = ndimage.label(image > 1.6 * np.median(image))[0]
+    boxes = [
+        [(r.start, c.start), (r.start, c.stop), (r.stop, c.stop), (r.stop, c.start)]
+        for r, c in ndimage.find_objects(bright)
+        if min(r.stop - r.start, c.stop - c.start) > 12
+        and max(r.stop - r.start, c.stop - c.start) < 45
+    ]
     window.viewer.add_shapes(
-        [[(a, b), (a, d), (c, d), (c, b)] for a, b, c, d in corners],
+        boxes,
         shape_type="rectangle",
         name="boxes of a detector",
         edge_color="#ffd23f",
         face_color="transparent",
-        edge_width=2,
+        edge_width=1.5,
     )
     window.run(window.dock_tool("Boxes to objects"))
     save(window, "boxes-to-objects.png", close_up=True)
     window.viewer.close()
-    for name, picture in (
-        ("Object proposals", "object-proposals.png"),
-        ("Edges", "edges.png"),
-    ):
-        window = SampleWindow("coins")
-        tool = window.dock_tool(name)
-        tool.points_per_side.value = 16
-        window.run(tool)
-        save(window, picture, close_up=True)
-        window.viewer.close()
+
+
+def take_proposals() -> None:
+    """Propose objects among coins."""
+    window = SampleWindow("coins")
+    tool = window.dock_tool("Object proposals")
+    tool.points_per_side.value = 16
+    tool.number.value = 30
+    window.run(tool)
+    save(window, "object-proposals.png", close_up=True)
+    window.viewer.close()
+
+
+def take_edges() -> None:
+    """Draw the edges of coins."""
+    window = SampleWindow("coins")
+    window.run(window.dock_tool("Edges"))
+    save(window, "edges.png", close_up=True)
+    window.viewer.close()
 
 
 def take_tutorial() -> None:
@@ -195,7 +211,9 @@ def take_tutorial() -> None:
 PARTS = {
     "tutorial": take_tutorial,
     "everything": take_everything,
-    "tools": take_tools,
+    "boxes": take_boxes,
+    "proposals": take_proposals,
+    "edges": take_edges,
 }
 
 
