@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.ops.labels import next_free_label, pixels_to_label
+from napari_sam.ops.types import Prompts
 from napari_sam.workflows.canvas import ArrayCanvas, plan_edit
 from napari_sam.workflows.drafts import NO_DRAFT, Draft, Question, make_question
 from napari_sam.workflows.ledger import lift_object, read_record
@@ -316,8 +317,21 @@ class AnnotationSession(PromptSession):
         return record
 
 
+_ONE_POSITIVE = np.ones(1, np.int64)
+_ONE_POSITIVE.setflags(write=False)
+
+
 def _question_of(found: MaskRecord, shape: tuple[int, int]) -> Question:
-    """Return the prompts with which an automatic mask is taken in hand again."""
+    """Return the prompts with which an automatic mask is taken in hand again.
+
+    As `make_question` would, but without its checks, for there may be thousands.
+    """
+    row, col = found.point
+    if not (-0.5 <= row <= shape[0] - 0.5 and -0.5 <= col <= shape[1] - 0.5):
+        raise ValueError(f"point {found.point} lies outside the plane of shape {shape}")
     top, left, bottom, right = found.bbox
-    box = (top, left, bottom - 1, right - 1)
-    return make_question(shape, [found.point], [1], box)
+    point = np.array([(row, col)], np.float32)
+    box = np.array((top, left, bottom - 1, right - 1), np.float32)
+    for array in (point, box):
+        array.setflags(write=False)
+    return Question(Prompts(point, _ONE_POSITIVE, box))

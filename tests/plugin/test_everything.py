@@ -5,8 +5,11 @@ import pytest
 from fake_predictor import disc
 from fake_search import DISCS, FakeSearch, record_of
 from napari.components import ViewerModel
+from napari.utils._proxies import PublicOnlyProxy
 
 from napari_sam.ops.planes import Plane
+from napari_sam.ops.rle import Rle
+from napari_sam.ops.types import MaskRecord
 from napari_sam.plugin.found_layer import FOUND_LAYER
 from napari_sam.plugin.state import active_in
 from napari_sam.workflows.selection import SelectionRule
@@ -800,3 +803,46 @@ def test_nothing_stays_connected_after_closing(
     qtbot.waitUntil(lambda: FOUND_LAYER not in viewer.layers)
     after = len(layer.events.data.callbacks), len(viewer.dims.events.order.callbacks)
     assert after == before
+
+
+def test_thousands_of_objects_are_listed_in_part_and_kept_in_whole(
+    make_viewer, open_everything, find, search
+):
+    shape = (200, 200)
+    viewer = make_viewer()
+    viewer.add_image(np.zeros(shape, np.uint8), contrast_limits=(0, 255))
+    search.records = []
+    for i in range(1600):
+        row, col = divmod(i, 40)
+        box = (5 * row, 5 * col, 5 * row + 3, 5 * col + 3)
+        rle = Rle.encode(np.ones((3, 3), bool), shape, box[:2])
+        point = (box[0] + 1.0, box[1] + 1.0)
+        record = MaskRecord(rle, 9, box, 0.9, 0.97, point, (0, 0, *shape))
+        search.records.append(record)
+    widget = open_everything(viewer)
+    find(widget)
+    widget.keep.click()
+    annotator = active_in(viewer)
+    assert len(np.unique(annotator.desks.output.data)) == 1601
+    assert len(annotator.desks.output.features) == 1600
+    widget.annotate._show_state()
+    table = widget.annotate.objects
+    assert table.table.rowCount() == 1000
+    assert table.rest.text() == "The newest 1,000 of 1,600 objects."
+    draft = annotator.session.objects[1600].draft
+    assert draft.question.prompts.box.tolist() == [195, 195, 197, 197]
+
+
+def test_a_proxied_viewer_is_as_good_as_the_viewer_itself(
+    make_napari_viewer, open_annotator, open_everything, find, image
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    proxy = PublicOnlyProxy(viewer)
+    annotate = open_annotator(proxy)
+    assert annotate.annotator.tool == "point"  # as napari opens it from the menu
+    widget = open_everything(proxy)
+    find(widget)
+    widget.keep.click()
+    assert active_in(viewer) is annotate.annotator
+    assert np.array_equal(output_of(viewer).data > 0, union(GOOD))

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
+    QLabel,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["ObjectTable"]
 
 _CLASS = 1
+_MOST_ROWS = 1000
+"""More would take the window seconds to fill in; the keys reach all objects."""
 _LABEL_ROLE = Qt.ItemDataRole.UserRole
 
 
@@ -51,6 +54,8 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         self.table.setMinimumHeight(90)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.rest = QLabel()
+        self.rest.hide()
         self.edit = QPushButton("Edit again (G)")
         self.edit.setToolTip("Take the object in hand again, with its prompts.")
         self.delete = QPushButton("Delete (K)")
@@ -61,6 +66,7 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table, 1)
+        layout.addWidget(self.rest)
         layout.addLayout(row)
         self.edit.clicked.connect(self._on_edit)
         self.delete.clicked.connect(self._on_delete)
@@ -87,8 +93,11 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         before = self.label
         self._shown = dict(objects)
         self._filling = True
-        self.table.setRowCount(len(objects))
-        for row, label in enumerate(sorted(objects, reverse=True)):
+        listed = sorted(objects, reverse=True)[:_MOST_ROWS]
+        self.rest.setText(f"The newest {len(listed):,} of {len(objects):,} objects.")
+        self.rest.setVisible(len(listed) < len(objects))
+        self.table.setRowCount(len(listed))
+        for row, label in enumerate(listed):
             self._fill_row(row, objects[label], color(label))
         self._filling = False
         self.table.clearSelection()
