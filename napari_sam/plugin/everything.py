@@ -24,7 +24,6 @@ from napari_sam.plugin.layers import (
 )
 from napari_sam.plugin.regions import region_of_shapes, region_of_view
 from napari_sam.plugin.results import Results
-from napari_sam.plugin.search_options import START_RULES
 from napari_sam.plugin.search_runner import SearchRunner
 from napari_sam.plugin.searching import Search, resolve_mode
 from napari_sam.plugin.state import active_in
@@ -245,7 +244,7 @@ class Everything(QObject):  # type: ignore[misc]
             exclude=None if taken is None else taken.copy(),
         )
         self.results.kept = None
-        self.runner.start(predictor, search, START_RULES)
+        self.runner.start(predictor, search)
         self.changed.emit()
 
     def cancel(self) -> None:

@@ -10,12 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sam.workflows.selection import SelectionRule
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MODES", "OPTIONS", "START_RULES", "Option"]
+__all__ = ["MODES", "OPTIONS", "Option"]
 
 MODES = (
     ("auto", "Best for this model"),
@@ -174,12 +172,14 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         Option(
             "box_nms_thresh",
             "Duplicates above",
-            0.7,
+            0.0,
             0.0,
             1.0,
             0.05,
-            "Of two masks whose boxes overlap by more (IoU), the better one stays.",
+            "Of two masks whose boxes overlap by more (IoU), the better one stays; by "
+            "itself: what suits the model.",
             "Duplicates",
+            "by itself",
         ),
         Option(
             "crop_nms_thresh",
@@ -214,7 +214,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         Option(
             "pred_iou_thresh",
             "Search down to score",
-            0.6,
+            0.5,
             0.0,
             1.0,
             0.05,
@@ -239,7 +239,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         Option(
             "pred_iou_thresh",
             "New outline from score",
-            0.65,
+            0.75,
             0.0,
             1.0,
             0.05,
@@ -260,10 +260,3 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
     ),
 }
 """By mode; the names are those of the configurations."""
-
-START_RULES: Mapping[str, SelectionRule] = {
-    "grid": SelectionRule(min_iou=0.88, min_stability=0.95),
-    "instances": SelectionRule(min_iou=0.64, min_area=25),
-    "refined": SelectionRule(min_iou=0.64, min_area=25),
-}
-"""The thresholds of the configurations, with which sieving starts."""

@@ -12,11 +12,10 @@ from napari_sam.plugin.searching import find_objects, search_plane
 from napari_sam.plugin.workers import LatestWins, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_sam.ops.types import IsCancelled, MaskRecord
     from napari_sam.plugin.searching import Search
-    from napari_sam.workflows.selection import SelectionRule
 
 __all__ = ["Clock", "SearchRunner"]
 
@@ -67,9 +66,7 @@ class SearchRunner(QObject):  # type: ignore[misc]
         """Whether a result is waited for."""
         return self._wanted is not None
 
-    def start(
-        self, predictor: Any, search: Search, starts: Mapping[str, SelectionRule]
-    ) -> None:
+    def start(self, predictor: Any, search: Search) -> None:
         """Search a plane, in place of what is searched now."""
         self.cancel()
         self._generation += 1
@@ -84,7 +81,7 @@ class SearchRunner(QObject):  # type: ignore[misc]
 
             if is_cancelled():
                 raise Cancelled
-            return search_plane(predictor, search, starts, find, progress, is_cancelled)
+            return search_plane(predictor, search, find, progress, is_cancelled)
 
         worker.submit(token, work)
         self.progressed.emit(-1.0, -1.0)

@@ -18,10 +18,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_sam.ops.painting import PaintOrder
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled, MaskRecord
+    from napari_sam.workflows.automatic import AutomaticConfig
 
-__all__ = ["Found", "Search", "find_objects", "resolve_mode", "search_plane"]
+__all__ = [
+    "Found",
+    "Search",
+    "find_objects",
+    "resolve_mode",
+    "search_plane",
+    "start_rule",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +135,36 @@ def find_objects(
     )
 
 
+def start_rule(mode: str, predictor: Any) -> SelectionRule:
+    """Return the thresholds of a mode's defaults; loads torch."""
+    if mode == "grid":
+        grid = _grid_defaults(predictor)
+        return SelectionRule(
+            min_iou=grid.pred_iou_thresh, min_stability=grid.stability_score_thresh
+        )
+    from napari_sam.workflows.basins import InstanceConfig
+
+    instances = InstanceConfig()
+    return SelectionRule(
+        min_iou=instances.confidence_thresh, min_area=instances.min_area
+    )
+
+
+def _grid_defaults(predictor: Any) -> AutomaticConfig:
+    from napari_sam.workflows.segment import grid_defaults
+
+    return grid_defaults(predictor)
+
+
+def _order(mode: str) -> PaintOrder:
+    from napari_sam.workflows.segment import default_order
+
+    return default_order(mode)
+
+
 def search_plane(
     predictor: Any,
     search: Search,
-    starts: Mapping[str, SelectionRule],
     find: Callable[..., Sequence[MaskRecord]] = find_objects,
     progress: Callable[[int, int], None] | None = None,
     is_cancelled: IsCancelled | None = None,
@@ -142,8 +177,6 @@ def search_plane(
         The model.
     search
         What and where.
-    starts
-        The rule to start with, by mode.
     find
         Finds the masks; see `find_objects`.
     progress, is_cancelled
@@ -153,7 +186,7 @@ def search_plane(
     options = dict(search.options.get(mode, {}))
     double = None
     if mode == "grid" and not options.get("crop_n_layers"):
-        double = options.get("box_nms_thresh", 0.7)
+        double = options.get("box_nms_thresh", _grid_defaults(predictor).box_nms_thresh)
         options["box_nms_thresh"] = 1.0
     records = find(
         predictor,
@@ -169,10 +202,10 @@ def search_plane(
     selection = MaskSelection(
         records,
         search.shape,
-        order="area" if mode == "grid" else "score",
+        order=_order(mode),
         double=double,
     )
-    start = starts.get(mode, SelectionRule())
+    start = start_rule(mode, predictor)
     kept = selection.keep(start)
     if not len(kept):
         start = SelectionRule()

@@ -42,6 +42,16 @@ def test_the_annotator_is_in_the_menus_and_takes_a_viewer(manifest):
         assert widget.command in commands
 
 
+def test_the_other_widgets_are_in_the_menu_for_segmentation(manifest):
+    offered = {w.command: w.display_name for w in manifest.contributions.widgets}
+    listed = [i.command for i in manifest.contributions.menus["napari/layers/segment"]]
+    assert set(listed) == set(offered)
+    assert {"Segment everything", "Boxes to objects", "Points to objects"} <= set(
+        offered.values()
+    )
+    assert {"Object proposals", "Edges"} <= set(offered.values())
+
+
 def test_every_sample_is_in_the_menu_under_its_title(manifest):
     offered = {
         item.key: item.display_name for item in manifest.contributions.sample_data

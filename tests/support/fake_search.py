@@ -49,6 +49,8 @@ class FakeSearch:
     def __call__(
         self, predictor, image, mode, options, *, progress, is_cancelled, **where
     ):
+        progress = progress or (lambda done, total: None)
+        is_cancelled = is_cancelled or (lambda: False)
         image = np.asarray(image)
         self.asked.append({"mode": mode, "options": options, "image": image, **where})
         progress(0, 4)
