@@ -7,11 +7,14 @@ import pytest
 from fake_search import FakeSearch, record_of
 from napari.components import ViewerModel
 
+from napari_sam.inference.predictor import load_model
+from napari_sam.io.samples import load_sample
 from napari_sam.ops.planes import Plane
 from napari_sam.plugin.search_options import MODES, OPTIONS
 from napari_sam.plugin.search_runner import Clock
 from napari_sam.plugin.searching import Search, resolve_mode, search_plane, start_rule
 from napari_sam.workflows import segment
+from napari_sam.workflows.automatic import AutomaticConfig
 from napari_sam.workflows.selection import SelectionRule
 
 SHAPE = (40, 50)
@@ -137,3 +140,36 @@ def test_the_clock_starts_afresh_with_a_new_phase(monkeypatch):
     assert clock.left(1, 5) < 0  # the refinement has begun
     now[0] = 11.0
     assert clock.left(3, 5) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("mode", ["grid", "instances"])
+def test_what_passes_at_first_is_what_a_plain_call_finds(mode):
+    sam = load_model("cells", device="cpu")
+    image = load_sample("nuclei_2d")[200:360, 100:260]
+    limits = (float(image.min()), float(np.percentile(image, 99.5)))
+    options = {
+        option.name: int(option.default) if option.is_whole else option.default
+        for option in OPTIONS[mode]
+        if not (option.nothing and option.default == option.low)
+    }
+    plain = {}
+    if mode == "grid":
+        options["points_per_side"] = 8
+        plain["grid"] = AutomaticConfig(points_per_side=8)
+    search = Search(
+        None,
+        None,
+        Plane.whole(),
+        lambda: image,
+        (160, 160),
+        limits,
+        mode,
+        {mode: options},
+    )
+    found = search_plane(sam, search)
+    passing = [found.selection.records[i] for i in found.selection.keep(found.start)]
+    wanted = segment.find_objects(sam, image, mode, contrast_limits=limits, **plain)
+    assert len(wanted) > 3 and found.total > len(wanted)
+    assert {r.bbox for r in passing} == {r.bbox for r in wanted}
+    scores = sorted(r.predicted_iou for r in wanted)
+    assert sorted(r.predicted_iou for r in passing) == pytest.approx(scores)
