@@ -160,6 +160,7 @@ def test_the_recipes_of_the_bundled_model_are_valid():
         "cells-2.toml",
         "cells-3.toml",
         "cells-4.toml",
+        "cells-5.toml",
     ]
     for recipe in recipes:
         assert read_config(recipe).architecture == "cells"
