@@ -7,13 +7,11 @@ parameters, the defaults and the results of Meta's ``SamAutomaticMaskGenerator``
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from napari_sam.inference.preprocess import check_image, default_limits
 from napari_sam.ops.nms import box_nms
 from napari_sam.ops.types import Cancelled, ImageEmbedding, IsCancelled, MaskRecord
 from napari_sam.workflows.candidates import CandidateFilter, pixel_boxes
@@ -25,6 +23,7 @@ from napari_sam.workflows.grids import (
     points_in_crop,
 )
 from napari_sam.workflows.regions import clean_records
+from napari_sam.workflows.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,52 +155,6 @@ _Part = tuple[Crop, "NDArray[np.float64]"]
 """A crop, and the (N, 2) points that are asked in it."""
 
 
-@dataclass(frozen=True)
-class _Source:
-    """The image plane in which masks are looked for, or its embedding."""
-
-    image: NDArray[Any] | None
-    whole: ImageEmbedding | None
-    limits: tuple[float, float] | None
-
-    @classmethod
-    def make(
-        cls,
-        image_or_embedding: ArrayLike | ImageEmbedding,
-        config: AutomaticConfig,
-        limits: tuple[float, float] | None,
-    ) -> _Source:
-        if not isinstance(image_or_embedding, ImageEmbedding):
-            image = check_image(image_or_embedding)
-            return cls(image, None, limits or default_limits(image))
-        if config.crop_n_layers > 0:
-            raise ValueError(
-                "crops are cut from the image, but an embedding was given; give the "
-                "image, or set crop_n_layers to 0"
-            )
-        return cls(None, image_or_embedding, None)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        if self.whole is not None:
-            return self.whole.geometry.image_shape
-        assert self.image is not None
-        return self.image.shape[0], self.image.shape[1]
-
-    def embed(
-        self, sam: Predictor, crop: Crop, is_cancelled: IsCancelled | None
-    ) -> ImageEmbedding:
-        """Embed a crop; it has the contrast of the whole image."""
-        if self.whole is not None:
-            return self.whole
-        assert self.image is not None
-        return sam.embed(
-            self.image[crop.slices],
-            contrast_limits=self.limits,
-            is_cancelled=is_cancelled,
-        )
-
-
 def _lay_grids(
     config: AutomaticConfig,
     shape: tuple[int, int],
@@ -290,15 +243,20 @@ def generate_masks(
     >>> config = napari_sam.AutomaticConfig(points_per_side=2)
     >>> masks = napari_sam.generate_masks(sam, np.eye(64), config)
     """
-    source = _Source.make(image_or_embedding, config, contrast_limits)
-    keep, parts = _plan(source.shape, config, roi, exclude)
+    views = Views.of(sam, image_or_embedding, contrast_limits)
+    if config.crop_n_layers > 0 and isinstance(image_or_embedding, ImageEmbedding):
+        raise ValueError(
+            "crops are cut from the image, but an embedding was given; give the "
+            "image, or set crop_n_layers to 0"
+        )
+    keep, parts = _plan(views.shape, config, roi, exclude)
     size = config.points_per_batch
     done, total = 0, sum(-(-len(points) // size) for _, points in parts)
     if progress is not None:
         progress(done, total)
     records: list[MaskRecord] = []
     for crop, points in parts:
-        decoder = sam.point_decoder(source.embed(sam, crop, is_cancelled))
+        decoder = sam.point_decoder(views.embed(crop.box, is_cancelled))
         found: list[MaskRecord] = []
         for start in range(0, len(points), size):
             if is_cancelled is not None and is_cancelled():

@@ -14,6 +14,7 @@ from scipy.special import expit
 
 from napari_sam.inference.upscale import upscale_logits, upscale_window
 from napari_sam.ops.edges import outer_boundary, thin_ridges
+from napari_sam.ops.labels import mask_bounds
 from napari_sam.ops.nms import box_nms
 from napari_sam.workflows.grids import even_grid
 from napari_sam.workflows.steps import Steps
@@ -157,9 +158,12 @@ def _outline(low: Tensor, score: float, geometry: FrameGeometry) -> _Outline | N
     logits, corner = upscale_window(low, geometry, _SURELY_OUTSIDE)
     window = logits.numpy()
     shape = geometry.image_shape
-    box = _box(window > 0, corner)
-    if box is None:
+    bounds = mask_bounds(window > 0)
+    if bounds is None:
         return None
+    top, left, bottom, right = bounds
+    down, along = corner
+    box = (top + down, left + along, bottom + down, right + along)
     ends = np.add(corner, window.shape)
     starts_before = np.maximum(np.subtract(box[:2], _MARGIN), 0) >= corner
     ends_after = np.minimum(np.add(box[2:], _MARGIN + 1), shape) <= ends
@@ -168,21 +172,6 @@ def _outline(low: Tensor, score: float, geometry: FrameGeometry) -> _Outline | N
     rows, cols = np.nonzero(outer_boundary(window > 0))
     places = (rows + corner[0]) * shape[1] + cols + corner[1]
     return _Outline(box, score, places, _sobel_at(window, rows, cols))
-
-
-def _box(
-    mask: NDArray[np.bool_], corner: tuple[int, int]
-) -> tuple[int, int, int, int] | None:
-    rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return None
-    (down, right), first, last = corner, (rows[0], cols[0]), (rows[-1], cols[-1])
-    return (
-        int(down + first[0]),
-        int(right + first[1]),
-        int(down + last[0]),
-        int(right + last[1]),
-    )
 
 
 def _sobel_at(
