@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from napari_sam.io.atomic import write_atomically
 from napari_sam.model.build import build_sam
 from napari_sam.ops.types import Cancelled
 from napari_sam.training.dataset import Dataset
@@ -235,9 +235,7 @@ class Trainer:
             "step": str(self.step),
             "config": self.config.model_dump_json(),
         }
-        partial = self.out.with_name(self.out.name + ".partial")
-        save_file(half, partial, metadata)
-        os.replace(partial, self.out)
+        write_atomically(self.out, lambda path: save_file(half, path, metadata))
 
     def _save_checkpoint(self) -> None:
         state = {
@@ -249,9 +247,7 @@ class Trainer:
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
         }
-        partial = self.checkpoint_path.with_name(self.checkpoint_path.name + ".partial")
-        torch.save(state, partial)
-        os.replace(partial, self.checkpoint_path)
+        write_atomically(self.checkpoint_path, lambda path: torch.save(state, path))
 
     def _resume(self) -> None:
         if not self.checkpoint_path.exists():
