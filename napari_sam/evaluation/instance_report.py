@@ -9,7 +9,6 @@ inside every kind, as in `napari_sam.evaluation.report`.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,7 +18,17 @@ from zlib import crc32
 import numpy as np
 
 from napari_sam.evaluation.instances import RECALL_AT, THRESHOLDS
-from napari_sam.evaluation.metrics import confidence_interval, resample_sums
+from napari_sam.evaluation.metrics import resample_sums
+from napari_sam.evaluation.summaries import (
+    REPLICATES,
+    average_kinds,
+    cell_text,
+    interval_text,
+    intervals_of,
+    number_text,
+    plain_values,
+    report_to_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,8 +40,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["INSTANCE_METRICS", "InstanceReport", "InstanceSummary", "sum_up_instances"]
-
-_REPLICATES = 2000
 
 _TITLES: Mapping[str, str] = {
     "ap50": "AP50",
@@ -74,9 +81,7 @@ class InstanceSummary:
     def to_dict(self) -> dict[str, Any]:
         """Return plain types for JSON; what is not defined becomes None."""
         counts = {"images": self.images, "tp": self.tp, "fp": self.fp, "fn": self.fn}
-        values = {k: None if math.isnan(v) else v for k, v in self.values.items()}
-        ends = {name: ci and list(ci) for name, ci in self.intervals.items()}
-        return {**counts, **values, "ci": ends}
+        return {**counts, **plain_values(self.values, self.intervals)}
 
 
 @dataclass(frozen=True)
@@ -88,11 +93,7 @@ class InstanceReport:
 
     def to_json(self) -> str:
         """Return the report as JSON text."""
-        content = {
-            "kinds": {kind: row.to_dict() for kind, row in self.kinds.items()},
-            "mean_of_kinds": self.mean_of_kinds.to_dict(),
-        }
-        return json.dumps(content, indent=2, allow_nan=False) + "\n"
+        return report_to_json(self.kinds, self.mean_of_kinds)
 
     def to_table(self) -> str:
         """Return a table for a terminal, each interval below its number."""
@@ -103,8 +104,10 @@ class InstanceReport:
         lines = [f"{'kind':<{width}}{counts}{head}"]
         for title, row in rows:
             numbers = "".join(f"{n:>7}" for n in (row.images, row.tp, row.fp, row.fn))
-            values = "".join(f"{_number(row.values[k]):>13}" for k in _TITLES)
-            ends = "".join(f"{_ends(row.intervals[k], '-'):>13}" for k in _TITLES)
+            values = "".join(f"{number_text(row.values[k]):>13}" for k in _TITLES)
+            ends = "".join(
+                f"{interval_text(row.intervals[k], '-'):>13}" for k in _TITLES
+            )
             lines += [f"{title:<{width}}{numbers}{values}", " " * (width + 28) + ends]
         return "\n".join(line.rstrip() for line in lines if line.strip())
 
@@ -114,22 +117,12 @@ class InstanceReport:
         lines = ["| " + " | ".join(titles) + " |", "| --- |" + " ---: |" * 13]
         for title, row in self._rows():
             cells = [title, *map(str, (row.images, row.tp, row.fp, row.fn))]
-            for name in _TITLES:
-                ends = _ends(row.intervals[name], " to ")
-                cells.append(_number(row.values[name]) + (f" ({ends})" if ends else ""))
+            cells += [cell_text(row.values[k], row.intervals[k]) for k in _TITLES]
             lines.append("| " + " | ".join(cells) + " |")
         return "\n".join(lines)
 
     def _rows(self) -> list[tuple[str, InstanceSummary]]:
         return [*self.kinds.items(), ("mean of kinds", self.mean_of_kinds)]
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
-
-
-def _ends(interval: tuple[float, float] | None, between: str) -> str:
-    return "" if interval is None else f"{interval[0]:.3f}{between}{interval[1]:.3f}"
 
 
 def sum_up_instances(images: Iterable[InstanceScores], seed: int = 0) -> InstanceReport:
@@ -205,12 +198,12 @@ def _sum_up_kind(
     """Sum up one kind; also return the bootstrap replicates of each metric."""
     sums = np.stack([_sums(image) for image in images])
     total = sums.sum(axis=0)
-    replicates = _statistics(resample_sums(sums, _REPLICATES, seed))
+    replicates = _statistics(resample_sums(sums, REPLICATES, seed))
     if len(images) == 1:  # says nothing about the spread between images
         replicates = {k: np.full_like(v, np.nan) for k, v in replicates.items()}
     tp, fp, fn = (int(n) for n in total[4:7])
     values = {name: float(value) for name, value in _statistics(total).items()}
-    intervals = {name: confidence_interval(r) for name, r in replicates.items()}
+    intervals = intervals_of(replicates)
     summary = InstanceSummary(len(images), tp, fp, fn, values, intervals)
     return summary, replicates
 
@@ -219,16 +212,9 @@ def _average(
     kinds: Sequence[InstanceSummary], replicates: Sequence[Mapping[str, Floats]]
 ) -> InstanceSummary:
     """Average over kinds, each weighing the same; counts add up."""
-    values, intervals = {}, {}
-    for name in INSTANCE_METRICS:
-        defined = [
-            (row.values[name], drawn[name])
-            for row, drawn in zip(kinds, replicates, strict=True)
-            if not math.isnan(row.values[name])
-        ]
-        values[name] = float(np.mean([v for v, _ in defined])) if defined else math.nan
-        drawn = np.mean([r for _, r in defined], axis=0) if defined else np.zeros(0)
-        intervals[name] = confidence_interval(drawn)
+    values, intervals = average_kinds(
+        INSTANCE_METRICS, [row.values for row in kinds], replicates
+    )
     images, tp, fp, fn = (
         sum(getattr(row, name) for row in kinds)
         for name in ("images", "tp", "fp", "fn")

@@ -12,8 +12,6 @@ candidates for the first click and for the box, over all objects of the kind.
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -22,12 +20,21 @@ from zlib import crc32
 import numpy as np
 
 from napari_sam.evaluation.metrics import (
-    confidence_interval,
     mean_from_sums,
     mean_sums,
     pearson_from_sums,
     pearson_sums,
     resample_sums,
+)
+from napari_sam.evaluation.summaries import (
+    REPLICATES,
+    average_kinds,
+    cell_text,
+    interval_text,
+    intervals_of,
+    number_text,
+    plain_values,
+    report_to_json,
 )
 
 if TYPE_CHECKING:
@@ -40,8 +47,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["METRICS", "Report", "Summary", "summarise"]
-
-_REPLICATES = 2000
 
 
 def _mean_of(value: Callable[[ObjectScores], float]) -> _Statistic:
@@ -107,12 +112,7 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types for JSON; what is not defined becomes None."""
-        values = {
-            name: None if math.isnan(value) else value
-            for name, value in self.values.items()
-        }
-        ends = {name: ci and list(ci) for name, ci in self.intervals.items()}
-        return {"n": self.n, **values, "ci": ends}
+        return {"n": self.n, **plain_values(self.values, self.intervals)}
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,7 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as JSON text."""
-        content = {
-            "kinds": {kind: row.to_dict() for kind, row in self.kinds.items()},
-            "mean_of_kinds": self.mean_of_kinds.to_dict(),
-        }
-        return json.dumps(content, indent=2, allow_nan=False) + "\n"
+        return report_to_json(self.kinds, self.mean_of_kinds)
 
     def to_table(self) -> str:
         """Return a table for a terminal, each interval below its number."""
@@ -137,8 +133,10 @@ class Report:
         head = "".join(f"{_TITLES[name]:>13}" for name in METRICS)
         lines = [f"{'kind':<{width}}{'objects':>9}{head}"]
         for title, row in rows:
-            values = "".join(f"{_number(row.values[name]):>13}" for name in METRICS)
-            ends = "".join(f"{_ends(row.intervals[name], '-'):>13}" for name in METRICS)
+            values = "".join(f"{number_text(row.values[name]):>13}" for name in METRICS)
+            ends = "".join(
+                f"{interval_text(row.intervals[name], '-'):>13}" for name in METRICS
+            )
             lines += [f"{title:<{width}}{row.n:>9}{values}", " " * (width + 9) + ends]
         return "\n".join(line.rstrip() for line in lines if line.strip())
 
@@ -149,25 +147,12 @@ class Report:
             "| --- |" + " ---: |" * (1 + len(METRICS)),
         ]
         for title, row in self._rows():
-            cells = [
-                f"{_number(row.values[name])} ({_ends(row.intervals[name], ' to ')})"
-                if row.intervals[name]
-                else _number(row.values[name])
-                for name in METRICS
-            ]
+            cells = [cell_text(row.values[k], row.intervals[k]) for k in METRICS]
             lines.append(f"| {title} | {row.n} | " + " | ".join(cells) + " |")
         return "\n".join(lines)
 
     def _rows(self) -> list[tuple[str, Summary]]:
         return [*self.kinds.items(), ("mean of kinds", self.mean_of_kinds)]
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
-
-
-def _ends(interval: tuple[float, float] | None, between: str) -> str:
-    return "" if interval is None else f"{interval[0]:.3f}{between}{interval[1]:.3f}"
 
 
 def summarise(images: Iterable[ImageScores], seed: int = 0) -> Report:
@@ -211,32 +196,15 @@ def _summarise_kind(
     for name, (sums_of, statistic) in _STATISTICS.items():
         sums = np.stack([sums_of(objects) for objects in images])
         values[name] = float(statistic(sums.sum(axis=0)))
-        drawn = statistic(resample_sums(sums, _REPLICATES, seed))
+        drawn = statistic(resample_sums(sums, REPLICATES, seed))
         replicates[name] = drawn if len(images) > 1 else np.full_like(drawn, np.nan)
     n = sum(len(objects) for objects in images)
-    return Summary(n, values, _intervals(replicates)), replicates
+    return Summary(n, values, intervals_of(replicates)), replicates
 
 
 def _average(
     kinds: Sequence[Summary], replicates: Sequence[Mapping[str, Floats]]
 ) -> Summary:
     """Average over kinds, each weighing the same."""
-    values = {}
-    drawn = {}
-    for name in METRICS:
-        defined = [
-            (row.values[name], replicate[name])
-            for row, replicate in zip(kinds, replicates, strict=True)
-            if not math.isnan(row.values[name])
-        ]
-        values[name] = float(np.mean([v for v, _ in defined])) if defined else math.nan
-        drawn[name] = (
-            np.mean([r for _, r in defined], axis=0) if defined else np.array([])
-        )
-    return Summary(sum(row.n for row in kinds), values, _intervals(drawn))
-
-
-def _intervals(
-    replicates: Mapping[str, Floats],
-) -> dict[str, tuple[float, float] | None]:
-    return {name: confidence_interval(drawn) for name, drawn in replicates.items()}
+    values, intervals = average_kinds(METRICS, [k.values for k in kinds], replicates)
+    return Summary(sum(row.n for row in kinds), values, intervals)
