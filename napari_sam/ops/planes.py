@@ -65,6 +65,11 @@ class Plane:
         """What to index an array with to get the plane."""
         return tuple(slice(None) if i is None else i for i in self.index)
 
+    def thicken(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return (H, W) values with an axis of length 1 for each standing axis."""
+        sizes = iter(values.shape)
+        return values.reshape([next(sizes) if i is None else 1 for i in self.index])
+
     def shape_in(self, shape: Sequence[int]) -> tuple[int, int]:
         """Return (H, W) of the plane in an array of `shape`.
 

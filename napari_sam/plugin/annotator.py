@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam.plugin.flow import AnnotationFlow
-from napari_sam.plugin.hints import Facts
+from napari_sam.plugin.hints import Facts, sentence
 from napari_sam.plugin.layers import position_on_plane
 from napari_sam.plugin.navigation import go_to_plane
 from napari_sam.plugin.tools import use_tool
@@ -142,8 +142,7 @@ class Annotator(AnnotationFlow):
         try:
             action(session)
         except ValueError as error:
-            text = str(error)
-            self.noticed.emit(f"{text[0].upper()}{text[1:]}.")
+            self.noticed.emit(sentence(error))
             return
         if labels:
             self.desks.after_edit()

@@ -14,10 +14,11 @@ from qtpy.QtCore import QObject, Signal
 from napari_sam.plugin.canvas import why_not_writable
 from napari_sam.plugin.connections import Connections
 from napari_sam.plugin.everything_hints import EverythingFacts
-from napari_sam.plugin.hints import Facts
+from napari_sam.plugin.hints import Facts, sentence
 from napari_sam.plugin.keeping import keep_found
 from napari_sam.plugin.layers import (
     display_range,
+    place_emitters,
     plane_reader,
     plane_shown,
     shape_of,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Everything"]
 
-_PLACE_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
 _LABEL_EVENTS = ("paint", "data", "labels_update")
 
 
@@ -191,9 +191,8 @@ class Everything(QObject):  # type: ignore[misc]
             if layer is None:
                 continue
             self._image_events.add(layer.events.data, self._on_data)
-            for name in _PLACE_EVENTS:
-                if hasattr(layer.events, name):
-                    self._image_events.add(getattr(layer.events, name), self._on_moved)
+            for emitter in place_emitters(layer):
+                self._image_events.add(emitter, self._on_moved)
 
     def _watch_output(self) -> None:
         self._output_events.clear()
@@ -228,7 +227,7 @@ class Everything(QObject):  # type: ignore[misc]
         try:
             roi = self._roi(plane)
         except ValueError as error:
-            self._say(error)
+            self.noticed.emit(sentence(error))
             return
         taken = self._labels_on(plane) if self.skip_labelled else None
         search = Search(
@@ -317,17 +316,13 @@ class Everything(QObject):  # type: ignore[misc]
                 overlap=self.overlap,
             )
         except ValueError as error:
-            self._say(error)
+            self.noticed.emit(sentence(error))
             return
         self.output = self.results.output = annotator.desks.output
         self._watch_output()
         self.results.mark_kept(len(labels))
         annotator.use_tool("point")
         self.changed.emit()
-
-    def _say(self, error: ValueError) -> None:
-        text = str(error)
-        self.noticed.emit(f"{text[0].upper()}{text[1:].rstrip('.')}.")
 
     # --- what the viewer says -----------------------------------------------------
 

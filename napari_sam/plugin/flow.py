@@ -13,6 +13,7 @@ from napari_sam.plugin.hover import HoverPreview
 from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS, KeyBinder
 from napari_sam.plugin.layers import (
     display_range,
+    place_emitters,
     plane_reader,
     plane_shown,
     shape_of,
@@ -36,7 +37,6 @@ __all__ = ["AnnotationFlow"]
 _ALL_KEYS = KEYS + POINTS_KEYS
 _DWELL_MS = 150
 _ANSWER_MS = 150
-_PLACE_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
 _CONTRAST_MS = 400
 
 
@@ -174,9 +174,8 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             self._image_events.add(layer.events.mode, self._on_tool)
         self._image_events.add(events.data, self._on_data)
         self._image_events.add(events.contrast_limits, self._on_contrast)
-        for name in _PLACE_EVENTS:
-            if hasattr(events, name):
-                self._image_events.add(getattr(events, name), self._on_moved)
+        for emitter in place_emitters(image):
+            self._image_events.add(emitter, self._on_moved)
         self._stage.show()
         self.desks.enter(image)
         use_tool(self.viewer, layers, "point")

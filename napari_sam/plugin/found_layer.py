@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels
 
-from napari_sam.plugin.layers import shape_of, shifted_translate, spatial_metadata
+from napari_sam.plugin.layers import plane_translate, spatial_metadata
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,11 +65,7 @@ class FoundLayer:
         highest
             The highest label that this preview will ever hold.
         """
-        shape = tuple(
-            size if index is None else 1
-            for index, size in zip(plane.index, shape_of(image), strict=True)
-        )
-        data = labels.reshape(shape)
+        data = plane.thicken(labels)
         if highest <= np.iinfo(np.uint16).max:
             data = data.astype(np.uint16)  # napari draws it without a detour
         same = image is self._image and plane == self._plane
@@ -109,8 +105,7 @@ class FoundLayer:
             return
         for name, value in spatial_metadata(self._image).items():
             setattr(self.layer, name, value)
-        offset = [0 if index is None else index for index in self._plane.index]
-        self.layer.translate = shifted_translate(self._image, offset)
+        self.layer.translate = plane_translate(self._image, self._plane)
 
     def take_down(self) -> None:
         """Take the layer out of the viewer."""

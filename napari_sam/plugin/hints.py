@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Facts", "Hint", "model_hint", "next_hint", "obstacle_hint"]
+__all__ = ["Facts", "Hint", "model_hint", "next_hint", "obstacle_hint", "sentence"]
 
 HintKind = Literal["do", "wait", "problem"]
 
@@ -25,6 +25,12 @@ class Hint:
 
     text: str
     kind: HintKind = "do"
+
+
+def sentence(error: Exception) -> str:
+    """Return an error's message as a sentence for the user."""
+    text = str(error).strip() or type(error).__name__
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from napari.utils.transforms import Affine
 from napari_sam.ops.planes import Plane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,13 +21,18 @@ __all__ = [
     "display_range",
     "onto_plane",
     "part_in_view",
+    "place_emitters",
     "plane_reader",
     "plane_shown",
+    "plane_translate",
     "position_on_plane",
     "shape_of",
     "shifted_translate",
     "spatial_metadata",
 ]
+
+
+_PLACE_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
 
 
 def shape_of(image: Any) -> tuple[int, ...]:
@@ -59,6 +64,18 @@ def shifted_translate(layer: Any, offset: Sequence[float]) -> NDArray[np.float64
     ).linear_matrix
     moved = np.asarray(layer.translate) + linear @ np.asarray(offset, float)
     return np.asarray(moved, float)
+
+
+def plane_translate(image: Any, plane: Plane) -> NDArray[np.float64]:
+    """Return the translate that puts a layer of one plane where the plane lies."""
+    return shifted_translate(image, [0 if i is None else i for i in plane.index])
+
+
+def place_emitters(layer: Any) -> Iterator[Any]:
+    """Yield what is emitted when a layer is moved, scaled or turned."""
+    for name in _PLACE_EVENTS:
+        if hasattr(layer.events, name):
+            yield getattr(layer.events, name)
 
 
 def plane_shown(viewer: Any, image: Any) -> Plane | None:

@@ -12,8 +12,8 @@ from napari_sam.plugin.layers import (
     display_range,
     plane_reader,
     plane_shown,
+    plane_translate,
     shape_of,
-    shifted_translate,
     spatial_metadata,
 )
 
@@ -62,16 +62,8 @@ class PlaneSource:
     @property
     def place(self) -> dict[str, Any]:
         """What puts a layer of one plane where this one lies."""
-        offset = [0 if index is None else index for index in self.plane.index]
-        translate = shifted_translate(self.image, offset)
+        translate = plane_translate(self.image, self.plane)
         return {**spatial_metadata(self.image), "translate": translate}
-
-    def thick(self, plane: NDArray[Any]) -> NDArray[Any]:
-        """Return (H, W) values with an axis of length 1 for each standing axis."""
-        sizes = iter(plane.shape)
-        return plane.reshape(
-            [next(sizes) if index is None else 1 for index in self.plane.index]
-        )
 
 
 def shown_plane(viewer: Any, image: Any) -> PlaneSource | None:

@@ -14,7 +14,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_sam.ops.labels import outline_to_mask
-from napari_sam.plugin.layers import shape_of, shifted_translate, spatial_metadata
+from napari_sam.plugin.layers import plane_translate, shape_of, spatial_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,21 +111,17 @@ class PromptLayers:
         if plane == self._plane:
             return
         self._plane = plane
-        shape = tuple(
-            size if i is None else 1
-            for i, size in zip(plane.index, shape_of(self.image), strict=True)
-        )
+        empty = np.zeros(plane.shape_in(shape_of(self.image)), np.uint8)
         self.is_showing = True
         try:
-            self.preview.data = np.zeros(shape, np.uint8)
+            self.preview.data = plane.thicken(empty)
             self._place_preview()
         finally:
             self.is_showing = False
 
     def _place_preview(self) -> None:
         if self._plane is not None:
-            offset = [0 if i is None else i for i in self._plane.index]
-            self.preview.translate = shifted_translate(self.image, offset)
+            self.preview.translate = plane_translate(self.image, self._plane)
 
     def show_question(self, question: Question) -> None:
         """Show the prompts of the session; what is shown already stays untouched."""

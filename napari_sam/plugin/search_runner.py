@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.hints import sentence
 from napari_sam.plugin.searching import find_objects, search_plane
 from napari_sam.plugin.workers import LatestWins, Outcome
 
@@ -115,5 +116,4 @@ class SearchRunner(QObject):  # type: ignore[misc]
         elif isinstance(outcome.error, Cancelled):
             self.failed.emit("")
         else:
-            text = str(outcome.error).strip() or type(outcome.error).__name__
-            self.failed.emit(f"{text[0].upper()}{text[1:].rstrip('.')}.")
+            self.failed.emit(sentence(outcome.error))

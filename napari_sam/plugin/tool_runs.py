@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QLabel
 
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.engine import shared_predictor
+from napari_sam.plugin.hints import sentence
 from napari_sam.plugin.search_runner import Clock
 from napari_sam.plugin.widgets.progress_line import ProgressLine
 from napari_sam.plugin.workers import LatestWins, Outcome
@@ -125,8 +126,7 @@ class ToolRun(QObject):  # type: ignore[misc]
         if job is None or isinstance(outcome.error, Cancelled):
             return
         if outcome.error is not None:
-            text = str(outcome.error).strip() or type(outcome.error).__name__
-            show_warning(f"{text[0].upper()}{text[1:].rstrip('.')}.")
+            show_warning(sentence(outcome.error))
             return
         self._predictor, result = outcome.result  # kept for the next time
         with suppress(RuntimeError):  # the window is gone

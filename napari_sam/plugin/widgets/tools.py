@@ -364,7 +364,7 @@ def edges(
 
     def finish(strength: "NDArray[np.float32]") -> str:
         layer = Image(
-            source.thick(strength),
+            source.plane.thicken(strength),
             name=f"{source.image.name} edges",
             contrast_limits=(0, 1),
             colormap="magma",
