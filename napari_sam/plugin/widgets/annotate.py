@@ -9,16 +9,11 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
-    QFormLayout,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -30,10 +25,20 @@ from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.state import unwrapped
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
-from napari_sam.plugin.widgets.hint_line import HintLine
+from napari_sam.plugin.widgets.hint_line import HintLine, Notice
 from napari_sam.plugin.widgets.layer_choice import LayerChoice
-from napari_sam.plugin.widgets.model_picker import ModelPicker, row_label
+from napari_sam.plugin.widgets.model_picker import ModelPicker
 from napari_sam.plugin.widgets.object_table import ObjectTable
+from napari_sam.plugin.widgets.panel import (
+    NEW_LAYER,
+    body_layout,
+    class_choice,
+    fill_dock,
+    form,
+    heading,
+    main_button,
+    overlap_choice,
+)
 from napari_sam.plugin.widgets.progress_line import ProgressLine
 from napari_sam.plugin.widgets.tool_bar import ToolBar
 
@@ -50,8 +55,6 @@ __all__ = ["AnnotateWidget"]
 
 _ANSWER_MS = 150
 """For so long an answer may take before the wait for it is shown."""
-
-_NEW_LAYER = "New labels layer"
 
 
 class AnnotateWidget(QWidget):  # type: ignore[misc]
@@ -84,7 +87,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.hint = HintLine()
         self.progress = ProgressLine()
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
-        self.output = LayerChoice(viewer, self._may_be_output, _NEW_LAYER)
+        self.output = LayerChoice(viewer, self._may_be_output, NEW_LAYER)
         self.model = ModelPicker(store, settings.model, settings.device)
         self.tools = ToolBar()
         self.candidates = CandidateStrip()
@@ -92,8 +95,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self._make_controls()
         self._lay_out()
         self._connect()
-        self._notice = ""
-        self._notice_facts: Facts | None = None
+        self._notice = Notice()
         self._started = False
         self._view_timer = QTimer(self)
         self._view_timer.setSingleShot(True)
@@ -105,62 +107,35 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
 
     def _make_controls(self) -> None:
         self.hover = QCheckBox("Preview under the cursor (H)")
-        self.class_name = QComboBox()
-        self.class_name.setEditable(True)
-        self.class_name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.class_name.lineEdit().setPlaceholderText("none")
-        self.class_name.setToolTip("Class that the next objects get; may be empty.")
-        self.class_name.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.overlap = QComboBox()
-        self.overlap.addItem("Keep what is there", "keep")
-        self.overlap.addItem("Overwrite", "overwrite")
-        self.overlap.setToolTip("Who gets a pixel that already belongs to an object.")
-        self.overlap.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.keep = QPushButton("Keep object (N)")
-        self.keep.setObjectName("samKeep")
-        self.keep.setStyleSheet(
-            "#samKeep:enabled { background: #2d7ff9; color: white; font-weight: 700; "
-            "padding: 6px; border-radius: 4px; } #samKeep { padding: 6px; }"
-        )
+        self.class_name = class_choice("Class that the next objects get; may be empty.")
+        self.overlap = overlap_choice()
+        self.keep = main_button("Keep object (N)", "samKeep", 6)
         self.undo = QPushButton("Undo (U)")
         self.redo = QPushButton("Redo (Shift-U)")
         self.clear = QPushButton("Clear prompts")
-        for button in (self.keep, self.undo, self.redo, self.clear, self.hover):
+        for button in (self.undo, self.redo, self.clear, self.hover):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def _lay_out(self) -> None:
         steps = QHBoxLayout()
         for button in (self.undo, self.redo, self.clear):
             steps.addWidget(button)
-        body = QWidget()
-        layout = QVBoxLayout(body)
-        layout.setSpacing(6)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(_form(("Image", self.image), ("Save in", self.output)))
+        body, layout = body_layout()
+        layout.addLayout(form(("Image", self.image), ("Save in", self.output)))
         layout.addWidget(self.model)
-        layout.addWidget(_heading("1  Say what the object is"))
+        layout.addWidget(heading("1  Say what the object is"))
         layout.addWidget(self.tools)
         layout.addWidget(self.hover)
-        layout.addWidget(_heading("2  Choose a candidate (Q)"))
+        layout.addWidget(heading("2  Choose a candidate (Q)"))
         layout.addWidget(self.candidates)
-        layout.addWidget(_heading("3  Keep it"))
-        layout.addLayout(_form(("Class", self.class_name), ("Overlap", self.overlap)))
+        layout.addWidget(heading("3  Keep it"))
+        layout.addLayout(form(("Class", self.class_name), ("Overlap", self.overlap)))
         layout.addWidget(self.keep)
         layout.addLayout(steps)
-        layout.addWidget(_heading("Objects"))
+        layout.addWidget(heading("Objects"))
         layout.addWidget(self.objects, 1)
         layout.addWidget(_key_list())
-        scroll = QScrollArea()
-        scroll.setWidget(body)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(6, 6, 6, 6)
-        outer.addWidget(self.hint)
-        outer.addWidget(self.progress)
-        outer.addWidget(scroll, 1)
-        self.setMinimumWidth(330)
+        fill_dock(self, (self.hint, self.progress), body)
 
     def _connect(self) -> None:
         annotator = self.annotator
@@ -172,7 +147,6 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.candidates.chosen.connect(annotator.choose)
         self.hover.toggled.connect(annotator.set_hover)
         self.class_name.currentTextChanged.connect(self._on_class)
-        self.class_name.lineEdit().returnPressed.connect(self.class_name.clearFocus)
         self.overlap.activated.connect(self._on_overlap)
         self.keep.clicked.connect(annotator.commit)
         self.undo.clicked.connect(annotator.undo)
@@ -243,7 +217,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
     # --- what is shown --------------------------------------------------------------
 
     def _on_notice(self, text: str) -> None:
-        self._notice, self._notice_facts = text, None
+        self._notice.say(text)
         self._on_changed()
 
     def _on_changed(self) -> None:
@@ -265,14 +239,11 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self._show_session(facts)
 
     def _show_hint(self, facts: Facts) -> None:
-        if self._notice_facts is None:
-            self._notice_facts = facts
-        elif self._notice_facts != facts:
-            self._notice = ""
-        if self._notice:
+        notice = self._notice.text_at(facts)
+        if notice:
             removed = self.annotator.desks.removed is not None
             text = "Put it back" if removed else ""
-            self.hint.show_hint(Hint(self._notice, "problem"), text)
+            self.hint.show_hint(Hint(notice, "problem"), text)
             return
         again = facts.embedding_state in ("stopped", "failed")
         hint = next_hint(facts)
@@ -324,20 +295,6 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             return 128, 128, 128
         red, green, blue = (round(255 * float(c)) for c in color[:3])
         return red, green, blue
-
-
-def _form(*rows: tuple[str, QWidget]) -> QFormLayout:
-    form = QFormLayout()
-    form.setContentsMargins(0, 0, 0, 0)
-    for text, control in rows:
-        form.addRow(row_label(text), control)
-    return form
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setStyleSheet("font-weight: 700; padding-top: 4px;")
-    return label
 
 
 def _key_list() -> QWidget:

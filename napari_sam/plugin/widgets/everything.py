@@ -6,14 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
-    QComboBox,
-    QFormLayout,
-    QFrame,
-    QLabel,
-    QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -26,9 +20,19 @@ from napari_sam.plugin.hints import Hint
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.state import active_in, unwrapped
 from napari_sam.plugin.widgets.annotate import AnnotateWidget
-from napari_sam.plugin.widgets.hint_line import HintLine
+from napari_sam.plugin.widgets.hint_line import HintLine, Notice
 from napari_sam.plugin.widgets.layer_choice import LayerChoice
-from napari_sam.plugin.widgets.model_picker import ModelPicker, row_label
+from napari_sam.plugin.widgets.model_picker import ModelPicker
+from napari_sam.plugin.widgets.panel import (
+    NEW_LAYER,
+    body_layout,
+    class_choice,
+    fill_dock,
+    form,
+    heading,
+    main_button,
+    overlap_choice,
+)
 from napari_sam.plugin.widgets.progress_line import ProgressLine
 from napari_sam.plugin.widgets.search_form import SearchForm
 from napari_sam.plugin.widgets.sieve_panel import SievePanel
@@ -45,11 +49,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EverythingWidget"]
 
-_NEW_LAYER = "New labels layer"
-_BIG = (
-    "#{name}:enabled {{ background: #2d7ff9; color: white; font-weight: 700; "
-    "padding: 7px; border-radius: 4px; }} #{name} {{ padding: 7px; }}"
-)
 _ANNOTATOR = "Annotate with SAM"
 
 
@@ -85,15 +84,14 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         self.hint = HintLine()
         self.progress = ProgressLine()
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
-        self.output = LayerChoice(viewer, self._may_be_output, _NEW_LAYER)
+        self.output = LayerChoice(viewer, self._may_be_output, NEW_LAYER)
         self.model = ModelPicker(store, settings.model, settings.device)
         self.form = SearchForm(viewer, lambda: self.everything.image)
         self.sieve = SievePanel()
         self._make_controls()
         self._lay_out()
         self._connect()
-        self._notice = ""
-        self._notice_facts: EverythingFacts | None = None
+        self._notice = Notice()
         self._started = False
         self._view_timer = QTimer(self)
         self._view_timer.setSingleShot(True)
@@ -108,63 +106,35 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
     # --- building -------------------------------------------------------------
 
     def _make_controls(self) -> None:
-        self.find = QPushButton("Find objects")
-        self.find.setObjectName("samFind")
-        self.find.setStyleSheet(_BIG.format(name="samFind"))
-        self.keep = QPushButton("Keep objects")
-        self.keep.setObjectName("samKeepAll")
-        self.keep.setStyleSheet(_BIG.format(name="samKeepAll"))
-        for button in (self.find, self.keep):
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.class_name = QComboBox()
-        self.class_name.setEditable(True)
-        self.class_name.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.class_name.lineEdit().setPlaceholderText("none")
-        self.class_name.setToolTip("Class that the objects get; may be empty.")
-        self.overlap = QComboBox()
-        self.overlap.addItem("Keep what is there", "keep")
-        self.overlap.addItem("Overwrite", "overwrite")
-        self.overlap.setToolTip("Who gets a pixel that already belongs to an object.")
-        for combo in (self.class_name, self.overlap):
-            combo.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.find = main_button("Find objects", "samFind", 7)
+        self.keep = main_button("Keep objects", "samKeepAll", 7)
+        self.class_name = class_choice("Class that the objects get; may be empty.")
+        self.overlap = overlap_choice()
 
     def _lay_out(self) -> None:
         self._sieve_part = QWidget()
         part = QVBoxLayout(self._sieve_part)
         part.setContentsMargins(0, 0, 0, 0)
-        part.addWidget(_heading("2  Sieve out the wrong ones"))
+        part.addWidget(heading("2  Sieve out the wrong ones"))
         part.addWidget(self.sieve)
-        part.addWidget(_heading("3  Keep the others"))
+        part.addWidget(heading("3  Keep the others"))
         part.addLayout(
-            _form(
+            form(
                 ("Save in", self.output),
                 ("Class", self.class_name),
                 ("Overlap", self.overlap),
             )
         )
         part.addWidget(self.keep)
-        body = QWidget()
-        layout = QVBoxLayout(body)
-        layout.setSpacing(6)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(_form(("Image", self.image)))
+        body, layout = body_layout()
+        layout.addLayout(form(("Image", self.image)))
         layout.addWidget(self.model)
-        layout.addWidget(_heading("1  Find everything"))
+        layout.addWidget(heading("1  Find everything"))
         layout.addWidget(self.form)
         layout.addWidget(self.find)
         layout.addWidget(self._sieve_part)
         layout.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(body)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(6, 6, 6, 6)
-        outer.addWidget(self.hint)
-        outer.addWidget(self.progress)
-        outer.addWidget(scroll, 1)
-        self.setMinimumWidth(330)
+        fill_dock(self, (self.hint, self.progress), body)
 
     def _connect(self) -> None:
         everything = self.everything
@@ -177,7 +147,6 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         self.progress.cancelled.connect(everything.cancel)
         self.sieve.ruled.connect(everything.results.set_rule)
         self.class_name.currentTextChanged.connect(self._on_class)
-        self.class_name.lineEdit().returnPressed.connect(self.class_name.clearFocus)
         self.overlap.activated.connect(self._on_overlap)
         self.keep.clicked.connect(everything.keep)
         self.hint.pressed.connect(everything.results.show_again)
@@ -306,7 +275,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
     # --- what is shown --------------------------------------------------------------
 
     def _on_notice(self, text: str) -> None:
-        self._notice, self._notice_facts = text, None
+        self._notice.say(text)
         self._on_changed()
 
     def _on_changed(self) -> None:
@@ -354,12 +323,9 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
             self.sieve.show_result(scores[found.every], scores[passing], found.total)
 
     def _show_hint(self, facts: EverythingFacts) -> None:
-        if self._notice_facts is None:
-            self._notice_facts = facts
-        elif self._notice_facts != facts:
-            self._notice = ""
-        if self._notice:
-            self.hint.show_hint(Hint(self._notice, "problem"))
+        notice = self._notice.text_at(facts)
+        if notice:
+            self.hint.show_hint(Hint(notice, "problem"))
             return
         hidden = bool(facts.found) and not (facts.is_here and facts.is_shown)
         again = hidden and not facts.working and _is_reachable(facts)
@@ -385,17 +351,3 @@ def _progress_text(left: float) -> str:
     if left >= 90:
         return f"Finding objects, {left / 60:.0f} min left"
     return f"Finding objects, {max(1, round(left))} s left"
-
-
-def _form(*rows: tuple[str, QWidget]) -> QFormLayout:
-    form = QFormLayout()
-    form.setContentsMargins(0, 0, 0, 0)
-    for text, control in rows:
-        form.addRow(row_label(text), control)
-    return form
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setStyleSheet("font-weight: 700; padding-top: 4px;")
-    return label

@@ -10,9 +10,29 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy
 if TYPE_CHECKING:
     from napari_sam.plugin.hints import Hint
 
-__all__ = ["HintLine"]
+__all__ = ["HintLine", "Notice"]
 
 _COLORS = {"do": "#2d7ff9", "wait": "#8a93a0", "problem": "#e8912d"}
+
+
+class Notice:
+    """What the user should read once; it goes as soon as the facts change."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._facts: object = None
+
+    def say(self, text: str) -> None:
+        """Say something from the next look at the facts on."""
+        self._text, self._facts = text, None
+
+    def text_at(self, facts: object) -> str:
+        """Return what there is to read while the facts are these, "" for nothing."""
+        if self._facts is None:
+            self._facts = facts
+        elif self._facts != facts:
+            self._text = ""
+        return self._text
 
 
 class HintLine(QFrame):  # type: ignore[misc]
