@@ -51,7 +51,7 @@ def _prepare(args: argparse.Namespace) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.coco import records_to_coco, write_coco
     from napari_sam.io.images import read_image
-    from napari_sam.workflows.proposals import PROPOSALS, propose
+    from napari_sam.workflows.proposals import PROPOSALS, proposal_score, propose
 
     sam = load_model(args.model, device=args.device)
     config = PROPOSALS.model_copy(update={"points_per_side": args.points_per_side})
@@ -59,7 +59,7 @@ def _prepare(args: argparse.Namespace) -> Callable[[batch.Job], object]:
     def work(job: batch.Job) -> None:
         image = read_image(job.source)
         records = propose(sam, image, args.count, config=config)
-        scores = [(one.predicted_iou + one.stability_score) / 2 for one in records]
+        scores = [proposal_score(record) for record in records]
         shape = (image.shape[0], image.shape[1])
         content = records_to_coco(records, shape, job.source.name, scores=scores)
         write_coco(job.targets[0], content)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import ImageEmbedding, IsCancelled, MaskRecord
     from napari_sam.workflows.steps import Progress
 
-__all__ = ["PROPOSALS", "propose"]
+__all__ = ["PROPOSALS", "proposal_score", "propose"]
 
 PROPOSALS = AutomaticConfig(
     points_per_side=64,
@@ -23,6 +23,11 @@ PROPOSALS = AutomaticConfig(
     box_nms_thresh=0.9,
 )
 """The grid of the SAM paper's proposals: dense, without filters."""
+
+
+def proposal_score(record: MaskRecord) -> float:
+    """Return by what proposals are ranked: the mean of predicted IoU and stability."""
+    return (record.predicted_iou + record.stability_score) / 2
 
 
 def propose(
@@ -91,5 +96,4 @@ def propose(
 
 
 def _rank(record: MaskRecord) -> tuple[float, float]:
-    mean = (record.predicted_iou + record.stability_score) / 2
-    return -mean, -record.predicted_iou
+    return -proposal_score(record), -record.predicted_iou

@@ -6,6 +6,7 @@ and returns the work to do; `napari_sam.plugin.tool_runs` does it elsewhere.
 
 # magicgui reads annotations by itself: no "from __future__ import annotations" here
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import napari.viewer
     from numpy.typing import NDArray
 
+    from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskRecord
 
 __all__ = ["boxes_to_objects", "edges", "object_proposals", "points_to_objects"]
@@ -78,25 +80,87 @@ _MODEL = {
 }
 
 
-def _labels_job(
-    viewer: Any, source: PlaneSource, model: str, title: str, work: Any, what: str
-) -> ToolJob:
-    """Return a job whose labels become a layer."""
+@dataclass(frozen=True)
+class _Marks:
+    """What the user marks objects with.
+
+    Attributes
+    ----------
+    many, one
+        What they are called.
+    missing
+        What the user reads where there is no layer of them.
+    read
+        Returns those on a plane, from (layer, viewer, image, plane).
+    segment
+        The function of `napari_sam.workflows.prompted` that outlines their objects;
+        its module is not loaded before it is needed.
+    """
+
+    many: str
+    one: str
+    missing: str
+    read: "Callable[[Any, Any, Any, Plane], NDArray[np.float64]]"
+    segment: str
+
+
+_BOXES = _Marks(
+    "boxes",
+    "rectangle",
+    "Draw rectangles around objects in a Shapes layer first.",
+    boxes_on_plane,
+    "segment_boxes",
+)
+_POINTS = _Marks(
+    "points",
+    "point",
+    "Set a point on each object in a Points layer first.",
+    points_on_plane,
+    "segment_points",
+)
+
+
+def _outline(
+    viewer: Any, image: Any, layer: Any, marks: _Marks, model: str, refine: bool
+) -> ToolJob | None:
+    """Return a job that outlines the object at each mark, as a labels layer."""
+    viewer = unwrapped(viewer)
+    source = shown_plane(viewer, image)
+    if source is None:
+        return None
+    if layer is None:
+        show_warning(marks.missing)
+        return None
+    found = marks.read(layer, viewer, image, source.plane)
+    if not len(found):
+        show_warning(f"“{layer.name}” has no {marks.one} on this plane of the image.")
+        return None
+
+    def work(predictor: Any, **steps: Any) -> Any:
+        from napari_sam.workflows import prompted
+
+        segment = getattr(prompted, marks.segment)
+        limits = source.contrast_limits
+        image = source.read()
+        return segment(
+            predictor, image, found, refine=refine, contrast_limits=limits, **steps
+        )
 
     def finish(labels: "NDArray[np.int32]") -> str:
         present = np.unique(labels)
         present = present[present > 0]
         if not len(present):
-            return f"No object was found in the {what}."
+            return f"No object was found in the {marks.many}."
         layer = Labels(
             source.full(labels),
             name=f"{source.image.name} objects",
-            features=pd.DataFrame({"index": present, what: present - 1}),
+            features=pd.DataFrame({"index": present, marks.many: present - 1}),
             **spatial_metadata(source.image),
         )
         viewer.add_layer(layer)
-        return f"{len(present)} objects from {what}."
+        return f"{len(present)} objects from {marks.many}."
 
+    title = f"Outlining {len(found)} {marks.many}"
     return ToolJob(title, model, read_settings().device, work, finish)
 
 
@@ -135,33 +199,7 @@ def boxes_to_objects(
     refine
         Show the model its first outline once again, with the box.
     """
-    viewer = unwrapped(viewer)
-    source = shown_plane(viewer, image)
-    if source is None:
-        return None
-    if boxes is None:
-        show_warning("Draw rectangles around objects in a Shapes layer first.")
-        return None
-    found = boxes_on_plane(boxes, viewer, image, source.plane)
-    if not len(found):
-        show_warning(f"“{boxes.name}” has no rectangle on this plane of the image.")
-        return None
-
-    def work(predictor: Any, **steps: Any) -> Any:
-        from napari_sam.workflows.prompted import segment_boxes
-
-        limits = source.contrast_limits
-        return segment_boxes(
-            predictor,
-            source.read(),
-            found,
-            refine=refine,
-            contrast_limits=limits,
-            **steps,
-        )
-
-    title = f"Outlining {len(found)} boxes"
-    return _labels_job(viewer, source, model, title, work, "boxes")
+    return _outline(viewer, image, boxes, _BOXES, model, refine)
 
 
 @magic_factory(  # type: ignore[untyped-decorator]
@@ -198,33 +236,7 @@ def points_to_objects(
     refine
         Show the model its first outline once again, with the point.
     """
-    viewer = unwrapped(viewer)
-    source = shown_plane(viewer, image)
-    if source is None:
-        return None
-    if points is None:
-        show_warning("Set a point on each object in a Points layer first.")
-        return None
-    found = points_on_plane(points, viewer, image, source.plane)
-    if not len(found):
-        show_warning(f"“{points.name}” has no point on this plane of the image.")
-        return None
-
-    def work(predictor: Any, **steps: Any) -> Any:
-        from napari_sam.workflows.prompted import segment_points
-
-        limits = source.contrast_limits
-        return segment_points(
-            predictor,
-            source.read(),
-            found,
-            refine=refine,
-            contrast_limits=limits,
-            **steps,
-        )
-
-    title = f"Outlining {len(found)} points"
-    return _labels_job(viewer, source, model, title, work, "points")
+    return _outline(viewer, image, points, _POINTS, model, refine)
 
 
 @magic_factory(  # type: ignore[untyped-decorator]
@@ -289,16 +301,16 @@ def object_proposals(
 
 def _proposal_layer(source: PlaneSource, records: "list[MaskRecord]") -> Shapes:
     """Return rectangles around masks, coloured by their rank's score."""
+    from napari_sam.workflows.proposals import proposal_score
+
     boxes = np.array([record.bbox for record in records], float) - 0.5
     corners = boxes[:, [[0, 1], [0, 3], [2, 3], [2, 1]]]
-    iou = np.array([record.predicted_iou for record in records])
-    stability = np.array([record.stability_score for record in records])
     features = pd.DataFrame(
         {
             "rank": np.arange(1, len(records) + 1),
-            "score": (iou + stability) / 2,
-            "predicted_iou": iou,
-            "stability_score": stability,
+            "score": [proposal_score(record) for record in records],
+            "predicted_iou": [record.predicted_iou for record in records],
+            "stability_score": [record.stability_score for record in records],
             "area": [record.area for record in records],
         }
     )
