@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Job", "add_batch_arguments", "add_model_arguments", "count", "plan", "run"]
+__all__ = [
+    "Job",
+    "add_batch_arguments",
+    "add_model_arguments",
+    "check_folder_of",
+    "count",
+    "plan",
+    "run",
+]
 
 _MAGIC = frozenset("*?[")
 
@@ -39,6 +47,12 @@ def count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"wanted a number from 1 up, got {text!r}")
     return int(text)
+
+
+def check_folder_of(path: Path | None) -> None:
+    """Refuse, before any work, a file to write whose folder does not exist."""
+    if path is not None and not path.resolve().parent.is_dir():
+        raise ValueError(f"there is no folder {path.resolve().parent} to write to")
 
 
 def add_batch_arguments(parser: argparse.ArgumentParser, what: str) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli.batch import add_model_arguments, count
+from napari_sam.cli.batch import add_model_arguments, check_folder_of, count
 from napari_sam.io.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ def _run(args: argparse.Namespace) -> int:
 
     settings = _read_settings(args)
     images = _thin(_select(args.data, args.kinds), args.max_images)
-    if args.json is not None and not args.json.resolve().parent.is_dir():
-        raise ValueError(f"there is no folder {args.json.resolve().parent} to write to")
+    check_folder_of(args.json)
     model = load_model(args.model, device=args.device)
     report, failures = (
         _score_clicks(model, images, args.max_objects)

@@ -84,8 +84,7 @@ def _run(args: argparse.Namespace) -> int:
     from napari_sam.io.atomic import write_atomically
 
     images = _select(args.data, args.max_images)
-    if args.json is not None and not args.json.resolve().parent.is_dir():
-        raise ValueError(f"there is no folder {args.json.resolve().parent} to write to")
+    batch.check_folder_of(args.json)
     methods = list(dict.fromkeys(args.method))
     counts: dict[str, list[Any]] = {name: [] for name in methods}
     detectors = {name: _detector(name, args) for name in methods}
