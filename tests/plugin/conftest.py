@@ -104,6 +104,19 @@ def open_everything(qtbot, predictor, search, tmp_path):
 
 
 @pytest.fixture
+def begin(qtbot):
+    """Return a function that presses Find objects; the search then waits to end."""
+
+    def press(widget, search):
+        search.gate.clear()
+        search.waiting.clear()
+        widget.find.click()
+        qtbot.waitUntil(search.waiting.is_set)
+
+    return press
+
+
+@pytest.fixture
 def find(qtbot):
     """Return a function that presses Find objects and waits for the end."""
 

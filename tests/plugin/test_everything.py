@@ -301,23 +301,20 @@ def test_progress_and_cancel(make_viewer, open_everything, qtbot, search, image)
 
 
 def test_cancelling_leaves_what_was_found_before(
-    make_viewer, open_everything, qtbot, find, search, image
+    make_viewer, open_everything, begin, qtbot, find, search, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
     widget = open_everything(viewer)
     find(widget)
-    search.gate.clear()
-    search.waiting.clear()
-    widget.find.click()
-    qtbot.waitUntil(search.waiting.is_set)
+    begin(widget, search)
     widget.everything.cancel()
     qtbot.wait(20)
     assert np.array_equal(preview(viewer) > 0, union(GOOD))
 
 
 def test_a_result_that_comes_too_late_is_dropped(
-    make_viewer, open_everything, qtbot, image
+    make_viewer, open_everything, begin, qtbot, image
 ):
     class Deaf(FakeSearch):
         def __call__(self, *args, is_cancelled, **options):
@@ -327,9 +324,7 @@ def test_a_result_that_comes_too_late_is_dropped(
     viewer.add_image(image)
     widget = open_everything(viewer)
     search = widget.everything.runner.find = Deaf()
-    search.gate.clear()
-    widget.find.click()
-    qtbot.waitUntil(search.waiting.is_set)
+    begin(widget, search)
     widget.everything.cancel()
     search.gate.set()
     qtbot.wait(50)
@@ -337,14 +332,12 @@ def test_a_result_that_comes_too_late_is_dropped(
 
 
 def test_another_model_stops_the_search(
-    make_viewer, open_everything, qtbot, search, image
+    make_viewer, open_everything, begin, qtbot, search, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
     widget = open_everything(viewer)
-    search.gate.clear()
-    widget.find.click()
-    qtbot.waitUntil(search.waiting.is_set)
+    begin(widget, search)
     widget._load_model()
     qtbot.waitUntil(search.was_cancelled.is_set)
     assert not widget.everything.runner.is_working
@@ -352,15 +345,13 @@ def test_another_model_stops_the_search(
 
 @pytest.mark.parametrize("what", ["remove", "replace", "choose"])
 def test_the_image_goes_or_changes_during_the_search(
-    make_viewer, open_everything, qtbot, search, image, what
+    make_viewer, open_everything, begin, qtbot, search, image, what
 ):
     viewer = make_viewer()
     other = viewer.add_image(image, name="other")
     layer = viewer.add_image(image, name="cells")
     widget = open_everything(viewer)
-    search.gate.clear()
-    widget.find.click()
-    qtbot.waitUntil(search.waiting.is_set)
+    begin(widget, search)
     if what == "remove":
         viewer.layers.remove(layer)
     elif what == "replace":
@@ -376,16 +367,13 @@ def test_the_image_goes_or_changes_during_the_search(
 
 
 def test_a_closed_widget_stops_and_an_open_one_goes_on(
-    make_viewer, open_everything, qtbot, find, search, image
+    make_viewer, open_everything, begin, qtbot, find, search, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
     widget = open_everything(viewer)
     find(widget)
-    search.gate.clear()
-    search.waiting.clear()
-    widget.find.click()
-    qtbot.waitUntil(search.waiting.is_set)
+    begin(widget, search)
     widget.close()
     qtbot.waitUntil(search.was_cancelled.is_set)
     qtbot.waitUntil(lambda: FOUND_LAYER not in viewer.layers)
