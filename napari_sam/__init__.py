@@ -20,6 +20,7 @@ _EXPORTS = {
     "Predictor": "napari_sam.inference.predictor",
     "Prompts": "napari_sam.ops.types",
     "detect_edges": "napari_sam.workflows.edges",
+    "embed_tiled": "napari_sam.workflows.closer",
     "generate_masks": "napari_sam.workflows.automatic",
     "load_model": "napari_sam.inference.predictor",
     "propose": "napari_sam.workflows.proposals",

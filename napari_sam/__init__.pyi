@@ -6,6 +6,7 @@ from napari_sam.ops.types import MaskRecord as MaskRecord
 from napari_sam.ops.types import Prompts as Prompts
 from napari_sam.workflows.automatic import AutomaticConfig as AutomaticConfig
 from napari_sam.workflows.automatic import generate_masks as generate_masks
+from napari_sam.workflows.closer import embed_tiled as embed_tiled
 from napari_sam.workflows.edges import detect_edges as detect_edges
 from napari_sam.workflows.interactive import AnnotationSession as AnnotationSession
 from napari_sam.workflows.prompted import segment_boxes as segment_boxes

@@ -94,6 +94,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "labels",
     )
     parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="clicks: show the model each image as a whole only, instead of looking "
+        "closer where its objects are small, as the annotator does",
+    )
+    parser.add_argument(
         "--markdown", action="store_true", help="print the table as Markdown"
     )
     parser.set_defaults(run=_run)
@@ -107,7 +113,7 @@ def _run(args: argparse.Namespace) -> int:
     check_folder_of(args.json)
     model = load_model(args.model, device=args.device)
     report, failures = (
-        _score_clicks(model, images, args.max_objects)
+        _score_clicks(model, images, args.max_objects, not args.whole)
         if args.mode == _CLICKS
         else _score_instances(model, images, args.mode, settings)
     )
@@ -127,6 +133,8 @@ def _read_settings(args: argparse.Namespace) -> dict[str, Any]:
         return {}
     if args.max_objects is not None:
         raise ValueError("--max-objects is for --mode clicks; --max-images is for all")
+    if args.whole:
+        raise ValueError("--whole is for --mode clicks")
     from napari_sam.workflows.segment import read_settings
 
     return read_settings(args.mode, pairs)
@@ -164,7 +172,10 @@ def _thin(
 
 
 def _score_clicks(
-    model: Any, images: Sequence[LabelledImage], max_objects: int | None
+    model: Any,
+    images: Sequence[LabelledImage],
+    max_objects: int | None,
+    tiled: bool,
 ) -> tuple[Report | InstanceReport, int]:
     """Score all images behind a progress bar that counts them."""
     from tqdm import tqdm
@@ -175,7 +186,7 @@ def _score_clicks(
     scores = []
     objects = 0
     with tqdm(total=len(images), unit="image", disable=None) as bar:
-        for item in score_images(model, images, max_objects):
+        for item in score_images(model, images, max_objects, tiled=tiled):
             scores.append(item)
             objects += len(item.objects)
             bar.set_postfix(objects=objects, kind=item.kind, refresh=False)

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_sam.evaluation.clicks import find_targets, next_click
+from napari_sam.inference.tiled import Embeds
 from napari_sam.ops.types import Prompts
+from napari_sam.workflows.closer import embed_tiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.evaluation.clicks import Target
+    from napari_sam.inference.tiled import PlaneEmbedding
     from napari_sam.io.folders import LabelledImage
-    from napari_sam.ops.types import ImageEmbedding, MaskPrediction
+    from napari_sam.ops.types import MaskPrediction
 
 __all__ = [
     "CLICKS",
@@ -43,15 +46,11 @@ _MAX_CHUNK = 64
 _MAX_CHUNK_PIXELS = 1 << 24
 
 
-class Promptable(Protocol):
+class Promptable(Embeds, Protocol):
     """What the protocol asks of a model; `Predictor` offers it."""
 
-    def embed(self, image: NDArray[Any], /) -> ImageEmbedding:
-        """Embed an image plane, (H, W) or (H, W, 3 | 4)."""
-        ...
-
     def predict_batch(
-        self, embedding: ImageEmbedding, prompts: Sequence[Prompts], /
+        self, embedding: PlaneEmbedding, prompts: Sequence[Prompts], /
     ) -> list[MaskPrediction]:
         """Answer the prompts of several objects of one image."""
         ...
@@ -112,7 +111,7 @@ class _Trial:
     target: Target
     points: list[tuple[int, int]] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
-    logits: NDArray[np.float32] | None = None
+    last: MaskPrediction | None = None
     clicks: list[float] = field(default_factory=list)
     box: float = 0.0
     best_of_3: float = 0.0
@@ -127,7 +126,12 @@ class _Trial:
         self.labels.append(label)
 
     def click_prompts(self) -> Prompts:
-        return Prompts.make(self.points, self.labels, mask_logits=self.logits)
+        if self.last is None:
+            return Prompts.make(self.points, self.labels)
+        logits = self.last.logits[int(self.last.scores.argmax())]
+        return Prompts.make(
+            self.points, self.labels, mask_logits=logits, view=self.last.view
+        )
 
     def box_prompts(self) -> Prompts:
         return Prompts.make(box=self.target.box)
@@ -155,7 +159,7 @@ class _Trial:
         else:
             best = int(answer.scores.argmax())
             self.clicks.append(self.target.iou(answer.masks[best]))
-        self.logits = answer.logits[best]
+        self.last = answer
         if len(self.clicks) < CLICKS:
             click = next_click(answer.masks[best], self.target)
             if click is not None:
@@ -179,6 +183,8 @@ def score_image(
     image: NDArray[Any],
     labels: NDArray[np.integer[Any]],
     max_objects: int | None = None,
+    *,
+    tiled: bool = True,
 ) -> list[ObjectScores]:
     """Annotate every object of an image and score the masks.
 
@@ -192,11 +198,14 @@ def score_image(
         (H, W) of integers, 0 for background.
     max_objects
         Score at most so many objects.
+    tiled
+        Whether small objects are looked at closer, as in the annotator; see
+        `napari_sam.embed_tiled`.
     """
     targets = find_targets(labels, max_objects)
     if not targets:
         return []
-    embedding = model.embed(image)
+    embedding = embed_tiled(model, image) if tiled else model.embed(image)
     chunk = min(_MAX_CHUNK, max(1, _MAX_CHUNK_PIXELS // labels.size))
     scores: list[ObjectScores] = []
     for start in range(0, len(targets), chunk):
@@ -207,7 +216,7 @@ def score_image(
 
 
 def _annotate(
-    model: Promptable, embedding: ImageEmbedding, trials: list[_Trial]
+    model: Promptable, embedding: PlaneEmbedding, trials: list[_Trial]
 ) -> None:
     answers = model.predict_batch(embedding, [t.box_prompts() for t in trials])
     for trial, answer in zip(trials, answers, strict=True):
@@ -227,12 +236,14 @@ def score_images(
     model: Promptable,
     images: Iterable[LabelledImage],
     max_objects: int | None = None,
+    *,
+    tiled: bool = True,
 ) -> Iterator[ImageScores]:
     """Score images one after the other; a bad one is noted and passed over."""
     for item in images:
         try:
             image, labels = item.read()
-            objects = score_image(model, image, labels, max_objects)
+            objects = score_image(model, image, labels, max_objects, tiled=tiled)
         except (ValueError, OSError) as error:
             yield ImageScores(item.kind, item.name, error=str(error))
         else:

@@ -28,6 +28,12 @@ from napari_sam.inference.preprocess import (
     default_limits,
     to_frame,
 )
+from napari_sam.inference.tiled import (
+    PlaneEmbedding,
+    TiledEmbedding,
+    add_mask,
+    predict_tiled,
+)
 from napari_sam.inference.upscale import upscale_masks
 from napari_sam.ops.types import (
     Cancelled,
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.model.sam import Sam
+    from napari_sam.ops.types import Box
 
 __all__ = ["Predictor", "load_model"]
 
@@ -181,19 +188,20 @@ class Predictor:
 
     def predict(
         self,
-        embedding: ImageEmbedding,
+        embedding: PlaneEmbedding,
         points: ArrayLike | None = None,
         labels: ArrayLike | None = None,
         box: ArrayLike | None = None,
         mask: NDArray[Any] | None = None,
         multimask: bool = True,
+        view: Box | None = None,
     ) -> MaskPrediction:
         """Predict the masks of one object.
 
         Parameters
         ----------
         embedding
-            From `embed`.
+            From `embed`, or from `napari_sam.embed_tiled`.
         points
             (N, 2) as (row, col) in pixels of the image plane.
         labels
@@ -205,6 +213,8 @@ class Predictor:
             of an earlier prediction, (h, w).
         multimask
             True for three candidates, False for one mask.
+        view
+            Of the earlier prediction whose logits are given.
 
         Returns
         -------
@@ -225,19 +235,17 @@ class Predictor:
         >>> sam.predict(embedding, points=[(32, 32)]).masks.shape
         (3, 64, 64)
         """
-        logits = None
-        if mask is not None:
-            mask = np.asarray(mask)
-            if mask.dtype.kind == "f":
-                logits = mask
-            else:
-                logits = self.mask_to_logits(embedding, mask.astype(np.bool_))
-        prompts = Prompts.make(points, labels, box, logits)
+        given = None if mask is None else np.asarray(mask)
+        is_logits = given is not None and given.dtype.kind == "f"
+        logits = given if is_logits else None
+        prompts = Prompts.make(points, labels, box, logits, view)
+        if given is not None and not is_logits:
+            prompts = add_mask(self, embedding, prompts, given.astype(np.bool_))
         return self.predict_prompts(embedding, prompts, multimask)
 
     def predict_prompts(
         self,
-        embedding: ImageEmbedding,
+        embedding: PlaneEmbedding,
         prompts: Prompts,
         multimask: bool | None = None,
     ) -> MaskPrediction:
@@ -251,13 +259,15 @@ class Predictor:
 
     def predict_batch(
         self,
-        embedding: ImageEmbedding,
+        embedding: PlaneEmbedding,
         prompts: Sequence[Prompts],
         multimask: bool | None = None,
     ) -> list[MaskPrediction]:
         """Predict the masks of many objects of one image; see `predict_prompts`."""
         for prompt in prompts:
             self._check(prompt, embedding.geometry)
+        if isinstance(embedding, TiledEmbedding):
+            return predict_tiled(self, embedding, prompts, multimask)
 
         def form(i: int) -> tuple[int, bool, bool, bool]:
             p = prompts[i]

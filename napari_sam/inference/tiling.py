@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Box", "blend_weights", "choose_tiles", "lay_tiles"]
+    from napari_sam.ops.types import Box
 
-Box = tuple[int, int, int, int]
-"""(row0, col0, row1, col1) in pixels, half open."""
+__all__ = ["TILE_OVERLAP", "blend_weights", "choose_tiles", "lay_tiles", "tile_plane"]
+
+TILE_OVERLAP = 96
+"""Frame pixels that neighbouring tiles share: more than the objects that are tiled."""
 
 
 def lay_tiles(shape: tuple[int, int], side: int, overlap: int) -> list[Box]:
@@ -42,6 +44,17 @@ def lay_tiles(shape: tuple[int, int], side: int, overlap: int) -> list[Box]:
     rows, cols = (_starts(length, side, overlap) for length in shape)
     high, wide = (min(side, length) for length in shape)
     return [(r, c, r + high, c + wide) for r in rows for c in cols]
+
+
+def tile_plane(shape: tuple[int, int], frame_size: int, scale: float) -> list[Box]:
+    """Lay the tiles that show a plane at `scale` frame pixels per pixel.
+
+    One tile, the whole plane, where that is not larger than as a whole.
+    """
+    if scale <= frame_size / max(shape):
+        return [(0, 0, *shape)]
+    side = max(2, math.floor(frame_size / scale))
+    return lay_tiles(shape, side, min(math.ceil(TILE_OVERLAP / scale), side // 2))
 
 
 def _starts(length: int, side: int, overlap: int) -> list[int]:

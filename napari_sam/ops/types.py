@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.rle import Rle
 
 __all__ = [
+    "Box",
     "Cancelled",
     "FrameGeometry",
     "ImageEmbedding",
@@ -27,6 +28,9 @@ __all__ = [
     "MaskRecord",
     "Prompts",
 ]
+
+Box = tuple[int, int, int, int]
+"""(row0, col0, row1, col1) in pixels, half open."""
 
 IsCancelled = Callable[[], bool]
 """Asked between the steps of long work; answering True ends it with `Cancelled`."""
@@ -59,12 +63,16 @@ class Prompts:
     mask_logits
         (h, w) float32 logits in the model's low-resolution frame (as returned by
         an earlier prediction), or None.
+    view
+        The part of the image plane that `mask_logits` show; None: all of it. See
+        `MaskPrediction.view`.
     """
 
     points: NDArray[np.float32] = field(default_factory=_no_points)
     labels: NDArray[np.int64] = field(default_factory=_no_labels)
     box: NDArray[np.float32] | None = None
     mask_logits: NDArray[np.float32] | None = None
+    view: Box | None = None
 
     @classmethod
     def make(
@@ -73,6 +81,7 @@ class Prompts:
         labels: ArrayLike | None = None,
         box: ArrayLike | None = None,
         mask_logits: ArrayLike | None = None,
+        view: Box | None = None,
     ) -> Prompts:
         """Check and convert loosely typed prompts.
 
@@ -86,6 +95,8 @@ class Prompts:
             (row0, col0, row1, col1); the two corners may come in either order.
         mask_logits
             (h, w) low-resolution logits.
+        view
+            The part of the image plane that the logits show; None: all of it.
 
         Raises
         ------
@@ -134,7 +145,7 @@ class Prompts:
                 raise ValueError(
                     f"mask_logits must be (h, w), got shape {logits.shape}"
                 )
-        return cls(pts, labs.astype(np.int64), corners, logits)
+        return cls(pts, labs.astype(np.int64), corners, logits, view)
 
     @property
     def is_empty(self) -> bool:
@@ -165,11 +176,15 @@ class MaskPrediction:
         (M,) float32, the model's own estimate of each mask's IoU.
     logits
         (M, h, w) float32 low-resolution logits, to feed back as a mask prompt.
+    view
+        The part of the image plane that the logits show; None: all of it. Only an
+        embedding in tiles has parts; see `napari_sam.embed_tiled`.
     """
 
     masks: NDArray[np.bool_]
     scores: NDArray[np.float32]
     logits: NDArray[np.float32]
+    view: Box | None = None
 
 
 @dataclass(frozen=True)

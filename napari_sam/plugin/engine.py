@@ -2,19 +2,21 @@
 
 Two threads: a heavy one that loads models and embeds planes, and a quick one that
 answers prompts, so that a click on a plane that is ready never waits for another
-plane. Results carry the generation that asked for them.
+plane. While nothing else is to be done, the heavy one embeds the tiles of the plane.
+Results carry the generation that asked for them.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_sam.inference.tiled import TiledEmbedding
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.pictures import PlanePicture, plane_picture
 from napari_sam.plugin.torch_loading import collector_paused, load_torch_library
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.inference.tiled import PlaneEmbedding
     from napari_sam.ops.planes import Plane
-    from napari_sam.ops.types import ImageEmbedding, IsCancelled
+    from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.answers import Job, Predicts
 
 __all__ = ["Engine", "PlaneKey", "load_predictor", "shared_predictor"]
@@ -39,6 +42,12 @@ _PATIENCE = 0.06
 
 _HOPELESS = 0.2
 """Seconds from which the usual answer is not worth holding the window at all."""
+
+_TILES_AHEAD = 36
+"""Tiles of a plane that are embedded before they are asked about."""
+
+_BREATH = 0.005
+"""Seconds between two looks whether a prompt is still being answered."""
 
 _SHARED: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
 
@@ -83,13 +92,13 @@ class PlaneKey:
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    embedding: ImageEmbedding
+    embedding: PlaneEmbedding
     picture: PlanePicture
 
 
 @dataclass(frozen=True, eq=False)
 class _Token:
-    kind: Literal["load", "embed", "answer", "hover"]
+    kind: Literal["load", "embed", "tiles", "answer", "hover"]
     generation: int
     key: PlaneKey | None = None
     detail: Any = None
@@ -138,6 +147,7 @@ class Engine(QObject):  # type: ignore[misc]
         self._errors: dict[PlaneKey, str] = {}
         self._stopped: PlaneKey | None = None
         self._wanted: PlaneKey | None = None
+        self._tiled: PlaneKey | None = None
         self._steps = 0
         self._asked = 0
         self._asking: _Token | None = None
@@ -204,7 +214,7 @@ class Engine(QObject):  # type: ignore[misc]
         """Drop every embedding."""
         self._kept.clear()
         self._errors.clear()
-        self._stopped = None
+        self._stopped = self._tiled = None
 
     def embedding_state(self, key: PlaneKey | None) -> EmbeddingState:
         """Say how it stands with a plane."""
@@ -232,11 +242,15 @@ class Engine(QObject):  # type: ignore[misc]
         if self.predictor is None or self.embedding_state(key) != "none":
             if key in self._kept:
                 self._kept.move_to_end(key)
+                self._embed_tiles(key)
             return
         predictor, heavy = self.predictor, self._heavy
         token = _Token("embed", self._generation, key)
 
         def work(is_cancelled: IsCancelled) -> _Ready:
+            # It needs torch, which only this thread may wait for.
+            from napari_sam.workflows.closer import embed_tiled
+
             image = read()
             asked = 0
 
@@ -248,17 +262,43 @@ class Engine(QObject):  # type: ignore[misc]
 
             if is_cancelled():
                 raise Cancelled
-            embedding = predictor.embed(
-                image, contrast_limits=key.contrast_limits, is_cancelled=ask
+            embedding = embed_tiled(
+                predictor, image, contrast_limits=key.contrast_limits, is_cancelled=ask
             )
             return _Ready(embedding, plane_picture(image, key.contrast_limits))
 
         heavy.cancel()
+        self._tiled = None
         self._wanted = key
         self._asked = 0
         heavy.submit(token, work)
         self.advanced.emit(-1.0)
         self.changed.emit()
+
+    def _embed_tiles(self, key: PlaneKey) -> None:
+        """Embed the tiles of a plane that is ready; prompts and other planes go first.
+
+        The tiles go to the model's cache; nobody waits for them.
+        """
+        embedding, predictor = self._kept[key].embedding, self.predictor
+        if predictor is None or self._wanted is not None or self._tiled == key:
+            return
+        self._tiled = key
+        if not isinstance(embedding, TiledEmbedding):
+            return
+        quick = self._quick
+
+        def work(is_cancelled: IsCancelled) -> None:
+            def give_way() -> bool:
+                while quick.is_busy and not is_cancelled():
+                    sleep(_BREATH)
+                return is_cancelled()
+
+            for tile in embedding.outward()[:_TILES_AHEAD]:
+                embedding.embed(predictor, tile, give_way)
+
+        self._heavy.cancel()
+        self._heavy.submit(_Token("tiles", self._generation, key), work)
 
     def stop(self) -> None:
         """Stop the embedding under way; the plane stays stopped until `retry`."""
@@ -346,7 +386,7 @@ class Engine(QObject):  # type: ignore[misc]
             return
         if token.kind == "load":
             self._on_loaded(outcome)
-        elif token.key is not None:
+        elif token.kind == "embed" and token.key is not None:
             self._on_embedded(token.key, outcome)
 
     def _on_loaded(self, outcome: Outcome) -> None:
@@ -368,6 +408,8 @@ class Engine(QObject):  # type: ignore[misc]
             while len(self._kept) > self._planes_kept:
                 self._kept.popitem(last=False)
             self.embedded.emit(key)
+            if key in self._kept:
+                self._embed_tiles(key)
         elif not isinstance(outcome.error, Cancelled):
             self._errors[key] = _sentence(outcome.error)
         self.changed.emit()

@@ -6,13 +6,15 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from napari_sam.inference.tiled import Embeds, add_mask
+
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
+    from napari_sam.inference.tiled import PlaneEmbedding
     from napari_sam.ops.types import (
         ImageEmbedding,
-        IsCancelled,
         MaskPrediction,
         Prompts,
     )
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["AnswerBook", "Job", "Predicts"]
 
 
-class Predicts(Protocol):
+class Predicts(Embeds, Protocol):
     """What an annotation session needs of a model.
 
     `napari_sam.inference.predictor.Predictor` is the real one.
@@ -32,19 +34,9 @@ class Predicts(Protocol):
         """Name of the model, for the provenance table."""
         ...
 
-    def embed(
-        self,
-        image: ArrayLike,
-        *,
-        contrast_limits: tuple[float, float] | None = None,
-        is_cancelled: IsCancelled | None = None,
-    ) -> ImageEmbedding:
-        """Encode a plane (H, W) or (H, W, 3 or 4)."""
-        ...
-
     def predict_prompts(
         self,
-        embedding: ImageEmbedding,
+        embedding: PlaneEmbedding,
         prompts: Prompts,
         multimask: bool | None = None,
     ) -> MaskPrediction:
@@ -52,7 +44,7 @@ class Predicts(Protocol):
         ...
 
     def mask_to_logits(
-        self, embedding_or_geometry: ImageEmbedding, mask: NDArray[np.bool_], /
+        self, embedding: ImageEmbedding, mask: NDArray[np.bool_], /
     ) -> NDArray[np.float32]:
         """Turn a mask of the plane into a mask prompt."""
         ...
@@ -80,7 +72,7 @@ class Job:
         return self.chain[-1]
 
     def run(
-        self, predictor: Predicts, embedding: ImageEmbedding
+        self, predictor: Predicts, embedding: PlaneEmbedding
     ) -> list[tuple[Question, MaskPrediction]]:
         """Answer the chain in order; touches nothing but its arguments."""
         answers: list[tuple[Question, MaskPrediction]] = []
@@ -95,14 +87,15 @@ def _answer(
     question: Question,
     before: MaskPrediction | None,
     predictor: Predicts,
-    embedding: ImageEmbedding,
+    embedding: PlaneEmbedding,
 ) -> MaskPrediction:
-    logits: NDArray[np.float32] | None = None
+    prompts = replace(question.prompts, box=question.box)
     if question.refines is not None and before is not None:
-        logits = before.logits[min(question.refines.choice, len(before.scores) - 1)]
+        chosen = min(question.refines.choice, len(before.scores) - 1)
+        logits = before.logits[chosen]
+        prompts = replace(prompts, mask_logits=logits, view=before.view)
     elif question.mask is not None:
-        logits = predictor.mask_to_logits(embedding, question.mask)
-    prompts = replace(question.prompts, box=question.box, mask_logits=logits)
+        prompts = add_mask(predictor, embedding, prompts, question.mask)
     return predictor.predict_prompts(embedding, prompts)
 
 

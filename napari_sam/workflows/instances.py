@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam.inference.tiling import blend_weights
+from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights
 from napari_sam.workflows.basins import InstanceConfig, Instances, maps_to_instances
 from napari_sam.workflows.grids import check_exclude, check_roi
 from napari_sam.workflows.steps import Steps
-from napari_sam.workflows.views import TILE_OVERLAP, Views
+from napari_sam.workflows.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.tiling import Box
-    from napari_sam.ops.types import ImageEmbedding, IsCancelled
+    from napari_sam.ops.types import Box, ImageEmbedding, IsCancelled
     from napari_sam.workflows.steps import Progress
 
 __all__ = ["InstanceConfig", "Instances", "find_instances"]

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.tiling import Box
     from napari_sam.ops.painting import PaintOrder
     from napari_sam.ops.types import (
+        Box,
         FrameGeometry,
         ImageEmbedding,
         IsCancelled,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_sam.ops.types import ImageEmbedding, MaskPrediction
+    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.canvas import LabelCanvas, LabelEdit
 
 __all__ = ["PromptSession"]
@@ -53,7 +54,7 @@ class PromptSession:
         self._clock = clock or (lambda: datetime.now(UTC))
         ndim = len(self.canvas.shape)
         self._plane = Plane((0,) * (ndim - 2) + (None, None))
-        self._embedding: tuple[Plane, ImageEmbedding] | None = None
+        self._embedding: tuple[Plane, PlaneEmbedding] | None = None
         self._answers = AnswerBook()
         self._ledger = Ledger()
         self._history: History[Step] = History()
@@ -168,12 +169,16 @@ class PromptSession:
     # --- what the model answers ---------------------------------------------
 
     @property
-    def embedding(self) -> ImageEmbedding:
+    def embedding(self) -> PlaneEmbedding:
         """The embedding of this plane, made when it is first needed."""
         if self.predictor is None or self.image is None:
             raise ValueError("the session was made without a predictor or an image")
         if self._embedding is None or self._embedding[0] != self._plane:
-            made = self.predictor.embed(
+            # It needs torch, which a window's session must not wait for.
+            from napari_sam.workflows.closer import embed_tiled
+
+            made = embed_tiled(
+                self.predictor,
                 np.asarray(self._plane.take(self.image)),
                 contrast_limits=self.contrast_limits,
             )

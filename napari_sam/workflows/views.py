@@ -6,24 +6,22 @@ pixels there; a tile shows it larger. Tiles have the contrast of the whole image
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_sam.inference.preprocess import check_image, default_limits
-from napari_sam.inference.tiling import lay_tiles
+from napari_sam.inference.tiling import tile_plane
 from napari_sam.ops.types import ImageEmbedding
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.tiling import Box
-    from napari_sam.ops.types import IsCancelled
+    from napari_sam.ops.types import Box, IsCancelled
 
-__all__ = ["SMALL", "TILE_OVERLAP", "WANTED", "Views"]
+__all__ = ["SMALL", "WANTED", "Views"]
 
 SMALL = 25.0
 """Frame pixels across; images of smaller objects are tiled."""
@@ -39,9 +37,6 @@ _SHRUNK = 0.9
 
 _CLOSEST = 1.5
 """Frame pixels per pixel beyond which more tiles cost more than they show."""
-
-TILE_OVERLAP = 96
-"""Frame pixels that neighbouring tiles share: more than the objects that are tiled."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +123,9 @@ class Views:
 
         One box, the whole plane, where that is not larger than as a whole.
         """
-        if self._image is None or scale <= self.whole_scale:
+        if self._image is None:
             return [self.whole]
-        side = max(2, math.floor(self.frame_size / scale))
-        overlap = min(math.ceil(TILE_OVERLAP / scale), side // 2)
-        return lay_tiles(self.shape, side, overlap)
+        return tile_plane(self.shape, self.frame_size, scale)
 
     def embed(
         self, box: Box, is_cancelled: IsCancelled | None = None

@@ -16,7 +16,9 @@ class Thresholder:
     def __init__(self):
         self.asked = 0
 
-    def embed(self, image):
+    has_dense_head = False
+
+    def embed(self, image, **_):
         gray = image if image.ndim == 2 else image.mean(axis=2)
         features = torch.from_numpy(gray.astype(np.float32))[None, None]
         return ImageEmbedding(features, FrameGeometry.fit(gray.shape, 64), "key")

@@ -23,7 +23,9 @@ class Oracle:
         self.embedded = 0
         self.asked = []
 
-    def embed(self, image):
+    has_dense_head = False
+
+    def embed(self, image, **_):
         self.embedded += 1
         features = torch.from_numpy(image.astype(np.float32))[None, None]
         geometry = FrameGeometry.fit(image.shape[:2], 64)

@@ -1,10 +1,15 @@
+import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fake_predictor import FakePredictor
+from fake_predictor import FakePredictor, disc
+from ideal_predictor import IdealPredictor, grid_of_discs
 
+from napari_sam.inference.tiled import predict_tiled
 from napari_sam.ops.planes import Plane
+from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.engine import Engine, PlaneKey
 from napari_sam.workflows.answers import Job
 from napari_sam.workflows.drafts import make_question
@@ -111,3 +116,80 @@ def test_a_failed_plane_is_tried_again_only_when_asked(qtbot, engine):
     assert engine.embedding_state(key(0)) == "failed"
     engine.retry(key(0))
     embed(qtbot, engine, 0)
+
+
+class TiledPredictor(IdealPredictor):
+    """Sees small discs; may be held up in any embedding but the first."""
+
+    device = SimpleNamespace(type="cpu")
+
+    def __init__(self):
+        super().__init__(128)
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def embed(self, image, *, contrast_limits=None, is_cancelled=None):
+        made = super().embed(image)
+        while len(self.shapes) > 1 and not self.gate.wait(0.005):
+            pass
+        if is_cancelled is not None and is_cancelled():
+            raise Cancelled
+        return made
+
+    def predict_prompts(self, embedding, prompts, multimask=None):
+        return predict_tiled(self, embedding, [prompts], multimask)[0]
+
+
+@pytest.fixture
+def tiling(qtbot):
+    sam = TiledPredictor()
+    engine = Engine(lambda source, device: sam)
+    engine.load("tiled", "cpu")
+    qtbot.waitUntil(lambda: engine.model_state == "ready")
+    yield engine, sam
+    sam.gate.set()
+    engine.close()
+
+
+def small_discs():
+    return grid_of_discs(256, 32, 10).astype(np.uint8)
+
+
+def test_tiles_are_embedded_from_the_middle_while_nothing_is_asked(qtbot, tiling):
+    engine, sam = tiling
+    engine.want(key(0), small_discs)
+    qtbot.waitUntil(lambda: len(sam.shapes) > 9)
+    assert sam.shapes[0] == (256, 256)
+    assert set(sam.shapes[1:]) == {(61, 61)}
+    qtbot.waitUntil(lambda: not engine._heavy.is_busy)
+    known = len(sam.shapes)
+    engine.want(key(0), small_discs)
+    qtbot.wait(50)
+    assert len(sam.shapes) == known
+
+
+def test_another_plane_is_embedded_before_the_tiles_of_the_last(qtbot, tiling):
+    engine, sam = tiling
+    sam.gate.clear()
+    engine.want(key(0), small_discs)
+    qtbot.waitUntil(lambda: len(sam.shapes) == 2)
+    large = grid_of_discs(256, 128, 40).astype(np.uint8)
+    engine.want(key(1), lambda: large)
+    sam.gate.set()
+    qtbot.waitUntil(lambda: engine.embedding_state(key(1)) == "ready")
+    assert len(sam.shapes) == 3
+    qtbot.wait(50)
+    assert len(sam.shapes) == 3
+    engine.want(key(0), small_discs)
+    qtbot.waitUntil(lambda: len(sam.shapes) > 9)
+
+
+def test_a_prompt_is_answered_from_its_tile(qtbot, tiling):
+    engine, _ = tiling
+    engine.want(key(0), small_discs)
+    qtbot.waitUntil(lambda: engine.embedding_state(key(0)) == "ready")
+    with qtbot.waitSignal(engine.answered) as heard:
+        engine.ask(key(0), Job((make_question((256, 256), [(16, 48)], [1]),), None))
+    (_, answer) = heard.args[1][0]
+    assert answer.masks[0].sum() == disc((256, 256), (16, 48), 10).sum()
+    assert answer.view[2:] == (61, 89)

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from disc_predictor import DiscPredictor
+from ideal_predictor import IdealPredictor, grid_of_discs
+
+import napari_sam
+from napari_sam.inference.tiled import TiledEmbedding
+from napari_sam.ops.types import ImageEmbedding
+
+
+def test_small_objects_are_looked_at_closer():
+    image = grid_of_discs(256, 32, 10).astype(np.uint8)  # 10 frame pixels across
+    embedding = napari_sam.embed_tiled(IdealPredictor(128), image)
+    assert isinstance(embedding, TiledEmbedding)
+    side = embedding.tiles[0][2]
+    assert 20 * 128 / side == pytest.approx(42, rel=0.1)
+
+
+def test_large_objects_are_seen_in_the_whole():
+    image = grid_of_discs(256, 128, 40).astype(np.uint8)
+    embedding = napari_sam.embed_tiled(IdealPredictor(128), image)
+    assert isinstance(embedding, ImageEmbedding)
+
+
+def test_where_hardly_anything_is_seen_no_pixel_is_given_away():
+    embedding = napari_sam.embed_tiled(IdealPredictor(128), np.zeros((256, 256)))
+    assert embedding.tiles[0] == (0, 0, 128, 128)
+    embedding = napari_sam.embed_tiled(IdealPredictor(128), np.zeros((90, 100)))
+    assert isinstance(embedding, ImageEmbedding)
+
+
+def test_a_model_without_a_dense_head_sees_the_whole_unless_told():
+    sam = DiscPredictor()
+    assert isinstance(napari_sam.embed_tiled(sam, np.eye(300)), ImageEmbedding)
+    embedding = napari_sam.embed_tiled(sam, np.eye(300), scale=1)
+    assert isinstance(embedding, TiledEmbedding)
+    assert isinstance(
+        napari_sam.embed_tiled(sam, np.eye(300), scale=0.1), type(embedding.whole)
+    )
+
+
+def test_the_tiles_have_the_contrast_of_the_plane():
+    sam = DiscPredictor()
+    image = np.linspace(0, 1000, 300 * 300).reshape(300, 300)
+    embedding = napari_sam.embed_tiled(sam, image, scale=1)
+    embedding.embed(sam, embedding.tiles[0])
+    assert sam.embedded[0] == sam.embedded[1] == embedding.contrast_limits
+
+
+def test_what_is_no_scale_is_refused():
+    with pytest.raises(ValueError, match="scale must be above 0, got -1"):
+        napari_sam.embed_tiled(DiscPredictor(), np.eye(300), scale=-1)
+
+
+def test_a_bundled_model_refines_within_a_tile():
+    sam = napari_sam.load_model("cells", device="cpu")
+    image = np.zeros((640, 640), np.uint8)
+    rows, cols = np.ogrid[:640, :640]
+    for row in range(40, 640, 80):
+        for col in range(40, 640, 80):
+            image[(rows - row) ** 2 + (cols - col) ** 2 < 15**2] = 180
+    embedding = napari_sam.embed_tiled(sam, image, scale=2)
+    first = sam.predict(embedding, points=[(360, 280)])
+    assert first.view in embedding.tiles
+    disc = (rows - 360) ** 2 + (cols - 280) ** 2 < 15**2
+    assert iou(first.masks[0], disc) > 0.85
+    again = sam.predict(
+        embedding,
+        points=[(360, 280), (360, 320)],
+        labels=[1, 0],
+        mask=first.logits[0],
+        view=first.view,
+        multimask=False,
+    )
+    assert again.view == first.view
+    assert iou(again.masks[0], disc) > 0.85
+    drawn = sam.predict(embedding, mask=disc, box=(345, 265, 375, 295))
+    assert drawn.view in embedding.tiles
+    assert iou(drawn.masks[0], disc) > 0.85
+
+
+def iou(a, b):
+    return (a & b).sum() / (a | b).sum()
