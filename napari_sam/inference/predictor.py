@@ -110,6 +110,11 @@ class Predictor:
         return self.model.mask_decoder.iou_token.weight.dtype
 
     @property
+    def frame_size(self) -> int:
+        """Side of the square in which the model sees an image plane, in pixels."""
+        return self.model.architecture.frame_size
+
+    @property
     def mask_size(self) -> int:
         """Side of the low-resolution logits."""
         return self.model.prompt_encoder.mask_size
@@ -153,8 +158,7 @@ class Predictor:
                 raise Cancelled("the embedding was cancelled")
 
         on_block()
-        frame_size = self.model.architecture.frame_size
-        frame, geometry = to_frame(array, frame_size, limits)
+        frame, geometry = to_frame(array, self.frame_size, limits)
         features = self._encode(frame, on_block)
         embedding = ImageEmbedding(features, geometry, key)
         self.cache.put(embedding)
@@ -178,7 +182,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _encode_here(self, frame: Tensor, on_block: Callable[[], None]) -> Tensor:
-        size = self.model.architecture.frame_size
+        size = self.frame_size
         normal = self.model.normalise(frame.to(self.device))
         right, down = size - frame.shape[3], size - frame.shape[2]
         padded = F.pad(normal, (0, right, 0, down)).to(self.dtype)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.tiled import Embeds, PlaneEmbedding
     from napari_sam.ops.types import ImageEmbedding, IsCancelled
 
-__all__ = ["embed_tiled"]
+__all__ = ["closer_scale", "embed_tiled"]
 
 _SMALL = 30.0
 """Frame pixels across; smaller objects are looked at closer."""
@@ -101,15 +101,34 @@ def embed_tiled(
     whole = sam.embed(array, contrast_limits=limits, is_cancelled=is_cancelled)
     geometry = whole.geometry
     if scale is None:
-        scale = _closer_scale(sam, whole)
+        scale = _scale_seen(sam, whole)
     tiles = tile_plane(geometry.image_shape, geometry.frame_size, scale)
     if len(tiles) == 1:
         return whole
     return TiledEmbedding(whole, array, limits, tuple(tiles))
 
 
-def _closer_scale(sam: Embeds, whole: ImageEmbedding) -> float:
-    """Choose the frame pixels per pixel at which a plane's objects are seen well."""
+def closer_scale(areas: ArrayLike, as_whole: float) -> float:
+    """Choose the scale at which objects are seen well, in frame pixels per pixel.
+
+    Parameters
+    ----------
+    areas
+        (N,) of the objects, in pixels.
+    as_whole
+        Scale at which the plane is seen as a whole; that stays where there is no
+        object, or where objects are large enough.
+    """
+    sizes = np.sqrt(np.asarray(areas, np.float64) * (4 / np.pi)) * as_whole
+    across = float(np.median(sizes)) if sizes.size else _SMALL
+    if across >= _SMALL:
+        return as_whole
+    closer = as_whole * _WANTED / max(across, _UNSEEN)
+    return max(as_whole, min(closer, _CLOSEST))
+
+
+def _scale_seen(sam: Embeds, whole: ImageEmbedding) -> float:
+    """Choose the scale by the objects that the dense head sees in the whole plane."""
     shape = whole.geometry.image_shape
     as_whole = whole.geometry.frame_size / max(shape)
     if not sam.has_dense_head:
@@ -119,8 +138,4 @@ def _closer_scale(sam: Embeds, whole: ImageEmbedding) -> float:
     found = maps_to_instances(maps, scale=as_whole * step)
     if len(found) < _FEW:
         return max(as_whole, 1.0)
-    across = float(np.median(np.sqrt(found.areas * (4 / np.pi)))) * step * as_whole
-    if across >= _SMALL:
-        return as_whole
-    closer = as_whole * _WANTED / max(across, _UNSEEN)
-    return max(as_whole, min(closer, _CLOSEST))
+    return closer_scale(found.areas * step**2, as_whole)

@@ -3,56 +3,46 @@
 As in the paper's instance segmentation (section 7.4 and appendix D.4), a box is
 answered by a mask, and that mask is fed back once together with the box. Small
 objects of a large image are prompted in tiles, where the model sees them larger; see
-`napari_sam.workflows.views`.
+`napari_sam.workflows.closer`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from napari_sam.inference.tiling import choose_tiles
+from napari_sam.inference.preprocess import check_image
+from napari_sam.inference.tiled import PlaneEmbedding, TiledEmbedding
 from napari_sam.inference.upscale import without_padding
 from napari_sam.ops.painting import check_paint_order, records_to_labels
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.stability import stability_score
-from napari_sam.ops.types import MaskRecord, Prompts
+from napari_sam.ops.types import FrameGeometry, MaskRecord, Prompts
+from napari_sam.workflows.closer import closer_scale, embed_tiled
 from napari_sam.workflows.steps import Steps
-from napari_sam.workflows.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.ops.painting import PaintOrder
-    from napari_sam.ops.types import (
-        Box,
-        FrameGeometry,
-        ImageEmbedding,
-        IsCancelled,
-        MaskPrediction,
-    )
+    from napari_sam.ops.types import IsCancelled, MaskPrediction
     from napari_sam.workflows.steps import Progress
-
-    Ask = Callable[[int, NDArray[np.int64]], Prompts]
 
 __all__ = ["answer_prompts", "segment_boxes", "segment_points"]
 
 _BATCH = 32
 """Objects asked about between two reports; their masks are in memory at one time."""
 
-_PROBES = 16
-"""Points that are tried to learn how large objects are."""
-
 
 def segment_boxes(
     sam: Predictor,
-    image_or_embedding: ArrayLike | ImageEmbedding,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
     boxes: ArrayLike,
     *,
     refine: bool = True,
@@ -69,8 +59,7 @@ def segment_boxes(
     sam
         The model.
     image_or_embedding
-        (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding, which is
-        never tiled.
+        (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding, as it is.
     boxes
         (N, 4) of (row0, col0, row1, col1) in pixels; two corners in any order.
     refine
@@ -109,23 +98,22 @@ def segment_boxes(
     (64, 64)
     """
     order = check_paint_order(order)
-    views = Views.of(sam, image_or_embedding, contrast_limits)
-    corners = _check_boxes(boxes, views.shape)
-    steps = Steps("the segmentation of boxes", progress, is_cancelled)
+    shape = plane_shape(image_or_embedding)
+    corners = _check_boxes(boxes, shape)
+    prompts = [Prompts.make(box=box) for box in corners]
     if scale is None:
         areas = np.prod(corners[:, 2:] - corners[:, :2], axis=1) * np.pi / 4
-        scale = views.better_scale(areas) if len(corners) else None
-
-    def ask(index: int, corner: NDArray[np.int64]) -> Prompts:
-        return Prompts.make(box=corners[index] - np.tile(corner, 2))
-
-    records = answer_prompts(views, corners, ask, scale, refine, steps)
-    return records_to_labels(records, views.shape, order)
+        scale = closer_scale(areas, sam.frame_size / max(shape))
+    steps = Steps("the segmentation of boxes", progress, is_cancelled)
+    records = _segment(
+        sam, image_or_embedding, prompts, refine, scale, contrast_limits, steps
+    )
+    return records_to_labels(records, shape, order)
 
 
 def segment_points(
     sam: Predictor,
-    image_or_embedding: ArrayLike | ImageEmbedding,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
     points: ArrayLike,
     *,
     refine: bool = True,
@@ -138,7 +126,8 @@ def segment_points(
     """Outline the object at each point; see `segment_boxes`.
 
     Of three masks the one with the highest predicted IoU is taken. Unless `scale` is
-    given, a few points are tried first to learn how large the objects are.
+    given, the model's dense head says how large objects are; a model without one sees
+    the image as a whole.
 
     Parameters
     ----------
@@ -162,26 +151,51 @@ def segment_points(
         If `is_cancelled` answered True.
     """
     order = check_paint_order(order)
-    views = Views.of(sam, image_or_embedding, contrast_limits)
-    at = _check_points(points, views.shape)
+    shape = plane_shape(image_or_embedding)
+    prompts = [Prompts.make([point]) for point in _check_points(points, shape)]
     steps = Steps("the segmentation of points", progress, is_cancelled)
+    records = _segment(
+        sam, image_or_embedding, prompts, refine, scale, contrast_limits, steps
+    )
+    return records_to_labels(records, shape, order)
 
-    def ask(index: int, corner: NDArray[np.int64]) -> Prompts:
-        return Prompts.make(points=[at[index] - corner])
 
-    if scale is None and len(at) and views.better_scale([]) is not None:
-        some = np.unique(np.linspace(0, len(at) - 1, _PROBES).round().astype(int))
-        tried = answer_prompts(
-            views,
-            np.tile(at[some], 2),
-            lambda i, corner: ask(int(some[i]), corner),
-            None,
-            False,
-            steps,
+def _segment(
+    sam: Predictor,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
+    prompts: Sequence[Prompts],
+    refine: bool,
+    scale: float | None,
+    contrast_limits: tuple[float, float] | None,
+    steps: Steps,
+) -> list[MaskRecord]:
+    """Embed the plane unless that is done or nothing is asked, and answer."""
+    if not prompts:
+        return []
+    embedding = image_or_embedding
+    if not isinstance(embedding, PlaneEmbedding):
+        embedding = embed_tiled(
+            sam,
+            embedding,
+            scale=scale,
+            contrast_limits=contrast_limits,
+            is_cancelled=steps.is_cancelled,
         )
-        scale = views.better_scale([record.area for record in tried])
-    records = answer_prompts(views, np.tile(at, 2), ask, scale, refine, steps)
-    return records_to_labels(records, views.shape, order)
+    return answer_prompts(sam, embedding, prompts, refine, steps)
+
+
+def plane_shape(image_or_embedding: ArrayLike | PlaneEmbedding) -> tuple[int, int]:
+    """Return (H, W) of an image plane or of what was embedded.
+
+    Raises
+    ------
+    ValueError
+        If it is no image; see `Predictor.embed`.
+    """
+    if isinstance(image_or_embedding, PlaneEmbedding):
+        return image_or_embedding.geometry.image_shape
+    image = check_image(image_or_embedding)
+    return image.shape[0], image.shape[1]
 
 
 def _check_boxes(boxes: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
@@ -222,10 +236,9 @@ def _check_points(points: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float
 
 
 def answer_prompts(
-    views: Views,
-    boxes: NDArray[Any],
-    ask: Ask,
-    scale: float | None,
+    sam: Predictor,
+    embedding: PlaneEmbedding,
+    prompts: Sequence[Prompts],
     refine: bool,
     steps: Steps,
 ) -> list[MaskRecord]:
@@ -233,15 +246,12 @@ def answer_prompts(
 
     Parameters
     ----------
-    views
-        The model and the image plane.
-    boxes
-        (N, 4) where the objects are; a point twice where no more is known.
-    ask
-        Makes the prompts of object i in a view whose corner is given.
-    scale
-        Frame pixels per pixel; None: as a whole. An object that no tile holds is seen
-        as a whole.
+    sam
+        The model.
+    embedding
+        Of the image plane.
+    prompts
+        Of each object.
     refine
         Whether each mask is fed back once with its prompts.
     steps
@@ -252,66 +262,55 @@ def answer_prompts(
     list of MaskRecord
         One for each object, in order; its mask may be empty.
     """
-    tiles = [views.whole] if scale is None else views.lay(scale)
-    chosen = choose_tiles(boxes, tiles, views.shape)
-    groups = [(views.whole if t < 0 else tiles[t], chosen == t) for t in set(chosen)]
+    if isinstance(embedding, TiledEmbedding):
+        views = [embedding.view_of(prompt) for prompt in prompts]
+    else:
+        views = [(0, 0, *embedding.geometry.image_shape)] * len(prompts)
     jobs = [
-        (box, members[start : start + _BATCH].tolist())
-        for box, which in sorted(groups, key=lambda group: group[0])
-        for members in [np.flatnonzero(which)]
+        (view, members[start : start + _BATCH])
+        for view in sorted(set(views))
+        for members in [[i for i, other in enumerate(views) if other == view]]
         for start in range(0, len(members), _BATCH)
     ]
     found: dict[int, MaskRecord] = {}
-    for number, (box, some) in enumerate(jobs):
+    for number, (view, some) in enumerate(jobs):
         steps.before(len(jobs) - number)
-        corner = np.array(box[:2])
-        prompts = [ask(i, corner) for i in some]
-        found.update(
-            zip(some, _answer(views, box, prompts, refine, steps), strict=True)
-        )
+        if isinstance(embedding, TiledEmbedding):
+            embedding.embed(sam, view, steps.is_cancelled)
+        asked = [prompts[i] for i in some]
+        answers = sam.predict_batch(embedding, asked)
+        if refine:
+            again = [
+                replace(prompt, mask_logits=answer.logits[0], view=answer.view)
+                for prompt, answer in zip(asked, answers, strict=True)
+            ]
+            answers = sam.predict_batch(embedding, again)
+        for i, answer in zip(some, answers, strict=True):
+            found[i] = _record(answer, prompts[i], embedding.geometry)
     steps.finish()
-    return [found[i] for i in range(len(boxes))]
-
-
-def _answer(
-    views: Views, box: Box, prompts: list[Prompts], refine: bool, steps: Steps
-) -> list[MaskRecord]:
-    """Ask about some objects in one view."""
-    embedding = views.embed(box, steps.is_cancelled)
-    answers = views.sam.predict_batch(embedding, prompts)
-    if refine:
-        again = [
-            replace(prompt, mask_logits=answer.logits[0])
-            for prompt, answer in zip(prompts, answers, strict=True)
-        ]
-        answers = views.sam.predict_batch(embedding, again)
-    geometry = embedding.geometry
-    return [
-        _record(answer, prompt, geometry, box, views.shape)
-        for answer, prompt in zip(answers, prompts, strict=True)
-    ]
+    return [found[i] for i in range(len(prompts))]
 
 
 def _record(
-    answer: MaskPrediction,
-    prompt: Prompts,
-    geometry: FrameGeometry,
-    box: Box,
-    shape: tuple[int, int],
+    answer: MaskPrediction, prompt: Prompts, geometry: FrameGeometry
 ) -> MaskRecord:
-    """Keep an answer's best mask, placed in the plane."""
-    rle = Rle.encode(answer.masks[0], shape, (box[0], box[1]))
+    """Keep an answer's best mask."""
+    shape = geometry.image_shape
+    view = answer.view or (0, 0, *shape)
+    top, left, bottom, right = view
+    rle = Rle.encode(answer.masks[0, top:bottom, left:right], shape, (top, left))
     if prompt.box is None:
         row, col = prompt.points[0].tolist()
     else:
         row, col = prompt.box.reshape(2, 2).mean(axis=0).tolist()
-    low = without_padding(torch.from_numpy(answer.logits[0]), geometry)[None]
+    shown = FrameGeometry.fit((bottom - top, right - left), geometry.frame_size)
+    low = without_padding(torch.from_numpy(answer.logits[0]), shown)[None]
     return MaskRecord(
         rle=rle,
         area=rle.area,
         bbox=rle.bbox or (0, 0, 0, 0),
         predicted_iou=float(answer.scores[0]),
         stability_score=float(stability_score(low)[0]),
-        point=(row + box[0], col + box[1]),
-        crop_box=box,
+        point=(row, col),
+        crop_box=view,
     )

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from napari_sam.inference.tiled import PlaneEmbedding
 from napari_sam.ops.types import Prompts
-from napari_sam.workflows.prompted import answer_prompts
+from napari_sam.workflows.closer import embed_tiled
+from napari_sam.workflows.prompted import answer_prompts, plane_shape
 from napari_sam.workflows.steps import Steps
-from napari_sam.workflows.views import Views
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.types import ImageEmbedding, IsCancelled, MaskRecord
+    from napari_sam.ops.types import IsCancelled, MaskRecord
     from napari_sam.workflows.basins import Instances
     from napari_sam.workflows.steps import Progress
 
@@ -53,7 +54,7 @@ _DEFAULT = RefineConfig()
 
 def refine_instances(
     sam: Predictor,
-    image_or_embedding: ArrayLike | ImageEmbedding,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
     instances: Instances,
     config: RefineConfig = _DEFAULT,
     *,
@@ -94,21 +95,27 @@ def refine_instances(
     Cancelled
         If `is_cancelled` answered True.
     """
-    views = Views.of(sam, image_or_embedding, contrast_limits)
-    if instances.labels.shape != views.shape:
+    shape = plane_shape(image_or_embedding)
+    if instances.labels.shape != shape:
         raise ValueError(
             f"instances have shape {instances.labels.shape}, but the image plane has "
-            f"{views.shape}"
+            f"{shape}"
         )
-
-    def ask(index: int, corner: NDArray[np.int64]) -> Prompts:
-        box = instances.boxes[index] - np.tile(corner, 2)
-        point = instances.points[index] - corner
-        return Prompts.make(points=[point] if config.with_point else None, box=box)
-
     steps = Steps("the refinement", progress, is_cancelled)
-    scale = instances.scale
-    answers = answer_prompts(views, instances.boxes, ask, scale, False, steps)
+    embedding = image_or_embedding
+    if not isinstance(embedding, PlaneEmbedding):
+        embedding = embed_tiled(
+            sam,
+            embedding,
+            scale=instances.scale,
+            contrast_limits=contrast_limits,
+            is_cancelled=is_cancelled,
+        )
+    prompts = [
+        Prompts.make(points=[point] if config.with_point else None, box=box)
+        for point, box in zip(instances.points, instances.boxes, strict=True)
+    ]
+    answers = answer_prompts(sam, embedding, prompts, False, steps)
     refined = []
     for index, (old, new) in enumerate(zip(instances.records(), answers, strict=True)):
         top, left, bottom, right = old.bbox

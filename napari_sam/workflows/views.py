@@ -86,7 +86,7 @@ class Views:
     @property
     def frame_size(self) -> int:
         """Side of the model's frame."""
-        return self.sam.model.architecture.frame_size
+        return self.sam.frame_size
 
     @property
     def whole_scale(self) -> float:

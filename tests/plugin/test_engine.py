@@ -7,7 +7,6 @@ import pytest
 from fake_predictor import FakePredictor, disc
 from ideal_predictor import IdealPredictor, grid_of_discs
 
-from napari_sam.inference.tiled import predict_tiled
 from napari_sam.ops.planes import Plane
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.engine import Engine, PlaneKey
@@ -137,7 +136,7 @@ class TiledPredictor(IdealPredictor):
         return made
 
     def predict_prompts(self, embedding, prompts, multimask=None):
-        return predict_tiled(self, embedding, [prompts], multimask)[0]
+        return self.predict_batch(embedding, [prompts], multimask)[0]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class DiscPredictor:
         self.radii = radii
         self.scores = scores
         self.steepness = steepness
-        self.model = SimpleNamespace(architecture=SimpleNamespace(frame_size=128))
+        self.frame_size = 128
         self.embedded = []
         self.asked = []
 

@@ -5,12 +5,11 @@ Its embedding is the image it was given, so that tests see what was cut and aske
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import torch
 from scipy import ndimage
 
+from napari_sam.inference.tiled import TiledEmbedding, predict_tiled
 from napari_sam.ops.types import FrameGeometry, ImageEmbedding, MaskPrediction
 
 __all__ = ["IdealPredictor", "grid_of_discs"]
@@ -28,18 +27,15 @@ class IdealPredictor:
     has_dense_head = True
 
     def __init__(self, frame_size=128, score=0.9):
-        self.model = SimpleNamespace(
-            architecture=SimpleNamespace(frame_size=frame_size)
-        )
+        self.frame_size = frame_size
         self.score = score
         self.shapes = []
         self.asked = []
 
     def embed(self, image, *, contrast_limits=None, is_cancelled=None):
         self.shapes.append(image.shape)
-        frame = self.model.architecture.frame_size
         features = torch.from_numpy(np.asarray(image, np.float32))
-        geometry = FrameGeometry.fit(image.shape[:2], frame)
+        geometry = FrameGeometry.fit(image.shape[:2], self.frame_size)
         return ImageEmbedding(features, geometry, str(len(self.shapes)))
 
     def _labels(self, embedding):
@@ -59,6 +55,8 @@ class IdealPredictor:
         return maps
 
     def predict_batch(self, embedding, prompts, multimask=None):
+        if isinstance(embedding, TiledEmbedding):
+            return predict_tiled(self, embedding, prompts, multimask)
         labels = self._labels(embedding)
         return [self._answer(labels, prompt) for prompt in prompts]
 

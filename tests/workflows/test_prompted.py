@@ -65,18 +65,19 @@ def test_small_boxes_of_a_large_image_are_prompted_in_tiles():
     boxes = [box_at(20, 20), box_at(180, 220), box_at(380, 380)]
     sam = IdealPredictor()
     labels = segment_boxes(sam, image, boxes)
-    assert {max(shape) for shape in sam.shapes} == {128}
+    assert sam.shapes[0] == (400, 400)
+    assert {max(shape) for shape in sam.shapes[1:]} == {85}
     assert [labels[20, 20], labels[180, 220], labels[380, 380]] == [1, 2, 3]
     assert (labels > 0).sum() == 3 * image[:40, :40].sum()
 
 
-def test_points_learn_the_size_from_a_few_of_them():
+def test_the_dense_head_says_how_large_the_objects_at_points_are():
     image = grid_of_discs(400, 40, 8).astype(np.uint8)
     points = [(r, c) for r in range(20, 400, 40) for c in range(20, 400, 40)]
     sam = IdealPredictor()
     labels = segment_points(sam, image, points)
     assert sam.shapes[0] == (400, 400)
-    assert {max(shape) for shape in sam.shapes[1:]} == {128}
+    assert {max(shape) for shape in sam.shapes[1:]} == {85}
     assert ((labels > 0) == (image > 0)).all()
     assert [labels[at] for at in points] == list(range(1, 101))
 
@@ -130,7 +131,13 @@ def test_wrong_order_is_refused_before_work():
 def test_progress_and_cancelling():
     told = []
     points = CENTRES * 8
-    segment_points(IdealPredictor(), DISCS, points, progress=lambda *n: told.append(n))
+    segment_points(
+        IdealPredictor(),
+        DISCS,
+        points,
+        scale=1.0,
+        progress=lambda *n: told.append(n),
+    )
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     with pytest.raises(Cancelled):
         segment_points(IdealPredictor(), DISCS, points, is_cancelled=lambda: True)
