@@ -100,7 +100,10 @@ class Bench:
             self.previewed = time.perf_counter()
 
     def embed(self) -> float:
-        """Wait for the model and the embedding; return the seconds it took."""
+        """Wait for the model, the embedding and its tiles.
+
+        Returns the seconds from the model to the plane that can be asked about.
+        """
         engine, annotator = self.widget.engine, self.widget.annotator
         with self._stalls.watch() as stalls:
             wait_until(lambda: engine.model_state != "loading")
@@ -110,8 +113,10 @@ class Bench:
         start = time.perf_counter()
         with self._stalls.watch() as stalls:
             wait_until(lambda: annotator.facts().embedding_state == "ready")
+            took = time.perf_counter() - start
+            wait_until(lambda: not engine.is_looking)
         self.stalls["embedding"] = stalls.longest
-        return time.perf_counter() - start
+        return took
 
     def click(self, position: tuple[float, float]) -> tuple[float, float]:
         """Click at (row, col); return ms to the new preview, and to its frame."""

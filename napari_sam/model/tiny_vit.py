@@ -77,16 +77,18 @@ class TinyVit(nn.Module):
         """Embed (B, 3, H, W) normalised frames as (B, C, H / stride, W / stride).
 
         There is no absolute position: any height and width that the strides divide
-        will do. `on_block` is called before each stage; what it raises ends the
-        work.
+        will do. `on_block` is called before each part of a block; what it raises
+        ends the work.
         """
         x = self.patch_embed(frame.contiguous(memory_format=torch.channels_last))
         for stage in self.layers:
-            if on_block is not None:
-                on_block()
-            x = stage(x)
+            x = stage(x, on_block or _go_on)
         y: Tensor = self.neck(x)
         return y
+
+
+def _go_on() -> None:
+    """Do nothing between two parts of the work."""
 
 
 class ConvNorm(nn.Module):
@@ -157,9 +159,10 @@ class MBConv(nn.Module):
         self.conv2 = ConvNorm(hidden, hidden, kernel=3, groups=hidden)
         self.conv3 = ConvNorm(hidden, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, on_block: Callable[[], None] = _go_on) -> Tensor:
         """Map (B, width, H, W) to the same shape."""
         y = F.gelu(self.conv1(x))
+        on_block()
         y = F.gelu(self.conv2(y))
         return F.gelu(self.conv3(y) + x)
 
@@ -187,11 +190,16 @@ class Stage(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.downsample = merge
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, on_block: Callable[[], None] = _go_on) -> Tensor:
         """Map (B, C, H, W) to (B, C', H', W')."""
         for block in self.blocks:
-            x = block(x)
-        return x if self.downsample is None else self.downsample(x)
+            on_block()
+            x = block(x, on_block)
+        if self.downsample is None:
+            return x
+        on_block()
+        y: Tensor = self.downsample(x)
+        return y
 
 
 class TinyVitBlock(nn.Module):
@@ -206,10 +214,11 @@ class TinyVitBlock(nn.Module):
         self.local_conv = ConvNorm(width, width, kernel=3, groups=width)
         self.mlp = NormedMlp(width, 4 * width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, on_block: Callable[[], None] = _go_on) -> Tensor:
         """Map (B, C, H, W) to the same shape."""
         tokens = x.permute(0, 2, 3, 1)
         tokens = tokens + self.attn(tokens)
+        on_block()
         tokens = self.local_conv(tokens.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         tokens = tokens + self.mlp(tokens)
         out: Tensor = tokens.permute(0, 3, 1, 2)

@@ -1,16 +1,17 @@
 """The model at work behind a window: loading, embedding, answering.
 
-Two threads: a heavy one that loads models and embeds planes, and a quick one that
-answers prompts, so that a click on a plane that is ready never waits for another
-plane. While nothing else is to be done, the heavy one embeds the tiles of the plane.
-Results carry the generation that asked for them.
+Heavy work is to load models and embed planes, quick work to answer prompts. Both are
+done on one thread, but quick work also between two blocks of an encoder, so that a
+click on a plane that is ready never waits for another plane. While nothing else is to
+be done, the tiles of the plane are embedded. Results carry the generation that asked
+for them.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
@@ -20,7 +21,7 @@ from napari_sam.inference.tiled import TiledEmbedding
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.pictures import PlanePicture, plane_picture
 from napari_sam.plugin.torch_loading import collector_paused, load_torch_library
-from napari_sam.plugin.workers import LatestWins, Outcome
+from napari_sam.plugin.workers import LatestWins, Outcome, WorkThread, call_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +46,6 @@ _HOPELESS = 0.2
 
 _TILES_AHEAD = 36
 """Tiles of a plane that are embedded before they are asked about."""
-
-_BREATH = 0.005
-"""Seconds between two looks whether a prompt is still being answered."""
 
 _SHARED: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
 
@@ -156,8 +154,9 @@ class Engine(QObject):  # type: ignore[misc]
         self.predictor: Predicts | None = None
         self.model_state: ModelState = "loading"
         self.model_error = ""
-        self._heavy = LatestWins("napari-sam embedding", self)
-        self._quick = LatestWins("napari-sam prompts", self)
+        thread = WorkThread("napari-sam model")
+        self._heavy = LatestWins(thread, self, urgency=0)
+        self._quick = LatestWins(thread, self, urgency=1)
         self._heavy.done.connect(self._on_heavy)
         self._heavy.reported.connect(self._on_reported)
         self._quick.done.connect(self._on_quick)
@@ -251,7 +250,7 @@ class Engine(QObject):  # type: ignore[misc]
             # It needs torch, which only this thread may wait for.
             from napari_sam.workflows.closer import embed_tiled
 
-            image = read()
+            image = call_aside(read, is_cancelled)
             asked = 0
 
             def ask() -> bool:
@@ -260,8 +259,6 @@ class Engine(QObject):  # type: ignore[misc]
                 heavy.report(token, asked)
                 return is_cancelled()
 
-            if is_cancelled():
-                raise Cancelled
             embedding = embed_tiled(
                 predictor, image, contrast_limits=key.contrast_limits, is_cancelled=ask
             )
@@ -286,16 +283,10 @@ class Engine(QObject):  # type: ignore[misc]
         self._tiled = key
         if not isinstance(embedding, TiledEmbedding):
             return
-        quick = self._quick
 
         def work(is_cancelled: IsCancelled) -> None:
-            def give_way() -> bool:
-                while quick.is_busy and not is_cancelled():
-                    sleep(_BREATH)
-                return is_cancelled()
-
             for tile in embedding.outward()[:_TILES_AHEAD]:
-                embedding.embed(predictor, tile, give_way)
+                embedding.embed(predictor, tile, is_cancelled)
 
         self._heavy.cancel()
         self._heavy.submit(_Token("tiles", self._generation, key), work)
@@ -367,6 +358,11 @@ class Engine(QObject):  # type: ignore[misc]
 
         token = _Token("hover", self._generation, key, detail)
         self._quick.submit(token, work, weak=True)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether a model is loaded, or a plane or its tiles are embedded."""
+        return self._heavy.is_busy
 
     @property
     def is_answering(self) -> bool:

@@ -1,4 +1,9 @@
-"""Work away from the window: one thread, one waiting place, the latest wins."""
+"""Work away from the window: one waiting place, the latest wins.
+
+What computes with torch for one window does so on one thread. OpenMP keeps a team of
+threads for each thread that computes, and two teams on the cores of one send each
+other to sleep at every barrier: a prompt then takes half as long again.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +21,13 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import IsCancelled
 
-__all__ = ["LatestWins", "Outcome"]
+__all__ = ["LatestWins", "Outcome", "WorkThread", "call_aside"]
+
+_IDLE = 10.0
+"""Seconds without work after which a thread ends, and its OpenMP team with it."""
+
+_BREATH = 0.002
+"""Seconds between two looks at a call that is made aside."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +56,83 @@ class _Task:
     weak: bool
 
 
+class WorkThread:
+    """A thread that works for one or more `LatestWins`, the urgent ones first.
+
+    While it does one task, more urgent ones are done wherever that task asks whether
+    it is cancelled.
+
+    Parameters
+    ----------
+    name
+        Name of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._wake = threading.Condition()
+        self._lanes: list[LatestWins] = []
+        self._thread: threading.Thread | None = None
+
+    def add(self, lane: LatestWins) -> None:
+        """Work for another one."""
+        with self._wake:
+            self._lanes.append(lane)
+            self._lanes.sort(key=lambda lane: -lane.urgency)
+
+    def remove(self, lane: LatestWins) -> None:
+        """Work for it no more."""
+        with self._wake:
+            self._lanes.remove(lane)
+            self._wake.notify_all()
+
+    def wake(self) -> None:
+        """See to it that somebody works on what waits."""
+        with self._wake:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._loop, name=self._name, daemon=True
+                )
+                self._thread.start()
+            self._wake.notify_all()
+
+    def serve(self, above: float) -> None:
+        """Do what waits and is more urgent; called on this thread."""
+        while (lane := self._most_urgent(above)) is not None:
+            lane.work_once()
+
+    def _most_urgent(self, above: float = float("-inf")) -> LatestWins | None:
+        for lane in tuple(self._lanes):
+            if lane.urgency <= above:
+                return None
+            if lane.is_waiting:
+                return lane
+        return None
+
+    def _loop(self) -> None:
+        while True:
+            with self._wake:
+                if self._most_urgent() is None:
+                    self._wake.wait(_IDLE if self._lanes else 0)
+                lane = self._most_urgent()
+                if lane is None:
+                    self._thread = None
+                    return
+            lane.work_once()
+
+
 class LatestWins(QObject):  # type: ignore[misc]
-    """A thread that does one task at a time and remembers only the latest.
+    """Does one task at a time and remembers only the latest that waits.
 
     A task submitted while another one runs waits; a later one takes its place, so
     that stale clicks never queue up. Tasks touch no Qt and no napari object.
 
     Parameters
     ----------
-    name
-        Name of the thread.
+    thread
+        Who does the tasks; or the name of a thread of its own.
+    urgency
+        How urgent its tasks are among those of the thread; the larger, the more.
     """
 
     done = Signal(object)
@@ -63,16 +141,23 @@ class LatestWins(QObject):  # type: ignore[misc]
     reported = Signal(object, object)
     """Emitted with (token, value) by `report`."""
 
-    def __init__(self, name: str, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        thread: WorkThread | str,
+        parent: QObject | None = None,
+        *,
+        urgency: float = 0,
+    ) -> None:
         super().__init__(parent)
-        self._name = name
+        self.urgency = urgency
         self._condition = threading.Condition()
         self._waiting: _Task | None = None
         self._running: _Task | None = None
         self._cancelled = threading.Event()
         self._last: Outcome | None = None
         self._closed = False
-        self._thread: threading.Thread | None = None
+        self._thread = WorkThread(thread) if isinstance(thread, str) else thread
+        self._thread.add(self)
 
     @property
     def is_busy(self) -> bool:
@@ -81,10 +166,9 @@ class LatestWins(QObject):  # type: ignore[misc]
             return self._running is not None or self._waiting is not None
 
     @property
-    def running(self) -> Any:
-        """Token of the task that runs, or None."""
-        with self._condition:
-            return None if self._running is None else self._running.token
+    def is_waiting(self) -> bool:
+        """Whether a task waits."""
+        return self._waiting is not None
 
     def submit(
         self, token: Any, work: Callable[[IsCancelled], Any], *, weak: bool = False
@@ -106,12 +190,7 @@ class LatestWins(QObject):  # type: ignore[misc]
             if weak and self._waiting is not None and not self._waiting.weak:
                 return
             self._waiting = _Task(token, work, weak)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._loop, name=self._name, daemon=True
-                )
-                self._thread.start()
-            self._condition.notify_all()
+        self._thread.wake()
 
     def wait(self, token: Any, seconds: float) -> Outcome | None:
         """Wait a moment for a task; `done` is emitted all the same.
@@ -139,35 +218,39 @@ class LatestWins(QObject):  # type: ignore[misc]
     def close(self) -> None:
         """Stop for good, without waiting for the running task."""
         with self._condition:
+            if self._closed:
+                return
             self._closed = True
             self._waiting = None
             self._cancelled.set()
-            self._condition.notify_all()
+        self._thread.remove(self)
 
     def report(self, token: Any, value: Any) -> None:
         """Tell the window how far a task is; called from within the task."""
         self._emit("reported", token, value)
 
-    def _loop(self) -> None:
-        while True:
-            with self._condition:
-                self._running = None
-                while self._waiting is None and not self._closed:
-                    self._condition.wait()
-                if self._closed or self._waiting is None:
-                    return
-                task, self._waiting = self._waiting, None
-                self._running = task
-                self._cancelled.clear()
-            outcome = self._do(task)
-            with self._condition:
-                self._last = outcome
-                self._condition.notify_all()
-            self._emit("done", outcome)
+    def work_once(self) -> None:
+        """Do the task that waits, if any; called by the thread."""
+        with self._condition:
+            if self._waiting is None:
+                return
+            task, self._waiting = self._waiting, None
+            self._running = task
+            self._cancelled.clear()
+        outcome = self._do(task)
+        with self._condition:
+            self._running = None
+            self._last = outcome
+            self._condition.notify_all()
+        self._emit("done", outcome)
+
+    def _is_cancelled(self) -> bool:
+        self._thread.serve(self.urgency)
+        return self._cancelled.is_set()
 
     def _do(self, task: _Task) -> Outcome:
         try:
-            return Outcome(task.token, task.work(self._cancelled.is_set))
+            return Outcome(task.token, task.work(self._is_cancelled))
         except Cancelled as stop:
             return Outcome(task.token, error=stop)
         except Exception as error:  # noqa: BLE001 - a task's error is the window's to show
@@ -177,3 +260,32 @@ class LatestWins(QObject):  # type: ignore[misc]
         if not self._closed:
             with contextlib.suppress(RuntimeError):  # the window is gone
                 getattr(self, signal).emit(*values)
+
+
+def call_aside(call: Callable[[], Any], is_cancelled: IsCancelled) -> Any:
+    """Make a call that cannot be stopped, such as reading a file, and let go of it.
+
+    It is made on a thread of its own, while `is_cancelled` is asked.
+
+    Raises
+    ------
+    Cancelled
+        If `is_cancelled` answered True; the call goes on, and nobody hears of it.
+    """
+    outcome: list[Outcome] = []
+
+    def make() -> None:
+        try:
+            outcome.append(Outcome(None, call()))
+        except Exception as error:  # noqa: BLE001 - raised below, where it is waited for
+            outcome.append(Outcome(None, error=error))
+
+    thread = threading.Thread(target=make, name="napari-sam reading", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        if is_cancelled():
+            raise Cancelled
+        thread.join(_BREATH)
+    if outcome[0].error is not None:
+        raise outcome[0].error
+    return outcome[0].result

@@ -160,7 +160,7 @@ def test_tiles_are_embedded_from_the_middle_while_nothing_is_asked(qtbot, tiling
     qtbot.waitUntil(lambda: len(sam.shapes) > 9)
     assert sam.shapes[0] == (256, 256)
     assert set(sam.shapes[1:]) == {(61, 61)}
-    qtbot.waitUntil(lambda: not engine._heavy.is_busy)
+    qtbot.waitUntil(lambda: not engine.is_looking)
     known = len(sam.shapes)
     engine.want(key(0), small_discs)
     qtbot.wait(50)

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.workers import LatestWins
+from napari_sam.plugin.workers import LatestWins, WorkThread, call_aside
 
 
 @pytest.fixture
@@ -97,3 +97,88 @@ def test_a_closed_worker_says_nothing_more(qtbot):
     worker.submit("late", lambda is_cancelled: None)
     qtbot.wait(30)
     assert done == []
+
+
+@pytest.fixture
+def lanes(qtbot):
+    """A heavy and a quick worker on one thread."""
+    thread = WorkThread("napari-sam test")
+    lanes = LatestWins(thread, urgency=0), LatestWins(thread, urgency=1)
+    yield lanes
+    for lane in lanes:
+        lane.close()
+
+
+def test_urgent_work_is_done_within_other_work_on_the_same_thread(qtbot, lanes):
+    heavy, quick = lanes
+    order, started, asked = [], threading.Event(), threading.Event()
+
+    def slow(is_cancelled):
+        order.append(("slow begins", threading.get_ident()))
+        started.set()
+        assert asked.wait(5)
+        assert not is_cancelled()
+        order.append(("slow ends", threading.get_ident()))
+
+    heavy.submit("slow", slow)
+    assert started.wait(5)
+    quick.submit("click", lambda _: order.append(("click", threading.get_ident())))
+    asked.set()
+    qtbot.waitUntil(lambda: len(order) == 3)
+    assert [what for what, _ in order] == ["slow begins", "click", "slow ends"]
+    assert len({thread for _, thread in order}) == 1
+
+
+def test_less_urgent_work_waits(qtbot, lanes):
+    heavy, quick = lanes
+    order, started, asked = [], threading.Event(), threading.Event()
+
+    def click(is_cancelled):
+        started.set()
+        assert asked.wait(5)
+        is_cancelled()
+        order.append("click")
+
+    quick.submit("click", click)
+    assert started.wait(5)
+    heavy.submit("slow", lambda _: order.append("slow"))
+    asked.set()
+    qtbot.waitUntil(lambda: order == ["click", "slow"])
+
+
+def test_a_thread_outlives_one_of_its_workers(qtbot, lanes):
+    heavy, quick = lanes
+    heavy.close()
+    heavy.close()
+    with qtbot.waitSignal(quick.done) as signal:
+        quick.submit("a", lambda _: 3)
+    assert signal.args[0].result == 3
+
+
+def test_a_thread_without_work_ends_and_begins_again(qtbot, monkeypatch):
+    monkeypatch.setattr("napari_sam.plugin.workers._IDLE", 0.01)
+    worker = LatestWins("napari-sam idle test")
+
+    def threads():
+        return [t for t in threading.enumerate() if t.name == "napari-sam idle test"]
+
+    for token in "ab":
+        with qtbot.waitSignal(worker.done) as signal:
+            worker.submit(token, lambda _: len(threads()))
+        assert signal.args[0].result == 1
+        qtbot.waitUntil(lambda: not threads())
+    worker.close()
+
+
+def test_a_call_aside_returns_raises_and_is_let_go():
+    assert call_aside(lambda: 5, lambda: False) == 5
+
+    def fail():
+        raise OSError("unplugged")
+
+    with pytest.raises(OSError, match="unplugged"):
+        call_aside(fail, lambda: False)
+    gate = threading.Event()
+    with pytest.raises(Cancelled):
+        call_aside(lambda: gate.wait(5), lambda: True)
+    gate.set()
