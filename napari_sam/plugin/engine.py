@@ -305,20 +305,27 @@ class Engine(QObject):  # type: ignore[misc]
 
     # --- prompts --------------------------------------------------------------
 
-    def ask(self, key: PlaneKey, job: Job) -> bool:
-        """Answer a job, in place of one that waits; False if the plane is not ready."""
+    def ask(self, key: PlaneKey, job: Job, hold: bool = True) -> bool:
+        """Answer a job, in place of one that waits.
+
+        Parameters
+        ----------
+        key
+            The plane that it is about.
+        job
+            What is asked.
+        hold
+            Whether the window may be held for a moment until the answer comes.
+
+        Returns
+        -------
+        bool
+            False if the plane is not ready.
+        """
         ready, predictor = self._kept.get(key), self.predictor
         if ready is None or predictor is None:
             return False
         embedding = ready.embedding
-        asking = self._asking
-        if (
-            asking is not None
-            and asking.key == key
-            and asking.detail is job.question
-            and asking.generation == self._generation
-        ):
-            return True
 
         def work(is_cancelled: IsCancelled) -> Any:
             start = perf_counter()
@@ -326,10 +333,18 @@ class Engine(QObject):  # type: ignore[misc]
             self._usual_seconds = (perf_counter() - start) / len(answers)
             return answers
 
-        idle = not self._quick.is_busy
-        token = self._asking = _Token("answer", self._generation, key, job.question)
-        self._quick.submit(token, work)
-        if idle and self._usual_seconds < _HOPELESS:
+        is_next = not self._quick.is_busy
+        token = self._asking
+        if (
+            token is not None
+            and (token.key, token.generation) == (key, self._generation)
+            and token.detail is job.question
+        ):
+            is_next = not self._quick.is_waiting
+        else:
+            token = self._asking = _Token("answer", self._generation, key, job.question)
+            self._quick.submit(token, work)
+        if hold and is_next and self._usual_seconds < _HOPELESS:
             self._wait_for(token)
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -25,11 +26,13 @@ from napari_sam.plugin.tools import current_tool, use_tool
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.prompt_layers import PromptLayers
     from napari_sam.plugin.tools import PointButtons
-    from napari_sam.workflows.answers import Predicts
+    from napari_sam.workflows.answers import Job, Predicts
     from napari_sam.workflows.interactive import AnnotationSession
 
 __all__ = ["AnnotationFlow"]
@@ -78,12 +81,13 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self._device = ""
         self._last_tool = "point"
         self._predictor: Predicts | None = None
+        self._foreseen: Job | None = None
         self._version = 0
         self._viewer_events = Connections()
         self._image_events = Connections()
         self._hover = HoverPreview(self)
         self._keys = KeyBinder(self._actions())
-        self._stage = Stage(viewer, self._keys, self)
+        self._stage = Stage(viewer, self._keys, self._on_press, self)
         self._push_timer = self._timer(0, self._push)
         self._paint_timer = self._timer(0, self._pull_painting)
         self._dwell_timer = self._timer(_DWELL_MS, self._embed_here)
@@ -330,6 +334,23 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         if self.layers is not None and not self.layers.is_showing:
             self._paint_timer.start()
 
+    def _on_press(self, position: NDArray[Any], positive: bool) -> None:
+        """Have a click answered while its button is still held down."""
+        session, plane, key = self.session, self.plane, self.key
+        if session is None or plane is None or key is None:
+            return
+        said = session.draft.question
+        (place,) = plane.project(position[None])
+        with suppress(ValueError):  # it lies outside the image
+            self._foreseen = session.foresee(
+                [*said.prompts.points, place],
+                [*said.prompts.labels, int(positive)],
+                said.prompts.box,
+                said.mask,
+            )
+            if self._foreseen is not None:
+                self.engine.ask(key, self._foreseen, hold=False)
+
     def _pull(self) -> None:
         """Take what the user did to points and shapes; the layers stay untouched."""
         layers, session, plane = self.layers, self.session, self.plane
@@ -404,9 +425,19 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             return
         if (key.image, key.contrast_limits) == (now.image, now.contrast_limits):
             session.deliver(answers)
+            if self._is_early(answers):
+                return
         self._request()
         if self._commit_when_answered and session.candidates is not None:
             self.commit()
+
+    def _is_early(self, answers: Any) -> bool:
+        """Whether this is the answer to a click that is not made yet."""
+        job, session = self._foreseen, self.session
+        if job is None or session is None or not answers:
+            return False
+        answered = answers[-1][0]
+        return answered is job.question and answered is not session.draft.question
 
     def _on_failed(self, message: str) -> None:
         self._commit_when_answered = False

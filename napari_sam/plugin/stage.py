@@ -12,6 +12,10 @@ from napari_sam.plugin.prompt_layers import PromptLayers
 from napari_sam.plugin.tools import PointButtons
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
     from napari_sam.plugin.keybindings import KeyBinder
 
 __all__ = ["Stage"]
@@ -26,6 +30,8 @@ class Stage(QObject):  # type: ignore[misc]
         The napari viewer.
     keys
         Binds the annotator's keys on each layer.
+    on_press
+        See `PointButtons`.
 
     Attributes
     ----------
@@ -35,8 +41,15 @@ class Stage(QObject):  # type: ignore[misc]
         Whether a layer leaves the viewer because the stage takes it down.
     """
 
-    def __init__(self, viewer: Any, keys: KeyBinder, parent: QObject) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        keys: KeyBinder,
+        on_press: Callable[[NDArray[Any], bool], None],
+        parent: QObject,
+    ) -> None:
         super().__init__(parent)
+        self._on_press = on_press
         self._viewer = viewer
         self._keys = keys
         self.layers: PromptLayers | None = None
@@ -51,7 +64,7 @@ class Stage(QObject):  # type: ignore[misc]
         """Make the layers of an image; `show` brings them into the viewer."""
         self._remove_left()
         self.layers = PromptLayers(image)
-        self.buttons = PointButtons(self.layers)
+        self.buttons = PointButtons(self.layers, self._on_press)
         self.buttons.attach()
         return self.layers
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
 
     from napari_sam.plugin.prompt_layers import PromptLayers
 
@@ -62,12 +66,27 @@ class PointButtons:
     """Left and right mouse button on the points layer.
 
     A left click adds a point of the polarity in force, a right click one on the
-    background. napari's own callback adds the point; this one runs before it and
-    sets what the point will say.
+    background. napari's own callback adds the point when the button is released; this
+    one runs before it and sets what the point will say.
+
+    Parameters
+    ----------
+    layers
+        With the points layer.
+    on_press
+        Told where a point will be, (ndim,) in the layer's data, and whether it will
+        say that the object is there.
     """
 
-    def __init__(self, layers: PromptLayers) -> None:
+    def __init__(
+        self,
+        layers: PromptLayers,
+        on_press: Callable[[NDArray[Any], bool], None] = lambda position, positive: (
+            None
+        ),
+    ) -> None:
         self._layers = layers
+        self._tell = on_press
         self._is_held = False
         self.positive = True
 
@@ -101,7 +120,9 @@ class PointButtons:
         if str(layer.mode) != "add":
             return
         self._is_held = True
-        self._layers.set_polarity(self.positive and event.button != _RIGHT_BUTTON)
+        positive = self.positive and event.button != _RIGHT_BUTTON
+        self._layers.set_polarity(positive)
+        self._tell(np.asarray(layer.world_to_data(event.position)), positive)
         yield
         while event.type == "mouse_move":
             yield

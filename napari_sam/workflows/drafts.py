@@ -74,6 +74,10 @@ class Question:
             and _same(self.mask, other.mask)
         )
 
+    def is_same(self, other: Question) -> bool:
+        """Whether both have the same prompts and refine the same draft."""
+        return self.refines is other.refines and self.same_prompts(other)
+
     def adds_points_to(self, other: Question) -> bool:
         """Whether this is `other` with further points at the end."""
         mine, theirs = self.prompts, other.prompts

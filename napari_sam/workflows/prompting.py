@@ -56,6 +56,7 @@ class PromptSession:
         self._plane = Plane((0,) * (ndim - 2) + (None, None))
         self._embedding: tuple[Plane, PlaneEmbedding] | None = None
         self._answers = AnswerBook()
+        self._foreseen: Question | None = None
         self._ledger = Ledger()
         self._history: History[Step] = History()
         self._reserved = self.canvas.highest()
@@ -158,8 +159,32 @@ class PromptSession:
         question = make_question(self.plane_shape, points, labels, box, mask)
         if question.same_prompts(self.draft.question):
             return False
-        self._set_draft(self.draft.ask(question, self.feedback))
+        draft = self.draft.ask(question, self.feedback)
+        if self._foreseen is not None and self._foreseen.is_same(draft.question):
+            draft = replace(draft, question=self._foreseen)
+        self._set_draft(draft)
         return True
+
+    def foresee(
+        self,
+        points: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Job | None:
+        """Return the work to answer prompts that may be given next.
+
+        Nothing changes. Once the work is delivered, and these are given, their answer
+        is known. See `set_prompts`.
+
+        Returns
+        -------
+        Job or None
+            None if the answer is known.
+        """
+        question = make_question(self.plane_shape, points, labels, box, mask)
+        self._foreseen = self.draft.ask(question, self.feedback).question
+        return self._answers.job(self._foreseen)
 
     def clear(self) -> None:
         """Drop the prompts in hand; a reopened object stays as it was committed."""

@@ -31,8 +31,8 @@ def preview_of(widget):
     return widget.annotator.layers.preview.data.astype(bool).squeeze()
 
 
-def mouse(layer, position, button):
-    """Click on a layer as napari's canvas does it."""
+def press_mouse(layer, position, button):
+    """Press a button on a layer as napari's canvas does it; returns how to let go."""
     event = SimpleNamespace(
         type="mouse_press",
         position=position,
@@ -49,8 +49,19 @@ def mouse(layer, position, button):
     from napari.utils._proxies import ReadOnlyWrapper
 
     mouse_press_callbacks(layer, ReadOnlyWrapper(event, exceptions=("handled",)))
-    event.type = "mouse_release"
-    mouse_release_callbacks(layer, ReadOnlyWrapper(event, exceptions=("handled",)))
+
+    def release(moved_to=None):
+        if moved_to is not None:
+            event.pos, event.position = np.array([90.0, 10.0]), moved_to
+        event.type = "mouse_release"
+        mouse_release_callbacks(layer, ReadOnlyWrapper(event, exceptions=("handled",)))
+
+    return release
+
+
+def mouse(layer, position, button):
+    """Click on a layer as napari's canvas does it."""
+    press_mouse(layer, position, button)()
 
 
 # --- keys and buttons ---------------------------------------------------------
@@ -75,6 +86,49 @@ def test_left_adds_object_right_background_and_t_switches_left(
     settle(widget)
     labels = widget.annotator.session.draft.question.prompts.labels
     assert labels.tolist() == [1, 0, 1, 0, 1]
+
+
+def test_a_click_is_answered_while_the_button_is_held(
+    qtbot, make_napari_viewer, open_annotator, settle, image, predictor
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    widget = open_annotator(viewer)
+    session, points = widget.annotator.session, widget.annotator.layers.points
+    for number, (button, place) in enumerate([(1, (30, 40)), (2, (30, 44))], start=1):
+        shown = preview_of(widget)
+        release = press_mouse(points, place, button)
+        qtbot.waitUntil(lambda wanted=number: len(predictor.asked) == wanted)
+        qtbot.waitUntil(lambda: not widget.engine.is_answering)
+        qtbot.wait(20)
+        assert len(session.draft.question.prompts.points) == number - 1
+        assert (preview_of(widget) == shown).all()
+        release()
+        assert len(session.draft.question.prompts.points) == number
+        assert preview_of(widget).sum() > 0
+        assert (preview_of(widget) == session.mask).all()
+        settle(widget)
+        assert len(predictor.asked) == number
+    assert predictor.asked[-1].labels.tolist() == [1, 0]
+    assert predictor.asked[-1].mask_logits is not None
+
+
+def test_a_press_that_becomes_a_drag_says_nothing(
+    qtbot, make_napari_viewer, open_annotator, settle, image, predictor
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    widget = open_annotator(viewer)
+    session, points = widget.annotator.session, widget.annotator.layers.points
+    press_mouse(points, (30, 40), 1)(moved_to=(30, 90))
+    press_mouse(points, (-30, 40), 1)(moved_to=(30, 90))
+    settle(widget)
+    assert session.draft.is_empty
+    assert not preview_of(widget).any()
+    mouse(points, (20, 20), 1)
+    settle(widget)
+    assert session.draft.question.prompts.points.tolist() == [[20, 20]]
+    assert not session.can_redo
 
 
 @pytest.mark.parametrize("tool", ["object", "box", "brush", None])
