@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PointDecoder", "Survivors"]
 
-_CHUNK = 4
+_CHUNK = 8
 """Points decoded at one time on a CPU; more of them leave its cache."""
 
 _CHUNK_ELSEWHERE = 64

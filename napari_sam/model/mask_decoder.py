@@ -18,7 +18,7 @@ _Upscaling = tuple[
     nn.ConvTranspose2d, LayerNorm2d, nn.GELU, nn.ConvTranspose2d, nn.GELU
 ]
 
-_PIXELS = 512
+_PIXELS = 2048
 """Pixels of the embedding that are upscaled at one time; they stay in the cache."""
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedImage"]
 
-_PIXELS = 1024
+_PIXELS = 2048
 """Pixels, of all prompts together, that are worked on at one time on a CPU."""
 
 

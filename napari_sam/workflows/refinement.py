@@ -45,7 +45,7 @@ class RefineConfig(BaseModel):
         0.75, description="least predicted IoU of an answer that counts"
     )
     agreement_thresh: float = Field(
-        0.8, ge=0, le=1, description="least IoU of the answer and the instance"
+        0.9, ge=0, le=1, description="least IoU of the answer and the instance"
     )
 
 

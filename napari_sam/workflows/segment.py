@@ -50,7 +50,10 @@ _CONFIGS: Mapping[str, type[BaseModel]] = {
 """The configurations, by the arguments of `find_objects` that take them."""
 
 _CAUTIOUS = AutomaticConfig(
-    pred_iou_thresh=0.65, stability_score_thresh=0.85, box_nms_thresh=0.5
+    points_per_side=28,
+    pred_iou_thresh=0.65,
+    stability_score_thresh=0.85,
+    box_nms_thresh=0.5,
 )
 
 _USED_BY: Mapping[str, tuple[Mode, ...]] = {
