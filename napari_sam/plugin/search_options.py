@@ -250,7 +250,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         Option(
             "agreement_thresh",
             "… and agreement",
-            0.8,
+            0.9,
             0.0,
             1.0,
             0.05,
