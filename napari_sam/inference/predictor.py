@@ -33,6 +33,7 @@ from napari_sam.inference.tiled import (
     TiledEmbedding,
     add_mask,
     predict_tiled,
+    seen_whole,
 )
 from napari_sam.inference.upscale import upscale_masks
 from napari_sam.ops.types import (
@@ -292,17 +293,20 @@ class Predictor:
                 found.update(zip(some, answers, strict=True))
         return [found[i] for i in range(len(prompts))]
 
-    def point_decoder(self, embedding: ImageEmbedding) -> PointDecoder:
-        """Prepare an image for many single points; see `PointDecoder`."""
-        return PointDecoder(self.model, embedding, self._position, self.device)
+    def point_decoder(self, embedding: PlaneEmbedding) -> PointDecoder:
+        """Prepare an image, seen as a whole, for many points; see `PointDecoder`."""
+        whole = seen_whole(embedding)
+        return PointDecoder(self.model, whole, self._position, self.device)
 
     @property
     def has_dense_head(self) -> bool:
         """Whether `dense_maps` can be asked for."""
         return self.model.dense_head is not None
 
-    def dense_maps(self, embedding: ImageEmbedding) -> NDArray[np.float32]:
+    def dense_maps(self, embedding: PlaneEmbedding) -> NDArray[np.float32]:
         """Say of every pixel how likely and how deep it lies in an object.
+
+        The image is seen as a whole.
 
         Returns
         -------
@@ -316,7 +320,7 @@ class Predictor:
         ValueError
             If the model has no dense head.
         """
-        return read_dense_head(self.model, embedding, self.name)
+        return read_dense_head(self.model, seen_whole(embedding), self.name)
 
     def _check(self, prompts: Prompts, geometry: FrameGeometry) -> None:
         if prompts.is_empty:

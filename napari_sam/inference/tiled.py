@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import Box, IsCancelled, MaskPrediction, Prompts
 
-__all__ = ["Embeds", "PlaneEmbedding", "TiledEmbedding", "add_mask", "predict_tiled"]
+__all__ = [
+    "Embeds",
+    "PlaneEmbedding",
+    "TiledEmbedding",
+    "add_mask",
+    "predict_tiled",
+    "seen_whole",
+]
 
 _MARGIN = 16
 """Frame pixels that a tile shows around what is prompted."""
@@ -175,6 +182,11 @@ class TiledEmbedding:
 
 PlaneEmbedding = ImageEmbedding | TiledEmbedding
 """An image plane that a model can be asked about."""
+
+
+def seen_whole(embedding: PlaneEmbedding) -> ImageEmbedding:
+    """Return the embedding of the plane as a whole."""
+    return embedding if isinstance(embedding, ImageEmbedding) else embedding.whole
 
 
 def predict_tiled(

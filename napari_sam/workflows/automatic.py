@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
+    from napari_sam.inference.tiled import PlaneEmbedding
 
 __all__ = ["AutomaticConfig", "estimate_seconds", "generate_masks"]
 
@@ -179,7 +180,7 @@ def _lay_grids(
 
 def generate_masks(
     sam: Predictor,
-    image_or_embedding: ArrayLike | ImageEmbedding,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
     config: AutomaticConfig = _DEFAULT,
     *,
     roi: NDArray[np.bool_] | None = None,

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.types import FrameGeometry, ImageEmbedding, IsCancelled
+    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.ops.types import FrameGeometry, IsCancelled
     from napari_sam.workflows.steps import Progress
 
 __all__ = ["detect_edges"]
@@ -61,7 +62,7 @@ class _Outline:
 
 def detect_edges(
     sam: Predictor,
-    image_or_embedding: ArrayLike | ImageEmbedding,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
     *,
     points_per_side: int = 16,
     points_per_batch: int = 32,

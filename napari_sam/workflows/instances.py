@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.types import Box, ImageEmbedding, IsCancelled
+    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.ops.types import Box, IsCancelled
     from napari_sam.workflows.steps import Progress
 
 __all__ = ["InstanceConfig", "Instances", "find_instances"]
@@ -34,7 +35,7 @@ _DEFAULT = InstanceConfig()
 
 def find_instances(
     sam: Predictor,
-    image_or_embedding: ArrayLike | ImageEmbedding,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
     config: InstanceConfig = _DEFAULT,
     *,
     roi: NDArray[np.bool_] | None = None,

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.types import ImageEmbedding, IsCancelled, MaskRecord
+    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.ops.types import IsCancelled, MaskRecord
     from napari_sam.workflows.steps import Progress
 
 __all__ = ["PROPOSALS", "proposal_score", "propose"]
@@ -32,7 +33,7 @@ def proposal_score(record: MaskRecord) -> float:
 
 def propose(
     sam: Predictor,
-    image_or_embedding: ArrayLike | ImageEmbedding,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
     count: int = 1000,
     *,
     config: AutomaticConfig = PROPOSALS,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_sam.inference.predictor import load_model
+from napari_sam.inference.tiled import PlaneEmbedding
 from napari_sam.ops.painting import check_paint_order, records_to_labels
-from napari_sam.ops.types import ImageEmbedding
 from napari_sam.workflows.automatic import AutomaticConfig, generate_masks
 from napari_sam.workflows.instances import InstanceConfig, find_instances
 from napari_sam.workflows.refinement import RefineConfig, refine_instances
@@ -149,7 +149,7 @@ def read_settings(mode: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def find_objects(
     sam: Predictor,
-    image_or_embedding: ArrayLike | ImageEmbedding,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
     mode: str = "auto",
     *,
     grid: AutomaticConfig | None = None,
@@ -234,7 +234,7 @@ def find_objects(
 
 
 def segment(
-    image: ArrayLike | ImageEmbedding,
+    image: ArrayLike | PlaneEmbedding,
     model: str | Path | Predictor = "cells",
     mode: str = "auto",
     *,
@@ -298,7 +298,7 @@ def segment(
     sam = load_model(model) if isinstance(model, (str, Path)) else model
     if order is None:
         order = default_order(choose_mode(mode, sam))
-    if isinstance(image, ImageEmbedding):
+    if isinstance(image, PlaneEmbedding):
         shape = image.geometry.image_shape
     else:
         image = np.asarray(image)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.inference.preprocess import check_image, default_limits
+from napari_sam.inference.tiled import TiledEmbedding
 from napari_sam.inference.tiling import tile_plane
 from napari_sam.ops.types import ImageEmbedding
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
+    from napari_sam.inference.tiled import PlaneEmbedding
     from napari_sam.ops.types import Box, IsCancelled
 
 __all__ = ["SMALL", "WANTED", "Views"]
@@ -61,7 +63,7 @@ class Views:
     def of(
         cls,
         sam: Predictor,
-        image_or_embedding: ArrayLike | ImageEmbedding,
+        image_or_embedding: ArrayLike | PlaneEmbedding,
         contrast_limits: tuple[float, float] | None = None,
     ) -> Views:
         """Check the image; nothing is embedded yet.
@@ -74,6 +76,9 @@ class Views:
         if isinstance(image_or_embedding, ImageEmbedding):
             shape = image_or_embedding.geometry.image_shape
             return cls(sam, shape, None, image_or_embedding, None)
+        if isinstance(image_or_embedding, TiledEmbedding):
+            contrast_limits = image_or_embedding.contrast_limits
+            image_or_embedding = image_or_embedding.image
         image = check_image(image_or_embedding)
         limits = contrast_limits or default_limits(image)
         return cls(sam, (image.shape[0], image.shape[1]), image, None, limits)

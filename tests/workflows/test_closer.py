@@ -6,6 +6,7 @@ from ideal_predictor import IdealPredictor, grid_of_discs
 import napari_sam
 from napari_sam.inference.tiled import TiledEmbedding
 from napari_sam.ops.types import ImageEmbedding
+from napari_sam.workflows.instances import find_instances
 
 
 def test_small_objects_are_looked_at_closer():
@@ -77,6 +78,19 @@ def test_a_bundled_model_refines_within_a_tile():
     drawn = sam.predict(embedding, mask=disc, box=(345, 265, 375, 295))
     assert drawn.view in embedding.tiles
     assert iou(drawn.masks[0], disc) > 0.85
+
+
+def test_a_tiled_embedding_goes_wherever_an_image_goes():
+    sam = napari_sam.load_model("cells", device="cpu")
+    image = np.zeros((96, 120), np.uint8)
+    image[30:60, 40:80] = 200
+    tiled = napari_sam.embed_tiled(sam, image, scale=8)
+    assert isinstance(tiled, TiledEmbedding)
+    assert (sam.dense_maps(tiled) == sam.dense_maps(tiled.whole)).all()
+    assert sam.point_decoder(tiled).geometry == tiled.geometry
+    by_image = find_instances(sam, image)
+    assert (find_instances(sam, tiled).labels == by_image.labels).all()
+    assert (napari_sam.segment_boxes(sam, tiled, [(28, 38, 62, 82)]) > 0).any()
 
 
 def iou(a, b):
