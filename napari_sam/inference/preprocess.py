@@ -10,13 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam.ops.types import FrameGeometry
+from napari_sam.ops.types import MASK_LOGIT, FrameGeometry
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "MASK_LOGIT",
     "binary_to_logits",
     "check_image",
     "default_limits",
@@ -24,9 +23,6 @@ __all__ = [
     "to_frame",
     "to_rgb",
 ]
-
-MASK_LOGIT = math.log(999)
-"""Logit that stands for a certain pixel when a binary mask is made a prompt."""
 
 _PERCENTILES = (0.2, 99.8)
 _MOST_SAMPLES = 1 << 20

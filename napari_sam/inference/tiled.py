@@ -10,7 +10,6 @@ the model's cache of embeddings from then on.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +18,7 @@ from scipy import ndimage
 
 from napari_sam.inference.tiling import choose_tiles
 from napari_sam.ops.labels import mask_bounds
-from napari_sam.ops.types import FrameGeometry, ImageEmbedding
+from napari_sam.ops.types import MASK_LOGIT, FrameGeometry, ImageEmbedding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +41,6 @@ _MARGIN = 16
 
 _FILL = 0.6
 """Share of a tile's side that what is prompted may take up."""
-
-_SURELY_NOT = math.log(0.001 / 0.999)
-"""Logit of what lies outside the view that a mask prompt was made in."""
 
 
 class Embeds(Protocol):
@@ -288,7 +284,7 @@ def _move_logits(
         np.meshgrid(*at, indexing="ij"),
         order=1,
         mode="constant",
-        cval=_SURELY_NOT,
+        cval=-MASK_LOGIT,
     )
     return np.asarray(moved, np.float32)
 

@@ -6,6 +6,7 @@ module. The (x, y) order of the SAM paper exists only inside ``napari_sam.model`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.rle import Rle
 
 __all__ = [
+    "MASK_LOGIT",
     "Box",
     "Cancelled",
     "FrameGeometry",
@@ -31,6 +33,9 @@ __all__ = [
 
 Box = tuple[int, int, int, int]
 """(row0, col0, row1, col1) in pixels, half open."""
+
+MASK_LOGIT = math.log(999)
+"""Logit that stands for a certain pixel when a binary mask is made a prompt."""
 
 IsCancelled = Callable[[], bool]
 """Asked between the steps of long work; answering True ends it with `Cancelled`."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.prompt_layers import PromptLayers
     from napari_sam.plugin.tools import PointButtons
-    from napari_sam.workflows.answers import Job, Predicts
+    from napari_sam.workflows.answers import Predicts
     from napari_sam.workflows.interactive import AnnotationSession
 
 __all__ = ["AnnotationFlow"]
@@ -81,7 +81,6 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self._device = ""
         self._last_tool = "point"
         self._predictor: Predicts | None = None
-        self._foreseen: Job | None = None
         self._version = 0
         self._viewer_events = Connections()
         self._image_events = Connections()
@@ -342,14 +341,14 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         said = session.draft.question
         (place,) = plane.project(position[None])
         with suppress(ValueError):  # it lies outside the image
-            self._foreseen = session.foresee(
+            job = session.foresee(
                 [*said.prompts.points, place],
                 [*said.prompts.labels, int(positive)],
                 said.prompts.box,
                 said.mask,
             )
-            if self._foreseen is not None:
-                self.engine.ask(key, self._foreseen, hold=False)
+            if job is not None:
+                self.engine.ask(key, job, hold=False)
 
     def _pull(self) -> None:
         """Take what the user did to points and shapes; the layers stay untouched."""
@@ -433,11 +432,11 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
 
     def _is_early(self, answers: Any) -> bool:
         """Whether this is the answer to a click that is not made yet."""
-        job, session = self._foreseen, self.session
-        if job is None or session is None or not answers:
+        session = self.session
+        if session is None or not answers:
             return False
         answered = answers[-1][0]
-        return answered is job.question and answered is not session.draft.question
+        return answered is session.foreseen and answered is not session.draft.question
 
     def _on_failed(self, message: str) -> None:
         self._commit_when_answered = False

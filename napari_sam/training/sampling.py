@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam.inference.preprocess import MASK_LOGIT
+from napari_sam.ops.types import MASK_LOGIT
 
 __all__ = ["SimulatedPrompts", "correct", "first_prompts", "rough_masks"]
 

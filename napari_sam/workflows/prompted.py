@@ -105,7 +105,7 @@ def segment_boxes(
         areas = np.prod(corners[:, 2:] - corners[:, :2], axis=1) * np.pi / 4
         scale = closer_scale(areas, sam.frame_size / max(shape))
     steps = Steps("the segmentation of boxes", progress, is_cancelled)
-    records = _segment(
+    records = answer_prompts(
         sam, image_or_embedding, prompts, refine, scale, contrast_limits, steps
     )
     return records_to_labels(records, shape, order)
@@ -154,34 +154,10 @@ def segment_points(
     shape = plane_shape(image_or_embedding)
     prompts = [Prompts.make([point]) for point in _check_points(points, shape)]
     steps = Steps("the segmentation of points", progress, is_cancelled)
-    records = _segment(
+    records = answer_prompts(
         sam, image_or_embedding, prompts, refine, scale, contrast_limits, steps
     )
     return records_to_labels(records, shape, order)
-
-
-def _segment(
-    sam: Predictor,
-    image_or_embedding: ArrayLike | PlaneEmbedding,
-    prompts: Sequence[Prompts],
-    refine: bool,
-    scale: float | None,
-    contrast_limits: tuple[float, float] | None,
-    steps: Steps,
-) -> list[MaskRecord]:
-    """Embed the plane unless that is done or nothing is asked, and answer."""
-    if not prompts:
-        return []
-    embedding = image_or_embedding
-    if not isinstance(embedding, PlaneEmbedding):
-        embedding = embed_tiled(
-            sam,
-            embedding,
-            scale=scale,
-            contrast_limits=contrast_limits,
-            is_cancelled=steps.is_cancelled,
-        )
-    return answer_prompts(sam, embedding, prompts, refine, steps)
 
 
 def plane_shape(image_or_embedding: ArrayLike | PlaneEmbedding) -> tuple[int, int]:
@@ -237,9 +213,11 @@ def _check_points(points: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float
 
 def answer_prompts(
     sam: Predictor,
-    embedding: PlaneEmbedding,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
     prompts: Sequence[Prompts],
     refine: bool,
+    scale: float | None,
+    contrast_limits: tuple[float, float] | None,
     steps: Steps,
 ) -> list[MaskRecord]:
     """Ask about each object in the view that shows it best.
@@ -248,8 +226,8 @@ def answer_prompts(
     ----------
     sam
         The model.
-    embedding
-        Of the image plane.
+    image_or_embedding, scale, contrast_limits
+        As for `segment_boxes`. Nothing is embedded where nothing is asked.
     prompts
         Of each object.
     refine
@@ -262,6 +240,17 @@ def answer_prompts(
     list of MaskRecord
         One for each object, in order; its mask may be empty.
     """
+    if not prompts:
+        return []
+    embedding = image_or_embedding
+    if not isinstance(embedding, PlaneEmbedding):
+        embedding = embed_tiled(
+            sam,
+            embedding,
+            scale=scale,
+            contrast_limits=contrast_limits,
+            is_cancelled=steps.is_cancelled,
+        )
     if isinstance(embedding, TiledEmbedding):
         views = [embedding.view_of(prompt) for prompt in prompts]
     else:

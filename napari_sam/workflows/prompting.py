@@ -56,7 +56,7 @@ class PromptSession:
         self._plane = Plane((0,) * (ndim - 2) + (None, None))
         self._embedding: tuple[Plane, PlaneEmbedding] | None = None
         self._answers = AnswerBook()
-        self._foreseen: Question | None = None
+        self.foreseen: Question | None = None
         self._ledger = Ledger()
         self._history: History[Step] = History()
         self._reserved = self.canvas.highest()
@@ -160,8 +160,8 @@ class PromptSession:
         if question.same_prompts(self.draft.question):
             return False
         draft = self.draft.ask(question, self.feedback)
-        if self._foreseen is not None and self._foreseen.is_same(draft.question):
-            draft = replace(draft, question=self._foreseen)
+        if self.foreseen is not None and self.foreseen.is_same(draft.question):
+            draft = replace(draft, question=self.foreseen)
         self._set_draft(draft)
         return True
 
@@ -174,8 +174,8 @@ class PromptSession:
     ) -> Job | None:
         """Return the work to answer prompts that may be given next.
 
-        Nothing changes. Once the work is delivered, and these are given, their answer
-        is known. See `set_prompts`.
+        Nothing changes but `foreseen`, the question. Once the work is delivered, and
+        these are given, their answer is known. See `set_prompts`.
 
         Returns
         -------
@@ -183,8 +183,8 @@ class PromptSession:
             None if the answer is known.
         """
         question = make_question(self.plane_shape, points, labels, box, mask)
-        self._foreseen = self.draft.ask(question, self.feedback).question
-        return self._answers.job(self._foreseen)
+        self.foreseen = self.draft.ask(question, self.feedback).question
+        return self._answers.job(self.foreseen)
 
     def clear(self) -> None:
         """Drop the prompts in hand; a reopened object stays as it was committed."""

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from napari_sam.inference.tiled import PlaneEmbedding
 from napari_sam.ops.types import Prompts
-from napari_sam.workflows.closer import embed_tiled
 from napari_sam.workflows.prompted import answer_prompts, plane_shape
 from napari_sam.workflows.steps import Steps
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from napari_sam.inference.predictor import Predictor
+    from napari_sam.inference.tiled import PlaneEmbedding
     from napari_sam.ops.types import IsCancelled, MaskRecord
     from napari_sam.workflows.basins import Instances
     from napari_sam.workflows.steps import Progress
@@ -102,20 +101,14 @@ def refine_instances(
             f"{shape}"
         )
     steps = Steps("the refinement", progress, is_cancelled)
-    embedding = image_or_embedding
-    if not isinstance(embedding, PlaneEmbedding):
-        embedding = embed_tiled(
-            sam,
-            embedding,
-            scale=instances.scale,
-            contrast_limits=contrast_limits,
-            is_cancelled=is_cancelled,
-        )
     prompts = [
         Prompts.make(points=[point] if config.with_point else None, box=box)
         for point, box in zip(instances.points, instances.boxes, strict=True)
     ]
-    answers = answer_prompts(sam, embedding, prompts, False, steps)
+    scale = instances.scale
+    answers = answer_prompts(
+        sam, image_or_embedding, prompts, False, scale, contrast_limits, steps
+    )
     refined = []
     for index, (old, new) in enumerate(zip(instances.records(), answers, strict=True)):
         top, left, bottom, right = old.bbox

@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_sam.inference.preprocess import (
-    MASK_LOGIT,
     binary_to_logits,
     robust_limits,
     to_frame,
     to_rgb,
 )
-from napari_sam.ops.types import FrameGeometry
+from napari_sam.ops.types import MASK_LOGIT, FrameGeometry
 
 DTYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "?"]
 
