@@ -36,13 +36,15 @@ true IoU over the candidates for one click and for the box.
 By itself: an object is found where the IoU with a true one is above a threshold.
 Reported are the average precision TP / (TP + FP + FN) at 0.5, at 0.75 and its mean
 over 0.5, 0.55 ... 0.95, averaged over images; panoptic quality PQ = SQ x RQ; and the
-recall among the 10, 100 and 1000 best scored masks. Kinds of which only some objects
+recall among the 10, 100 and 1000 best scored masks, of which alone speaks --mode
+proposals. Kinds of which only some objects
 are labelled say nothing here: leave them out by --kinds.
 
 The 95 % intervals come from a bootstrap over images.
 """
 
 _CLICKS = "clicks"
+_PROPOSALS = "proposals"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -69,7 +71,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--mode",
-        choices=(_CLICKS, "auto", "grid", "instances", "refined"),
+        choices=(_CLICKS, "auto", "grid", "instances", "refined", _PROPOSALS),
         default=_CLICKS,
         help="what is scored (default: clicks)",
     )
@@ -135,6 +137,10 @@ def _read_settings(args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError("--max-objects is for --mode clicks; --max-images is for all")
     if args.whole:
         raise ValueError("--whole is for --mode clicks")
+    if args.mode == _PROPOSALS:
+        if pairs:
+            raise ValueError(f"--set {args.set[0]} is for modes other than proposals")
+        return {}
     from napari_sam.workflows.segment import read_settings
 
     return read_settings(args.mode, pairs)
@@ -204,11 +210,18 @@ def _score_instances(
     from tqdm import tqdm
 
     from napari_sam.evaluation.instance_report import sum_up_instances
-    from napari_sam.evaluation.instances import score_fields, score_instances
+    from napari_sam.evaluation.instances import (
+        score_fields,
+        score_instances,
+        score_proposals,
+    )
     from napari_sam.workflows.segment import choose_mode
 
-    choose_mode(mode, model)
-    score = partial(score_instances, model, mode=mode, **settings)
+    if mode == _PROPOSALS:
+        score = partial(score_proposals, model)
+    else:
+        choose_mode(mode, model)
+        score = partial(score_instances, model, mode=mode, **settings)
     scores = []
     with tqdm(total=len(images), unit="image", disable=None) as bar:
         for item in score_fields(score, images):

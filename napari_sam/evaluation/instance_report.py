@@ -64,7 +64,8 @@ class InstanceSummary:
     images
         Images scored.
     tp, fp, fn
-        Matches above an IoU of 0.5, found objects without and true objects without.
+        Matches above an IoU of 0.5, found objects without and true objects without;
+        0 where only recall was scored.
     values
         One number for each of `INSTANCE_METRICS`; NaN where it is not defined.
     intervals
@@ -77,6 +78,12 @@ class InstanceSummary:
     fn: int
     values: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float] | None]
+
+    def counts(self) -> list[str]:
+        """Return the texts of images, TP, FP and FN; "-" for what was not counted."""
+        counted = (self.tp, self.fp, self.fn)
+        texts = [str(n) if any(counted) else "-" for n in counted]
+        return [str(self.images), *texts]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types for JSON; what is not defined becomes None."""
@@ -103,7 +110,7 @@ class InstanceReport:
         head = "".join(f"{title:>13}" for title in _TITLES.values())
         lines = [f"{'kind':<{width}}{counts}{head}"]
         for title, row in rows:
-            numbers = "".join(f"{n:>7}" for n in (row.images, row.tp, row.fp, row.fn))
+            numbers = "".join(f"{text:>7}" for text in row.counts())
             values = "".join(f"{number_text(row.values[k]):>13}" for k in _TITLES)
             ends = "".join(
                 f"{interval_text(row.intervals[k], '-'):>13}" for k in _TITLES
@@ -116,7 +123,7 @@ class InstanceReport:
         titles = ["kind", "images", "TP", "FP", "FN", *_TITLES.values()]
         lines = ["| " + " | ".join(titles) + " |", "| --- |" + " ---: |" * 13]
         for title, row in self._rows():
-            cells = [title, *map(str, (row.images, row.tp, row.fp, row.fn))]
+            cells = [title, *row.counts()]
             cells += [cell_text(row.values[k], row.intervals[k]) for k in _TITLES]
             lines.append("| " + " | ".join(cells) + " |")
         return "\n".join(lines)
@@ -157,18 +164,19 @@ def sum_up_instances(images: Iterable[InstanceScores], seed: int = 0) -> Instanc
 
 def _sums(image: InstanceScores) -> Floats:
     """Return what `_statistics` needs of one image."""
-    hits = image.matches[0]
     precisions = [image.precision(0), image.precision(THRESHOLDS.index(0.75))]
     precisions.append(image.mean_precision)
     defined = not math.isnan(precisions[0])
     recalled = image.recalled
+    counts = (0, 0, 0)
+    if image.matches is not None:
+        hits = image.matches[0]
+        counts = (hits, image.founds - hits, image.truths - hits)
     return np.array(
         [
             float(defined),
             *(precisions if defined else (0.0, 0.0, 0.0)),
-            hits,
-            image.founds - hits,
-            image.truths - hits,
+            *counts,
             image.matched_iou,
             0 if recalled is None else image.truths,
             *(recalled or (0.0,) * len(RECALL_AT)),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.ops.painting import records_to_labels
+from napari_sam.workflows.proposals import propose
 from napari_sam.workflows.segment import choose_mode, default_order, find_objects
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "score_fields",
     "score_instances",
     "score_overlaps",
+    "score_proposals",
 ]
 
 THRESHOLDS = tuple(n / 100 for n in range(50, 100, 5))
@@ -92,7 +94,8 @@ class InstanceScores:
     truths, founds
         Numbers of true and of found objects.
     matches
-        True positives at each of `THRESHOLDS`.
+        True positives at each of `THRESHOLDS`; None where masks may overlap, so that
+        only recall says something.
     matched_iou
         Sum of the IoU of the matches above 0.5.
     recalled
@@ -106,13 +109,15 @@ class InstanceScores:
     name: str = ""
     truths: int = 0
     founds: int = 0
-    matches: tuple[int, ...] = (0,) * len(THRESHOLDS)
+    matches: tuple[int, ...] | None = (0,) * len(THRESHOLDS)
     matched_iou: float = 0.0
     recalled: tuple[float, ...] | None = None
     error: str | None = None
 
     def precision(self, position: int) -> float:
-        """TP / (TP + FP + FN) at a position of `THRESHOLDS`; NaN without objects."""
+        """TP / (TP + FP + FN) at a position of `THRESHOLDS`; NaN if not defined."""
+        if self.matches is None:
+            return float("nan")
         hits = self.matches[position]
         total = self.truths + self.founds - hits
         return hits / total if total else float("nan")
@@ -287,6 +292,38 @@ def score_instances(
     scores = score_overlaps(overlap_labels(labels, painted))
     ranks = [record.predicted_iou for record in records]
     return replace(scores, recalled=_recall(overlap_records(labels, records), ranks))
+
+
+def score_proposals(
+    sam: Predictor, image: ArrayLike, truth: ArrayLike
+) -> InstanceScores:
+    """Propose objects of an image, and count how many true ones are among them.
+
+    Only recall at k is scored, over what `propose` returns by default.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    image
+        (H, W) or (H, W, 1 to 4).
+    truth
+        (H, W) of integers, 0 for background.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+    """
+    labels = _check_labels(truth, "true")
+    records = propose(sam, image, max(RECALL_AT))
+    overlaps = overlap_records(labels, records)
+    return InstanceScores(
+        truths=overlaps.truths,
+        founds=overlaps.founds,
+        matches=None,
+        recalled=_recall(overlaps, -np.arange(len(records))),
+    )
 
 
 def score_fields(

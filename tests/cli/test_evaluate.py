@@ -4,6 +4,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
+from disc_predictor import DiscPredictor
 from ideal_predictor import IdealPredictor
 
 from napari_sam import cli
@@ -180,6 +181,15 @@ def test_instances_reach_the_table_and_the_json(find_all, tmp_path, capsys, mode
     assert err == ""
 
 
+def test_proposals_reach_the_table(data, monkeypatch, capsys):
+    load = "napari_sam.inference.predictor.load_model"
+    monkeypatch.setattr(load, lambda source, *, device: DiscPredictor())
+    assert cli.main(["evaluate", "--data", str(data), "--mode", "proposals"]) == 0
+    out = capsys.readouterr().out
+    assert "AR@1000" in out
+    assert out.splitlines()[1].split()[2:5] == ["-", "-", "-"]
+
+
 def test_max_images_and_settings_reach_the_search(find_all, tmp_path):
     path = tmp_path / "scores.json"
     options = ["--mode", "instances", "--max-images", "1", "--json", path]
@@ -203,6 +213,7 @@ def test_a_bad_image_is_reported_in_every_mode(find_all, data, capsys):
         (["--mode", "grid", "--max-objects", "3"], "--max-objects is for --mode"),
         (["--mode", "grid", "--set", "min_area=3"], "has no parameter 'min_area'"),
         (["--mode", "instances", "--set", "min_area=many"], "min_area"),
+        (["--mode", "proposals", "--set", "min_area=3"], "other than proposals"),
     ],
 )
 def test_options_that_do_not_fit_the_mode_are_refused(

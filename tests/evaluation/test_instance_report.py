@@ -45,6 +45,17 @@ def test_kinds_weigh_the_same_and_counts_add_up(images):
     assert mean.values["ar10"] == pytest.approx(4 / 12)
 
 
+def test_of_proposals_only_recall_is_told():
+    image = InstanceScores("cells", "a", 4, 900, None, 0.0, (1.0, 2.0, 3.0))
+    report = sum_up_instances([image])
+    row = report.kinds["cells"]
+    assert math.isnan(row.values["ap50"])
+    assert math.isnan(row.values["pq"])
+    assert row.values["ar1000"] == pytest.approx(3 / 4)
+    assert row.counts() == ["1", "-", "-", "-"]
+    assert "900" not in report.to_markdown()
+
+
 def test_intervals_hold_the_value_and_one_image_has_none(images):
     report = sum_up_instances(images)
     low, high = report.kinds["nuclei"].intervals["ap50"]

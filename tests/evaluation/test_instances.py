@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from disc_predictor import DiscPredictor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -14,6 +15,7 @@ from napari_sam.evaluation.instances import (
     score_fields,
     score_instances,
     score_overlaps,
+    score_proposals,
 )
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
@@ -142,6 +144,19 @@ def test_a_perfect_model_scores_one(mode):
     )
     assert scores.mean_precision == 1
     assert scores.recalled == (9, 9, 9)
+
+
+def test_proposals_are_scored_by_recall_alone():
+    rows, cols = np.indices((48, 48))
+    disc = (rows - 20.5) ** 2 + (cols - 30.5) ** 2 <= 64
+    far = (rows > 40) & (cols < 3)  # a bar that no disc resembles
+    truth = disc + 2 * far
+    sam = DiscPredictor(radii=(4, 8, 16), scores=(0.7, 0.9, 0.6))
+    scores = score_proposals(sam, np.zeros((48, 48)), truth)
+    assert scores.matches is None
+    assert np.isnan(scores.mean_precision)
+    assert 0.5 < scores.recalled[2] <= 1
+    assert scores.recalled[0] <= scores.recalled[1] <= scores.recalled[2]
 
 
 class Item:

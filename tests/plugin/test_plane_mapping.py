@@ -71,7 +71,7 @@ def test_the_value_under_the_cursor_is_the_one_that_is_read(shown):
 @settings(max_examples=40, deadline=None)
 @given(shown_images(), st.data())
 def test_plane_and_data_coordinates_are_each_others_inverse(shown, data):
-    viewer, image, _, _, world = shown
+    viewer, image, *_ = shown
     plane = plane_shown(viewer, image)
     if plane is None:
         return
