@@ -42,8 +42,8 @@ _SMALLEST = 24
 _LARGE = 0.6
 """Part of a crop's side; around larger objects the whole frame is shown."""
 
-_HELD_WINDOWS = 16
-_HELD_OBJECTS = 12
+_HELD_WINDOWS = 8
+_HELD_OBJECTS = 5
 """Of a held-out image or strip so many windows, and so many objects of each."""
 
 
@@ -204,7 +204,10 @@ class Dataset:
             found = self._try(self._draw(rng), rng, whole)
             if found is not None:
                 return found
-        raise ValueError("50 crops in a row held no object: are the labels empty?")
+        raise ValueError(
+            "50 crops in a row held no object: are the labels empty, or the objects "
+            "smaller than a few pixels?"
+        )
 
     def _draw(self, rng: np.random.Generator) -> Example:
         """Draw a rendered scene or an image, as `read` gives it."""

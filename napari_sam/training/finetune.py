@@ -32,7 +32,9 @@ _BY_WHAT: dict[str, dict[str, Any]] = {
 }
 
 
-def fine_tuning(start: Sam, /, minutes: float = 5.0, **changes: Any) -> TrainConfig:
+def fine_tuning(
+    start: Sam, /, minutes: float | None = 5.0, **changes: Any
+) -> TrainConfig:
     """Return the configuration that fine-tunes a model for some minutes.
 
     Parameters
@@ -40,7 +42,7 @@ def fine_tuning(start: Sam, /, minutes: float = 5.0, **changes: Any) -> TrainCon
     start
         The model to start from.
     minutes
-        How long.
+        How long; None: by the steps that are given.
     changes
         Any field of `TrainConfig`; `what` first of all, which brings learning rates
         of its own.
@@ -59,11 +61,11 @@ def fine_tuning(start: Sam, /, minutes: float = 5.0, **changes: Any) -> TrainCon
         "closer": True,
         "boxes": 0.3,
         "box_noise": 0.05,
-        "warmup": 20,
-        "ema": 0.98,
+        "warmup": 10,
+        "ema": 0.97,
         "held_out": 0.2,
         "hold": "objects",
-        "patience": 6,
+        "patience": 8,
         "checkpoint_minutes": 0.5,
         "augment": FINE_AUGMENT,
         **_BY_WHAT.get(what, {}),
