@@ -36,6 +36,8 @@ class LabelledArrays:
         Whether every object is labelled; None: as the training run says.
     at
         Indices of the leading axes where the arrays are stacks.
+    contrast_limits
+        Intensities that are black and white; None: robust percentiles.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class LabelledArrays:
     labels: Any
     complete: bool | None = None
     at: tuple[int, ...] = ()
+    contrast_limits: tuple[float, float] | None = None
 
     def read(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Return the image and its labels, int32.
@@ -75,6 +78,7 @@ def labelled_planes(
     name: str = "image",
     rgb: bool = False,
     complete: bool | None = None,
+    contrast_limits: tuple[float, float] | None = None,
 ) -> list[LabelledArrays]:
     """List the planes of an image that have labelled objects.
 
@@ -84,7 +88,7 @@ def labelled_planes(
         (..., H, W), or (..., H, W, 3 or 4) with `rgb`.
     labels
         (..., H, W) integers.
-    kind, name, complete
+    kind, name, complete, contrast_limits
         See `LabelledArrays`.
     rgb
         Whether the last axis of the image is colour.
@@ -114,7 +118,11 @@ def labelled_planes(
         if (plane > 0).any():
             part = "-".join(f"{i:03}" for i in at)
             title = f"{name}-{part}" if part else name
-            found.append(LabelledArrays(kind, title, image, labels, complete, at))
+            found.append(
+                LabelledArrays(
+                    kind, title, image, labels, complete, at, contrast_limits
+                )
+            )
     return found
 
 

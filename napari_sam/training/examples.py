@@ -110,7 +110,8 @@ def prepare(
         If the labels do not fit the image.
     """
     image, given = source.read()
-    rgb = np.rint(to_rgb(image)).astype(np.uint8)
+    limits = getattr(source, "contrast_limits", None)
+    rgb = np.rint(to_rgb(image, limits)).astype(np.uint8)
     if rgb.shape[:2] != given.shape:
         raise ValueError(
             f"the labels of {source.name} have shape {given.shape}, but its image has "
