@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddingBank"]
 
-_FIRST = 8
+_FIRST = 6
 """Views at the start."""
 
-_STEPS_PER_VIEW = 4
-"""After so many steps there is one more: a quarter of the time or so."""
+_STEPS_PER_VIEW = 5
+"""After so many steps there is one more: a fifth of the time or so."""
 
 _LARGE = 0.6
 

@@ -42,7 +42,7 @@ _SMALLEST = 24
 _LARGE = 0.6
 """Part of a crop's side; around larger objects the whole frame is shown."""
 
-_HELD_WINDOWS = 8
+_HELD_WINDOWS = 6
 _HELD_OBJECTS = 5
 """Of a held-out image or strip so many windows, and so many objects of each."""
 

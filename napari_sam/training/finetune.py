@@ -62,6 +62,8 @@ def fine_tuning(
         "boxes": 0.3,
         "box_noise": 0.05,
         "warmup": 10,
+        "full_frames": 0.1,
+        "validations": 8,
         "ema": 0.97,
         "held_out": 0.2,
         "hold": "objects",
@@ -71,5 +73,5 @@ def fine_tuning(
         **_BY_WHAT.get(what, {}),
     }
     if not isinstance(start.architecture.encoder, TinyVitConfig):
-        settings["full_frames"] = 1.0 if what != "decoder" else 0.25
+        settings["full_frames"] = 1.0 if what != "decoder" else 0.1
     return TrainConfig.model_validate(settings | changes)
