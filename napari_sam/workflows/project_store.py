@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,8 @@ class ProjectStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock = FileLock(folder / ".lock")
+        self._lock = FileLock(folder / ".lock", thread_local=False)
+        self._busy = threading.RLock()  # a training reads while the user draws
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -104,9 +106,10 @@ class ProjectStore:
 
     def _write(self, event: dict[str, Any]) -> None:
         """Write an event down, then let it happen."""
-        self._journal.append(event)
-        self._seq += 1
-        self._apply(event)
+        with self._busy:
+            self._journal.append(event)
+            self._seq += 1
+            self._apply(event)
 
     def _apply(self, event: dict[str, Any]) -> None:
         what = event["event"]
@@ -178,15 +181,20 @@ class ProjectStore:
     def labels(self, name: str) -> NDArray[np.int32]:
         """Return the (H, W) labels of an image, a copy."""
         state = self._check(name)
-        if name not in self._labels:
-            if state.snapshot:
-                found = read_image(self.folder / state.snapshot).astype(np.int32)
-            else:
-                found = np.zeros(self.read_image(name).shape[:2], np.int32)
-            for event in self._changes.get(name, []):
-                apply_changes(found, event["objects"], event["gone"])
-            self._labels[name] = found
-        return self._labels[name].copy()
+        with self._busy:
+            if name not in self._labels:
+                self._labels[name] = self._replay(name, state)
+            return self._labels[name].copy()
+
+    def _replay(self, name: str, state: ImageState) -> NDArray[np.int32]:
+        """Make the labels of an image from the journal."""
+        if state.snapshot:
+            found = read_image(self.folder / state.snapshot).astype(np.int32)
+        else:
+            found = np.zeros(self.read_image(name).shape[:2], np.int32)
+        for event in self._changes.get(name, []):
+            apply_changes(found, event["objects"], event["gone"])
+        return found
 
     def save(
         self,
@@ -252,7 +260,8 @@ class ProjectStore:
         else:
             objects = describe_objects(new, [n for n in changed if n in there])
             self._write({"event": "labels", **event, "objects": objects})
-        self._labels[name] = new.copy()
+        with self._busy:
+            self._labels[name] = new.copy()
         return len(changed)
 
     def _snapshot(
