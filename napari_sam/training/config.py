@@ -75,6 +75,14 @@ class TrainConfig(_Frozen):
     crops: int = Field(2, ge=1, description="crops a step")
     prompts: int = Field(8, ge=1, description="objects prompted in each crop")
     rounds: int = Field(2, ge=1, description="first prompt and corrective clicks")
+    chosen: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share with which, of three candidates, the one that the model "
+        "prefers learns in place of the best one: for objects of one kind, of which "
+        "a click means the whole",
+    )
     boxes: float = Field(0.4, ge=0, le=1, description="share of first prompts")
     box_noise: float = Field(
         0.1, ge=0, description="std of a box's sides, in parts of its size"

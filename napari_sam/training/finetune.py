@@ -59,6 +59,7 @@ def fine_tuning(
         "minutes": minutes,
         "steps": 1_000_000,
         "closer": True,
+        "chosen": 0.7,
         "boxes": 0.3,
         "box_noise": 0.05,
         "warmup": 10,
