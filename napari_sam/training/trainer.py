@@ -123,6 +123,7 @@ class Trainer:
         device: str = "auto",
     ) -> None:
         torch.manual_seed(config.seed)
+        self._born = time.monotonic()
         self.config = config
         self.out = Path(out)
         self._lock = FileLock(self._beside(".lock"))
@@ -207,7 +208,7 @@ class Trainer:
         is_cancelled
             Asked after each step.
         on_event
-            Told what is logged, as it is logged.
+            Told what is logged, as it is logged, and the smoothed loss of each step.
 
         Raises
         ------
@@ -231,6 +232,8 @@ class Trainer:
         saved = time.monotonic()
         if self.step == 0 and self._has_start:
             self._validate()
+        if self.step == 0:  # the time that the user waits counts, not that of steps
+            self.seconds = self._validated_at = time.monotonic() - self._born
         reason = self._reason_to_end()
         while reason is None:
             started = time.monotonic()
@@ -242,6 +245,9 @@ class Trainer:
             elif self.step % _LOG_EVERY == 0:
                 self._log(metrics)
             self.seconds += time.monotonic() - started
+            if self._tell is not None:
+                mean = {"step": self.step, "mean_loss": self.watch.mean}
+                self._tell({**mean, "elapsed": round(self.seconds, 1)})
             reason = reason or self._reason_to_end()
             if reason != "diverged" and (reason or self._is_validation_due()):
                 self._validate()

@@ -36,7 +36,7 @@ class StandIn:
     def __call__(self, job, *, on_event, progress, is_cancelled):
         self.jobs.append(job)
         on_event({"step": 0, "validation_click": 0.5, "validation_box": 0.6})
-        on_event({"step": 10, "loss": 1.0, "elapsed": 2.0})
+        on_event({"step": 10, "mean_loss": 1.0, "elapsed": 2.0})
         progress(2, 300)
         reason = "minutes"
         while not self.gate.wait(0.005):

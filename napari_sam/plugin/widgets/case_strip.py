@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CaseStrip", "draw_case"]
 
-_SIDE = 92
+_SIDE = 84
 _COLUMNS = 3
 _TRUTH = (47, 177, 112)
 _FOUND = (255, 120, 60)

@@ -106,9 +106,9 @@ class FolderWidget(QWidget):  # type: ignore[misc]
         self.after = QPushButton("Next ▶")
         self.uncertain = QPushButton("Most uncertain")
         self.accept = QPushButton("Accept all")
-        self.accept_one = QPushButton("Accept (Y)")
+        self.accept_one = QPushButton("Accept (J)")
         self.reject = QPushButton("Reject all")
-        self.reject_one = QPushButton("Reject (G)")
+        self.reject_one = QPushButton("Reject (W)")
         for button, what in ((self.accept_one, "Accept"), (self.reject_one, "Reject")):
             button.setToolTip(
                 f"{what} the proposal under the cursor: put the cursor on it and press "
@@ -206,14 +206,14 @@ class FolderWidget(QWidget):  # type: ignore[misc]
         self._bind_keys()
 
     def _bind_keys(self) -> None:
-        """Y and G are free in napari; they are given back in `close_project`."""
-        self.viewer.bind_key("Y", lambda _: self._one(self.loop.accept), overwrite=True)
-        self.viewer.bind_key("G", lambda _: self._one(self.loop.reject), overwrite=True)
+        """J and W are free in napari; they are given back in `close_project`."""
+        self.viewer.bind_key("J", lambda _: self._one(self.loop.accept), overwrite=True)
+        self.viewer.bind_key("W", lambda _: self._one(self.loop.reject), overwrite=True)
 
     def close_project(self) -> None:
         """Keep what there is, and let others open the project."""
         self.loop.close()
-        for key in ("Y", "G"):
+        for key in ("J", "W"):
             self.viewer.bind_key(key, None, overwrite=True)
 
     def closeEvent(self, event: Any) -> None:

@@ -341,7 +341,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             return
         at = float(value.get("elapsed", 0))
         for key, name in (
-            ("loss", "loss"),
+            ("mean_loss", "loss"),
             ("validation_click", "1 click"),
             ("validation_box", "box"),
         ):
