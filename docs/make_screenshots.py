@@ -7,6 +7,7 @@ nothing is retouched, only cropped, scaled down and stored with a palette.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -15,19 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
+import tifffile
 from PIL import Image
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 from scipy import ndimage
 
+from napari_sam.checkpoints.own import OWN_VARIABLE
 from napari_sam.plugin.demo import DemoWindow
 from napari_sam.plugin.widgets.everything import EverythingWidget
+from napari_sam.plugin.widgets.folder import FolderWidget
+from napari_sam.plugin.widgets.train import TrainWidget
 from napari_sam.workflows.demonstration import DEMO_OBJECTS, DEMO_SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 IMAGES = Path(__file__).parent / "images"
+LABELS = Path(__file__).parents[1] / "tests" / "data" / "nuclei_2d_labels.tif"
 LIMIT = 300_000
 WIDTH = 1200
 NO_DITHER = Image.Dither.NONE
@@ -208,12 +214,57 @@ def take_tutorial() -> None:
     window.viewer.close()
 
 
+def take_train() -> None:
+    """Train for a moment on the sample and labels of it."""
+    window = SampleWindow()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[OWN_VARIABLE] = folder
+        window.viewer.add_labels(tifffile.imread(LABELS), name="my labels")
+        widget = TrainWidget(window.viewer)
+        window.dock(widget, "Train")
+        widget.minutes.setValue(0.8)
+        widget.train.click()
+        window.wait_until(lambda: widget.train.isEnabled())
+        save(window, "train.png")
+        window.viewer.close()
+
+
+def take_folder() -> None:
+    """Go through a folder: accept what is proposed on two images, look at the next."""
+    window = SampleWindow()
+    with tempfile.TemporaryDirectory() as folder:
+        image = window.image.data
+        for number in range(4):
+            row, col = divmod(number, 2)
+            part = image[row * 256 : row * 256 + 256, col * 256 : col * 256 + 256]
+            tifffile.imwrite(Path(folder) / f"field {number + 1}.tif", part)
+        window.viewer.layers.clear()
+        widget = FolderWidget(window.viewer)
+        window.dock(widget, "Annotate a folder")
+        widget.open_folder(folder)
+        loop = widget.loop
+        window.wait_until(lambda: loop.project.waiting_for_proposals() == [])
+        for _ in range(2):
+            name = loop.name
+            widget.accept.click()
+            widget.finish.click()
+            window.wait_until(
+                lambda name=name: loop.image is not None and loop.image.name != name
+            )
+        window.viewer.reset_view()
+        save(window, "folder.png")
+        widget.close_project()
+        window.viewer.close()
+
+
 PARTS = {
     "tutorial": take_tutorial,
     "everything": take_everything,
     "boxes": take_boxes,
     "proposals": take_proposals,
     "edges": take_edges,
+    "train": take_train,
+    "folder": take_folder,
 }
 
 

@@ -26,6 +26,7 @@ COMMANDS = (
     "proposals",
     "evaluate",
     "evaluate-edges",
+    "evaluate-loop",
     "train",
     "models",
     "download",

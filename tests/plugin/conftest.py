@@ -5,9 +5,16 @@ import pytest
 from fake_predictor import FakePredictor
 from fake_search import FakeSearch
 
+from napari_sam.checkpoints.own import OWN_VARIABLE
 from napari_sam.checkpoints.store import CheckpointStore
 
 SHAPE = (60, 80)
+
+
+@pytest.fixture(autouse=True)
+def no_own_models(tmp_path, monkeypatch):
+    """Leave out what the user of this machine trained."""
+    monkeypatch.setenv(OWN_VARIABLE, str(tmp_path / "own"))
 
 
 @pytest.fixture
