@@ -82,23 +82,23 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out is {args.out}, which is a file; it must be a folder")
-    data = open_lazily(args.input)
-    limits = args.contrast_limits and tuple(args.contrast_limits)
-    if limits is None:
-        limits = opening_limits(data, lazy=args.input.is_dir())
-    sam = load_model(args.model, device=args.device)
     room = 2**62 if args.limit is None else round(args.limit * 1e9)
-    store = sam.cache.store = EmbeddingStore(args.out, room)
-    with _Bar() as bar:
-        done = embed_planes(
-            sam,
-            data,
-            axis=args.axis,
-            contrast_limits=limits,
-            tiles=args.tiles,
-            source=args.input,
-            progress=bar.show,
-        )
+    with open_lazily(args.input) as data:
+        limits = args.contrast_limits and tuple(args.contrast_limits)
+        if limits is None:
+            limits = opening_limits(data, lazy=args.input.is_dir())
+        sam = load_model(args.model, device=args.device)
+        store = sam.cache.store = EmbeddingStore(args.out, room)
+        with _Bar() as bar:
+            done = embed_planes(
+                sam,
+                data,
+                axis=args.axis,
+                contrast_limits=limits,
+                tiles=args.tiles,
+                source=args.input,
+                progress=bar.show,
+            )
     made = done.planes - done.found
     print(
         f"{made} planes embedded, {done.found} found; contrast limits {limits[0]:g} to "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import tifffile
 from napari_sam.io.images import read_image
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["open_lazily"]
 
 
-def open_lazily(path: Path) -> Any:
-    """Open an image file, a TIFF stack or a zarr folder.
+@contextmanager
+def open_lazily(path: Path) -> Iterator[Any]:
+    """Open an image file, a TIFF stack or a zarr folder for the time of a block.
 
     Parameters
     ----------
@@ -25,8 +28,8 @@ def open_lazily(path: Path) -> Any:
         zarr group, the first level of an OME-Zarr image, or its only array. Other
         files are read as they are.
 
-    Returns
-    -------
+    Yields
+    ------
     zarr.Array or NDArray
         An array with shape, dtype and indexing.
 
@@ -36,14 +39,26 @@ def open_lazily(path: Path) -> Any:
         If it cannot be read as an image.
     """
     if path.is_dir():
-        return _open_zarr(path)
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        return read_image(path)
+        yield _open_zarr(path)
+    elif path.suffix.lower() in (".tif", ".tiff"):
+        with _open_tiff(path) as file:
+            yield _array_in(file, path)
+    else:
+        yield read_image(path)
+
+
+def _open_tiff(path: Path) -> tifffile.TiffFile:
+    try:
+        return tifffile.TiffFile(path)
+    except (OSError, ValueError) as error:
+        raise OSError(f"{path} cannot be read as an image: {error}") from error
+
+
+def _array_in(file: tifffile.TiffFile, path: Path) -> Any:
     import zarr
 
     try:
-        store = tifffile.imread(path, aszarr=True, series=0, level=0)
-        array = zarr.open_array(store, mode="r")
+        array = zarr.open_array(file.aszarr(series=0, level=0), mode="r")
         _ = np.asarray(array[(slice(0, 1),) * array.ndim])
     except Exception as error:
         raise OSError(f"{path} cannot be read as an image: {error}") from error

@@ -120,7 +120,7 @@ def opening_limits(data: Any, *, lazy: bool | None = None) -> tuple[float, float
     Embeddings that are made with them are found by the annotator, until somebody
     moves the limits. napari takes the whole range of 8-bit images; of others the
     lowest and the highest value: of all where they are few, of the first, the middle
-    and the last plane of a larger array, and of the middle plane of a lazy one.
+    and the last plane of a larger array, and of the first plane of a lazy one.
 
     Parameters
     ----------
@@ -138,12 +138,13 @@ def opening_limits(data: Any, *, lazy: bool | None = None) -> tuple[float, float
     if colour:
         return 0.0, 1.0
     standing = data.shape[:-2]
+    first = (0,) * len(standing)
     middle = tuple(length // 2 for length in standing)
     if lazy if lazy is not None else not isinstance(data, np.ndarray):
-        places = [tuple((length - 1) // 2 for length in standing)]
+        places = [first]
     elif data.ndim > 2 and np.prod(data.shape, dtype=float) > _WHOLE:
         last = tuple(length - 1 for length in standing)
-        places = [(0,) * len(standing), middle, last]
+        places = [first, middle, last]
     else:
         places = [()]
     values = np.concatenate([np.asarray(data[place]).ravel() for place in places])
