@@ -41,6 +41,7 @@ __all__ = [
     "remove_entry",
     "scale_in",
     "touch_entry",
+    "view_of",
     "write_entry",
 ]
 
@@ -80,6 +81,12 @@ class Origin:
     image: str = LOOSE
     plane: tuple[int | None, ...] = ()
     view: str = ""
+
+
+def view_of(identity: str, limits: tuple[float, float] | None) -> str:
+    """Describe how planes are looked at; limits of None are each plane's own."""
+    shown = "own limits" if limits is None else f"{limits[0]:g} to {limits[1]:g}"
+    return f"{identity}, {shown}"
 
 
 @dataclass(frozen=True, eq=False)

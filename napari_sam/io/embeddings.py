@@ -101,6 +101,8 @@ class EmbeddingStore:
     max_bytes
         Beyond them the embeddings that were used longest ago are removed. Several
         processes may pass the limit by what they write between two looks.
+    warn
+        Whether to warn where nothing can be written; a window shows `problem`.
 
     Examples
     --------
@@ -114,12 +116,17 @@ class EmbeddingStore:
     """
 
     def __init__(
-        self, root: str | Path | None = None, max_bytes: int = DEFAULT_LIMIT
+        self,
+        root: str | Path | None = None,
+        max_bytes: int = DEFAULT_LIMIT,
+        *,
+        warn: bool = True,
     ) -> None:
         if max_bytes < 1:
             raise ValueError(f"max_bytes must be 1 or more, got {max_bytes}")
         self.root = default_store_folder() if root is None else Path(root).expanduser()
         self.max_bytes = max_bytes
+        self._warn = warn
         self.problem = ""
         """Why nothing more is written; "" while all is well."""
         self._lock = threading.Lock()
@@ -273,7 +280,7 @@ class EmbeddingStore:
             why = f"{self.root} cannot be written ({error.strerror or error})"
         with self._lock:
             is_new, self.problem = not self.problem, why
-        if is_new:
+        if is_new and self._warn:
             warnings.warn(
                 f"embeddings are not kept on disk any more: {why}; all else goes on",
                 RuntimeWarning,

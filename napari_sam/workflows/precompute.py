@@ -17,7 +17,7 @@ from napari_sam.inference.embedding import made_from
 from napari_sam.inference.preprocess import check_image, default_limits
 from napari_sam.inference.tiled import TiledEmbedding
 from napari_sam.inference.tiling import tile_plane
-from napari_sam.io.embeddings import EmbeddingStore, Origin
+from napari_sam.io.embedding_entry import Origin, view_of
 from napari_sam.io.fingerprint import fingerprint
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.closer import embed_tiled
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
+    from napari_sam.io.embeddings import EmbeddingStore
     from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.steps import Progress
 
@@ -159,8 +160,7 @@ def origin_of(
     sam: Predictor, image: str, plane: Plane, limits: tuple[float, float] | None
 ) -> Origin:
     """Describe where the embeddings of a plane come from, for the store's counts."""
-    shown = "each plane's own" if limits is None else f"{limits[0]:g} to {limits[1]:g}"
-    return Origin(image, plane.index, f"{sam.identity}, {shown}")
+    return Origin(image, plane.index, view_of(sam.identity, limits))
 
 
 def embed_planes(
@@ -172,6 +172,7 @@ def embed_planes(
     contrast_limits: tuple[float, float] | None = None,
     tiles: bool = False,
     source: str | Path | None = None,
+    rgb: bool | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> EmbeddedStack:
@@ -184,8 +185,7 @@ def embed_planes(
     sam
         The model; `sam.cache.store` is where the embeddings go.
     data
-        An array of NumPy, dask, zarr or anything that is indexed alike; its last axis
-        is its colour where `is_color` says so.
+        An array of NumPy, dask, zarr or anything that is indexed alike.
     axis
         See `stack_planes`.
     planes
@@ -198,6 +198,8 @@ def embed_planes(
         `napari_sam.embed_tiled`. That takes some ten times as long, and as much room.
     source
         File that the data come from; helps to tell one image from another.
+    rgb
+        Whether the last axis is colour; guessed if None.
     progress
         Told (planes done, planes in all).
     is_cancelled
@@ -225,7 +227,8 @@ def embed_planes(
     store = sam.cache.store
     if store is None:
         raise ValueError("the predictor has no store on disk; set sam.cache.store")
-    shape = data.shape[:-1] if is_color(data.shape) else data.shape
+    has_colour = is_color(data.shape) if rgb is None else rgb
+    shape = tuple(data.shape[:-1] if has_colour else data.shape)
     todo = stack_planes(shape, axis) if planes is None else list(planes)
     image = fingerprint(data, source)
     steps = Steps("embedding", progress, is_cancelled)

@@ -10,6 +10,13 @@ from napari_sam.checkpoints.store import CheckpointStore
 SHAPE = (60, 80)
 
 
+@pytest.fixture(autouse=True)
+def embeddings_folder(tmp_path, monkeypatch):
+    """Where the windows of a test keep embeddings on disk."""
+    monkeypatch.setenv("NAPARI_SAM_EMBEDDINGS", str(tmp_path / "embeddings"))
+    return tmp_path / "embeddings"
+
+
 @pytest.fixture
 def predictor():
     return FakePredictor()
