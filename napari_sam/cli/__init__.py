@@ -22,6 +22,7 @@ __all__ = ["main"]
 COMMANDS = (
     "demo",
     "segment",
+    "embed",
     "edges",
     "proposals",
     "evaluate",

@@ -20,6 +20,7 @@ from napari_sam.workflows.basins import maps_to_instances
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from napari_sam.inference.embedding import EmbeddingCache
     from napari_sam.inference.tiled import Embeds, PlaneEmbedding
     from napari_sam.ops.types import ImageEmbedding, IsCancelled
 
@@ -101,7 +102,7 @@ def embed_tiled(
     whole = sam.embed(array, contrast_limits=limits, is_cancelled=is_cancelled)
     geometry = whole.geometry
     if scale is None:
-        scale = _scale_seen(sam, whole)
+        scale = _noted_scale(sam, whole)
     tiles = tile_plane(geometry.image_shape, geometry.frame_size, scale)
     if len(tiles) == 1:
         return whole
@@ -125,6 +126,18 @@ def closer_scale(areas: ArrayLike, as_whole: float) -> float:
         return as_whole
     closer = as_whole * _WANTED / max(across, _UNSEEN)
     return max(as_whole, min(closer, _CLOSEST))
+
+
+def _noted_scale(sam: Embeds, whole: ImageEmbedding) -> float:
+    """Choose the scale, or find it noted beside the embedding."""
+    cache: EmbeddingCache | None = getattr(sam, "cache", None)
+    noted = None if cache is None else cache.closer_scale(whole.key)
+    if noted is not None:
+        return noted
+    scale = _scale_seen(sam, whole)
+    if cache is not None:
+        cache.note_scale(whole.key, scale)
+    return scale
 
 
 def _scale_seen(sam: Embeds, whole: ImageEmbedding) -> float:

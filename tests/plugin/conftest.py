@@ -17,6 +17,13 @@ def no_own_models(tmp_path, monkeypatch):
     monkeypatch.setenv(OWN_VARIABLE, str(tmp_path / "own"))
 
 
+@pytest.fixture(autouse=True)
+def embeddings_folder(tmp_path, monkeypatch):
+    """Where the windows of a test keep embeddings on disk."""
+    monkeypatch.setenv("NAPARI_SAM_EMBEDDINGS", str(tmp_path / "embeddings"))
+    return tmp_path / "embeddings"
+
+
 @pytest.fixture
 def predictor():
     return FakePredictor()
