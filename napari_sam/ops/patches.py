@@ -165,7 +165,7 @@ def _signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Distance to the outline, positive inside, half a pixel at the border pixels."""
     inside = ndimage.distance_transform_edt(mask)
     outside = ndimage.distance_transform_edt(~mask)
-    return np.where(mask, inside - 0.5, 0.5 - outside)
+    return np.asarray(np.where(mask, inside - 0.5, 0.5 - outside))
 
 
 def interpolate_patches(

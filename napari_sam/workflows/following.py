@@ -7,7 +7,7 @@ whose seed is another need to be followed again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy import ndimage
 
-from napari_sam.inference.tiled import Asked, MakesLogits, add_mask
+from napari_sam.inference.tiled import Embeds, MakesLogits, add_mask
 from napari_sam.inference.upscale import upscale_window
 from napari_sam.ops.patches import Patch
 from napari_sam.ops.types import FrameGeometry, Prompts
@@ -104,8 +104,22 @@ class PropagationConfig(BaseModel):
         return says
 
 
-class Follows(Asked, MakesLogits, Protocol):
+class Follows(Embeds, MakesLogits, Protocol):
     """What following asks of a model; `Predictor` offers it."""
+
+    def predict_batch(
+        self,
+        embedding: PlaneEmbedding,
+        prompts: Sequence[Prompts],
+        multimask: bool | None = None,
+    ) -> list[MaskPrediction]:
+        """Answer the prompts of several objects of one plane."""
+        ...
+
+    @property
+    def frame_size(self) -> int:
+        """Side of the square in which the model sees a plane, in pixels."""
+        ...
 
 
 @dataclass(eq=False)
@@ -149,14 +163,15 @@ class Track:
         """The mask on the last plane."""
         return self.patches.get(self.reach, self.seed)
 
-    def is_same(self, other: Track) -> bool:
-        """Whether both follow the same object from the same mask."""
-        return (
-            (self.label, self.start, self.step)
-            == (other.label, other.start, other.step)
-            and self.seed.corner == other.seed.corner
-            and np.array_equal(self.seed.mask, other.seed.mask)
+    def starts_at(self, seed: Patch) -> bool:
+        """Whether the track is that of a seed on its plane."""
+        return self.seed.corner == seed.corner and np.array_equal(
+            self.seed.mask, seed.mask
         )
+
+    def copy(self) -> Track:
+        """Return one that can go on while this one stays as it is."""
+        return replace(self, patches=dict(self.patches), scores=dict(self.scores))
 
     def covers(self, last: int) -> bool:
         """Whether there is nothing to follow up to a plane, inclusive."""
