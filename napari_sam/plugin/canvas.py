@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from napari.layers import Labels
     from numpy.typing import NDArray
@@ -86,6 +87,15 @@ class LayerCanvas:
             self.layer.data_setitem(plane.indices(rows, cols), values)
         finally:
             self.is_writing = False
+
+    @contextmanager
+    def one_step(self) -> Iterator[None]:
+        """Make all that is written within the block one step of the layer's history."""
+        if self.layer is None:
+            yield
+            return
+        with self.layer.block_history():
+            yield
 
 
 def why_not_writable(layer: Labels, shape: tuple[int, ...]) -> str:

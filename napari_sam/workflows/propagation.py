@@ -13,22 +13,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy import ndimage
 
-from napari_sam.ops.patches import Patch
 from napari_sam.workflows.closer import closer_scale, embed_tiled
 from napari_sam.workflows.following import PropagationConfig, Track, advance
+from napari_sam.workflows.seeding import read_seeds
 from napari_sam.workflows.settling import settle
 from napari_sam.workflows.stacks import Stack
 from napari_sam.workflows.steps import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.following import Follows
+    from napari_sam.workflows.seeding import Seeds
     from napari_sam.workflows.settling import Settled
     from napari_sam.workflows.steps import Progress
 
@@ -37,8 +37,6 @@ __all__ = ["DIRECTIONS", "Direction", "Propagated", "propagate"]
 Direction = Literal["both", "forward", "backward"]
 
 DIRECTIONS: tuple[Direction, ...] = ("both", "forward", "backward")
-
-_Seeds = dict[int, dict[int, Patch]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +126,7 @@ def propagate(
     until: tuple[int, int] | None = None,
     direction: Direction = "both",
     existing: Any = None,
+    absent: Mapping[int, Collection[int]] | None = None,
     previous: Propagated | None = None,
     contrast_limits: tuple[float, float] | None = None,
     progress: Progress | None = None,
@@ -169,6 +168,9 @@ def propagate(
     existing
         Labels of the volume's shape that are there already and stay as they are.
         Their pixels are free for the object of the same label alone.
+    absent
+        By label, planes on which an object is known not to be. It is not followed to
+        them nor beyond.
     previous
         What an earlier run with other seeds gave on the same volume: only the spans
         between seeds that changed are followed anew. The result is that of a full
@@ -211,10 +213,11 @@ def propagate(
     stack = Stack.of(volume, axis, at, rgb)
     walls = None if existing is None else stack.like(existing, "existing labels")
     bounds = _check_bounds(until, len(stack))
-    given = _read_seeds(stack, seeds)
+    given = read_seeds(stack, seeds)
     settings = _settings(sam, stack, given, config, contrast_limits, previous)
     kept = _kept(previous, stack, settings, given)
-    tracks = _plan(given, bounds, direction, kept)
+    gone = absent or {}
+    tracks = _plan(given, bounds, direction, gone, kept)
     steps = Steps("the propagation", progress, is_cancelled)
     _follow(sam, stack, tracks, settings, steps)
     followed = {key: track for key, (track, _) in tracks.items()}
@@ -222,6 +225,7 @@ def propagate(
         given,
         followed,
         bounds,
+        gone,
         stack.plane_shape,
         config,
         lambda plane: None if walls is None else walls.plane(plane),
@@ -241,59 +245,10 @@ def _check_bounds(until: tuple[int, int] | None, count: int) -> tuple[int, int]:
     return first, last
 
 
-def _read_seeds(stack: Stack, seeds: Mapping[int, ArrayLike] | ArrayLike) -> _Seeds:
-    """Return the seeds by label and plane."""
-    found: _Seeds = {}
-    for plane, labels in _planes_of(stack, seeds):
-        if labels.dtype.kind not in "iub":
-            raise ValueError(f"seeds must be integers, got {labels.dtype}")
-        if labels.shape != stack.plane_shape:
-            raise ValueError(
-                f"seeds of plane {plane} have shape {labels.shape}, wanted "
-                f"{stack.plane_shape}"
-            )
-        for label, patch in _patches_of(labels):
-            found.setdefault(label, {})[plane] = patch
-    if not found:
-        raise ValueError("there is no object in the seeds to follow")
-    return found
-
-
-def _planes_of(
-    stack: Stack, seeds: Mapping[int, ArrayLike] | ArrayLike
-) -> Iterator[tuple[int, NDArray[Any]]]:
-    if hasattr(seeds, "items"):
-        for plane, labels in sorted(seeds.items()):
-            if not 0 <= plane < len(stack):
-                raise ValueError(
-                    f"there are seeds on plane {plane}, but the planes are 0 to "
-                    f"{len(stack) - 1}"
-                )
-            yield int(plane), np.asarray(labels)
-        return
-    labelled = stack.like(seeds, "seeds")
-    for plane in range(len(stack)):
-        yield plane, labelled.plane(plane)
-
-
-def _patches_of(labels: NDArray[Any]) -> Iterator[tuple[int, Patch]]:
-    """Yield the objects of a plane."""
-    if not labels.any():
-        return
-    values, index = np.unique(labels, return_inverse=True)
-    index = index.reshape(labels.shape)
-    if values[0] < 0:
-        raise ValueError(f"seeds must be 0 or greater, got {values[0]}")
-    for i, window in enumerate(ndimage.find_objects(index + 1)):
-        if values[i]:
-            corner = window[0].start, window[1].start
-            yield int(values[i]), Patch.of(index[window] == i, corner=corner)
-
-
 def _settings(
     sam: Follows,
     stack: Stack,
-    seeds: _Seeds,
+    seeds: Seeds,
     config: PropagationConfig,
     limits: tuple[float, float] | None,
     previous: Propagated | None,
@@ -312,7 +267,7 @@ def _kept(
     previous: Propagated | None,
     stack: Stack,
     settings: tuple[Any, ...],
-    seeds: _Seeds,
+    seeds: Seeds,
 ) -> dict[tuple[int, int, int], Track]:
     """Return the tracks of an earlier run that hold for this one."""
     if previous is None or previous.settings != settings:
@@ -331,9 +286,10 @@ def _kept(
 
 
 def _plan(
-    seeds: _Seeds,
+    seeds: Seeds,
     bounds: tuple[int, int],
     direction: Direction,
+    absent: Mapping[int, Collection[int]],
     kept: Mapping[tuple[int, int, int], Track],
 ) -> dict[tuple[int, int, int], tuple[Track, int]]:
     """Return each track with the last plane that it is to reach."""
@@ -347,7 +303,10 @@ def _plan(
                 below = start
             if i + 1 == len(at) and direction == "backward":
                 above = start
-            for step, last in ((1, min(above, bounds[1])), (-1, max(below, bounds[0]))):
+            gone = absent.get(label, ())
+            above = min([above, bounds[1], *(p - 1 for p in gone if p > start)])
+            below = max([below, bounds[0], *(p + 1 for p in gone if p < start)])
+            for step, last in ((1, above), (-1, below)):
                 if (last - start) * step <= 0:
                     continue
                 old = kept.get((label, start, step))

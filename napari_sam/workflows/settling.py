@@ -16,7 +16,7 @@ import numpy as np
 from napari_sam.ops.patches import Patch, blend_patches, interpolate_patches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -60,6 +60,7 @@ def settle(
     seeds: Mapping[int, Mapping[int, Patch]],
     tracks: Mapping[tuple[int, int, int], Track],
     until: tuple[int, int],
+    absent: Mapping[int, Collection[int]],
     shape: tuple[int, int],
     config: PropagationConfig,
     walls: Walls,
@@ -74,6 +75,8 @@ def settle(
         By label, plane of the seed, and step.
     until
         First and last plane, inclusive.
+    absent
+        By label, planes on which an object is not.
     shape
         (H, W) of the planes.
     config
@@ -89,7 +92,8 @@ def settle(
     """
     claims: dict[int, list[_Claim]] = {}
     for label, own in seeds.items():
-        for plane, claim in _claims(label, own, tracks, until, shape, config):
+        gone = absent.get(label, ())
+        for plane, claim in _claims(label, own, tracks, until, gone, shape, config):
             claims.setdefault(plane, []).append(claim)
     settled: dict[int, dict[int, Settled]] = {}
     seeded = sorted({plane for own in seeds.values() for plane in own})
@@ -111,6 +115,7 @@ def _claims(
     own: Mapping[int, Patch],
     tracks: Mapping[tuple[int, int, int], Track],
     until: tuple[int, int],
+    gone: Collection[int],
     shape: tuple[int, int],
     config: PropagationConfig,
 ) -> list[tuple[int, _Claim]]:
@@ -120,12 +125,15 @@ def _claims(
     for start, step in ((at[0], -1), (at[-1], 1)):
         track = tracks.get((label, start, step))
         for plane, patch in track.patches.items() if track else ():
-            if until[0] <= plane <= until[1]:
+            beyond = any(start * step < g * step <= plane * step for g in gone)
+            if until[0] <= plane <= until[1] and not beyond:
                 sure = track.scores[plane] if track else 0.0
                 found.append((plane, _Claim(label, patch, sure, track)))
     for low, high in pairwise(at):
         ways = tracks.get((label, low, 1)), tracks.get((label, high, -1))
         for plane in range(max(low + 1, until[0]), min(high - 1, until[1]) + 1):
+            if plane in gone:
+                continue
             weight = (plane - low) / (high - low)
             ends = own[low], own[high]
             patch, sure = _between(plane, weight, ways, ends, shape, config)
