@@ -44,6 +44,7 @@ class LayerCanvas:
         self._shape = shape
         self._make = make
         self.is_writing = False
+        self._is_shown_later = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,7 +85,9 @@ class LayerCanvas:
             self.layer = self._make()
         self.is_writing = True
         try:
-            self.layer.data_setitem(plane.indices(rows, cols), values)
+            self.layer.data_setitem(
+                plane.indices(rows, cols), values, refresh=not self._is_shown_later
+            )
         finally:
             self.is_writing = False
 
@@ -94,8 +97,13 @@ class LayerCanvas:
         if self.layer is None:
             yield
             return
-        with self.layer.block_history():
-            yield
+        self._is_shown_later = True
+        try:
+            with self.layer.block_history():
+                yield
+        finally:
+            self._is_shown_later = False
+            self.layer.refresh()
 
 
 def why_not_writable(layer: Labels, shape: tuple[int, ...]) -> str:

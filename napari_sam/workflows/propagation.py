@@ -53,7 +53,8 @@ class Propagated:
     tracks
         By label, plane of the seed and step: how it was found; for the next run.
     settings
-        Scale, contrast limits and configuration, which the next run has to share.
+        Scale, contrast limits, configuration and model, which the next run has to
+        share.
     """
 
     stack: Stack
@@ -253,14 +254,14 @@ def _settings(
     limits: tuple[float, float] | None,
     previous: Propagated | None,
 ) -> tuple[Any, ...]:
-    """Return (scale, contrast limits, configuration); the scale of before stays."""
+    """Return (scale, limits, configuration, model); the scale of before stays."""
     scale = config.scale
     if scale is None and previous is not None:
         scale = previous.settings[0]
     if scale is None:
         areas = [patch.area for own in seeds.values() for patch in own.values()]
         scale = closer_scale(areas, sam.frame_size / max(stack.plane_shape))
-    return scale, limits, config
+    return scale, limits, config, getattr(sam, "identity", None)
 
 
 def _kept(
@@ -323,7 +324,7 @@ def _follow(
     steps: Steps,
 ) -> None:
     """Take all tracks as far as they go; each sweep embeds a plane once."""
-    scale, limits, config = settings
+    scale, limits, config, _ = settings
     for step in (1, -1):
         while True:
             left = [(t, last) for t, last in plan.values() if not t.covers(last)]
