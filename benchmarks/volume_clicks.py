@@ -2,8 +2,8 @@
 
 Run with ``python benchmarks/volume_clicks.py`` (under ``xvfb-run -a -s
 "-screen 0 1600x1000x24"`` without a display). A volume of uint16 is written as a zarr
-from the sample *Fluorescence nuclei (3D)*, repeated and shifted; ten of its planes,
-taken at random, are embedded with ``napari-sam embed``'s own function, and then
+from the sample *Fluorescence nuclei (2D)*, repeated and shifted; ten of its planes,
+taken at random, are embedded with what ``napari-sam embed`` calls, and then
 annotated in a real window, each with a few clicks and an object kept. The clock runs
 from the release of the button until the preview holds the answer. Memory is that of the
 process, its highest, above the idle viewer with the volume and without the annotator.
@@ -34,15 +34,14 @@ def write_volume(path: Path, shape: tuple[int, int, int]) -> None:
 
     from napari_sam.io.samples import load_sample
 
-    sample = load_sample("nuclei_3d")
+    sample = load_sample("nuclei_2d")
     rng = np.random.default_rng(0)
     volume = zarr.create_array(
         path, shape=shape, chunks=(1, 512, 512), dtype=np.uint16, compressors=None
     )
-    times = [-(-n // s) for n, s in zip(shape[1:], sample.shape[1:], strict=True)]
+    times = [-(-n // s) for n, s in zip(shape[1:], sample.shape, strict=True)]
     for z in range(shape[0]):
-        plane = sample[z % len(sample)].astype(np.uint16)
-        plane = np.roll(plane, rng.integers(0, 99, 2), (0, 1)) * 16
+        plane = np.roll(sample.astype(np.uint16) * 16, rng.integers(0, 99, 2), (0, 1))
         tiled = np.tile(plane, times)[: shape[1], : shape[2]]
         volume[z] = tiled + rng.integers(0, 16, tiled.shape, np.uint16)
 
