@@ -7,6 +7,7 @@ nothing is retouched, only cropped, scaled down and stored with a palette.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -17,10 +18,11 @@ import napari
 import numpy as np
 from PIL import Image
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 from scipy import ndimage
 
 from napari_sam.plugin.demo import DemoWindow
+from napari_sam.plugin.widgets.annotate import AnnotateWidget
 from napari_sam.plugin.widgets.everything import EverythingWidget
 from napari_sam.workflows.demonstration import DEMO_OBJECTS, DEMO_SAMPLE
 
@@ -208,20 +210,42 @@ def take_tutorial() -> None:
     window.viewer.close()
 
 
+def take_embeddings() -> None:
+    """Embed all planes of a small stack; the dock alone."""
+    window = SampleWindow("nuclei_3d")
+    widget = AnnotateWidget(window.viewer)
+    window.dock(widget, "Annotate with SAM")
+    annotator = widget.annotator
+    window.wait_until(lambda: widget.engine.embedding_state(annotator.key) == "ready")
+    widget.shelf.expand(animate=False)
+    widget.shelf.embed.click()
+    window.wait_until(lambda: widget.shelf.progress.label.text().startswith("8 of"))
+    widget.shelf.refresh()
+    QTest.qWait(300)
+    widget.findChild(QScrollArea).ensureWidgetVisible(widget.shelf)
+    QTest.qWait(300)
+    widget.grab().save(str(IMAGES / "embeddings.png"))
+    annotator.close()
+    window.viewer.close()
+
+
 PARTS = {
     "tutorial": take_tutorial,
     "everything": take_everything,
     "boxes": take_boxes,
     "proposals": take_proposals,
     "edges": take_edges,
+    "embeddings": take_embeddings,
 }
 
 
 def main(names: list[str]) -> int:
     """Take the pictures of some parts; of all if none is named."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    for name in names or list(PARTS):
-        PARTS[name]()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["NAPARI_SAM_EMBEDDINGS"] = folder
+        for name in names or list(PARTS):
+            PARTS[name]()
     return 0
 
 
