@@ -19,11 +19,12 @@ import numpy as np
 import tifffile
 from PIL import Image
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 from scipy import ndimage
 
 from napari_sam.checkpoints.own import OWN_VARIABLE
 from napari_sam.plugin.demo import DemoWindow
+from napari_sam.plugin.widgets.annotate import AnnotateWidget
 from napari_sam.plugin.widgets.everything import EverythingWidget
 from napari_sam.plugin.widgets.folder import FolderWidget
 from napari_sam.plugin.widgets.train import TrainWidget
@@ -257,6 +258,25 @@ def take_folder() -> None:
         window.viewer.close()
 
 
+def take_embeddings() -> None:
+    """Embed all planes of a small stack; the dock alone."""
+    window = SampleWindow("nuclei_3d")
+    widget = AnnotateWidget(window.viewer)
+    window.dock(widget, "Annotate with SAM")
+    annotator = widget.annotator
+    window.wait_until(lambda: widget.engine.embedding_state(annotator.key) == "ready")
+    widget.shelf.expand(animate=False)
+    widget.shelf.embed.click()
+    window.wait_until(lambda: widget.shelf.progress.label.text().startswith("8 of"))
+    widget.shelf.refresh()
+    QTest.qWait(300)
+    widget.findChild(QScrollArea).ensureWidgetVisible(widget.shelf)
+    QTest.qWait(300)
+    widget.grab().save(str(IMAGES / "embeddings.png"))
+    annotator.close()
+    window.viewer.close()
+
+
 PARTS = {
     "tutorial": take_tutorial,
     "everything": take_everything,
@@ -265,14 +285,17 @@ PARTS = {
     "edges": take_edges,
     "train": take_train,
     "folder": take_folder,
+    "embeddings": take_embeddings,
 }
 
 
 def main(names: list[str]) -> int:
     """Take the pictures of some parts; of all if none is named."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    for name in names or list(PARTS):
-        PARTS[name]()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["NAPARI_SAM_EMBEDDINGS"] = folder
+        for name in names or list(PARTS):
+            PARTS[name]()
     return 0
 
 
