@@ -24,7 +24,7 @@ from napari_sam.inference.predictor import load_model
 from napari_sam.io.pairs import LabelledArrays
 from napari_sam.model.build import ARCHITECTURES
 from napari_sam.ops.types import Cancelled
-from napari_sam.training import rounds, trainer
+from napari_sam.training import rounds, run_files
 from napari_sam.training.finetune import fine_tuning
 from napari_sam.training.trainer import Trainer
 
@@ -196,8 +196,8 @@ def test_a_full_disk_costs_neither_the_old_file_nor_the_run(tmp_path, monkeypatc
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(trainer, "save_file", full)
-    monkeypatch.setattr(trainer.torch, "save", full)
+    monkeypatch.setattr(run_files, "save_file", full)
+    monkeypatch.setattr(run_files.torch, "save", full)
     run = Trainer(few_steps(start), arrays(), out, start, device="cpu")
     with pytest.raises(OSError, match="could not be written"):
         run.run()
