@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam.training.dataset import dense_targets
 from napari_sam.training.losses import dense_loss, mask_iou, mask_loss
 from napari_sam.training.memory import KeptBytes, prompts_at_once
 from napari_sam.training.sampling import (
@@ -19,6 +18,7 @@ from napari_sam.training.sampling import (
     first_prompts,
     rough_masks,
 )
+from napari_sam.training.targets import dense_targets
 
 if TYPE_CHECKING:
     from napari_sam.model.sam import Sam
