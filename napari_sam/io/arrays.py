@@ -205,6 +205,29 @@ def name_axes(given: str, ndim: int) -> str:
     return _USUAL_AXES[ndim]
 
 
+@dataclass(frozen=True)
+class _TiffPieces:
+    """A TIFF of which only the pieces that are asked for are unpacked."""
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __getitem__(self, key: tuple[int | slice, ...]) -> Any:
+        import tifffile
+        import zarr
+
+        with (
+            tifffile.TiffFile(self.path) as file,
+            file.series[0].aszarr(level=0) as store,
+        ):
+            return zarr.open_array(store, mode="r")[key]
+
+
 def _open_tiff(source: ArraySource) -> PlaneArray:
     import tifffile
 
@@ -217,10 +240,7 @@ def _open_tiff(source: ArraySource) -> PlaneArray:
         try:
             array: Any = tifffile.memmap(source.path, series=0, mode="r")
         except ValueError:  # compressed, or in pieces
-            import zarr
-
-            store = series.aszarr(level=0)
-            array = zarr.open_array(store, mode="r")
+            array = _TiffPieces(source.path, tuple(series.shape), series.dtype)
     # What tifffile calls q or i is an axis that the file does not name.
     usual = _USUAL_AXES.get(len(named), "")
     if set(named) - set("tczyx") or len(set(named)) != len(named):

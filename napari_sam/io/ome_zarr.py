@@ -291,4 +291,4 @@ def _enlist(path: Path, zarr_format: int) -> None:
     if path.name in get_metadata(labels).get("labels", []):
         others = [n for n in get_metadata(labels)["labels"] if n != path.name]
         add_metadata(labels, {"labels": others}, fmt=fmt)
-    write_label_metadata(labels, path.name, fmt=fmt)
+    write_label_metadata(labels, path.name, fmt=fmt, source={"image": "../../"})

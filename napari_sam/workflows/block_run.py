@@ -3,8 +3,8 @@
 It lives in a folder: ``run.json`` says what is done and how, and each block that is
 finished is a file. Files are renamed to their names when they are whole, so that a
 process may be killed at any moment, and what is there counts. How a block is
-looked at stands in ``run.json`` before the first one begins; therefore the labels do not
-depend on who did which block, nor on how often the run was stopped.
+looked at stands in ``run.json`` before the first one begins; therefore the labels do
+not depend on who did which block, nor on how often the run was stopped.
 """
 
 from __future__ import annotations

@@ -21,6 +21,9 @@ __all__ = ["Pool", "model_here", "open_pool"]
 
 Task = TypeVar("Task")
 
+_PATIENCE = 20
+"""Seconds to wait for a scheduler."""
+
 _TRIES = 2
 _HELD_BACK = 4
 """Tasks that wait at the scheduler, for each worker; there may be thousands."""
@@ -80,7 +83,7 @@ class _There:
 
         waiting = iter(tasks)
         under_way: dict[Any, Task] = {}
-        done = as_completed([])
+        done = as_completed([], loop=self._client.loop)
 
         def send() -> None:
             for task in waiting:
@@ -142,7 +145,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
 
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=20, set_as_default=False)
+            client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
             raise OSError(
                 f"the scheduler at {scheduler} does not answer: {error}"

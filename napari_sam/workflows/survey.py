@@ -44,8 +44,8 @@ _PATCH = 128
 _WHOLE = 1 << 22
 """Pixels up to which an image is sampled as a whole."""
 
-_ROOM = 1.5
-"""Halo, in sizes of all but the largest objects."""
+_LARGE = 90
+"""Percentile of the sizes of objects that fit in the halo."""
 
 _GRAIN = 64
 """Sides of blocks are multiples of it, where they are larger."""
@@ -197,7 +197,7 @@ def survey(
     else:
         scale, across = _measure(sam, image, config, limits, samples, is_cancelled)
     if halo is None:
-        halo = math.ceil(max(TILE_OVERLAP / scale, _ROOM * across))
+        halo = math.ceil(max(TILE_OVERLAP / scale, across))
         halo = min(halo, max(1, block // 2))
     # A window that is smaller than a tile would be seen larger than the others.
     least = max(1, math.ceil(frame / scale) - 2 * halo)
@@ -247,7 +247,7 @@ def _measure(
             break
     assert views is not None
     sizes = np.concatenate(extents)
-    across = float(np.percentile(sizes, 95)) if sizes.size else 0.0
+    across = float(np.percentile(sizes, _LARGE)) if sizes.size else 0.0
     small, wanted = config.small_object, config.wanted_object
     scale = views.better_scale(np.concatenate(areas), small, wanted)
     return scale or views.whole_scale, across
