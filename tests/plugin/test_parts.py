@@ -38,6 +38,10 @@ def open_on_slide(make_napari_viewer, open_annotator, data, **options):
     return viewer, image, widget
 
 
+def is_ready(widget):
+    return widget.engine.embedding_state(widget.annotator.key) == "ready"
+
+
 def press(widget, qtbot):
     qtbot.waitUntil(lambda: widget.hint.button.text() == "Work on this part")
     widget.hint.button.click()
@@ -58,11 +62,9 @@ def test_a_part_is_worked_on_and_its_labels_land_in_the_whole(
     press(widget, qtbot)
     part = widget.annotator.image
     assert part.name.startswith("slide [")
-    qtbot.waitUntil(lambda: len(predictor.embedded) == 1)
+    qtbot.waitUntil(lambda: is_ready(widget), timeout=20_000)
+    assert {part.shape for part in predictor.embedded} == {part.data.shape}
     assert np.prod(part.data.shape) <= 200 * 200
-    qtbot.waitUntil(
-        lambda: widget.engine.embedding_state(widget.annotator.key) == "ready"
-    )
     at = part.world_to_data(image.data_to_world((450, 650)))
     widget.annotator.layers.points.add(at)
     settle(widget)
@@ -84,9 +86,7 @@ def test_the_next_part_goes_on_with_the_same_labels(
         viewer.scene.camera.zoom = 6
         qtbot.wait(50)
         press(widget, qtbot)
-        qtbot.waitUntil(
-            lambda: widget.engine.embedding_state(widget.annotator.key) == "ready"
-        )
+        qtbot.waitUntil(lambda: is_ready(widget), timeout=20_000)
         part = widget.annotator.image
         at = part.world_to_data(image.data_to_world(middle))
         widget.annotator.layers.points.add(at)
