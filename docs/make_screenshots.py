@@ -186,6 +186,38 @@ def take_edges() -> None:
     window.viewer.close()
 
 
+def take_large() -> None:
+    """Work on a part of a slide, which is made of a sample."""
+    import dask.array as da
+
+    from napari_sam.io.samples import load_sample
+    from napari_sam.plugin.widgets.annotate import AnnotateWidget
+
+    window = SampleWindow()
+    sample = load_sample(DEMO_SAMPLE)
+    turned = [np.rot90(sample, k) for k in range(4)]
+    rows = [
+        [da.from_array(turned[(3 * r + c) % 4]) for c in range(12)] for r in range(12)
+    ]
+    window.viewer.layers.clear()
+    image = window.viewer.add_image(da.block(rows), name="slide")
+    widget = AnnotateWidget(window.viewer)
+    window.dock(widget, "Annotate with SAM")
+    window.viewer.scene.camera.center = (0, 3300, 2900)
+    window.viewer.scene.camera.zoom = 1.2
+    window.wait_until(lambda: widget.hint.button.isVisible())
+    widget.hint.button.click()
+    annotator = widget.annotator
+    ready = annotator.engine.embedding_state
+    window.wait_until(lambda: ready(annotator.key) == "ready")
+    part = annotator.image
+    labels = np.asarray(part.data) > np.percentile(np.asarray(part.data), 90)
+    middle = np.array(labels.shape) / 2
+    places = ndimage.center_of_mass(labels, *ndimage.label(labels)[:1], [1])
+    del places, middle, image
+    window.viewer.close()
+
+
 def take_tutorial() -> None:
     """Go through the tutorial and take a picture of each step."""
     window = DemoWindow()
