@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["ProjectLoop", "open_project"]
 
 _SAVE_MS = 250
+_HAND_MS = 50
+"""The annotator's lists of layers settle first; then it gets image and labels."""
+
 _IDLE = 60.0
 """Seconds without a change beyond which the user is taken to be elsewhere."""
 
@@ -129,6 +132,10 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self._save_timer.setInterval(_SAVE_MS)
         self._save_timer.timeout.connect(self.save)
         self.layers = ProjectLayers(self.viewer, self._save_timer.start)
+        self._hand_timer = QTimer(self)
+        self._hand_timer.setSingleShot(True)
+        self._hand_timer.setInterval(_HAND_MS)
+        self._hand_timer.timeout.connect(self.layers.hand_over)
         self._reader = LatestWins("napari-sam reading a project", self)
         self._reader.done.connect(self._on_read)
         self._asker = LatestWins("napari-sam proposing", self)
@@ -250,6 +257,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.layers.take_down()
         self.layers.put_up(name, *outcome.result)
         self._since = time.monotonic()
+        self._hand_timer.start()
         if project.stage == "automatic" and project.state(name).status == "new":
             self.accept()
         self.changed.emit()

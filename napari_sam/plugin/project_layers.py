@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam.plugin.connections import Connections
 from napari_sam.plugin.state import active_in
 from napari_sam.workflows.project_state import ObjectNote
@@ -53,7 +55,7 @@ class ProjectLayers:
         labels: NDArray[Any],
         proposals: NDArray[Any],
     ) -> None:
-        """Add the layers of an image, and hand them to the annotator."""
+        """Add the layers of an image."""
         from napari.layers import Image, Labels
 
         is_colour = image.ndim == 3 and image.shape[-1] in (3, 4)
@@ -69,16 +71,20 @@ class ProjectLayers:
                 self._events.add(getattr(self.labels.events, emitter), self._edited)
         with suppress(ValueError):  # no canvas yet
             self._viewer.reset_view()
+
+    def hand_over(self) -> None:
+        """Let the annotator of the viewer, if there is one, work on the image."""
         annotator = active_in(self._viewer)
-        if annotator is not None:
+        if annotator is not None and self.image is not None:
             annotator.set_image(self.image)
             annotator.desks.set_output(self.labels)
 
     def show(self, labels: NDArray[Any] | None, proposals: NDArray[Any]) -> None:
         """Show other labels (None: the same) and proposals."""
-        if labels is not None:
+        if labels is not None and not np.array_equal(labels, self.labels.data):
             self.labels.data = labels
-        self.proposals.data = proposals
+        self.proposals.data[...] = proposals
+        self.proposals.refresh()
 
     def _edited(self, event: Any = None) -> None:
         self._on_edit()

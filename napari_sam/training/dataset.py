@@ -38,6 +38,10 @@ __all__ = ["Dataset", "Sample", "View"]
 _LARGE = 0.6
 """Part of a crop's side; around larger objects the whole frame is shown."""
 
+_GLANCES = 0.2
+"""Share of views that show an image as a whole, where it is looked at closer: by them
+the dense head tells how closely."""
+
 _HELD_WINDOWS = 6
 _HELD_OBJECTS = 5
 """Of a held-out image or strip so many windows, and so many objects of each."""
@@ -248,9 +252,12 @@ class Dataset:
         whole |= rng.random() < self.config.full_frames or not self.crops
         if whole and not closer:  # as at inference, the longer side fills the frame
             low = max(low, math.log(0.9))
-        scale = math.exp(_triangular(low, high, rng)) * example.scales[0]
-        if example.scales[0] < example.scales[1]:
-            scale *= (example.scales[1] / example.scales[0]) ** rng.random()
+        near, far = example.scales
+        if closer and rng.random() < _GLANCES:
+            whole, near, far = True, *(self.frame_size / max(height, width),) * 2
+        scale = math.exp(_triangular(low, high, rng)) * near
+        if near < far:
+            scale *= (far / near) ** rng.random()
         chosen = rng.integers(len(example.areas))
         whole |= example.sizes[chosen] * scale > _LARGE * self.config.window and closer
         side = self.frame_size if whole else min(self.config.window, self.frame_size)

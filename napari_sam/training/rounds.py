@@ -222,9 +222,13 @@ class Teacher:
         return loss, (float(first), float(last))
 
     def _teach_dense(self, crop: Crop, sample: Sample, weight: float) -> float:
-        """Let the dense head learn where it is known what is object."""
+        """Let the dense head learn where it is known what is object.
+
+        Of an image of which only some objects are labelled it would learn that all
+        is object: it does not learn from those.
+        """
         head, weight_of_it = self.sam.dense_head, self.config.dense_weight
-        if head is None or not weight_of_it:
+        if head is None or not weight_of_it or not sample.complete:
             return 0.0
         dense = head(crop.features)
         size = dense.shape[-1]
@@ -233,7 +237,7 @@ class Teacher:
         if sample.known is not None:
             shares = F.interpolate(sample.known[None, None].float(), (size, size))
             known = shares.to(crop.device)
-        loss = weight_of_it * dense_loss(dense, targets, known, sample.complete)
+        loss = weight_of_it * dense_loss(dense, targets, known)
         torch.autograd.backward(weight * loss)
         return float(loss.detach())
 
