@@ -23,6 +23,7 @@ COMMANDS = (
     "demo",
     "segment",
     "embed",
+    "propagate",
     "edges",
     "proposals",
     "evaluate",
