@@ -19,13 +19,14 @@ import numpy as np
 import tifffile
 from PIL import Image
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 from scipy import ndimage
 
 from napari_sam.checkpoints.own import OWN_VARIABLE
 from napari_sam.plugin.demo import DemoWindow
 from napari_sam.plugin.engine import shared_predictor
 from napari_sam.plugin.layers import spatial_metadata
+from napari_sam.plugin.widgets.annotate import AnnotateWidget
 from napari_sam.plugin.widgets.everything import EverythingWidget
 from napari_sam.plugin.widgets.folder import FolderWidget
 from napari_sam.plugin.widgets.follow import FollowWidget
@@ -189,6 +190,38 @@ def take_edges() -> None:
     window.viewer.close()
 
 
+def take_large() -> None:
+    """Work on a part of a slide, which is made of a sample."""
+    import dask.array as da
+
+    from napari_sam.io.samples import load_sample
+    from napari_sam.plugin.widgets.annotate import AnnotateWidget
+
+    window = SampleWindow()
+    sample = load_sample(DEMO_SAMPLE)
+    turned = [np.rot90(sample, k) for k in range(4)]
+    rows = [
+        [da.from_array(turned[(3 * r + c) % 4]) for c in range(12)] for r in range(12)
+    ]
+    window.viewer.layers.clear()
+    image = window.viewer.add_image(da.block(rows), name="slide")
+    widget = AnnotateWidget(window.viewer)
+    window.dock(widget, "Annotate with SAM")
+    window.viewer.scene.camera.center = (0, 3300, 2900)
+    window.viewer.scene.camera.zoom = 1.2
+    window.wait_until(lambda: widget.hint.button.isVisible())
+    widget.hint.button.click()
+    annotator = widget.annotator
+    ready = annotator.engine.embedding_state
+    window.wait_until(lambda: ready(annotator.key) == "ready")
+    part = annotator.image
+    labels = np.asarray(part.data) > np.percentile(np.asarray(part.data), 90)
+    middle = np.array(labels.shape) / 2
+    places = ndimage.center_of_mass(labels, *ndimage.label(labels)[:1], [1])
+    del places, middle, image
+    window.viewer.close()
+
+
 def take_tutorial() -> None:
     """Go through the tutorial and take a picture of each step."""
     window = DemoWindow()
@@ -285,6 +318,25 @@ def take_follow() -> None:
     viewer.close()
 
 
+def take_embeddings() -> None:
+    """Embed all planes of a small stack; the dock alone."""
+    window = SampleWindow("nuclei_3d")
+    widget = AnnotateWidget(window.viewer)
+    window.dock(widget, "Annotate with SAM")
+    annotator = widget.annotator
+    window.wait_until(lambda: widget.engine.embedding_state(annotator.key) == "ready")
+    widget.shelf.expand(animate=False)
+    widget.shelf.embed.click()
+    window.wait_until(lambda: widget.shelf.progress.label.text().startswith("8 of"))
+    widget.shelf.refresh()
+    QTest.qWait(300)
+    widget.findChild(QScrollArea).ensureWidgetVisible(widget.shelf)
+    QTest.qWait(300)
+    widget.grab().save(str(IMAGES / "embeddings.png"))
+    annotator.close()
+    window.viewer.close()
+
+
 PARTS = {
     "tutorial": take_tutorial,
     "everything": take_everything,
@@ -294,14 +346,17 @@ PARTS = {
     "train": take_train,
     "folder": take_folder,
     "follow": take_follow,
+    "embeddings": take_embeddings,
 }
 
 
 def main(names: list[str]) -> int:
     """Take the pictures of some parts; of all if none is named."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    for name in names or list(PARTS):
-        PARTS[name]()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["NAPARI_SAM_EMBEDDINGS"] = folder
+        for name in names or list(PARTS):
+            PARTS[name]()
     return 0
 
 

@@ -19,6 +19,7 @@ from napari_sam.plugin.layers import (
     plane_shown,
     shape_of,
 )
+from napari_sam.plugin.parts import size_if_too_large
 from napari_sam.plugin.shelf import Shelf
 from napari_sam.plugin.stage import Stage
 from napari_sam.plugin.state import claim, release
@@ -173,6 +174,8 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _enter_image(self) -> None:
+        if size_if_too_large(self.viewer, self.image) is not None:
+            return  # it is worked on part by part; see `Annotator.open_part`
         image, events = self.image, self.image.events
         layers = self._stage.put_up(image)
         self._image_events.add(layers.points.events.data, self._on_prompts)

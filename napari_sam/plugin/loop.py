@@ -8,7 +8,6 @@ labels layer, with whatever tool, is written to the project a moment later.
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +16,12 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_sam.checkpoints.own import free_path
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.connections import Connections
 from napari_sam.plugin.engine import shared_predictor
 from napari_sam.plugin.hints import sentence
-from napari_sam.plugin.state import active_in, unwrapped
+from napari_sam.plugin.project_layers import ProjectLayers
+from napari_sam.plugin.state import unwrapped
+from napari_sam.plugin.training_runs import run_training
 from napari_sam.plugin.workers import LatestWins, Outcome
-from napari_sam.workflows.project_state import ObjectNote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["ProjectLoop", "open_project"]
 
 _SAVE_MS = 250
+_HAND_MS = 50
+"""The annotator's lists of layers settle first; then it gets image and labels."""
+
 _IDLE = 60.0
 """Seconds without a change beyond which the user is taken to be elsewhere."""
 
@@ -121,18 +123,19 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.minutes = _MINUTES
         self.project: Project | None = None
         self.name = ""
-        self.image: Any = None
-        self.labels: Any = None
-        self.proposals: Any = None
         self.trains_by_itself = True
         self._ask = ask
         self._train = train
         self._since = time.monotonic()
-        self._events = Connections()
         self._save_timer = QTimer(self)
         self._save_timer.setSingleShot(True)
         self._save_timer.setInterval(_SAVE_MS)
         self._save_timer.timeout.connect(self.save)
+        self.layers = ProjectLayers(self.viewer, self._save_timer.start)
+        self._hand_timer = QTimer(self)
+        self._hand_timer.setSingleShot(True)
+        self._hand_timer.setInterval(_HAND_MS)
+        self._hand_timer.timeout.connect(self.layers.hand_over)
         self._reader = LatestWins("napari-sam reading a project", self)
         self._reader.done.connect(self._on_read)
         self._asker = LatestWins("napari-sam proposing", self)
@@ -141,6 +144,21 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self._trainer.done.connect(self._on_trained)
         self._trainer.reported.connect(lambda token, part: self.advanced.emit(part))
         self._failed: set[tuple[str, str]] = set()
+
+    @property
+    def image(self) -> Any:
+        """The image layer, or None."""
+        return self.layers.image
+
+    @property
+    def labels(self) -> Any:
+        """The labels layer, or None."""
+        return self.layers.labels
+
+    @property
+    def proposals(self) -> Any:
+        """The layer of the proposals, or None."""
+        return self.layers.proposals
 
     # --- coming and going -----------------------------------------------------------
 
@@ -175,7 +193,8 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.save()
         self._asker.cancel()
         self._trainer.cancel()
-        self._take_down()
+        self._save_timer.stop()
+        self.layers.take_down()
         project, self.project, self.name = self.project, None, ""
         try:
             project.close()
@@ -230,53 +249,20 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         name = outcome.token[1]
         if project is not self.project or name != self.name:
             return
+        self._save_timer.stop()
         if outcome.error is not None:
-            self._take_down()
+            self.layers.take_down()
             self.noticed.emit(f"{name}: {sentence(outcome.error)}")
             return
-        self._take_down()
-        self._put_up(*outcome.result)
+        self.layers.take_down()
+        self.layers.put_up(name, *outcome.result)
+        self._since = time.monotonic()
+        self._hand_timer.start()
         if project.stage == "automatic" and project.state(name).status == "new":
             self.accept()
         self.changed.emit()
 
-    def _take_down(self) -> None:
-        """Remove the layers of the image that was shown."""
-        self._save_timer.stop()
-        self._events.clear()
-        for layer in (self.proposals, self.labels, self.image):
-            if layer is not None and layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
-        self.image = self.labels = self.proposals = None
-
-    def _put_up(
-        self, image: NDArray[Any], labels: NDArray[Any], proposals: NDArray[Any]
-    ) -> None:
-        from napari.layers import Image, Labels
-
-        is_colour = image.ndim == 3 and image.shape[-1] in (3, 4)
-        self.image = Image(image, name=self.name, rgb=is_colour)
-        self.labels = Labels(labels, name=f"{self.name} objects")
-        self.proposals = Labels(proposals, name="proposals", opacity=0.9)
-        self.proposals.contour = 2
-        self.proposals.editable = False
-        for layer in (self.image, self.proposals, self.labels):
-            self.viewer.layers.append(layer)
-        for emitter in ("labels_update", "paint", "set_data", "data", "features"):
-            if hasattr(self.labels.events, emitter):
-                self._events.add(getattr(self.labels.events, emitter), self._on_edit)
-        self._since = time.monotonic()
-        with suppress(ValueError):  # no canvas yet
-            self.viewer.reset_view()
-        annotator = active_in(self.viewer)
-        if annotator is not None:
-            annotator.set_image(self.image)
-            annotator.desks.set_output(self.labels)
-
     # --- what the user does ----------------------------------------------------------
-
-    def _on_edit(self, event: Any = None) -> None:
-        self._save_timer.start()
 
     def _seconds(self) -> float:
         """Return the user's time since the last change."""
@@ -292,7 +278,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         data = np.asarray(self.labels.data)
         try:
             spent = min(time.monotonic() - self._since, _IDLE)
-            notes = self._notes()
+            notes = self.layers.notes()
             if self.project.save(self.labels_name, data, notes=notes, seconds=spent):
                 self._since = time.monotonic()
                 self.changed.emit()
@@ -308,22 +294,6 @@ class ProjectLoop(QObject):  # type: ignore[misc]
     def labels_name(self) -> str:
         """Name of the image that the layers show."""
         return str(self.image.name) if self.image is not None else self.name
-
-    def _notes(self) -> dict[int, ObjectNote]:
-        """Read from the layer's features what the annotator wrote there."""
-        features = self.labels.features
-        if not {"index", "prompts"} <= set(features):
-            return {}
-        notes = {}
-        for row in features.to_dict("records"):
-            if isinstance(row.get("prompts"), str):
-                name = row.get("class", "")
-                notes[int(row["index"])] = ObjectNote(
-                    clicks=max(1, int(row.get("points", 1) or 1)),
-                    class_name=name if isinstance(name, str) else "",
-                    prompts=row["prompts"],
-                )
-        return notes
 
     def accept(self, which: list[int] | None = None) -> None:
         """Make proposals objects; None: all."""
@@ -347,20 +317,13 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             return
         self._show_again()
 
-    def proposal_under_cursor(self) -> int:
-        """Return the proposal under the cursor, 0 for none."""
-        if self.proposals is None:
-            return 0
-        value = self.proposals.get_value(self.viewer.cursor.position, world=True)
-        return int(value or 0)
-
     def _show_again(self) -> None:
         """Show labels and proposals as the project has them."""
         if self.project is None or self.labels is None:
             return
         name = self.labels_name
-        self.labels.data = self.project.labels(name)
-        self.proposals.data = self.project.proposals(name)
+        found = self.project.labels(name), self.project.proposals(name)
+        self.layers.show(*found)
         self._save_timer.stop()
         self.changed.emit()
 
@@ -425,7 +388,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
                 self.noticed.emit(sentence(error))
                 return
             if self.image is not None and name == self.labels_name:
-                self.proposals.data = project.proposals(name)
+                self.layers.show(None, project.proposals(name))
         self._propose_next()
         self.changed.emit()
 
@@ -443,7 +406,6 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         model, minutes, device = project.model, self.minutes, self.device
 
         def work(is_cancelled: IsCancelled) -> Any:
-            from napari_sam.plugin.widgets.train import run_training
             from napari_sam.training.jobs import TrainJob
 
             job = TrainJob(sources, out, model, minutes, device)

@@ -8,7 +8,9 @@ an encoder's block.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,7 +21,6 @@ from napari_sam.ops.planes import Plane
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.hints import sentence
 from napari_sam.plugin.layers import full_data, plane_reader, shape_of
-from napari_sam.plugin.search_runner import Clock
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.workers import LatestWins, Outcome, call_aside
 
@@ -131,7 +132,7 @@ class Shelf(QObject):  # type: ignore[misc]
         self._names: dict[tuple[int, int], str] = {}
         self._around: PlaneKey | None = None
         self._bulk: object | None = None
-        self._clock = Clock()
+        self._pace = _Pace()
         self._said = False
         self._ahead = LatestWins(engine.thread, self, urgency=-1)
         self._all = LatestWins(engine.thread, self, urgency=-2)
@@ -222,7 +223,7 @@ class Shelf(QObject):  # type: ignore[misc]
         if self.is_working or not self._can_keep(predictor):
             return
         token = self._bulk = object()
-        self._clock = Clock()
+        self._pace = _Pace()
         data, source = full_data(image), image.source.path
         planes = planes_like(key.plane, shape_of(image))
         limits, rgb = key.contrast_limits, bool(image.rgb)
@@ -257,7 +258,7 @@ class Shelf(QObject):  # type: ignore[misc]
 
     def _on_reported(self, token: object, steps: tuple[int, int]) -> None:
         if token is self._bulk:
-            self.progressed.emit(*steps, self._clock.left(*steps))
+            self.progressed.emit(*steps, self._pace.left(*steps))
 
     def _on_done(self, outcome: Outcome) -> None:
         if outcome.token is not self._bulk:
@@ -316,6 +317,21 @@ class Shelf(QObject):  # type: ignore[misc]
                 f"Embeddings are not kept on disk: {problem}. All else goes on."
             )
         self._said = bool(problem)
+
+
+class _Pace:
+    """Estimates the time left from the last planes: some are found, others made."""
+
+    def __init__(self) -> None:
+        self._ends: deque[float] = deque(maxlen=6)
+
+    def left(self, done: int, total: int) -> float:
+        """Return the seconds left, negative where that is not known yet."""
+        self._ends.append(perf_counter())
+        if len(self._ends) < 3:
+            return -1.0
+        took = self._ends[-1] - self._ends[0]
+        return took / (len(self._ends) - 1) * (total - done)
 
 
 class _Aside:

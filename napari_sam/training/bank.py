@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_sam.training.dataset import Sample, pick_objects
+from napari_sam.training.dataset import Sample
 from napari_sam.training.rounds import embed_view
+from napari_sam.training.targets import pick_objects
 
 if TYPE_CHECKING:
     from napari_sam.model.sam import Sam

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
 from napari_sam.io.folders import list_labelled_images
@@ -25,6 +23,7 @@ from napari_sam.training.examples import (
     prepare,
 )
 from napari_sam.training.scenes import render_scene
+from napari_sam.training.targets import SMALLEST, pick_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,13 +33,14 @@ if TYPE_CHECKING:
     from napari_sam.training.config import TrainConfig
     from napari_sam.training.examples import Source
 
-__all__ = ["Dataset", "Sample", "View", "dense_targets"]
-
-_SMALLEST = 24
-"""Frame pixels of the smallest object that is prompted."""
+__all__ = ["Dataset", "Sample", "View"]
 
 _LARGE = 0.6
 """Part of a crop's side; around larger objects the whole frame is shown."""
+
+_GLANCES = 0.2
+"""Share of views that show an image as a whole, where it is looked at closer: by them
+the dense head tells how closely."""
 
 _HELD_WINDOWS = 6
 _HELD_OBJECTS = 5
@@ -252,9 +252,12 @@ class Dataset:
         whole |= rng.random() < self.config.full_frames or not self.crops
         if whole and not closer:  # as at inference, the longer side fills the frame
             low = max(low, math.log(0.9))
-        scale = math.exp(_triangular(low, high, rng)) * example.scales[0]
-        if example.scales[0] < example.scales[1]:
-            scale *= (example.scales[1] / example.scales[0]) ** rng.random()
+        near, far = example.scales
+        if closer and rng.random() < _GLANCES:
+            whole, near, far = True, *(self.frame_size / max(height, width),) * 2
+        scale = math.exp(_triangular(low, high, rng)) * near
+        if near < far:
+            scale *= (far / near) ** rng.random()
         chosen = rng.integers(len(example.areas))
         whole |= example.sizes[chosen] * scale > _LARGE * self.config.window and closer
         side = self.frame_size if whole else min(self.config.window, self.frame_size)
@@ -332,7 +335,7 @@ class Dataset:
             names, pixels = torch.unique(view.labels, return_counts=True)
             seen = dict(zip(names.int().tolist(), pixels.tolist(), strict=True))
             areas = example.areas * scale**2
-            least = np.maximum(_SMALLEST, 0.9 * areas)
+            least = np.maximum(SMALLEST, 0.9 * areas)
             good = [n for n in left if seen.get(n, 0) > least[n - 1]]
             gone = set(good) | {left[0]}
             left = np.array([n for n in left if n not in gone])
@@ -387,52 +390,3 @@ def _has_many(item: Source) -> bool:
     _, labels = item.read()
     held, _ = hold_out_strip(number_objects(labels), 0.5)
     return held is not None
-
-
-def pick_objects(labels: Tensor, count: int, rng: np.random.Generator) -> Tensor | None:
-    """Pick up to `count` objects of (H, W) labels as (B, H, W) masks of 0 and 1.
-
-    Objects smaller than a few pixels, and those that fill more than 90 % (left
-    out in the paper too), are not picked. None if there is no other.
-    """
-    ids, areas = torch.unique(labels, return_counts=True)
-    good = (ids > 0) & (areas >= _SMALLEST) & (areas <= 0.9 * labels.numel())
-    ids = ids[good]
-    if len(ids) == 0:
-        return None
-    chosen = ids[torch.from_numpy(rng.permutation(len(ids))[:count])]
-    masks: Tensor = labels[None] == chosen[:, None, None]
-    return masks.float()
-
-
-def dense_targets(labels: Tensor, size: int) -> Tensor:
-    """Targets of the dense head, (1, 3, size, size), from (H, W) labels.
-
-    Foreground; distance to the object's centre; distance to its boundary. The
-    centre is the pixel deepest inside the object. Both distances are divided by
-    their largest value in the object, and are 1 outside; the boundary distance is
-    counted from the deepest point, so that it is 0 there and 1 at the boundary.
-    """
-    small = F.interpolate(labels[None, None], size=(size, size), mode="nearest-exact")
-    named = small[0, 0].numpy().astype(np.int64)
-    targets = np.ones((3, size, size), np.float32)
-    targets[0] = named > 0
-    ids = np.unique(named)
-    ids = ids[ids > 0]
-    if len(ids) == 0:
-        return torch.from_numpy(targets)[None]
-    padded = np.pad(named, 1, mode="edge")
-    edge = np.zeros(named.shape, bool)
-    for dr, dc in ((0, 1), (2, 1), (1, 0), (1, 2)):
-        edge |= padded[dr : dr + size, dc : dc + size] != named
-    depth = ndimage.distance_transform_edt(~edge & (named > 0)) + 1.0
-    row, col = np.indices(named.shape)
-    centres = np.array(ndimage.maximum_position(depth, named, ids))
-    index = np.searchsorted(ids, named).clip(max=len(ids) - 1)
-    away = np.hypot(row - centres[index, 0], col - centres[index, 1])
-    deepest = np.asarray(ndimage.maximum(depth, named, ids))
-    farthest = np.asarray(ndimage.maximum(away, named, ids)).clip(min=1)
-    inside = named > 0
-    targets[1][inside] = (away / farthest[index])[inside]
-    targets[2][inside] = (1 - (depth - 1) / (deepest[index] - 1).clip(min=1))[inside]
-    return torch.from_numpy(targets)[None]

@@ -49,12 +49,7 @@ def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
     return overlap / union.clamp(min=1)
 
 
-def dense_loss(
-    logits: Tensor,
-    targets: Tensor,
-    known: Tensor | None = None,
-    complete: bool = True,
-) -> Tensor:
+def dense_loss(logits: Tensor, targets: Tensor, known: Tensor | None = None) -> Tensor:
     """Loss of the dense head for (1, 3, h, w) logits and targets.
 
     Cross-entropy and dice for the foreground, mean absolute error for the two
@@ -66,9 +61,6 @@ def dense_loss(
         (1, 3, h, w)
     known
         (1, 1, h, w) of 0 and 1, where the targets are known; None: everywhere.
-    complete
-        Whether background is known to be background. Else the foreground, of which
-        only examples of one sort would be given, is not learned.
     """
     ones = torch.ones_like(targets[:, :1])
     known = ones if known is None else known
@@ -77,8 +69,6 @@ def dense_loss(
     inside = (0.25 + foreground) * known
     error = (logits[:, 1:].sigmoid() - targets[:, 1:]).abs()
     loss = (inside * error).sum() / (2 * total)
-    if not complete:
-        return loss
     cross = F.binary_cross_entropy_with_logits(
         logits[:, :1], foreground, reduction="none"
     )

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam.training.dataset import dense_targets
 from napari_sam.training.losses import dense_loss, mask_iou, mask_loss
 from napari_sam.training.memory import KeptBytes, prompts_at_once
 from napari_sam.training.sampling import (
@@ -19,6 +18,7 @@ from napari_sam.training.sampling import (
     first_prompts,
     rough_masks,
 )
+from napari_sam.training.targets import dense_targets
 
 if TYPE_CHECKING:
     from napari_sam.model.sam import Sam
@@ -222,9 +222,13 @@ class Teacher:
         return loss, (float(first), float(last))
 
     def _teach_dense(self, crop: Crop, sample: Sample, weight: float) -> float:
-        """Let the dense head learn where it is known what is object."""
+        """Let the dense head learn where it is known what is object.
+
+        Of an image of which only some objects are labelled it would learn that all
+        is object: it does not learn from those.
+        """
         head, weight_of_it = self.sam.dense_head, self.config.dense_weight
-        if head is None or not weight_of_it:
+        if head is None or not weight_of_it or not sample.complete:
             return 0.0
         dense = head(crop.features)
         size = dense.shape[-1]
@@ -233,7 +237,7 @@ class Teacher:
         if sample.known is not None:
             shares = F.interpolate(sample.known[None, None].float(), (size, size))
             known = shares.to(crop.device)
-        loss = weight_of_it * dense_loss(dense, targets, known, sample.complete)
+        loss = weight_of_it * dense_loss(dense, targets, known)
         torch.autograd.backward(weight * loss)
         return float(loss.detach())
 

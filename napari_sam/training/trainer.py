@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import time
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from napari_sam.inference.device import choose_device, choose_dtype
-from napari_sam.io.atomic import write_atomically
-from napari_sam.model.build import ARCHITECTURES, build_sam
+from napari_sam.model.build import build_sam
 from napari_sam.model.tiny_vit import TinyVitConfig
 from napari_sam.ops.types import Cancelled
 from napari_sam.training.bank import EmbeddingBank
 from napari_sam.training.dataset import Dataset
 from napari_sam.training.held_out import HeldOut, Scores
-from napari_sam.training.initialise import start_from
+from napari_sam.training.initialise import model_for
 from napari_sam.training.learner import Learner
 from napari_sam.training.rounds import Outcome, Teacher
+from napari_sam.training.run_files import append_line, write_state, write_weights
 from napari_sam.training.scales import annotator_scale
+from napari_sam.training.schedule import learning_rate
 from napari_sam.training.watch import DivergenceWatch
 
 if TYPE_CHECKING:
@@ -39,26 +35,11 @@ if TYPE_CHECKING:
     from napari_sam.training.config import TrainConfig
     from napari_sam.training.examples import Source
 
-__all__ = ["TrainResult", "Trainer", "learning_rate"]
+__all__ = ["TrainResult", "Trainer"]
 
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY = 10
-
-
-def learning_rate(config: TrainConfig, step: int, done: float | None = None) -> float:
-    """Share of the full learning rate at a step: warm-up, then the schedule.
-
-    `done` is the part of the run that is over; None: by the steps.
-    """
-    if step < config.warmup:
-        return (step + 1) / config.warmup
-    if config.schedule == "step":
-        passed = step / config.steps if done is None else done
-        return float(0.1 ** sum(passed >= m for m in config.milestones))
-    if done is None:
-        done = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 @dataclass(frozen=True)
@@ -145,7 +126,7 @@ class Trainer:
         self, data: str | Path | Sequence[Source], init: Sam | None, device: str
     ) -> None:
         config = self.config
-        self.sam = _model_for(config, init)
+        self.sam = model_for(config, init)
         architecture = self.sam.architecture
         closer = annotator_scale(self.sam) if config.closer else None
         self.data = Dataset(
@@ -379,23 +360,18 @@ class Trainer:
         logger.info(" ".join(f"{k} {v}" for k, v in shown.items() if v is not None))
         if self._tell is not None:
             self._tell({**shown, "elapsed": round(self.seconds, 1)})
-        path = self._beside(".jsonl")
-        with suppress(OSError), path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(shown) + "\n")
+        append_line(self._beside(".jsonl"), shown)
 
     def _save_weights(self, last: bool = False) -> None:
         """Write the best weights; a full disk ends the run only at its end."""
-        half = {
-            name: tensor.half() if tensor.is_floating_point() else tensor
-            for name, tensor in self.learner.weights(self.best_values).items()
-        }
+        weights = self.learner.weights(self.best_values)
         metadata = {
             "architecture": self.sam.architecture.name,
             "step": str(self.best_step),
             "config": self.config.model_dump_json(),
         }
         try:
-            _write(self.out, lambda path: save_file(half, path, metadata))
+            write_weights(self.out, weights, metadata)
             self._unsaved = False
         except OSError as error:
             self._unsaved = True
@@ -423,7 +399,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
         }
         try:
-            _write(self.checkpoint_path, lambda path: torch.save(state, path))
+            write_state(self.checkpoint_path, state)
         except OSError as error:
             logger.warning("no checkpoint could be written: %s", error)
 
@@ -453,31 +429,3 @@ class Trainer:
         self.before, self.after = state["before"], state["after"]
         self._unsaved = not self.out.exists()
         logger.info("resuming after step %d", self.step)
-
-
-def _model_for(config: TrainConfig, init: Sam | None) -> Sam:
-    """Build the model of a run, with the weights that it starts from."""
-    if init is None:
-        return build_sam(config.architecture)
-    architecture = init.architecture
-    if architecture.name != config.architecture:
-        if config.architecture not in ARCHITECTURES:
-            build_sam(config.architecture)  # raises: lists the names
-        architecture = ARCHITECTURES[config.architecture]
-    if config.dense_head:
-        architecture = replace(architecture, dense_head=True)
-    sam = build_sam(architecture)
-    start_from(sam, init.state_dict())
-    return sam
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file or none; whatever goes wrong with the disk is an OSError."""
-
-    def checked(part: Path) -> None:
-        try:
-            write(part)
-        except (RuntimeError, SafetensorError) as error:
-            raise OSError(f"{path} cannot be written: {error}") from error
-
-    write_atomically(path, checked)

@@ -72,17 +72,26 @@ def expand(widget, qtbot):
     return widget.shelf.state.text()
 
 
-def test_the_section_is_closed_until_it_is_opened(open_stack, qtbot):
+def test_the_section_is_closed_until_it_is_opened_then_counts_and_clears(
+    open_stack, qtbot
+):
     widget = open_stack()
     assert not widget.shelf.isExpanded()
     assert widget.shelf.state.text() == ""
     text = expand(widget, qtbot)
-    assert "This image: 3 of 12 planes" in text
+    assert "This image: 5 of 12 planes" in text
     assert "of 10.0 GB" in text
     assert widget.shelf.embed.text() == "Embed all 12 planes"
+    for button in (widget.shelf.clear_image, widget.shelf.clear_all):
+        with qtbot.waitSignal(widget.annotator.shelf.counted):
+            button.click()
+        assert "0 of 12 planes" in widget.shelf.state.text()
+        assert widget.engine.store.nbytes == 0
 
 
-def test_neighbours_are_embedded_while_nothing_else_is_done(open_stack, sam, qtbot):
+def test_neighbours_are_embedded_ahead_and_found_by_another_window(
+    open_stack, sam, qtbot
+):
     widget = open_stack()
     at = widget.annotator.plane.index[0]
     limits = widget.annotator.key.contrast_limits
@@ -95,14 +104,10 @@ def test_neighbours_are_embedded_while_nothing_else_is_done(open_stack, sam, qtb
     qtbot.waitUntil(lambda: is_embedded(widget), timeout=5000)
     open_stack.settle(widget)
     assert sam.encoded <= encoded + 1  # one new neighbour
-
-
-def test_a_plane_on_disk_is_not_embedded_again(open_stack, sam, qtbot):
-    open_stack()
     other = Counting()
-    open_stack(predictor=other)
-    assert sam.encoded == 3
+    again = open_stack(predictor=other)
     assert other.encoded == 0
+    assert again.engine.store is widget.engine.store
 
 
 def test_all_planes_are_embedded_and_told(open_stack, sam, qtbot):
@@ -155,17 +160,6 @@ def test_a_layer_that_is_removed_stops_the_work(open_stack, sam, qtbot):
     assert sam.encoded < 12
 
 
-def test_clearing_counts_anew(open_stack, sam, qtbot):
-    widget = open_stack()
-    expand(widget, qtbot)
-    with qtbot.waitSignal(widget.annotator.shelf.counted):
-        widget.shelf.clear_image.click()
-    assert "0 of 12 planes" in widget.shelf.state.text()
-    assert sam.cache.store.nbytes == 0
-    with qtbot.waitSignal(widget.annotator.shelf.counted):
-        widget.shelf.clear_all.click()
-
-
 def test_a_folder_that_cannot_be_written_is_said_once(
     open_stack, sam, qtbot, embeddings_folder
 ):
@@ -190,11 +184,6 @@ def test_without_room_there_is_no_store_and_no_section(
     assert widget.shelf.isHidden()
     assert sam.cache.store is None
     assert sam.encoded == 1
-
-
-def test_windows_share_one_store(open_stack):
-    stores = {id(open_stack().engine.store) for _ in range(2)}
-    assert len(stores) == 1
 
 
 def test_planes_around_and_like_stay_within_the_image():

@@ -141,9 +141,28 @@ def test_what_is_unknown_teaches_the_dense_head_nothing():
     dense_loss(logits, targets, known).backward()
     assert (logits.grad[..., 4:] == 0).all()
     assert (logits.grad[..., :4] != 0).any()
-    logits.grad = None
-    dense_loss(logits, targets, known, complete=False).backward()
-    assert (logits.grad[:, 0] == 0).all() and (logits.grad[:, 1:] != 0).any()
+
+
+def test_the_dense_head_learns_from_complete_labels_alone():
+    image, labels = draw_discs(0)
+    for complete in (True, False):
+        sam = tiny_sam("cells").requires_grad_(True)
+        item = LabelledArrays("mine", "a", image, labels, complete=complete)
+        data = dataset([item], what="all")
+        Teacher(sam, data.config).teach(data.sample(0), np.random.default_rng(0))
+        learned = [p.grad is not None for p in sam.dense_head.parameters()]
+        assert all(learned) == any(learned) == complete
+
+
+def test_some_views_show_the_whole_as_the_annotator_first_does():
+    image, labels = draw_discs(0, (400, 400))
+    data = dataset([LabelledArrays("mine", "a", image, labels)], scale=2.0)
+    whole = 0
+    for number in range(40):
+        view = data.view(number)
+        whole += int((view.image[0, 0] > 0).all())
+        assert view.image.shape[-1] == FRAME
+    assert 0 < whole < 40
 
 
 def test_the_planes_with_objects_become_images():

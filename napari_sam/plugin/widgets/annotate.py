@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AnnotateWidget"]
 
+_WORK_HERE = "Work on this part"
+
 _ANSWER_MS = 150
 """For so long an answer may take before the wait for it is shown."""
 
@@ -216,6 +218,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         desks = self.annotator.desks
         if self.hint.button.text() == "Put it back":
             desks.put_back()
+        elif self.hint.button.text() == _WORK_HERE:
+            self.annotator.open_part()
         else:
             self.annotator.retry()
 
@@ -256,7 +260,12 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         if notice:
             removed = self.annotator.desks.removed is not None
             text = "Put it back" if removed else ""
+            if facts.too_large is not None:
+                text = _WORK_HERE
             self.hint.show_hint(Hint(notice, "problem"), text)
+            return
+        if facts.too_large is not None:
+            self.hint.show_hint(next_hint(facts), _WORK_HERE)
             return
         again = facts.embedding_state in ("stopped", "failed")
         hint = next_hint(facts)

@@ -246,7 +246,7 @@ class FolderWidget(QWidget):  # type: ignore[misc]
                 self.loop.show(name)
 
     def _one(self, action: Callable[[list[int]], None]) -> None:
-        found = self.loop.proposal_under_cursor()
+        found = self.loop.layers.proposal_under_cursor()
         if found:
             action([found])
         else:

@@ -69,18 +69,19 @@ class ShelfPanel(QCollapsible):  # type: ignore[misc]
         body = QWidget()
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
-        work, clear = QHBoxLayout(), QHBoxLayout()
-        work.addWidget(self.embed)
-        work.addWidget(self.tiles)
+        clear = QHBoxLayout()
         clear.addWidget(self.clear_image)
         clear.addWidget(self.clear_all)
         layout.addWidget(self.state)
-        layout.addLayout(work)
+        layout.addWidget(self.embed)
+        layout.addWidget(self.tiles)
         layout.addWidget(self.progress)
         layout.addLayout(clear)
         for button in (self.embed, self.tiles, self.clear_image, self.clear_all):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setContent(body)
+        self.layout().setContentsMargins(0, 0, 0, 0)
+        self.collapse(animate=False)
 
     @property
     def _planes(self) -> int:
@@ -118,6 +119,14 @@ class ShelfPanel(QCollapsible):  # type: ignore[misc]
         if store.problem:
             lines.append(f"Nothing more is kept: {store.problem}.")
         self.state.setText("\n".join(lines))
+        self._fit()
+
+    def _fit(self) -> None:
+        """Take as much height as the lines need; that is fixed when it is opened."""
+        if self.isExpanded():
+            was_blocked = self.blockSignals(True)
+            self.expand(animate=False)
+            self.blockSignals(was_blocked)
 
     def _on_embed(self) -> None:
         annotator = self._annotator

@@ -26,6 +26,11 @@ from napari_sam.plugin.hints import Hint, sentence
 from napari_sam.plugin.layers import display_range
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.state import unwrapped
+from napari_sam.plugin.training_runs import (
+    ending_in_words,
+    gain_in_words,
+    run_training,
+)
 from napari_sam.plugin.widgets.case_strip import CaseStrip
 from napari_sam.plugin.widgets.curve_plot import CurvePlot
 from napari_sam.plugin.widgets.hint_line import HintLine
@@ -51,7 +56,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import IsCancelled
     from napari_sam.training.jobs import TrainJob, TrainOutcome
 
-__all__ = ["TrainWidget", "run_training"]
+__all__ = ["TrainWidget"]
 
 _START = (
     "Choose an image and the labels that you drew on it, and press Train. Five images "
@@ -66,24 +71,6 @@ _WHAT = (
     ("The image encoder's adapters too", "adapters"),
     ("All of the model", "all"),
 )
-_ENDINGS = {
-    "minutes": "The time is over.",
-    "steps": "All steps are done.",
-    "patience": "It got no better, so it ended early.",
-    "diverged": "The training went wrong (it diverged); the best weights before that "
-    "are kept.",
-    "cancelled": "Stopped; the best weights so far are kept.",
-}
-
-
-def run_training(job: TrainJob, **steps: Any) -> TrainOutcome:
-    """Train; away from the window, because it imports torch."""
-    from napari_sam.plugin.torch_loading import load_torch_library
-
-    load_torch_library()
-    from napari_sam.training.jobs import train
-
-    return train(job, **steps)
 
 
 class TrainWidget(QWidget):  # type: ignore[misc]
@@ -366,11 +353,9 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self._outcome = result
         announce_model(result.path)
         bad = result.reason == "diverged"
-        text = (
-            f"{_ENDINGS[result.reason]} “{result.path.stem}” is in the list of models."
-        )
+        text = ending_in_words(result)
         self.hint.show_hint(Hint(text, "problem" if bad else "do"))
-        self.result.setText(_in_words(result))
+        self.result.setText(gain_in_words(result))
         self.export.setEnabled(True)
         self.worst.setVisible(bool(result.cases))
         self.cases.show_cases(result.cases)
@@ -413,20 +398,3 @@ def _choice(items: tuple[tuple[str, Any], ...], tip: str) -> QComboBox:
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
     return combo
-
-
-def _in_words(result: TrainOutcome) -> str:
-    """Say how good the model was and is, on what it did not learn from."""
-    if result.after is None:
-        return (
-            "There were too few objects to hold some out, so nobody knows how much "
-            "better it is. Try it on an image that it has not seen."
-        )
-    before = result.before or result.after
-    lines = [
-        f"{name}: IoU {old:.2f} before, {new:.2f} after"
-        for name, old, new in zip(
-            ("One click", "Box"), before, result.after, strict=True
-        )
-    ]
-    return f"On {result.objects} objects held out. " + "; ".join(lines) + "."
