@@ -24,11 +24,15 @@ from scipy import ndimage
 
 from napari_sam.checkpoints.own import OWN_VARIABLE
 from napari_sam.plugin.demo import DemoWindow
+from napari_sam.plugin.engine import shared_predictor
+from napari_sam.plugin.layers import spatial_metadata
 from napari_sam.plugin.widgets.annotate import AnnotateWidget
 from napari_sam.plugin.widgets.everything import EverythingWidget
 from napari_sam.plugin.widgets.folder import FolderWidget
+from napari_sam.plugin.widgets.follow import FollowWidget
 from napari_sam.plugin.widgets.train import TrainWidget
 from napari_sam.workflows.demonstration import DEMO_OBJECTS, DEMO_SAMPLE
+from napari_sam.workflows.segment import segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -290,6 +294,30 @@ def take_folder() -> None:
         window.viewer.close()
 
 
+def take_follow() -> None:
+    """Outline some nuclei on one plane, and follow them through the volume."""
+    window = SampleWindow("nuclei_3d")
+    viewer, shape = window.viewer, window.image.data.shape
+    start = shape[0] // 2
+    viewer.dims.set_point(0, start * window.image.scale[0])
+    sam = shared_predictor("cells", "auto")
+    labels = np.zeros(shape, np.int32)
+    limits = tuple(window.image.contrast_limits)
+    labels[start] = segment(window.image.data[start], sam, contrast_limits=limits)
+    layer = viewer.add_labels(labels, name="nuclei", **spatial_metadata(window.image))
+    widget = FollowWidget(viewer)
+    window.dock(widget, "Follow through the stack")
+    widget.first.setValue(start - 12)
+    widget.last.setValue(start + 12)
+    window.wait_until(lambda: widget.both.isEnabled())
+    widget.both.click()
+    window.wait_until(lambda: not widget.follower.is_working)
+    widget.uncertain.click()
+    layer.opacity = 0.5
+    save(window, "follow.png")
+    viewer.close()
+
+
 def take_embeddings() -> None:
     """Embed all planes of a small stack; the dock alone."""
     window = SampleWindow("nuclei_3d")
@@ -317,6 +345,7 @@ PARTS = {
     "edges": take_edges,
     "train": take_train,
     "folder": take_folder,
+    "follow": take_follow,
     "embeddings": take_embeddings,
 }
 

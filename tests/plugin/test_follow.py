@@ -264,7 +264,6 @@ def test_the_annotator_takes_a_run_back_with_one_undo(
     annotate = open_annotator(viewer)
     session = annotate.annotator.session
     session.add_point((6, 7))
-    session.deliver([]) if session.job() is None else None
     annotate.annotator._push()
     settle(annotate)
     annotate.annotator.commit()

@@ -97,11 +97,13 @@ class FollowWidget(QWidget):  # type: ignore[misc]
         self.first, self.last = QSpinBox(), QSpinBox()
         self.first.setToolTip("The first plane that may be changed.")
         self.last.setToolTip("The last plane that may be changed.")
+        for box in (self.first, self.last):
+            box.setMinimumWidth(60)
         for control in (self.along, self.which, self.first, self.last):
             control.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.backward = QPushButton("◀ Backward")
+        self.backward = QPushButton("Backward")
         self.both = main_button("Both ways", "samFollow", 7)
-        self.forward = QPushButton("Forward ▶")
+        self.forward = QPushButton("Forward")
         self.uncertain = QPushButton("Next uncertain plane")
         self.uncertain.setToolTip(
             "Go to the plane on which the model was least sure of an object."
@@ -127,7 +129,7 @@ class FollowWidget(QWidget):  # type: ignore[misc]
             form(("Along", self.along), ("Objects", self.which), ("Planes", planes))
         )
         layout.addWidget(ways)
-        layout.addWidget(heading("2  Look where the model is unsure, and correct"))
+        layout.addWidget(heading("2  Correct where the model is unsure"))
         layout.addWidget(self.uncertain)
         layout.addStretch(1)
         fill_dock(self, (self.hint, self.progress), body)
