@@ -6,19 +6,19 @@ actions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.canvas import LayerCanvas, why_not_writable
+from napari_sam.plugin.canvas import why_not_writable
 from napari_sam.plugin.connections import Connections
 from napari_sam.plugin.hints import Hint, sentence
 from napari_sam.plugin.layers import display_range, full_data, plane_shown, shape_of
 from napari_sam.plugin.navigation import go_to_plane
 from napari_sam.plugin.search_runner import Clock
+from napari_sam.plugin.stack_desks import StackDesk, said, summary
 from napari_sam.plugin.state import active_in
 from napari_sam.plugin.workers import LatestWins, Outcome
 
@@ -28,42 +28,9 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.propagation import Direction
-    from napari_sam.workflows.propagation_runs import PropagationRuns, Run
+    from napari_sam.workflows.propagation_runs import Run
 
 __all__ = ["StackFollower"]
-
-
-@dataclass(eq=False)
-class _Desk:
-    """A stack of an image, the labels made on it, and the runs so far."""
-
-    image: Any
-    output: Any
-    data: tuple[Any, Any]
-    axis: int
-    at: tuple[int | None, ...]
-    runs: PropagationRuns
-    seen: list[int] = field(default_factory=list)
-    is_corrected: bool = False
-
-    def is_for(self, image: Any, output: Any, axis: int, at: Any) -> bool:
-        """Whether it is that of these layers, as their data are now."""
-        same = self.image is image and self.output is output
-        return same and self.is_current and (self.axis, self.at) == (axis, at)
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the layers hold the data that they held."""
-        return self.data[0] is self.image.data and self.data[1] is self.output.data
-
-    @property
-    def canvas(self) -> LayerCanvas:
-        """Where the labels are."""
-        return LayerCanvas(self.output, tuple(self.output.data.shape))
-
-    def last(self) -> Run | None:
-        """Return the last run that was not undone."""
-        return self.runs.last(self.canvas)
 
 
 class StackFollower(QObject):  # type: ignore[misc]
@@ -116,8 +83,8 @@ class StackFollower(QObject):  # type: ignore[misc]
         self.until: tuple[int, int] | None = None
         self.model = ("cells", "auto")
         self._load = load
-        self._desks: list[_Desk] = []
-        self._job: _Desk | None = None
+        self._desks: list[StackDesk] = []
+        self._job: StackDesk | None = None
         self._clock = Clock()
         self._events = Connections()
         self._output_events = Connections()
@@ -215,7 +182,7 @@ class StackFollower(QObject):  # type: ignore[misc]
             )
         return why_not_writable(self.output, shape_of(self.image))
 
-    def _desk(self) -> _Desk | None:
+    def _desk(self) -> StackDesk | None:
         """Return the desk of what is chosen and displayed; None if there is none."""
         plane, axis = self.plane, self.along
         if self.problem or plane is None or axis is None:
@@ -227,7 +194,7 @@ class StackFollower(QObject):  # type: ignore[misc]
         from napari_sam.workflows.propagation_runs import PropagationRuns
 
         data = (self.image.data, self.output.data)
-        return _Desk(self.image, self.output, data, axis, at, PropagationRuns())
+        return StackDesk(self.image, self.output, data, axis, at, PropagationRuns())
 
     @property
     def run(self) -> Run | None:
@@ -327,27 +294,32 @@ class StackFollower(QObject):  # type: ignore[misc]
 
     # --- what the worker says ---------------------------------------------------
 
-    def _on_reported(self, desk: _Desk, steps: tuple[int, int]) -> None:
+    def _on_reported(self, desk: StackDesk, steps: tuple[int, int]) -> None:
         if desk is self._job:
             done, total = steps
             fraction = done / total if total > 1 and done else -1.0
             self.progressed.emit(fraction, self._clock.left(done, total))
 
     def _on_done(self, outcome: Outcome) -> None:
-        desk: _Desk = outcome.token
+        desk: StackDesk = outcome.token
         if desk is not self._job:
             return
         self._job = None
         if outcome.error is not None:
             if not isinstance(outcome.error, Cancelled):
-                self.noticed.emit(_said(outcome.error))
-        elif not desk.is_current:
+                self.noticed.emit(said(outcome.error))
+        elif not (desk.is_current and self._is_there(desk)):
             self.noticed.emit("The layers have changed meanwhile. Nothing was written.")
         else:
             self._write(desk, *outcome.result)
         self.changed.emit()
 
-    def _write(self, desk: _Desk, run: Run, last: Run | None) -> None:
+    def _is_there(self, desk: StackDesk) -> bool:
+        """Whether both layers are still in the viewer."""
+        layers = self.viewer.layers
+        return desk.image in layers and desk.output in layers
+
+    def _write(self, desk: StackDesk, run: Run, last: Run | None) -> None:
         """Write what was found, as one step of the annotator or of the layer."""
         annotator = active_in(self.viewer)
         at_work: Any = None if annotator is None else annotator.desk
@@ -373,7 +345,7 @@ class StackFollower(QObject):  # type: ignore[misc]
         desk.is_corrected = False
         if desk not in self._desks:
             self._desks.append(desk)
-        self.noticed.emit(_summary(run, "U" if shared else "Ctrl+Z on the labels"))
+        self.noticed.emit(summary(run, "U" if shared else "Ctrl+Z on the labels"))
 
     # --- what the viewer says -----------------------------------------------------
 
@@ -421,26 +393,3 @@ class StackFollower(QObject):  # type: ignore[misc]
                 "changed planes and their neighbours is done anew."
             )
         return Hint("Look at the uncertain planes, correct them, and follow again.")
-
-
-def _said(error: Exception) -> str:
-    if "no object in the seeds" in str(error):
-        return "There is no object to follow yet. Annotate one on some plane."
-    return sentence(error)
-
-
-def _summary(run: Run, undo: str) -> str:
-    """Say what came of a run."""
-    objects = len(run.result.confidence)
-    found = sum(
-        not one.is_seed for here in run.result.planes.values() for one in here.values()
-    )
-    least = run.result.least_sure()
-    text = (
-        f"{objects} {'object' if objects == 1 else 'objects'}, {found} outlines found"
-    )
-    if least:
-        here = run.result.planes[least[0]].values()
-        sure = min(one.confidence for one in here)
-        text += f"; the least sure is on plane {least[0]} ({sure:.2f})"
-    return f"{text}. {undo} takes it back."

@@ -15,9 +15,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy import ndimage
 
-from napari_sam.inference.tiled import Embeds, MakesLogits, add_mask
+from napari_sam.inference.tiled import Embeds, MakesLogits, add_mask, seen_whole
 from napari_sam.inference.upscale import upscale_window
-from napari_sam.ops.patches import Patch
+from napari_sam.ops.patches import Patch, ring_contrast
 from napari_sam.ops.types import FrameGeometry, Prompts
 
 if TYPE_CHECKING:
@@ -71,6 +71,20 @@ class PropagationConfig(BaseModel):
         description="most by which the area may grow or shrink from plane to plane, "
         "as a factor",
     )
+    min_foreground: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="where the model has a dense head: least mean probability of "
+        "foreground in the mask, as a share of the highest on the way",
+    )
+    min_contrast: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="least difference of the mask's mean intensity from that of a ring "
+        "around it, as a share of the largest on the way",
+    )
     min_area: int = Field(4, ge=1, description="least area in pixels")
     sure_score: float = Field(
         0.6, description="predicted IoU from which the model is sure, between seeds"
@@ -122,6 +136,41 @@ class Follows(Embeds, MakesLogits, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Signs:
+    """That an object is there, apart from the outline.
+
+    Attributes
+    ----------
+    foreground
+        Mean probability of foreground by the dense head, 1 without one.
+    contrast
+        With a ring around it; see `ring_contrast`.
+    is_clear
+        Whether the contrast is more than the object's own texture.
+    """
+
+    foreground: float
+    contrast: float
+    is_clear: bool
+
+    def best_with(self, other: _Signs) -> _Signs:
+        """Return the stronger of each sign."""
+        clearer = abs(other.contrast) > abs(self.contrast)
+        most = other if clearer else self
+        foreground = max(self.foreground, other.foreground)
+        return _Signs(foreground, most.contrast, most.is_clear)
+
+    def is_weak(self, best: _Signs, config: PropagationConfig) -> bool:
+        """Whether they are much weaker than the best ones."""
+        if self.foreground < config.min_foreground * best.foreground:
+            return True
+        if not best.is_clear:
+            return False
+        kept = self.contrast / best.contrast
+        return kept < config.min_contrast
+
+
 @dataclass(eq=False)
 class Track:
     """An object on its way through the planes, in one direction.
@@ -152,6 +201,7 @@ class Track:
     scores: dict[int, float] = field(default_factory=dict)
     reach: int = -1
     is_lost: bool = False
+    _best: _Signs | None = field(default=None, repr=False)
     _logits: tuple[NDArray[np.float32], Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -282,13 +332,42 @@ def _is_lost(
     return patch.iou(last) < config.min_overlap
 
 
+def _signs(
+    plane: NDArray[np.float32], foreground: NDArray[np.float32] | None, patch: Patch
+) -> _Signs:
+    """Measure the signs that an object is there."""
+    contrast, spread = ring_contrast(plane, patch)
+    sure = 1.0
+    if foreground is not None:
+        sure = float(foreground[patch.window][patch.mask].mean())
+    return _Signs(sure, contrast, abs(contrast) > spread / 2)
+
+
 def advance(
     sam: Follows,
     embedding: PlaneEmbedding,
+    image: NDArray[Any],
     tracks: Sequence[Track],
     config: PropagationConfig,
 ) -> None:
-    """Take tracks, none of which is lost, one plane further, all in the same plane."""
+    """Take tracks, none of which is lost, one plane further, all in the same plane.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    embedding, image
+        Of the plane; (H, W) or (H, W, C).
+    tracks
+        They change.
+    config
+        See `PropagationConfig`.
+    """
+    plane = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+    plane = plane.mean(axis=2) if plane.ndim == 3 else plane
+    foreground = None
+    if sam.has_dense_head and config.min_foreground > 0:
+        foreground = sam.dense_maps(seen_whole(embedding))[0]
     frame_size = embedding.geometry.frame_size
     for start in range(0, len(tracks), _CHUNK):
         some = tracks[start : start + _CHUNK]
@@ -296,11 +375,20 @@ def advance(
         asked = True if config.multimask else None
         answers = sam.predict_batch(embedding, prompts, asked)
         for track, answer in zip(some, answers, strict=True):
-            patch, score, k = _choose(answer, track.last, frame_size)
-            lost = _is_lost(patch, score, track.last, config)
+            last = track.last
+            patch, score, k = _choose(answer, last, frame_size)
             track.reach += track.step
-            track.is_lost = lost
-            if not lost:
-                track.patches[track.reach] = patch
-                track.scores[track.reach] = min(max(score, 0.0), 1.0)
-                track._logits = answer.logits[k], answer.view
+            track.is_lost = _is_lost(patch, score, last, config)
+            if track.is_lost:
+                continue
+            signs = _signs(plane, foreground, patch)
+            best = track._best or signs
+            track.is_lost = signs.is_weak(best, config)
+            if track.is_lost:
+                continue
+            track._best = best.best_with(signs)
+            sure = min(max(score, 0.0), 1.0)
+            kept = signs.foreground / max(track._best.foreground, 1e-6)
+            track.patches[track.reach] = patch
+            track.scores[track.reach] = sure * min(kept, 1.0)
+            track._logits = answer.logits[k], answer.view

@@ -137,7 +137,8 @@ def propagate(
 
     Outward from its first and last seed an object is followed until it is lost:
     until its area or place changes too much from one plane to the next, the model is
-    too unsure, or another object has most of its place. Between two seeds it is
+    too unsure, it fades in comparison with the planes before, or another object has
+    most of its place. Between two seeds it is
     followed from both sides and the masks are blended; where the model is unsure
     there, the shape is interpolated. No object takes a pixel of another or of
     `existing`.
@@ -333,15 +334,16 @@ def _follow(
                 break
             plane = min((track.reach + step) * step for track in here) * step
             steps.before(_count_planes(left))
+            image = stack.plane(plane)
             embedding = embed_tiled(
                 sam,
-                stack.plane(plane),
+                image,
                 scale=scale,
                 contrast_limits=limits,
                 is_cancelled=steps.is_cancelled,
             )
             some = [track for track in here if track.reach + step == plane]
-            advance(sam, embedding, some, config)
+            advance(sam, embedding, image, some, config)
 
 
 def _count_planes(left: Sequence[tuple[Track, int]]) -> int:

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSpinBox, QWidge
 from napari_sam.plugin.engine import shared_predictor
 from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import Hint
+from napari_sam.plugin.layers import shape_of
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.stack_follower import StackFollower
 from napari_sam.plugin.state import active_in, unwrapped
@@ -273,6 +274,6 @@ class FollowWidget(QWidget):  # type: ignore[misc]
 def _axis_text(image: Any, axis: int) -> str:
     """Return what an axis is called: its label, if it has one."""
     label = str(image.axis_labels[axis])
-    size = image.data.shape[axis]
+    size = shape_of(image)[axis]
     name = f"axis {axis}" if label.lstrip("-").isdigit() else label
     return f"{name} ({size} planes)"
