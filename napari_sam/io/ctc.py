@@ -102,7 +102,7 @@ def _ids(frame: Any, what: str) -> NDArray[np.int64]:
 def _to_tracks(
     frames: Sequence[NDArray[np.int64]], graph: Mapping[int, Sequence[int]]
 ) -> tuple[list[Track], list[dict[int, int]]]:
-    """Split tracks at their gaps; return them, and the name of each id in each frame."""
+    """Split tracks at their gaps; return them, and the names of ids in each frame."""
     seen: dict[int, list[int]] = {}
     for t, present in enumerate(frames):
         for label in present.tolist():

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.spatial import KDTree
 
 from napari_sam.ops.assignment import assign
+from napari_sam.ops.drift import common_shift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,6 +55,9 @@ class TrackConfig(BaseModel):
     division_growth: float = Field(
         2.0, gt=1, description="largest ratio of the daughters' size to the parent's"
     )
+    drift: bool = Field(
+        True, description="whether the field may move as a whole, as a stage does"
+    )
     min_length: int = Field(
         1, ge=1, description="least number of frames of an object without relatives"
     )
@@ -70,7 +74,7 @@ class FrameObjects:
     positions
         (N, 2 or 3) float64, centroids in pixels.
     centres
-        The same in units of the spacing.
+        The same in units of the spacing, less the drift.
     sizes, diameters
         (N,) float64: areas or volumes, and the diameter of a disc or ball of that
         size.
@@ -78,6 +82,8 @@ class FrameObjects:
         (P, 2) int64: who in the frame before overlaps whom here, sorted.
     iou
         (P,) float64.
+    drift
+        (2 or 3,) int64, pixels by which the field has moved since the first frame.
     """
 
     names: NDArray[np.int64]
@@ -87,46 +93,46 @@ class FrameObjects:
     diameters: NDArray[np.float64]
     pairs: NDArray[np.int64]
     iou: NDArray[np.float64]
+    drift: NDArray[np.int64]
 
 
 def describe_frame(
     now: NDArray[Any],
     last: NDArray[Any] | None,
-    spacing: NDArray[np.float64],
     before: FrameObjects | None,
+    spacing: NDArray[np.float64],
+    correct_drift: bool,
 ) -> FrameObjects:
     """Measure the objects of a frame, and how they overlap with those before."""
-    inside = np.flatnonzero(now.ravel() > 0)
-    names, flat, counts = np.unique(
-        now.ravel()[inside], return_inverse=True, return_counts=True
-    )
-    axes = np.unravel_index(inside, now.shape)
+    axes = np.nonzero(now)
+    names, flat, counts = np.unique(now[axes], return_inverse=True, return_counts=True)
     sums = [np.bincount(flat, weights=axis, minlength=len(names)) for axis in axes]
     positions = np.stack(sums, axis=1) / counts[:, None]
-    voxel = float(np.prod(spacing))
-    sizes = counts * voxel
-    flat_objects = len(spacing) == 2
-    diameters = (
-        np.sqrt(4 * sizes / np.pi) if flat_objects else np.cbrt(6 * sizes / np.pi)
-    )
+    sizes = counts * float(np.prod(spacing))
+    diameters = np.sqrt(4 * sizes / np.pi)
+    if now.ndim == 3:
+        diameters = np.cbrt(6 * sizes / np.pi)
     pairs, iou = np.zeros((0, 2), np.int64), np.zeros(0)
-    if last is not None and before is not None and len(names) and len(before.names):
-        earlier = last.ravel()[inside]
+    drift = np.zeros(now.ndim, np.int64)
+    if last is not None and before is not None:
+        shift = common_shift(last > 0, now > 0) if correct_drift else drift
+        drift = before.drift + shift
+        there = [axis - s for axis, s in zip(axes, shift, strict=True)]
+        in_frame = np.logical_and.reduce(
+            [(i >= 0) & (i < n) for i, n in zip(there, now.shape, strict=True)]
+        )
+        earlier = np.zeros(len(flat), last.dtype)
+        earlier[in_frame] = last[tuple(i[in_frame] for i in there)]
         both = earlier > 0
         old = np.searchsorted(before.names, earlier[both])
-        keys, shared = np.unique(old * len(names) + flat[both], return_counts=True)
-        pairs = np.stack([keys // len(names), keys % len(names)], axis=1)
-        union = before.sizes[pairs[:, 0]] + sizes[pairs[:, 1]] - shared * voxel
-        iou = shared * voxel / union
-    return FrameObjects(
-        names.astype(np.int64),
-        positions,
-        positions * spacing,
-        sizes,
-        diameters,
-        pairs,
-        iou,
-    )
+        width = max(len(names), 1)
+        keys, shared = np.unique(old * width + flat[both], return_counts=True)
+        pairs = np.stack([keys // width, keys % width], axis=1)
+        volume = shared * float(np.prod(spacing))
+        iou = volume / (before.sizes[pairs[:, 0]] + sizes[pairs[:, 1]] - volume)
+    centres = (positions - drift) * spacing
+    names = names.astype(np.int64)
+    return FrameObjects(names, positions, centres, sizes, diameters, pairs, iou, drift)
 
 
 @dataclass(eq=False)
@@ -241,6 +247,7 @@ def _pick(
         gather("diameters"),
         np.zeros((0, 2), np.int64),
         np.zeros(0),
+        np.zeros(axes, np.int64),
     )
 
 

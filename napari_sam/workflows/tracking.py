@@ -187,7 +187,7 @@ def _track_labels(
         if now.min() < 0:
             raise ValueError(f"labels must be 0 or more, frame {t} has {now.min()}")
         before = frames[-1] if frames else None
-        frames.append(describe_frame(now, last, spacing, before))
+        frames.append(describe_frame(now, last, before, spacing, config.drift))
         last = now
     steps.finish()
     ids, graph = name_tracks(frames, config)
