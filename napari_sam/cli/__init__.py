@@ -22,6 +22,8 @@ __all__ = ["main"]
 COMMANDS = (
     "demo",
     "segment",
+    "segment-volume",
+    "track",
     "edges",
     "proposals",
     "evaluate",

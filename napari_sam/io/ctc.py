@@ -253,7 +253,7 @@ def _read_frames(folder: Path) -> NDArray[np.uint16]:
     for wanted, (path, number) in enumerate(paths):
         if number != wanted:
             raise ValueError(f"{folder} has no frame {wanted}, but it has {path.name}")
-    frames = []
+    frames: list[NDArray[np.uint16]] = []
     for path, _ in paths:
         frame = np.asarray(tifffile.imread(path))
         if frame.dtype != np.uint16 or frame.ndim not in (2, 3):

@@ -85,4 +85,4 @@ def assign(
     left, right = min_weight_full_bipartite_matching(table)
     partner = np.full(n + m, -1)
     partner[left] = right
-    return near[partner[i] == j].astype(np.int64)
+    return np.asarray(near[partner[i] == j], np.int64)

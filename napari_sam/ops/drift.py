@@ -66,4 +66,4 @@ def common_shift(
     best, stay = (float(shared[place]) for place in (at, (0,) * one.ndim))
     if best / (total - best) < stay / (total - stay) + _GAIN:
         return still
-    return shift.astype(np.int64) * np.array(steps)
+    return np.asarray(shift * np.array(steps), np.int64)

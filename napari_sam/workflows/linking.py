@@ -43,7 +43,7 @@ class LinkConfig(BaseModel):
         0.5, gt=0, lt=1, description="least IoU of an object in neighbouring planes"
     )
     max_gap: int = Field(
-        1, ge=0, description="planes in a row in which an object may be missed"
+        0, ge=0, description="planes in a row in which an object may be missed"
     )
     gap_overlap: float = Field(
         0.8, gt=0, lt=1, description="least IoU across planes where it was missed"

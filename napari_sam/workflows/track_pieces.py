@@ -108,7 +108,7 @@ def describe_frame(
     names, flat, counts = np.unique(now[axes], return_inverse=True, return_counts=True)
     sums = [np.bincount(flat, weights=axis, minlength=len(names)) for axis in axes]
     positions = np.stack(sums, axis=1) / counts[:, None]
-    sizes = counts * float(np.prod(spacing))
+    sizes = np.asarray(counts * np.prod(spacing), np.float64)
     diameters = np.sqrt(4 * sizes / np.pi)
     if now.ndim == 3:
         diameters = np.cbrt(6 * sizes / np.pi)

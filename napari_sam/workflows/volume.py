@@ -192,7 +192,10 @@ def segment_film(
     (T, Y, X) or (T, Z, Y, X) int32
     """
     sam = load_model(model) if isinstance(model, (str, Path)) else model
-    options = {"contrast_limits": contrast_limits, "is_cancelled": is_cancelled}
+    options: dict[str, Any] = {
+        "contrast_limits": contrast_limits,
+        "is_cancelled": is_cancelled,
+    }
     if len(frames.shape) == 3:
         stack = Stack.of(frames)
         return segment_planes(
