@@ -40,7 +40,7 @@ class TrackConfig(BaseModel):
         1.0, gt=0, description="farthest way of an object from a frame to the next"
     )
     max_growth: float = Field(
-        2.5, gt=1, description="largest ratio of an object's sizes in two frames"
+        3.0, gt=1, description="largest ratio of an object's sizes in two frames"
     )
     max_gap: int = Field(
         2, ge=0, description="frames in a row in which an object may be missed"

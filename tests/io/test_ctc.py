@@ -1,4 +1,4 @@
-"""The Cell Tracking Challenge's format: what is written is read, and errors are told."""
+"""The Cell Tracking Challenge's format: written, read back, and errors told."""
 
 import numpy as np
 import pytest

@@ -52,7 +52,6 @@ def test_consistent_labels_stay_whatever_their_names(volume, rng, gap):
     config = LinkConfig(min_length=1, max_gap=gap)
     linked = link_planes(renamed(volume, rng), config)
     assert linked.dtype == np.int32 and same_partition(linked, volume)
-    assert np.array_equal(linked, link_planes(volume, config))
     present = np.unique(linked[linked > 0])
     assert np.array_equal(present, np.arange(1, len(present) + 1))
 

@@ -74,10 +74,10 @@ def test_an_object_that_was_missed_keeps_its_id():
 
 
 def test_divisions():
-    film = film_of({1: {t: (30, 30) for t in range(3)}}, radius=7)
+    film = film_of({1: dict.fromkeys(range(3), (30, 30))}, radius=7)
     daughters = film_of(
-        {2: {t: (26 - t, 30) for t in (3, 4)}, 3: {t: (35 + t, 30) for t in (3, 4)}},
-        radius=4,
+        {2: {t: (25 - t, 30) for t in (3, 4)}, 3: {t: (37 + t, 30) for t in (3, 4)}},
+        radius=5,
     )
     film = np.concatenate([film, daughters[3:]])
     found = track(shuffled(film))
