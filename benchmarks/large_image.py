@@ -25,6 +25,8 @@ import numpy as np
 import psutil
 import zarr
 
+import napari_sam
+from napari_sam.evaluation.instances import overlap_labels, score_overlaps
 from napari_sam.inference.tiling import tile_plane
 from napari_sam.io.arrays import ArraySource, open_array
 from napari_sam.workflows.block_run import BlockRun
@@ -131,6 +133,18 @@ def measure(
     }
 
 
+def compare(field: Path, labels: np.ndarray) -> None:
+    """Match the objects of blocks with those of the field in one piece."""
+    image = zarr.open_array(str(field / "0"), mode="r")[:]
+    whole = napari_sam.segment(image, napari_sam.load_model("cells", device="cpu"))
+    pairs = overlap_labels(whole, labels)
+    score = score_overlaps(pairs, np.ones(int(labels.max())))
+    print(
+        f"in one piece: {score.truths} objects; matched at IoU 0.5: "
+        f"{score.matches[0]}, at 0.75: {score.matches[5]}"
+    )
+
+
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -139,6 +153,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--folder", type=Path, help="where the field lies meanwhile")
     parser.add_argument("--block", default="2048")
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="also segment the field in one piece, and match the objects",
+    )
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="field-", dir=args.folder))
     try:
@@ -153,6 +172,8 @@ def main() -> None:
         for other in others:
             same = np.array_equal(labels[:], zarr.open_array(str(other / "0"))[:])
             print("the same labels:", same)
+        if args.compare:
+            compare(field, np.asarray(labels[:]).astype(np.int32))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -192,33 +192,29 @@ def take_edges() -> None:
 
 def take_large() -> None:
     """Work on a part of a slide, which is made of a sample."""
-    import dask.array as da
-
-    from napari_sam.io.samples import load_sample
-    from napari_sam.plugin.widgets.annotate import AnnotateWidget
-
     window = SampleWindow()
-    sample = load_sample(DEMO_SAMPLE)
+    sample, side = window.image.data, 12
     turned = [np.rot90(sample, k) for k in range(4)]
-    rows = [
-        [da.from_array(turned[(3 * r + c) % 4]) for c in range(12)] for r in range(12)
-    ]
+    slide = [[turned[(3 * r + c) % 4] for c in range(side)] for r in range(side)]
     window.viewer.layers.clear()
-    image = window.viewer.add_image(da.block(rows), name="slide")
+    window.viewer.add_image(np.block(slide), name="slide")
     widget = AnnotateWidget(window.viewer)
     window.dock(widget, "Annotate with SAM")
-    window.viewer.scene.camera.center = (0, 3300, 2900)
-    window.viewer.scene.camera.zoom = 1.2
+    corner = np.array((4, 4)) * sample.shape
+    look_at(window, (corner[0] + 350, corner[1] + 260), 1.6)
     window.wait_until(lambda: widget.hint.button.isVisible())
     widget.hint.button.click()
     annotator = widget.annotator
-    ready = annotator.engine.embedding_state
-    window.wait_until(lambda: ready(annotator.key) == "ready")
-    part = annotator.image
-    labels = np.asarray(part.data) > np.percentile(np.asarray(part.data), 90)
-    middle = np.array(labels.shape) / 2
-    places = ndimage.center_of_mass(labels, *ndimage.label(labels)[:1], [1])
-    del places, middle, image
+    for place in ((395, 317), (421, 242)):
+        window.wait_until(
+            lambda: annotator.engine.embedding_state(annotator.key) == "ready"
+        )
+        annotator.commit()
+        origin = annotator.image.translate
+        annotator.layers.points.add(corner + place - origin)
+        window.wait_until(lambda: annotator.session.candidates is not None)
+    save(window, "large-image.png")
+    window.wait_until(lambda: not annotator.engine.is_looking)
     window.viewer.close()
 
 
@@ -340,6 +336,7 @@ def take_embeddings() -> None:
 PARTS = {
     "tutorial": take_tutorial,
     "everything": take_everything,
+    "large": take_large,
     "boxes": take_boxes,
     "proposals": take_proposals,
     "edges": take_edges,

@@ -15,11 +15,13 @@ _EXPORTS = {
     "AnnotationSession": "napari_sam.workflows.interactive",
     "AutomaticConfig": "napari_sam.workflows.automatic",
     "ImageEmbedding": "napari_sam.ops.types",
+    "LinkConfig": "napari_sam.workflows.linking",
     "MaskPrediction": "napari_sam.ops.types",
     "MaskRecord": "napari_sam.ops.types",
     "Predictor": "napari_sam.inference.predictor",
     "PropagationConfig": "napari_sam.workflows.following",
     "Prompts": "napari_sam.ops.types",
+    "TrackConfig": "napari_sam.workflows.track_pieces",
     "detect_edges": "napari_sam.workflows.edges",
     "embed_tiled": "napari_sam.workflows.closer",
     "generate_masks": "napari_sam.workflows.automatic",
@@ -29,6 +31,8 @@ _EXPORTS = {
     "segment": "napari_sam.workflows.segment",
     "segment_boxes": "napari_sam.workflows.prompted",
     "segment_points": "napari_sam.workflows.prompted",
+    "segment_volume": "napari_sam.workflows.volume",
+    "track": "napari_sam.workflows.tracking",
 }
 
 __all__ = ["__version__", *sorted(_EXPORTS)]

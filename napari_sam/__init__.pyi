@@ -10,10 +10,14 @@ from napari_sam.workflows.closer import embed_tiled as embed_tiled
 from napari_sam.workflows.edges import detect_edges as detect_edges
 from napari_sam.workflows.following import PropagationConfig as PropagationConfig
 from napari_sam.workflows.interactive import AnnotationSession as AnnotationSession
+from napari_sam.workflows.linking import LinkConfig as LinkConfig
 from napari_sam.workflows.prompted import segment_boxes as segment_boxes
 from napari_sam.workflows.prompted import segment_points as segment_points
 from napari_sam.workflows.propagation import propagate as propagate
 from napari_sam.workflows.proposals import propose as propose
 from napari_sam.workflows.segment import segment as segment
+from napari_sam.workflows.track_pieces import TrackConfig as TrackConfig
+from napari_sam.workflows.tracking import track as track
+from napari_sam.workflows.volume import segment_volume as segment_volume
 
 __version__: str

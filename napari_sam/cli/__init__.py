@@ -24,6 +24,8 @@ COMMANDS = (
     "segment",
     "embed",
     "propagate",
+    "segment-volume",
+    "track",
     "edges",
     "proposals",
     "evaluate",

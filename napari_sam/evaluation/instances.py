@@ -52,6 +52,9 @@ RECALL_AT = (10, 100, 1000)
 """Numbers of best scored proposals at which recall is measured."""
 
 
+_SHAPES = {2: "(H, W)", 3: "(Z, Y, X)"}
+
+
 @dataclass(frozen=True, eq=False)
 class Overlaps:
     """The IoU of all pairs of a true and a found object that share a pixel.
@@ -128,25 +131,28 @@ class InstanceScores:
         return float(np.mean([self.precision(i) for i in range(len(THRESHOLDS))]))
 
 
-def _check_labels(labels: ArrayLike, what: str) -> NDArray[np.integer]:
+def _check_labels(
+    labels: ArrayLike, what: str, axes: Sequence[int] = (2,)
+) -> NDArray[np.integer]:
     array = np.asarray(labels)
-    if array.ndim != 2 or array.dtype.kind not in "iu":
+    if array.ndim not in axes or array.dtype.kind not in "iu":
+        wanted = " or ".join(_SHAPES[n] for n in axes)
         raise ValueError(
-            f"{what} labels must be (H, W) integers, got {array.dtype} of shape "
+            f"{what} labels must be {wanted} integers, got {array.dtype} of shape "
             f"{array.shape}"
         )
     return array
 
 
 def overlap_labels(truth: ArrayLike, found: ArrayLike) -> Overlaps:
-    """Compare two label planes, 0 for background.
+    """Compare two label planes or volumes, 0 for background.
 
     Objects are numbered in the order of their labels.
 
     Raises
     ------
     ValueError
-        If they are not (H, W) integers of one shape.
+        If they are not (H, W) or (Z, Y, X) integers of one shape.
 
     Examples
     --------
@@ -155,7 +161,10 @@ def overlap_labels(truth: ArrayLike, found: ArrayLike) -> Overlaps:
     >>> overlap_labels(truth, found).iou
     array([0.66666667])
     """
-    a, b = _check_labels(truth, "true"), _check_labels(found, "found")
+    a, b = (
+        _check_labels(labels, what, (2, 3))
+        for labels, what in ((truth, "true"), (found, "found"))
+    )
     if a.shape != b.shape:
         raise ValueError(f"found labels have shape {b.shape}, true ones have {a.shape}")
     first, areas, n = _number(a)

@@ -211,6 +211,15 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         """Stop the training; the best weights so far are kept."""
         self._trainer.cancel()
 
+    def set_retrain_after(self, images: int) -> None:
+        """Choose after how many finished images the model is trained."""
+        if self.project is None:
+            return
+        try:
+            self.project.set_retrain_after(images)
+        except OSError as error:
+            self.noticed.emit(sentence(error))
+
     # --- images -----------------------------------------------------------------------
 
     def show(self, name: str) -> None:

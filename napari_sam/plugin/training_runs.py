@@ -15,6 +15,8 @@ _ENDINGS = {
     "patience": "It got no better, so it ended early.",
     "diverged": "The training went wrong (it diverged); the best weights before that "
     "are kept.",
+    "elsewhere": "There was no room for the model; it is among the temporary files. "
+    "Make room and export it.",
     "cancelled": "Stopped; the best weights so far are kept.",
 }
 

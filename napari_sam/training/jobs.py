@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.ops.types import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from napari_sam.ops.types import IsCancelled
     from napari_sam.training.examples import Source
@@ -56,7 +57,8 @@ class TrainOutcome:
     path
         The weights.
     reason
-        See `TrainResult.reason`; "cancelled" too.
+        See `TrainResult.reason`; "cancelled" too, and "elsewhere": there was no room at
+        the place for the weights, and they are in the folder for temporary files.
     before, after
         Mean IoU of the held-out objects from (one click, a box); None where nothing
         was held out.
@@ -99,7 +101,8 @@ def train(
         If there is nothing to train on, labels do not fit their image, or another
         training writes to the same place.
     OSError
-        If the weights cannot be written.
+        If the weights cannot be written, neither there nor in the folder for temporary
+        files.
     Cancelled
         If it was asked to stop before there were any weights.
 
@@ -121,6 +124,7 @@ def train(
     config = fine_tuning(start, job.minutes, init=job.start, **job.changes)
     job.out.parent.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(config, list(job.sources), job.out, start, device=job.device)
+    path = job.out
     try:
         trainer.data.check()
         result = trainer.run(progress, is_cancelled, on_event)
@@ -129,10 +133,13 @@ def train(
         if not job.out.exists():
             raise
         reason = "cancelled"
+    except OSError:
+        reason, path = "elsewhere", Path(tempfile.gettempdir()) / job.out.name
+        trainer.save_to(path)
     finally:
         trainer.close()
     outcome = TrainOutcome(
-        job.out,
+        path,
         reason,
         trainer.before,
         trainer.after,

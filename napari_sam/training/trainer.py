@@ -362,16 +362,25 @@ class Trainer:
             self._tell({**shown, "elapsed": round(self.seconds, 1)})
         append_line(self._beside(".jsonl"), shown)
 
-    def _save_weights(self, last: bool = False) -> None:
-        """Write the best weights; a full disk ends the run only at its end."""
-        weights = self.learner.weights(self.best_values)
+    def save_to(self, path: Path) -> None:
+        """Write the best weights so far.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written.
+        """
         metadata = {
             "architecture": self.sam.architecture.name,
             "step": str(self.best_step),
             "config": self.config.model_dump_json(),
         }
+        write_weights(path, self.learner.weights(self.best_values), metadata)
+
+    def _save_weights(self, last: bool = False) -> None:
+        """Write the best weights; a full disk ends the run only at its end."""
         try:
-            write_weights(self.out, weights, metadata)
+            self.save_to(self.out)
             self._unsaved = False
         except OSError as error:
             self._unsaved = True

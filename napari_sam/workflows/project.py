@@ -233,6 +233,13 @@ class Project(ProjectStore):
         """Say that a model was trained; it is the project's from now on."""
         self._write({"event": "trained", "model": str(model)})
 
+    def set_retrain_after(self, images: int) -> None:
+        """Choose after how many finished images the model is trained."""
+        if images < 1:
+            raise ValueError(f"wanted 1 image or more, got {images}")
+        if images != self.retrain_after:
+            self._write({"event": "settings", "retrain_after": int(images)})
+
     @property
     def stage(self) -> Stage:
         """Which stage of the paper's data engine the user is in."""

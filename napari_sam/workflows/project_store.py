@@ -117,6 +117,9 @@ class ProjectStore:
             self.model, self.trainings = event["model"], self.trainings + 1
             self._trained_on = len(self._done)
             return
+        if what == "settings":
+            self.retrain_after = event["retrain_after"]
+            return
         name = event["image"]
         state = self._states[name]
         if what in ("labels", "snapshot"):

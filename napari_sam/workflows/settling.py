@@ -122,18 +122,23 @@ def _claims(
     """List what an object wants on the planes where it has no seed."""
     at = sorted(own)
     found: list[tuple[int, _Claim]] = []
-    for start, step in ((at[0], -1), (at[-1], 1)):
+    outward, whole = [(at[0], -1), (at[-1], 1)], []
+    for low, high in pairwise(at):
+        if any(low < plane < high for plane in gone):
+            # It ends on the way and begins anew: nothing leads from seed to seed.
+            outward += [(low, 1), (high, -1)]
+        else:
+            whole.append((low, high))
+    for start, step in outward:
         track = tracks.get((label, start, step))
         for plane, patch in track.patches.items() if track else ():
             beyond = any(start * step < g * step <= plane * step for g in gone)
             if until[0] <= plane <= until[1] and not beyond:
                 sure = track.scores[plane] if track else 0.0
                 found.append((plane, _Claim(label, patch, sure, track)))
-    for low, high in pairwise(at):
+    for low, high in whole:
         ways = tracks.get((label, low, 1)), tracks.get((label, high, -1))
         for plane in range(max(low + 1, until[0]), min(high - 1, until[1]) + 1):
-            if plane in gone:
-                continue
             weight = (plane - low) / (high - low)
             ends = own[low], own[high]
             patch, sure = _between(plane, weight, ways, ends, shape, config)

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import threading
@@ -179,6 +180,16 @@ def test_a_bad_block_is_tried_twice_and_reported(run, image, tmp_path, capsys):
     assert "a 7 was seen" in told.err
     assert "blocks failed; the same command tries them again" in told.out
     assert list(run.blocks.rglob("*.npz"))
+
+
+def test_a_full_disk_ends_the_run_and_says_so(run, monkeypatch, capsys):
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("napari_sam.workflows.stitching.BlockObjects.save", full)
+    assert run() == 1
+    assert "is full; make room, and the same command goes on" in capsys.readouterr().err
+    assert not (run.folder / "labels.zarr").exists()
 
 
 @pytest.mark.parametrize(

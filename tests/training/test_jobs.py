@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from drawn_discs import draw_discs
 from tiny_network import tiny_architecture, tiny_sam
 
 from napari_sam.checkpoints.load import LoadedCheckpoint, load_sam
 from napari_sam.io.pairs import LabelledArrays
+from napari_sam.training import run_files
 from napari_sam.training.jobs import TrainJob, train
 
 
@@ -41,4 +44,22 @@ def test_stopped_it_keeps_the_best_so_far(job):
     job, load = job
     outcome = train(job, is_cancelled=lambda: True)
     assert outcome.reason == "cancelled"
+    assert load(outcome.path).model.architecture.name == "cells"
+
+
+def test_without_room_the_model_is_put_elsewhere(job, monkeypatch, tmp_path):
+    job, load = job
+    real = run_files.save_file
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "tmp"))
+
+    def full(weights, path, metadata):
+        if "new" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(weights, path, metadata)
+
+    monkeypatch.setattr(run_files, "save_file", full)
+    outcome = train(job)
+    assert outcome.reason == "elsewhere"
+    assert outcome.path.parent == tmp_path / "tmp"
     assert load(outcome.path).model.architecture.name == "cells"

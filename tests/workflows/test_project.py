@@ -188,7 +188,9 @@ def test_the_stage_follows_from_what_was_done(project):
         project.accept(name)
         project.finish(name)
     assert project.stage == "automatic"
+    project.set_retrain_after(7)
     again = reopened(project)
+    assert again.retrain_after == 7
     assert again.stage == "automatic"
     assert again.counts().done == 4
     again.close()

@@ -130,6 +130,23 @@ def test_only_the_span_of_a_changed_seed_is_looked_at():
     assert not again.shapes
 
 
+def test_an_object_that_is_absent_between_seeds_ends_and_begins_anew():
+    labels = draw_tubes([(0, 8, 4, 0)])
+    image = (labels > 0) * 1.0
+    image[2:7] = 0
+    seeds = seeds_of(labels, {1: [0, 8]})
+    kept = run(labels, seeds)
+
+    blind = propagate(IdealPredictor(), image, seeds, config=WHOLE, absent={1: {4}})
+    seen = run(labels, seeds, absent={1: {4}})
+    again = run(labels, seeds, absent={1: {4}}, previous=kept)
+
+    assert sorted(blind.planes) == [0, 1, 7, 8]  # no shape is interpolated
+    assert sorted(seen.planes) == [0, 1, 2, 3, 5, 6, 7, 8]
+    np.testing.assert_array_equal(again.labels, seen.labels)
+    assert again.confidence == seen.confidence
+
+
 def test_where_the_model_is_blind_between_seeds_shapes_are_interpolated():
     labels = draw_tubes([(0, 8, 4, 3)])
     image = (labels > 0) * 1.0

@@ -255,8 +255,7 @@ class FolderWidget(QWidget):  # type: ignore[misc]
     def _on_settings(self, value: Any = None) -> None:
         self.loop.trains_by_itself = self.by_itself.isChecked()
         self.loop.minutes = float(self.minutes.value())
-        if self.loop.project is not None:
-            self.loop.project.retrain_after = int(self.every.value())
+        self.loop.set_retrain_after(int(self.every.value()))
 
     def open_annotator(self) -> AnnotateWidget:
         """Open the annotator beside this dock, with the project's model."""

@@ -1,0 +1,116 @@
+"""``napari-sam segment-volume``: find every object of volumes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.cli import batch
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+__all__ = ["add_link_argument", "add_parser", "link_config"]
+
+_MODES = ("auto", "grid", "instances", "refined")
+
+
+def add_link_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--link``."""
+    parser.add_argument(
+        "--link",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="how planes are linked: min_overlap, max_gap, gap_overlap, min_length or "
+        "fill, such as min_overlap=0.3; may be repeated",
+    )
+
+
+def link_config(pairs: list[str]) -> Any:
+    """Turn ``--link`` into a configuration, or raise ValueError."""
+    from napari_sam.workflows.linking import LinkConfig
+
+    return LinkConfig(**dict(pair.partition("=")[::2] for pair in pairs))
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of ``segment-volume``."""
+    parser = subparsers.add_parser(
+        "segment-volume",
+        help="find every object of volumes",
+        description="Find every object of each plane of a volume, and link those of "
+        "neighbouring planes. Finished volumes are skipped.",
+    )
+    batch.add_batch_arguments(parser, "a label image NAME.tif of each volume")
+    batch.add_model_arguments(parser)
+    parser.add_argument(
+        "--axis",
+        type=int,
+        choices=(0, 1, 2),
+        default=0,
+        help="the axis across the planes (default: 0)",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=_MODES,
+        default="auto",
+        help="how the objects of a plane are found, as of segment (default: auto)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the mode, such as seed_depth=0.1; may be repeated",
+    )
+    add_link_argument(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from napari_sam.workflows.segment import read_settings
+
+    pairs = dict(pair.partition("=")[::2] for pair in args.set)
+    settings = read_settings(args.mode, pairs)
+    link = link_config(args.link)
+    jobs = batch.plan(args.inputs, args.out, (".tif",))
+    return batch.run(
+        "segment-volume", jobs, lambda: _prepare(args, settings, link), args.overwrite
+    )
+
+
+def _prepare(
+    args: argparse.Namespace, settings: dict[str, Any], link: Any
+) -> Callable[[batch.Job], object]:
+    from tqdm import tqdm
+
+    from napari_sam.inference.predictor import load_model
+    from napari_sam.io.images import read_image
+    from napari_sam.io.masks import write_labels
+    from napari_sam.workflows.segment import choose_mode
+    from napari_sam.workflows.volume import segment_volume
+
+    sam = load_model(args.model, device=args.device)
+    choose_mode(args.mode, sam)
+
+    def work(job: batch.Job) -> None:
+        volume = read_image(job.source)
+        with tqdm(unit="plane", leave=False, disable=None) as bar:
+
+            def progress(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            labels = segment_volume(
+                volume,
+                sam,
+                args.mode,
+                link,
+                axis=args.axis,
+                progress=progress,
+                **settings,
+            )
+        write_labels(job.targets[-1], labels)
+
+    return work

@@ -1,0 +1,124 @@
+"""How well the objects of a volume are found, beside how well those of its planes are.
+
+An object of a volume matches a true one where their IoU in voxels is above a threshold;
+in a plane, where that of their cross sections is, whatever the labels of other planes.
+What the volume loses against its planes is lost by linking, or in planes where an
+object was missed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam.evaluation.instances import (
+    InstanceScores,
+    overlap_labels,
+    score_overlaps,
+)
+from napari_sam.workflows.linking import LinkConfig, link_planes
+from napari_sam.workflows.stacks import Stack
+from napari_sam.workflows.volume import segment_planes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_sam.inference.predictor import Predictor
+    from napari_sam.workflows.steps import Progress
+
+__all__ = ["VolumeScores", "score_volume", "score_volume_labels"]
+
+_DEFAULT = LinkConfig()
+
+
+@dataclass(frozen=True)
+class VolumeScores:
+    """What was found in one volume.
+
+    Attributes
+    ----------
+    planes
+        Each plane, scored on its own before anything was linked.
+    volume
+        The linked objects.
+    """
+
+    planes: tuple[InstanceScores, ...]
+    volume: InstanceScores
+
+    def plane_precision(self, position: int = 0) -> float:
+        """Return the mean precision at a position of `THRESHOLDS` over the planes.
+
+        Planes without a true and a found object do not count; NaN if none counts.
+        """
+        given = [plane.precision(position) for plane in self.planes]
+        counted = [value for value in given if not np.isnan(value)]
+        return float(np.mean(counted)) if counted else float("nan")
+
+
+def score_volume(
+    sam: Predictor,
+    image: Any,
+    truth: Any,
+    mode: str = "auto",
+    config: LinkConfig = _DEFAULT,
+    *,
+    axis: int = 0,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> VolumeScores:
+    """Find the objects of a volume as `segment_volume` does, and compare them.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    image
+        (Z, Y, X), read plane by plane.
+    truth
+        Labels of the same shape, 0 for background.
+    mode, config, axis, progress, **settings
+        See `napari_sam.segment_volume`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+    """
+    stack = Stack.of(image, axis)
+    true = np.moveaxis(np.asarray(stack.like(truth, "true labels").array), axis, 0)
+    found = segment_planes(sam, stack, mode, progress=progress, **settings)
+    return score_volume_labels(true, found, config)
+
+
+def score_volume_labels(
+    truth: NDArray[np.integer],
+    planes: NDArray[np.integer],
+    config: LinkConfig = _DEFAULT,
+) -> VolumeScores:
+    """Compare the labels of planes with the true ones, before and after linking.
+
+    Parameters
+    ----------
+    truth
+        (Z, Y, X) true labels of the volume.
+    planes
+        (Z, Y, X) labels of each plane on its own.
+    config
+        How they are linked.
+
+    Examples
+    --------
+    >>> truth = np.repeat([[[4, 4, 0]]], 3, axis=0)
+    >>> planes = truth * np.array([1, 2, 1])[:, None, None]
+    >>> score_volume_labels(truth, planes).volume.precision(0)
+    1.0
+    """
+    each = tuple(
+        score_overlaps(overlap_labels(true, found))
+        for true, found in zip(truth, planes, strict=True)
+    )
+    linked = link_planes(planes, config)
+    return VolumeScores(each, score_overlaps(overlap_labels(truth, linked)))

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import tifffile
+
+from napari_sam.cli import main
+from napari_sam.io.ctc import read_ctc
+
+
+@pytest.fixture
+def film(tmp_path):
+    """Labels of two objects whose numbers change places."""
+    labels = np.zeros((3, 30, 40), np.uint16)
+    for t in range(3):
+        labels[t, 5:12, 5 + t : 12 + t] = 1 + t % 2
+        labels[t, 18:26, 20:30] = 2 - t % 2
+    path = tmp_path / "film.tif"
+    tifffile.imwrite(path, labels)
+    return path
+
+
+def test_labels_become_tracks_in_the_challenges_format(film, tmp_path, capsys):
+    out = tmp_path / "RES"
+    assert main(["track", str(film), "--out", str(out)]) == 0
+    labels, graph = read_ctc(out)
+    assert len(np.unique(labels[:, 20, 25])) == 1 and graph == {}
+    assert "2 tracks, 0 divisions, in 3 frames" in capsys.readouterr().out
+    assert main(["track", str(film), "--out", str(out)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["track", str(film), "--out", str(out), "--overwrite"]) == 0
+
+
+def test_frames_of_a_folder_and_settings(film, tmp_path, capsys):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for t, frame in enumerate(tifffile.imread(film)):
+        tifffile.imwrite(frames / f"t{t:02d}.tif", frame)
+    out = tmp_path / "RES"
+    command = ["track", str(frames), "--out", str(out), "--set", "min_length=4"]
+    assert main(command) == 0
+    assert "0 tracks" in capsys.readouterr().out
+    assert main([*command, "--overwrite", "--set", "reach=3"]) == 2
+    assert "reach" in capsys.readouterr().err
+
+
+def test_an_image_needs_a_model(tmp_path, capsys):
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, np.zeros((2, 8, 8), np.float32))
+    assert main(["track", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "needs a model" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_volumes(model, monkeypatch, tmp_path, capsys):
+    from napari_sam.workflows import volume
+
+    def segment(plane, sam, mode, **options):
+        return (plane > 0).astype(np.int32)
+
+    monkeypatch.setattr(volume, "segment", segment)
+    path = tmp_path / "cells.tif"
+    data = np.zeros((5, 20, 30), np.uint8)
+    data[1:4, 3:9, 4:20] = 9
+    tifffile.imwrite(path, data)
+    out = tmp_path / "out"
+    command = ["segment-volume", str(path), "--out", str(out)]
+    assert main(command) == 0
+    labels = tifffile.imread(out / "cells.tif")
+    assert labels.dtype == np.uint16 and np.array_equal(labels, data // 9)
+    assert main(command) == 0
+    assert "1 finished before" in capsys.readouterr().out
+    assert main([*command, "--overwrite", "--link", "min_length=4"]) == 0
+    assert not tifffile.imread(out / "cells.tif").any()
+    assert main([*command, "--link", "length=4"]) == 2
