@@ -51,6 +51,13 @@ def test_the_script_of_the_embeddings_page_runs(tmp_path, monkeypatch):
     assert names["sam"].cache.store.get(names["emb"].key) is not None
 
 
+def test_the_script_of_the_volumes_page_runs():
+    names: dict = {}
+    (script,) = code_blocks(ROOT / "docs" / "volumes.md", "python")
+    exec(compile(script, "volumes.md", "exec"), names)
+    assert names["found"].labels[14].any() and names["again"].labels[16].any()
+
+
 def test_the_example_writes_two_nuclei(tmp_path, monkeypatch):
     script = ROOT / "examples" / "click_a_nucleus.py"
     monkeypatch.setattr(sys, "argv", [str(script), str(tmp_path)])
