@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from napari_sam.evaluation.protocol import ImageScores
     from napari_sam.evaluation.report import Report
     from napari_sam.evaluation.volume_report import VolumeReport
-    from napari_sam.evaluation.volumes import VolumeScores
     from napari_sam.io.folders import LabelledImage
-    from napari_sam.workflows.steps import Progress
 
 __all__ = ["add_parser"]
 
@@ -43,9 +41,10 @@ recall among the 10, 100 and 1000 best scored masks, of which alone speaks --mod
 proposals. Kinds of which only some objects
 are labelled say nothing here: leave them out by --kinds.
 
-With --volume, volumes: of each object one click on its middle plane is propagated
-through the volume. Reported is the mean IoU in 3D, beside that of one click on every
-plane of each object, and their ratio.
+With --volume, volumes. By clicks: of each object one click on its middle plane is
+propagated through the volume. Reported is the mean IoU in 3D, beside that of one click
+on every plane of each object, and their ratio. By itself: the objects of the planes are
+linked. Reported is the average precision of the planes and of the volume.
 
 The 95 % intervals come from a bootstrap over images.
 """
@@ -112,7 +111,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--volume",
         action="store_true",
-        help="score clicks that are propagated through volumes",
+        help="score on volumes, in 3D",
     )
     parser.add_argument(
         "--markdown", action="store_true", help="print the table as Markdown"
@@ -125,7 +124,7 @@ def _run(args: argparse.Namespace) -> int:
 
     settings = _read_settings(args)
     if args.volume:
-        return _run_volumes(args)
+        return _run_volumes(args, settings)
     images = _thin(_select(args.data, args.kinds), args.max_images)
     check_folder_of(args.json)
     model = load_model(args.model, device=args.device)
@@ -147,31 +146,20 @@ def _show(
         write_atomically(args.json, lambda part: part.write_text(text, "utf-8"))
 
 
-def _run_volumes(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
-    from napari_sam.evaluation.volume_report import sum_up_volumes
-    from napari_sam.evaluation.volumes import score_volumes
+def _run_volumes(args: argparse.Namespace, settings: dict[str, Any]) -> int:
+    from napari_sam.cli import volumes
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.folders import list_labelled_volumes
 
-    volumes = list_labelled_volumes(args.data)
+    found = list_labelled_volumes(args.data)
     check_folder_of(args.json)
     model = load_model(args.model, device=args.device)
-    with tqdm(unit="plane", disable=None) as bar:
-
-        def watch(name: str) -> Progress:
-            bar.set_postfix_str(name, refresh=False)
-
-            def show(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
-            return show
-
-        scores = list(score_volumes(model, volumes, args.max_objects, watch=watch))
-    failures = _complain(scores)
-    _show(args, sum_up_volumes(scores))
+    report, failures = (
+        volumes.score_clicks(model, found, args.max_objects)
+        if args.mode == _CLICKS
+        else volumes.score_found(model, found, args.mode, settings)
+    )
+    _show(args, report)
     return 1 if failures else 0
 
 
@@ -182,8 +170,8 @@ def _read_settings(args: argparse.Namespace) -> dict[str, Any]:
         for name in ("kinds", "max_images", "whole"):
             if getattr(args, name):
                 raise ValueError(f"--{name.replace('_', '-')} is not for --volume")
-        if args.mode != _CLICKS:
-            raise ValueError(f"--volume scores clicks, not --mode {args.mode}")
+        if args.mode == _PROPOSALS:
+            raise ValueError("--volume has no --mode proposals")
     if args.mode == _CLICKS:
         if pairs:
             raise ValueError(f"--set {args.set[0]} needs a --mode other than clicks")
@@ -287,11 +275,9 @@ def _score_instances(
     return sum_up_instances(scores), failures
 
 
-def _complain(images: Sequence[ImageScores | InstanceScores | VolumeScores]) -> int:
+def _complain(images: Sequence[ImageScores | InstanceScores]) -> int:
     """Say which images could not be scored, and return their number."""
     failures = [item for item in images if item.error is not None]
     for item in failures:
-        kind = getattr(item, "kind", None)
-        name = f"{kind}/{item.name}" if kind else item.name
-        print(f"{name} was left out: {item.error}", file=sys.stderr)
+        print(f"{item.kind}/{item.name} was left out: {item.error}", file=sys.stderr)
     return len(failures)

@@ -19,20 +19,17 @@ from napari_sam.workflows.prompted import segment_points
 from napari_sam.workflows.propagation import propagate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.io.folders import LabelledVolume
     from napari_sam.workflows.following import PropagationConfig
     from napari_sam.workflows.steps import Progress
 
 __all__ = [
     "VolumeObject",
-    "VolumeScores",
     "score_volume_clicks",
-    "score_volumes",
     "volume_iou",
 ]
 
@@ -59,39 +56,6 @@ class VolumeObject:
     planes: int
     propagated: float
     every_plane: float
-
-
-@dataclass(frozen=True)
-class VolumeScores:
-    """The scores of one volume's objects, or why there are none.
-
-    Attributes
-    ----------
-    name
-        Of the volume.
-    objects
-        One entry for each object.
-    error
-        What went wrong, or None.
-    """
-
-    name: str
-    objects: tuple[VolumeObject, ...] = ()
-    error: str | None = None
-
-    @property
-    def propagated(self) -> float:
-        """Mean IoU in 3D from one click."""
-        return _mean([one.propagated for one in self.objects])
-
-    @property
-    def every_plane(self) -> float:
-        """Mean IoU in 3D from one click on every plane."""
-        return _mean([one.every_plane for one in self.objects])
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
 
 
 def volume_iou(
@@ -227,32 +191,3 @@ def _middle(own: Mapping[int, _Point]) -> int:
     """Return the plane in the middle of those that an object is on."""
     planes = sorted(own)
     return planes[len(planes) // 2]
-
-
-def score_volumes(
-    sam: Predictor,
-    volumes: Iterable[LabelledVolume],
-    max_objects: int | None = None,
-    *,
-    watch: Callable[[str], Progress] | None = None,
-) -> Iterator[VolumeScores]:
-    """Score volumes one after the other; a bad one is noted and passed over.
-
-    Parameters
-    ----------
-    sam, volumes, max_objects
-        See `score_volume_clicks`.
-    watch
-        Returns what is told how far the volume of a name is.
-    """
-    for item in volumes:
-        progress = None if watch is None else watch(item.name)
-        try:
-            image, labels = item.read()
-            objects = score_volume_clicks(
-                sam, image, labels, max_objects, progress=progress
-            )
-        except (ValueError, OSError) as error:
-            yield VolumeScores(item.name, error=str(error))
-        else:
-            yield VolumeScores(item.name, tuple(objects))

@@ -116,7 +116,22 @@ def test_a_bad_volume_is_left_out_and_a_bad_call_refused(volumes, ideal, capsys)
     tifffile.imwrite(volumes / "a" / "labels.tif", np.ones((4, 4), np.uint8))
     assert cli.main(["evaluate", "--volume", "--data", str(volumes)]) == 1
     assert "a was left out" in capsys.readouterr().err
-    arguments = ["evaluate", "--volume", "--data", str(volumes), "--mode", "grid"]
+    arguments = ["evaluate", "--volume", "--data", str(volumes), "--mode", "proposals"]
     assert cli.main(arguments) == 2
     assert cli.main(["evaluate", "--volume", "--data", str(volumes / "a")]) == 2
     assert "NAME/image.tif" in capsys.readouterr().err
+
+
+def test_what_is_found_without_prompts_is_scored_in_planes_and_in_3d(
+    volumes, ideal, tmp_path, capsys
+):
+    file = tmp_path / "scores.json"
+    arguments = ["evaluate", "--volume", "--data", str(volumes), "--json", str(file)]
+
+    assert cli.main([*arguments, "--mode", "instances"]) == 0
+
+    report = json.loads(file.read_text())
+    assert report["volumes"]["a"]["planes_ap50"] > 0.9
+    assert report["volumes"]["a"]["objects"] == 3
+    assert report["volumes"]["b"]["objects"] == 0
+    assert "volume AP50" in capsys.readouterr().out
