@@ -34,7 +34,7 @@ class ToolJob:
     title
         What is going on, for the progress.
     model, device
-        With which model.
+        With which model; "" where none is needed.
     work
         Called away from the window with the predictor, and with `progress` and
         `is_cancelled` by name.
@@ -100,7 +100,9 @@ class ToolRun(QObject):  # type: ignore[misc]
             def progress(done: int, total: int) -> None:
                 worker.report(job, (done, total))
 
-            predictor = shared_predictor(job.model, job.device)
+            predictor = None
+            if job.model:
+                predictor = shared_predictor(job.model, job.device)
             result = job.work(predictor, progress=progress, is_cancelled=is_cancelled)
             return predictor, result
 
@@ -128,7 +130,8 @@ class ToolRun(QObject):  # type: ignore[misc]
         if outcome.error is not None:
             show_warning(sentence(outcome.error))
             return
-        self._predictor, result = outcome.result  # kept for the next time
+        predictor, result = outcome.result
+        self._predictor = predictor or self._predictor  # kept for the next time
         with suppress(RuntimeError):  # the window is gone
             message = job.finish(result)
             if message:
