@@ -50,7 +50,7 @@ def press(qtbot, gate):
     def run(factory, wait=True, **values):
         gui = factory()
         qtbot.addWidget(gui.native)
-        for name in ("viewer", "image", "film", "labels", "tracks"):
+        for name in ("viewer", "image", "film", "tracks"):
             if values.get(name) is not None:
                 getattr(gui, name).choices = [values[name]]
         gui(**values)
@@ -138,7 +138,7 @@ def test_labels_become_tracks_and_files(qapp, press, messages, tmp_path):
     assert np.array_equal(labels.data > 0, layer.data > 0)
     assert np.allclose(tracks.scale, layer.scale)
     folder = tmp_path / "RES"
-    press(volume_tools.export_tracks, labels=labels, tracks=tracks, folder=folder)
+    press(volume_tools.export_tracks, film=labels, tracks=tracks, folder=folder)
     read, graph = read_ctc(folder)
     assert np.array_equal(read, labels.data) and graph == {2: [1], 3: [1]}
     assert messages[-1] == f"Written to {folder}."
@@ -160,7 +160,9 @@ def test_what_is_no_film_is_a_message(qapp, press, messages):
         "has 2 axes": viewer.add_labels(np.ones((4, 4), int)),
         "has one frame": viewer.add_labels(np.ones((1, 4, 4), int)),
         "Choose a Labels layer": viewer.add_points([(1, 2, 3)]),
-        "is a colour image": viewer.add_image(np.ones((2, 4, 4, 3), np.uint8)),
+        "is a colour image": viewer.add_image(
+            np.ones((2, 4, 4, 3), np.uint8), rgb=True
+        ),
         "no object to track": viewer.add_labels(np.zeros((2, 4, 4), int)),
     }
     for said, layer in cases.items():

@@ -255,12 +255,12 @@ def shape_of_film(layer: Any) -> tuple[int, ...]:
 @magic_factory(  # type: ignore[untyped-decorator]
     call_button="Export",
     widget_init=_attach_export,
-    labels={"label": "Tracked labels"},
+    film={"label": "Tracked labels"},
     tracks={"label": "Tracks", "nullable": True},
     folder={"label": "Folder", "mode": "d"},
 )
 def export_tracks(
-    labels: "napari.layers.Labels",
+    film: "napari.layers.Labels",
     tracks: "napari.layers.Tracks | None" = None,
     folder: Path = Path(),
 ) -> Any:
@@ -268,20 +268,20 @@ def export_tracks(
 
     Parameters
     ----------
-    labels
+    film
         A Labels layer of (T, Y, X) or (T, Z, Y, X), the track's id in each pixel.
     tracks
         The Tracks layer with the graph of divisions.
     folder
         Where the files go; an export that is there is replaced.
     """
-    if labels is None or labels.ndim not in (3, 4):
+    if film is None or film.ndim not in (3, 4):
         show_warning("Choose a Labels layer with a time axis: that of “Track”.")
         return None
     if folder == Path():
         show_warning("Choose a folder for the files.")
         return None
-    data = labels.data[0] if labels.multiscale else labels.data
+    data = film.data[0] if film.multiscale else film.data
     graph = {} if tracks is None else dict(tracks.graph)
 
     def work(predictor: Any, **steps: Any) -> Any:
