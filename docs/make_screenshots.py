@@ -189,7 +189,7 @@ def take_volume() -> None:
     window.viewer.close()
 
 
-def film_of_nuclei(image: np.ndarray, frames: int = 8) -> np.ndarray:
+def film_of_nuclei(image: np.ndarray, frames: int = 6) -> np.ndarray:
     """Cut nuclei out of an image and let each go its way; one divides.
 
     The film is rendered: no sample of the plugin is a film.
@@ -199,7 +199,7 @@ def film_of_nuclei(image: np.ndarray, frames: int = 8) -> np.ndarray:
     parts = sorted(
         (part for part in ndimage.find_objects(found) if part is not None),
         key=lambda part: -(found[part] > 0).sum(),
-    )[4:22]
+    )[2:12]
     rng = np.random.default_rng(4)
     film = np.full((frames, *image.shape), float(np.median(image)), np.float32)
     for number, part in enumerate(parts):
@@ -224,11 +224,13 @@ def take_track() -> None:
     window = SampleWindow("nuclei_2d")
     plane = np.asarray(window.image.data)
     window.viewer.layers.clear()
-    window.image = window.viewer.add_image(film_of_nuclei(plane), name="film")
+    window.image = window.viewer.add_image(
+        film_of_nuclei(plane[:256, :256]), name="film"
+    )
     window.viewer.reset_view()
     tool = window.dock_tool("Track")
     window.run(tool)
-    window.viewer.dims.set_current_step(0, 6)
+    window.viewer.dims.set_current_step(0, 5)
     save(window, "track.png")
     window.viewer.close()
 

@@ -76,7 +76,7 @@ class ToolRun(QObject):  # type: ignore[misc]
         self._worker = LatestWins("napari-sam tool", self)
         self._worker.done.connect(self._on_done)
         self._worker.reported.connect(self._on_reported)
-        self.progress.cancelled.connect(self._worker.cancel)
+        self.progress.cancelled.connect(self.cancel)
         gui.called.connect(self.start)
         gui.native.destroyed.connect(self._worker.close)
 
@@ -107,6 +107,13 @@ class ToolRun(QObject):  # type: ignore[misc]
             return predictor, result
 
         worker.submit(job, work)
+
+    def cancel(self) -> None:
+        """Stop the job."""
+        self._worker.cancel()
+        if self._job is not None and not self._worker.is_busy:
+            # it had not begun, and nobody else will tell of its end
+            self._on_done(Outcome(self._job, error=Cancelled()))
 
     def _show_button(self) -> None:
         with suppress(RuntimeError):  # the window is gone
