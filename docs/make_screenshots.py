@@ -218,6 +218,62 @@ def take_large() -> None:
     window.viewer.close()
 
 
+def take_volume() -> None:
+    """Segment a volume of nuclei."""
+    window = SampleWindow("nuclei_3d")
+    tool = window.dock_tool("Segment the volume")
+    window.run(tool)
+    window.viewer.dims.set_current_step(0, len(window.image.data) // 2)
+    save(window, "segment-volume.png")
+    window.viewer.close()
+
+
+def film_of_nuclei(image: np.ndarray, frames: int = 6) -> np.ndarray:
+    """Cut nuclei out of an image and let each go its way; one divides.
+
+    The film is rendered: no sample of the plugin is a film.
+    """
+    smooth = ndimage.gaussian_filter(image.astype(np.float32), 2)
+    found, _ = ndimage.label(smooth > smooth.mean() + smooth.std())
+    parts = sorted(
+        (part for part in ndimage.find_objects(found) if part is not None),
+        key=lambda part: -(found[part] > 0).sum(),
+    )[2:12]
+    rng = np.random.default_rng(4)
+    film = np.full((frames, *image.shape), float(np.median(image)), np.float32)
+    for number, part in enumerate(parts):
+        cell = np.where(found[part] > 0, image[part], 0)
+        step = rng.normal(0, 3, 2)
+        place = np.array([part[0].start, part[1].start], float)
+        for t in range(frames):
+            divided = number == 0 and t >= frames // 2
+            for way in (-1, 1) if divided else (0,):
+                half = ndimage.zoom(cell, 0.7, order=1) if divided else cell
+                aside = way * (8 + 2.0 * (t - frames // 2)) * np.array([0.3, 1])
+                row, col = np.round(place + t * step + aside).astype(int)
+                row = int(np.clip(row, 0, image.shape[0] - half.shape[0]))
+                col = int(np.clip(col, 0, image.shape[1] - half.shape[1]))
+                spot = film[t, row : row + half.shape[0], col : col + half.shape[1]]
+                np.maximum(spot, half, out=spot)
+    return film + rng.normal(0, 1, film.shape)
+
+
+def take_track() -> None:
+    """Track nuclei through a rendered film, of which one divides."""
+    window = SampleWindow("nuclei_2d")
+    plane = np.asarray(window.image.data)
+    window.viewer.layers.clear()
+    window.image = window.viewer.add_image(
+        film_of_nuclei(plane[:256, :256]), name="film"
+    )
+    window.viewer.reset_view()
+    tool = window.dock_tool("Track")
+    window.run(tool)
+    window.viewer.dims.set_current_step(0, 5)
+    save(window, "track.png")
+    window.viewer.close()
+
+
 def take_tutorial() -> None:
     """Go through the tutorial and take a picture of each step."""
     window = DemoWindow()
@@ -344,6 +400,8 @@ PARTS = {
     "folder": take_folder,
     "follow": take_follow,
     "embeddings": take_embeddings,
+    "volume": take_volume,
+    "track": take_track,
 }
 
 

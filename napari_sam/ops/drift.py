@@ -15,8 +15,11 @@ __all__ = ["common_shift"]
 _MOST = 1 << 17
 """Pixels at which two masks are compared; larger ones are thinned out."""
 
-_GAIN = 0.1
+_GAIN = 0.15
 """By how much the IoU must rise for a shift to be believed."""
+
+_LEAST = 0.4
+"""IoU that it must reach: what divides in two also overlaps more when it is moved."""
 
 
 def common_shift(
@@ -25,7 +28,7 @@ def common_shift(
     """Find the shift that brings what was there before onto what is there now.
 
     All shifts are tried by a cross-correlation of the two masks, and the one with the
-    largest IoU is taken; none, if it is hardly better than to stay.
+    largest IoU is taken; none, if it is hardly better than to stay, or poor.
 
     Parameters
     ----------
@@ -64,6 +67,7 @@ def common_shift(
         [i if i < n / 2 else i - n for i, n in zip(at, sizes, strict=True)]
     )
     best, stay = (float(shared[place]) for place in (at, (0,) * one.ndim))
-    if best / (total - best) < stay / (total - stay) + _GAIN:
+    least = max(_LEAST, stay / (total - stay) + _GAIN)
+    if best / (total - best) < least:
         return still
     return np.asarray(shift * np.array(steps), np.int64)

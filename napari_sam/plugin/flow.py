@@ -81,6 +81,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self.overlap: OverlapRule = "keep"
         self.is_active = False
         self._commit_when_answered = False
+        self._is_entering = False
         self._device = ""
         self._last_tool = "point"
         self._last_axis: int | None = None
@@ -177,7 +178,11 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         if size_if_too_large(self.viewer, self.image) is not None:
             return  # it is worked on part by part; see `Annotator.open_part`
         image, events = self.image, self.image.events
-        layers = self._stage.put_up(image)
+        self._is_entering = True
+        try:
+            layers = self._stage.put_up(image)
+        finally:
+            self._is_entering = False
         self._image_events.add(layers.points.events.data, self._on_prompts)
         self._image_events.add(layers.boxes.events.data, self._on_prompts)
         self._image_events.add(layers.preview.events.paint, self._on_paint)
@@ -283,9 +288,13 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         The event also comes when a prompt beyond the image widens the viewer's
         range, in the middle of adding it; the layers are left alone then.
         """
-        if self.image is None or self.layers is None:
+        if self.image is None:
             return
         plane = plane_shown(self.viewer, self.image)
+        if plane is not None and self._follow_size():
+            return
+        if self.layers is None:
+            return
         if plane == self.plane and plane is not None:
             return
         if self._paint_timer.isActive():
@@ -305,6 +314,20 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             self._push()
             self._dwell_timer.start()
         self.changed.emit()
+
+    def _follow_size(self) -> bool:
+        """Enter an image whose planes fit now, leave one whose planes do not."""
+        is_large = size_if_too_large(self.viewer, self.image) is not None
+        is_busy = self._is_entering or self._stage.is_changing
+        if not self.is_active or is_busy or is_large == (self.layers is None):
+            return False
+        if is_large:
+            self._leave_image(later=True)
+            self.desks.leave()
+            self.changed.emit()
+        else:
+            self._enter_image()
+        return True
 
     def _on_moved(self, event: Any = None) -> None:
         if self.layers is not None:

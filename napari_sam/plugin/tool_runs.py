@@ -34,7 +34,7 @@ class ToolJob:
     title
         What is going on, for the progress.
     model, device
-        With which model.
+        With which model; "" where none is needed.
     work
         Called away from the window with the predictor, and with `progress` and
         `is_cancelled` by name.
@@ -76,7 +76,7 @@ class ToolRun(QObject):  # type: ignore[misc]
         self._worker = LatestWins("napari-sam tool", self)
         self._worker.done.connect(self._on_done)
         self._worker.reported.connect(self._on_reported)
-        self.progress.cancelled.connect(self._worker.cancel)
+        self.progress.cancelled.connect(self.cancel)
         gui.called.connect(self.start)
         gui.native.destroyed.connect(self._worker.close)
 
@@ -100,11 +100,20 @@ class ToolRun(QObject):  # type: ignore[misc]
             def progress(done: int, total: int) -> None:
                 worker.report(job, (done, total))
 
-            predictor = shared_predictor(job.model, job.device)
+            predictor = None
+            if job.model:
+                predictor = shared_predictor(job.model, job.device)
             result = job.work(predictor, progress=progress, is_cancelled=is_cancelled)
             return predictor, result
 
         worker.submit(job, work)
+
+    def cancel(self) -> None:
+        """Stop the job."""
+        self._worker.cancel()
+        if self._job is not None and not self._worker.is_busy:
+            # it had not begun, and nobody else will tell of its end
+            self._on_done(Outcome(self._job, error=Cancelled()))
 
     def _show_button(self) -> None:
         with suppress(RuntimeError):  # the window is gone
@@ -128,7 +137,8 @@ class ToolRun(QObject):  # type: ignore[misc]
         if outcome.error is not None:
             show_warning(sentence(outcome.error))
             return
-        self._predictor, result = outcome.result  # kept for the next time
+        predictor, result = outcome.result
+        self._predictor = predictor or self._predictor  # kept for the next time
         with suppress(RuntimeError):  # the window is gone
             message = job.finish(result)
             if message:

@@ -14,7 +14,7 @@ def film(tmp_path):
         labels[t, 5:12, 5 + t : 12 + t] = 1 + t % 2
         labels[t, 18:26, 20:30] = 2 - t % 2
     path = tmp_path / "film.tif"
-    tifffile.imwrite(path, labels)
+    tifffile.imwrite(path, labels, photometric="minisblack")
     return path
 
 
@@ -60,7 +60,7 @@ def test_volumes(model, monkeypatch, tmp_path, capsys):
     path = tmp_path / "cells.tif"
     data = np.zeros((5, 20, 30), np.uint8)
     data[1:4, 3:9, 4:20] = 9
-    tifffile.imwrite(path, data)
+    tifffile.imwrite(path, data, photometric="minisblack")
     out = tmp_path / "out"
     command = ["segment-volume", str(path), "--out", str(out)]
     assert main(command) == 0

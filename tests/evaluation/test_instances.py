@@ -118,7 +118,7 @@ def test_masks_and_labels_are_compared_alike(truth, found):
     ("truth", "found", "message"),
     [
         (np.zeros((2, 3)), np.zeros((2, 3), int), "true labels must be"),
-        (np.zeros((2, 3), int), np.zeros((2, 3, 1), int), "found labels must be"),
+        (np.zeros((2, 3), int), np.zeros((2, 3, 1, 1), int), "found labels must be"),
         (np.zeros((2, 3), int), np.zeros((3, 2), int), "found labels have shape"),
     ],
 )

@@ -42,9 +42,14 @@ def test_the_annotator_is_in_the_menus_and_takes_a_viewer(manifest):
         assert widget.command in commands
 
 
-def test_the_other_widgets_are_in_the_menu_for_segmentation(manifest):
+def test_the_other_widgets_are_in_the_menus_for_layers(manifest):
     offered = {w.command: w.display_name for w in manifest.contributions.widgets}
-    listed = [i.command for i in manifest.contributions.menus["napari/layers/segment"]]
+    menus = manifest.contributions.menus
+    listed = [
+        item.command
+        for name in ("napari/layers/segment", "napari/layers/track")
+        for item in menus[name]
+    ]
     assert set(listed) == set(offered)
     assert {"Segment everything", "Boxes to objects", "Points to objects"} <= set(
         offered.values()

@@ -109,3 +109,19 @@ def test_too_much_in_view_says_to_zoom_in(
     press(widget, qtbot)
     qtbot.waitUntil(lambda: "zoom in until it shows" in widget.hint.label.text())
     assert len(viewer.layers) == 1
+
+
+def test_other_planes_of_the_same_image_may_be_small_enough(
+    make_napari_viewer, open_annotator, settle, qtbot
+):
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(np.zeros((20, 300, 300), np.uint8))
+    widget = open_annotator(viewer, ready=False)
+    qtbot.waitUntil(lambda: widget.hint.button.text() == "Work on this part")
+    viewer.dims.order = (1, 0, 2)
+    qtbot.waitUntil(lambda: is_ready(widget), timeout=20_000)
+    assert widget.annotator.plane.shape_in((20, 300, 300)) == (20, 300)
+    viewer.dims.order = (0, 1, 2)
+    qtbot.waitUntil(lambda: widget.hint.button.text() == "Work on this part")
+    assert widget.annotator.layers is None
+    assert [layer.name for layer in viewer.layers] == ["Image"]

@@ -104,7 +104,7 @@ def test_a_volume_is_scored_beside_its_planes(asked, balls):
     scores = score_volume(object(), balls, truth)
     assert scores.plane_precision() == 1 and scores.volume.precision(0) == 1
     assert scores.volume.truths == 2 and len(scores.planes) == 8
-    wrong = np.where(truth == 4, truth + np.arange(8)[:, None, None], truth)
+    wrong = np.where(truth == 4, 20 + truth + np.arange(8)[:, None, None], truth)
     scores = score_volume(object(), balls, wrong)
     assert scores.plane_precision() == 1 and scores.volume.matches[0] == 1
     with pytest.raises(ValueError, match="true labels have shape"):

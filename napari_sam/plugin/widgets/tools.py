@@ -35,7 +35,14 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskRecord
 
-__all__ = ["boxes_to_objects", "edges", "object_proposals", "points_to_objects"]
+__all__ = [
+    "MODEL_CHOICE",
+    "attach",
+    "boxes_to_objects",
+    "edges",
+    "object_proposals",
+    "points_to_objects",
+]
 
 _COUNT_TIP = "How many objects are proposed at the most, the best first."
 
@@ -57,7 +64,7 @@ def _start_model() -> str:
     return model if model in _models() else _models()[0]
 
 
-def _attach(text: str) -> "Callable[[Any], None]":
+def attach(text: str) -> "Callable[[Any], None]":
     """Return what gives a widget its first line, and what runs its jobs."""
 
     def init(gui: Any) -> None:
@@ -75,7 +82,7 @@ _GRID = {
     "tooltip": "The model is asked about a grid of so many rows and columns of "
     "points; more find smaller objects and take longer.",
 }
-_MODEL = {
+MODEL_CHOICE = {
     "label": "Model",
     "choices": _models,
     "tooltip": "The model that is asked; those that are on this computer.",
@@ -168,13 +175,13 @@ def _outline(
 
 @magic_factory(  # type: ignore[untyped-decorator]
     call_button="Make objects",
-    widget_init=_attach(
+    widget_init=attach(
         "Draw a rectangle around each object in a Shapes layer, or take those "
         "of a detector. Each becomes an outlined object."
     ),
     image=_IMAGE,
     boxes={"label": "Boxes"},
-    model=_MODEL,
+    model=MODEL_CHOICE,
     refine={
         "label": "Refine",
         "tooltip": "Show the model its first outline once again, with the box.",
@@ -206,13 +213,13 @@ def boxes_to_objects(
 
 @magic_factory(  # type: ignore[untyped-decorator]
     call_button="Make objects",
-    widget_init=_attach(
+    widget_init=attach(
         "Set a point on each object in a Points layer, or take those of a "
         "detector. Each becomes an outlined object."
     ),
     image=_IMAGE,
     points={"label": "Points"},
-    model=_MODEL,
+    model=MODEL_CHOICE,
     refine={
         "label": "Refine",
         "tooltip": "Show the model its first outline once again, with the point.",
@@ -243,12 +250,12 @@ def points_to_objects(
 
 @magic_factory(  # type: ignore[untyped-decorator]
     call_button="Propose objects",
-    widget_init=_attach(
+    widget_init=attach(
         "Boxes around whatever may be an object, in a Shapes layer. Its "
         "features table has the scores."
     ),
     image=_IMAGE,
-    model=_MODEL,
+    model=MODEL_CHOICE,
     number={"label": "At most", "min": 1, "max": 1000, "tooltip": _COUNT_TIP},
     points_per_side=_GRID,
 )
@@ -331,11 +338,11 @@ def _proposal_layer(source: PlaneSource, records: "list[MaskRecord]") -> Shapes:
 
 @magic_factory(  # type: ignore[untyped-decorator]
     call_button="Draw edges",
-    widget_init=_attach(
+    widget_init=attach(
         "Where objects of any kind and size end, as an image of values from 0 to 1."
     ),
     image=_IMAGE,
-    model=_MODEL,
+    model=MODEL_CHOICE,
     points_per_side=_GRID,
     thin={"label": "Thin to lines", "tooltip": "Thin the edges to lines."},
 )
