@@ -41,7 +41,7 @@ def open_annotator(qtbot, predictor, tmp_path):
         opened.append(widget)
         widget.show()
         if ready and widget.annotator.image is not None:
-            qtbot.waitUntil(lambda: is_embedded(widget), timeout=5000)
+            qtbot.waitUntil(lambda: is_embedded(widget), timeout=20000)
         return widget
 
     yield open_on
