@@ -1,7 +1,7 @@
 """Automatic segmentation of volumes: average precision of planes and of volumes.
 
-Run ``python benchmarks/volume_instances.py FOLDER ...``; each folder holds image.tif and
-labels.tif of axes Z, Y, X.
+Run ``python benchmarks/volume_instances.py FOLDER ...``; each folder holds image.tif
+and labels.tif of axes Z, Y, X.
 """
 
 from __future__ import annotations
