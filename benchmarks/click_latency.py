@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
@@ -71,17 +73,35 @@ def wait_until(is_true: Callable[[], bool], seconds: float = 120.0) -> None:
         time.sleep(0.0005)
 
 
+def resident() -> int:
+    """Bytes of this process that are in memory; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 class Bench:
     """A viewer with an image and the annotator, and a hand on the mouse."""
 
     def __init__(
-        self, load: Callable[[str, str], Any], size: int, held_ms: int = 60
+        self,
+        load: Callable[[str, str], Any],
+        size: int,
+        held_ms: int = 60,
+        image: Any = None,
     ) -> None:
         self.held_ms = held_ms
         self.viewer = napari.Viewer()
         self.viewer.window.resize(1500, 950)
-        image = test_image(size)
-        self.image = self.viewer.add_image(image, contrast_limits=(0, 255))
+        if image is None:
+            image = test_image(size)
+            self.image = self.viewer.add_image(image, contrast_limits=(0, 255))
+        else:
+            self.image = self.viewer.add_image(image)
+        QTest.qWait(500)
+        self.idle = resident()
         self.widget = AnnotateWidget(self.viewer, load=load)
         self.stalls: dict[str, float] = {}
         self._stalls = Stalls()

@@ -7,6 +7,7 @@ nothing is retouched, only cropped, scaled down and stored with a palette.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -15,19 +16,29 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
+import tifffile
 from PIL import Image
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 from scipy import ndimage
 
+from napari_sam.checkpoints.own import OWN_VARIABLE
 from napari_sam.plugin.demo import DemoWindow
+from napari_sam.plugin.engine import shared_predictor
+from napari_sam.plugin.layers import spatial_metadata
+from napari_sam.plugin.widgets.annotate import AnnotateWidget
 from napari_sam.plugin.widgets.everything import EverythingWidget
+from napari_sam.plugin.widgets.folder import FolderWidget
+from napari_sam.plugin.widgets.follow import FollowWidget
+from napari_sam.plugin.widgets.train import TrainWidget
 from napari_sam.workflows.demonstration import DEMO_OBJECTS, DEMO_SAMPLE
+from napari_sam.workflows.segment import segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 IMAGES = Path(__file__).parent / "images"
+LABELS = Path(__file__).parents[1] / "tests" / "data" / "nuclei_2d_labels.tif"
 LIMIT = 300_000
 WIDTH = 1200
 NO_DITHER = Image.Dither.NONE
@@ -179,6 +190,34 @@ def take_edges() -> None:
     window.viewer.close()
 
 
+def take_large() -> None:
+    """Work on a part of a slide, which is made of a sample."""
+    window = SampleWindow()
+    sample, side = window.image.data, 12
+    turned = [np.rot90(sample, k) for k in range(4)]
+    slide = [[turned[(3 * r + c) % 4] for c in range(side)] for r in range(side)]
+    window.viewer.layers.clear()
+    window.viewer.add_image(np.block(slide), name="slide")
+    widget = AnnotateWidget(window.viewer)
+    window.dock(widget, "Annotate with SAM")
+    corner = np.array((4, 4)) * sample.shape
+    look_at(window, (corner[0] + 350, corner[1] + 260), 1.6)
+    window.wait_until(lambda: widget.hint.button.isVisible())
+    widget.hint.button.click()
+    annotator = widget.annotator
+    for place in ((395, 317), (421, 242)):
+        window.wait_until(
+            lambda: annotator.engine.embedding_state(annotator.key) == "ready"
+        )
+        annotator.commit()
+        origin = annotator.image.translate
+        annotator.layers.points.add(corner + place - origin)
+        window.wait_until(lambda: annotator.session.candidates is not None)
+    save(window, "large-image.png")
+    window.wait_until(lambda: not annotator.engine.is_looking)
+    window.viewer.close()
+
+
 def take_volume() -> None:
     """Segment a volume of nuclei."""
     window = SampleWindow("nuclei_3d")
@@ -264,12 +303,103 @@ def take_tutorial() -> None:
     window.viewer.close()
 
 
+def take_train() -> None:
+    """Train for a moment on the sample and labels of it."""
+    window = SampleWindow()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[OWN_VARIABLE] = folder
+        window.viewer.add_labels(tifffile.imread(LABELS), name="my labels")
+        widget = TrainWidget(window.viewer)
+        window.dock(widget, "Train")
+        widget.minutes.setValue(0.8)
+        widget.train.click()
+        window.wait_until(lambda: widget.train.isEnabled())
+        save(window, "train.png")
+        window.viewer.close()
+
+
+def take_folder() -> None:
+    """Go through a folder: accept what is proposed on two images, look at the next."""
+    window = SampleWindow()
+    with tempfile.TemporaryDirectory() as folder:
+        image = window.image.data
+        for number in range(4):
+            row, col = divmod(number, 2)
+            part = image[row * 256 : row * 256 + 256, col * 256 : col * 256 + 256]
+            tifffile.imwrite(Path(folder) / f"field {number + 1}.tif", part)
+        window.viewer.layers.clear()
+        widget = FolderWidget(window.viewer)
+        window.dock(widget, "Annotate a folder")
+        widget.open_folder(folder)
+        loop = widget.loop
+        window.wait_until(lambda: loop.project.waiting_for_proposals() == [])
+        for _ in range(2):
+            name = loop.name
+            widget.accept.click()
+            widget.finish.click()
+            window.wait_until(
+                lambda name=name: loop.image is not None and loop.image.name != name
+            )
+        window.viewer.reset_view()
+        save(window, "folder.png")
+        widget.close_project()
+        window.viewer.close()
+
+
+def take_follow() -> None:
+    """Outline some nuclei on one plane, and follow them through the volume."""
+    window = SampleWindow("nuclei_3d")
+    viewer, shape = window.viewer, window.image.data.shape
+    start = shape[0] // 2
+    viewer.dims.set_point(0, start * window.image.scale[0])
+    sam = shared_predictor("cells", "auto")
+    labels = np.zeros(shape, np.int32)
+    limits = tuple(window.image.contrast_limits)
+    labels[start] = segment(window.image.data[start], sam, contrast_limits=limits)
+    layer = viewer.add_labels(labels, name="nuclei", **spatial_metadata(window.image))
+    widget = FollowWidget(viewer)
+    window.dock(widget, "Follow through the stack")
+    widget.first.setValue(start - 12)
+    widget.last.setValue(start + 12)
+    window.wait_until(lambda: widget.both.isEnabled())
+    widget.both.click()
+    window.wait_until(lambda: not widget.follower.is_working)
+    widget.uncertain.click()
+    layer.opacity = 0.5
+    save(window, "follow.png")
+    viewer.close()
+
+
+def take_embeddings() -> None:
+    """Embed all planes of a small stack; the dock alone."""
+    window = SampleWindow("nuclei_3d")
+    widget = AnnotateWidget(window.viewer)
+    window.dock(widget, "Annotate with SAM")
+    annotator = widget.annotator
+    window.wait_until(lambda: widget.engine.embedding_state(annotator.key) == "ready")
+    widget.shelf.expand(animate=False)
+    widget.shelf.embed.click()
+    window.wait_until(lambda: widget.shelf.progress.label.text().startswith("8 of"))
+    widget.shelf.refresh()
+    QTest.qWait(300)
+    widget.findChild(QScrollArea).ensureWidgetVisible(widget.shelf)
+    QTest.qWait(300)
+    widget.grab().save(str(IMAGES / "embeddings.png"))
+    annotator.close()
+    window.viewer.close()
+
+
 PARTS = {
     "tutorial": take_tutorial,
     "everything": take_everything,
+    "large": take_large,
     "boxes": take_boxes,
     "proposals": take_proposals,
     "edges": take_edges,
+    "train": take_train,
+    "folder": take_folder,
+    "follow": take_follow,
+    "embeddings": take_embeddings,
     "volume": take_volume,
     "track": take_track,
 }
@@ -278,8 +408,10 @@ PARTS = {
 def main(names: list[str]) -> int:
     """Take the pictures of some parts; of all if none is named."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    for name in names or list(PARTS):
-        PARTS[name]()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["NAPARI_SAM_EMBEDDINGS"] = folder
+        for name in names or list(PARTS):
+            PARTS[name]()
     return 0
 
 

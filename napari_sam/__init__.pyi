@@ -8,10 +8,12 @@ from napari_sam.workflows.automatic import AutomaticConfig as AutomaticConfig
 from napari_sam.workflows.automatic import generate_masks as generate_masks
 from napari_sam.workflows.closer import embed_tiled as embed_tiled
 from napari_sam.workflows.edges import detect_edges as detect_edges
+from napari_sam.workflows.following import PropagationConfig as PropagationConfig
 from napari_sam.workflows.interactive import AnnotationSession as AnnotationSession
 from napari_sam.workflows.linking import LinkConfig as LinkConfig
 from napari_sam.workflows.prompted import segment_boxes as segment_boxes
 from napari_sam.workflows.prompted import segment_points as segment_points
+from napari_sam.workflows.propagation import propagate as propagate
 from napari_sam.workflows.proposals import propose as propose
 from napari_sam.workflows.segment import segment as segment
 from napari_sam.workflows.track_pieces import TrackConfig as TrackConfig

@@ -43,6 +43,14 @@ def test_the_scripts_of_the_scripting_page_run(tmp_path, monkeypatch):
     assert tifffile.imread("labels.tif").max() == 1
 
 
+def test_the_script_of_the_embeddings_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"volume": load_sample("nuclei_3d")[:2]}
+    (script,) = code_blocks(ROOT / "docs" / "embeddings.md", "python")
+    exec(compile(script, "embeddings.md", "exec"), names)
+    assert names["sam"].cache.store.get(names["emb"].key) is not None
+
+
 def test_the_example_writes_two_nuclei(tmp_path, monkeypatch):
     script = ROOT / "examples" / "click_a_nucleus.py"
     monkeypatch.setattr(sys, "argv", [str(script), str(tmp_path)])

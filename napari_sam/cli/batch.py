@@ -9,15 +9,14 @@ from __future__ import annotations
 import argparse
 import glob
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
     "Job",
+    "Perform",
     "add_batch_arguments",
     "add_model_arguments",
     "check_folder_of",
@@ -27,6 +26,9 @@ __all__ = [
 ]
 
 _MAGIC = frozenset("*?[")
+
+# RuntimeError: what PyTorch raises where memory is short.
+_REPORTED = (OSError, ValueError, RuntimeError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Job:
     def is_done(self) -> bool:
         """Whether all files that come of it are there."""
         return all(target.exists() for target in self.targets)
+
+
+Perform = Callable[[Sequence[Job]], Iterator[tuple[Job, Exception | None]]]
+"""Does jobs and yields each, in any order, with what went wrong, or None."""
 
 
 def count(text: str) -> int:
@@ -162,8 +168,9 @@ def _expand(text: str) -> list[Path]:
 def run(
     command: str,
     jobs: Iterable[Job],
-    prepare: Callable[[], Callable[[Job], object]],
+    prepare: Callable[[], Callable[[Job], object]] | None,
     overwrite: bool = False,
+    perform: Perform | None = None,
 ) -> int:
     """Do jobs behind a progress bar; report those that failed at the end.
 
@@ -175,9 +182,12 @@ def run(
         What to do; finished ones are skipped unless `overwrite` says otherwise.
     prepare
         Returns the function that does one job. It is called once, and only if there
-        is something to do: it may load a model.
+        is something to do: it may load a model. None where `perform` is given.
     overwrite
         Whether to do finished jobs again.
+    perform
+        Does the jobs in place of what `prepare` returns, and yields each with what
+        went wrong, or None.
 
     Returns
     -------
@@ -190,15 +200,15 @@ def run(
     skipped = len(everything) - len(open_jobs)
     failures: list[tuple[Job, Exception]] = []
     if open_jobs:
-        work = prepare()
-        with tqdm(open_jobs, unit="image", disable=None) as bar:
-            for job in bar:
+        perform = perform or partial(_one_by_one, prepare)
+        with tqdm(total=len(open_jobs), unit="image", disable=None) as bar:
+            for job, problem in perform(open_jobs):
                 bar.set_postfix_str(job.source.name, refresh=False)
-                try:
-                    work(job)
-                # RuntimeError: what PyTorch raises where memory is short.
-                except (OSError, ValueError, RuntimeError, MemoryError) as error:
-                    failures.append((job, error))
+                bar.update()
+                if isinstance(problem, _REPORTED):
+                    failures.append((job, problem))
+                elif problem is not None:
+                    raise problem
     print(
         f"{len(open_jobs) - len(failures)} written, {skipped} finished before, "
         f"{len(failures)} failed"
@@ -207,3 +217,18 @@ def run(
         reason = " ".join(str(problem).split()) or type(problem).__name__
         print(f"napari-sam {command}: {job.source}: {reason}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _one_by_one(
+    prepare: Callable[[], Callable[[Job], object]] | None, jobs: Iterable[Job]
+) -> Iterator[tuple[Job, Exception | None]]:
+    if prepare is None:
+        raise ValueError("there is nothing that does the jobs")
+    work = prepare()
+    for job in jobs:
+        try:
+            work(job)
+        except _REPORTED as error:
+            yield job, error
+        else:
+            yield job, None

@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch
+from napari_sam.cli import batch, segment_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_sam.inference.predictor import Predictor
     from napari_sam.ops.types import MaskRecord
 
 __all__ = ["add_parser"]
@@ -41,7 +43,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="find every object of images",
         description="Find every object of images and write labels, masks and "
         "measurements. Images that are finished are skipped; one that fails is "
-        "reported at the end.",
+        "reported at the end. Where --out is a .zarr, one image is segmented block by "
+        "block, so that it need not fit in memory, and its labels are written as "
+        "OME-Zarr; stopped, the same command goes on.",
     )
     batch.add_batch_arguments(parser, "NAME.tif, NAME.json or NAME.npz of each image")
     batch.add_model_arguments(parser)
@@ -86,6 +90,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="NAME=VALUE",
         help="a parameter of the mode, such as pred_iou_thresh=0.7; may be repeated",
     )
+    segment_blocks.add_arguments(parser)
     parser.set_defaults(run=_run)
 
 
@@ -104,19 +109,44 @@ def _run(args: argparse.Namespace) -> int:
         raise ValueError(
             f"--roi must be ROW0 COL0 ROW1 COL1 with pixels between, got {args.roi}"
         )
+    if segment_blocks.is_wanted(args):
+        return segment_blocks.run(args, pairs)
     endings = [".csv"] if args.features else []
     jobs = batch.plan(args.inputs, args.out, (*endings, _ENDINGS[args.format]))
-    return batch.run("segment", jobs, lambda: _prepare(args, settings), args.overwrite)
+    if args.workers is None and args.scheduler is None:
+        work = partial(_prepare, args, settings)
+        return batch.run("segment", jobs, work, args.overwrite)
+    from napari_sam.workflows.cluster import open_pool
+
+    def perform(
+        open_jobs: Sequence[batch.Job],
+    ) -> Iterator[tuple[batch.Job, Exception | None]]:
+        with open_pool(args.workers, args.scheduler) as pool:
+            yield from pool.each(partial(_work_there, args, settings), open_jobs)
+
+    return batch.run("segment", jobs, None, args.overwrite, perform)
+
+
+def _work_there(
+    args: argparse.Namespace, settings: dict[str, Any], job: batch.Job
+) -> None:
+    """Do one image in a worker, which keeps the model."""
+    from napari_sam.workflows.cluster import model_here
+
+    sam = model_here(args.model, args.device, args.threads)
+    _prepare(args, settings, sam)(job)
 
 
 def _prepare(
-    args: argparse.Namespace, settings: dict[str, Any]
+    args: argparse.Namespace,
+    settings: dict[str, Any],
+    sam: Predictor | None = None,
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.images import read_image
     from napari_sam.workflows.segment import choose_mode, default_order, find_objects
 
-    sam = load_model(args.model, device=args.device)
+    sam = sam or load_model(args.model, device=args.device)
     mode = choose_mode(args.mode, sam)
 
     def work(job: batch.Job) -> None:

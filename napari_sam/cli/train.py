@@ -1,38 +1,53 @@
-"""``napari-sam train``: train or fine-tune a model on a folder of labelled images."""
+"""``napari-sam train``: train or fine-tune a model on labelled images."""
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.cli.batch import check_folder_of, count
 
 if TYPE_CHECKING:
-    import argparse
+    from napari_sam.model.sam import Sam
+    from napari_sam.training.config import TrainConfig
+    from napari_sam.training.examples import Source
+    from napari_sam.training.trainer import TrainResult
 
 __all__ = ["add_parser"]
 
 _INTERRUPTED = 130
+
+_DESCRIPTION = """\
+Fine-tune a model on labelled images for some minutes; or train by a configuration.
+
+  napari-sam train --data MY_IMAGES --minutes 5 --out mine.safetensors
+  napari-sam train --data DIR --config recipe.toml --out new.safetensors
+
+A fifth of the objects is held out: by them the best weights are chosen, and the
+command tells how good the model was and is. A run that was stopped or killed goes on
+when the same command is given again; Ctrl-C ends it after the current step, with a
+checkpoint. The best weights so far are in the file at any time.
+"""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the parser of ``train``."""
     parser = subparsers.add_parser(
         "train",
-        help="train a model on labelled images",
-        description="Train on a folder of labelled images by the recipe of the SAM "
-        "paper. A run that was stopped goes on when it is started again; Ctrl-C ends "
-        "it after the current step, with a checkpoint.",
+        help="train or fine-tune a model on labelled images",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--data",
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder with KIND/images/NAME.png and KIND/labels/NAME.png",
-    )
-    parser.add_argument(
-        "--config", type=Path, required=True, metavar="FILE", help="a TOML file"
+        help="folder with KIND/images/NAME.png and KIND/labels/NAME.png, or with "
+        "images and labels; or an OME-Zarr image with labels",
     )
     parser.add_argument(
         "--out",
@@ -43,9 +58,68 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "metrics (.jsonl) lie beside it",
     )
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="processor threads; all if left out"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file; without one, the model is fine-tuned by what follows",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="M",
+        help="name of a registered model, or path of a checkpoint, to start from "
+        "(default: cells)",
+    )
+    parser.add_argument(
+        "--minutes", type=_positive, metavar="T", help="how long (default: 5)"
+    )
+    parser.add_argument(
+        "--what",
+        choices=("decoder", "adapters", "all"),
+        help="what learns: all but the image encoder, whose embeddings are made once "
+        "(decoder, the default); low-rank adapters of the encoder too; or all",
+    )
+    parser.add_argument(
+        "--partial",
+        nargs="*",
+        metavar="KIND",
+        help="kinds of which only some objects are labelled; all if none is named",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="random numbers (0)")
+    parser.add_argument(
+        "--lr", type=_positive, metavar="R", help="learning rate of the decoder"
+    )
+    parser.add_argument(
+        "--memory",
+        type=_positive,
+        metavar="GB",
+        help="gigabytes of activations held at a time; the fewer, the slower",
+    )
+    parser.add_argument(
+        "--pth",
+        type=Path,
+        metavar="FILE",
+        help="write the weights in the layout of Meta's files (.pth) too, which "
+        "segment-anything and micro-sam read",
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="D", help="auto, cpu, cuda or mps"
+    )
+    parser.add_argument(
+        "--threads", type=count, metavar="N", help="processor threads; all if left out"
     )
     parser.set_defaults(run=_run)
+
+
+def _positive(text: str) -> float:
+    """Parse a number above 0, as argparse wants it."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"wanted a number above 0, got {text!r}")
+    return value
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -53,21 +127,21 @@ def _run(args: argparse.Namespace) -> int:
 
     import torch
 
-    from napari_sam.checkpoints.load import load_sam
     from napari_sam.ops.types import Cancelled
-    from napari_sam.training.config import read_config
     from napari_sam.training.trainer import Trainer
 
     if args.out.suffix != ".safetensors":
         raise ValueError(f"--out is {args.out}; its name must end in .safetensors")
     if not args.out.resolve().parent.is_dir():
         raise ValueError(f"--out is {args.out}, but its folder does not exist")
+    check_folder_of(args.pth)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    config = read_config(args.config)
-    init = load_sam(config.init).model.state_dict() if config.init else None
-    trainer = Trainer(config, args.data, args.out, init)
+    init, config = _configure(args)
+    data = _find_data(args.data)
+    trainer = Trainer(config, data, args.out, init, device=args.device)
+    trainer.data.check()
 
     stopping = False
 
@@ -79,9 +153,70 @@ def _run(args: argparse.Namespace) -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, stop)
     try:
-        trainer.run(is_cancelled=lambda: stopping)
+        result = trainer.run(is_cancelled=lambda: stopping)
     except Cancelled as stopped:
         print(f"{stopped}; start the same command to go on", file=sys.stderr)
         return _INTERRUPTED
-    print(args.out)
-    return 0
+    if args.pth is not None:
+        from napari_sam.checkpoints.export import export_pth
+
+        export_pth(args.out, args.pth)
+    _report(result)
+    return 1 if result.reason == "diverged" else 0
+
+
+def _configure(args: argparse.Namespace) -> tuple[Sam | None, TrainConfig]:
+    """Read the configuration, or make the one that fine-tunes."""
+    from napari_sam.checkpoints.load import load_sam
+    from napari_sam.training.config import TrainConfig, read_config
+    from napari_sam.training.finetune import fine_tuning
+
+    changes: dict[str, Any] = {
+        "what": args.what,
+        "seed": args.seed,
+        "lr_decoder": args.lr,
+        "memory": args.memory,
+    }
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if args.partial is not None:
+        changes["partial"] = tuple(args.partial) or ("*",)
+    if args.config is None:
+        start = args.start or "cells"
+        init = load_sam(start).model
+        minutes = args.minutes or 5.0
+        return init, fine_tuning(init, minutes, init=str(start), **changes)
+    config = read_config(args.config)
+    if args.minutes is not None:
+        changes["minutes"] = args.minutes
+    if args.start is not None:
+        changes["init"] = args.start
+    config = TrainConfig.model_validate(config.model_dump() | changes)
+    return load_sam(config.init).model if config.init else None, config
+
+
+def _find_data(path: Path) -> Path | list[Source]:
+    """Return a folder as it is, and the planes of a Zarr store."""
+    is_store = any(
+        (path / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")
+    )
+    if not is_store:
+        return path
+    from napari_sam.io.pairs import read_zarr_pairs
+
+    return [*read_zarr_pairs(path)]
+
+
+def _report(result: TrainResult) -> None:
+    why = {
+        "steps": "all steps done",
+        "minutes": "the time is over",
+        "patience": "no more gain",
+        "diverged": "it diverged; the best weights before are kept, try a lower --lr",
+    }
+    print(f"{why[result.reason]} after step {result.step}; best was {result.best_step}")
+    if result.after is not None:
+        names = ("1 click", "box")
+        before = result.before or (float("nan"),) * 2
+        for name, old, new in zip(names, before, result.after, strict=True):
+            print(f"held-out objects, {name}: IoU {old:.3f} before, {new:.3f} after")
+    print(result.path)

@@ -10,6 +10,7 @@ import threading
 import warnings
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -88,7 +89,7 @@ class Predictor:
         cache: EmbeddingCache | None = None,
     ) -> None:
         self.name = name
-        self.digest = digest or f"unnamed-{id(model)}"
+        self.digest = digest or f"unnamed-{uuid4()}"
         self.model = model.eval().requires_grad_(False)
         self.cache = EmbeddingCache() if cache is None else cache
         self._lock = threading.Lock()
@@ -127,7 +128,7 @@ class Predictor:
         contrast_limits: tuple[float, float] | None = None,
         is_cancelled: IsCancelled | None = None,
     ) -> ImageEmbedding:
-        """Embed an image plane, or find it among the latest embeddings.
+        """Embed an image plane, or find it in the cache, in memory or on disk.
 
         Parameters
         ----------
@@ -148,11 +149,10 @@ class Predictor:
         """
         array = check_image(image)
         limits = contrast_limits or default_limits(array)
-        model = f"{self.digest}|{self.model.architecture.name}|{self.dtype}"
-        key = embedding_key(array, limits, model)
+        key = self.key_of(array, limits)
         found = self.cache.get(key)
-        if found is not None and found.features.device.type == self.device.type:
-            return found
+        if found is not None:
+            return self.cache.move(found, self.device, self._decoder_dtype)
 
         def on_block() -> None:
             if is_cancelled is not None and is_cancelled():
@@ -161,9 +161,20 @@ class Predictor:
         on_block()
         frame, geometry = to_frame(array, self.frame_size, limits)
         features = self._encode(frame, on_block)
-        embedding = ImageEmbedding(features, geometry, key)
-        self.cache.put(embedding)
-        return embedding
+        return self.cache.put(ImageEmbedding(features, geometry, key))
+
+    @property
+    def identity(self) -> str:
+        """What identifies the weights and their precision in an embedding's key."""
+        return f"{self.digest}|{self.model.architecture.name}|{self.dtype}"
+
+    def key_of(
+        self, image: ArrayLike, contrast_limits: tuple[float, float] | None = None
+    ) -> str:
+        """Name the embedding that `embed` makes of an image plane."""
+        array = check_image(image)
+        limits = contrast_limits or default_limits(array)
+        return embedding_key(array, limits, self.identity)
 
     def _encode(self, frame: Tensor, on_block: Callable[[], None]) -> Tensor:
         """Encode a frame; when a GPU has too little memory, on the CPU."""

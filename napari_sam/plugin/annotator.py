@@ -12,6 +12,7 @@ from napari_sam.plugin.flow import AnnotationFlow
 from napari_sam.plugin.hints import Facts, sentence
 from napari_sam.plugin.layers import position_on_plane
 from napari_sam.plugin.navigation import go_to_plane
+from napari_sam.plugin.parts import open_part, size_if_too_large
 from napari_sam.plugin.tools import use_tool
 
 if TYPE_CHECKING:
@@ -118,6 +119,19 @@ class Annotator(AnnotationFlow):
             self.engine.retry(self.key)
             self._embed_here()
 
+    def open_part(self) -> None:
+        """Work on the part of a large image that is shown."""
+        image = self.image
+        if image is None:
+            return
+        try:
+            part, window = open_part(self.viewer, image, self.desks.output)
+        except ValueError as error:
+            self.noticed.emit(sentence(error))
+            return
+        self.desks.set_output(window)
+        self.set_image(part)
+
     def _at_cursor(self, action: Callable[[int], None]) -> None:
         session, plane = self.session, self.plane
         if session is None or plane is None:
@@ -150,6 +164,11 @@ class Annotator(AnnotationFlow):
             go_to_plane(self.viewer, self.image, session.plane)
         self._push()
 
+    def _size_if_too_large(self) -> tuple[int, int] | None:
+        if self.image is None:
+            return None
+        return size_if_too_large(self.viewer, self.image)
+
     # --- for the widget -----------------------------------------------------------
 
     def facts(self) -> Facts:
@@ -161,6 +180,7 @@ class Annotator(AnnotationFlow):
         return Facts(
             has_image=self.image is not None,
             is_3d_view=self.viewer.dims.ndisplay == 3,
+            too_large=self._size_if_too_large(),
             plane_shown=self.plane is not None,
             output_problem=self.desks.problem,
             model_state=self.engine.model_state,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from napari.layers import Labels
     from numpy.typing import NDArray
@@ -43,6 +44,7 @@ class LayerCanvas:
         self._shape = shape
         self._make = make
         self.is_writing = False
+        self._is_shown_later = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -83,9 +85,25 @@ class LayerCanvas:
             self.layer = self._make()
         self.is_writing = True
         try:
-            self.layer.data_setitem(plane.indices(rows, cols), values)
+            self.layer.data_setitem(
+                plane.indices(rows, cols), values, refresh=not self._is_shown_later
+            )
         finally:
             self.is_writing = False
+
+    @contextmanager
+    def one_step(self) -> Iterator[None]:
+        """Make all that is written within the block one step of the layer's history."""
+        if self.layer is None:
+            yield
+            return
+        self._is_shown_later = True
+        try:
+            with self.layer.block_history():
+                yield
+        finally:
+            self._is_shown_later = False
+            self.layer.refresh()
 
 
 def why_not_writable(layer: Labels, shape: tuple[int, ...]) -> str:

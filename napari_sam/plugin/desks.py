@@ -16,6 +16,7 @@ from napari.layers import Labels
 from napari_sam.plugin.canvas import LARGE, LayerCanvas, why_not_writable
 from napari_sam.plugin.connections import Connections
 from napari_sam.plugin.layers import shape_of, spatial_metadata
+from napari_sam.plugin.parts import whole_labels
 from napari_sam.plugin.workers import LatestWins, Outcome
 from napari_sam.workflows.interactive import AnnotationSession
 from napari_sam.workflows.provenance import COLUMNS
@@ -121,7 +122,8 @@ class Desks:
         if layer is not None:
             if {"index", "prompts", "plane"} <= set(layer.features):
                 session.adopt(pd.DataFrame(layer.features))
-            if np.prod(shape, dtype=float) > LARGE:
+            whole = whole_labels(layer)
+            if whole is not layer.data or np.prod(shape, dtype=float) > LARGE:
                 self._count(desk)
         return desk
 
@@ -149,7 +151,9 @@ class Desks:
 
     def _count(self, desk: Desk) -> None:
         """Find the highest of many labels away from the window."""
-        data: Any = () if desk.canvas.layer is None else desk.canvas.layer.data
+        data: Any = ()
+        if desk.canvas.layer is not None:
+            data = whole_labels(desk.canvas.layer)
         desk.is_counting = True
 
         def work(is_cancelled: Any) -> int:

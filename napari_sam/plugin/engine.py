@@ -10,14 +10,16 @@ for them.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.inference.tiled import TiledEmbedding
+from napari_sam.inference.embedding import made_from
+from napari_sam.inference.tiled import TiledEmbedding, seen_whole
+from napari_sam.io.embedding_entry import Origin
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.pictures import PlanePicture, plane_picture
 from napari_sam.plugin.torch_loading import collector_paused, load_torch_library
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.io.embeddings import EmbeddingStore
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.answers import Job, Predicts
@@ -46,6 +49,9 @@ _HOPELESS = 0.2
 
 _TILES_AHEAD = 36
 """Tiles of a plane that are embedded before they are asked about."""
+
+_KEPT_BYTES = 512 * 2**20
+"""Bytes of planes that are kept; fewer planes than wanted where they are large."""
 
 _SHARED: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
 
@@ -92,6 +98,15 @@ class PlaneKey:
 class _Ready:
     embedding: PlaneEmbedding
     picture: PlanePicture
+    origin: Origin = field(default_factory=Origin)
+
+    @property
+    def nbytes(self) -> int:
+        embedding = self.embedding
+        held = seen_whole(embedding).features.nbytes + self.picture.pixels.nbytes
+        if isinstance(embedding, TiledEmbedding):
+            held += embedding.image.nbytes
+        return int(held)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +126,8 @@ class Engine(QObject):  # type: ignore[misc]
         Makes a predictor from (source, device); called away from the window.
     planes_kept
         How many embeddings are kept, the least recently used going first.
+    store
+        Where the model keeps embeddings on disk, if it can; None for nowhere.
     """
 
     changed = Signal()
@@ -136,10 +153,12 @@ class Engine(QObject):  # type: ignore[misc]
         load: Callable[[str, str], Predicts] = load_predictor,
         planes_kept: int = 32,
         parent: QObject | None = None,
+        store: EmbeddingStore | None = None,
     ) -> None:
         super().__init__(parent)
         self._load = load
         self._planes_kept = planes_kept
+        self.store = store
         self._generation = 0
         self._kept: OrderedDict[PlaneKey, _Ready] = OrderedDict()
         self._errors: dict[PlaneKey, str] = {}
@@ -154,7 +173,7 @@ class Engine(QObject):  # type: ignore[misc]
         self.predictor: Predicts | None = None
         self.model_state: ModelState = "loading"
         self.model_error = ""
-        thread = WorkThread("napari-sam model")
+        thread = self.thread = WorkThread("napari-sam model")
         self._heavy = LatestWins(thread, self, urgency=0)
         self._quick = LatestWins(thread, self, urgency=1)
         self._heavy.done.connect(self._on_heavy)
@@ -202,6 +221,9 @@ class Engine(QObject):  # type: ignore[misc]
         self.forget()
 
     def _take(self, predictor: Predicts) -> None:
+        cache = getattr(predictor, "cache", None)
+        if cache is not None and self.store is not None:
+            cache.store = self.store
         self.predictor = predictor
         self.model_state = "ready"
         self._steps = 0
@@ -236,8 +258,23 @@ class Engine(QObject):  # type: ignore[misc]
         ready = None if key is None else self._kept.get(key)
         return None if ready is None else ready.picture
 
-    def want(self, key: PlaneKey, read: Callable[[], NDArray[Any]]) -> None:
-        """Embed a plane unless that is done, under way, stopped or has failed."""
+    def want(
+        self,
+        key: PlaneKey,
+        read: Callable[[], NDArray[Any]],
+        trace: Callable[[Any], Origin] | None = None,
+    ) -> None:
+        """Embed a plane unless that is done, under way, stopped or has failed.
+
+        Parameters
+        ----------
+        key
+            The plane.
+        read
+            Reads its pixels; called away from the window.
+        trace
+            Says where it comes from, given the model; called away from the window.
+        """
         if self.predictor is None or self.embedding_state(key) != "none":
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -251,6 +288,9 @@ class Engine(QObject):  # type: ignore[misc]
             from napari_sam.workflows.closer import embed_tiled
 
             image = call_aside(read, is_cancelled)
+            origin = Origin()
+            if trace is not None:
+                origin = call_aside(lambda: trace(predictor), is_cancelled)
             asked = 0
 
             def ask() -> bool:
@@ -259,10 +299,12 @@ class Engine(QObject):  # type: ignore[misc]
                 heavy.report(token, asked)
                 return is_cancelled()
 
-            embedding = embed_tiled(
-                predictor, image, contrast_limits=key.contrast_limits, is_cancelled=ask
-            )
-            return _Ready(embedding, plane_picture(image, key.contrast_limits))
+            limits = key.contrast_limits
+            with made_from(origin):
+                embedding = embed_tiled(
+                    predictor, image, contrast_limits=limits, is_cancelled=ask
+                )
+            return _Ready(embedding, plane_picture(image, limits), origin)
 
         heavy.cancel()
         self._tiled = None
@@ -277,7 +319,8 @@ class Engine(QObject):  # type: ignore[misc]
 
         The tiles go to the model's cache; nobody waits for them.
         """
-        embedding, predictor = self._kept[key].embedding, self.predictor
+        ready, predictor = self._kept[key], self.predictor
+        embedding = ready.embedding
         if predictor is None or self._wanted is not None or self._tiled == key:
             return
         self._tiled = key
@@ -285,8 +328,9 @@ class Engine(QObject):  # type: ignore[misc]
             return
 
         def work(is_cancelled: IsCancelled) -> None:
-            for tile in embedding.outward()[:_TILES_AHEAD]:
-                embedding.embed(predictor, tile, is_cancelled)
+            with made_from(ready.origin):
+                for tile in embedding.outward()[:_TILES_AHEAD]:
+                    embedding.embed(predictor, tile, is_cancelled)
 
         self._heavy.cancel()
         self._heavy.submit(_Token("tiles", self._generation, key), work)
@@ -329,7 +373,8 @@ class Engine(QObject):  # type: ignore[misc]
 
         def work(is_cancelled: IsCancelled) -> Any:
             start = perf_counter()
-            answers = job.run(predictor, embedding)
+            with made_from(ready.origin):
+                answers = job.run(predictor, embedding)
             self._usual_seconds = (perf_counter() - start) / len(answers)
             return answers
 
@@ -369,7 +414,8 @@ class Engine(QObject):  # type: ignore[misc]
         embedding = ready.embedding
 
         def work(is_cancelled: IsCancelled) -> Any:
-            return job.run(predictor, embedding)[-1][1]
+            with made_from(ready.origin):
+                return job.run(predictor, embedding)[-1][1]
 
         token = _Token("hover", self._generation, key, detail)
         self._quick.submit(token, work, weak=True)
@@ -416,14 +462,21 @@ class Engine(QObject):  # type: ignore[misc]
         if outcome.error is None:
             self._steps = self._asked
             self._kept[key] = outcome.result
-            while len(self._kept) > self._planes_kept:
-                self._kept.popitem(last=False)
+            self._drop_old()
             self.embedded.emit(key)
             if key in self._kept:
                 self._embed_tiles(key)
         elif not isinstance(outcome.error, Cancelled):
             self._errors[key] = _sentence(outcome.error)
         self.changed.emit()
+
+    def _drop_old(self) -> None:
+        """Keep no more planes than wanted, nor more bytes; the latest always."""
+        held = sum(ready.nbytes for ready in self._kept.values())
+        while len(self._kept) > 1 and (
+            len(self._kept) > self._planes_kept or held > _KEPT_BYTES
+        ):
+            held -= self._kept.popitem(last=False)[1].nbytes
 
     def _on_reported(self, token: _Token, asked: int) -> None:
         if token.generation == self._generation and token.key == self._wanted:

@@ -19,6 +19,8 @@ from napari_sam.plugin.layers import (
     plane_shown,
     shape_of,
 )
+from napari_sam.plugin.parts import size_if_too_large
+from napari_sam.plugin.shelf import Shelf
 from napari_sam.plugin.stage import Stage
 from napari_sam.plugin.state import claim, release
 from napari_sam.plugin.tools import current_tool, use_tool
@@ -73,13 +75,16 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self.engine = engine
         self.image: Any = None
         self.desks = Desks(viewer, self)
+        self.shelf = Shelf(engine, self)
         self.plane: Plane | None = None
         self.class_name = ""
         self.overlap: OverlapRule = "keep"
         self.is_active = False
         self._commit_when_answered = False
+        self._is_entering = False
         self._device = ""
         self._last_tool = "point"
+        self._last_axis: int | None = None
         self._predictor: Predicts | None = None
         self._version = 0
         self._viewer_events = Connections()
@@ -95,6 +100,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         engine.embedded.connect(self._on_embedded)
         engine.answered.connect(self._on_answered)
         engine.failed.connect(self._on_failed)
+        self.shelf.noticed.connect(self.noticed)
 
     def _actions(self) -> dict[str, Callable[[], object]]:
         """Return what the keys do, by the names in `keybindings`."""
@@ -151,6 +157,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     def close(self) -> None:
         """Stop for good."""
         self.deactivate()
+        self.shelf.close()
         self.engine.close()
         self.desks.close()
 
@@ -168,8 +175,14 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _enter_image(self) -> None:
+        if size_if_too_large(self.viewer, self.image) is not None:
+            return  # it is worked on part by part; see `Annotator.open_part`
         image, events = self.image, self.image.events
-        layers = self._stage.put_up(image)
+        self._is_entering = True
+        try:
+            layers = self._stage.put_up(image)
+        finally:
+            self._is_entering = False
         self._image_events.add(layers.points.events.data, self._on_prompts)
         self._image_events.add(layers.boxes.events.data, self._on_prompts)
         self._image_events.add(layers.preview.events.paint, self._on_paint)
@@ -189,6 +202,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         if self.layers is None:
             return
         self._image_events.clear()
+        self.shelf.stop()
         self._stage.take_down(later)
         self.bind_output(None)
         self.plane = None
@@ -274,9 +288,13 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         The event also comes when a prompt beyond the image widens the viewer's
         range, in the middle of adding it; the layers are left alone then.
         """
-        if self.image is None or self.layers is None:
+        if self.image is None:
             return
         plane = plane_shown(self.viewer, self.image)
+        if plane is not None and self._follow_size():
+            return
+        if self.layers is None:
+            return
         if plane == self.plane and plane is not None:
             return
         if self._paint_timer.isActive():
@@ -284,6 +302,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             self._pull_painting()
         self._push_timer.stop()
         is_back = self.plane is None and plane is not None
+        self._last_axis = _moved_axis(self.plane, plane, self._last_axis)
         self.plane = plane
         self._hover.forget()
         if is_back:
@@ -295,6 +314,20 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             self._push()
             self._dwell_timer.start()
         self.changed.emit()
+
+    def _follow_size(self) -> bool:
+        """Enter an image whose planes fit now, leave one whose planes do not."""
+        is_large = size_if_too_large(self.viewer, self.image) is not None
+        is_busy = self._is_entering or self._stage.is_changing
+        if not self.is_active or is_busy or is_large == (self.layers is None):
+            return False
+        if is_large:
+            self._leave_image(later=True)
+            self.desks.leave()
+            self.changed.emit()
+        else:
+            self._enter_image()
+        return True
 
     def _on_moved(self, event: Any = None) -> None:
         if self.layers is not None:
@@ -395,7 +428,10 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     def _embed_here(self) -> None:
         key = self.key
         if self.is_active and key is not None and self.session is not None:
-            self.engine.want(key, plane_reader(self.image, key.plane))
+            reader = plane_reader(self.image, key.plane)
+            self.engine.want(key, reader, self.shelf.trace(self.image, key))
+            if self.engine.embedding_state(key) == "ready":
+                self.shelf.look_around(self.image, key, self._last_axis)
 
     def _on_engine(self) -> None:
         predictor = self.engine.predictor
@@ -417,6 +453,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             self._device = self.engine.device
         if key == self.key:
             self._request()
+            self.shelf.look_around(self.image, key, self._last_axis)
 
     def _on_answered(self, key: PlaneKey, answers: Any) -> None:
         now, session = self.key, self.session
@@ -486,3 +523,11 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     def commit(self) -> None:
         """Keep the object in hand."""
         raise NotImplementedError
+
+
+def _moved_axis(old: Plane | None, new: Plane | None, last: int | None) -> int | None:
+    """Return the axis along which the viewer has just been moved."""
+    if old is None or new is None or old.ndim != new.ndim:
+        return last
+    moved = [a for a in range(new.ndim) if old.index[a] != new.index[a]]
+    return moved[0] if len(moved) == 1 else last

@@ -39,6 +39,7 @@ class Facts:
 
     has_image: bool = False
     is_3d_view: bool = False
+    too_large: tuple[int, int] | None = None
     plane_shown: bool = True
     output_problem: str = ""
     model_state: Literal["ready", "loading", "missing", "failed"] = "ready"
@@ -80,6 +81,12 @@ def obstacle_hint(facts: Facts) -> Hint | None:
             "Objects are marked on planes. Leave the 3D view: press Ctrl-Y, or the "
             "cube button below the layer list.",
             "problem",
+        )
+    if facts.too_large is not None:
+        height, width = facts.too_large
+        return Hint(
+            f"This plane has {height} x {width} pixels. Zoom in on some objects, then "
+            "work on the part that you see.",
         )
     if not facts.plane_shown:
         return Hint(

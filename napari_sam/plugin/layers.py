@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "display_range",
+    "full_data",
     "onto_plane",
     "part_in_view",
     "place_emitters",
@@ -37,7 +38,7 @@ _PLACE_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
 
 def shape_of(image: Any) -> tuple[int, ...]:
     """Return the shape of an image layer without its colour axis, full resolution."""
-    shape = tuple(int(size) for size in _full(image).shape)
+    shape = tuple(int(size) for size in full_data(image).shape)
     return shape[:-1] if image.rgb else shape
 
 
@@ -170,7 +171,7 @@ def plane_reader(image: Any, plane: Plane) -> Callable[[], NDArray[Any]]:
     Only the plane is read of a lazy or multiscale image, the latter at its full
     resolution.
     """
-    data = _full(image)
+    data = full_data(image)
 
     def read() -> NDArray[Any]:
         return np.asarray(plane.take(data))
@@ -183,11 +184,12 @@ def display_range(image: Any) -> tuple[float, float]:
     if not image.rgb:
         low, high = image.contrast_limits
         return float(low), float(high)
-    dtype = np.dtype(_full(image).dtype)
+    dtype = np.dtype(full_data(image).dtype)
     if np.issubdtype(dtype, np.integer):
         return 0.0, float(np.iinfo(dtype).max)
     return 0.0, 1.0
 
 
-def _full(image: Any) -> Any:
+def full_data(image: Any) -> Any:
+    """Return the array of an image layer, that of full resolution."""
     return image.data[0] if image.multiscale else image.data

@@ -20,11 +20,17 @@ class AnnotatorSettings:
         "auto", "cpu", "cuda" or "mps".
     planes_kept
         How many embedded planes are kept in memory.
+    embeddings_folder
+        Where embeddings are kept on disk; "" for the user's cache.
+    embeddings_limit
+        Gigabytes that they may take up there; 0 keeps none.
     """
 
     model: str = "cells"
     device: str = "auto"
     planes_kept: int = 32
+    embeddings_folder: str = ""
+    embeddings_limit: int = 10
 
 
 def read_settings() -> AnnotatorSettings:

@@ -43,6 +43,30 @@ class TrainConfig(_Frozen):
     )
     seed: int = 0
     steps: int = Field(1000, ge=1)
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        description="end after so many minutes of work; the schedule fits",
+    )
+
+    what: Literal["all", "decoder", "adapters"] = Field(
+        "all",
+        description="what is trained: all; all but the image encoder, on embeddings "
+        "that are made once; or, of the encoder, low-rank additions to its weights",
+    )
+    dense_head: bool = Field(
+        False, description="give the model a dense head where its start has none"
+    )
+    rank: int = Field(8, ge=1, description="rank of the adapters")
+    embeddings: int = Field(
+        160, ge=1, description="views that are embedded once, where `what` is decoder"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where the device computes it faster"
+    )
+    memory: float | None = Field(
+        None, gt=0, description="gigabytes of activations held at a time"
+    )
 
     window: int = Field(256, ge=64, description="side of a training crop")
     full_frames: float = Field(
@@ -51,6 +75,14 @@ class TrainConfig(_Frozen):
     crops: int = Field(2, ge=1, description="crops a step")
     prompts: int = Field(8, ge=1, description="objects prompted in each crop")
     rounds: int = Field(2, ge=1, description="first prompt and corrective clicks")
+    chosen: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share with which, of three candidates, the one that the model "
+        "prefers learns in place of the best one: for objects of one kind, of which "
+        "a click means the whole",
+    )
     boxes: float = Field(0.4, ge=0, le=1, description="share of first prompts")
     box_noise: float = Field(
         0.1, ge=0, description="std of a box's sides, in parts of its size"
@@ -61,6 +93,13 @@ class TrainConfig(_Frozen):
     kinds: dict[str, float] = Field(
         default_factory=dict,
         description="sampling weight of each kind of image; 1 where not named",
+    )
+
+    partial: tuple[str, ...] = Field(
+        (), description="kinds of which only some objects are labelled; * for all"
+    )
+    closer: bool = Field(
+        False, description="look at small objects as closely as the annotator does"
     )
 
     rendered: float = Field(
@@ -80,7 +119,15 @@ class TrainConfig(_Frozen):
     dense_weight: float = Field(0.3, ge=0, description="weight of the dense head")
 
     held_out: float = Field(0.04, ge=0, lt=1, description="share kept for validation")
+    hold: Literal["images", "objects"] = Field(
+        "images",
+        description="what is kept: whole images, or, where there are few images, a "
+        "strip of objects of each",
+    )
     validate_every: int = Field(200, ge=1)
+    validations: int = Field(
+        10, ge=1, description="how many in all where `minutes` is given"
+    )
     validation_images: int = Field(40, ge=1)
     patience: int = Field(
         0, ge=0, description="validations without gain before an early stop; 0: never"

@@ -4,55 +4,85 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
-from napari_sam.inference.preprocess import to_rgb
 from napari_sam.io.folders import list_labelled_images
 from napari_sam.training.augment import Window, change_intensities, cut
+from napari_sam.training.examples import (
+    Example,
+    hold_out_strip,
+    measure,
+    number_objects,
+    prepare,
+)
 from napari_sam.training.scenes import render_scene
+from napari_sam.training.targets import SMALLEST, pick_objects
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_sam.io.folders import LabelledImage
     from napari_sam.training.config import TrainConfig
+    from napari_sam.training.examples import Source
 
-__all__ = ["Dataset", "Sample", "dense_targets"]
+__all__ = ["Dataset", "Sample", "View"]
 
-_SMALLEST = 24
-"""Frame pixels of the smallest object that is prompted."""
+_LARGE = 0.6
+"""Part of a crop's side; around larger objects the whole frame is shown."""
+
+_GLANCES = 0.2
+"""Share of views that show an image as a whole, where it is looked at closer: by them
+the dense head tells how closely."""
+
+_HELD_WINDOWS = 6
+_HELD_OBJECTS = 5
+"""Of a held-out image or strip so many windows, and so many objects of each."""
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One crop.
+class View:
+    """A window of an image, as the encoder sees it.
 
     Attributes
     ----------
     image
         (1, 3, side, side) float32, 0 to 255.
     offset
-        (row, col) of the crop's corner in the model's frame, in frame pixels.
-    masks
-        (B, side, side) float32 of 0 and 1: the objects to prompt.
+        (row, col) of its corner in the model's frame, in frame pixels.
     labels
         (side, side) float32, all objects.
+    known
+        (side, side) bool, where it is known what is object; None: everywhere.
+    complete
+        Whether background is known to be background.
     """
 
     image: Tensor
     offset: tuple[int, int]
-    masks: Tensor
     labels: Tensor
+    known: Tensor | None = None
+    complete: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(View):
+    """A view, and which of its objects are prompted.
+
+    Attributes
+    ----------
+    masks
+        (B, side, side) float32 of 0 and 1.
+    """
+
+    masks: Tensor
 
 
 class Dataset:
@@ -61,94 +91,181 @@ class Dataset:
     Every sample follows from the configuration's seed and its own number alone,
     so that a run can be stopped and resumed anywhere.
 
+    Parameters
+    ----------
+    data
+        A folder of labelled images, or what reads them.
+    config
+        The run.
+    frame_size, stride
+        Of the model: frame pixels of a side, and of an embedding's cell.
+    crops
+        Whether the encoder takes crops; else it sees whole frames.
+    closer
+        How closely the annotator would look at an image, (H, W, 3) uint8, in frame
+        pixels per pixel. For `TrainConfig.closer`.
+
     Raises
     ------
     ValueError
-        If the folder holds no labelled image, or a weight names a kind that it
-        does not hold.
+        If there is no labelled image, or a name among the configuration's kinds is
+        that of none.
     """
 
     def __init__(
-        self, folder: str | Path, config: TrainConfig, frame_size: int, stride: int
+        self,
+        data: str | Path | Sequence[Source],
+        config: TrainConfig,
+        frame_size: int,
+        stride: int,
+        *,
+        crops: bool = True,
+        closer: Callable[[NDArray[np.uint8]], float] | None = None,
     ) -> None:
         self.config = config
         self.frame_size = frame_size
         self.stride = stride
-        items = list_labelled_images(folder)
-        kinds = {item.kind for item in items}
-        if unknown := set(config.kinds) - kinds:
-            raise ValueError(
-                f"kinds has weights for {sorted(unknown)}, but {folder} holds "
-                f"{sorted(kinds)}"
-            )
-        self.held_out = [i for i in items if _share(i) < config.held_out]
-        train = [i for i in items if _share(i) >= config.held_out] or items
-        self.by_kind = {k: [i for i in train if i.kind == k] for k in sorted(kinds)}
+        self.crops = crops
+        self._closer = closer if config.closer else None
+        where: str | Path = data if isinstance(data, str | Path) else "the data"
+        items: list[Source] = []
+        if isinstance(data, str | Path):
+            items += list_labelled_images(data)
+        else:
+            items += data
+        if not items:
+            raise ValueError("there is no labelled image to train on")
+        kinds = sorted({item.kind for item in items})
+        named = set(config.kinds) | (set(config.partial) - {"*"})
+        if unknown := named - set(kinds):
+            raise ValueError(f"kinds has {sorted(unknown)}, but {where} holds {kinds}")
+        self.strip, self.held_out = self._split(items)
+        train = [item for item in items if item not in self.held_out] or items
+        self.train = train
+        self.by_kind = {k: [i for i in train if i.kind == k] for k in kinds}
         self.by_kind = {k: v for k, v in self.by_kind.items() if v}
         weights = np.array([config.kinds.get(k, 1.0) for k in self.by_kind])
         self.weights = weights / weights.sum()
-        self._read: dict[LabelledImage, tuple[NDArray[np.uint8], NDArray[np.int32]]]
-        self._read = {}
+        self._read: dict[int, Example] = {}
 
-    def read(self, item: LabelledImage) -> tuple[Tensor, Tensor]:
-        """Read an image as (3, H, W) in [0, 1] and its labels as (H, W) float32."""
-        if item not in self._read:
-            image, labels = item.read()
-            self._read[item] = (np.rint(to_rgb(image)).astype(np.uint8), labels)
-        return _tensors(*self._read[item])
+    def _split(self, items: Sequence[Source]) -> tuple[float, list[Source]]:
+        """Choose the share of objects, or the images, that are held out."""
+        share = self.config.held_out
+        if self.config.hold == "images" or not share:
+            return 0.0, [i for i in items if _share(i) < share]
+        few = 2 / share
+        if len(items) < few and any(_has_many(item) for item in items):
+            return share, []
+        count = round(share * len(items)) if len(items) > 2 else 0
+        return 0.0, sorted(items, key=_share)[: max(count, int(len(items) > 2))]
+
+    def read(self, item: Source) -> Example:
+        """Read an image and prepare it, or find it in memory."""
+        found = self._read.get(id(item))
+        if found is None:
+            partial = self.config.partial
+            complete = getattr(item, "complete", None)
+            if complete is None:
+                complete = not ("*" in partial or item.kind in partial)
+            found = self._read[id(item)] = prepare(
+                item,
+                self.frame_size,
+                complete=complete,
+                strip=self.strip,
+                closer=self._closer,
+            )
+        return found
+
+    def check(self) -> None:
+        """Read all images, and say what is wrong with them before the work begins.
+
+        Raises
+        ------
+        ValueError
+            If labels do not fit, or no image has an object.
+        """
+        if not any(len(self.read(item).areas) for item in self.train):
+            raise ValueError("the labels hold no object to train on")
+        for item in self.held_out:
+            self.read(item)
+
+    def view(self, number: int) -> View:
+        """Make the whole frame of this number, to be embedded once."""
+        rng = np.random.default_rng((self.config.seed, 3, number))
+        return self._search(rng, whole=True)
 
     def sample(self, number: int) -> Sample:
         """Make the training sample of this number."""
         rng = np.random.default_rng((self.config.seed, number))
+        return self._search(rng)
+
+    def _search(self, rng: np.random.Generator, whole: bool = False) -> Sample:
         for _ in range(50):
-            found = self._try(*self._draw(rng), rng)
+            found = self._try(self._draw(rng), rng, whole)
             if found is not None:
                 return found
-        raise ValueError("50 crops in a row held no object: are the labels empty?")
+        raise ValueError(
+            "50 crops in a row held no object: are the labels empty, or the objects "
+            "smaller than a few pixels?"
+        )
 
-    def _draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _draw(self, rng: np.random.Generator) -> Example:
         """Draw a rendered scene or an image, as `read` gives it."""
         if rng.random() < self.config.rendered:
-            return _tensors(*render_scene(rng))
+            rgb, named = render_scene(rng)
+            named = number_objects(named)
+            whole = self.frame_size / max(named.shape)
+            parts = measure(named)
+            return Example(rgb, named, None, None, True, *parts, (whole, whole))
         kind = rng.choice(list(self.by_kind), p=self.weights)
         items = self.by_kind[str(kind)]
         return self.read(items[rng.integers(len(items))])
 
     def _try(
-        self, image: Tensor, labels: Tensor, rng: np.random.Generator
+        self, example: Example, rng: np.random.Generator, whole: bool
     ) -> Sample | None:
-        ids = torch.unique(labels)
-        ids = ids[ids > 0]
-        if len(ids) == 0:
+        if len(example.areas) == 0:
             return None
-        whole = rng.random() < self.config.full_frames
-        window = self._window(labels, ids, whole, rng)
-        seen, named, inside = cut(image, labels, window)
-        masks = pick_objects(named, self.config.prompts, rng)
+        window = self._window(example, whole, rng)
+        view = look(example, window)
+        masks = pick_objects(view.labels, self.config.prompts, rng)
         if masks is None:
             return None
-        seen = change_intensities(seen, inside, self.config.augment, rng)
+        inside = view.image[0].amax(0) >= 0  # black beyond the image, marked by -1
+        seen = change_intensities(
+            view.image[0].clamp(min=0), inside, self.config.augment, rng
+        )
         room = (self.frame_size - window.side) // self.stride
         corner = (self.stride * rng.integers(0, room + 1, 2)).tolist()
         offset = (int(corner[0]), int(corner[1]))
-        return Sample(255 * seen[None], offset, masks, named)
+        view = replace(view, image=255 * seen[None], offset=offset)
+        return Sample(**vars(view), masks=masks)
 
     def _window(
-        self, labels: Tensor, ids: Tensor, whole: bool, rng: np.random.Generator
+        self, example: Example, whole: bool, rng: np.random.Generator
     ) -> Window:
         """Choose where to look: around a random object, at a jittered scale."""
         augment = self.config.augment
-        height, width = labels.shape
+        height, width = example.labels.shape
         low, high = (math.log(z) for z in augment.zoom)
-        fit = self.frame_size / max(height, width)
-        side = self.frame_size if whole else self.config.window
-        if whole:  # as at inference, the longer side fills the frame, or nearer
+        closer = self._closer is not None
+        whole |= rng.random() < self.config.full_frames or not self.crops
+        if whole and not closer:  # as at inference, the longer side fills the frame
             low = max(low, math.log(0.9))
-        scale = fit * math.exp(_triangular(low, high, rng))
-        at = torch.nonzero(labels == ids[rng.integers(len(ids))]).float().mean(0)
+        near, far = example.scales
+        if closer and rng.random() < _GLANCES:
+            whole, near, far = True, *(self.frame_size / max(height, width),) * 2
+        scale = math.exp(_triangular(low, high, rng)) * near
+        if near < far:
+            scale *= (far / near) ** rng.random()
+        chosen = rng.integers(len(example.areas))
+        whole |= example.sizes[chosen] * scale > _LARGE * self.config.window and closer
+        side = self.frame_size if whole else min(self.config.window, self.frame_size)
         reach = side / scale / 2
         centre = []
-        for where, length in zip(at.tolist(), (height, width), strict=True):
+        for where, length in zip(
+            example.centres[chosen].tolist(), (height, width), strict=True
+        ):
             jittered = where + rng.uniform(-0.8, 0.8) * reach
             if length <= 2 * reach:
                 centre.append(length / 2)
@@ -162,10 +279,29 @@ class Dataset:
 
     @cached_property
     def validation(self) -> list[Sample]:
-        """Whole held-out images as the model will see them, some objects each."""
-        samples = []
-        per_kind: dict[str, list[LabelledImage]] = {}
-        for item in self.held_out:
+        """What is held out as the model will see it, some objects each."""
+        samples: list[Sample] = []
+        for number, item in enumerate(self._validated()):
+            rng = np.random.default_rng((self.config.seed, 1, number))
+            example = self.read(item)
+            if item not in self.held_out:
+                if example.held is None:
+                    continue
+                parts = measure(example.held)
+                example = replace(
+                    example,
+                    labels=example.held,
+                    centres=parts[0],
+                    areas=parts[1],
+                    sizes=parts[2],
+                )
+            samples += self._held_samples(example, rng)
+        return samples
+
+    def _validated(self) -> list[Source]:
+        """List held-out images, or those with a strip, one of each kind in turn."""
+        per_kind: dict[str, list[Source]] = {}
+        for item in self.held_out or (self.train if self.strip else []):
             per_kind.setdefault(item.kind, []).append(item)
         queue = [
             item
@@ -173,25 +309,67 @@ class Dataset:
             for items in per_kind.values()
             for item in items[i : i + 1]
         ]
-        for number, item in enumerate(queue[: self.config.validation_images]):
-            rng = np.random.default_rng((self.config.seed, 1, number))
-            image, labels = self.read(item)
-            height, width = labels.shape
-            scale = self.frame_size / max(height, width)
-            half = self.frame_size / 2 / scale
-            window = Window((half, half), scale, 0.0, False, self.frame_size)
-            seen, named, _ = cut(image, labels, window)
-            masks = pick_objects(named, self.config.prompts, rng)
-            if masks is not None:
-                samples.append(Sample(255 * seen[None], (0, 0), masks, named))
+        return queue[: self.config.validation_images]
+
+    def _held_samples(self, example: Example, rng: np.random.Generator) -> list[Sample]:
+        """Look at an image in whole frames until its objects are seen, or enough."""
+        scale = math.sqrt(example.scales[0] * example.scales[1])
+        side = self.frame_size
+        shape = example.labels.shape
+        most = max(1, _HELD_WINDOWS // max(1, len(self._validated())))
+        left = rng.permutation(len(example.areas)) + 1
+        samples: list[Sample] = []
+        while len(left) and len(samples) < most:
+            reach = side / scale / 2
+            centre = [
+                length / 2
+                if length <= 2 * reach or scale <= side / max(shape)
+                else float(np.clip(at, reach, length - reach))
+                for at, length in zip(example.centres[left[0] - 1], shape, strict=True)
+            ]
+            if scale <= side / max(shape):  # as at inference, at the top left
+                centre = [reach, reach]
+            view = look(
+                example, Window((centre[0], centre[1]), scale, 0.0, False, side)
+            )
+            names, pixels = torch.unique(view.labels, return_counts=True)
+            seen = dict(zip(names.int().tolist(), pixels.tolist(), strict=True))
+            areas = example.areas * scale**2
+            least = np.maximum(SMALLEST, 0.9 * areas)
+            good = [n for n in left if seen.get(n, 0) > least[n - 1]]
+            gone = set(good) | {left[0]}
+            left = np.array([n for n in left if n not in gone])
+            if good:
+                few = torch.tensor(good[: min(_HELD_OBJECTS, self.config.prompts * 2)])
+                masks = (view.labels[None] == few[:, None, None]).float()
+                image = 255 * view.image.clamp(min=0)
+                samples.append(Sample(**vars(replace(view, image=image)), masks=masks))
         return samples
 
 
-def _tensors(
-    rgb: NDArray[np.uint8], labels: NDArray[np.int32]
-) -> tuple[Tensor, Tensor]:
-    image = torch.from_numpy(rgb).permute(2, 0, 1).float() / 255
-    return image, torch.from_numpy(labels).float()
+def look(example: Example, window: Window) -> View:
+    """Cut a window out of an image: intensities in [0, 1], -1 beyond the image.
+
+    Only the part of the image around the window is touched.
+    """
+    reach = window.side / window.scale * math.sqrt(0.5) + 2 + 2 / min(1, window.scale)
+    corner = [max(0, math.floor(c - reach)) for c in window.centre]
+    part = tuple(
+        slice(low, math.ceil(c + reach) + 1)
+        for low, c in zip(corner, window.centre, strict=True)
+    )
+    moved = replace(
+        window, centre=(window.centre[0] - corner[0], window.centre[1] - corner[1])
+    )
+    image = torch.from_numpy(example.rgb[part]).permute(2, 0, 1).float() / 255
+    labels = torch.from_numpy(example.labels[part]).float()
+    seen, named, inside = cut(image, labels, moved)
+    known = None
+    if example.known is not None:
+        mask = torch.from_numpy(example.known[part]).float()
+        known = cut(image[:, :1, :1].expand(3, *mask.shape), mask, moved)[1] > 0.5
+    seen = torch.where(inside, seen, -1.0)
+    return View(seen[None], (0, 0), named, known, example.complete)
 
 
 def _triangular(low: float, high: float, rng: np.random.Generator) -> float:
@@ -201,56 +379,14 @@ def _triangular(low: float, high: float, rng: np.random.Generator) -> float:
     return rng.triangular(low, min(max(low, 0.0), high), high)
 
 
-def _share(item: LabelledImage) -> float:
+def _share(item: Source) -> float:
     """Place an image in [0, 1) by its name, the same in every run."""
     digest = hashlib.sha256(f"{item.kind}/{item.name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def pick_objects(labels: Tensor, count: int, rng: np.random.Generator) -> Tensor | None:
-    """Pick up to `count` objects of (H, W) labels as (B, H, W) masks of 0 and 1.
-
-    Objects smaller than a few pixels, and those that fill more than 90 % (left
-    out in the paper too), are not picked. None if there is no other.
-    """
-    ids, areas = torch.unique(labels, return_counts=True)
-    good = (ids > 0) & (areas >= _SMALLEST) & (areas <= 0.9 * labels.numel())
-    ids = ids[good]
-    if len(ids) == 0:
-        return None
-    chosen = ids[torch.from_numpy(rng.permutation(len(ids))[:count])]
-    masks: Tensor = labels[None] == chosen[:, None, None]
-    return masks.float()
-
-
-def dense_targets(labels: Tensor, size: int) -> Tensor:
-    """Targets of the dense head, (1, 3, size, size), from (H, W) labels.
-
-    Foreground; distance to the object's centre; distance to its boundary. The
-    centre is the pixel deepest inside the object. Both distances are divided by
-    their largest value in the object, and are 1 outside; the boundary distance is
-    counted from the deepest point, so that it is 0 there and 1 at the boundary.
-    """
-    small = F.interpolate(labels[None, None], size=(size, size), mode="nearest-exact")
-    named = small[0, 0].numpy().astype(np.int64)
-    targets = np.ones((3, size, size), np.float32)
-    targets[0] = named > 0
-    ids = np.unique(named)
-    ids = ids[ids > 0]
-    if len(ids) == 0:
-        return torch.from_numpy(targets)[None]
-    padded = np.pad(named, 1, mode="edge")
-    edge = np.zeros(named.shape, bool)
-    for dr, dc in ((0, 1), (2, 1), (1, 0), (1, 2)):
-        edge |= padded[dr : dr + size, dc : dc + size] != named
-    depth = ndimage.distance_transform_edt(~edge & (named > 0)) + 1.0
-    row, col = np.indices(named.shape)
-    centres = np.array(ndimage.maximum_position(depth, named, ids))
-    index = np.searchsorted(ids, named).clip(max=len(ids) - 1)
-    away = np.hypot(row - centres[index, 0], col - centres[index, 1])
-    deepest = np.asarray(ndimage.maximum(depth, named, ids))
-    farthest = np.asarray(ndimage.maximum(away, named, ids)).clip(min=1)
-    inside = named > 0
-    targets[1][inside] = (away / farthest[index])[inside]
-    targets[2][inside] = (1 - (depth - 1) / (deepest[index] - 1).clip(min=1))[inside]
-    return torch.from_numpy(targets)[None]
+def _has_many(item: Source) -> bool:
+    """Whether a strip of objects can be held out."""
+    _, labels = item.read()
+    held, _ = hold_out_strip(number_objects(labels), 0.5)
+    return held is not None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
+
+from napari_sam.model.build import ARCHITECTURES, build_sam
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam.model.sam import Sam
+    from napari_sam.training.config import TrainConfig
 
-__all__ = ["start_from"]
+__all__ = ["model_for", "start_from"]
 
 
 def start_from(sam: Sam, state: dict[str, Tensor]) -> tuple[str, ...]:
@@ -59,3 +63,19 @@ def start_from(sam: Sam, state: dict[str, Tensor]) -> tuple[str, ...]:
                 and n.removeprefix("dense_head.layers.") not in upscaling
             )
     return tuple(n for n in own if n not in fitting)
+
+
+def model_for(config: TrainConfig, init: Sam | None) -> Sam:
+    """Build the model of a run, with the weights that it starts from."""
+    if init is None:
+        return build_sam(config.architecture)
+    architecture = init.architecture
+    if architecture.name != config.architecture:
+        if config.architecture not in ARCHITECTURES:
+            build_sam(config.architecture)  # raises: lists the names
+        architecture = ARCHITECTURES[config.architecture]
+    if config.dense_head:
+        architecture = replace(architecture, dense_head=True)
+    sam = build_sam(architecture)
+    start_from(sam, init.state_dict())
+    return sam

@@ -49,15 +49,29 @@ def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
     return overlap / union.clamp(min=1)
 
 
-def dense_loss(logits: Tensor, targets: Tensor) -> Tensor:
+def dense_loss(logits: Tensor, targets: Tensor, known: Tensor | None = None) -> Tensor:
     """Loss of the dense head for (1, 3, h, w) logits and targets.
 
     Cross-entropy and dice for the foreground, mean absolute error for the two
     distances, each weighted towards the inside of objects.
+
+    Parameters
+    ----------
+    logits, targets
+        (1, 3, h, w)
+    known
+        (1, 1, h, w) of 0 and 1, where the targets are known; None: everywhere.
     """
+    ones = torch.ones_like(targets[:, :1])
+    known = ones if known is None else known
+    total = known.sum().clamp(min=1)
     foreground = targets[:, :1]
-    first = F.binary_cross_entropy_with_logits(logits[:, :1], foreground)
-    first = first + dice_loss(logits[:, :1], foreground).mean()
-    inside = 0.25 + foreground
+    inside = (0.25 + foreground) * known
     error = (logits[:, 1:].sigmoid() - targets[:, 1:]).abs()
-    return first + (inside * error).mean()
+    loss = (inside * error).sum() / (2 * total)
+    cross = F.binary_cross_entropy_with_logits(
+        logits[:, :1], foreground, reduction="none"
+    )
+    seen = torch.where(known > 0, logits[:, :1], -20.0)
+    dice = dice_loss(seen, foreground * known).mean()
+    return loss + (cross * known).sum() / total + dice

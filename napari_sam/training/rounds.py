@@ -5,27 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam.training.dataset import dense_targets
 from napari_sam.training.losses import dense_loss, mask_iou, mask_loss
+from napari_sam.training.memory import KeptBytes, prompts_at_once
 from napari_sam.training.sampling import (
     SimulatedPrompts,
     correct,
     first_prompts,
     rough_masks,
 )
+from napari_sam.training.targets import dense_targets
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from napari_sam.model.sam import Sam
     from napari_sam.training.config import TrainConfig
     from napari_sam.training.dataset import Sample
 
-__all__ = ["Outcome", "run_rounds", "score_sample"]
+__all__ = ["Crop", "Outcome", "Teacher", "embed_view", "score_crop"]
 
 
 @dataclass(frozen=True)
@@ -35,26 +35,58 @@ class Outcome:
     Attributes
     ----------
     loss
-        Scalar with a graph behind it.
+        Of all rounds.
     first_iou, last_iou
         Mean IoU by predicted IoU after the first and the last prompt.
     by_box
         Whether the first prompt was a box.
     """
 
-    loss: Tensor
+    loss: float
     first_iou: float
     last_iou: float
     by_box: bool
 
 
-class _Crop:
-    """A sample's features and positions, ready to be prompted."""
+def embed_view(sam: Sam, image: Tensor, dtype: torch.dtype) -> Tensor:
+    """Encode (1, 3, h, w) intensities on the model's device; float32 features."""
+    device = sam.pixel_mean.device
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        features: Tensor = sam.image_encoder(sam.normalise(image.to(device)))
+    return features.float()
 
-    def __init__(self, sam: Sam, sample: Sample) -> None:
+
+class Crop:
+    """A sample's features and positions, ready to be prompted.
+
+    Prompts and targets are made on the CPU, where the samples are.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    sample
+        The crop.
+    dtype
+        In which the network computes.
+    features
+        (1, C, h, w) embedding of the crop, where it is known.
+    """
+
+    def __init__(
+        self,
+        sam: Sam,
+        sample: Sample,
+        dtype: torch.dtype = torch.float32,
+        features: Tensor | None = None,
+    ) -> None:
         self.sam = sam
+        self.dtype = dtype
+        self.device = sam.pixel_mean.device
         stride = sam.architecture.encoder.stride
-        self.features = sam.image_encoder(sam.normalise(sample.image))
+        if features is None:
+            features = embed_view(sam, sample.image, dtype)
+        self.features = features.to(self.device, torch.float32)
         rows, cols = self.features.shape[-2:]
         top, left = (n // stride for n in sample.offset)
         position = sam.prompt_encoder.dense_position()
@@ -64,13 +96,19 @@ class _Crop:
     def decode(
         self, prompts: SimulatedPrompts, multimask: bool | None
     ) -> tuple[Tensor, Tensor]:
-        sparse, dense = self.sam.prompt_encoder(
-            prompts.points, prompts.labels, prompts.boxes, prompts.masks
-        )
-        masks, scores = self.sam.mask_decoder(
-            self.features, self.position, sparse, dense, multimask
-        )
-        return masks, scores
+        """Answer prompts: (B, M, h, w) logits and (B, M) predicted IoU, float32."""
+        device = self.device
+        given = [
+            None if x is None else x.to(device)
+            for x in (prompts.points, prompts.labels, prompts.boxes, prompts.masks)
+        ]
+        lower = self.dtype != torch.float32
+        with torch.autocast(device.type, self.dtype, enabled=lower):
+            sparse, dense = self.sam.prompt_encoder(*given)
+            masks, scores = self.sam.mask_decoder(
+                self.features, self.position, sparse, dense, multimask
+            )
+        return masks.float(), scores.float()
 
 
 def _choose(logits: Tensor, scores: Tensor) -> Tensor:
@@ -79,52 +117,145 @@ def _choose(logits: Tensor, scores: Tensor) -> Tensor:
     return logits[torch.arange(len(best)), best].detach()
 
 
-def run_rounds(
-    sam: Sam, sample: Sample, config: TrainConfig, rng: np.random.Generator
-) -> Outcome:
-    """Prompt a crop's objects in rounds and sum the losses.
+class Teacher:
+    """Prompts crops in rounds and lets the model learn from the answers.
 
     One prompt alone is answered by three masks, of which the best one learns, and
     by the single mask, which learns at half weight. After that each click is
-    answered by the single mask. All predicted IoUs learn from the true ones.
+    answered by the single mask. All predicted IoUs learn from the true ones. The
+    configuration's `chosen` lets the candidate learn that the model prefers.
+
+    Prompts are decoded some at a time where the configuration limits the memory;
+    the gradients add up to the same.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    config
+        The run.
+    dtype
+        In which the network computes.
     """
-    crop = _Crop(sam, sample)
-    draw = rng.random()
-    by_box = draw < config.boxes
-    if by_box or draw < 1 - config.rough_masks:
-        noise = config.box_noise if by_box else None
-        prompts = first_prompts(sample.masks, sample.offset, noise, rng)
-    else:
-        prompts = rough_masks(crop.targets[:, 0], rng)
-    logits, scores = crop.decode(prompts, None)
-    losses = mask_loss(logits, crop.targets)
-    ious = mask_iou(logits, crop.targets)
-    loss = losses[:, 1:].amin(1).mean() + 0.5 * losses[:, 0].mean()
-    loss = loss + F.mse_loss(scores, ious)
-    chosen = _choose(logits[:, 1:], scores[:, 1:])
-    first = last = mask_iou(chosen, crop.targets[:, 0]).mean()
-    for _ in range(config.rounds - 1):
-        prompts = correct(prompts, chosen, sample.masks, sample.offset, rng)
-        logits, scores = crop.decode(prompts, False)
-        ious = mask_iou(logits, crop.targets)
-        loss = loss + mask_loss(logits, crop.targets).mean()
-        loss = loss + F.mse_loss(scores, ious)
-        chosen, last = logits[:, 0].detach(), ious.mean()
-    if sam.dense_head is not None and config.dense_weight:
-        dense = sam.dense_head(crop.features)
-        targets = dense_targets(sample.labels, dense.shape[-1])
-        loss = loss + config.dense_weight * dense_loss(dense, targets)
-    return Outcome(loss, float(first), float(last), by_box)
+
+    def __init__(
+        self, sam: Sam, config: TrainConfig, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.sam = sam
+        self.config = config
+        self.dtype = dtype
+        self.at_once: int | None = None
+
+    def teach(
+        self,
+        sample: Sample,
+        rng: np.random.Generator,
+        weight: float = 1.0,
+        features: Tensor | None = None,
+    ) -> Outcome:
+        """Add the gradients of a sample, times `weight`, to the parameters'."""
+        with KeptBytes() as kept:
+            crop = Crop(self.sam, sample, self.dtype, features)
+        encoded = crop.features
+        crop.features = encoded.detach().requires_grad_(encoded.requires_grad)
+        if self.at_once is None:
+            self.at_once = self._measure(crop, sample, kept.total)
+        draw = float(rng.random())
+        total, count = 0.0, len(sample.masks)
+        first = last = 0.0
+        for start in range(0, count, self.at_once):
+            some = slice(start, start + self.at_once)
+            share = len(sample.masks[some]) / count
+            loss, ious = self._rounds(crop, sample, some, draw, rng)
+            torch.autograd.backward(weight * share * loss)
+            total += share * float(loss.detach())
+            first, last = first + share * ious[0], last + share * ious[1]
+        total += self._teach_dense(crop, sample, weight)
+        if encoded.requires_grad and crop.features.grad is not None:
+            torch.autograd.backward(encoded, crop.features.grad)
+        return Outcome(total, first, last, draw < self.config.boxes)
+
+    def _measure(self, crop: Crop, sample: Sample, image: int) -> int:
+        """Choose how many prompts are decoded at a time."""
+        if self.config.memory is None:
+            return self.config.prompts
+        rng = np.random.default_rng(0)
+        one = first_prompts(sample.masks[:1], sample.offset, 0.0, rng)
+        with KeptBytes() as kept:
+            crop.decode(one, None)
+        rounds = kept.total * self.config.rounds
+        return prompts_at_once(self.config.memory, image, rounds, self.config.prompts)
+
+    def _rounds(
+        self,
+        crop: Crop,
+        sample: Sample,
+        some: slice,
+        draw: float,
+        rng: np.random.Generator,
+    ) -> tuple[Tensor, tuple[float, float]]:
+        """Prompt some objects; return the loss, and IoUs of first and last prompt."""
+        config, masks = self.config, sample.masks[some]
+        targets = crop.targets[some].to(crop.device)
+        by_box = draw < config.boxes
+        if by_box or draw < 1 - config.rough_masks:
+            noise = config.box_noise if by_box else None
+            prompts = first_prompts(masks, sample.offset, noise, rng)
+        else:
+            prompts = rough_masks(crop.targets[some][:, 0], rng)
+        logits, scores = crop.decode(prompts, None)
+        losses = mask_loss(logits, targets)
+        ious = mask_iou(logits, targets)
+        best = losses[:, 1:].amin(1).mean()
+        preferred = losses[torch.arange(len(losses)), 1 + scores[:, 1:].argmax(1)]
+        best = best + config.chosen * (preferred.mean() - best)
+        loss = best + 0.5 * losses[:, 0].mean() + F.mse_loss(scores, ious)
+        chosen = _choose(logits[:, 1:], scores[:, 1:])
+        first = last = mask_iou(chosen, targets[:, 0]).mean()
+        for _ in range(config.rounds - 1):
+            prompts = correct(prompts, chosen.cpu(), masks, sample.offset, rng)
+            logits, scores = crop.decode(prompts, False)
+            ious = mask_iou(logits, targets)
+            loss = loss + mask_loss(logits, targets).mean()
+            loss = loss + F.mse_loss(scores, ious)
+            chosen, last = logits[:, 0].detach(), ious.mean()
+        return loss, (float(first), float(last))
+
+    def _teach_dense(self, crop: Crop, sample: Sample, weight: float) -> float:
+        """Let the dense head learn where it is known what is object.
+
+        Of an image of which only some objects are labelled it would learn that all
+        is object: it does not learn from those.
+        """
+        head, weight_of_it = self.sam.dense_head, self.config.dense_weight
+        if head is None or not weight_of_it or not sample.complete:
+            return 0.0
+        dense = head(crop.features)
+        size = dense.shape[-1]
+        targets = dense_targets(sample.labels, size).to(crop.device)
+        known = None
+        if sample.known is not None:
+            shares = F.interpolate(sample.known[None, None].float(), (size, size))
+            known = shares.to(crop.device)
+        loss = weight_of_it * dense_loss(dense, targets, known)
+        torch.autograd.backward(weight * loss)
+        return float(loss.detach())
 
 
 @torch.no_grad()
-def score_sample(sam: Sam, sample: Sample) -> tuple[float, float]:
-    """Mean IoU of a sample's objects by one inner click and by a tight box.
+def score_crop(crop: Crop, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
+    """IoU of a sample's objects by one inner click and by a tight box.
 
     The click is the mean position of the object's pixels, or the object's pixel
-    nearest to it.
+    nearest to it; the box is answered by the single mask.
+
+    Returns
+    -------
+    click, box
+        (B,) IoU.
+    masks
+        (B, h, w) bool, the answers to the clicks at low resolution.
     """
-    crop = _Crop(sam, sample)
     points, boxes = [], []
     shift = torch.tensor([sample.offset[1], sample.offset[0]], dtype=torch.float32)
     for mask in sample.masks:
@@ -132,11 +263,12 @@ def score_sample(sam: Sam, sample: Sample) -> tuple[float, float]:
         points.append(at[(at - at.mean(0)).norm(dim=1).argmin()] + shift)
         boxes.append(torch.cat([at.amin(0), at.amax(0) + 1]) + shift.repeat(2))
     ones = torch.ones(len(points), 1, dtype=torch.int64)
-    found = []
-    for prompts in (
-        SimulatedPrompts(torch.stack(points)[:, None], ones, None),
-        SimulatedPrompts(None, None, torch.stack(boxes)),
-    ):
-        chosen = _choose(*crop.decode(prompts, True))
-        found.append(float(mask_iou(chosen, crop.targets[:, 0]).mean()))
-    return found[0], found[1]
+    clicks = SimulatedPrompts(torch.stack(points)[:, None], ones, None)
+    clicked = _choose(*crop.decode(clicks, True)).cpu()
+    boxed = crop.decode(SimulatedPrompts(None, None, torch.stack(boxes)), False)[0]
+    target = crop.targets[:, 0]
+    return (
+        mask_iou(clicked, target),
+        mask_iou(boxed[:, 0].cpu(), target),
+        clicked > 0,
+    )

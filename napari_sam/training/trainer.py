@@ -2,175 +2,290 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
+from filelock import FileLock, Timeout
 
-from napari_sam.io.atomic import write_atomically
+from napari_sam.inference.device import choose_device, choose_dtype
 from napari_sam.model.build import build_sam
+from napari_sam.model.tiny_vit import TinyVitConfig
 from napari_sam.ops.types import Cancelled
+from napari_sam.training.bank import EmbeddingBank
 from napari_sam.training.dataset import Dataset
-from napari_sam.training.initialise import start_from
-from napari_sam.training.rounds import run_rounds, score_sample
+from napari_sam.training.held_out import HeldOut, Scores
+from napari_sam.training.initialise import model_for
+from napari_sam.training.learner import Learner
+from napari_sam.training.rounds import Outcome, Teacher
+from napari_sam.training.run_files import append_line, write_state, write_weights
+from napari_sam.training.scales import annotator_scale
+from napari_sam.training.schedule import learning_rate
+from napari_sam.training.watch import DivergenceWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from napari_sam.model.sam import Sam
     from napari_sam.ops.types import IsCancelled
     from napari_sam.training.config import TrainConfig
+    from napari_sam.training.examples import Source
 
-__all__ = ["Trainer", "learning_rate"]
+__all__ = ["TrainResult", "Trainer"]
 
 logger = logging.getLogger(__name__)
 
+_LOG_EVERY = 10
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Share of the full learning rate at a step: warm-up, then the schedule."""
-    if step < config.warmup:
-        return (step + 1) / config.warmup
-    if config.schedule == "step":
-        passed = sum(step >= m * config.steps for m in config.milestones)
-        return float(0.1**passed)
-    done = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended.
+
+    Attributes
+    ----------
+    reason
+        "steps", "minutes", "patience" (no gain) or "diverged".
+    step, best_step
+        The last step, and the one whose weights are kept.
+    before, after
+        Mean IoU of the held-out objects from (one click, a box), before the training
+        and of the kept weights; None where nothing is held out.
+    path
+        Where the weights are.
+    """
+
+    reason: str
+    step: int
+    best_step: int
+    before: tuple[float, float] | None
+    after: tuple[float, float] | None
+    path: Path
 
 
 class Trainer:
-    """Trains one model on one folder.
+    """Trains one model on labelled images.
 
-    Beside the result FILE stand FILE.checkpoint (to resume from) and FILE.jsonl
-    (one JSON object a line: the metrics of every tenth step and each validation).
+    Beside the result FILE stand FILE.checkpoint (to resume from), FILE.jsonl (one
+    JSON object a line: the metrics of every tenth step and each validation) and
+    FILE.lock. The best weights so far are in FILE at any time.
 
     Parameters
     ----------
     config
         The run.
     data
-        Folder of labelled images.
+        Folder of labelled images, or what reads them (see `napari_sam.io.pairs`).
     out
         Where the averaged weights of the best validation go, as safetensors.
     init
-        State dict to start from; random weights if None.
+        Model to start from, which is left as it is; random weights if None.
+    device
+        Where the network computes.
 
     Raises
     ------
     ValueError
-        If the folder holds nothing to train on, or a checkpoint at `out` belongs
-        to another configuration.
+        If there is nothing to train on, a checkpoint at `out` belongs to another
+        configuration, or another run writes to `out`.
     """
 
     def __init__(
         self,
         config: TrainConfig,
-        data: str | Path,
+        data: str | Path | Sequence[Source],
         out: Path,
-        init: dict[str, Tensor] | None = None,
+        init: Sam | None = None,
+        *,
+        device: str = "auto",
     ) -> None:
         torch.manual_seed(config.seed)
+        self._born = time.monotonic()
         self.config = config
-        self.out = out
-        self.sam = build_sam(config.architecture)
-        if init is not None:
-            start_from(self.sam, init)
-        architecture = self.sam.architecture
-        self.data = Dataset(
-            data, config, architecture.frame_size, architecture.encoder.stride
-        )
-        self.average = {
-            name: tensor.clone() for name, tensor in self.sam.state_dict().items()
-        }
-        self.optimiser = torch.optim.AdamW(self._groups(), betas=(0.9, 0.999))
-        self.step = 0
-        self.best = -1.0
-        self.stale = 0
-        self._resume()
+        self.out = Path(out)
+        self._lock = FileLock(self._beside(".lock"))
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise ValueError(
+                f"another training writes to {out}; wait for its end, or choose "
+                "another place"
+            ) from None
+        try:
+            self._build(data, init, device)
+            self._resume()
+        except BaseException:
+            self.close()
+            raise
 
-    def _groups(self) -> list[dict[str, Any]]:
-        """Group parameters: encoder or decoder, matrices (decayed) or the rest."""
-        groups: dict[tuple[bool, bool], list[Tensor]] = {}
-        for name, parameter in self.sam.named_parameters():
-            key = (name.startswith("image_encoder"), parameter.ndim > 1)
-            groups.setdefault(key, []).append(parameter)
-        return [
-            {
-                "params": parameters,
-                "base": self.config.lr_encoder if encoder else self.config.lr_decoder,
-                "weight_decay": self.config.weight_decay if matrix else 0.0,
-            }
-            for (encoder, matrix), parameters in groups.items()
-        ]
+    def _build(
+        self, data: str | Path | Sequence[Source], init: Sam | None, device: str
+    ) -> None:
+        config = self.config
+        self.sam = model_for(config, init)
+        architecture = self.sam.architecture
+        closer = annotator_scale(self.sam) if config.closer else None
+        self.data = Dataset(
+            data,
+            config,
+            architecture.frame_size,
+            architecture.encoder.stride,
+            crops=isinstance(architecture.encoder, TinyVitConfig),
+            closer=closer,
+        )
+        self.device = choose_device(device)
+        dtype = choose_dtype(config.precision, self.device)
+        self.sam.to(self.device)
+        self.learner = Learner(self.sam, config)
+        self.teacher = Teacher(self.sam, config, dtype)
+        is_fixed = config.what == "decoder"
+        self.bank = EmbeddingBank(self.sam, self.data, config, dtype)
+        self.held = HeldOut(self.data.validation, dtype, is_fixed)
+        self.optimiser = torch.optim.AdamW(self.learner.groups(), betas=(0.9, 0.999))
+        self.watch = DivergenceWatch()
+        self.step = self.best_step = self.stale = 0
+        self.best = -1.0
+        self.seconds = 0.0
+        self.before: tuple[float, float] | None = None
+        self.after: tuple[float, float] | None = None
+        self.best_values = self.learner.copy()
+        self.scores_before: Scores | None = None
+        self._has_start = init is not None
+        self._validating = 0.0
+        self._validated_at = 0.0
+        self._unsaved = False
+        self._tell: Callable[[dict[str, Any]], None] | None = None
+
+    def _beside(self, ending: str) -> Path:
+        return self.out.with_name(self.out.name + ending)
 
     @property
     def checkpoint_path(self) -> Path:
         """Where the run's state is kept."""
-        return self.out.with_name(self.out.name + ".checkpoint")
+        return self._beside(".checkpoint")
+
+    def close(self) -> None:
+        """Let another run write to the same place; `run` ends with it."""
+        self._lock.release()
+
+    # --- the loop ---------------------------------------------------------------
 
     def run(
         self,
         progress: Callable[[int, int], None] | None = None,
         is_cancelled: IsCancelled | None = None,
-    ) -> None:
-        """Train to the end of the run, or until validation stops improving.
+        on_event: Callable[[dict[str, Any]], None] | None = None,
+    ) -> TrainResult:
+        """Train to the end of the run, until it stops improving, or diverges.
+
+        Parameters
+        ----------
+        progress
+            Told the steps (or seconds, where the run has minutes) done and in all.
+        is_cancelled
+            Asked after each step.
+        on_event
+            Told what is logged, as it is logged, and the smoothed loss of each step.
 
         Raises
         ------
         Cancelled
             When asked to stop; a checkpoint is written first.
+        OSError
+            If the weights could not be written; the run's state still is where it
+            was possible.
         """
+        self._tell = on_event
+        try:
+            return self._run(progress, is_cancelled)
+        finally:
+            self.close()
+
+    def _run(
+        self,
+        progress: Callable[[int, int], None] | None,
+        is_cancelled: IsCancelled | None,
+    ) -> TrainResult:
         saved = time.monotonic()
-        while self.step < self.config.steps:
+        if self.step == 0 and self._has_start:
+            self._validate()
+        if self.step == 0:  # the time that the user waits counts, not that of steps
+            self.seconds = self._validated_at = time.monotonic() - self._born
+        reason = self._reason_to_end()
+        while reason is None:
+            started = time.monotonic()
             metrics = self._train_step()
             self.step += 1
-            if self.step % 10 == 0:
+            if self.watch.saw(metrics["loss"], metrics["norm"]):
+                reason = "diverged"
+                self._log({"step": self.step, "diverged": metrics["loss"]})
+            elif self.step % _LOG_EVERY == 0:
                 self._log(metrics)
-            if progress is not None:
-                progress(self.step, self.config.steps)
-            last = self.step == self.config.steps
-            if last or self.step % self.config.validate_every == 0:
+            self.seconds += time.monotonic() - started
+            if self._tell is not None:
+                mean = {"step": self.step, "mean_loss": self.watch.mean}
+                self._tell({**mean, "elapsed": round(self.seconds, 1)})
+            reason = reason or self._reason_to_end()
+            if reason != "diverged" and (reason or self._is_validation_due()):
                 self._validate()
                 if self.config.patience and self.stale >= self.config.patience:
-                    logger.info("no gain in %d validations, stopping", self.stale)
-                    break
+                    reason = reason or "patience"
+            if progress is not None:
+                progress(*self._progress())
             stop = is_cancelled is not None and is_cancelled()
             minutes = (time.monotonic() - saved) / 60
-            if stop or last or minutes > self.config.checkpoint_minutes:
+            if stop or reason or minutes > self.config.checkpoint_minutes:
                 self._save_checkpoint()
                 saved = time.monotonic()
             if stop:
                 raise Cancelled(f"stopped after step {self.step}")
+        return self._finish(reason)
+
+    def _reason_to_end(self) -> str | None:
+        minutes = self.config.minutes
+        if minutes is not None and self.seconds + self._validating >= 60 * minutes:
+            return "minutes"
+        return "steps" if self.step >= self.config.steps else None
+
+    def _is_validation_due(self) -> bool:
+        if self.config.minutes is None:
+            return self.step % self.config.validate_every == 0
+        every = 60 * self.config.minutes / self.config.validations
+        return self.seconds - self._validated_at >= every
+
+    def _progress(self) -> tuple[int, int]:
+        if self.config.minutes is None:
+            return self.step, self.config.steps
+        return int(self.seconds), int(60 * self.config.minutes)
+
+    def _done(self) -> float | None:
+        minutes = self.config.minutes
+        return None if minutes is None else self.seconds / (60 * minutes)
 
     def _train_step(self) -> dict[str, Any]:
         config = self.config
         started = time.monotonic()
-        share = learning_rate(config, self.step)
+        share = learning_rate(config, self.step, self._done())
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * share
         self.optimiser.zero_grad(set_to_none=True)
-        outcomes = []
-        for i in range(config.crops):
-            number = self.step * config.crops + i
-            rng = np.random.default_rng((config.seed, 2, number))
-            outcome = run_rounds(self.sam, self.data.sample(number), config, rng)
-            torch.autograd.backward(outcome.loss / config.crops)
-            outcomes.append(outcome)
-        norm = torch.nn.utils.clip_grad_norm_(self.sam.parameters(), config.clip)
+        outcomes = [
+            self._teach(self.step * config.crops + i) for i in range(config.crops)
+        ]
+        trained = self.learner.trained.values()
+        norm = torch.nn.utils.clip_grad_norm_(trained, config.clip)
         if torch.isfinite(norm):
             self.optimiser.step()
-            self._update_average()
+            self.learner.update_average(self.step)
         clicks = [o.first_iou for o in outcomes if not o.by_box]
         boxes = [o.first_iou for o in outcomes if o.by_box]
         return {
             "step": self.step + 1,
-            "loss": float(np.mean([float(o.loss.detach()) for o in outcomes])),
+            "loss": float(np.mean([o.loss for o in outcomes])),
             "click": float(np.mean(clicks)) if clicks else None,
             "box": float(np.mean(boxes)) if boxes else None,
             "last": float(np.mean([o.last_iou for o in outcomes])),
@@ -179,88 +294,147 @@ class Trainer:
             "seconds": round(time.monotonic() - started, 2),
         }
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        for name, tensor in self.sam.state_dict().items():
-            mean = self.average[name]
-            if tensor.is_floating_point():
-                mean.lerp_(tensor, 1 - decay)
-            else:
-                mean.copy_(tensor)
+    def _teach(self, number: int) -> Outcome:
+        rng = np.random.default_rng((self.config.seed, 2, number))
+        features = None
+        if self.config.what == "decoder":
+            sample, features = self.bank.draw(number, self.step, rng)
+        else:
+            sample = self.data.sample(number)
+        return self.teacher.teach(sample, rng, 1 / self.config.crops, features)
+
+    # --- what is kept -----------------------------------------------------------
 
     def averaged(self) -> Sam:
         """Build a model with the averaged weights."""
-        sam = build_sam(self.config.architecture)
-        sam.load_state_dict(self.average)
+        sam = build_sam(self.sam.architecture)
+        sam.load_state_dict(self.learner.weights(self.learner.average))
         return sam
 
     def _validate(self) -> None:
-        samples = self.data.validation
-        if samples:
-            sam = self.averaged()
-            scores = np.mean([score_sample(sam, s) for s in samples], axis=0)
-            mean = float(scores.mean())
+        started = time.monotonic()
+        mean = float(self.step)  # nothing held out: the latest is the best
+        scored: tuple[float, float] | None = None
+        if self.held.objects:
+            with self.learner.using(self.learner.average) as sam:
+                scores = self.held.score(sam)
+            scored, mean = (scores.click, scores.box), scores.mean
+            if self.step == 0:
+                self.before, self.scores_before = scored, scores
             self._log(
                 {
                     "step": self.step,
-                    "validation_click": float(scores[0]),
-                    "validation_box": float(scores[1]),
+                    "validation_click": scored[0],
+                    "validation_box": scored[1],
                 }
             )
-        else:
-            mean = float(self.step)  # nothing held out: the latest is the best
         if mean > self.best:
-            self.best, self.stale = mean, 0
+            self.best, self.stale, self.best_step = mean, 0, self.step
+            self.after = scored
+            self.best_values = {k: v.clone() for k, v in self.learner.average.items()}
             self._save_weights()
         else:
             self.stale += 1
+        self._validating = time.monotonic() - started if self.step else 0.0
+        self.seconds += self._validating
+        self._validated_at = self.seconds
+
+    def _finish(self, reason: str) -> TrainResult:
+        if reason == "diverged":
+            logger.warning(
+                "the training diverged at step %d and was stopped; the best weights "
+                "so far, of step %d, are kept. Try a lower learning rate",
+                self.step,
+                self.best_step,
+            )
+        if self._unsaved:
+            self._save_weights(last=True)
+        return TrainResult(
+            reason, self.step, self.best_step, self.before, self.after, self.out
+        )
 
     def _log(self, metrics: dict[str, Any]) -> None:
         shown = {
             k: round(v, 4) if isinstance(v, float) else v for k, v in metrics.items()
         }
         logger.info(" ".join(f"{k} {v}" for k, v in shown.items() if v is not None))
-        path = self.out.with_name(self.out.name + ".jsonl")
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(shown) + "\n")
+        if self._tell is not None:
+            self._tell({**shown, "elapsed": round(self.seconds, 1)})
+        append_line(self._beside(".jsonl"), shown)
 
-    def _save_weights(self) -> None:
-        half = {
-            name: tensor.half() if tensor.is_floating_point() else tensor
-            for name, tensor in self.average.items()
-        }
+    def save_to(self, path: Path) -> None:
+        """Write the best weights so far.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written.
+        """
         metadata = {
-            "architecture": self.config.architecture,
-            "step": str(self.step),
+            "architecture": self.sam.architecture.name,
+            "step": str(self.best_step),
             "config": self.config.model_dump_json(),
         }
-        write_atomically(self.out, lambda path: save_file(half, path, metadata))
+        write_weights(path, self.learner.weights(self.best_values), metadata)
+
+    def _save_weights(self, last: bool = False) -> None:
+        """Write the best weights; a full disk ends the run only at its end."""
+        try:
+            self.save_to(self.out)
+            self._unsaved = False
+        except OSError as error:
+            self._unsaved = True
+            if last:
+                raise OSError(
+                    f"the weights of step {self.best_step} could not be written to "
+                    f"{self.out}: {error}"
+                ) from error
+            logger.warning("the best weights are kept in memory: %s", error)
 
     def _save_checkpoint(self) -> None:
         state = {
             "config": self.config.model_dump_json(),
+            "fixed": self.learner.fixed_digest(),
             "step": self.step,
+            "seconds": self.seconds,
             "best": self.best,
+            "best_step": self.best_step,
             "stale": self.stale,
-            "model": self.sam.state_dict(),
-            "average": self.average,
+            "before": self.before,
+            "after": self.after,
+            "model": self.learner.copy(),
+            "average": self.learner.average,
+            "best_values": self.best_values,
             "optimiser": self.optimiser.state_dict(),
         }
-        write_atomically(self.checkpoint_path, lambda path: torch.save(state, path))
+        try:
+            write_state(self.checkpoint_path, state)
+        except OSError as error:
+            logger.warning("no checkpoint could be written: %s", error)
 
     def _resume(self) -> None:
         if not self.checkpoint_path.exists():
             return
-        state = torch.load(self.checkpoint_path, weights_only=True)
+        state = torch.load(
+            self.checkpoint_path, map_location=self.device, weights_only=True
+        )
         if state["config"] != self.config.model_dump_json():
             raise ValueError(
                 f"{self.checkpoint_path} belongs to a run with another "
                 "configuration; choose another --out, or move it away"
             )
-        self.sam.load_state_dict(state["model"])
-        self.average = state["average"]
+        if state["fixed"] != self.learner.fixed_digest():
+            raise ValueError(
+                f"{self.checkpoint_path} belongs to a run that started from another "
+                "model; choose another --out, or move it away"
+            )
+        self.learner.load(state["model"])
+        self.learner.average = state["average"]
+        self.best_values = state["best_values"]
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.best = state["step"], state["best"]
-        self.stale = state["stale"]
+        self.stale, self.best_step = state["stale"], state["best_step"]
+        self.seconds = self._validated_at = state["seconds"]
+        self.before, self.after = state["before"], state["after"]
+        self._unsaved = not self.out.exists()
         logger.info("resuming after step %d", self.step)

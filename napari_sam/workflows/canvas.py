@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from numpy.typing import NDArray
 
     from napari_sam.ops.planes import Plane
 
-__all__ = ["ArrayCanvas", "LabelCanvas", "LabelEdit", "plan_edit"]
+__all__ = ["ArrayCanvas", "LabelCanvas", "LabelEdit", "StackEdit", "plan_edit"]
 
 
 class LabelCanvas(Protocol):
@@ -44,6 +47,10 @@ class LabelCanvas(Protocol):
         values: NDArray[Any],
     ) -> None:
         """Write (N,) values at pixels of a plane, as one step."""
+        ...
+
+    def one_step(self) -> AbstractContextManager[None]:
+        """Make all that is written within the block one step."""
         ...
 
 
@@ -96,6 +103,10 @@ class ArrayCanvas:
         """Write the values in place."""
         self.array[plane.indices(rows, cols)] = values
 
+    def one_step(self) -> AbstractContextManager[None]:
+        """Do nothing: an array has no steps."""
+        return nullcontext()
+
 
 @dataclass(frozen=True, eq=False)
 class LabelEdit:
@@ -135,6 +146,39 @@ class LabelEdit:
         hit = labels[rows, cols] == expected
         if hit.any():
             canvas.write(self.plane, rows[hit], cols[hit], wanted[hit])
+
+
+@dataclass(frozen=True, eq=False)
+class StackEdit:
+    """Changes of several planes that are made and taken back together.
+
+    Attributes
+    ----------
+    edits
+        Of each plane.
+    """
+
+    edits: tuple[LabelEdit, ...]
+
+    def apply(self, canvas: LabelCanvas) -> None:
+        """Write what comes after."""
+        with canvas.one_step():
+            for edit in self.edits:
+                edit.apply(canvas)
+
+    def revert(self, canvas: LabelCanvas) -> None:
+        """Write what was before."""
+        with canvas.one_step():
+            for edit in self.edits:
+                edit.revert(canvas)
+
+    def is_undone(self, canvas: LabelCanvas) -> bool:
+        """Whether every pixel is again as it was before."""
+        for edit in self.edits:
+            labels = canvas.read(edit.plane)
+            if (labels.ravel()[edit.pixels] != edit.before).any():
+                return False
+        return bool(self.edits)
 
 
 def plan_edit(plane: Plane, before: NDArray[Any], after: NDArray[Any]) -> LabelEdit:

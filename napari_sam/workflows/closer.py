@@ -15,11 +15,13 @@ import numpy as np
 from napari_sam.inference.preprocess import check_image, default_limits
 from napari_sam.inference.tiled import TiledEmbedding
 from napari_sam.inference.tiling import tile_plane
+from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.basins import maps_to_instances
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from napari_sam.inference.embedding import EmbeddingCache
     from napari_sam.inference.tiled import Embeds, PlaneEmbedding
     from napari_sam.ops.types import ImageEmbedding, IsCancelled
 
@@ -101,7 +103,7 @@ def embed_tiled(
     whole = sam.embed(array, contrast_limits=limits, is_cancelled=is_cancelled)
     geometry = whole.geometry
     if scale is None:
-        scale = _scale_seen(sam, whole)
+        scale = _noted_scale(sam, whole, is_cancelled)
     tiles = tile_plane(geometry.image_shape, geometry.frame_size, scale)
     if len(tiles) == 1:
         return whole
@@ -127,7 +129,23 @@ def closer_scale(areas: ArrayLike, as_whole: float) -> float:
     return max(as_whole, min(closer, _CLOSEST))
 
 
-def _scale_seen(sam: Embeds, whole: ImageEmbedding) -> float:
+def _noted_scale(
+    sam: Embeds, whole: ImageEmbedding, is_cancelled: IsCancelled | None
+) -> float:
+    """Choose the scale, or find it noted beside the embedding."""
+    cache: EmbeddingCache | None = getattr(sam, "cache", None)
+    noted = None if cache is None else cache.closer_scale(whole.key)
+    if noted is not None:
+        return noted
+    scale = _scale_seen(sam, whole, is_cancelled)
+    if cache is not None:
+        cache.note_scale(whole.key, scale)
+    return scale
+
+
+def _scale_seen(
+    sam: Embeds, whole: ImageEmbedding, is_cancelled: IsCancelled | None
+) -> float:
     """Choose the scale by the objects that the dense head sees in the whole plane."""
     shape = whole.geometry.image_shape
     as_whole = whole.geometry.frame_size / max(shape)
@@ -135,6 +153,8 @@ def _scale_seen(sam: Embeds, whole: ImageEmbedding) -> float:
         return as_whole
     step = max(1, max(shape) // _GLANCE)
     maps = sam.dense_maps(whole)[:, ::step, ::step]
+    if is_cancelled is not None and is_cancelled():
+        raise Cancelled("looking closer was cancelled")
     found = maps_to_instances(maps, scale=as_whole * step)
     if len(found) < _FEW:
         return max(as_whole, 1.0)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import MaskRecord
+    from napari_sam.workflows.canvas import StackEdit
 
 __all__ = ["AnnotationSession"]
 
@@ -236,6 +237,13 @@ class AnnotationSession(PromptSession):
             free[pixels] = False
             flat[pixels] = last
         return records
+
+    def write_planes(self, edit: StackEdit) -> None:
+        """Write labels of several planes, made elsewhere, in one step.
+
+        Undo and redo take them back and write them again.
+        """
+        self._do(self._ledger, edit)
 
     def _class_of(self, label: int) -> str:
         record = self._ledger.records.get(label)

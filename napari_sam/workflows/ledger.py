@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.workflows.canvas import LabelCanvas, LabelEdit
+    from napari_sam.workflows.canvas import LabelCanvas, LabelEdit, StackEdit
     from napari_sam.workflows.drafts import Draft
 
 __all__ = ["Ledger", "Step", "lift_object", "make_canvas", "read_record"]
@@ -71,7 +71,7 @@ class Step:
     plane: Plane
     before: Ledger
     after: Ledger
-    edit: LabelEdit | None = None
+    edit: LabelEdit | StackEdit | None = None
 
 
 def lift_object(ledger: Ledger, label: int, labels: NDArray[Any]) -> NDArray[Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_sam.inference.tiled import PlaneEmbedding
     from napari_sam.ops.types import MaskPrediction
-    from napari_sam.workflows.canvas import LabelCanvas, LabelEdit
+    from napari_sam.workflows.canvas import LabelCanvas, LabelEdit, StackEdit
 
 __all__ = ["PromptSession"]
 
@@ -316,7 +316,10 @@ class PromptSession:
         self._do(self._ledger.with_draft(plane, draft), None, plane)
 
     def _do(
-        self, ledger: Ledger, edit: LabelEdit | None, plane: Plane | None = None
+        self,
+        ledger: Ledger,
+        edit: LabelEdit | StackEdit | None,
+        plane: Plane | None = None,
     ) -> None:
         """Make a step; the ledger and the plane move only once it is written."""
         plane = plane or self._plane

@@ -5,9 +5,23 @@ import pytest
 from fake_predictor import FakePredictor
 from fake_search import FakeSearch
 
+from napari_sam.checkpoints.own import OWN_VARIABLE
 from napari_sam.checkpoints.store import CheckpointStore
 
 SHAPE = (60, 80)
+
+
+@pytest.fixture(autouse=True)
+def no_own_models(tmp_path, monkeypatch):
+    """Leave out what the user of this machine trained."""
+    monkeypatch.setenv(OWN_VARIABLE, str(tmp_path / "own"))
+
+
+@pytest.fixture(autouse=True)
+def embeddings_folder(tmp_path, monkeypatch):
+    """Where the windows of a test keep embeddings on disk."""
+    monkeypatch.setenv("NAPARI_SAM_EMBEDDINGS", str(tmp_path / "embeddings"))
+    return tmp_path / "embeddings"
 
 
 @pytest.fixture
@@ -27,7 +41,7 @@ def open_annotator(qtbot, predictor, tmp_path):
         opened.append(widget)
         widget.show()
         if ready and widget.annotator.image is not None:
-            qtbot.waitUntil(lambda: is_embedded(widget), timeout=5000)
+            qtbot.waitUntil(lambda: is_embedded(widget), timeout=20000)
         return widget
 
     yield open_on

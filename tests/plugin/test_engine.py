@@ -51,6 +51,16 @@ def test_the_last_planes_are_kept(qtbot, engine, predictor):
     assert engine.picture(key(1)) is None
 
 
+def test_fewer_planes_are_kept_where_they_are_large(
+    qtbot, engine, predictor, monkeypatch
+):
+    monkeypatch.setattr("napari_sam.plugin.engine._KEPT_BYTES", 2000)
+    for z in (0, 1):
+        embed(qtbot, engine, z)
+    assert engine.embedding_state(key(0)) == "none"
+    assert engine.embedding_state(key(1)) == "ready"
+
+
 def test_a_question_in_work_is_not_asked_twice(qtbot, engine, predictor):
     embed(qtbot, engine, 0)
     predictor.predict_gate.clear()

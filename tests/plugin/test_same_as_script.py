@@ -1,6 +1,7 @@
 """The same prompts in a window and in a script give the same labels, bit by bit.
 
-The network is real, on random weights; the point is not what it finds.
+Both keep embeddings on disk, which rounds them, but not in the same folder. The network
+is real, on random weights; the point is not what it finds.
 """
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from skimage.data import coins
 
 from napari_sam.inference.predictor import Predictor
+from napari_sam.io.embeddings import EmbeddingStore
 from napari_sam.model.build import build_sam
 from napari_sam.model.image_encoder import VitConfig
 from napari_sam.model.sam import Architecture
@@ -22,7 +24,7 @@ def make_predictor():
     with torch.no_grad():  # sharpen, so that masks are neither all nor nothing
         for mlp in sam.mask_decoder.output_hypernetworks_mlps:
             mlp.layers[-1].weight.mul_(20)
-    return Predictor(sam, name="tiny", device="cpu")
+    return Predictor(sam, name="tiny", digest="tiny", device="cpu")
 
 
 @pytest.fixture
@@ -31,14 +33,16 @@ def image():
 
 
 def test_real_predictions_are_bit_identical(
-    make_napari_viewer, open_annotator, settle, image
+    make_napari_viewer, open_annotator, settle, image, tmp_path
 ):
     viewer = make_napari_viewer()
     layer = viewer.add_image(image)
     widget = open_annotator(viewer, load=lambda source, device: make_predictor())
     window = widget.annotator
+    sam = make_predictor()
+    sam.cache.store = EmbeddingStore(tmp_path / "of the script")
     script = AnnotationSession(
-        make_predictor(),
+        sam,
         image,
         overlap="overwrite",
         contrast_limits=tuple(layer.contrast_limits),

@@ -54,6 +54,9 @@ class IdealPredictor:
         maps[1:] = np.where(labels > 0, 1 - depth / deepest[labels].clip(1), 1)
         return maps
 
+    def mask_to_logits(self, embedding, mask):
+        return np.where(mask, 5.0, -5.0).astype(np.float32)
+
     def predict_batch(self, embedding, prompts, multimask=None):
         if isinstance(embedding, TiledEmbedding):
             return predict_tiled(self, embedding, prompts, multimask)
@@ -67,9 +70,13 @@ class IdealPredictor:
             inside = labels[r0:r1, c0:c1]
             counts = np.bincount(inside[inside > 0], minlength=2)
             chosen = int(counts.argmax()) if counts.any() else 0
-        else:
+        elif len(prompt.points):
             row, col = prompt.points[0].astype(int)
             chosen = labels[row, col]
+        else:
+            inside = labels[prompt.mask_logits > 0]
+            counts = np.bincount(inside[inside > 0], minlength=2)
+            chosen = int(counts.argmax()) if counts.any() else 0
         mask = (labels == chosen) & (chosen > 0)
         logits = np.full((1, 32, 32), 4.0, np.float32)
         return MaskPrediction(mask[None], np.array([self.score], np.float32), logits)

@@ -1,15 +1,18 @@
-"""A network of the bundled model's form, small enough for tests."""
+"""Networks of every architecture's form, small enough for tests."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 
 from napari_sam.inference.predictor import Predictor
-from napari_sam.model.build import build_sam
+from napari_sam.model.build import ARCHITECTURES, build_sam
+from napari_sam.model.image_encoder import VitConfig
 from napari_sam.model.sam import Architecture, Sam
 from napari_sam.model.tiny_vit import TinyVitConfig
 
-__all__ = ["tiny_predictor", "tiny_sam"]
+__all__ = ["tiny_architecture", "tiny_predictor", "tiny_sam"]
 
 _TINY = Architecture(
     "tiny",
@@ -25,10 +28,23 @@ _TINY = Architecture(
 )
 
 
-def tiny_sam() -> Sam:
-    """Build it with random weights, the same in every test."""
+def tiny_architecture(name: str) -> Architecture:
+    """Shrink an architecture of the registry; it keeps its name and its form."""
+    full = ARCHITECTURES[name]
+    if isinstance(full.encoder, TinyVitConfig):
+        tiny = _TINY.encoder
+        encoder = replace(tiny, stem=full.encoder.stem, merges=full.encoder.merges)
+        return replace(full, encoder=encoder, frame_size=16 * encoder.stride)
+    encoder = VitConfig(
+        width=32, depth=2, heads=2, global_blocks=(1,), window=3, out_channels=64
+    )
+    return replace(full, encoder=encoder, frame_size=128)
+
+
+def tiny_sam(name: str | None = None) -> Sam:
+    """Build one with random weights, the same in every test."""
     torch.manual_seed(0)
-    return build_sam(_TINY)
+    return build_sam(_TINY if name is None else tiny_architecture(name))
 
 
 def tiny_predictor(dtype: str = "float32") -> Predictor:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from napari_sam.model.build import build_sam
 from napari_sam.training.augment import Window, cut
 from napari_sam.training.config import read_config
-from napari_sam.training.dataset import Dataset, dense_targets
+from napari_sam.training.dataset import Dataset
 from napari_sam.training.initialise import start_from
 from napari_sam.training.losses import dice_loss, focal_loss, mask_iou, mask_loss
 from napari_sam.training.sampling import correct, first_prompts, rough_masks
+from napari_sam.training.targets import dense_targets
 
 
 def test_a_sample_depends_on_its_number_and_the_seed_alone(discs, quick):

@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.ops.types import Cancelled
-from napari_sam.training.trainer import Trainer, learning_rate
+from napari_sam.training.held_out import HeldOut, Scores
+from napari_sam.training.schedule import learning_rate
+from napari_sam.training.trainer import Trainer
 
 
 def test_a_stopped_run_ends_as_an_unbroken_one(discs, quick, tmp_path):
@@ -78,9 +81,8 @@ def test_it_stops_early_without_gain(discs, quick, tmp_path, monkeypatch):
     config = quick.model_copy(
         update={"steps": 50, "held_out": 0.5, "validate_every": 1, "patience": 2}
     )
-    monkeypatch.setattr(
-        "napari_sam.training.trainer.score_sample", lambda *_: (0.5, 0.5)
-    )
+    half = Scores(np.full(1, 0.5), np.full(1, 0.5), ())
+    monkeypatch.setattr(HeldOut, "score", lambda *_: half)
     trainer = Trainer(config, discs, tmp_path / "mine.safetensors")
     trainer.run()
     assert trainer.step == 3

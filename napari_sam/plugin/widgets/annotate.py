@@ -23,6 +23,7 @@ from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import Facts, Hint, next_hint
 from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS
 from napari_sam.plugin.settings import read_settings
+from napari_sam.plugin.shelf import open_store
 from napari_sam.plugin.state import unwrapped
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
 from napari_sam.plugin.widgets.hint_line import HintLine, Notice
@@ -40,6 +41,7 @@ from napari_sam.plugin.widgets.panel import (
     overlap_choice,
 )
 from napari_sam.plugin.widgets.progress_line import ProgressLine
+from napari_sam.plugin.widgets.shelf_panel import ShelfPanel
 from napari_sam.plugin.widgets.tool_bar import ToolBar
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from napari_sam.workflows.answers import Predicts
 
 __all__ = ["AnnotateWidget"]
+
+_WORK_HERE = "Work on this part"
 
 _ANSWER_MS = 150
 """For so long an answer may take before the wait for it is shown."""
@@ -82,7 +86,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         # a proxy's layers are not the layers themselves, and `is` tells them apart
         viewer = unwrapped(viewer)
         self.viewer = viewer
-        self.engine = Engine(load, settings.planes_kept, self)
+        self.engine = Engine(load, settings.planes_kept, self, open_store())
         self.annotator = Annotator(viewer, self.engine, self)
         self.hint = HintLine()
         self.progress = ProgressLine()
@@ -92,11 +96,13 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.tools = ToolBar()
         self.candidates = CandidateStrip()
         self.objects = ObjectTable()
+        self.shelf = ShelfPanel(self.annotator)
         self._make_controls()
         self._lay_out()
         self._connect()
         self._notice = Notice()
         self._started = False
+        self._shelved: object = None
         self._view_timer = QTimer(self)
         self._view_timer.setSingleShot(True)
         self._view_timer.setInterval(0)
@@ -134,6 +140,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         layout.addLayout(steps)
         layout.addWidget(heading("Objects"))
         layout.addWidget(self.objects, 1)
+        layout.addWidget(self.shelf)
         layout.addWidget(_key_list())
         fill_dock(self, (self.hint, self.progress), body)
 
@@ -211,6 +218,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         desks = self.annotator.desks
         if self.hint.button.text() == "Put it back":
             desks.put_back()
+        elif self.hint.button.text() == _WORK_HERE:
+            self.annotator.open_part()
         else:
             self.annotator.retry()
 
@@ -237,13 +246,26 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.output.choose(annotator.desks.output)
         self.hover.setChecked(annotator.hover)
         self._show_session(facts)
+        self._show_shelf(facts)
+
+    def _show_shelf(self, facts: Facts) -> None:
+        """Count embeddings anew where another plane is ready or another one shown."""
+        state = (self.annotator.key, facts.embedding_state, facts.model_state)
+        if state != self._shelved:
+            self._shelved = state
+            self.shelf.refresh()
 
     def _show_hint(self, facts: Facts) -> None:
         notice = self._notice.text_at(facts)
         if notice:
             removed = self.annotator.desks.removed is not None
             text = "Put it back" if removed else ""
+            if facts.too_large is not None:
+                text = _WORK_HERE
             self.hint.show_hint(Hint(notice, "problem"), text)
+            return
+        if facts.too_large is not None:
+            self.hint.show_hint(next_hint(facts), _WORK_HERE)
             return
         again = facts.embedding_state in ("stopped", "failed")
         hint = next_hint(facts)

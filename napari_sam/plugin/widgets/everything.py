@@ -18,6 +18,7 @@ from napari_sam.plugin.everything_hints import EverythingFacts, next_step
 from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import Hint
 from napari_sam.plugin.settings import read_settings
+from napari_sam.plugin.shelf import open_store
 from napari_sam.plugin.state import active_in, unwrapped
 from napari_sam.plugin.widgets.annotate import AnnotateWidget
 from napari_sam.plugin.widgets.hint_line import HintLine, Notice
@@ -78,7 +79,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         viewer = unwrapped(viewer)
         self.viewer = viewer
         self._load, self._store = load, store
-        self.engine = Engine(load, settings.planes_kept, self)
+        self.engine = Engine(load, settings.planes_kept, self, open_store())
         self.everything = Everything(viewer, self.engine, self._open_annotator, self)
         self.annotate: AnnotateWidget | None = None
         self.hint = HintLine()

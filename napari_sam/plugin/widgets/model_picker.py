@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
@@ -18,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sam.checkpoints.own import list_own_models
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.ops.types import Cancelled
@@ -27,7 +30,7 @@ from napari_sam.plugin.workers import LatestWins, Outcome
 if TYPE_CHECKING:
     from napari_sam.checkpoints.registry import CheckpointSpec
 
-__all__ = ["DEVICES", "ModelPicker", "row_label"]
+__all__ = ["DEVICES", "ModelPicker", "announce_model", "row_label"]
 
 DEVICES = (("auto", "Automatic"), ("cpu", "CPU"), ("cuda", "CUDA GPU"), ("mps", "MPS"))
 
@@ -35,6 +38,16 @@ _LABEL_WIDTH = 60
 _REPORT_STEP = 0.002
 _FILE = "Open a file…"
 _FILTER = "SAM checkpoints (*.pth *.pt *.safetensors);;All files (*)"
+
+
+_PICKERS: WeakSet[ModelPicker] = WeakSet()
+
+
+def announce_model(path: Path) -> None:
+    """Put a model that was trained just now into every list of models."""
+    for picker in list(_PICKERS):
+        with suppress(RuntimeError):  # its window is gone
+            picker.add_own(path)
 
 
 def row_label(text: str) -> QLabel:
@@ -102,6 +115,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self.device.activated.connect(self._on_device)
         self.download.clicked.connect(self._on_download)
         self.progress.cancelled.connect(self._worker.cancel)
+        _PICKERS.add(self)
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
@@ -155,6 +169,15 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self._show_download()
         self.chosen.emit()
 
+    def add_own(self, path: Path) -> None:
+        """List a model of the user's, without choosing it."""
+        source = str(path)
+        if source not in self._entries:
+            self._entries.insert(0, source)
+            self.combo.insertItem(0, f"★ {path.stem}")
+            self.combo.setItemData(0, source, Qt.ItemDataRole.ToolTipRole)
+            self._before = self.combo.currentIndex()
+
     def show_device(self, device: str) -> None:
         """Show on which device the model is, beside "Automatic"."""
         text = DEVICES[0][1] + (f" ({device.upper()})" if device else "")
@@ -177,6 +200,8 @@ class ModelPicker(QWidget):  # type: ignore[misc]
             )
         self._entries.append(_FILE)
         self.combo.addItem(_FILE)
+        for path in reversed(list_own_models()):
+            self.add_own(path)
         if model in self._entries:
             self.combo.setCurrentIndex(self._entries.index(model))
         self._before = self.combo.currentIndex()

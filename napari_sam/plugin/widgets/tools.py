@@ -15,6 +15,7 @@ from magicgui import magic_factory
 from napari.layers import Image, Labels, Shapes
 from napari.utils.notifications import show_warning
 
+from napari_sam.checkpoints.own import list_own_models
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.plugin.layers import spatial_metadata
@@ -49,11 +50,12 @@ _COUNT_TIP = "How many objects are proposed at the most, the best first."
 def _models(_: object = None) -> list[str]:
     """Return the models that are on this computer."""
     store = CheckpointStore()
-    return [
+    named = [
         name
         for name, spec in REGISTRY.items()
         if spec.bundled or store.is_available(spec)
     ]
+    return named + [str(path) for path in list_own_models()]
 
 
 def _start_model() -> str:

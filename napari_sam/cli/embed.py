@@ -1,0 +1,135 @@
+"""``napari-sam embed``: make the embeddings of an image or a stack ahead."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from napari_sam.cli import batch
+
+__all__ = ["add_parser"]
+
+
+def _gigabytes(text: str) -> float:
+    try:
+        size = float(text)
+    except ValueError:
+        size = math.nan
+    if not (math.isfinite(size) and size > 0):
+        raise argparse.ArgumentTypeError(f"wanted a number above 0, got {text!r}")
+    return size
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of ``embed``."""
+    parser = subparsers.add_parser(
+        "embed",
+        help="embed the planes of a stack ahead",
+        description="Embed every plane of an image, a TIFF stack or a zarr into a "
+        "folder, so that the annotator, with that folder in its preferences, answers "
+        "clicks at once. Planes that are there are skipped: a run that was stopped "
+        "goes on when it is given again.",
+    )
+    parser.add_argument(
+        "input", type=Path, metavar="IN", help="an image, stack or zarr"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="STORE",
+        help="folder for the embeddings of any number of images; it is made where it "
+        "does not exist",
+    )
+    batch.add_model_arguments(parser)
+    parser.add_argument(
+        "--axis",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the axis to step along; the last two of the others make the planes "
+        "(default: 0)",
+    )
+    parser.add_argument(
+        "--contrast-limits",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="what is shown black and white; as napari opens the image if left out",
+    )
+    parser.add_argument(
+        "--tiles",
+        action="store_true",
+        help="where objects are small, embed the tiles of a plane too: takes some ten "
+        "times as long, and as much room",
+    )
+    parser.add_argument(
+        "--limit",
+        type=_gigabytes,
+        metavar="GB",
+        help="room that the store may take up (default: no limit)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from napari_sam.inference.predictor import load_model
+    from napari_sam.io.embeddings import EmbeddingStore
+    from napari_sam.io.lazy import open_lazily
+    from napari_sam.workflows.precompute import embed_planes, opening_limits
+
+    if args.out.exists() and not args.out.is_dir():
+        raise ValueError(f"--out is {args.out}, which is a file; it must be a folder")
+    room = 2**62 if args.limit is None else round(args.limit * 1e9)
+    with open_lazily(args.input) as data:
+        limits = args.contrast_limits and tuple(args.contrast_limits)
+        if limits is None:
+            limits = opening_limits(data, lazy=args.input.is_dir())
+        sam = load_model(args.model, device=args.device)
+        store = sam.cache.store = EmbeddingStore(args.out, room)
+        with _Bar() as bar:
+            done = embed_planes(
+                sam,
+                data,
+                axis=args.axis,
+                contrast_limits=limits,
+                tiles=args.tiles,
+                source=args.input,
+                progress=bar.show,
+            )
+    made = done.planes - done.found
+    print(
+        f"{made} planes embedded, {done.found} found; contrast limits {limits[0]:g} to "
+        f"{limits[1]:g}\n{args.out}: {_size(store.image_nbytes(done.image))} for this "
+        f"image, {_size(store.nbytes)} in all"
+    )
+    return 0
+
+
+class _Bar:
+    """A progress bar of planes, with the time left."""
+
+    def __init__(self) -> None:
+        from tqdm import tqdm
+
+        self._bar: Any = tqdm(unit="plane", disable=None)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def show(self, done: int, total: int) -> None:
+        """Show that so many planes are done."""
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+        self._bar.refresh()
+
+
+def _size(nbytes: int) -> str:
+    from napari_sam.checkpoints.registry import format_size
+
+    return format_size(nbytes)

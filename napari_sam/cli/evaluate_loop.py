@@ -1,0 +1,117 @@
+"""``napari-sam evaluate-loop``: what annotating a folder costs while a model learns."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.cli.batch import add_model_arguments, check_folder_of, count
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from napari_sam.io.folders import LabelledImage
+
+__all__ = ["add_parser"]
+
+_DESCRIPTION = """\
+Let a simulated annotator work through labelled images: objects that the model proposes
+with an IoU of 0.9 cost nothing, all others are clicked until they reach it (ten clicks
+at the most). After every few images the model is trained on those that are done.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of ``evaluate-loop``."""
+    parser = subparsers.add_parser(
+        "evaluate-loop",
+        help="measure clicks per object while a model learns from them",
+        description=_DESCRIPTION,
+    )
+    add_model_arguments(parser)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with KIND/images/NAME.png and KIND/labels/NAME.png",
+    )
+    parser.add_argument(
+        "--retrain-after",
+        type=count,
+        default=2,
+        metavar="N",
+        help="images after which the model is trained (default: 2)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=5.0,
+        metavar="T",
+        help="of each training; 0: the model stays as it is (default: 5)",
+    )
+    parser.add_argument("--max-images", type=count, metavar="N", help="stop after N")
+    parser.add_argument(
+        "--max-objects", type=count, metavar="N", help="at most N of each image"
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="F", help="write the numbers to this file"
+    )
+    parser.add_argument(
+        "--threads", type=count, metavar="N", help="processor threads; all if left out"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    import json
+    from dataclasses import asdict
+
+    import torch
+
+    from napari_sam.evaluation.loop import simulate_loop
+    from napari_sam.inference.predictor import load_model
+    from napari_sam.io.atomic import write_atomically
+    from napari_sam.io.folders import list_labelled_images
+
+    check_folder_of(args.json)
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    images = list_labelled_images(args.data)[: args.max_images]
+    model = load_model(args.model, device=args.device)
+    print("image\ttrainings\tobjects\tproposed\tclicks/object\treached")
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        train = _trainer(args, Path(folder)) if args.minutes > 0 else None
+        for item in simulate_loop(
+            model, images, args.retrain_after, train, max_objects=args.max_objects
+        ):
+            found.append(item)
+            print(
+                f"{item.name}\t{item.trainings}\t{item.objects}\t{item.proposed}\t"
+                f"{item.mean:.2f}\t{item.reached:.2f}",
+                flush=True,
+            )
+    if args.json is not None:
+        text = json.dumps([asdict(item) for item in found])
+        write_atomically(args.json, lambda part: part.write_text(text, "utf-8"))
+    return 0
+
+
+def _trainer(args: argparse.Namespace, folder: Path) -> Any:
+    """Return what trains the model that is in use on the images done so far."""
+    from napari_sam.inference.predictor import load_model
+    from napari_sam.training.jobs import TrainJob, train
+
+    latest = str(args.model)
+
+    def run(done: Sequence[LabelledImage]) -> Any:
+        nonlocal latest
+        out = folder / f"{len(done)}.safetensors"
+        job = TrainJob(list(done), out, latest, args.minutes, args.device)
+        latest = str(train(job).path)
+        return load_model(latest, device=args.device)
+
+    return run

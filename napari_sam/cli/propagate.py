@@ -1,0 +1,140 @@
+"""``napari-sam propagate``: follow objects through a volume or a film."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.cli import batch
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_sam.workflows.propagation import Propagated
+
+__all__ = ["add_parser"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of ``propagate``."""
+    parser = subparsers.add_parser(
+        "propagate",
+        help="follow objects through a volume from a few labelled planes",
+        description="Follow the objects of a few labelled planes through a volume or "
+        "a film: outward until they end, and between two planes of the same object. "
+        "No object takes a pixel of another.",
+    )
+    parser.add_argument(
+        "image", type=Path, metavar="IMAGE", help="a TIFF stack or a zarr of three axes"
+    )
+    parser.add_argument(
+        "--seeds",
+        type=Path,
+        required=True,
+        metavar="LABELS",
+        help="labels of the same shape, in which only some planes hold objects; the "
+        "same number on two planes is one object",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="OUT.tif",
+        help="the labels to write",
+    )
+    parser.add_argument(
+        "--axis",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the axis along which planes are stacked (default: 0)",
+    )
+    parser.add_argument(
+        "--planes",
+        nargs=2,
+        type=int,
+        metavar=("A", "B"),
+        help="first and last plane to go to (default: all)",
+    )
+    parser.add_argument(
+        "--direction",
+        choices=("both", "forward", "backward"),
+        default="both",
+        help="where to go beyond the first and the last seed (default: both)",
+    )
+    parser.add_argument(
+        "--confidence",
+        type=Path,
+        metavar="F.csv",
+        help="also write how sure each object is on each plane, from 0 to 1",
+    )
+    batch.add_model_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from napari_sam.inference.predictor import load_model
+    from napari_sam.io.lazy import open_lazily
+    from napari_sam.io.masks import write_labels
+    from napari_sam.workflows.propagation import propagate
+
+    if args.out.suffix.lower() not in (".tif", ".tiff"):
+        raise ValueError(f"--out is {args.out}; wanted a name that ends in .tif")
+    for path in (args.image, args.seeds):
+        if args.out.resolve() == path.resolve():
+            raise ValueError(f"{path} is an input and would be replaced")
+    batch.check_folder_of(args.out)
+    batch.check_folder_of(args.confidence)
+    with (
+        open_lazily(args.image) as image,
+        open_lazily(args.seeds) as seeds,
+        _Bar() as bar,
+    ):
+        found = propagate(
+            load_model(args.model, device=args.device),
+            image,
+            seeds,
+            args.axis,
+            rgb=len(image.shape) == len(seeds.shape) + 1,
+            until=args.planes and tuple(args.planes),
+            direction=args.direction,
+            progress=bar.show,
+        )
+        write_labels(args.out, found.labels)
+        if args.confidence is not None:
+            _write_confidence(args.confidence, found)
+    sure = found.confidence
+    given = sum(one.is_seed for here in found.planes.values() for one in here.values())
+    everywhere = sum(len(planes) for planes in sure.values())
+    print(f"{len(sure)} objects: {given} outlines given, {everywhere - given} found")
+    return 0
+
+
+def _write_confidence(path: Path, found: Propagated) -> None:
+    from napari_sam.io.atomic import write_atomically
+
+    lines = ["label,plane,confidence"]
+    for label, planes in sorted(found.confidence.items()):
+        lines += [f"{label},{plane},{sure:.4f}" for plane, sure in planes.items()]
+    text = "\n".join(lines) + "\n"
+    write_atomically(path, lambda part: part.write_text(text, "utf-8"))
+
+
+class _Bar:
+    """A progress bar of planes, whose number may change."""
+
+    def __init__(self) -> None:
+        from tqdm import tqdm
+
+        self._bar: Any = tqdm(unit="plane", disable=None)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)

@@ -1,0 +1,235 @@
+"""What ``napari-sam segment`` does with images larger than memory."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.cli import batch
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from napari_sam.io.arrays import PlaneArray
+    from napari_sam.workflows.block_run import BlockRun, BlockTask, Request
+    from napari_sam.workflows.cluster import Pool
+
+__all__ = ["add_arguments", "is_wanted", "run"]
+
+_BLOCK = 2048
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options about workers, and those about how an image is cut up."""
+    where = parser.add_argument_group("more than one process or machine")
+    where.add_argument(
+        "--workers",
+        type=batch.count,
+        metavar="N",
+        help="processes on this machine, one model each",
+    )
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of a running dask scheduler, such as tcp://10.0.0.1:8786, whose workers "
+        "have this package and see the same files",
+    )
+    where.add_argument(
+        "--threads",
+        type=batch.count,
+        default=1,
+        metavar="N",
+        help="threads of each of these workers (default: 1)",
+    )
+    large = parser.add_argument_group("an image larger than memory (--out LABELS.zarr)")
+    large.add_argument(
+        "--channel",
+        type=int,
+        metavar="N",
+        help="which channel to look at, from 0 up, where there are several",
+    )
+    large.add_argument(
+        "--axes",
+        default="",
+        metavar="TCZYX",
+        help="a letter for each axis, for files that do not name them",
+    )
+    large.add_argument(
+        "--block",
+        type=batch.count,
+        default=_BLOCK,
+        metavar="N",
+        help=f"most pixels across of a block (default: {_BLOCK})",
+    )
+
+
+def is_wanted(args: argparse.Namespace) -> bool:
+    """Whether the output is a zarr store, not a folder of files."""
+    return any(part.lower().endswith(".zarr") for part in args.out.parts)
+
+
+def run(args: argparse.Namespace, settings: Mapping[str, str]) -> int:
+    """Segment one image block by block, and return the exit code.
+
+    Raises
+    ------
+    ValueError
+        If the arguments do not go together, or there is another run in the way.
+    OSError
+        If a file cannot be read or written.
+    """
+    from napari_sam.io.arrays import ArraySource, open_array
+    from napari_sam.workflows.block_run import Request, identify
+    from napari_sam.workflows.cluster import open_pool
+
+    source = _check(args)
+    place = ArraySource(str(source), args.channel, args.axes)
+    image = open_array(place)
+    model = Path(args.model)
+    request = Request(
+        place,
+        str(model.resolve()) if model.is_file() else args.model,
+        args.mode,
+        dict(settings),
+        args.block,
+        args.device,
+        None if args.workers is None and args.scheduler is None else args.threads,
+    )
+    try:
+        with open_pool(args.workers, args.scheduler) as pool:
+            identity = pool.call(identify, request)
+            if not args.overwrite and _is_finished(args.out, identity):
+                print(f"{args.out} is finished; nothing to do")
+                return 0
+            return _segment(args, request, image, identity, pool)
+    except KeyboardInterrupt:
+        print("\nFinished blocks are kept; the same command goes on.", file=sys.stderr)
+        raise
+
+
+def _check(args: argparse.Namespace) -> Path:
+    """Refuse what does not go together; return the path of the image."""
+    if len(args.inputs) != 1:
+        raise ValueError(
+            f"--out {args.out} holds the labels of one image, got {len(args.inputs)} "
+            "inputs; give a folder as --out for many"
+        )
+    for name, given in (
+        ("--features", args.features),
+        ("--pixel-size", args.pixel_size),
+        ("--roi", args.roi),
+        ("--format", args.format != "tif"),
+    ):
+        if given:
+            raise ValueError(f"{name} does not go with --out {args.out}")
+    source, out = Path(args.inputs[0]).resolve(), args.out.resolve()
+    if out == source or out in source.parents:
+        raise ValueError(f"--out {args.out} is the image; choose another")
+    if source in out.parents and out.parent != source / "labels":
+        raise ValueError(
+            f"--out {args.out} lies in the image; within it, labels are "
+            f"{args.inputs[0]}/labels/NAME"
+        )
+    return source
+
+
+def _is_finished(out: Path, identity: dict[str, Any]) -> bool:
+    """Whether the labels are there already, of the same run.
+
+    Raises
+    ------
+    ValueError
+        If something else is there.
+    """
+    from napari_sam.io.ome_zarr import read_note
+
+    if not out.exists():
+        return False
+    note = read_note(out)
+    if note == identity:
+        return True
+    what = "labels of another run" if note else "something else"
+    raise ValueError(
+        f"{out} exists and holds {what}; --overwrite replaces it, or choose another "
+        "--out"
+    )
+
+
+def _segment(
+    args: argparse.Namespace,
+    request: Request,
+    image: PlaneArray,
+    identity: dict[str, Any],
+    pool: Pool,
+) -> int:
+    from napari_sam.io.ome_zarr import write_label_image
+    from napari_sam.workflows.block_run import BlockRun
+
+    folder = args.out.resolve().with_name(f"{args.out.name}.blocks")
+    if args.out.parent.name == "labels":  # not among the labels of the image
+        folder = _outermost(args.out.resolve()).with_suffix(f".{args.out.name}.blocks")
+    run = BlockRun.start(folder, request, pool, identity, args.overwrite)
+    failures = _do_blocks(run, request, image, pool)
+    if failures:
+        for task, problem in failures:
+            reason = " ".join(str(problem).split()) or type(problem).__name__
+            where = f"block {task.block} of plane {task.plane or 0}"
+            print(f"napari-sam segment: {where}: {reason}", file=sys.stderr)
+        print(f"{len(failures)} blocks failed; the same command tries them again")
+        return 1
+    count = 0
+
+    def fill(labels: Any) -> None:
+        nonlocal count
+        count = run.paint(labels, image)
+
+    write_label_image(
+        args.out.resolve(),
+        image,
+        run.recipe.sides,
+        fill,
+        identity,
+        Path(request.source.path),
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    print(f"{count} objects written to {args.out}")
+    return 0
+
+
+def _outermost(out: Path) -> Path:
+    """Return the store that labels lie in."""
+    return next(p for p in reversed(out.parents) if p.suffix.lower() == ".zarr")
+
+
+def _do_blocks(
+    run: BlockRun, request: Request, image: PlaneArray, pool: Pool
+) -> list[tuple[BlockTask, Exception]]:
+    """Do the blocks that are not done; return those that failed.
+
+    Raises
+    ------
+    OSError
+        If the disk is full: what is done stays.
+    """
+    from tqdm import tqdm
+
+    tasks = run.tasks(image)
+    left = [task for task in tasks if not run.is_done(task)]
+    failures: list[tuple[BlockTask, Exception]] = []
+    with tqdm(
+        total=len(tasks), initial=len(tasks) - len(left), unit="block", disable=None
+    ) as bar:
+        for task, problem in pool.each(run.work(request), left):
+            if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+                raise OSError(
+                    f"the disk of {run.folder} is full; make room, and the same "
+                    "command goes on"
+                )
+            if problem is not None:
+                failures.append((task, problem))
+            bar.update()
+    return failures

@@ -1,0 +1,294 @@
+"""Zarr arrays and OME-Zarr images, read piece by piece, and label images written.
+
+What the files say about themselves (axes, pixel sizes, pyramids) is read and written by
+the OME project's own library, ome-zarr-py; the pixels by zarr.
+"""
+
+from __future__ import annotations
+
+import shutil
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam.io.arrays import PlaneArray, name_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import zarr
+    from numpy.typing import NDArray
+
+    from napari_sam.io.arrays import ArraySource
+
+__all__ = ["open_zarr", "read_note", "write_label_image"]
+
+_COARSEST = 1024
+"""Pixels across from which no coarser copy is made."""
+
+_CHUNK = 1024
+"""Most pixels across of a chunk."""
+
+_NOTE = "napari-sam"
+"""Attribute under which a label image tells how it came to be."""
+
+
+def open_zarr(source: ArraySource) -> PlaneArray:
+    """Open a zarr array or an OME-Zarr image without reading it.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or its axes do not fit.
+    """
+    import zarr
+
+    found = zarr.open(source.path, mode="r")
+    if isinstance(found, zarr.Array):
+        axes = name_axes(source.axes, found.ndim)
+        return PlaneArray(found, axes, source.channel)
+    told = _multiscales(source.path, found.metadata.zarr_format)
+    if told is None:
+        inside = ", ".join(sorted(found.keys())[:5]) or "nothing"
+        raise ValueError(
+            f"{source.path} is a zarr group without an OME-Zarr image; it holds "
+            f"{inside}. Give the path of an array or image in it"
+        )
+    paths, metadata = told
+    arrays = [found[path] for path in paths]
+    named = metadata.get("axes") or []
+    axes = source.axes.lower() or "".join(axis["name"] for axis in named)
+    axes = axes or name_axes("", arrays[0].ndim)
+    units = tuple(axis.get("unit") for axis in named) or (None,) * len(axes)
+    return PlaneArray(
+        arrays[0],
+        axes,
+        source.channel,
+        _scale(metadata, len(axes)),
+        units,
+        tuple(tuple(array.shape) for array in arrays[1:]),
+    )
+
+
+def _multiscales(path: str, zarr_format: int) -> tuple[list[str], Any] | None:
+    """Read the paths of the levels and what is told about them."""
+    from ome_zarr.io import parse_url
+    from ome_zarr.reader import Multiscales, Node
+
+    location = parse_url(path, fmt=_format(zarr_format))
+    if location is None or not Multiscales.matches(location):
+        return None
+    node = Node(location, None)
+    levels = node.load(Multiscales)
+    return None if levels is None else (levels.datasets, node.metadata)
+
+
+def _format(zarr_format: int) -> Any:
+    """Return OME-Zarr's version for a version of zarr."""
+    from ome_zarr.format import CurrentFormat, FormatV04
+
+    return FormatV04() if zarr_format == 2 else CurrentFormat()
+
+
+def _scale(metadata: Mapping[str, Any], ndim: int) -> tuple[float, ...]:
+    """Read the pixel size of the first level."""
+    transforms = metadata.get("coordinateTransformations") or [None]
+    for transform in transforms[0] or []:
+        if transform.get("type") == "scale" and len(transform["scale"]) == ndim:
+            return tuple(float(size) for size in transform["scale"])
+    return (1.0,) * ndim
+
+
+def read_note(path: Path) -> Any:
+    """Return what `write_label_image` was told of how an image came to be, or None."""
+    import zarr
+
+    try:
+        return zarr.open_group(str(path), mode="r").attrs.get(_NOTE)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def write_label_image(
+    path: Path,
+    image: PlaneArray,
+    chunks: tuple[int, int],
+    fill: Callable[[Any], object],
+    note: Any = None,
+    image_path: Path | None = None,
+) -> Path:
+    """Write a label image as OME-Zarr, with a pyramid, beside or within its image.
+
+    It is made under another name beside its place, and renamed when it is whole.
+
+    Parameters
+    ----------
+    path
+        The image to write. Where it is ``IMAGE.zarr/labels/NAME``, it is added to the
+        list of the image's labels.
+    image
+        What the labels are of: they get its axes (but colour), its pixel size, and
+        coarser copies of the same shapes, or halves where it has none.
+    chunks
+        (h, w) of the parts that `fill` writes.
+    fill
+        Writes an array of uint32, (..., H, W).
+    note
+        Stored as an attribute; see `read_note`.
+    image_path
+        Where the image lies: labels within it are of the same version of zarr.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there before stays.
+    """
+    import zarr
+    from ome_zarr.writer import write_multiscales_metadata
+
+    zarr_format = _zarr_format(image_path)
+    partial = path.with_name(f".{path.name}-partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        group = zarr.open_group(str(partial), mode="w", zarr_format=zarr_format)
+        shapes = _level_shapes(image)
+        kept = [axis for axis in image.axes if axis != "c"]
+        axes = [*image.leading_axes, "y", "x"]
+        sizes = dict(zip(image.axes, image.scale or [1.0] * len(image.axes)))  # noqa: B905
+        levels = [_create(group, n, shape, chunks) for n, shape in enumerate(shapes)]
+        fill(levels[0])
+        for finer, coarser in pairwise(levels):
+            _shrink(finer, coarser)
+        units = dict(zip(image.axes, image.units)) if image.units else {}  # noqa: B905
+        write_multiscales_metadata(
+            group,
+            [
+                {
+                    "path": str(number),
+                    "coordinateTransformations": [
+                        {"type": "scale", "scale": _sizes(axes, sizes, shapes, number)}
+                    ],
+                }
+                for number in range(len(shapes))
+            ],
+            fmt=_format(zarr_format),
+            axes=axes,
+            axes_units={a: units[a] for a in kept if units.get(a)},
+            name=path.stem,
+        )
+        if note is not None:
+            group.attrs[_NOTE] = note
+        _put(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    _enlist(path, zarr_format)
+    return path
+
+
+def _zarr_format(image_path: Path | None) -> int:
+    if image_path is not None:
+        for folder in (image_path, *image_path.parents):
+            if (folder / ".zgroup").is_file():
+                return 2
+            if (folder / "zarr.json").is_file():
+                return 3
+    return 3
+
+
+def _level_shapes(image: PlaneArray) -> list[tuple[int, ...]]:
+    """Return the shapes of the levels of labels, the full one first."""
+    kept = [image.axes.index(axis) for axis in (*image.leading_axes, "y", "x")]
+    shapes = [(*image.leading, *image.shape)]
+    for level in image.levels:
+        shapes.append(tuple(level[axis] for axis in kept))
+    while not image.levels and max(shapes[-1][-2:]) > _COARSEST:
+        *leading, height, width = shapes[-1]
+        shapes.append((*leading, -(-height // 2), -(-width // 2)))
+    return shapes
+
+
+def _sizes(
+    axes: Sequence[str],
+    sizes: Mapping[str, float],
+    shapes: Sequence[tuple[int, ...]],
+    level: int,
+) -> list[float]:
+    """Return the pixel size of a level."""
+    return [
+        sizes.get(axis, 1.0) * full / here
+        for axis, full, here in zip(axes, shapes[0], shapes[level], strict=True)
+    ]
+
+
+def _create(
+    group: zarr.Group, number: int, shape: tuple[int, ...], chunks: tuple[int, int]
+) -> Any:
+    sides = [
+        min(side // max(1, round(side / _CHUNK)) if side > _CHUNK else side, length)
+        for side, length in zip(chunks, shape[-2:], strict=True)
+    ]
+    encoding = {} if group.metadata.zarr_format == 3 else {"separator": "/"}
+    return group.create_array(
+        str(number),
+        shape=shape,
+        dtype="uint32",
+        chunks=(*(1 for _ in shape[:-2]), *sides),
+        fill_value=0,
+        chunk_key_encoding={"name": "v2", **encoding} if encoding else None,
+    )
+
+
+def _shrink(finer: Any, coarser: Any) -> None:
+    """Fill a level from the one below: the pixel in the middle, no new labels."""
+    places = [
+        ((np.arange(here) + 0.5) * (full / here)).astype(np.int64)
+        for full, here in zip(finer.shape, coarser.shape, strict=True)
+    ]
+    starts = [
+        range(0, length, step)
+        for length, step in zip(coarser.shape, coarser.chunks, strict=True)
+    ]
+    for corner in product(*starts):
+        part = tuple(
+            slice(first, min(first + step, length))
+            for first, step, length in zip(
+                corner, coarser.chunks, coarser.shape, strict=True
+            )
+        )
+        wanted = [at[piece] for at, piece in zip(places, part, strict=True)]
+        read = finer[tuple(slice(at[0], at[-1] + 1) for at in wanted)]
+        values: NDArray[Any] = read[np.ix_(*(at - at[0] for at in wanted))]
+        if values.any():
+            coarser[part] = values
+
+
+def _put(partial: Path, path: Path) -> None:
+    """Rename a folder to its place, in which another may stand."""
+    if path.exists():
+        old = path.with_name(f".{path.name}-old")
+        shutil.rmtree(old, ignore_errors=True)
+        path.replace(old)
+        partial.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        partial.replace(path)
+
+
+def _enlist(path: Path, zarr_format: int) -> None:
+    """Say that an image is one of labels, and to its parent that it has it."""
+    import zarr
+    from ome_zarr.writer import add_metadata, get_metadata, write_label_metadata
+
+    fmt = _format(zarr_format)
+    if path.parent.name != "labels":
+        group = zarr.open_group(str(path), mode="r+")
+        add_metadata(group, {"image-label": {"version": fmt.version}}, fmt=fmt)
+        return
+    labels = zarr.open_group(str(path.parent), mode="a", zarr_format=zarr_format)
+    if path.name in get_metadata(labels).get("labels", []):
+        others = [n for n in get_metadata(labels)["labels"] if n != path.name]
+        add_metadata(labels, {"labels": others}, fmt=fmt)
+    write_label_metadata(labels, path.name, fmt=fmt, source={"image": "../../"})

@@ -1,0 +1,113 @@
+"""The layers that show one image of a project."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam.plugin.connections import Connections
+from napari_sam.plugin.state import active_in
+from napari_sam.workflows.project_state import ObjectNote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+__all__ = ["ProjectLayers"]
+
+_EDITS = ("labels_update", "paint", "set_data", "data", "features")
+
+
+class ProjectLayers:
+    """An image, the labels that the user makes, and outlines of what is proposed.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    on_edit
+        Called after each change of the labels.
+    """
+
+    def __init__(self, viewer: Any, on_edit: Callable[[], None]) -> None:
+        self._viewer = viewer
+        self._on_edit = on_edit
+        self._events = Connections()
+        self.image: Any = None
+        self.labels: Any = None
+        self.proposals: Any = None
+
+    def take_down(self) -> None:
+        """Remove the layers."""
+        self._events.clear()
+        for layer in (self.proposals, self.labels, self.image):
+            if layer is not None and layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+        self.image = self.labels = self.proposals = None
+
+    def put_up(
+        self,
+        name: str,
+        image: NDArray[Any],
+        labels: NDArray[Any],
+        proposals: NDArray[Any],
+    ) -> None:
+        """Add the layers of an image."""
+        from napari.layers import Image, Labels
+
+        is_colour = image.ndim == 3 and image.shape[-1] in (3, 4)
+        self.image = Image(image, name=name, rgb=is_colour)
+        self.labels = Labels(labels, name=f"{name} objects")
+        self.proposals = Labels(proposals, name="proposals", opacity=0.9)
+        self.proposals.contour = 2
+        self.proposals.editable = False
+        for layer in (self.image, self.proposals, self.labels):
+            self._viewer.layers.append(layer)
+        for emitter in _EDITS:
+            if hasattr(self.labels.events, emitter):
+                self._events.add(getattr(self.labels.events, emitter), self._edited)
+        with suppress(ValueError):  # no canvas yet
+            self._viewer.reset_view()
+
+    def hand_over(self) -> None:
+        """Let the annotator of the viewer, if there is one, work on the image."""
+        annotator = active_in(self._viewer)
+        if annotator is not None and self.image is not None:
+            annotator.set_image(self.image)
+            annotator.desks.set_output(self.labels)
+
+    def show(self, labels: NDArray[Any] | None, proposals: NDArray[Any]) -> None:
+        """Show other labels (None: the same) and proposals."""
+        if labels is not None and not np.array_equal(labels, self.labels.data):
+            self.labels.data = labels
+        self.proposals.data[...] = proposals
+        self.proposals.refresh()
+
+    def _edited(self, event: Any = None) -> None:
+        self._on_edit()
+
+    def notes(self) -> dict[int, ObjectNote]:
+        """Read from the features of the labels what the annotator wrote there."""
+        features = self.labels.features
+        if not {"index", "prompts"} <= set(features):
+            return {}
+        notes = {}
+        for row in features.to_dict("records"):
+            if isinstance(row.get("prompts"), str):
+                name = row.get("class", "")
+                notes[int(row["index"])] = ObjectNote(
+                    clicks=max(1, int(row.get("points", 1) or 1)),
+                    class_name=name if isinstance(name, str) else "",
+                    prompts=row["prompts"],
+                )
+        return notes
+
+    def proposal_under_cursor(self) -> int:
+        """Return the proposal under the cursor, 0 for none."""
+        if self.proposals is None:
+            return 0
+        value = self.proposals.get_value(self._viewer.cursor.position, world=True)
+        return int(value or 0)

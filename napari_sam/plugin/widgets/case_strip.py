@@ -1,0 +1,84 @@
+"""Pictures of the objects with which a model does worst."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_sam.training.held_out import Case
+
+__all__ = ["CaseStrip", "draw_case"]
+
+_SIDE = 84
+_COLUMNS = 3
+_TRUTH = (47, 177, 112)
+_FOUND = (255, 120, 60)
+
+
+def draw_case(case: Case) -> NDArray[np.uint8]:
+    """Draw the true outline in green and the found one in orange, (h, w, 3)."""
+    from scipy import ndimage
+
+    factor = max(1, round(_SIDE / max(case.truth.shape)))
+    picture = case.image.repeat(factor, 0).repeat(factor, 1).copy()
+    for mask, color in ((case.truth, _TRUTH), (case.found, _FOUND)):
+        large = mask.repeat(factor, 0).repeat(factor, 1)
+        picture[large & ~ndimage.binary_erosion(large, border_value=1)] = color
+    return picture
+
+
+class CaseStrip(QWidget):  # type: ignore[misc]
+    """Up to six pictures, each with its IoU before and after."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self.count = 0
+
+    def show_cases(self, cases: Sequence[Case]) -> None:
+        """Show these in place of what was there."""
+        while self._grid.count():
+            self._grid.takeAt(0).widget().deleteLater()
+        self.count = len(cases)
+        for number, case in enumerate(cases):
+            self._grid.addWidget(_card(case), number // _COLUMNS, number % _COLUMNS)
+
+
+def _card(case: Case) -> QWidget:
+    picture = np.ascontiguousarray(draw_case(case))
+    height, width = picture.shape[:2]
+    held = QImage(
+        picture.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888
+    ).copy()
+    image = QLabel()
+    image.setPixmap(
+        QPixmap.fromImage(held).scaled(
+            _SIDE,
+            _SIDE,
+            Qt.AspectRatioMode.KeepAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
+        )
+    )
+    before = "" if case.before is None else f"{case.before:.2f} → "
+    text = QLabel(f"{before}{case.after:.2f}")
+    card = QWidget()
+    layout = QVBoxLayout(card)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(1)
+    layout.addWidget(image)
+    layout.addWidget(text)
+    card.setToolTip(
+        "Green: the outline that you drew. Orange: what the model makes of one click "
+        "in the middle. Below: IoU before and after the training."
+    )
+    return card

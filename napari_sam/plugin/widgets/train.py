@@ -1,0 +1,400 @@
+"""The dock widget "Train": a model that learns from the user's labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QPushButton,
+    QWidget,
+)
+
+from napari_sam.checkpoints.own import free_path
+from napari_sam.io.pairs import labelled_planes
+from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.hints import Hint, sentence
+from napari_sam.plugin.layers import display_range
+from napari_sam.plugin.settings import read_settings
+from napari_sam.plugin.state import unwrapped
+from napari_sam.plugin.training_runs import (
+    ending_in_words,
+    gain_in_words,
+    run_training,
+)
+from napari_sam.plugin.widgets.case_strip import CaseStrip
+from napari_sam.plugin.widgets.curve_plot import CurvePlot
+from napari_sam.plugin.widgets.hint_line import HintLine
+from napari_sam.plugin.widgets.layer_choice import LayerChoice
+from napari_sam.plugin.widgets.model_picker import ModelPicker, announce_model
+from napari_sam.plugin.widgets.panel import (
+    body_layout,
+    fill_dock,
+    form,
+    heading,
+    main_button,
+)
+from napari_sam.plugin.widgets.progress_line import ProgressLine
+from napari_sam.plugin.workers import LatestWins, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari.viewer
+    from qtpy.QtGui import QHideEvent, QShowEvent
+
+    from napari_sam.checkpoints.store import CheckpointStore
+    from napari_sam.ops.types import IsCancelled
+    from napari_sam.training.jobs import TrainJob, TrainOutcome
+
+__all__ = ["TrainWidget"]
+
+_START = (
+    "Choose an image and the labels that you drew on it, and press Train. Five images "
+    "and five minutes help already."
+)
+_COMPLETE = (
+    ("Every object is labelled", True),
+    ("Only some objects are labelled", False),
+)
+_WHAT = (
+    ("All but the image encoder (fast)", "decoder"),
+    ("The image encoder's adapters too", "adapters"),
+    ("All of the model", "all"),
+)
+
+
+class TrainWidget(QWidget):  # type: ignore[misc]
+    """Pairs of image and labels, a few choices, a plot, and a new model.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    run
+        Does the training; called away from the window.
+    store
+        Where checkpoints are kept.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        run: Callable[..., TrainOutcome] = run_training,
+        store: CheckpointStore | None = None,
+    ) -> None:
+        super().__init__()
+        settings = read_settings()
+        viewer = unwrapped(viewer)
+        self.viewer = viewer
+        self._run = run
+        self._sources: list[tuple[str, list[Any]]] = []
+        self._outcome: TrainOutcome | None = None
+        self.hint = HintLine()
+        self.progress = ProgressLine()
+        self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
+        self.labels = LayerChoice(viewer, lambda layer: isinstance(layer, Labels))
+        self.model = ModelPicker(store, settings.model, settings.device)
+        self.plot = CurvePlot("loss", ("1 click", "box"), "seconds")
+        self.cases = CaseStrip()
+        self._make_controls()
+        self._lay_out()
+        self._worker = LatestWins("napari-sam training", self)
+        self._connect()
+        self.hint.show_hint(Hint(_START, "do"))
+        self.destroyed.connect(self._worker.close)
+
+    # --- building -------------------------------------------------------------
+
+    def _make_controls(self) -> None:
+        self.pairs = QListWidget()
+        self.pairs.setMaximumHeight(84)
+        self.pairs.setToolTip(
+            "What is learned from. Where the list is empty, it is the image and the "
+            "labels above."
+        )
+        self.add = QPushButton("Add this pair")
+        self.add_folder = QPushButton("Add a folder…")
+        self.add_folder.setToolTip(
+            "A folder with images and labels in it, of files with the same names."
+        )
+        self.remove = QPushButton("Remove")
+        for button in (self.add, self.add_folder, self.remove):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.complete = _choice(
+            _COMPLETE,
+            "Where only some are labelled, the rest of the image is not taken for "
+            "background.",
+        )
+        self.what = _choice(
+            _WHAT,
+            "The image encoder is most of the model, and slow to train. With the first "
+            "choice what it makes of the images is computed once.",
+        )
+        self.minutes = QDoubleSpinBox()
+        self.minutes.setRange(0.1, 24 * 60)
+        self.minutes.setDecimals(1)
+        self.minutes.setValue(5)
+        self.minutes.setSuffix(" min")
+        self.name = QLineEdit("my model")
+        self.train = main_button("Train", "samTrain", 6)
+        self.result = QLabel()
+        self.result.setWordWrap(True)
+        self.export = QPushButton("Export the model…")
+        self.export.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.export.setEnabled(False)
+        self.worst = heading("Where it is worst")
+        self.worst.hide()
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        for button in (self.add, self.add_folder, self.remove):
+            buttons.addWidget(button)
+        body, layout = body_layout()
+        layout.addWidget(heading("1  What to learn from"))
+        layout.addLayout(form(("Image", self.image), ("Labels", self.labels)))
+        layout.addLayout(buttons)
+        layout.addWidget(self.pairs)
+        layout.addLayout(form(("Labelled", self.complete)))
+        layout.addWidget(heading("2  How"))
+        layout.addWidget(self.model)
+        layout.addLayout(
+            form(("Learns", self.what), ("Time", self.minutes), ("Name", self.name))
+        )
+        layout.addWidget(self.train)
+        layout.addWidget(self.plot)
+        layout.addWidget(self.result)
+        layout.addWidget(self.export)
+        layout.addWidget(self.worst)
+        layout.addWidget(self.cases)
+        layout.addStretch(1)
+        fill_dock(self, (self.hint, self.progress), body)
+
+    def _connect(self) -> None:
+        self.add.clicked.connect(self.add_pair)
+        self.add_folder.clicked.connect(self._choose_folder)
+        self.remove.clicked.connect(self._remove)
+        self.train.clicked.connect(self.start)
+        self.export.clicked.connect(self._choose_export)
+        self.model.noticed.connect(self._say_problem)
+        self.progress.cancelled.connect(self._worker.cancel)
+        self._worker.done.connect(self._on_done)
+        self._worker.reported.connect(self._on_reported)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Follow the layers."""
+        super().showEvent(event)
+        if not event.spontaneous():
+            self.image.start()
+            self.labels.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Let go of the layers; a training goes on."""
+        super().hideEvent(event)
+        if not event.spontaneous():
+            self.image.stop()
+            self.labels.stop()
+
+    # --- what is learned from -----------------------------------------------------
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a training runs."""
+        return bool(self._worker.is_busy)
+
+    def add_pair(self) -> None:
+        """Add the chosen image and labels to the list."""
+        found = self._pair()
+        if found is not None:
+            self._add(*found)
+
+    def add_files(self, folder: str | Path) -> None:
+        """Add a folder of labelled images to the list."""
+        from napari_sam.io.folders import list_labelled_images
+
+        try:
+            found = list_labelled_images(folder)
+        except ValueError as error:
+            self._say_problem(sentence(error))
+            return
+        self._add(f"{Path(folder).name} ({len(found)} images)", list(found))
+
+    def _add(self, title: str, sources: list[Any]) -> None:
+        self._sources.append((title, sources))
+        self.pairs.addItem(title)
+        self.hint.show_hint(Hint("Add more, or press Train.", "do"))
+
+    def _remove(self) -> None:
+        row = self.pairs.currentRow()
+        if row >= 0:
+            self.pairs.takeItem(row)
+            del self._sources[row]
+
+    def _choose_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "A folder of labelled images")
+        if folder:
+            self.add_files(folder)
+
+    def _pair(self) -> tuple[str, list[Any]] | None:
+        image, labels = self.image.layer, self.labels.layer
+        if image is None or labels is None:
+            self._say_problem("Open an image, and draw labels on it, first.")
+            return None
+        data = image.data[0] if image.multiscale else image.data
+        try:
+            planes = labelled_planes(
+                data,
+                labels.data,
+                name=image.name,
+                rgb=bool(image.rgb),
+                complete=bool(self.complete.currentData()),
+                contrast_limits=None if image.rgb else display_range(image),
+            )
+        except ValueError as error:
+            self._say_problem(sentence(error))
+            return None
+        if not planes:
+            self._say_problem(f"“{labels.name}” has no object yet.")
+            return None
+        count = "" if len(planes) == 1 else f" ({len(planes)} planes)"
+        return f"{image.name} + {labels.name}{count}", planes
+
+    # --- the training ---------------------------------------------------------------
+
+    def start(self) -> None:
+        """Train on what is listed, or on the chosen pair."""
+        if self.is_working:
+            return
+        if not self._sources:
+            self.add_pair()
+        sources = [source for _, sources in self._sources for source in sources]
+        if not sources:
+            return
+        if not self.model.is_here:
+            self._say_problem("Download the model to start from first.")
+            return
+        job = self._job(sources)
+        self.plot.clear()
+        self.result.clear()
+        self.worst.hide()
+        self.cases.show_cases([])
+        self.train.setEnabled(False)
+        self.progress.show_work("Looking at the images")
+        self.progress.set_fraction(-1.0)
+        self.hint.show_hint(
+            Hint("Training. The rest of the window can be used meanwhile.", "wait")
+        )
+        worker, run = self._worker, self._run
+
+        def work(is_cancelled: IsCancelled) -> Any:
+            return run(
+                job,
+                on_event=lambda event: worker.report(job, event),
+                progress=lambda done, total: worker.report(job, (done, total)),
+                is_cancelled=is_cancelled,
+            )
+
+        worker.submit(job, work)
+
+    def _job(self, sources: list[Any]) -> TrainJob:
+        from napari_sam.training.jobs import TrainJob
+
+        changes: dict[str, Any] = {"what": self.what.currentData()}
+        if not self.complete.currentData():
+            changes["partial"] = ("*",)
+        return TrainJob(
+            sources,
+            free_path(self.name.text()),
+            self.model.source,
+            float(self.minutes.value()),
+            self.model.device_name,
+            changes,
+        )
+
+    def _on_reported(self, job: TrainJob, value: Any) -> None:
+        if isinstance(value, tuple):
+            done, total = value
+            self.progress.set_fraction(done / total if total else -1.0)
+            self.progress.show_work(f"Training, {max(0, total - done)} s left")
+            return
+        at = float(value.get("elapsed", 0))
+        for key, name in (
+            ("mean_loss", "loss"),
+            ("validation_click", "1 click"),
+            ("validation_box", "box"),
+        ):
+            if value.get(key) is not None:
+                self.plot.add(name, at, float(value[key]))
+
+    def _on_done(self, outcome: Outcome) -> None:
+        self.progress.hide()
+        self.train.setEnabled(True)
+        if isinstance(outcome.error, Cancelled):
+            self.hint.show_hint(Hint("Stopped before anything was learned.", "do"))
+            return
+        if outcome.error is not None:
+            self._say_problem(sentence(outcome.error))
+            return
+        if isinstance(outcome.result, Path):
+            self.hint.show_hint(Hint(f"Written to {outcome.result}.", "do"))
+            return
+        self._show(outcome.result)
+
+    def _show(self, result: TrainOutcome) -> None:
+        self._outcome = result
+        announce_model(result.path)
+        bad = result.reason == "diverged"
+        text = ending_in_words(result)
+        self.hint.show_hint(Hint(text, "problem" if bad else "do"))
+        self.result.setText(gain_in_words(result))
+        self.export.setEnabled(True)
+        self.worst.setVisible(bool(result.cases))
+        self.cases.show_cases(result.cases)
+
+    # --- the new model ----------------------------------------------------------------
+
+    def export_to(self, target: str | Path) -> None:
+        """Write the new model to a file, .safetensors or .pth."""
+        if self._outcome is None:
+            return
+        source, path = self._outcome.path, Path(target)
+
+        def work(is_cancelled: IsCancelled) -> Path:
+            from napari_sam.checkpoints import export
+
+            if path.suffix == ".pth":
+                return export.export_pth(source, path)
+            return export.export_safetensors(source, path)
+
+        self._worker.submit("export", work)
+
+    def _choose_export(self) -> None:
+        kinds = "napari-sam (*.safetensors);;segment-anything, micro-sam (*.pth)"
+        path, _ = QFileDialog.getSaveFileName(self, "Export the model", "", kinds)
+        if path:
+            self.export_to(path)
+
+    def _say_problem(self, text: str) -> None:
+        self.hint.show_hint(Hint(text, "problem"))
+
+
+def _choice(items: tuple[tuple[str, Any], ...], tip: str) -> QComboBox:
+    combo = QComboBox()
+    for text, value in items:
+        combo.addItem(text, value)
+    combo.setToolTip(tip)
+    combo.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+    combo.setMinimumContentsLength(6)
+    combo.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    return combo

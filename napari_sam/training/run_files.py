@@ -1,0 +1,67 @@
+"""The files of a training run: whole ones or none, and a log that may fail."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from napari_sam.io.atomic import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+__all__ = ["append_line", "write_state", "write_weights"]
+
+
+def write_weights(
+    path: Path, weights: Mapping[str, Tensor], metadata: dict[str, str]
+) -> None:
+    """Write weights as float16 safetensors.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written; an older file is as it was.
+    """
+    half = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in weights.items()
+    }
+    _write(path, lambda part: save_file(half, part, metadata))
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write what a run goes on from.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; an older file is as it was.
+    """
+    _write(path, lambda part: torch.save(dict(state), part))
+
+
+def append_line(path: Path, entry: Mapping[str, Any]) -> None:
+    """Add a line of JSON to a log, or nothing where the disk is full."""
+    with suppress(OSError), path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file or none; whatever goes wrong with the disk is an OSError."""
+
+    def checked(part: Path) -> None:
+        try:
+            write(part)
+        except (RuntimeError, SafetensorError) as error:
+            raise OSError(f"{path} cannot be written: {error}") from error
+
+    write_atomically(path, checked)

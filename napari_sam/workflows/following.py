@@ -1,0 +1,394 @@
+"""One object after the other plane: the last mask is the next plane's prompt.
+
+What a track does depends on the image, its seed and the configuration alone, neither
+on other objects nor on how far it is followed. So tracks can be kept, and only those
+whose seed is another need to be followed again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from scipy import ndimage
+
+from napari_sam.inference.tiled import Embeds, MakesLogits, add_mask, seen_whole
+from napari_sam.inference.upscale import upscale_window
+from napari_sam.ops.patches import Patch, ring_contrast
+from napari_sam.ops.types import FrameGeometry, Prompts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.ops.types import MaskPrediction
+
+__all__ = ["Follows", "PropagationConfig", "Track", "advance", "sample_inside"]
+
+Says = Literal["box", "mask", "points"]
+
+_CHUNK = 32
+"""Objects whose masks of the whole plane are held at one time."""
+
+
+class PropagationConfig(BaseModel):
+    """How objects are followed from plane to plane.
+
+    The defaults were chosen by measurement; see docs/accuracy.md.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompts: tuple[Says, ...] = Field(
+        ("box", "mask"),
+        min_length=1,
+        description="what of the last plane's mask is said to the next: its box, its "
+        "logits, points inside, or several of them",
+    )
+    points: int = Field(3, ge=1, description="how many points are said")
+    margin: float = Field(
+        0.05, ge=0, description="by which part of its sides the box is widened"
+    )
+    multimask: bool = Field(
+        False,
+        description="ask for three masks, and take that with the highest product of "
+        "predicted IoU and IoU with the last plane's",
+    )
+    min_score: float = Field(
+        0.3, description="predicted IoU below which an object is lost"
+    )
+    min_overlap: float = Field(
+        0.35, ge=0, le=1, description="least IoU with the last plane's mask"
+    )
+    max_change: float = Field(
+        2.5,
+        ge=1,
+        description="most by which the area may grow or shrink from plane to plane, "
+        "as a factor",
+    )
+    min_foreground: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="where the model has a dense head: least mean probability of "
+        "foreground in the mask, as a share of the highest on the way",
+    )
+    min_contrast: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="least difference of the mask's mean intensity from that of a ring "
+        "around it, as a share of the largest on the way",
+    )
+    min_area: int = Field(4, ge=1, description="least area in pixels")
+    sure_score: float = Field(
+        0.6, description="predicted IoU from which the model is sure, between seeds"
+    )
+    agreement: float = Field(
+        0.6,
+        ge=0,
+        le=1,
+        description="least IoU, between seeds, of the ways from both sides, and of "
+        "either with the interpolated shape",
+    )
+    min_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="least share of its mask that an object must keep from others; "
+        "else it ends there",
+    )
+    scale: float | None = Field(
+        None,
+        gt=0,
+        description="frame pixels per pixel of the image, for the whole run; None: by "
+        "the size of the seeds",
+    )
+
+    @field_validator("prompts")
+    @classmethod
+    def _known_once(cls, says: tuple[Says, ...]) -> tuple[Says, ...]:
+        if len(set(says)) < len(says):
+            raise ValueError(f"prompts names something twice: {says}")
+        return says
+
+
+class Follows(Embeds, MakesLogits, Protocol):
+    """What following asks of a model; `Predictor` offers it."""
+
+    def predict_batch(
+        self,
+        embedding: PlaneEmbedding,
+        prompts: Sequence[Prompts],
+        multimask: bool | None = None,
+    ) -> list[MaskPrediction]:
+        """Answer the prompts of several objects of one plane."""
+        ...
+
+    @property
+    def frame_size(self) -> int:
+        """Side of the square in which the model sees a plane, in pixels."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Signs:
+    """That an object is there, apart from the outline.
+
+    Attributes
+    ----------
+    foreground
+        Mean probability of foreground by the dense head, 1 without one.
+    contrast
+        With a ring around it; see `ring_contrast`.
+    is_clear
+        Whether the contrast is more than the object's own texture.
+    """
+
+    foreground: float
+    contrast: float
+    is_clear: bool
+
+    def best_with(self, other: _Signs) -> _Signs:
+        """Return the stronger of each sign."""
+        clearer = abs(other.contrast) > abs(self.contrast)
+        most = other if clearer else self
+        foreground = max(self.foreground, other.foreground)
+        return _Signs(foreground, most.contrast, most.is_clear)
+
+    def is_weak(self, best: _Signs, config: PropagationConfig) -> bool:
+        """Whether they are much weaker than the best ones."""
+        if self.foreground < config.min_foreground * best.foreground:
+            return True
+        if not best.is_clear:
+            return False
+        kept = self.contrast / best.contrast
+        return kept < config.min_contrast
+
+
+@dataclass(eq=False)
+class Track:
+    """An object on its way through the planes, in one direction.
+
+    Attributes
+    ----------
+    label
+        Of the object.
+    start
+        The plane of its seed.
+    step
+        1 or -1.
+    seed
+        Its mask there.
+    patches, scores
+        By plane, without the seed: the mask, and how sure the model is, 0 to 1.
+    reach
+        The last plane that was tried.
+    is_lost
+        Whether the object was not found at `reach`.
+    """
+
+    label: int
+    start: int
+    step: int
+    seed: Patch
+    patches: dict[int, Patch] = field(default_factory=dict)
+    scores: dict[int, float] = field(default_factory=dict)
+    reach: int = -1
+    is_lost: bool = False
+    _best: _Signs | None = field(default=None, repr=False)
+    _logits: tuple[NDArray[np.float32], Any] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.reach < 0:
+            self.reach = self.start
+
+    @property
+    def last(self) -> Patch:
+        """The mask on the last plane."""
+        return self.patches.get(self.reach, self.seed)
+
+    def starts_at(self, seed: Patch) -> bool:
+        """Whether the track is that of a seed on its plane."""
+        return self.seed.corner == seed.corner and np.array_equal(
+            self.seed.mask, seed.mask
+        )
+
+    def copy(self) -> Track:
+        """Return one that can go on while this one stays as it is."""
+        return replace(self, patches=dict(self.patches), scores=dict(self.scores))
+
+    def covers(self, last: int) -> bool:
+        """Whether there is nothing to follow up to a plane, inclusive."""
+        return self.is_lost or (last - self.reach) * self.step <= 0
+
+
+def sample_inside(patch: Patch, count: int) -> NDArray[np.float32]:
+    """Choose (N, 2) points of an object that lie deep inside and apart.
+
+    The first is the farthest from the outline; each next one is that of which the
+    distances to the outline and to the earlier points have the largest product.
+    Fewer where the object has no more pixels.
+
+    Examples
+    --------
+    >>> sample_inside(Patch.of(np.ones((3, 9), bool)), 3).tolist()
+    [[1.0, 1.0], [1.0, 7.0], [1.0, 4.0]]
+    """
+    depth = ndimage.distance_transform_edt(np.pad(patch.mask, 1))[1:-1, 1:-1]
+    at = np.stack(np.nonzero(patch.mask), axis=1)
+    worth = depth[patch.mask]
+    chosen: list[NDArray[Any]] = []
+    for _ in range(min(count, len(at))):
+        best = at[int(worth.argmax())]
+        chosen.append(best)
+        worth = worth * np.hypot(*(at - best).T)
+    return np.asarray(np.array(chosen) + patch.corner, np.float32)
+
+
+def _prompts_of(
+    sam: Follows, track: Track, embedding: PlaneEmbedding, config: PropagationConfig
+) -> Prompts:
+    """Say to the next plane what the last one showed."""
+    patch = track.last
+    points = box = None
+    if "points" in config.prompts:
+        points = sample_inside(patch, config.points)
+    if "box" in config.prompts:
+        top, left, bottom, right = patch.box
+        sides = np.array([bottom - top, right - left])
+        low = np.array([top, left]) - sides * config.margin
+        high = np.array([bottom, right]) + sides * config.margin
+        shape = np.array(embedding.geometry.image_shape)
+        box = np.concatenate([np.clip(low, 0, shape), np.clip(high, 0, shape)])
+    if "mask" not in config.prompts:
+        return Prompts.make(points, None, box)
+    if track._logits is None:
+        mask = patch.decode(embedding.geometry.image_shape)
+        return add_mask(sam, embedding, Prompts.make(points, None, box), mask)
+    logits, view = track._logits
+    return Prompts.make(points, None, box, logits, view)
+
+
+def _read(answer: MaskPrediction, k: int, last: Patch, frame_size: int) -> Patch:
+    """Cut a candidate out of its plane: the parts of it that touch the last mask."""
+    mask = answer.masks[k]
+    whole = Patch.of(mask)
+    if not whole.area:
+        return whole
+    parts, count = ndimage.label(whole.mask)
+    if count > 1:
+        before = last.decode(mask.shape)[whole.window]
+        touched = np.unique(parts[before & whole.mask])
+        parts = np.isin(parts, touched[touched > 0])
+    window = whole.window
+    logits = _logits_in(answer, k, window, frame_size)
+    return Patch.of(parts > 0, logits, whole.corner)
+
+
+def _logits_in(
+    answer: MaskPrediction, k: int, window: tuple[slice, slice], frame_size: int
+) -> NDArray[np.float32]:
+    """Upscale a candidate's logits in the window of its mask; 0 where not known."""
+    shape = answer.masks.shape[1:]
+    view = answer.view or (0, 0, *shape)
+    geometry = FrameGeometry.fit((view[2] - view[0], view[3] - view[1]), frame_size)
+    low = torch.from_numpy(np.ascontiguousarray(answer.logits[k], np.float32))
+    part, corner = upscale_window(low, geometry, 0.0)
+    plane = np.zeros(shape, np.float32)
+    top, left = corner[0] + view[0], corner[1] + view[1]
+    plane[top : top + part.shape[0], left : left + part.shape[1]] = part.numpy()
+    return plane[window]
+
+
+def _choose(
+    answer: MaskPrediction, last: Patch, frame_size: int
+) -> tuple[Patch, float, int]:
+    """Return the candidate that is both good and like the last mask, and its score."""
+    best: tuple[float, Patch, float, int] | None = None
+    for k, score in enumerate(answer.scores.tolist()):
+        patch = _read(answer, k, last, frame_size)
+        worth = score * patch.iou(last)
+        if best is None or worth > best[0]:
+            best = worth, patch, score, k
+    assert best is not None  # a model gives one candidate at least
+    return best[1:]
+
+
+def _is_lost(
+    patch: Patch, score: float, last: Patch, config: PropagationConfig
+) -> bool:
+    """Whether a mask is too unlike the last one, or too unsure, to be the object."""
+    if patch.area < config.min_area or score < config.min_score:
+        return True
+    change = patch.area / last.area
+    if not 1 / config.max_change <= change <= config.max_change:
+        return True
+    return patch.iou(last) < config.min_overlap
+
+
+def _signs(
+    plane: NDArray[np.float32], foreground: NDArray[np.float32] | None, patch: Patch
+) -> _Signs:
+    """Measure the signs that an object is there."""
+    contrast, spread = ring_contrast(plane, patch)
+    sure = 1.0
+    if foreground is not None:
+        sure = float(foreground[patch.window][patch.mask].mean())
+    return _Signs(sure, contrast, abs(contrast) > spread / 2)
+
+
+def advance(
+    sam: Follows,
+    embedding: PlaneEmbedding,
+    image: NDArray[Any],
+    tracks: Sequence[Track],
+    config: PropagationConfig,
+) -> None:
+    """Take tracks, none of which is lost, one plane further, all in the same plane.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    embedding, image
+        Of the plane; (H, W) or (H, W, C).
+    tracks
+        They change.
+    config
+        See `PropagationConfig`.
+    """
+    plane = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+    plane = plane.mean(axis=2) if plane.ndim == 3 else plane
+    foreground = None
+    if sam.has_dense_head and config.min_foreground > 0:
+        foreground = sam.dense_maps(seen_whole(embedding))[0]
+    frame_size = embedding.geometry.frame_size
+    for start in range(0, len(tracks), _CHUNK):
+        some = tracks[start : start + _CHUNK]
+        prompts = [_prompts_of(sam, track, embedding, config) for track in some]
+        asked = True if config.multimask else None
+        answers = sam.predict_batch(embedding, prompts, asked)
+        for track, answer in zip(some, answers, strict=True):
+            last = track.last
+            patch, score, k = _choose(answer, last, frame_size)
+            track.reach += track.step
+            track.is_lost = _is_lost(patch, score, last, config)
+            if track.is_lost:
+                continue
+            signs = _signs(plane, foreground, patch)
+            best = track._best or signs
+            track.is_lost = signs.is_weak(best, config)
+            if track.is_lost:
+                continue
+            track._best = best.best_with(signs)
+            sure = min(max(score, 0.0), 1.0)
+            kept = signs.foreground / max(track._best.foreground, 1e-6)
+            track.patches[track.reach] = patch
+            track.scores[track.reach] = sure * min(kept, 1.0)
+            track._logits = answer.logits[k], answer.view

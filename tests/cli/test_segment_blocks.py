@@ -1,0 +1,272 @@
+import errno
+import os
+import shutil
+import threading
+import time
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from exact_worker import NamedPredictor, load_named
+from ideal_predictor import grid_of_discs
+from scipy import ndimage
+
+from napari_sam import cli
+from napari_sam.io.ome_zarr import read_note
+
+SETTINGS = ("smoothing=0", "min_area=0", "confidence_thresh=0", "scale=1")
+BLOCK = 64
+
+
+@pytest.fixture
+def image():
+    """Discs of 16 pixels in a plane of 5 x 4 blocks."""
+    return grid_of_discs(300, 40, 8)[:, :250].astype(np.uint8)
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """Stand in for models; tells those that this process has loaded."""
+    models = []
+
+    def load(source, *, device="auto"):
+        models.append(load_named(source))
+        return models[-1]
+
+    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load)
+    return models
+
+
+@pytest.fixture
+def run(tmp_path, loaded, image):
+    """Run the command on a plain zarr array, or on what is given."""
+    source = tmp_path / "image.zarr"
+    zarr.create_array(str(source), data=image, chunks=(100, 100))
+
+    def call(*options, source=source, out="labels.zarr", model="exact"):
+        settings = [part for pair in SETTINGS for part in ("--set", pair)]
+        given = [source, "--out", tmp_path / out, "--model", model, *settings]
+        given += ["--block", BLOCK, *options]
+        return cli.main(["segment", *map(str, given)])
+
+    call.folder = tmp_path
+    call.blocks = tmp_path / "labels.zarr.blocks"
+    return call
+
+
+@pytest.fixture
+def dask_workers():
+    """A local cluster of two processes with stand-ins for models."""
+    import dask
+    import distributed
+    import exact_worker
+
+    preload = {"distributed.worker.preload": [exact_worker.__file__]}
+    with (
+        dask.config.set(preload),
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=60,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def labels_of(folder, name="labels.zarr"):
+    return zarr.open_array(str(folder / name / "0"), mode="r")[:]
+
+
+def same_objects(labels, image):
+    expected, count = ndimage.label(image)
+    pairs = np.unique(np.stack([labels.ravel(), expected.ravel()]), axis=1)
+    return pairs.shape[1] == count + 1 and labels.max() == count
+
+
+def test_labels_are_those_of_the_image_and_the_blocks_are_gone(run, image, capsys):
+    assert run() == 0
+    labels = labels_of(run.folder)
+    assert labels.dtype == np.uint32
+    assert same_objects(labels, image)
+    assert capsys.readouterr().out == (
+        f"{labels.max()} objects written to {run.folder / 'labels.zarr'}\n"
+    )
+    assert sorted(p.name for p in run.folder.iterdir()) == ["image.zarr", "labels.zarr"]
+
+
+def test_a_second_run_has_nothing_to_do(run, loaded, capsys):
+    assert run() == 0
+    assert run() == 0
+    assert loaded[-1].shapes == []
+    assert "finished; nothing to do" in capsys.readouterr().out
+
+
+def test_each_plane_of_a_volume_has_objects_of_its_own(run, image, tmp_path):
+    volume = np.stack([image, np.zeros_like(image), image])
+    tifffile.imwrite(
+        tmp_path / "volume.tif", volume, compression="zlib", photometric="minisblack"
+    )
+    assert run(source=tmp_path / "volume.tif") == 0
+    labels = labels_of(run.folder)
+    count = ndimage.label(image)[1]
+    assert labels.shape == volume.shape
+    assert same_objects(labels[0], image)
+    assert not labels[1].any()
+    np.testing.assert_array_equal(
+        labels[2], np.where(labels[0] > 0, labels[0] + count, 0)
+    )
+
+
+def test_an_interrupted_run_goes_on(run, image, monkeypatch, capsys):
+    embed = NamedPredictor.embed
+
+    def interrupted(self, part, **options):
+        if len(list(run.blocks.rglob("*.npz"))) == 3:
+            raise KeyboardInterrupt
+        return embed(self, part, **options)
+
+    monkeypatch.setattr(NamedPredictor, "embed", interrupted)
+    assert run() == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert not (run.folder / "labels.zarr").exists()
+    damaged, *others = sorted(run.blocks.rglob("*.npz"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    times = {path: path.stat().st_mtime_ns for path in others}
+    left = []
+
+    def noted(self, part, **options):
+        left[:] = [path.stat().st_mtime_ns == times[path] for path in others]
+        return embed(self, part, **options)
+
+    monkeypatch.setattr(NamedPredictor, "embed", noted)
+    assert run() == 0
+    assert left == [True, True]
+    assert same_objects(labels_of(run.folder), image)
+
+
+def test_a_run_with_something_else_is_refused(run, image, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "napari_sam.workflows.block_run.find_in_block", lambda *given: 1 / 0
+    )
+    assert run() == 1
+    assert "division by zero" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_named)
+    assert run("--set", "seed_depth=0.3") == 2
+    message = capsys.readouterr().err
+    assert "another settings (seed_depth None, not '0.3')" in message
+    assert "--overwrite to start anew" in message
+    assert run(model="other") == 2
+    assert "another model (name 'exact', not 'other')" in capsys.readouterr().err
+    zarr.open_array(str(run.folder / "image.zarr"))[10, 10] = 99
+    assert run() == 2
+    assert "another image" in capsys.readouterr().err
+    assert run("--overwrite", model="other") == 0
+    assert read_note(run.folder / "labels.zarr")["model"]["name"] == "other"
+    assert run() == 2
+    assert "holds labels of another run; --overwrite" in capsys.readouterr().err
+    assert run("--overwrite") == 0
+
+
+def test_a_bad_block_is_tried_twice_and_reported(run, image, tmp_path, capsys):
+    image[140, 100] = 7
+    np.save(tmp_path / "bad.npy", image)
+    assert run(source=tmp_path / "bad.npy", model="bad") == 1
+    told = capsys.readouterr()
+    assert "a 7 was seen" in told.err
+    assert "blocks failed; the same command tries them again" in told.out
+    assert list(run.blocks.rglob("*.npz"))
+
+
+def test_a_full_disk_ends_the_run_and_says_so(run, monkeypatch, capsys):
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("napari_sam.workflows.stitching.BlockObjects.save", full)
+    assert run() == 1
+    assert "is full; make room, and the same command goes on" in capsys.readouterr().err
+    assert not (run.folder / "labels.zarr").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--features", "csv"), "--features does not go with"),
+        (("--roi", "0", "0", "9", "9"), "--roi does not go with"),
+        (("--format", "coco"), "--format does not go with"),
+        (("--channel", "3"), "there is no channel 3"),
+        (("--axes", "zyx"), "axes 'zyx' do not fit"),
+        (("--workers", "2", "--scheduler", "tcp://x:1"), "not both"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(run, options, message, capsys):
+    assert run(*options) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_image_itself_is_not_replaced(run, capsys):
+    assert run(out="image.zarr") == 2
+    assert "is the image" in capsys.readouterr().err
+    assert run(out="image.zarr/elsewhere") == 2
+    assert "labels/NAME" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_workers_find_the_same_and_one_may_be_killed(
+    run, image, dask_workers, tmp_path
+):
+    address = dask_workers.scheduler.address
+    assert run(out="alone.zarr", model="slow") == 0
+    assert run("--scheduler", address, out="two.zarr", model="slow") == 0
+    expected = labels_of(run.folder, "alone.zarr")
+    np.testing.assert_array_equal(labels_of(run.folder, "two.zarr"), expected)
+
+    killed = []
+
+    def kill_one():
+        while len(list(run.blocks.rglob("*.npz"))) < 3:
+            time.sleep(0.02)
+        killed.extend(dask_workers.run(os.getpid).values())
+        os.kill(killed[0], 9)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    assert run("--scheduler", address, model="slow") == 0
+    killer.join()
+    assert killed
+    np.testing.assert_array_equal(labels_of(run.folder), expected)
+
+    plate = tmp_path / "plate"
+    plate.mkdir()
+    for number in range(3):
+        iio.imwrite(plate / f"{number}.png", np.roll(image, number, axis=0))
+    assert run(source=plate, out="one") == 0
+    assert run("--scheduler", address, source=plate, out="many") == 0
+    for number in range(3):
+        np.testing.assert_array_equal(
+            tifffile.imread(tmp_path / "one" / f"{number}.tif"),
+            tifffile.imread(tmp_path / "many" / f"{number}.tif"),
+        )
+    shutil.rmtree(plate)
+
+
+@pytest.mark.slow
+def test_a_cluster_on_this_machine_is_started_and_ended(run, image, monkeypatch):
+    import dask
+    import exact_worker
+
+    preload = {"distributed.worker.preload": [exact_worker.__file__]}
+    with dask.config.set(preload):
+        assert run("--workers", "2") == 0
+    assert same_objects(labels_of(run.folder), image)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_not_there_says_so(run, monkeypatch, capsys):
+    monkeypatch.setattr("napari_sam.workflows.cluster._PATIENCE", 1)
+    assert run("--scheduler", "tcp://127.0.0.1:9") == 1
+    assert "does not answer" in capsys.readouterr().err

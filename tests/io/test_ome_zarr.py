@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from ome_zarr.format import FormatV04, FormatV05
+from ome_zarr.io import parse_url
+from ome_zarr.reader import Reader
+from ome_zarr.writer import write_multiscales_metadata
+
+from napari_sam.io.arrays import ArraySource, PlaneArray, open_array
+from napari_sam.io.ome_zarr import read_note, write_label_image
+
+IMAGE = np.arange(3 * 2 * 70 * 90, dtype=np.uint16).reshape(3, 2, 70, 90)
+
+
+@pytest.fixture(params=[FormatV04(), FormatV05()], ids=["0.4", "0.5"])
+def stored(request, tmp_path):
+    """An OME-Zarr image CZYX of three levels."""
+    path = tmp_path / "image.zarr"
+    fmt = request.param
+    group = zarr.open_group(str(path), mode="w", zarr_format=fmt.zarr_format)
+    datasets = []
+    for level in range(3):
+        step = 2**level
+        group.create_array(str(level), data=IMAGE[..., ::step, ::step])
+        scale = [1.0, 2.0, 0.5 * step, 0.5 * step]
+        transform = {"type": "scale", "scale": scale}
+        datasets.append({"path": str(level), "coordinateTransformations": [transform]})
+    write_multiscales_metadata(
+        group,
+        datasets,
+        fmt=fmt,
+        axes=list("czyx"),
+        axes_units=dict.fromkeys("zyx", "micrometer"),
+    )
+    return path
+
+
+def test_an_ome_image_tells_its_axes_pixels_and_levels(stored):
+    image = open_array(ArraySource(str(stored), channel=1))
+    assert (image.axes, image.leading, image.shape) == ("czyx", (2,), (70, 90))
+    assert image.scale == (1.0, 2.0, 0.5, 0.5)
+    assert image.units == (None, "micrometer", "micrometer", "micrometer")
+    assert image.levels == ((3, 2, 35, 45), (3, 2, 18, 23))
+    part = image.read((1,), (10, 20, 15, 30))
+    np.testing.assert_array_equal(part, IMAGE[1, 1, 10:15, 20:30])
+
+
+def test_a_channel_has_to_be_chosen(stored):
+    with pytest.raises(ValueError, match="has 3 channels; choose one with --channel"):
+        open_array(ArraySource(str(stored)))
+
+
+@pytest.mark.parametrize("place", ["beside.zarr", "image.zarr/labels/cells"])
+def test_labels_keep_pixel_sizes_and_levels(stored, tmp_path, place):
+    image = open_array(ArraySource(str(stored), channel=0))
+    wanted = np.arange(2 * 70 * 90, dtype=np.uint32).reshape(2, 70, 90)
+
+    def fill(array):
+        array[...] = wanted
+
+    for _ in range(2):  # the second time it is replaced
+        write_label_image(
+            tmp_path / place, image, (64, 64), fill, {"by": 1}, image_path=stored
+        )
+    location = parse_url(tmp_path / place)
+    assert "image-label" in location.root_attrs
+    (node,) = (n for n in Reader(location)() if n.zarr.path == location.path)
+    assert [level.shape for level in node.data] == [
+        (2, 70, 90),
+        (2, 35, 45),
+        (2, 18, 23),
+    ]
+    np.testing.assert_array_equal(node.data[0], wanted)
+    picked = np.asarray(node.data[1])
+    np.testing.assert_array_equal(picked, wanted[:, 1::2, 1::2])
+    assert [axis["name"] for axis in node.metadata["axes"]] == ["z", "y", "x"]
+    assert node.metadata["axes"][2]["unit"] == "micrometer"
+    scales = [t[0]["scale"] for t in node.metadata["coordinateTransformations"]]
+    assert scales[:2] == [[2.0, 0.5, 0.5], [2.0, 1.0, 1.0]]
+    assert read_note(tmp_path / place) == {"by": 1}
+    if "labels" in place:
+        labels = parse_url(stored / "labels")
+        assert labels.root_attrs["labels"] == ["cells"]
+    assert not list(tmp_path.rglob(".*-partial"))
+
+
+def test_labels_without_levels_get_a_pyramid(tmp_path):
+    image = PlaneArray(np.zeros((1500, 900), np.uint8), "yx")
+    labels = np.zeros((1500, 900), np.uint32)
+    labels[200:1300, 300:] = 70_000
+
+    def fill(array):
+        array[...] = labels
+
+    path = write_label_image(tmp_path / "labels.zarr", image, (768, 512), fill)
+    group = zarr.open_group(str(path), mode="r")
+    assert [group[n].shape for n in ("0", "1")] == [(1500, 900), (750, 450)]
+    np.testing.assert_array_equal(group["1"][:], labels[1::2, 1::2])
+    again = open_array(ArraySource(str(path)))
+    assert again.shape == (1500, 900)
+
+
+def test_what_fails_leaves_the_labels_that_were_there(tmp_path):
+    image = PlaneArray(np.zeros((5, 6), np.uint8), "yx")
+
+    def fill(array):
+        array[...] = 3
+
+    def fail(array):
+        raise OSError("no space left")
+
+    write_label_image(tmp_path / "labels.zarr", image, (5, 6), fill)
+    with pytest.raises(OSError, match="no space"):
+        write_label_image(tmp_path / "labels.zarr", image, (5, 6), fail)
+    assert (zarr.open_array(str(tmp_path / "labels.zarr/0"))[:] == 3).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.zarr"]
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_tiff_is_read_piece_by_piece(tmp_path, compression):
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, IMAGE[0], photometric="minisblack", compression=compression)
+    image = open_array(ArraySource(str(path)))
+    assert not isinstance(image.array, np.ndarray) or isinstance(image.array, np.memmap)
+    assert (image.axes, image.leading) == ("zyx", (2,))
+    np.testing.assert_array_equal(
+        image.read((1,), (5, 6, 50, 60)), IMAGE[0, 1, 5:50, 6:60]
+    )
+
+
+def test_colour_comes_along(tmp_path):
+    colour = np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "he.tif", colour, photometric="rgb")
+    image = open_array(ArraySource(str(tmp_path / "he.tif")))
+    assert image.shape == (30, 40)
+    np.testing.assert_array_equal(image.read((), (2, 3, 9, 12)), colour[2:9, 3:12])
+
+
+def test_plain_arrays_have_usual_axes_or_those_that_are_given(tmp_path):
+    zarr.create_array(str(tmp_path / "a.zarr"), data=IMAGE[0])
+    np.save(tmp_path / "a.npy", IMAGE[0])
+    for name in ("a.zarr", "a.npy"):
+        image = open_array(ArraySource(str(tmp_path / name)))
+        assert (image.axes, image.leading) == ("zyx", (2,))
+        turned = open_array(ArraySource(str(tmp_path / name), axes="YZX"))
+        part = turned.read((7,), (0, 3, 2, 9))
+        np.testing.assert_array_equal(part, IMAGE[0][0:2, 7, 3:9])
+
+
+def test_what_is_no_image_says_so(tmp_path):
+    zarr.open_group(str(tmp_path / "g.zarr"), mode="w").create_group("raw")
+    with pytest.raises(ValueError, match=r"without an OME-Zarr image; it holds raw"):
+        open_array(ArraySource(str(tmp_path / "g.zarr")))
+    with pytest.raises(FileNotFoundError, match="not found"):
+        open_array(ArraySource(str(tmp_path / "none.zarr")))
+    with pytest.raises(FileNotFoundError, match="without zarr metadata"):
+        open_array(ArraySource(str(tmp_path)))

@@ -1,0 +1,180 @@
+"""The widget "Train": with a stand-in for the training."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from drawn_discs import draw_discs
+from napari.components import ViewerModel
+
+from napari_sam.checkpoints.own import OWN_VARIABLE, free_path, list_own_models
+from napari_sam.checkpoints.store import CheckpointStore
+from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.widgets.model_picker import ModelPicker
+from napari_sam.plugin.widgets.train import TrainWidget
+from napari_sam.training.held_out import Case
+from napari_sam.training.jobs import TrainOutcome
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    monkeypatch.setenv(OWN_VARIABLE, str(tmp_path / "own"))
+    return tmp_path / "own"
+
+
+class StandIn:
+    """Trains nothing, and waits for its gate."""
+
+    def __init__(self):
+        self.jobs = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.error = None
+
+    def __call__(self, job, *, on_event, progress, is_cancelled):
+        self.jobs.append(job)
+        on_event({"step": 0, "validation_click": 0.5, "validation_box": 0.6})
+        on_event({"step": 10, "mean_loss": 1.0, "elapsed": 2.0})
+        progress(2, 300)
+        reason = "minutes"
+        while not self.gate.wait(0.005):
+            if is_cancelled():
+                reason = "cancelled"
+                break
+        if self.error is not None:
+            raise self.error
+        job.out.parent.mkdir(parents=True, exist_ok=True)
+        job.out.write_bytes(b"weights")
+        case = Case(
+            np.zeros((20, 24, 3), np.uint8),
+            np.eye(20, 24) > 0,
+            np.eye(20, 24) > 0,
+            0.3,
+            0.6,
+        )
+        return TrainOutcome(job.out, reason, (0.5, 0.6), (0.7, 0.8), 9, [case] * 4)
+
+
+@pytest.fixture
+def stand_in():
+    return StandIn()
+
+
+@pytest.fixture
+def widget(qtbot, own, stand_in, tmp_path):
+    image, labels = draw_discs(1)
+    viewer = ViewerModel()
+    viewer.add_image(image, name="cells")
+    viewer.add_labels(labels.astype(np.int32), name="drawn")
+    widget = TrainWidget(viewer, run=stand_in, store=CheckpointStore(tmp_path))
+    qtbot.addWidget(widget)
+    widget.show()
+    yield widget
+    stand_in.gate.set()
+    qtbot.waitUntil(lambda: not widget.is_working, timeout=5000)
+
+
+def wait_for_end(qtbot, widget):
+    qtbot.waitUntil(lambda: widget.train.isEnabled(), timeout=5000)
+
+
+def test_the_chosen_layers_are_trained_on(qtbot, widget, stand_in, own):
+    widget.minutes.setValue(2)
+    widget.what.setCurrentIndex(1)
+    widget.name.setText("good cells")
+    widget.train.click()
+    wait_for_end(qtbot, widget)
+    (job,) = stand_in.jobs
+    (source,) = job.sources
+    image, labels = source.read()
+    assert image.shape == labels.shape == (96, 120)
+    assert source.complete and source.contrast_limits is not None
+    assert job.minutes == 2 and job.changes == {"what": "adapters"}
+    assert job.out == own / "good cells.safetensors"
+    assert "0.50 before, 0.70 after" in widget.result.text()
+    assert "9 objects" in widget.result.text()
+    assert widget.cases.count == 4
+    assert widget.plot.curves["1 click"] == [(0.0, 0.5)]
+    assert widget.plot.curves["loss"] == [(2.0, 1.0)]
+    assert not widget.grab().isNull()
+
+
+def test_labels_in_part_are_said_to_be(qtbot, widget, stand_in):
+    widget.complete.setCurrentIndex(1)
+    widget.train.click()
+    wait_for_end(qtbot, widget)
+    assert stand_in.jobs[0].changes["partial"] == ("*",)
+    assert stand_in.jobs[0].sources[0].complete is False
+
+
+def test_the_new_model_is_listed_at_once(qtbot, widget, own, tmp_path):
+    picker = ModelPicker(CheckpointStore(tmp_path))
+    qtbot.addWidget(picker)
+    chosen = picker.source
+    widget.train.click()
+    wait_for_end(qtbot, widget)
+    entries = [picker.combo.itemText(i) for i in range(picker.combo.count())]
+    assert "★ my model" in entries
+    assert picker.source == chosen
+    later = ModelPicker(CheckpointStore(tmp_path))
+    qtbot.addWidget(later)
+    assert later.combo.itemText(0) == "★ my model"
+    assert list_own_models() == [own / "my model.safetensors"]
+    assert free_path("my model").name == "my model-2.safetensors"
+
+
+def test_cancel_keeps_the_best_so_far(qtbot, widget, stand_in, own):
+    stand_in.gate.clear()
+    widget.train.click()
+    qtbot.waitUntil(lambda: widget.plot.curves["loss"] != [], timeout=5000)
+    assert not widget.train.isEnabled()
+    widget.progress.cancel.click()
+    wait_for_end(qtbot, widget)
+    assert "best weights so far are kept" in widget.hint.text
+    assert list_own_models()
+
+
+def test_cancelled_before_anything_and_what_fails_is_said(qtbot, widget, stand_in):
+    stand_in.error = Cancelled()
+    widget.train.click()
+    wait_for_end(qtbot, widget)
+    assert "before anything" in widget.hint.text
+    stand_in.error = ValueError("the labels hold no object to train on")
+    widget.train.click()
+    wait_for_end(qtbot, widget)
+    assert widget.hint.text == "The labels hold no object to train on."
+
+
+def test_without_labels_it_says_what_is_missing(qtbot, widget, stand_in):
+    widget.viewer.layers["drawn"].data = np.zeros((96, 120), np.int32)
+    widget.train.click()
+    assert "no object yet" in widget.hint.text
+    widget.viewer.layers["drawn"].data = np.ones((96, 100), np.int32)
+    widget.train.click()
+    assert "wanted the same" in widget.hint.text
+    widget.viewer.layers.remove("drawn")
+    widget.train.click()
+    assert "draw labels" in widget.hint.text
+    assert stand_in.jobs == []
+
+
+def test_pairs_and_folders_are_collected(qtbot, widget, stand_in, tmp_path):
+    import imageio.v3 as iio
+
+    folder = tmp_path / "mine"
+    for part, data in zip(("images", "labels"), draw_discs(2), strict=True):
+        (folder / part).mkdir(parents=True)
+        iio.imwrite(folder / part / "a.png", data)
+    widget.add_files(folder)
+    widget.add.click()
+    assert widget.pairs.count() == 2
+    widget.add_files(tmp_path / "nowhere")
+    assert "is not a folder" in widget.hint.text
+    widget.train.click()
+    wait_for_end(qtbot, widget)
+    assert len(stand_in.jobs[0].sources) == 2
+    widget.pairs.setCurrentRow(0)
+    widget.remove.click()
+    assert widget.pairs.count() == 1

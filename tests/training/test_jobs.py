@@ -1,0 +1,65 @@
+"""A training as a window starts it."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+from drawn_discs import draw_discs
+from tiny_network import tiny_architecture, tiny_sam
+
+from napari_sam.checkpoints.load import LoadedCheckpoint, load_sam
+from napari_sam.io.pairs import LabelledArrays
+from napari_sam.training import run_files
+from napari_sam.training.jobs import TrainJob, train
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    loaded = LoadedCheckpoint(tiny_sam("cells"), "tiny", "0", ())
+    real = load_sam
+    monkeypatch.setattr("napari_sam.checkpoints.load.load_sam", lambda _: loaded)
+    tiny = {"cells": tiny_architecture("cells")}
+    monkeypatch.setattr("napari_sam.checkpoints.load.ARCHITECTURES", tiny)
+    sources = [LabelledArrays("mine", str(i), *draw_discs(i)) for i in range(4)]
+    changes = {"window": 64, "steps": 3}
+    return TrainJob(sources, tmp_path / "new" / "m.safetensors", changes=changes), real
+
+
+def test_it_ends_with_a_model_and_the_worst_cases(job):
+    job, load = job
+    told = []
+    outcome = train(job, on_event=told.append)
+    assert outcome.reason == "steps"
+    assert outcome.objects == len(outcome.cases) > 0
+    assert outcome.cases[0].before is not None
+    assert load(outcome.path).model.architecture.name == "cells"
+    assert {p.suffix for p in outcome.path.parent.iterdir()} == {
+        ".safetensors",
+        ".jsonl",
+    }
+
+
+def test_stopped_it_keeps_the_best_so_far(job):
+    job, load = job
+    outcome = train(job, is_cancelled=lambda: True)
+    assert outcome.reason == "cancelled"
+    assert load(outcome.path).model.architecture.name == "cells"
+
+
+def test_without_room_the_model_is_put_elsewhere(job, monkeypatch, tmp_path):
+    job, load = job
+    real = run_files.save_file
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "tmp"))
+
+    def full(weights, path, metadata):
+        if "new" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(weights, path, metadata)
+
+    monkeypatch.setattr(run_files, "save_file", full)
+    outcome = train(job)
+    assert outcome.reason == "elsewhere"
+    assert outcome.path.parent == tmp_path / "tmp"
+    assert load(outcome.path).model.architecture.name == "cells"
