@@ -229,7 +229,7 @@ def take_volume() -> None:
 
 
 def film_of_nuclei(image: np.ndarray, frames: int = 6) -> np.ndarray:
-    """Cut nuclei out of an image and let each go its way; one divides.
+    """Cut nuclei out of an image and let each go its way; a touching pair divides.
 
     The film is rendered: no sample of the plugin is a film.
     """
@@ -259,7 +259,7 @@ def film_of_nuclei(image: np.ndarray, frames: int = 6) -> np.ndarray:
 
 
 def take_track() -> None:
-    """Track nuclei through a rendered film, of which one divides."""
+    """Track nuclei through a rendered film, of which two divide."""
     window = SampleWindow("nuclei_2d")
     plane = np.asarray(window.image.data)
     window.viewer.layers.clear()

@@ -66,6 +66,7 @@ def link_planes(
     planes: ArrayLike,
     config: LinkConfig = _DEFAULT,
     *,
+    out: NDArray[np.int32] | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> NDArray[np.int32]:
@@ -78,6 +79,8 @@ def link_planes(
         plane to plane.
     config
         What may be the same object.
+    out
+        Where the labels go; `planes` itself, to save memory.
     progress
         Told (planes done, planes in all).
     is_cancelled
@@ -123,7 +126,8 @@ def link_planes(
                 links.append((i, j))
                 ahead.add(i)
                 behind.add(j)
-    volume = nodes.paint(links, min(config.min_length, len(given)))
+    volume = np.zeros(given.shape, np.int32) if out is None else out
+    nodes.paint(volume, links, min(config.min_length, len(given)))
     if config.fill and config.max_gap:
         _fill(volume, config.max_gap)
     steps.finish()
@@ -173,7 +177,9 @@ class _Nodes:
         chosen = assign(i, j, 1 - iou, limit=1 - least)
         return list(zip(i[chosen].tolist(), j[chosen].tolist(), strict=True))
 
-    def paint(self, links: list[tuple[int, int]], min_length: int) -> NDArray[np.int32]:
+    def paint(
+        self, volume: NDArray[np.int32], links: list[tuple[int, int]], min_length: int
+    ) -> None:
         """Paint what is linked in one label, without what is too short."""
         number = int(self._starts[-1])
         ends = np.array(links, np.int64).reshape(-1, 2)
@@ -186,12 +192,10 @@ class _Nodes:
         kept = last - first + 1 >= min_length
         # scipy numbers groups by their first node, which is in their first plane
         names = np.where(kept, np.cumsum(kept), 0).astype(np.int32)[group]
-        volume = np.zeros(self._planes.shape, np.int32)
         for z, labels in enumerate(self._planes):
             here = names[self._starts[z] : self._starts[z + 1]]
             place = np.searchsorted(self._names[z], labels)
             volume[z] = np.where(labels > 0, np.append(here, 0)[place], 0)
-        return volume
 
 
 def _fill(volume: NDArray[np.int32], max_gap: int) -> None:

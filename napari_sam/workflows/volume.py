@@ -161,7 +161,7 @@ def segment_volume(
         is_cancelled=is_cancelled,
         **settings,
     )
-    linked = link_planes(planes, config, is_cancelled=is_cancelled)
+    linked = link_planes(planes, config, out=planes, is_cancelled=is_cancelled)
     return np.moveaxis(linked, 0, stack.place)
 
 

@@ -1,0 +1,42 @@
+"""Automatic segmentation of volumes: average precision of planes and of volumes.
+
+Run ``python benchmarks/volume_instances.py FOLDER ...``; each folder holds image.tif
+and labels.tif of axes Z, Y, X.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import tifffile
+
+import napari_sam
+from napari_sam.evaluation.volume_instances import score_volume
+
+
+def main() -> None:
+    """Read the command line and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--model", default="cells")
+    args = parser.parse_args()
+    sam = napari_sam.load_model(args.model)
+    print("| volume | planes | objects | planes' AP50 | volume's AP50 | ", end="")
+    print("planes' AP75 | volume's AP75 |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for folder in args.folders:
+        image = tifffile.imread(folder / "image.tif")
+        truth = tifffile.imread(folder / "labels.tif")
+        scores = score_volume(sam, image, truth)
+        cells = [
+            f"{value:.3f}"
+            for at in (0, 5)
+            for value in (scores.plane_precision(at), scores.volume.precision(at))
+        ]
+        row = [folder.name, str(len(image)), str(scores.volume.truths), *cells]
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
