@@ -71,10 +71,13 @@ def export_safetensors(source: str | Path, target: Path) -> Path:
     """
     if target.suffix != ".safetensors":
         raise ValueError(f"the file is {target}; its name must end in .safetensors")
-    model = load_sam(source).model
+    loaded = load_sam(source)
+    model = loaded.model
     half = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in model.state_dict().items()
     }
     metadata = {"architecture": model.architecture.name}
+    if loaded.object_size is not None:
+        metadata["object_size"] = str(loaded.object_size)
     return write_atomically(target, lambda path: save_file(half, path, metadata))

@@ -68,12 +68,16 @@ class LoadedCheckpoint:
         SHA-256 of the file in hex: equal digests are equal weights.
     dropped
         Names of what the file holds and the model does not use.
+    object_size
+        Pixels across of the objects that the model was fine-tuned on; None where the
+        file says nothing.
     """
 
     model: Sam
     name: str
     digest: str
     dropped: tuple[str, ...]
+    object_size: float | None = None
 
 
 def load_sam(
@@ -172,7 +176,16 @@ def _load_file(path: Path, name: str, spec: CheckpointSpec | None) -> LoadedChec
         raise CheckpointError(f"{path} cannot be loaded: {error}") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
-    return LoadedCheckpoint(model, name, digest, dropped)
+    return LoadedCheckpoint(model, name, digest, dropped, _object_size(metadata))
+
+
+def _object_size(metadata: Mapping[str, str]) -> float | None:
+    """Read how large the objects are that a model was fine-tuned on."""
+    try:
+        size = float(metadata["object_size"])
+    except (KeyError, ValueError):
+        return None
+    return size if 0 < size < float("inf") else None
 
 
 _MORE_ABOUT_KIND = {

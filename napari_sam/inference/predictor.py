@@ -76,6 +76,8 @@ class Predictor:
         See `load_model`.
     cache
         Holds the latest embeddings; one of 512 MB if None.
+    object_size
+        Pixels across of the objects that it was fine-tuned on, where that is known.
     """
 
     def __init__(
@@ -87,9 +89,15 @@ class Predictor:
         device: str | torch.device = "auto",
         dtype: str = "auto",
         cache: EmbeddingCache | None = None,
+        object_size: float | None = None,
     ) -> None:
         self.name = name
+<<<<<<< HEAD
         self.digest = digest or f"unnamed-{uuid4()}"
+=======
+        self.object_size = object_size
+        self.digest = digest or f"unnamed-{id(model)}"
+>>>>>>> finetune
         self.model = model.eval().requires_grad_(False)
         self.cache = EmbeddingCache() if cache is None else cache
         self._lock = threading.Lock()
@@ -449,6 +457,7 @@ def load_model(
         loaded.model,
         name=loaded.name,
         digest=loaded.digest,
+        object_size=loaded.object_size,
         device=device,
         dtype=dtype,
     )

@@ -189,6 +189,13 @@ class Dataset:
         for item in self.held_out:
             self.read(item)
 
+    @property
+    def object_size(self) -> float | None:
+        """Median pixels across of the objects of images read so far; None for none."""
+        areas = [example.areas for example in self._read.values()]
+        every = np.concatenate(areas) if areas else np.zeros(0)
+        return float(np.sqrt(np.median(every) * 4 / np.pi)) if every.size else None
+
     def view(self, number: int) -> View:
         """Make the whole frame of this number, to be embedded once."""
         rng = np.random.default_rng((self.config.seed, 3, number))

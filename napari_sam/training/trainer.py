@@ -375,6 +375,9 @@ class Trainer:
             "step": str(self.best_step),
             "config": self.config.model_dump_json(),
         }
+        size = self.data.object_size if self.config.closer else None
+        if size is not None:
+            metadata["object_size"] = f"{size:.1f}"
         write_weights(path, self.learner.weights(self.best_values), metadata)
 
     def _save_weights(self, last: bool = False) -> None:

@@ -42,6 +42,9 @@ _CLOSEST = 4.0
 _FEW = 3
 """Of an image with fewer objects, most were too small to be seen."""
 
+_ASTRAY = 2.0
+"""Factor by which what the dense head sees may differ from what was learned on."""
+
 _GLANCE = 512
 """Pixels across at which the sizes of objects are measured."""
 
@@ -146,16 +149,27 @@ def _noted_scale(
 def _scale_seen(
     sam: Embeds, whole: ImageEmbedding, is_cancelled: IsCancelled | None
 ) -> float:
-    """Choose the scale by the objects that the dense head sees in the whole plane."""
+    """Choose the scale by the objects that the dense head sees in the whole plane.
+
+    A model that was fine-tuned knows how large its objects are. Where the dense head
+    sees nothing like that (crowded small objects look like one), it counts for nothing.
+    """
     shape = whole.geometry.image_shape
     as_whole = whole.geometry.frame_size / max(shape)
+    known: float | None = getattr(sam, "object_size", None)
+    tuned = [] if known is None else [known**2 * (np.pi / 4)]
     if not sam.has_dense_head:
-        return as_whole
+        return closer_scale(tuned, as_whole)
     step = max(1, max(shape) // _GLANCE)
     maps = sam.dense_maps(whole)[:, ::step, ::step]
     if is_cancelled is not None and is_cancelled():
         raise Cancelled("looking closer was cancelled")
     found = maps_to_instances(maps, scale=as_whole * step)
+    areas = found.areas * step**2
+    if known is not None:
+        across = np.sqrt(np.median(areas) * (4 / np.pi)) if len(found) >= _FEW else 0
+        is_like_it = known / _ASTRAY <= across <= known * _ASTRAY
+        return closer_scale(areas if is_like_it else tuned, as_whole)
     if len(found) < _FEW:
         return max(as_whole, 1.0)
-    return closer_scale(found.areas * step**2, as_whole)
+    return closer_scale(areas, as_whole)

@@ -95,3 +95,19 @@ def test_a_tiled_embedding_goes_wherever_an_image_goes():
 
 def iou(a, b):
     return (a & b).sum() / (a | b).sum()
+
+
+def test_a_tuned_model_does_not_take_a_crowd_for_an_object():
+    image = np.zeros((512, 512))
+    for left in (20, 190, 360):  # three blobs, 120 pixels across
+        image[150:270, left : left + 120] = 1
+    plain = IdealPredictor(frame_size=128)
+    blobs = napari_sam.embed_tiled(plain, image)
+    tuned = IdealPredictor(frame_size=128)
+    tuned.object_size = 40.0
+    closer = napari_sam.embed_tiled(tuned, image)
+    assert not isinstance(blobs, TiledEmbedding)
+    top, _, bottom, _ = closer.tiles[0]
+    assert 128 / (bottom - top) == pytest.approx(42 / 40, rel=0.05)
+    tuned.object_size = 100.0  # what it sees is like that
+    assert not isinstance(napari_sam.embed_tiled(tuned, image), TiledEmbedding)
