@@ -43,6 +43,7 @@ _ALL_KEYS = KEYS + POINTS_KEYS
 _DWELL_MS = 150
 _ANSWER_MS = 150
 _CONTRAST_MS = 400
+_IDLE_MS = 1500
 
 
 class AnnotationFlow(QObject):  # type: ignore[misc]
@@ -95,6 +96,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self._push_timer = self._timer(0, self._push)
         self._paint_timer = self._timer(0, self._pull_painting)
         self._dwell_timer = self._timer(_DWELL_MS, self._embed_here)
+        self._idle_timer = self._timer(_IDLE_MS, self._look_around)
         self._contrast_timer = self._timer(_CONTRAST_MS, self._on_content)
         engine.changed.connect(self._on_engine)
         engine.embedded.connect(self._on_embedded)
@@ -381,6 +383,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
                 said.mask,
             )
             if job is not None:
+                self._stay_here()
                 self.engine.ask(key, job, hold=False)
 
     def _pull(self) -> None:
@@ -410,6 +413,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     def _after_prompts(self) -> None:
         self._commit_when_answered = False
         self._hover.forget()
+        self._stay_here()
         self._request()
 
     # --- the model --------------------------------------------------------------
@@ -431,7 +435,18 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             reader = plane_reader(self.image, key.plane)
             self.engine.want(key, reader, self.shelf.trace(self.image, key))
             if self.engine.embedding_state(key) == "ready":
-                self.shelf.look_around(self.image, key, self._last_axis)
+                self._idle_timer.start()
+
+    def _look_around(self) -> None:
+        """Embed the neighbours of the plane once nothing was asked for a while."""
+        key = self.key
+        if self.is_active and self.engine.embedding_state(key) == "ready" and key:
+            self.shelf.look_around(self.image, key, self._last_axis)
+
+    def _stay_here(self) -> None:
+        """Leave the neighbours alone: a prompt is given, and more may follow."""
+        self.shelf.pause()
+        self._idle_timer.start()
 
     def _on_engine(self) -> None:
         predictor = self.engine.predictor
@@ -453,7 +468,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             self._device = self.engine.device
         if key == self.key:
             self._request()
-            self.shelf.look_around(self.image, key, self._last_axis)
+            self._idle_timer.start()
 
     def _on_answered(self, key: PlaneKey, answers: Any) -> None:
         now, session = self.key, self.session

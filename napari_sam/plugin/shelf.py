@@ -212,6 +212,12 @@ class Shelf(QObject):  # type: ignore[misc]
         self._ahead.cancel()
         self._ahead.submit(key, work)
 
+    def pause(self) -> None:
+        """Leave the neighbours for later."""
+        if self._ahead.is_busy:
+            self._ahead.cancel()
+            self._around = None
+
     def _can_keep(self, predictor: Any) -> bool:
         store = self.store
         is_open = store is not None and not store.problem

@@ -42,6 +42,8 @@ def sam():
 def open_stack(make_napari_viewer, open_annotator, sam, qtbot, monkeypatch):
     """Return a function that opens the annotator on a stack, and waits for all."""
 
+    monkeypatch.setattr("napari_sam.plugin.flow._IDLE_MS", 0)
+
     def open_on(data=STACK, predictor=sam):
         viewer = make_napari_viewer()
         viewer.add_image(data)
@@ -55,6 +57,7 @@ def open_stack(make_napari_viewer, open_annotator, sam, qtbot, monkeypatch):
             lambda: (
                 is_embedded(widget)
                 and not widget.engine.is_looking
+                and not widget.annotator._idle_timer.isActive()
                 and not idle.is_busy
             ),
             timeout=10000,
@@ -146,6 +149,27 @@ def test_clicks_are_answered_while_all_planes_are_embedded(open_stack, sam, qtbo
     shelf.embed_all(annotator.image, annotator.key)
     qtbot.waitUntil(lambda: not shelf.is_working, timeout=20000)
     assert sam.encoded == 12
+
+
+def test_neighbours_wait_while_prompts_are_given(open_stack, sam, qtbot, monkeypatch):
+    widget = open_stack()
+    annotator = widget.annotator
+    sam.held = True
+    widget.viewer.dims.set_current_step(0, 1)
+    qtbot.waitUntil(lambda: annotator.engine.is_looking, timeout=5000)
+    sam.held = False
+    open_stack.settle(widget)
+    encoded = sam.encoded
+    annotator._idle_timer.setInterval(60_000)
+    widget.viewer.dims.set_current_step(0, 11)
+    qtbot.waitUntil(lambda: is_embedded(widget), timeout=5000)
+    annotator.layers.points.add((11, 20, 20))
+    qtbot.waitUntil(lambda: annotator.session.candidates is not None, timeout=5000)
+    assert sam.encoded == encoded + 1
+    assert annotator._idle_timer.isActive()
+    annotator._idle_timer.start(0)
+    open_stack.settle(widget)
+    assert sam.encoded == encoded + 3
 
 
 def test_a_layer_that_is_removed_stops_the_work(open_stack, sam, qtbot):
