@@ -92,12 +92,8 @@ class Predictor:
         object_size: float | None = None,
     ) -> None:
         self.name = name
-<<<<<<< HEAD
-        self.digest = digest or f"unnamed-{uuid4()}"
-=======
         self.object_size = object_size
-        self.digest = digest or f"unnamed-{id(model)}"
->>>>>>> finetune
+        self.digest = digest or f"unnamed-{uuid4()}"
         self.model = model.eval().requires_grad_(False)
         self.cache = EmbeddingCache() if cache is None else cache
         self._lock = threading.Lock()
