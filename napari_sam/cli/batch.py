@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ __all__ = [
     "count",
     "plan",
     "run",
+    "size",
 ]
 
 _MAGIC = frozenset("*?[")
@@ -53,6 +55,17 @@ def count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"wanted a number from 1 up, got {text!r}")
     return int(text)
+
+
+def size(text: str) -> float:
+    """Parse a number above 0, as argparse wants it."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise argparse.ArgumentTypeError(f"wanted a number above 0, got {text!r}")
+    return number
 
 
 def check_folder_of(path: Path | None) -> None:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from napari_sam.cli import batch
+from napari_sam.cli.step_bar import StepBar
+
+if TYPE_CHECKING:
+    import argparse
 
 __all__ = ["add_parser"]
-
-
-def _gigabytes(text: str) -> float:
-    try:
-        size = float(text)
-    except ValueError:
-        size = math.nan
-    if not (math.isfinite(size) and size > 0):
-        raise argparse.ArgumentTypeError(f"wanted a number above 0, got {text!r}")
-    return size
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -67,7 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--limit",
-        type=_gigabytes,
+        type=batch.size,
         metavar="GB",
         help="room that the store may take up (default: no limit)",
     )
@@ -89,7 +81,7 @@ def _run(args: argparse.Namespace) -> int:
             limits = opening_limits(data, lazy=args.input.is_dir())
         sam = load_model(args.model, device=args.device)
         store = sam.cache.store = EmbeddingStore(args.out, room)
-        with _Bar() as bar:
+        with StepBar("plane") as bar:
             done = embed_planes(
                 sam,
                 data,
@@ -106,27 +98,6 @@ def _run(args: argparse.Namespace) -> int:
         f"image, {_size(store.nbytes)} in all"
     )
     return 0
-
-
-class _Bar:
-    """A progress bar of planes, with the time left."""
-
-    def __init__(self) -> None:
-        from tqdm import tqdm
-
-        self._bar: Any = tqdm(unit="plane", disable=None)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()
-
-    def show(self, done: int, total: int) -> None:
-        """Show that so many planes are done."""
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
-        self._bar.refresh()
 
 
 def _size(nbytes: int) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_sam.cli import batch
+from napari_sam.cli.step_bar import StepBar
 
 if TYPE_CHECKING:
     import argparse
@@ -88,7 +89,7 @@ def _run(args: argparse.Namespace) -> int:
     with (
         open_lazily(args.image) as image,
         open_lazily(args.seeds) as seeds,
-        _Bar() as bar,
+        StepBar("plane") as bar,
     ):
         found = propagate(
             load_model(args.model, device=args.device),
@@ -118,23 +119,3 @@ def _write_confidence(path: Path, found: Propagated) -> None:
         lines += [f"{label},{plane},{sure:.4f}" for plane, sure in planes.items()]
     text = "\n".join(lines) + "\n"
     write_atomically(path, lambda part: part.write_text(text, "utf-8"))
-
-
-class _Bar:
-    """A progress bar of planes, whose number may change."""
-
-    def __init__(self) -> None:
-        from tqdm import tqdm
-
-        self._bar: Any = tqdm(unit="plane", disable=None)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def show(self, done: int, total: int) -> None:
-        """Show how far it is."""
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)

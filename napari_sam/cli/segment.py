@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import math
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.cli import batch, segment_blocks
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
@@ -24,16 +23,6 @@ __all__ = ["add_parser"]
 
 _MODES = ("auto", "grid", "instances", "refined")
 _ENDINGS = {"tif": ".tif", "coco": ".json", "npz": ".npz"}
-
-
-def _size(text: str) -> float:
-    try:
-        size = float(text)
-    except ValueError:
-        size = math.nan
-    if not (math.isfinite(size) and size > 0):
-        raise argparse.ArgumentTypeError(f"wanted a number above 0, got {text!r}")
-    return size
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -78,7 +67,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--pixel-size",
         nargs="+",
-        type=_size,
+        type=batch.size,
         metavar="UM",
         help="of the features, in micrometres: one number, or those along row and "
         "column; from a TIFF's metadata if left out, else features are in pixels",

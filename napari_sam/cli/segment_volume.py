@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
+from napari_sam.cli.step_bar import StepBar
 
 if TYPE_CHECKING:
     import argparse
@@ -83,7 +84,6 @@ def _run(args: argparse.Namespace) -> int:
 def _prepare(
     args: argparse.Namespace, settings: dict[str, Any], link: Any
 ) -> Callable[[batch.Job], object]:
-    from tqdm import tqdm
 
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.images import read_image
@@ -96,19 +96,14 @@ def _prepare(
 
     def work(job: batch.Job) -> None:
         volume = read_image(job.source)
-        with tqdm(unit="plane", leave=False, disable=None) as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
+        with StepBar("plane", leave=False) as bar:
             labels = segment_volume(
                 volume,
                 sam,
                 args.mode,
                 link,
                 axis=args.axis,
-                progress=progress,
+                progress=bar.show,
                 **settings,
             )
         write_labels(job.targets[-1], labels)

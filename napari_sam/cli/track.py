@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli.segment_volume import add_link_argument, link_config
+from napari_sam.cli.step_bar import StepBar
 
 if TYPE_CHECKING:
     import argparse
@@ -73,7 +74,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
 
     from napari_sam.io.ctc import write_ctc
     from napari_sam.workflows.tracking import TrackConfig, track
@@ -90,14 +90,9 @@ def _run(args: argparse.Namespace) -> int:
         from napari_sam.inference.predictor import load_model
 
         model = load_model(args.model, device=args.device)
-    with tqdm(disable=None) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with StepBar("step") as bar:
         found = track(
-            frames, model, config, link=link, spacing=args.spacing, progress=progress
+            frames, model, config, link=link, spacing=args.spacing, progress=bar.show
         )
     write_ctc(args.out, found.labels, found.graph)
     print(f"{len(found)} tracks, {found.divisions} divisions, in {len(frames)} frames")

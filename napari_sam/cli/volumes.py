@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.cli.step_bar import StepBar
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -50,20 +52,13 @@ def _score(
     volumes: Sequence[LabelledVolume], score: Callable[[Any, Any, Progress], Any]
 ) -> tuple[list[tuple[str, Any]], int]:
     """Score volumes behind a progress bar; say which could not be."""
-    from tqdm import tqdm
-
     scores, failures = [], 0
-    with tqdm(unit="plane", disable=None) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with StepBar("plane") as bar:
         for item in volumes:
-            bar.set_postfix_str(item.name, refresh=False)
+            bar.name(item.name)
             try:
                 image, labels = item.read()
-                scores.append((item.name, score(image, labels, show)))
+                scores.append((item.name, score(image, labels, bar.show)))
             except (ValueError, OSError) as error:
                 print(f"{item.name} was left out: {error}", file=sys.stderr)
                 failures += 1
