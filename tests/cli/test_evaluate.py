@@ -184,7 +184,8 @@ def test_instances_reach_the_table_and_the_json(find_all, tmp_path, capsys, mode
 def test_proposals_reach_the_table(data, monkeypatch, capsys):
     load = "napari_sam.inference.predictor.load_model"
     monkeypatch.setattr(load, lambda source, *, device: DiscPredictor())
-    assert cli.main(["evaluate", "--data", str(data), "--mode", "proposals"]) == 0
+    few = ["--kinds", "pairs", "--max-images", "1"]
+    assert cli.main(["evaluate", "--data", str(data), "--mode", "proposals", *few]) == 0
     out = capsys.readouterr().out
     assert "AR@1000" in out
     assert out.splitlines()[1].split()[2:5] == ["-", "-", "-"]
