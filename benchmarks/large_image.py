@@ -159,6 +159,8 @@ def main() -> None:
         help="also segment the field in one piece, and match the objects",
     )
     args = parser.parse_args()
+    if args.folder is not None:
+        Path(args.folder).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="field-", dir=args.folder))
     try:
         field = make_field(folder / "field.zarr", args.images, args.side)
