@@ -125,7 +125,7 @@ class EmbeddingCache:
             return None
         import torch
 
-        features = torch.from_numpy(stored.features).float()[None]
+        features = _laid_out(torch.from_numpy(stored.features).float()[None])
         embedding = ImageEmbedding(features, stored.geometry, key)
         if stored.closer_scale is not None:
             self._scales[key] = stored.closer_scale
@@ -144,7 +144,7 @@ class EmbeddingCache:
             small = _rounded(embedding.features)
             values = small[0].cpu().numpy()
             self._store.put(embedding.key, values, embedding.geometry, _ORIGIN.get())
-            rounded = small.to(embedding.features.dtype)
+            rounded = _laid_out(small.to(embedding.features.dtype))
             embedding = replace(embedding, features=rounded)
         self._remember(embedding)
         return embedding
@@ -189,6 +189,16 @@ class EmbeddingCache:
         with self._lock:
             self._items.clear()
             self._scales.clear()
+
+
+def _laid_out(features: torch.Tensor) -> torch.Tensor:
+    """Put the channels of a pixel side by side, as the mask decoder reads them.
+
+    One layout for what was made and what was read also keeps sums in one order.
+    """
+    import torch
+
+    return features.contiguous(memory_format=torch.channels_last)
 
 
 def _rounded(features: torch.Tensor) -> torch.Tensor:
