@@ -153,7 +153,7 @@ class Predictor:
         """
         array = check_image(image)
         limits = contrast_limits or default_limits(array)
-        key = self.key_of(array, limits)
+        key = embedding_key(array, limits, self.identity)
         found = self.cache.get(key)
         if found is not None:
             return self.cache.move(found, self.device, self._decoder_dtype)
