@@ -116,6 +116,13 @@ class TrainConfig(_Frozen):
     )
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
+    focal_alpha: float = Field(
+        0.25,
+        gt=0,
+        lt=1,
+        description="weight of the object in the focal loss, against that of the "
+        "background; the paper's weighs a pixel of background three times",
+    )
     dense_weight: float = Field(0.3, ge=0, description="weight of the dense head")
 
     held_out: float = Field(0.04, ge=0, lt=1, description="share kept for validation")

@@ -34,10 +34,11 @@ def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     return 1 - (2 * overlap + 1) / (total + 1)
 
 
-def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """20 focal + dice, (..., h, w) -> (...)."""
+def mask_loss(logits: Tensor, target: Tensor, alpha: float = 0.25) -> Tensor:
+    """20 focal + dice, (..., h, w) -> (...); `alpha` is that of the focal loss."""
     target = target.expand_as(logits)
-    return _FOCAL_WEIGHT * focal_loss(logits, target) + dice_loss(logits, target)
+    focal = focal_loss(logits, target, alpha)
+    return _FOCAL_WEIGHT * focal + dice_loss(logits, target)
 
 
 @torch.no_grad()

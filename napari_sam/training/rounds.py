@@ -204,7 +204,7 @@ class Teacher:
         else:
             prompts = rough_masks(crop.targets[some][:, 0], rng)
         logits, scores = crop.decode(prompts, None)
-        losses = mask_loss(logits, targets)
+        losses = mask_loss(logits, targets, config.focal_alpha)
         ious = mask_iou(logits, targets)
         best = losses[:, 1:].amin(1).mean()
         preferred = losses[torch.arange(len(losses)), 1 + scores[:, 1:].argmax(1)]
@@ -216,7 +216,8 @@ class Teacher:
             prompts = correct(prompts, chosen.cpu(), masks, sample.offset, rng)
             logits, scores = crop.decode(prompts, False)
             ious = mask_iou(logits, targets)
-            loss = loss + mask_loss(logits, targets).mean()
+            again = mask_loss(logits, targets, config.focal_alpha)
+            loss = loss + again.mean()
             loss = loss + F.mse_loss(scores, ious)
             chosen, last = logits[:, 0].detach(), ious.mean()
         return loss, (float(first), float(last))
