@@ -101,6 +101,13 @@ class TrainConfig(_Frozen):
     closer: bool = Field(
         False, description="look at small objects as closely as the annotator does"
     )
+    glances: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="with `closer`, share of images seen as a whole all the same: by "
+        "them the dense head tells how closely to look",
+    )
 
     rendered: float = Field(
         0.0, ge=0, le=1, description="share of rendered scenes instead of images"

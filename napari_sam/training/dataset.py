@@ -38,10 +38,6 @@ __all__ = ["Dataset", "Sample", "View"]
 _LARGE = 0.6
 """Part of a crop's side; around larger objects the whole frame is shown."""
 
-_GLANCES = 0.2
-"""Share of views that show an image as a whole, where it is looked at closer: by them
-the dense head tells how closely."""
-
 _HELD_WINDOWS = 6
 _HELD_OBJECTS = 5
 """Of a held-out image or strip so many windows, and so many objects of each."""
@@ -260,7 +256,7 @@ class Dataset:
         if whole and not closer:  # as at inference, the longer side fills the frame
             low = max(low, math.log(0.9))
         near, far = example.scales
-        if closer and rng.random() < _GLANCES:
+        if closer and rng.random() < self.config.glances:
             whole, near, far = True, *(self.frame_size / max(height, width),) * 2
         scale = math.exp(_triangular(low, high, rng)) * near
         if near < far:
