@@ -27,7 +27,7 @@ demo: $(VENV)/.demo-is-set-up
 	$(BIN)/napari-sam demo $(if $(filter-out 0 no,$(HEADLESS)),--headless) --out $(OUT)
 
 test: $(VENV)/.tests-are-set-up
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 check: lint types layers manifest wheel
 

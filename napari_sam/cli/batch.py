@@ -18,6 +18,7 @@ from pathlib import Path
 __all__ = [
     "Job",
     "Perform",
+    "add_array_arguments",
     "add_batch_arguments",
     "add_model_arguments",
     "check_folder_of",
@@ -112,6 +113,22 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_array_arguments(parser: argparse._ActionsContainer) -> None:
+    """Add --channel and --axes, for files of more than two axes."""
+    parser.add_argument(
+        "--channel",
+        type=int,
+        metavar="N",
+        help="which channel to look at, from 0 up, where there are several",
+    )
+    parser.add_argument(
+        "--axes",
+        default="",
+        metavar="TCZYX",
+        help="a letter for each axis, for files that do not name them",
+    )
+
+
 def plan(inputs: Sequence[str], out: Path, endings: Sequence[str]) -> list[Job]:
     """Find the input files, and name what will come of each.
 
@@ -156,15 +173,17 @@ def plan(inputs: Sequence[str], out: Path, endings: Sequence[str]) -> list[Job]:
 
 
 def _expand(text: str) -> list[Path]:
-    """List the files that a path, a folder or a pattern stands for."""
+    """List the files and zarr images that a path, a folder or a pattern stands for."""
+    from napari_sam.io.arrays import is_zarr
     from napari_sam.io.images import IMAGE_SUFFIXES
 
     path = Path(text)
-    if path.is_dir():
+    if path.is_dir() and not is_zarr(path):
         found = [
             item
             for item in sorted(path.iterdir())
-            if item.is_file() and item.suffix.lower() in IMAGE_SUFFIXES
+            if is_zarr(item)
+            or (item.is_file() and item.suffix.lower() in IMAGE_SUFFIXES)
         ]
         if not found:
             raise ValueError(f"the folder {text} holds no image")
@@ -172,7 +191,7 @@ def _expand(text: str) -> list[Path]:
     if path.exists() or not _MAGIC & set(text):
         return [path]
     matches = [Path(item) for item in sorted(glob.glob(text, recursive=True))]
-    found = [item for item in matches if item.is_file()]
+    found = [item for item in matches if item.is_file() or is_zarr(item)]
     if not found:
         raise ValueError(f"no file matches {text}")
     return found

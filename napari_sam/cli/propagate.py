@@ -70,12 +70,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="also write how sure each object is on each plane, from 0 to 1",
     )
     batch.add_model_arguments(parser)
+    batch.add_array_arguments(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.lazy import open_lazily
+    from napari_sam.io.arrays import ArraySource, open_array
     from napari_sam.io.masks import write_labels
     from napari_sam.workflows.propagation import propagate
 
@@ -86,24 +87,22 @@ def _run(args: argparse.Namespace) -> int:
             raise ValueError(f"{path} is an input and would be replaced")
     batch.check_folder_of(args.out)
     batch.check_folder_of(args.confidence)
-    with (
-        open_lazily(args.image) as image,
-        open_lazily(args.seeds) as seeds,
-        StepBar("plane") as bar,
-    ):
+    image = open_array(ArraySource(str(args.image), args.channel, args.axes))
+    seeds = open_array(ArraySource(str(args.seeds)))
+    with StepBar("plane") as bar:
         found = propagate(
             load_model(args.model, device=args.device),
-            image,
-            seeds,
+            image.stack("z"),
+            seeds.stack("z"),
             args.axis,
-            rgb=len(image.shape) == len(seeds.shape) + 1,
+            rgb=image.is_colour,
             until=args.planes and tuple(args.planes),
             direction=args.direction,
             progress=bar.show,
         )
-        write_labels(args.out, found.labels)
-        if args.confidence is not None:
-            _write_confidence(args.confidence, found)
+    write_labels(args.out, found.labels)
+    if args.confidence is not None:
+        _write_confidence(args.confidence, found)
     sure = found.confidence
     given = sum(one.is_seed for here in found.planes.values() for one in here.values())
     everywhere = sum(len(planes) for planes in sure.values())

@@ -46,18 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="threads of each of these workers (default: 1)",
     )
     large = parser.add_argument_group("an image larger than memory (--out LABELS.zarr)")
-    large.add_argument(
-        "--channel",
-        type=int,
-        metavar="N",
-        help="which channel to look at, from 0 up, where there are several",
-    )
-    large.add_argument(
-        "--axes",
-        default="",
-        metavar="TCZYX",
-        help="a letter for each axis, for files that do not name them",
-    )
+    batch.add_array_arguments(large)
     large.add_argument(
         "--block",
         type=batch.count,

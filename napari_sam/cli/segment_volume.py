@@ -45,6 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     batch.add_batch_arguments(parser, "a label image NAME.tif of each volume")
     batch.add_model_arguments(parser)
+    batch.add_array_arguments(parser)
     parser.add_argument(
         "--axis",
         type=int,
@@ -84,9 +85,8 @@ def _run(args: argparse.Namespace) -> int:
 def _prepare(
     args: argparse.Namespace, settings: dict[str, Any], link: Any
 ) -> Callable[[batch.Job], object]:
-
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.images import read_image
+    from napari_sam.io.arrays import ArraySource, open_array
     from napari_sam.io.masks import write_labels
     from napari_sam.workflows.segment import choose_mode
     from napari_sam.workflows.volume import segment_volume
@@ -95,14 +95,16 @@ def _prepare(
     choose_mode(args.mode, sam)
 
     def work(job: batch.Job) -> None:
-        volume = read_image(job.source)
+        place = ArraySource(str(job.source), args.channel, args.axes)
+        image = open_array(place)
         with StepBar("plane", leave=False) as bar:
             labels = segment_volume(
-                volume,
+                image.stack("z"),
                 sam,
                 args.mode,
                 link,
                 axis=args.axis,
+                rgb=image.is_colour,
                 progress=bar.show,
                 **settings,
             )

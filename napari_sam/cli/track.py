@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.cli import batch
 from napari_sam.cli.segment_volume import add_link_argument, link_config
 from napari_sam.cli.step_bar import StepBar
 
 if TYPE_CHECKING:
     import argparse
-
-    from numpy.typing import NDArray
 
 __all__ = ["add_parser"]
 
@@ -29,8 +28,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "input",
         type=Path,
         metavar="IN",
-        help="labels of (T, Y, X) or (T, Z, Y, X) in a TIFF, or a folder of frames in "
-        "the order of their names; with --model, images",
+        help="labels of (T, Y, X) or (T, Z, Y, X) in a TIFF or a zarr, or a folder of "
+        "frames in the order of their names; with --model, images",
     )
     parser.add_argument(
         "--out",
@@ -67,6 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "drift and others, such as max_gap=0; may be repeated",
     )
     add_link_argument(parser)
+    batch.add_array_arguments(parser)
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier result in DIR"
     )
@@ -84,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
         raise ValueError(f"--out is {args.out}, which is a file; it must be a folder")
     if (args.out / "res_track.txt").exists() and not args.overwrite:
         raise ValueError(f"{args.out} holds a result; --overwrite replaces it")
-    frames = _read(args.input)
+    frames = _open(args)
     model: Any = None
     if args.model is not None:
         from napari_sam.inference.predictor import load_model
@@ -99,16 +99,21 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(path: Path) -> NDArray[Any]:
-    import numpy as np
+def _open(args: argparse.Namespace) -> Any:
+    import dask.array as da
 
-    from napari_sam.cli import batch
-    from napari_sam.io.images import read_image
+    from napari_sam.io.arrays import ArraySource, is_zarr, open_array
 
-    if not path.is_dir():
-        return read_image(path)
-    frames = [read_image(job.source) for job in batch.plan([str(path)], path / "-", [])]
+    path = args.input
+    together = not path.is_dir() or is_zarr(path)
+    files = [path]
+    if not together:
+        files = [job.source for job in batch.plan([str(path)], path / "-", [])]
+    frames = [
+        open_array(ArraySource(str(file), args.channel, args.axes)).stack("t")
+        for file in files
+    ]
     shapes = sorted({frame.shape for frame in frames})
     if len(shapes) > 1:
         raise ValueError(f"the frames in {path} have the shapes {shapes}, wanted one")
-    return np.stack(frames)
+    return frames[0] if together else da.stack(frames)

@@ -83,14 +83,17 @@ class PlaneArray:
                     f"there is no channel {self.channel} in an array of shape {shape} "
                     f"with axes {axes!r}"
                 )
-        elif "c" in axes and shape[axes.index("c")] != 1 and not self._is_colour:
+        elif "c" in axes and shape[axes.index("c")] != 1 and not self.is_colour:
             raise ValueError(
                 f"the image has {shape[axes.index('c')]} channels; choose one with "
                 "--channel, from 0 up"
             )
 
     @property
-    def _is_colour(self) -> bool:
+    def is_colour(self) -> bool:
+        """Whether its planes have colour."""
+        if self.channel is not None or "c" not in self.axes:
+            return False
         return self._size("c") in _COLOURS and self.dtype == np.uint8
 
     @property
@@ -120,6 +123,35 @@ class PlaneArray:
     def indices(self) -> Iterator[tuple[int, ...]]:
         """Yield the index of each plane."""
         yield from np.ndindex(self.leading)
+
+    def stack(self, keep: str = "z") -> Any:
+        """Return the array as a Dask array of the axes that run; nothing is read.
+
+        The channel is chosen, axes of a single index are left out, and colour comes
+        last. Where no axis beside the plane would be left, `keep` stays, or the last.
+
+        Examples
+        --------
+        >>> film = PlaneArray(np.zeros((9, 2, 1, 20, 30)), "tczyx", channel=1)
+        >>> film.stack("t").shape
+        (9, 20, 30)
+        """
+        import dask.array as da
+
+        whole = {axis: self._size(axis) for axis in "yx"}
+        pieces = tuple(whole.get(axis, 1) for axis in self.axes)
+        chunks = getattr(self.array, "chunks", None) or pieces
+        array: Any = da.from_array(self.array, chunks, name=False)
+        leading = self.leading_axes
+        running = [axis for axis in leading if self._size(axis) > 1]
+        if leading and not running:
+            running = [keep if keep in leading else leading[-1]]
+        plane = "yxc" if self.is_colour else "yx"
+        kept = [axis for axis in self.axes if axis in running or axis in plane]
+        at = {"c": self.channel or 0}
+        index = (slice(None) if a in kept else at.get(a, 0) for a in self.axes)
+        order = [kept.index(axis) for axis in [*running, *plane]]
+        return array[tuple(index)].transpose(order)
 
     def read(self, index: Sequence[int], box: Box) -> NDArray[Any]:
         """Read a box (row0, col0, row1, col1) of a plane: (h, w) or (h, w, C)."""

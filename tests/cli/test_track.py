@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from napari_sam.cli import main
 from napari_sam.io.ctc import read_ctc
@@ -27,6 +28,23 @@ def test_labels_become_tracks_in_the_challenges_format(film, tmp_path, capsys):
     assert main(["track", str(film), "--out", str(out)]) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert main(["track", str(film), "--out", str(out), "--overwrite"]) == 0
+
+
+def test_an_ome_zarr_image_is_read_like_a_tiff(film, tmp_path, capsys):
+    source = zarr.create_group(tmp_path / "film.zarr")
+    data = tifffile.imread(film)[:, None, None]
+    source.create_array("0", data=np.concatenate([np.zeros_like(data), data], 1))
+    axes = [{"name": name} for name in "tczyx"]
+    levels = [{"path": "0"}]
+    source.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [{"axes": axes, "datasets": levels}],
+    }
+    command = ["track", str(tmp_path / "film.zarr"), "--out", str(tmp_path / "RES")]
+    assert main(command) == 2
+    assert "--channel" in capsys.readouterr().err
+    assert main([*command, "--channel", "1"]) == 0
+    assert "2 tracks, 0 divisions, in 3 frames" in capsys.readouterr().out
 
 
 def test_frames_of_a_folder_and_settings(film, tmp_path, capsys):
@@ -71,3 +89,7 @@ def test_volumes(model, monkeypatch, tmp_path, capsys):
     assert main([*command, "--overwrite", "--link", "min_length=4"]) == 0
     assert not tifffile.imread(out / "cells.tif").any()
     assert main([*command, "--link", "length=4"]) == 2
+    zarr.create_array(tmp_path / "plate" / "again.zarr", data=data)
+    command = ["segment-volume", str(tmp_path / "plate"), "--out", str(out)]
+    assert main(command) == 0
+    assert np.array_equal(tifffile.imread(out / "again.tif"), data // 9)

@@ -156,3 +156,23 @@ def test_what_is_no_image_says_so(tmp_path):
         open_array(ArraySource(str(tmp_path / "none.zarr")))
     with pytest.raises(FileNotFoundError, match="without zarr metadata"):
         open_array(ArraySource(str(tmp_path)))
+
+
+def test_a_stack_has_the_axes_that_run_and_is_read_lazily(tmp_path):
+    data = np.random.default_rng(0).integers(0, 99, (1, 2, 5, 20, 30), np.uint16)
+    image = PlaneArray(data, "tczyx", channel=1)
+    stack = image.stack()
+    assert not isinstance(stack, np.ndarray) and not image.is_colour
+    np.testing.assert_array_equal(stack[3], data[0, 1, 3])
+    np.testing.assert_array_equal(stack, data[0, 1])
+    assert PlaneArray(data[:, :, :1], "tczyx", channel=0).stack("t").shape == (
+        1,
+        20,
+        30,
+    )
+    colour = PlaneArray(np.zeros((3, 4, 20, 30), np.uint8), "czyx")
+    assert colour.is_colour and colour.stack().shape == (4, 20, 30, 3)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, data[0, 1], photometric="minisblack", compression="zlib")
+    packed = open_array(ArraySource(str(path))).stack()
+    np.testing.assert_array_equal(packed[:, 7], data[0, 1, :, 7])
