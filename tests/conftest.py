@@ -5,5 +5,31 @@ is enough, in the programs that they start as well. Set before torch is imported
 """
 
 import os
+import subprocess
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of some kilobytes, or give it another size."""
+    disk = tmp_path / "disk"
+
+    def mount(kilobytes):
+        options = f"size={kilobytes}k"
+        if disk.is_dir():
+            options += ",remount"
+        disk.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            disk.rmdir()
+            pytest.skip("this test may not mount a disk")
+        return disk
+
+    yield mount
+    if disk.is_dir():
+        subprocess.run(["umount", str(disk)], check=True)

@@ -1,8 +1,11 @@
 import errno
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
@@ -45,12 +48,16 @@ def run(tmp_path, loaded, image):
     source = tmp_path / "image.zarr"
     zarr.create_array(str(source), data=image, chunks=(100, 100))
 
-    def call(*options, source=source, out="labels.zarr", model="exact"):
+    def arguments(*options, source=source, out="labels.zarr", model="exact"):
         settings = [part for pair in SETTINGS for part in ("--set", pair)]
         given = [source, "--out", tmp_path / out, "--model", model, *settings]
         given += ["--block", BLOCK, *options]
-        return cli.main(["segment", *map(str, given)])
+        return ["segment", *map(str, given)]
 
+    def call(*options, **others):
+        return cli.main(arguments(*options, **others))
+
+    call.arguments = arguments
     call.folder = tmp_path
     call.blocks = tmp_path / "labels.zarr.blocks"
     return call
@@ -75,6 +82,13 @@ def dask_workers():
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+def wait_for(is_true, seconds=60):
+    end = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def labels_of(folder, name="labels.zarr"):
@@ -192,6 +206,21 @@ def test_a_full_disk_ends_the_run_and_says_so(run, monkeypatch, capsys):
     assert not (run.folder / "labels.zarr").exists()
 
 
+def test_on_a_small_disk_finished_blocks_stay_until_there_is_room(
+    run, image, small_disk, capsys
+):
+    assert run(out="alone.zarr") == 0
+    disk = small_disk(60)
+    assert run(out="disk/labels.zarr") == 1
+    assert "is full; make room, and the same command goes on" in capsys.readouterr().err
+    kept = [path.stat() for path in disk.rglob("*.npz")]
+    assert kept
+    small_disk(4000)
+    assert run(out="disk/labels.zarr") == 0
+    expected = labels_of(run.folder, "alone.zarr")
+    np.testing.assert_array_equal(labels_of(disk), expected)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -228,8 +257,7 @@ def test_workers_find_the_same_and_one_may_be_killed(
     killed = []
 
     def kill_one():
-        while len(list(run.blocks.rglob("*.npz"))) < 3:
-            time.sleep(0.02)
+        wait_for(lambda: len(list(run.blocks.rglob("*.npz"))) >= 3)
         killed.extend(dask_workers.run(os.getpid).values())
         os.kill(killed[0], 9)
 
@@ -263,6 +291,47 @@ def test_a_cluster_on_this_machine_is_started_and_ended(run, image, monkeypatch)
     with dask.config.set(preload):
         assert run("--workers", "2") == 0
     assert same_objects(labels_of(run.folder), image)
+
+
+PROGRAM = """
+import sys
+import dask
+import exact_worker
+from napari_sam import cli
+from napari_sam.inference import predictor
+predictor.load_model = exact_worker.load_named
+if __name__ == "__main__":
+    dask.config.set({"distributed.worker.preload": [exact_worker.__file__]})
+    sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_process_and_goes_on(run, loaded, tmp_path):
+    import exact_worker
+    import psutil
+
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    command = [sys.executable, program, *run.arguments("--workers", 2, model="slow")]
+    support = str(Path(exact_worker.__file__).parent)
+    known = os.pathsep.join(filter(None, [support, os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(
+        list(map(str, command)), env={**os.environ, "PYTHONPATH": known}
+    )
+    wait_for(lambda: len(list(run.blocks.rglob("*.npz"))) >= 3)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(child.is_running() for child in children))
+    kept = len(list(run.blocks.rglob("*.npz")))
+    assert not (run.folder / "labels.zarr").exists()
+    assert run(model="slow") == 0
+    again = len(loaded[-1].shapes)
+    assert run(out="alone.zarr", model="slow") == 0
+    assert kept + again == len(loaded[-1].shapes)
+    expected = labels_of(run.folder, "alone.zarr")
+    np.testing.assert_array_equal(labels_of(run.folder), expected)
 
 
 @pytest.mark.slow

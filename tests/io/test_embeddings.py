@@ -243,22 +243,8 @@ def test_a_folder_that_cannot_be_made_is_said_once(tmp_path):
     store.clear()
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 400 kB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this test may not mount a disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
 def test_a_full_disk_is_said_and_what_is_there_stays(small_disk):
-    store = EmbeddingStore(small_disk / "store")
+    store = EmbeddingStore(small_disk(400) / "store")
     features = np.random.default_rng(1).normal(size=(16, 64, 64)).astype(np.float16)
     with pytest.warns(RuntimeWarning, match="is full"):
         done = [store.put(name, features, GEOMETRY) for name in keys(5)]
