@@ -1,4 +1,5 @@
 import contextlib
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,14 @@ from napari_sam.checkpoints.own import OWN_VARIABLE
 from napari_sam.checkpoints.store import CheckpointStore
 
 SHAPE = (60, 80)
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture
+def qtbot(qtbot):
+    """Be patient: beside other tests a window answers later."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=PATIENCE_MS)
+    return qtbot
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +50,7 @@ def open_annotator(qtbot, predictor, tmp_path):
         opened.append(widget)
         widget.show()
         if ready and widget.annotator.image is not None:
-            qtbot.waitUntil(lambda: is_embedded(widget), timeout=20000)
+            qtbot.waitUntil(lambda: is_embedded(widget))
         return widget
 
     yield open_on
@@ -72,9 +81,9 @@ def settle(qtbot):
             assert not widget.engine.is_answering
 
         qtbot.wait(1)
-        qtbot.waitUntil(settled, timeout=5000)
+        qtbot.waitUntil(settled)
         qtbot.wait(1)
-        qtbot.waitUntil(settled, timeout=5000)
+        qtbot.waitUntil(settled)
 
     return wait
 
@@ -102,7 +111,7 @@ def open_everything(qtbot, predictor, search, tmp_path):
         opened.append(widget)
         widget.show()
         if ready:
-            qtbot.waitUntil(lambda: widget.engine.predictor is not None, timeout=5000)
+            qtbot.waitUntil(lambda: widget.engine.predictor is not None)
             widget._show_state()
         return widget
 
@@ -137,7 +146,7 @@ def find(qtbot):
     def press(widget):
         widget._show_state()
         widget.find.click()
-        qtbot.waitUntil(lambda: not widget.everything.runner.is_working, timeout=5000)
+        qtbot.waitUntil(lambda: not widget.everything.runner.is_working)
         qtbot.wait(1)
         widget._show_state()
 

@@ -528,7 +528,7 @@ def test_contrast_limits_reach_the_model_and_a_change_embeds_anew(
     widget = open_annotator(viewer)
     assert predictor.contrast == [(10, 200)]
     layer.contrast_limits = (0, 100)
-    qtbot.waitUntil(lambda: predictor.contrast[-1] == (0, 100), timeout=3000)
+    qtbot.waitUntil(lambda: predictor.contrast[-1] == (0, 100))
     assert widget.annotator.session is not None
 
 

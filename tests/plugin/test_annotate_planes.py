@@ -84,7 +84,7 @@ def test_each_plane_shows_its_own_prompts_and_is_embedded_once(
     viewer.dims.set_current_step(0, 1)
     assert len(points.data) == 0
     assert not preview_of(widget).any()
-    qtbot.waitUntil(lambda: len(predictor.embedded) == 2, timeout=3000)
+    qtbot.waitUntil(lambda: len(predictor.embedded) == 2)
     points.add((1, 10, 10))
     settle(widget)
     viewer.dims.set_current_step(0, 0)
@@ -292,7 +292,7 @@ def test_replaced_image_data_are_embedded_anew(
     image = viewer.add_image(stack()[0])
     widget = open_annotator(viewer)
     image.data = stack()[0] * 0 + 5
-    qtbot.waitUntil(lambda: len(predictor.embedded) == 2, timeout=3000)
+    qtbot.waitUntil(lambda: len(predictor.embedded) == 2)
     assert (predictor.embedded[-1] == 5).all()
     keep_at(widget, settle, (30, 40))
     image.data = np.zeros((20, 30), np.float32)
@@ -430,7 +430,7 @@ def test_the_viewer_may_be_closed_while_the_model_works(
     viewer.window.add_dock_widget(widget)
     viewer.close()
     predictor.gate.set()
-    qtbot.waitUntil(lambda: not workers_left(), timeout=5000)
+    qtbot.waitUntil(lambda: not workers_left())
 
 
 def workers_left():

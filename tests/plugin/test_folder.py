@@ -67,7 +67,7 @@ def widget(qtbot, asked, jobs, folder):
 @pytest.fixture
 def opened(qtbot, widget, folder):
     widget.open_folder(folder)
-    qtbot.waitUntil(lambda: is_quiet(widget), timeout=5000)
+    qtbot.waitUntil(lambda: is_quiet(widget))
     return widget
 
 
@@ -84,7 +84,7 @@ def is_quiet(widget):
 
 def settle(qtbot, widget):
     qtbot.wait(1)
-    qtbot.waitUntil(lambda: is_quiet(widget), timeout=5000)
+    qtbot.waitUntil(lambda: is_quiet(widget))
 
 
 def test_a_folder_becomes_a_project_and_is_looked_at(opened, asked):
@@ -120,7 +120,7 @@ def test_what_is_painted_is_saved_a_moment_later(qtbot, opened, folder):
     labels.data_setitem((np.array([3, 3]), np.array([4, 5])), np.array([9, 9]))
     name = opened.loop.name
     project = opened.loop.project
-    qtbot.waitUntil(lambda: 9 in project.state(name).notes, timeout=3000)
+    qtbot.waitUntil(lambda: 9 in project.state(name).notes)
     project._lock.release()  # as if the program had been killed
     again = Project.open(folder / "napari-sam-project")
     assert (again.labels(name) == 9).sum() == 2
@@ -196,7 +196,7 @@ def test_it_opens_again_where_it_was_left(qtbot, opened, folder, asked, widget):
 def test_all_is_exported(qtbot, opened, tmp_path):
     opened.accept.click()
     opened.export_to(tmp_path / "out")
-    qtbot.waitUntil(lambda: "files were written" in opened.hint.text, timeout=5000)
+    qtbot.waitUntil(lambda: "files were written" in opened.hint.text)
     assert (tmp_path / "out" / "annotations.json").exists()
     assert (tmp_path / "out" / "labels" / "im0.tif").exists()
 

@@ -74,7 +74,7 @@ def press(qtbot):
         widget._show_state()
         assert button.isEnabled(), widget.hint.text
         button.click()
-        qtbot.waitUntil(lambda: not widget.follower.is_working, timeout=10000)
+        qtbot.waitUntil(lambda: not widget.follower.is_working)
         widget._show_state()
 
     return do

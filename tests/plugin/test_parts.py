@@ -62,7 +62,7 @@ def test_a_part_is_worked_on_and_its_labels_land_in_the_whole(
     press(widget, qtbot)
     part = widget.annotator.image
     assert part.name.startswith("slide [")
-    qtbot.waitUntil(lambda: is_ready(widget), timeout=20_000)
+    qtbot.waitUntil(lambda: is_ready(widget))
     assert {part.shape for part in predictor.embedded} == {part.data.shape}
     assert np.prod(part.data.shape) <= 200 * 200
     at = part.world_to_data(image.data_to_world((450, 650)))
@@ -86,7 +86,7 @@ def test_the_next_part_goes_on_with_the_same_labels(
         viewer.scene.camera.zoom = 6
         qtbot.wait(50)
         press(widget, qtbot)
-        qtbot.waitUntil(lambda: is_ready(widget), timeout=20_000)
+        qtbot.waitUntil(lambda: is_ready(widget))
         part = widget.annotator.image
         at = part.world_to_data(image.data_to_world(middle))
         widget.annotator.layers.points.add(at)
@@ -119,7 +119,7 @@ def test_other_planes_of_the_same_image_may_be_small_enough(
     widget = open_annotator(viewer, ready=False)
     qtbot.waitUntil(lambda: widget.hint.button.text() == "Work on this part")
     viewer.dims.order = (1, 0, 2)
-    qtbot.waitUntil(lambda: is_ready(widget), timeout=20_000)
+    qtbot.waitUntil(lambda: is_ready(widget))
     assert widget.annotator.plane.shape_in((20, 300, 300)) == (20, 300)
     viewer.dims.order = (0, 1, 2)
     qtbot.waitUntil(lambda: widget.hint.button.text() == "Work on this part")

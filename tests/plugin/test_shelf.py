@@ -104,7 +104,7 @@ def test_neighbours_are_embedded_ahead_and_found_by_another_window(
     assert kept == wanted
     encoded = sam.encoded
     widget.viewer.dims.set_current_step(0, at + 1)
-    qtbot.waitUntil(lambda: is_embedded(widget), timeout=5000)
+    qtbot.waitUntil(lambda: is_embedded(widget))
     open_stack.settle(widget)
     assert sam.encoded <= encoded + 1  # one new neighbour
     other = Counting()
@@ -122,8 +122,8 @@ def test_all_planes_are_embedded_and_told(open_stack, sam, qtbot):
     panel.embed.click()
     assert not panel.embed.isEnabled()
     assert not panel.progress.isHidden()
-    qtbot.waitUntil(lambda: not shelf.is_working, timeout=20000)
-    qtbot.waitUntil(lambda: "12 of 12 planes" in panel.state.text(), timeout=5000)
+    qtbot.waitUntil(lambda: not shelf.is_working)
+    qtbot.waitUntil(lambda: "12 of 12 planes" in panel.state.text())
     assert sam.encoded == 12
     assert (11, 12) in told
     assert "All 12 planes are embedded." in told
@@ -137,7 +137,7 @@ def test_clicks_are_answered_while_all_planes_are_embedded(open_stack, sam, qtbo
     sam.held = True
     shelf.embed_all(annotator.image, annotator.key)
     annotator.layers.points.add(annotator.plane.locate([(20, 20)])[0])
-    qtbot.waitUntil(lambda: annotator.session.candidates is not None, timeout=5000)
+    qtbot.waitUntil(lambda: annotator.session.candidates is not None)
     assert shelf.is_working
     told = []
     annotator.noticed.connect(told.append)
@@ -147,7 +147,7 @@ def test_clicks_are_answered_while_all_planes_are_embedded(open_stack, sam, qtbo
     assert any("press again to go on" in text for text in told)
     sam.held = False
     shelf.embed_all(annotator.image, annotator.key)
-    qtbot.waitUntil(lambda: not shelf.is_working, timeout=20000)
+    qtbot.waitUntil(lambda: not shelf.is_working)
     assert sam.encoded == 12
 
 
@@ -156,15 +156,15 @@ def test_neighbours_wait_while_prompts_are_given(open_stack, sam, qtbot, monkeyp
     annotator = widget.annotator
     sam.held = True
     widget.viewer.dims.set_current_step(0, 1)
-    qtbot.waitUntil(lambda: annotator.engine.is_looking, timeout=5000)
+    qtbot.waitUntil(lambda: annotator.engine.is_looking)
     sam.held = False
     open_stack.settle(widget)
     encoded = sam.encoded
     annotator._idle_timer.setInterval(60_000)
     widget.viewer.dims.set_current_step(0, 11)
-    qtbot.waitUntil(lambda: is_embedded(widget), timeout=5000)
+    qtbot.waitUntil(lambda: is_embedded(widget))
     annotator.layers.points.add((11, 20, 20))
-    qtbot.waitUntil(lambda: annotator.session.candidates is not None, timeout=5000)
+    qtbot.waitUntil(lambda: annotator.session.candidates is not None)
     assert sam.encoded == encoded + 1
     assert annotator._idle_timer.isActive()
     annotator._idle_timer.start(0)
@@ -180,7 +180,7 @@ def test_a_layer_that_is_removed_stops_the_work(open_stack, sam, qtbot):
     widget.viewer.layers.remove(annotator.image)
     assert not shelf.is_working
     sam.held = False
-    qtbot.waitUntil(lambda: not shelf._all.is_busy, timeout=5000)
+    qtbot.waitUntil(lambda: not shelf._all.is_busy)
     assert sam.encoded < 12
 
 
@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_written_is_said_once(
     assert sam.cache.store.problem
     assert "not kept on disk" in widget.hint.text
     widget.viewer.dims.set_current_step(0, 2)
-    qtbot.waitUntil(lambda: is_embedded(widget), timeout=5000)
+    qtbot.waitUntil(lambda: is_embedded(widget))
     assert told == []
     assert "Nothing more is kept" in expand(widget, qtbot)
 

@@ -88,7 +88,7 @@ def press(qtbot, asked):
         gui(**values)
         qtbot.wait(1)
         if wait:
-            qtbot.waitUntil(lambda: gui.call_button.enabled, timeout=5000)
+            qtbot.waitUntil(lambda: gui.call_button.enabled)
         return gui
 
     yield run

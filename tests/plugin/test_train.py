@@ -73,11 +73,11 @@ def widget(qtbot, own, stand_in, tmp_path):
     widget.show()
     yield widget
     stand_in.gate.set()
-    qtbot.waitUntil(lambda: not widget.is_working, timeout=5000)
+    qtbot.waitUntil(lambda: not widget.is_working)
 
 
 def wait_for_end(qtbot, widget):
-    qtbot.waitUntil(lambda: widget.train.isEnabled(), timeout=5000)
+    qtbot.waitUntil(lambda: widget.train.isEnabled())
 
 
 def test_the_chosen_layers_are_trained_on(qtbot, widget, stand_in, own):
@@ -128,7 +128,7 @@ def test_the_new_model_is_listed_at_once(qtbot, widget, own, tmp_path):
 def test_cancel_keeps_the_best_so_far(qtbot, widget, stand_in, own):
     stand_in.gate.clear()
     widget.train.click()
-    qtbot.waitUntil(lambda: widget.plot.curves["loss"] != [], timeout=5000)
+    qtbot.waitUntil(lambda: widget.plot.curves["loss"] != [])
     assert not widget.train.isEnabled()
     widget.progress.cancel.click()
     wait_for_end(qtbot, widget)

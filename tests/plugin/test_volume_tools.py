@@ -56,7 +56,7 @@ def press(qtbot, gate):
         gui(**values)
         qtbot.wait(1)
         if wait:
-            qtbot.waitUntil(lambda: gui.call_button.enabled, timeout=5000)
+            qtbot.waitUntil(lambda: gui.call_button.enabled)
         return gui
 
     yield run
@@ -107,7 +107,7 @@ def test_cancelling_leaves_everything_as_it_was(qapp, qtbot, press, gate, balls)
     (run,) = [child for child in gui.native.children() if isinstance(child, ToolRun)]
     assert run.is_working and not gui.call_button.enabled
     run.progress.cancelled.emit()
-    qtbot.waitUntil(lambda: gui.call_button.enabled, timeout=5000)
+    qtbot.waitUntil(lambda: gui.call_button.enabled)
     assert len(viewer.layers) == 1
 
 
@@ -118,7 +118,7 @@ def test_an_image_removed_meanwhile_does_no_harm(qapp, qtbot, press, gate, balls
     gui = press(volume_tools.segment_volume, wait=False, viewer=viewer, image=layer)
     viewer.layers.remove(layer)
     gate.set()
-    qtbot.waitUntil(lambda: gui.call_button.enabled, timeout=5000)
+    qtbot.waitUntil(lambda: gui.call_button.enabled)
     assert viewer.layers[-1].data.max() == 2  # the work is not lost
 
 
