@@ -68,29 +68,29 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
+    from napari_sam.io.arrays import open_file
     from napari_sam.io.embeddings import EmbeddingStore
-    from napari_sam.io.lazy import open_lazily
     from napari_sam.workflows.precompute import embed_planes, opening_limits
 
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out is {args.out}, which is a file; it must be a folder")
     room = 2**62 if args.limit is None else round(args.limit * 1e9)
-    with open_lazily(args.input) as data:
-        limits = args.contrast_limits and tuple(args.contrast_limits)
-        if limits is None:
-            limits = opening_limits(data, lazy=args.input.is_dir())
-        sam = load_model(args.model, device=args.device)
-        store = sam.cache.store = EmbeddingStore(args.out, room)
-        with StepBar("plane") as bar:
-            done = embed_planes(
-                sam,
-                data,
-                axis=args.axis,
-                contrast_limits=limits,
-                tiles=args.tiles,
-                source=args.input,
-                progress=bar.show,
-            )
+    data = open_file(args.input).array
+    limits = args.contrast_limits and tuple(args.contrast_limits)
+    if limits is None:
+        limits = opening_limits(data, lazy=args.input.is_dir())
+    sam = load_model(args.model, device=args.device)
+    store = sam.cache.store = EmbeddingStore(args.out, room)
+    with StepBar("plane") as bar:
+        done = embed_planes(
+            sam,
+            data,
+            axis=args.axis,
+            contrast_limits=limits,
+            tiles=args.tiles,
+            source=args.input,
+            progress=bar.show,
+        )
     made = done.planes - done.found
     print(
         f"{made} planes embedded, {done.found} found; contrast limits {limits[0]:g} to "

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import Box
 
-__all__ = ["ArraySource", "PlaneArray", "is_zarr", "open_array"]
+__all__ = [
+    "ArraySource",
+    "FileArray",
+    "PlaneArray",
+    "is_zarr",
+    "open_array",
+    "open_file",
+]
 
 _USUAL_AXES = {2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx"}
 _COLOURS = (3, 4)
@@ -192,8 +199,54 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
+@dataclass(frozen=True, eq=False)
+class FileArray:
+    """The array in a file, of which nothing is read yet, and what the file says of it.
+
+    `axes` is empty where the file does not name them; scale, units and levels are as
+    those of `PlaneArray`.
+    """
+
+    array: Any
+    axes: str = ""
+    scale: tuple[float, ...] = ()
+    units: tuple[str | None, ...] = ()
+    levels: tuple[tuple[int, ...], ...] = ()
+
+
+def open_file(path: Path) -> FileArray:
+    """Open the image in a file or in a zarr folder without reading it.
+
+    Of a TIFF that is the first series, of a zarr group its OME-Zarr image or its only
+    array. Files other than TIFF, zarr and .npy are read.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If a zarr group holds no image, or several.
+    """
+    if is_zarr(path):
+        from napari_sam.io.ome_zarr import open_zarr
+
+        return open_zarr(path)
+    if path.is_dir() or not path.exists():
+        problem = "is a folder without zarr metadata" if path.is_dir() else "not found"
+        raise FileNotFoundError(f"{path}: {problem}")
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return FileArray(np.load(path, mmap_mode="r", allow_pickle=False))
+    if suffix in (".tif", ".tiff"):
+        return _open_tiff(path)
+    from napari_sam.io.images import read_image
+
+    array = read_image(path)
+    return FileArray(array, "yxc" if array.ndim == 3 else "yx")
+
+
 def open_array(source: ArraySource) -> PlaneArray:
-    """Open an image without reading it.
+    """Open an image whose axes have names without reading it.
 
     Raises
     ------
@@ -202,24 +255,11 @@ def open_array(source: ArraySource) -> PlaneArray:
     ValueError
         If it is no such file, its axes do not fit, or a channel has to be chosen.
     """
-    path = Path(source.path)
-    if is_zarr(path):
-        from napari_sam.io.ome_zarr import open_zarr
-
-        return open_zarr(source)
-    if path.is_dir() or not path.exists():
-        problem = "is a folder without zarr metadata" if path.is_dir() else "not found"
-        raise FileNotFoundError(f"{path}: {problem}")
-    if path.suffix.lower() == ".npy":
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        return PlaneArray(array, name_axes(source.axes, array.ndim), source.channel)
-    if path.suffix.lower() in (".tif", ".tiff"):
-        return _open_tiff(source)
-    from napari_sam.io.images import read_image
-
-    array = read_image(path)
-    axes = source.axes.lower() or ("yxc" if array.ndim == 3 else "yx")
-    return PlaneArray(array, axes, source.channel)
+    file = open_file(Path(source.path))
+    axes = source.axes.lower() or file.axes or name_axes("", file.array.ndim)
+    return PlaneArray(
+        file.array, axes, source.channel, file.scale, file.units, file.levels
+    )
 
 
 def name_axes(given: str, ndim: int) -> str:
@@ -260,31 +300,32 @@ class _TiffPieces:
             return zarr.open_array(store, mode="r")[key]
 
 
-def _open_tiff(source: ArraySource) -> PlaneArray:
+def _open_tiff(path: Path) -> FileArray:
     import tifffile
 
     from napari_sam.io.images import read_pixel_size
 
-    with tifffile.TiffFile(source.path) as file:
-        series = file.series[0]
-        named = series.axes.lower().replace("s", "c")
-        levels = tuple(tuple(level.shape) for level in series.levels[1:])
-        try:
-            array: Any = tifffile.memmap(source.path, series=0, mode="r")
-        except ValueError:  # compressed, or in pieces
-            array = _TiffPieces(source.path, tuple(series.shape), series.dtype)
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            named = series.axes.lower().replace("s", "c")
+            levels = tuple(tuple(level.shape) for level in series.levels[1:])
+            try:
+                array: Any = tifffile.memmap(path, series=0, mode="r")
+            except ValueError:  # compressed, or in pieces
+                array = _TiffPieces(str(path), tuple(series.shape), series.dtype)
+                _ = array[(slice(0, 1),) * array.ndim]
+    except (tifffile.TiffFileError, ValueError, KeyError, IndexError) as error:
+        raise OSError(f"{path} cannot be read as an image: {error}") from error
     # What tifffile calls q or i is an axis that the file does not name.
-    usual = _USUAL_AXES.get(len(named), "")
     if set(named) - set("tczyx") or len(set(named)) != len(named):
-        named = usual
-    axes = source.axes.lower() or named or name_axes("", array.ndim)
-    pixel = read_pixel_size(Path(source.path))
+        named = _USUAL_AXES.get(len(named), "")
+    pixel = read_pixel_size(path)
     sizes = dict(zip("yx", pixel, strict=True)) if pixel else {}
-    return PlaneArray(
+    return FileArray(
         array,
-        axes,
-        source.channel,
-        tuple(sizes.get(axis, 1.0) for axis in axes),
-        tuple("micrometer" if axis in sizes else None for axis in axes),
+        named,
+        tuple(sizes.get(axis, 1.0) for axis in named),
+        tuple("micrometer" if axis in sizes else None for axis in named),
         levels,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.io.arrays import PlaneArray, name_axes
+from napari_sam.io.arrays import FileArray
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
-    from napari_sam.io.arrays import ArraySource
+    from napari_sam.io.arrays import PlaneArray
 
 __all__ = ["open_zarr", "read_note", "write_label_image"]
 
@@ -35,39 +35,42 @@ _NOTE = "napari-sam"
 """Attribute under which a label image tells how it came to be."""
 
 
-def open_zarr(source: ArraySource) -> PlaneArray:
-    """Open a zarr array or an OME-Zarr image without reading it.
+def open_zarr(path: Path) -> FileArray:
+    """Open a zarr array, an OME-Zarr image or the only array of a group.
 
     Raises
     ------
+    OSError
+        If it cannot be read.
     ValueError
-        If it is neither, or its axes do not fit.
+        If a group holds no image, or several arrays.
     """
     import zarr
 
-    found = zarr.open(source.path, mode="r")
+    try:
+        found = zarr.open(str(path), mode="r")
+    except Exception as error:
+        raise OSError(f"{path} cannot be read as a zarr image: {error}") from error
     if isinstance(found, zarr.Array):
-        axes = name_axes(source.axes, found.ndim)
-        return PlaneArray(found, axes, source.channel)
-    told = _multiscales(source.path, found.metadata.zarr_format)
+        return FileArray(found)
+    told = _multiscales(str(path), found.metadata.zarr_format)
     if told is None:
+        arrays = [array for _, array in found.arrays()]
+        if len(arrays) == 1:
+            return FileArray(arrays[0])
         inside = ", ".join(sorted(found.keys())[:5]) or "nothing"
         raise ValueError(
-            f"{source.path} is a zarr group without an OME-Zarr image; it holds "
+            f"{path} is a zarr group without an OME-Zarr image; it holds "
             f"{inside}. Give the path of an array or image in it"
         )
     paths, metadata = told
     arrays = [found[path] for path in paths]
     named = metadata.get("axes") or []
-    axes = source.axes.lower() or "".join(axis["name"] for axis in named)
-    axes = axes or name_axes("", arrays[0].ndim)
-    units = tuple(axis.get("unit") for axis in named) or (None,) * len(axes)
-    return PlaneArray(
+    return FileArray(
         arrays[0],
-        axes,
-        source.channel,
-        _scale(metadata, len(axes)),
-        units,
+        "".join(axis["name"] for axis in named),
+        _scale(metadata, arrays[0].ndim),
+        tuple(axis.get("unit") for axis in named),
         tuple(tuple(array.shape) for array in arrays[1:]),
     )
 
