@@ -129,7 +129,9 @@ def add_array_arguments(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def plan(inputs: Sequence[str], out: Path, endings: Sequence[str]) -> list[Job]:
+def plan(
+    inputs: Sequence[str], out: Path, endings: Sequence[str], stores: bool = False
+) -> list[Job]:
     """Find the input files, and name what will come of each.
 
     Parameters
@@ -141,6 +143,8 @@ def plan(inputs: Sequence[str], out: Path, endings: Sequence[str]) -> list[Job]:
         The folder of the outputs.
     endings
         What follows the name of an input (without its suffix) in those of the outputs.
+    stores
+        Whether zarr images are inputs too.
 
     Raises
     ------
@@ -152,7 +156,7 @@ def plan(inputs: Sequence[str], out: Path, endings: Sequence[str]) -> list[Job]:
         raise ValueError(f"--out is {out}, which is a file; it must be a folder")
     jobs: dict[str, Job] = {}
     known: set[Path] = set()
-    for source in (path for text in inputs for path in _expand(text)):
+    for source in (path for text in inputs for path in _expand(text, stores)):
         if source.resolve() in known:
             continue
         known.add(source.resolve())
@@ -172,18 +176,21 @@ def plan(inputs: Sequence[str], out: Path, endings: Sequence[str]) -> list[Job]:
     return list(jobs.values())
 
 
-def _expand(text: str) -> list[Path]:
-    """List the files and zarr images that a path, a folder or a pattern stands for."""
+def _expand(text: str, stores: bool) -> list[Path]:
+    """List the files, and zarr images, that a path, folder or pattern stands for."""
     from napari_sam.io.arrays import is_zarr
     from napari_sam.io.images import IMAGE_SUFFIXES
 
+    def is_store(item: Path) -> bool:
+        return stores and is_zarr(item)
+
     path = Path(text)
-    if path.is_dir() and not is_zarr(path):
+    if path.is_dir() and not is_store(path):
         found = [
             item
             for item in sorted(path.iterdir())
-            if is_zarr(item)
-            or (item.is_file() and item.suffix.lower() in IMAGE_SUFFIXES)
+            if (item.is_file() and item.suffix.lower() in IMAGE_SUFFIXES)
+            or is_store(item)
         ]
         if not found:
             raise ValueError(f"the folder {text} holds no image")
@@ -191,7 +198,7 @@ def _expand(text: str) -> list[Path]:
     if path.exists() or not _MAGIC & set(text):
         return [path]
     matches = [Path(item) for item in sorted(glob.glob(text, recursive=True))]
-    found = [item for item in matches if item.is_file() or is_zarr(item)]
+    found = [item for item in matches if item.is_file() or is_store(item)]
     if not found:
         raise ValueError(f"no file matches {text}")
     return found

@@ -88,7 +88,8 @@ def _run(args: argparse.Namespace) -> int:
     batch.check_folder_of(args.out)
     batch.check_folder_of(args.confidence)
     image = open_array(ArraySource(str(args.image), args.channel, args.axes))
-    seeds = open_array(ArraySource(str(args.seeds)))
+    letters = args.axes.lower().replace("c", "")
+    seeds = open_array(ArraySource(str(args.seeds), axes=letters))
     with StepBar("plane") as bar:
         found = propagate(
             load_model(args.model, device=args.device),

@@ -76,7 +76,7 @@ def _run(args: argparse.Namespace) -> int:
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
     settings = read_settings(args.mode, pairs)
     link = link_config(args.link)
-    jobs = batch.plan(args.inputs, args.out, (".tif",))
+    jobs = batch.plan(args.inputs, args.out, (".tif",), stores=True)
     return batch.run(
         "segment-volume", jobs, lambda: _prepare(args, settings, link), args.overwrite
     )
@@ -97,9 +97,12 @@ def _prepare(
     def work(job: batch.Job) -> None:
         place = ArraySource(str(job.source), args.channel, args.axes)
         image = open_array(place)
+        volume = image.stack("z")
+        if args.axis:  # a plane across this axis has pixels of every page of a file
+            volume = volume.compute()
         with StepBar("plane", leave=False) as bar:
             labels = segment_volume(
-                image.stack("z"),
+                volume,
                 sam,
                 args.mode,
                 link,

@@ -145,15 +145,14 @@ class PlaneArray:
         """
         import dask.array as da
 
-        whole = {axis: self._size(axis) for axis in "yx"}
-        pieces = tuple(whole.get(axis, 1) for axis in self.axes)
+        plane = "yxc" if self.is_colour else "yx"
+        pieces = tuple(self._size(a) if a in plane else 1 for a in self.axes)
         chunks = getattr(self.array, "chunks", None) or pieces
         array: Any = da.from_array(self.array, chunks, name=False)
         leading = self.leading_axes
         running = [axis for axis in leading if self._size(axis) > 1]
         if leading and not running:
             running = [keep if keep in leading else leading[-1]]
-        plane = "yxc" if self.is_colour else "yx"
         kept = [axis for axis in self.axes if axis in running or axis in plane]
         at = {"c": self.channel or 0}
         index = (slice(None) if a in kept else at.get(a, 0) for a in self.axes)
@@ -315,7 +314,7 @@ def _open_tiff(path: Path) -> FileArray:
             except ValueError:  # compressed, or in pieces
                 array = _TiffPieces(str(path), tuple(series.shape), series.dtype)
                 _ = array[(slice(0, 1),) * array.ndim]
-    except (tifffile.TiffFileError, ValueError, KeyError, IndexError) as error:
+    except Exception as error:  # whatever a damaged file makes a codec raise
         raise OSError(f"{path} cannot be read as an image: {error}") from error
     # What tifffile calls q or i is an axis that the file does not name.
     if set(named) - set("tczyx") or len(set(named)) != len(named):

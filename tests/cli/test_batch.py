@@ -120,3 +120,17 @@ def test_a_count_is_a_number_from_1_up(text):
     assert batch.count("12") == 12
     with pytest.raises(argparse.ArgumentTypeError, match="from 1 up"):
         batch.count(text)
+
+
+def test_zarr_images_are_inputs_only_where_they_can_be_read(tmp_path):
+    folder = tmp_path / "plate"
+    (folder / "b.zarr").mkdir(parents=True)
+    (folder / "b.zarr" / "zarr.json").write_text("{}")
+    (folder / "a.tif").touch()
+    out = tmp_path / "out"
+    found = [job.source.name for job in batch.plan([str(folder)], out, (".tif",))]
+    assert found == ["a.tif"]
+    both = batch.plan([str(folder)], out, (".tif",), stores=True)
+    assert [job.source.name for job in both] == ["a.tif", "b.zarr"]
+    with pytest.raises(ValueError, match="holds no image"):
+        batch.plan([str(folder / "b.zarr")], out, (".tif",))
