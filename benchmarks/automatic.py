@@ -232,7 +232,11 @@ def choose_thresholds(sample: np.ndarray) -> dict[str, float]:
 def agreement(
     ours: np.ndarray, theirs: np.ndarray, thresholds: dict[str, float]
 ) -> dict[str, Any]:
-    """Say how far two arrays of records are the same, in the same order."""
+    """Say how far two arrays of records, best first, are the same.
+
+    Scores are compared in that order. Masks are compared by the points that gave them:
+    two whose scores differ in the seventh digit may have changed places.
+    """
     both = []
     for found in (ours, theirs):
         near = np.abs(found["iou"] - thresholds["pred_iou_thresh"]) < NEAR
@@ -245,15 +249,22 @@ def agreement(
         return {**result, "same": False}
     if not len(a):
         return {**result, "same": True}
+    gaps = [np.abs(a[name] - b[name]).max() for name in ("iou", "stability")]
+    a, b = (found[_by_point(found)] for found in both)
     one, two = (np.unpackbits(found["mask"], axis=1) for found in (a, b))
     union = (one | two).sum(1, dtype=np.int64)
     ious = (one & two).sum(1, dtype=np.int64) / np.maximum(union, 1)
-    gaps = [np.abs(a[name] - b[name]).max() for name in ("iou", "stability")]
     result |= {"least_mask_iou": float(ious[union > 0].min(initial=1))}
     result |= {"score_gap": float(max(gaps))}
     same_points = np.abs(a["point"] - b["point"]).max() < 1e-3
     same = max(gaps) <= 1e-4 and result["least_mask_iou"] >= 0.999
     return {**result, "same": bool(same and same_points)}
+
+
+def _by_point(records: np.ndarray) -> np.ndarray:
+    """Return the order of records by point and, of one point, by score."""
+    row, column = records["point"].round(2).T
+    return np.lexsort((records["iou"], column, row))
 
 
 def compare(

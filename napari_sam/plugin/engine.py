@@ -21,8 +21,9 @@ from napari_sam.inference.embedding import made_from
 from napari_sam.inference.tiled import TiledEmbedding, seen_whole
 from napari_sam.io.embedding_entry import Origin
 from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.garbage import collector_paused
 from napari_sam.plugin.pictures import PlanePicture, plane_picture
-from napari_sam.plugin.torch_loading import collector_paused, load_torch_library
+from napari_sam.plugin.torch_loading import load_torch_library
 from napari_sam.plugin.workers import LatestWins, Outcome, WorkThread, call_aside
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ _SHARED: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
 def load_predictor(source: str, device: str) -> Predicts:
     """Load a model; the import of torch happens here, away from the window."""
     load_torch_library()
-    with collector_paused():
+    with collector_paused():  # there is no garbage among torch's many new objects
         from napari_sam.inference.predictor import load_model
 
     predictor: Predicts = load_model(source, device=device)

@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_sam.plugin.connections import Connections
 from napari_sam.plugin.desks import Desk, Desks
 from napari_sam.plugin.engine import Engine, PlaneKey
+from napari_sam.plugin.garbage import GarbageKeeper
 from napari_sam.plugin.hover import HoverPreview
 from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS, KeyBinder
 from napari_sam.plugin.layers import (
@@ -91,6 +92,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self._viewer_events = Connections()
         self._image_events = Connections()
         self._hover = HoverPreview(self)
+        self._garbage = GarbageKeeper(self)
         self._keys = KeyBinder(self._actions())
         self._stage = Stage(viewer, self._keys, self._on_press, self)
         self._push_timer = self._timer(0, self._push)
@@ -131,6 +133,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             self._viewer_events.add(emitter, self._on_dims)
         self._keys.bind(self.viewer)
         self._hover.attach()
+        self._garbage.attach()
         if self.image is not None and self.image in self.viewer.layers:
             self._enter_image()
         else:
@@ -150,6 +153,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             return
         self._leave_image(later)
         self._hover.detach()
+        self._garbage.detach()
         self._viewer_events.clear()
         self._keys.unbind_all()
         self.is_active = False

@@ -3,26 +3,18 @@
 Python holds its global lock while it loads an extension module, and torch's
 largest library takes a quarter of a second, more from a cold disk. A function
 called through `ctypes` runs without the lock: the library is loaded that way
-first, and the import then finds it in the process. The garbage collector holds the
-lock too, for 150 ms at a time while the many objects of torch come to life, and
-finds nothing among them: it pauses until they are there.
+first, and the import then finds it in the process.
 """
 
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import sys
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["collector_paused", "load_torch_library"]
+__all__ = ["load_torch_library"]
 
 _NAMES = {"linux": "libtorch_cpu.so", "darwin": "libtorch_cpu.dylib"}
 
@@ -45,15 +37,3 @@ def load_torch_library() -> bool:
     dlopen.argtypes = (ctypes.c_char_p, ctypes.c_int)
     dlopen.restype = ctypes.c_void_p
     return dlopen(os.fsencode(library), os.RTLD_NOW | os.RTLD_LOCAL) is not None
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause the garbage collector, where it runs, for the length of a block."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -1,10 +1,9 @@
-import gc
 import subprocess
 import sys
 
 import torch
 
-from napari_sam.plugin.torch_loading import collector_paused, load_torch_library
+from napari_sam.plugin.torch_loading import load_torch_library
 
 _SCRIPT = """
 from napari_sam.plugin.torch_loading import load_torch_library
@@ -21,13 +20,3 @@ def test_nothing_is_loaded_twice():
 
 def test_torch_works_after_its_library_was_loaded():
     subprocess.run([sys.executable, "-c", _SCRIPT], check=True, timeout=120)
-
-
-def test_the_collector_comes_back_as_it_was():
-    assert gc.isenabled()
-    with collector_paused():
-        assert not gc.isenabled()
-        with collector_paused():
-            pass
-        assert not gc.isenabled()
-    assert gc.isenabled()
