@@ -188,4 +188,4 @@ def _is_proposed(target: Target, proposals: NDArray[np.int32], goal: float) -> b
     counts[0] = 0
     if not counts.any():
         return False
-    return target.iou(proposals == counts.argmax()) >= goal
+    return bool(target.iou(proposals == counts.argmax()) >= goal)

@@ -42,9 +42,7 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _after_collection(
-    phase: Literal["start", "stop"], info: dict[str, int], /
-) -> None:
+def _after_collection(phase: Literal["start", "stop"], info: dict[str, int], /) -> None:
     if phase == "stop" and info["generation"] == 2:
         gc.freeze()
 
