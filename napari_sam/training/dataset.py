@@ -42,6 +42,9 @@ _HELD_WINDOWS = 6
 _HELD_OBJECTS = 5
 """Of a held-out image or strip so many windows, and so many objects of each."""
 
+_ALIKE = 2.5
+"""How many times as large objects of one size may be in some images as in others."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -180,17 +183,27 @@ class Dataset:
         ValueError
             If labels do not fit, or no image has an object.
         """
-        if not any(len(self.read(item).areas) for item in self.train):
+        counts = [len(self.read(item).areas) for item in self.train]
+        if not any(counts):
             raise ValueError("the labels hold no object to train on")
         for item in self.held_out:
             self.read(item)
 
     @property
     def object_size(self) -> float | None:
-        """Median pixels across of the objects of images read so far; None for none."""
-        areas = [example.areas for example in self._read.values()]
-        every = np.concatenate(areas) if areas else np.zeros(0)
-        return float(np.sqrt(np.median(every) * 4 / np.pi)) if every.size else None
+        """Median pixels across of the objects of images read so far.
+
+        None without objects, and where those of some images are many times as large as
+        those of others: no size is theirs then.
+        """
+        areas = [e.areas for e in self._read.values() if e.areas.size]
+        if not areas:
+            return None
+        across = [float(np.sqrt(np.median(a) * 4 / np.pi)) for a in areas]
+        low, high = np.percentile(across, [10, 90])
+        if high > _ALIKE * low:
+            return None
+        return float(np.sqrt(np.median(np.concatenate(areas)) * 4 / np.pi))
 
     def view(self, number: int) -> View:
         """Make the whole frame of this number, to be embedded once."""

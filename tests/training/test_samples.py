@@ -51,6 +51,30 @@ def test_rendered_scenes_take_their_share(discs, quick):
         assert len(sample.masks) >= 1
 
 
+def test_objects_of_one_size_have_a_size(discs, quick):
+    import imageio.v3 as iio
+
+    data = Dataset(discs, quick, 512, 8)
+    assert data.object_size is None
+    data.check()
+    assert 5 < data.object_size < 60
+    for path in sorted((discs / "discs").glob("*/*.png"))[::2]:
+        iio.imwrite(path, np.kron(iio.imread(path), np.ones((4, 4), np.uint8)))
+    mixed = Dataset(discs, quick, 512, 8)
+    mixed.check()
+    assert mixed.object_size is None
+
+
+def test_every_image_is_looked_at_before_the_work_begins(discs, quick):
+    import imageio.v3 as iio
+
+    Dataset(discs, quick, 512, 8).check()
+    last = sorted((discs / "discs" / "labels").iterdir())[-1]
+    iio.imwrite(last, np.ones((10, 10), np.uint8))
+    with pytest.raises(ValueError, match=last.name):
+        Dataset(discs, quick, 512, 8).check()
+
+
 def test_unknown_kinds_and_empty_labels_are_named(discs, quick):
     config = quick.model_copy(update={"kinds": {"cats": 1.0}})
     with pytest.raises(ValueError, match="cats"):
