@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 import shutil
@@ -283,12 +284,17 @@ def test_workers_find_the_same_and_one_may_be_killed(
 
 
 @pytest.mark.slow
-def test_a_cluster_on_this_machine_is_started_and_ended(run, image, monkeypatch):
+def test_a_cluster_on_this_machine_is_started_and_ended(run, image):
+    import socket
+
     import dask
     import exact_worker
 
     preload = {"distributed.worker.preload": [exact_worker.__file__]}
-    with dask.config.set(preload):
+    with socket.socket() as other, dask.config.set(preload):
+        with contextlib.suppress(OSError):  # that of another run's cluster
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
         assert run("--workers", "2") == 0
     assert same_objects(labels_of(run.folder), image)
 

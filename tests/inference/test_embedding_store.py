@@ -26,7 +26,14 @@ def store(tmp_path):
 def make(store=None, digest="tiny"):
     """A predictor as another process would make it."""
     cache = EmbeddingCache(store=store)
-    return Predictor(tiny_sam(), name="tiny", digest=digest, device="cpu", cache=cache)
+    return Predictor(
+        tiny_sam(),
+        name="tiny",
+        digest=digest,
+        device="cpu",
+        dtype="float32",
+        cache=cache,
+    )
 
 
 def count_encodings(predictor, monkeypatch):
