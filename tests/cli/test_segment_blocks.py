@@ -77,7 +77,7 @@ def dask_workers():
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=60,
         ) as cluster,
         distributed.Client(cluster) as client,
