@@ -122,7 +122,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.device = device
         self.minutes = _MINUTES
         self.project: Project | None = None
-        self.name = ""
+        self.name, self._missed = "", False
         self.trains_by_itself = True
         self._ask = ask
         self._train = train
@@ -229,7 +229,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             return
         if not self.save():
             return
-        self.name = name
+        self.name, self._missed = name, False
 
         def work(is_cancelled: IsCancelled) -> Any:
             image = project.read_image(name)
@@ -265,6 +265,8 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             return
         self.layers.take_down()
         self.layers.put_up(name, *outcome.result)
+        if self._missed:
+            self.layers.show(None, project.proposals(name))
         self._since = time.monotonic()
         self._hand_timer.start()
         if project.stage == "automatic" and project.state(name).status == "new":
@@ -396,6 +398,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             except OSError as error:
                 self.noticed.emit(sentence(error))
                 return
+            self._missed |= name == self.name  # by what is being read meanwhile
             if self.image is not None and name == self.labels_name:
                 self.layers.show(None, project.proposals(name))
         self._propose_next()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 
 import imageio.v3 as iio
 import numpy as np
@@ -100,6 +101,26 @@ def test_a_folder_becomes_a_project_and_is_looked_at(opened, asked):
     assert "Accept what is right" in opened.hint.text
     assert "unsure: 0.40" in opened.images.item(3).text()
     assert not opened.grab().isNull()
+
+
+def test_proposals_that_come_while_an_image_is_read_are_shown(
+    qtbot, widget, folder, monkeypatch
+):
+    gate, read = threading.Event(), Project.proposals
+
+    def late(project, name):
+        found = read(project, name)
+        if threading.current_thread() is not threading.main_thread():
+            gate.wait(20)
+        return found
+
+    monkeypatch.setattr(Project, "proposals", late)
+    widget.open_folder(folder)
+    qtbot.waitUntil(lambda: not widget.loop.project.waiting_for_proposals())
+    assert widget.loop.image is None
+    gate.set()
+    settle(qtbot, widget)
+    assert widget.loop.proposals.data.any()
 
 
 def test_all_is_accepted_and_one_is_rejected(opened):
