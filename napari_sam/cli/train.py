@@ -77,7 +77,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--what",
         choices=("decoder", "adapters", "all"),
         help="what learns: all but the image encoder, whose embeddings are made once "
-        "(decoder, the default); low-rank adapters of the encoder too; or all",
+        "(decoder); low-rank adapters of the encoder too; or all (default: all of a "
+        "model with a light encoder, such as cells, of others the decoder)",
     )
     parser.add_argument(
         "--partial",

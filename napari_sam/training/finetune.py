@@ -45,14 +45,16 @@ def fine_tuning(
         How long; None: by the steps that are given.
     changes
         Any field of `TrainConfig`; `what` first of all, which brings learning rates
-        of its own.
+        of its own. If it is left out, all of a model with a light encoder learns, and
+        of others all but the encoder; docs/training.md tells what each gains.
 
     Raises
     ------
     ValueError
         If a change is not known or not possible.
     """
-    what = changes.get("what", "decoder")
+    is_light = isinstance(start.architecture.encoder, TinyVitConfig)
+    what = changes.get("what", "all" if is_light else "decoder")
     settings: dict[str, Any] = {
         "architecture": start.architecture.name,
         "what": what,
@@ -73,6 +75,6 @@ def fine_tuning(
         "augment": FINE_AUGMENT,
         **_BY_WHAT.get(what, {}),
     }
-    if not isinstance(start.architecture.encoder, TinyVitConfig):
+    if not is_light:
         settings["full_frames"] = 1.0 if what != "decoder" else 0.1
     return TrainConfig.model_validate(settings | changes)

@@ -82,7 +82,7 @@ def wait_for_end(qtbot, widget):
 
 def test_the_chosen_layers_are_trained_on(qtbot, widget, stand_in, own):
     widget.minutes.setValue(2)
-    widget.what.setCurrentIndex(1)
+    widget.what.setCurrentIndex(2)
     widget.name.setText("good cells")
     widget.train.click()
     wait_for_end(qtbot, widget)

@@ -61,6 +61,14 @@ def tiny_registry(monkeypatch):
     monkeypatch.setattr("napari_sam.checkpoints.load.ARCHITECTURES", TINY)
 
 
+@pytest.mark.parametrize(
+    ("name", "what"), [("cells", "all"), ("vit_t", "all"), ("vit_b", "decoder")]
+)
+def test_a_light_encoder_learns_too(name, what):
+    assert fine_tuning(tiny_sam(name)).what == what
+    assert fine_tuning(tiny_sam(name), what="adapters").what == "adapters"
+
+
 NAMES = ("vit_b", "cells", "vit_t", "lite_medsam")  # ViT-L and -H differ in size
 
 
@@ -105,7 +113,7 @@ def test_a_frozen_encoder_sees_each_view_once(tmp_path, monkeypatch):
         return real(*args)
 
     monkeypatch.setattr("napari_sam.training.bank.embed_view", counted)
-    config = few_steps(start, steps=8, validate_every=100, embeddings=2)
+    config = few_steps(start, what="decoder", steps=8, validate_every=100, embeddings=2)
     Trainer(config, arrays(), tmp_path / "m.safetensors", start, device="cpu").run()
     assert len(calls) == 2
 
@@ -142,12 +150,12 @@ def test_a_stopped_fine_tuning_ends_as_an_unbroken_one(tmp_path):
 def test_another_start_does_not_resume(tmp_path):
     start = tiny_sam("cells")
     out = tmp_path / "m.safetensors"
-    Trainer(few_steps(start), arrays(), out, start, device="cpu").run()
+    Trainer(few_steps(start, what="decoder"), arrays(), out, start, device="cpu").run()
     other = tiny_sam("cells")
     with torch.no_grad():
         next(other.image_encoder.parameters()).add_(1)
     with pytest.raises(ValueError, match="another model"):
-        Trainer(few_steps(start), arrays(), out, other, device="cpu")
+        Trainer(few_steps(start, what="decoder"), arrays(), out, other, device="cpu")
 
 
 def test_a_run_that_diverges_is_stopped_and_the_best_is_kept(tmp_path, tiny_registry):

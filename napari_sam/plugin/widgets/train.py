@@ -67,6 +67,7 @@ _COMPLETE = (
     ("Only some objects are labelled", False),
 )
 _WHAT = (
+    ("What suits the model", ""),
     ("All but the image encoder (fast)", "decoder"),
     ("The image encoder's adapters too", "adapters"),
     ("All of the model", "all"),
@@ -137,8 +138,9 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         )
         self.what = _choice(
             _WHAT,
-            "The image encoder is most of the model, and slow to train. With the first "
-            "choice what it makes of the images is computed once.",
+            "The image encoder is most of the model. Of a light one, as that of cells, "
+            "all learns; of a heavy one, which is slow to train, what it makes of the "
+            "images is computed once.",
         )
         self.minutes = QDoubleSpinBox()
         self.minutes.setRange(0.1, 24 * 60)
@@ -308,7 +310,9 @@ class TrainWidget(QWidget):  # type: ignore[misc]
     def _job(self, sources: list[Any]) -> TrainJob:
         from napari_sam.training.jobs import TrainJob
 
-        changes: dict[str, Any] = {"what": self.what.currentData()}
+        changes: dict[str, Any] = {}
+        if self.what.currentData():
+            changes["what"] = self.what.currentData()
         if not self.complete.currentData():
             changes["partial"] = ("*",)
         return TrainJob(
