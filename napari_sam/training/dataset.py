@@ -42,6 +42,9 @@ _HELD_WINDOWS = 6
 _HELD_OBJECTS = 5
 """Of a held-out image or strip so many windows, and so many objects of each."""
 
+_FAMILIAR = 8
+"""Images that are learned from and looked at where little is held out."""
+
 _ALIKE = 2.5
 """How many times as large objects of one size may be in some images as in others."""
 
@@ -312,6 +315,14 @@ class Dataset:
                     sizes=parts[2],
                 )
             samples += self._held_samples(example, rng)
+        return samples
+
+    def familiar(self) -> list[Sample]:
+        """Show some images that are learned from as `validation` shows the others."""
+        samples: list[Sample] = []
+        for number, item in enumerate(self.train[:_FAMILIAR]):
+            rng = np.random.default_rng((self.config.seed, 4, number))
+            samples += self._held_samples(self.read(item), rng)
         return samples
 
     def _validated(self) -> list[Source]:

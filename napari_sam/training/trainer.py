@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainResult", "Trainer"]
 
+_FEW = 4
+"""Held-out objects below which chance alone would choose the best weights."""
+
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY = 10
@@ -145,6 +148,8 @@ class Trainer:
         is_fixed = config.what == "decoder"
         self.bank = EmbeddingBank(self.sam, self.data, config, dtype)
         self.held = HeldOut(self.data.validation, dtype, is_fixed)
+        few = 0 < self.held.objects < _FEW
+        self.familiar = HeldOut(self.data.familiar() if few else (), dtype, is_fixed)
         self.optimiser = torch.optim.AdamW(self.learner.groups(), betas=(0.9, 0.999))
         self.watch = DivergenceWatch()
         self.step = self.best_step = self.stale = 0
@@ -318,7 +323,8 @@ class Trainer:
         if self.held.objects:
             with self.learner.using(self.learner.average) as sam:
                 scores = self.held.score(sam)
-            scored, mean = (scores.click, scores.box), scores.mean
+                mean = self._with_familiar(sam, scores.mean)
+            scored = (scores.click, scores.box)
             if self.step == 0:
                 self.before, self.scores_before = scored, scores
             self._log(
@@ -338,6 +344,14 @@ class Trainer:
         self._validating = time.monotonic() - started if self.step else 0.0
         self.seconds += self._validating
         self._validated_at = self.seconds
+
+    def _with_familiar(self, sam: Sam, mean: float) -> float:
+        """Let what is learned from count too where hardly anything is held out."""
+        held, familiar = self.held.objects, self.familiar.objects
+        if not familiar:
+            return mean
+        known = self.familiar.score(sam).mean
+        return (held * mean + familiar * known) / (held + familiar)
 
     def _finish(self, reason: str) -> TrainResult:
         if reason == "diverged":

@@ -230,6 +230,22 @@ def test_what_is_held_out_is_told_before_and_after(tmp_path):
     assert cases[0].truth.shape == cases[0].image.shape[:2] == cases[0].found.shape
 
 
+def test_where_little_is_held_out_what_is_learned_from_counts_too(tmp_path):
+    def one_disc(image, labels):
+        return image, np.where(labels == labels.max(), 1, 0)
+
+    start, out = tiny_sam("cells"), tmp_path / "m.safetensors"
+    few = [LabelledArrays("discs", str(i), *one_disc(*draw_discs(i))) for i in range(5)]
+    run = Trainer(few_steps(start), few, out, start, device="cpu")
+    assert (run.held.objects, run.familiar.objects) == (1, 4)
+    run.run()
+    held, familiar = run.held.score(start), run.familiar.score(start)
+    assert run.best >= (held.mean + 4 * familiar.mean) / 5 - 1e-5
+    other = tmp_path / "other.safetensors"
+    many = Trainer(few_steps(start), arrays(5), other, start, device="cpu")
+    assert many.held.objects >= 4 and not many.familiar.objects
+
+
 def test_fewer_prompts_at_a_time_give_the_same_gradients():
     start = tiny_sam("cells").requires_grad_(True)
     config = few_steps(start, rounds=1, prompts=4, what="all", rough_masks=0)
