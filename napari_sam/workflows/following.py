@@ -72,7 +72,7 @@ class PropagationConfig(BaseModel):
         "as a factor",
     )
     min_foreground: float = Field(
-        0.8,
+        0.6,
         ge=0,
         le=1,
         description="where the model has a dense head: least mean probability of "
