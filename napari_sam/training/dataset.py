@@ -202,11 +202,8 @@ class Dataset:
         areas = [e.areas for e in self._read.values() if e.areas.size]
         if not areas:
             return None
-        across = [float(np.sqrt(np.median(a) * 4 / np.pi)) for a in areas]
-        low, high = np.percentile(across, [10, 90])
-        if high > _ALIKE * low:
-            return None
-        return float(np.sqrt(np.median(np.concatenate(areas)) * 4 / np.pi))
+        low, high = np.percentile([_across(a) for a in areas], [10, 90])
+        return None if high > _ALIKE * low else _across(np.concatenate(areas))
 
     def view(self, number: int) -> View:
         """Make the whole frame of this number, to be embedded once."""
@@ -372,6 +369,11 @@ class Dataset:
                 image = 255 * view.image.clamp(min=0)
                 samples.append(Sample(**vars(replace(view, image=image)), masks=masks))
         return samples
+
+
+def _across(areas: NDArray[np.int64]) -> float:
+    """Return the diameter of a disc of the median area."""
+    return float(np.sqrt(np.median(areas) * 4 / np.pi))
 
 
 def look(example: Example, window: Window) -> View:
