@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,11 @@ from PIL import Image
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea
 from scipy import ndimage
+from skimage.segmentation import clear_border
 
 from napari_sam.checkpoints.own import OWN_VARIABLE
+from napari_sam.cli import main as main_of_cli
+from napari_sam.io.samples import SAMPLES
 from napari_sam.plugin.demo import DemoWindow
 from napari_sam.plugin.engine import shared_predictor
 from napari_sam.plugin.layers import spatial_metadata
@@ -31,6 +35,7 @@ from napari_sam.plugin.widgets.everything import EverythingWidget
 from napari_sam.plugin.widgets.folder import FolderWidget
 from napari_sam.plugin.widgets.follow import FollowWidget
 from napari_sam.plugin.widgets.train import TrainWidget
+from napari_sam.training.scenes import FAMILIES, render_scene
 from napari_sam.workflows.demonstration import DEMO_OBJECTS, DEMO_SAMPLE
 from napari_sam.workflows.segment import segment
 
@@ -318,6 +323,36 @@ def take_train() -> None:
         window.viewer.close()
 
 
+def write_known_objects(folder: Path) -> None:
+    """Write images of which the objects are known: parts of the sample, and scenes."""
+    rng = np.random.default_rng(5)
+    image, labels = SAMPLES[DEMO_SAMPLE].read(), tifffile.imread(LABELS)
+    known = {"fluorescence nuclei": []}
+    for row, col in product((0, 170, 340), repeat=2):
+        part = slice(row, row + 170), slice(col, col + 170)
+        known["fluorescence nuclei"].append((image[part], clear_border(labels[part])))
+    for family in FAMILIES:
+        known[f"rendered {family}"] = [
+            render_scene(rng, family=family) for _ in range(12)
+        ]
+    for kind, pairs in known.items():
+        for number, pair in enumerate(pairs):
+            for name, pixels in zip(("images", "labels"), pair, strict=True):
+                path = folder / kind / name / f"{number}.tif"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                tifffile.imwrite(path, pixels)
+
+
+def take_failures() -> None:
+    """Draw what the model does worst on, as ``napari-sam evaluate --gallery`` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_known_objects(Path(folder))
+        worst = Path(folder) / "worst.png"
+        options = ["--max-objects", "12", "--gallery", str(worst)]
+        main_of_cli(["evaluate", "--data", folder, *options])
+        Image.open(worst).quantize(128, dither=NO_DITHER).save(IMAGES / "failures.png")
+
+
 def take_folder() -> None:
     """Go through a folder: accept what is proposed on two images, look at the next."""
     window = SampleWindow()
@@ -397,6 +432,7 @@ PARTS = {
     "proposals": take_proposals,
     "edges": take_edges,
     "train": take_train,
+    "failures": take_failures,
     "folder": take_folder,
     "follow": take_follow,
     "embeddings": take_embeddings,

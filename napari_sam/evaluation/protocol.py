@@ -83,6 +83,15 @@ class ObjectScores:
     predicted: tuple[float, ...]
     actual: tuple[float, ...]
 
+    def clicks_to(self, goal: float) -> int:
+        """Clicks until the IoU first reached a goal, `CLICKS` where it never did."""
+        reached = [number for number, iou in enumerate(self.clicks, 1) if iou >= goal]
+        return min([CLICKS, *reached])
+
+    def reaches(self, goal: float) -> bool:
+        """Whether the IoU ever reached a goal."""
+        return max(self.clicks) >= goal
+
 
 @dataclass(frozen=True)
 class ImageScores:

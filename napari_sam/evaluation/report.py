@@ -8,6 +8,9 @@ that a kind of one image has no intervals, and neither has a mean that includes 
 
 ``iou_correlation`` is Pearson's r between the predicted and the true IoU of all
 candidates for the first click and for the box, over all objects of the kind.
+``clicks_to_90`` is how many clicks an object takes to an IoU of 0.9, and one that does
+not get there within `napari_sam.evaluation.protocol.CLICKS` counts as so many;
+``reach_90`` is the share that does.
 """
 
 from __future__ import annotations
@@ -49,6 +52,9 @@ if TYPE_CHECKING:
 __all__ = ["METRICS", "Report", "Summary", "summarise"]
 
 
+_GOAL = 0.9
+
+
 def _mean_of(value: Callable[[ObjectScores], float]) -> _Statistic:
     return (
         lambda objects: mean_sums([value(scores) for scores in objects]),
@@ -75,6 +81,8 @@ _STATISTICS: Mapping[str, _Statistic] = {
     "click5": _mean_of(lambda scores: scores.clicks[4]),
     "box": _mean_of(lambda scores: scores.box),
     "best_of_3": _mean_of(lambda scores: scores.best_of_3),
+    "clicks_to_90": _mean_of(lambda scores: scores.clicks_to(_GOAL)),
+    "reach_90": _mean_of(lambda scores: scores.reaches(_GOAL)),
     "iou_correlation": (_correlation_sums, pearson_from_sums),
 }
 
@@ -88,6 +96,8 @@ _TITLES: Mapping[str, str] = {
     "click5": "5 clicks",
     "box": "box",
     "best_of_3": "best of 3",
+    "clicks_to_90": "clicks to .9",
+    "reach_90": "reach .9",
     "iou_correlation": "IoU corr.",
 }
 
@@ -130,12 +140,12 @@ class Report:
         """Return a table for a terminal, each interval below its number."""
         rows = self._rows()
         width = max(len(title) for title, _ in rows)
-        head = "".join(f"{_TITLES[name]:>13}" for name in METRICS)
+        head = "".join(f"{_TITLES[name]:>14}" for name in METRICS)
         lines = [f"{'kind':<{width}}{'objects':>9}{head}"]
         for title, row in rows:
-            values = "".join(f"{number_text(row.values[name]):>13}" for name in METRICS)
+            values = "".join(f"{number_text(row.values[name]):>14}" for name in METRICS)
             ends = "".join(
-                f"{interval_text(row.intervals[name], '-'):>13}" for name in METRICS
+                f"{interval_text(row.intervals[name], '-'):>14}" for name in METRICS
             )
             lines += [f"{title:<{width}}{row.n:>9}{values}", " " * (width + 9) + ends]
         return "\n".join(line.rstrip() for line in lines if line.strip())

@@ -83,6 +83,12 @@ class TrainConfig(_Frozen):
         "prefers learns in place of the best one: for objects of one kind, of which "
         "a click means the whole",
     )
+    single: float = Field(
+        0.5,
+        ge=0,
+        description="weight of the single mask beside the three candidates where one "
+        "prompt alone is answered; boxes are always answered by it",
+    )
     boxes: float = Field(0.4, ge=0, le=1, description="share of first prompts")
     box_noise: float = Field(
         0.1, ge=0, description="std of a box's sides, in parts of its size"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_sam.ops.outlines import window_around
 from napari_sam.training.rounds import Crop, score_crop
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from napari_sam.training.dataset import Sample
 
 __all__ = ["Case", "HeldOut", "Scores"]
-
-_MARGIN = 0.5
-"""Of an object's size, shown around it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,11 +146,6 @@ class HeldOut:
         found = scores.masks[number][index].numpy()
         found = found.repeat(truth.shape[0] // found.shape[0], 0)
         found = found.repeat(truth.shape[1] // found.shape[1], 1)
-        rows, cols = np.nonzero(truth)
-        margin = int(_MARGIN * max(np.ptp(rows), np.ptp(cols))) + 4
-        part = tuple(
-            slice(max(0, int(at.min()) - margin), int(at.max()) + margin + 1)
-            for at in (rows, cols)
-        )
+        part = window_around(truth)
         image = sample.image[0].permute(1, 2, 0).numpy().round().astype(np.uint8)
         return Case(image[part], truth[part], found[part], before, after)

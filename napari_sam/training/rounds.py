@@ -121,9 +121,10 @@ class Teacher:
     """Prompts crops in rounds and lets the model learn from the answers.
 
     One prompt alone is answered by three masks, of which the best one learns, and
-    by the single mask, which learns at half weight. After that each click is
-    answered by the single mask. All predicted IoUs learn from the true ones. The
-    configuration's `chosen` lets the candidate learn that the model prefers.
+    by the single mask, which learns at the configuration's weight `single`. After
+    that each click is answered by the single mask. All predicted IoUs learn from the
+    true ones. The configuration's `chosen` lets the candidate learn that the model
+    prefers.
 
     Prompts are decoded some at a time where the configuration limits the memory;
     the gradients add up to the same.
@@ -209,7 +210,8 @@ class Teacher:
         best = losses[:, 1:].amin(1).mean()
         preferred = losses[torch.arange(len(losses)), 1 + scores[:, 1:].argmax(1)]
         best = best + config.chosen * (preferred.mean() - best)
-        loss = best + 0.5 * losses[:, 0].mean() + F.mse_loss(scores, ious)
+        loss = best + config.single * losses[:, 0].mean()
+        loss = loss + F.mse_loss(scores, ious)
         chosen = _choose(logits[:, 1:], scores[:, 1:])
         first = last = mask_iou(chosen, targets[:, 0]).mean()
         for _ in range(config.rounds - 1):

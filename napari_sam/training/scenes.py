@@ -17,9 +17,14 @@ from scipy import ndimage
 from skimage.segmentation import relabel_sequential
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-__all__ = ["render_scene"]
+__all__ = ["FAMILIES", "render_scene"]
+
+FAMILIES = ("smear", "rods", "bodies", "tissue")
+"""What `render_scene` can render."""
 
 _SIDE = 256
 """Pixels of a rendered scene."""
@@ -53,9 +58,18 @@ class _Scene:
 
 
 def render_scene(
-    rng: np.random.Generator, side: int = _SIDE
+    rng: np.random.Generator, side: int = _SIDE, family: str | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Render one scene.
+
+    Parameters
+    ----------
+    rng
+        By which all of it is drawn.
+    side
+        Height and width in pixels.
+    family
+        One of `FAMILIES`; drawn too when left out, smears and rods more often.
 
     Returns
     -------
@@ -64,9 +78,9 @@ def render_scene(
     labels
         (side, side) int32, 0 and one number for each object.
     """
-    families = (_smear, _rods, _bodies, _tissue)
-    family = families[int(rng.choice(4, p=(0.35, 0.35, 0.15, 0.15)))]
-    scene = family(rng, side)
+    if family is None:
+        family = FAMILIES[int(rng.choice(4, p=(0.35, 0.35, 0.15, 0.15)))]
+    scene = _RENDERERS[family](rng, side)
     noise = rng.normal(0, rng.uniform(0.005, 0.04), scene.image.shape[:2])
     image = scene.image + noise[..., None].astype(np.float32)
     labels = relabel_sequential(scene.labels)[0].astype(np.int32)
@@ -235,3 +249,11 @@ def _tissue(rng: np.random.Generator, side: int) -> _Scene:
 def _blurred(scene: _Scene, sigma: float) -> _Scene:
     blurred = ndimage.gaussian_filter(scene.image, (sigma, sigma, 0))
     return _Scene(blurred.astype(np.float32), scene.labels)
+
+
+_RENDERERS: dict[str, Callable[[np.random.Generator, int], _Scene]] = {
+    "smear": _smear,
+    "rods": _rods,
+    "bodies": _bodies,
+    "tissue": _tissue,
+}

@@ -118,6 +118,13 @@ def test_markdown(evaluate, capsys):
     assert capsys.readouterr().out.startswith("| kind | objects | 1 click |")
 
 
+def test_the_worst_objects_are_drawn(evaluate, tmp_path):
+    path = tmp_path / "worst.png"
+    assert evaluate("--kinds", "pairs", "--gallery", path) == 0
+    assert iio.imread(path).shape[2] == 3
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["worst.png"]
+
+
 def test_a_bad_image_is_reported_and_the_rest_is_scored(
     evaluate, data, tmp_path, capsys
 ):
@@ -136,6 +143,9 @@ def test_a_bad_image_is_reported_and_the_rest_is_scored(
     [
         (["--kinds", "squares", "cats"], "no kind 'cats'; it has pairs, squares"),
         (["--json", "nowhere/at/all/scores.json"], "there is no folder"),
+        (["--gallery", "nowhere/at/all/worst.png"], "there is no folder"),
+        (["--gallery", "worst.jpg"], "--gallery writes a .png, got worst.jpg"),
+        (["--volume", "--gallery", "worst.png"], "--gallery is not for --volume"),
         (["--data", "missing"], "missing is not a folder of labelled images"),
     ],
 )
@@ -212,6 +222,7 @@ def test_a_bad_image_is_reported_in_every_mode(find_all, data, capsys):
     [
         (["--set", "min_area=3"], "needs a --mode other than clicks"),
         (["--mode", "grid", "--max-objects", "3"], "--max-objects is for --mode"),
+        (["--mode", "grid", "--gallery", "worst.png"], "--gallery is for --mode"),
         (["--mode", "grid", "--set", "min_area=3"], "has no parameter 'min_area'"),
         (["--mode", "instances", "--set", "min_area=many"], "min_area"),
         (["--mode", "proposals", "--set", "min_area=3"], "other than proposals"),

@@ -80,6 +80,9 @@ def test_scores_of_a_known_model(labels):
     np.testing.assert_allclose(first.predicted, [0.9, 0.2, 0.8, 0.5, 0.1])
     np.testing.assert_allclose(first.actual, [1, 0, share, 1, 0])
     assert second.clicks == pytest.approx((384 / 2000, 15 / 16, 15 / 16, 1, 1))
+    assert [first.clicks_to(goal) for goal in (0.01, 0.95, 1)] == [1, 4, 4]
+    assert second.clicks_to(1.1) == CLICKS
+    assert (second.reaches(1), second.reaches(1.1)) == (True, False)
 
 
 def test_clicks_and_logits_go_back_to_the_model(labels):

@@ -15,6 +15,8 @@ COLUMNS = {
     "click5",
     "box",
     "best_of_3",
+    "clicks_to_90",
+    "reach_90",
     "iou_correlation",
 }
 
@@ -54,6 +56,15 @@ def test_means_are_over_objects_and_then_over_kinds(images):
     assert nuclei.values["click5"] == pytest.approx(0.8)
     assert report.mean_of_kinds.values["click1"] == pytest.approx(0.5)
     assert report.mean_of_kinds.values["box"] == pytest.approx(0.6)
+
+
+def test_clicks_to_a_good_mask_count_those_that_never_get_there(images):
+    report = summarise(images)
+    # Two of four reach 0.9 with the fourth click, the others never: five.
+    assert report.kinds["nuclei"].values["clicks_to_90"] == pytest.approx(4.5)
+    assert report.kinds["nuclei"].values["reach_90"] == pytest.approx(0.5)
+    assert report.kinds["cells"].values["clicks_to_90"] == 4
+    assert report.mean_of_kinds.values["reach_90"] == pytest.approx(0.75)
 
 
 def test_correlation_is_over_all_candidates(images):
@@ -119,7 +130,7 @@ def test_nothing_to_score_is_an_error():
 def test_table_shows_every_kind_and_number(images):
     lines = summarise(images).to_table().splitlines()
     titles = ["1 click", "2 clicks", "3 clicks", "5 clicks"]
-    titles += ["box", "best of 3", "IoU corr."]
+    titles += ["box", "best of 3", "clicks to .9", "reach .9", "IoU corr."]
     assert re.split(r"\s{2,}", lines[0]) == ["kind", "objects", *titles]
     nuclei = next(line for line in lines if line.startswith("nuclei"))
     assert nuclei.split()[1:6] == ["4", "0.400", "0.500", "0.600", "0.800"]

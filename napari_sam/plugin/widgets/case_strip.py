@@ -9,31 +9,17 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_sam.ops.outlines import FOUND, TRUTH, draw_outlines
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from napari_sam.training.held_out import Case
 
-__all__ = ["CaseStrip", "draw_case"]
+__all__ = ["CaseStrip"]
 
 _SIDE = 84
 _COLUMNS = 3
-_TRUTH = (47, 177, 112)
-_FOUND = (255, 120, 60)
-
-
-def draw_case(case: Case) -> NDArray[np.uint8]:
-    """Draw the true outline in green and the found one in orange, (h, w, 3)."""
-    from scipy import ndimage
-
-    factor = max(1, round(_SIDE / max(case.truth.shape)))
-    picture = case.image.repeat(factor, 0).repeat(factor, 1).copy()
-    for mask, color in ((case.truth, _TRUTH), (case.found, _FOUND)):
-        large = mask.repeat(factor, 0).repeat(factor, 1)
-        picture[large & ~ndimage.binary_erosion(large, border_value=1)] = color
-    return picture
 
 
 class CaseStrip(QWidget):  # type: ignore[misc]
@@ -55,7 +41,8 @@ class CaseStrip(QWidget):  # type: ignore[misc]
 
 
 def _card(case: Case) -> QWidget:
-    picture = np.ascontiguousarray(draw_case(case))
+    outlines = [(case.truth, TRUTH), (case.found, FOUND)]
+    picture = np.ascontiguousarray(draw_outlines(case.image, outlines, _SIDE))
     height, width = picture.shape[:2]
     held = QImage(
         picture.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888
