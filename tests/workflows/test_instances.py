@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from ideal_predictor import IdealPredictor, grid_of_discs
+from scipy import ndimage
 from tiny_network import tiny_predictor
 
 from napari_sam.ops.types import Cancelled
@@ -19,6 +20,38 @@ def test_small_objects_of_a_large_image_are_seen_in_tiles():
     assert {max(shape) for shape in sam.shapes[1:]} == {128}
     assert len(found) == 100
     assert ((found.labels > 0) == (image > 0)).all()
+
+
+class _NearSighted(IdealPredictor):
+    """Sees what is near to each other in a shrunken image as one object."""
+
+    def embed(self, image, **options):
+        shrunk = max(image.shape) > self.frame_size
+        seen = ndimage.grey_closing(image, 33, mode="constant") if shrunk else image
+        found = super().embed(seen, **options)
+        self.shapes[-1] = image.shape
+        return found
+
+
+def test_a_crowd_that_looks_like_one_object_is_looked_into():
+    crowd = np.zeros((400, 400), np.uint8)
+    crowd[120:280, 120:280] = grid_of_discs(160, 20, 6)
+    sam = _NearSighted()
+    assert len(find_instances(sam, crowd, EXACT.model_copy(update={"scale": 0.1}))) == 1
+    found = find_instances(sam, crowd, EXACT)
+    assert len(found) == 64
+    assert ((found.labels > 0) == (crowd > 0)).all()
+
+
+def test_one_large_object_is_seen_as_a_whole():
+    image = np.zeros((400, 400), np.uint8)
+    image[80:320, 80:320] = 1
+    sam = IdealPredictor()
+    found = find_instances(sam, image, EXACT)
+    assert len(found) == 1
+    assert found.scale == pytest.approx(128 / 400)
+    assert sam.shapes[0] == (400, 400)
+    assert len(sam.shapes) == 2  # and a tile of it
 
 
 def test_tiles_aim_at_the_size_that_objects_should_have():
