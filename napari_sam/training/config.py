@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 __all__ = ["AugmentConfig", "TrainConfig", "read_config"]
+
+
+_UNBOUNDED = 1_000_000
+"""More steps than any run takes."""
 
 
 class _Frozen(BaseModel):
@@ -42,7 +46,12 @@ class TrainConfig(_Frozen):
         None, description="checkpoint to start from: a name or a path"
     )
     seed: int = 0
-    steps: int = Field(1000, ge=1)
+    steps: int = Field(
+        1000,
+        ge=1,
+        description="how many; where `minutes` is given and this is not, as many as "
+        "they allow",
+    )
     minutes: float | None = Field(
         None,
         gt=0,
@@ -154,6 +163,13 @@ class TrainConfig(_Frozen):
     )
     checkpoint_minutes: float = Field(4.0, gt=0)
     augment: AugmentConfig = AugmentConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_minutes(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("minutes") is not None:
+            return {"steps": _UNBOUNDED, **values}
+        return values
 
 
 def read_config(path: str | Path) -> TrainConfig:

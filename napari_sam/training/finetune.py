@@ -59,7 +59,6 @@ def fine_tuning(
         "architecture": start.architecture.name,
         "what": what,
         "minutes": minutes,
-        "steps": 1_000_000,
         "closer": True,
         "chosen": 0.7,
         "boxes": 0.3,

@@ -25,6 +25,7 @@ from napari_sam.io.pairs import LabelledArrays
 from napari_sam.model.build import ARCHITECTURES
 from napari_sam.ops.types import Cancelled
 from napari_sam.training import rounds, run_files
+from napari_sam.training.config import TrainConfig
 from napari_sam.training.finetune import fine_tuning
 from napari_sam.training.trainer import Trainer
 
@@ -184,6 +185,14 @@ def test_it_ends_when_the_time_is_over(tmp_path):
     assert result.reason == "minutes"
     assert time.monotonic() - begun < 10
     assert told[-1][1] == 1
+
+
+@pytest.mark.parametrize("minutes", [None, 0.5])
+def test_minutes_are_not_cut_short_by_the_default_number_of_steps(minutes):
+    given = TrainConfig(minutes=minutes)
+    assert (given.steps == 1000) == (minutes is None)
+    assert TrainConfig(minutes=minutes, steps=7).steps == 7
+    assert fine_tuning(tiny_sam("cells"), minutes).steps == given.steps
 
 
 def test_two_trainings_do_not_write_to_one_place(tmp_path):
