@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_sam.checkpoints.load import load_sam
+from napari_sam.inference.agreement import weigh_agreement
 from napari_sam.inference.dense import read_dense_head
 from napari_sam.inference.device import choose_device, choose_dtype, is_out_of_memory
 from napari_sam.inference.embedding import EmbeddingCache, embedding_key
@@ -36,7 +37,7 @@ from napari_sam.inference.tiled import (
     predict_tiled,
     seen_whole,
 )
-from napari_sam.inference.upscale import upscale_masks
+from napari_sam.inference.upscale import upscale_masks, without_padding
 from napari_sam.ops.types import (
     Cancelled,
     FrameGeometry,
@@ -397,6 +398,8 @@ class Predictor:
                 multimask,
             )
         logits, scores = logits.float().cpu(), scores.float().cpu()
+        if multimask and self.model.architecture.weighs_agreement:
+            scores = weigh_agreement(without_padding(logits, geometry), scores)
         answers = []
         for low, score in zip(logits, scores, strict=True):
             order = torch.argsort(score, descending=True, stable=True)

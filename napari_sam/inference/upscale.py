@@ -131,12 +131,12 @@ def upscale_window(
 
 
 def without_padding(low: Tensor, geometry: FrameGeometry) -> Tensor:
-    """Cut the (h, w) part of low-resolution logits that the image plane covers."""
+    """Cut the part of (..., h, w) low-resolution logits that the image plane covers."""
     height, width = (
         -(-side * n // geometry.frame_size)
-        for side, n in zip(low.shape, geometry.resized_shape, strict=True)
+        for side, n in zip(low.shape[-2:], geometry.resized_shape, strict=True)
     )
-    return low[:height, :width]
+    return low[..., :height, :width]
 
 
 def _in_steps(low: Tensor, geometry: FrameGeometry) -> Tensor:

@@ -32,6 +32,9 @@ class Architecture:
         Per channel (R, G, B), on the scale 0 to 255.
     dense_head
         Whether the model has one.
+    weighs_agreement
+        Whether the predicted IoU of three candidates is read in the light of how far
+        they agree, see `napari_sam.inference.agreement`. Published models do not.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Architecture:
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
     dense_head: bool = False
+    weighs_agreement: bool = False
 
     @property
     def grid(self) -> int:
