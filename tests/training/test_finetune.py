@@ -177,14 +177,15 @@ def test_a_run_that_diverges_is_stopped_and_the_best_is_kept(tmp_path, tiny_regi
 
 def test_it_ends_when_the_time_is_over(tmp_path):
     start = tiny_sam("cells")
-    config = few_steps(start, minutes=0.02, steps=100_000)
+    # Reading and judging the start counts as well, and takes a second or two.
+    config = few_steps(start, minutes=0.1, steps=100_000)
     begun = time.monotonic()
     run = Trainer(config, arrays(), tmp_path / "m.safetensors", start, device="cpu")
     told = []
     result = run.run(progress=lambda done, total: told.append((done, total)))
     assert result.reason == "minutes"
-    assert time.monotonic() - begun < 10
-    assert told[-1][1] == 1
+    assert time.monotonic() - begun < 60
+    assert told[-1][1] == 6
 
 
 @pytest.mark.parametrize("minutes", [None, 0.5])
