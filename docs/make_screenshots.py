@@ -350,7 +350,8 @@ def take_failures() -> None:
         worst = Path(folder) / "worst.png"
         options = ["--max-objects", "12", "--gallery", str(worst)]
         main_of_cli(["evaluate", "--data", folder, *options])
-        Image.open(worst).quantize(128, dither=NO_DITHER).save(IMAGES / "failures.png")
+        picture = Image.open(worst).quantize(96, dither=NO_DITHER)
+        picture.save(IMAGES / "failures.png", optimize=True)
 
 
 def take_folder() -> None:
