@@ -109,10 +109,8 @@ def train(name: str, sam: Sam, config: TrainConfig, data: Path) -> None:
     """Train by labels, and print how good the model is then."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
-        trainer = Trainer(config, data, Path(folder) / "out.safetensors", sam)
-        result = trainer.run()
-        trainer.close()
-        click, box = result.after
+        out = Path(folder) / "out.safetensors"
+        click, box = Trainer(config, data, out, sam).run().after
     seconds = time.monotonic() - start
     row = {"click": click, "box": box, "seconds": seconds}
     shown = {key: round(value, 4) for key, value in row.items()}

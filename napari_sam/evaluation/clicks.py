@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_sam.ops.labels import mask_bounds
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -126,12 +128,11 @@ def next_click(
 
 def _extent(mask: NDArray[np.bool_]) -> Window | None:
     """Bounding box of a mask, None when it is empty."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not rows.size:
+    bounds = mask_bounds(mask)
+    if bounds is None:
         return None
-    row0, row1 = int(rows[0]), int(rows[-1]) + 1
-    cols = np.flatnonzero(mask[row0:row1].any(axis=0))
-    return slice(row0, row1), slice(int(cols[0]), int(cols[-1]) + 1)
+    row0, col0, row1, col1 = bounds
+    return slice(row0, row1 + 1), slice(col0, col1 + 1)
 
 
 def _cover(first: Window | None, second: Window) -> Window:

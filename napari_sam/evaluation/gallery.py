@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,9 +108,7 @@ def draw_gallery(
     worst = find_worst(scores, count)
     if not worst:
         raise ValueError("there is no labelled object to show")
-    rows: dict[str, list[_Failure]] = {}
-    for failure in worst:
-        rows.setdefault(failure.kind, []).append(failure)
+    rows = {k: list(group) for k, group in groupby(worst, key=lambda f: f.kind)}
     where = {(item.kind, item.name): item for item in images}
     columns = max(len(row) for row in rows.values())
     tall = _SIDE + 2 * _LINE + 2 * _GAP

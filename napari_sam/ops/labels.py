@@ -131,10 +131,11 @@ def outline_to_mask(outline: ArrayLike, shape: tuple[int, int]) -> NDArray[np.bo
 def mask_bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     """Return (row0, col0, row1, col1) of the true pixels, inclusive, or None."""
     rows = np.flatnonzero(mask.any(axis=1))
-    cols = np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return None
-    return int(rows[0]), int(cols[0]), int(rows[-1]), int(cols[-1])
+    top, bottom = int(rows[0]), int(rows[-1])
+    cols = np.flatnonzero(mask[top : bottom + 1].any(axis=0))
+    return top, int(cols[0]), bottom, int(cols[-1])
 
 
 def encode_runs(mask: NDArray[np.bool_]) -> list[int]:

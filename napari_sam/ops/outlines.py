@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from scipy import ndimage
+
+from napari_sam.ops.labels import mask_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     Color = tuple[int, int, int]
@@ -37,13 +39,21 @@ def window_around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
     Returns
     -------
     Slices of rows and columns.
+
+    Raises
+    ------
+    ValueError
+        If the mask is empty.
     """
-    ends = []
-    for axis in (1, 0):
-        places = np.flatnonzero(mask.any(axis=axis))
-        ends.append((int(places[0]), int(places[-1]) + 1))
-    margin = int(_MARGIN * max(stop - start - 1 for start, stop in ends)) + 4
-    rows, cols = (slice(max(0, start - margin), stop + margin) for start, stop in ends)
+    bounds = mask_bounds(mask)
+    if bounds is None:
+        raise ValueError("an empty mask has no place to be shown")
+    row0, col0, row1, col1 = bounds
+    margin = int(_MARGIN * max(row1 - row0, col1 - col0)) + 4
+    rows, cols = (
+        slice(max(0, first - margin), last + margin + 1)
+        for first, last in ((row0, row1), (col0, col1))
+    )
     return rows, cols
 
 

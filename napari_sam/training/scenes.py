@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "render_scene"]
 
-FAMILIES = ("smear", "rods", "bodies", "tissue")
-"""What `render_scene` can render."""
-
 _SIDE = 256
 """Pixels of a rendered scene."""
 
@@ -257,3 +254,6 @@ _RENDERERS: dict[str, Callable[[np.random.Generator, int], _Scene]] = {
     "bodies": _bodies,
     "tissue": _tissue,
 }
+
+FAMILIES = tuple(_RENDERERS)
+"""What `render_scene` can render."""

@@ -136,9 +136,10 @@ def _look_into(
 
     In each the tile nearest to its deepest point is seen with the image's own pixels.
     """
-    tiles = views.lay(1.0) if 0 < len(found) < _FEW else []
-    if len(tiles) < 2:
+    is_tiled = views.is_shrunk and config.small_object > 0
+    if not (is_tiled and 0 < len(found) < _FEW):
         return found.areas
+    tiles = views.lay(1.0)
     middles = [((t + b) / 2, (left + right) / 2) for t, left, b, right in tiles]
     gaps = found.points[:, None] - np.array(middles)
     near = sorted(set((gaps**2).sum(axis=2).argmin(axis=1).tolist()))

@@ -98,6 +98,11 @@ class Views:
         """Frame pixels per pixel of the plane when it is seen as a whole."""
         return self.frame_size / max(self.shape)
 
+    @property
+    def is_shrunk(self) -> bool:
+        """Whether tiles could show more than the plane as a whole."""
+        return self._image is not None and self.whole_scale < _SHRUNK
+
     def better_scale(
         self, areas: ArrayLike, small: float = SMALL, wanted: float = WANTED
     ) -> float | None:
@@ -112,7 +117,7 @@ class Views:
             Frame pixels across; see `SMALL` and `WANTED`.
         """
         whole = self.whole_scale
-        if self._image is None or whole >= _SHRUNK:
+        if not self.is_shrunk:
             return None
         sizes = np.sqrt(np.asarray(areas, np.float64) * 4 / np.pi) * whole
         middle = float(np.median(sizes)) if sizes.size else 0.0

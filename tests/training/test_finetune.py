@@ -184,7 +184,7 @@ def test_it_ends_when_the_time_is_over(tmp_path):
     told = []
     result = run.run(progress=lambda done, total: told.append((done, total)))
     assert result.reason == "minutes"
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 14
     assert told[-1][1] == 6
 
 
