@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_sam.checkpoints.load import load_sam
-from napari_sam.inference.agreement import weigh_agreement
+from napari_sam.inference.agreement import choose_candidates
+from napari_sam.inference.constraints import keep_to
 from napari_sam.inference.dense import read_dense_head
 from napari_sam.inference.device import choose_device, choose_dtype, is_out_of_memory
 from napari_sam.inference.embedding import EmbeddingCache, embedding_key
@@ -389,21 +390,28 @@ class Predictor:
             points, labels, None if boxes is None else boxes.flatten(1), masks
         )
         dtype = self._decoder_dtype
+        refines = self.model.architecture.refines_answers
         with fast_products(self.device):
             logits, scores = self.model.mask_decoder(
                 embedding.features.to(self.device, dtype),
                 self._position,
                 sparse.to(dtype),
                 dense.to(dtype),
-                multimask,
+                None if multimask and refines else multimask,
             )
         logits, scores = logits.float().cpu(), scores.float().cpu()
-        if multimask and self.model.architecture.weighs_agreement:
-            scores = weigh_agreement(without_padding(logits, geometry), scores)
+        if multimask and refines:
+            seen = without_padding(logits, geometry)
+            chosen, scores = choose_candidates(seen, scores)
+            logits = torch.stack(
+                [one[i] for one, i in zip(logits, chosen, strict=True)]
+            )
         answers = []
-        for low, score in zip(logits, scores, strict=True):
+        for prompt, low, score in zip(prompts, logits, scores, strict=True):
             order = torch.argsort(score, descending=True, stable=True)
             ranked = low[order]
+            if refines:
+                ranked = torch.from_numpy(keep_to(prompt, ranked.numpy(), geometry))
             answers.append(
                 MaskPrediction(
                     masks=upscale_masks(ranked, geometry),

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import FrameGeometry
 
-__all__ = ["upscale_logits", "upscale_masks", "upscale_window", "without_padding"]
+__all__ = [
+    "pixel_weights",
+    "upscale_logits",
+    "upscale_masks",
+    "upscale_window",
+    "without_padding",
+]
 
 
 _LARGE = 0.25
@@ -128,6 +134,40 @@ def upscale_window(
         return upscale_logits(low, geometry), (0, 0)
     part = rows.matrix[down, low_down] @ low[low_down, low_right]
     return part @ cols.matrix[right, low_right].T, (down.start, right.start)
+
+
+def pixel_weights(
+    pixels: NDArray[np.int64], low_shape: tuple[int, int], geometry: FrameGeometry
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Say how logits at single pixels come from the low-resolution ones.
+
+    Parameters
+    ----------
+    pixels
+        (N, 2) as (row, col) of the image plane.
+    low_shape
+        (h, w) of the logits.
+    geometry
+        Of the image.
+
+    Returns
+    -------
+    rows, cols
+        (N, h) and (N, w): the upscaled logit at pixel n is ``rows[n] @ low @ cols[n]``.
+    """
+    rows, cols = (
+        _hats(pixels[:, axis], geometry.image_shape[axis], resized)
+        @ _hats(np.arange(resized), geometry.frame_size, low_shape[axis])
+        for axis, resized in enumerate(geometry.resized_shape)
+    )
+    return rows, cols
+
+
+def _hats(places: NDArray[np.int64], length: int, count: int) -> NDArray[np.float64]:
+    """Weights of `count` samples at places of their resizing to a length."""
+    source = np.clip((places + 0.5) * (count / length) - 0.5, 0, count - 1)
+    weights = 1 - np.abs(source[:, None] - np.arange(count))
+    return np.maximum(weights, 0)
 
 
 def without_padding(low: Tensor, geometry: FrameGeometry) -> Tensor:

@@ -37,7 +37,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 TinyVitConfig(stem=((3, 2), (3, 2)), merges=(1, 2, 1)),
                 frame_size=512,
                 dense_head=True,
-                weighs_agreement=True,
+                refines_answers=True,
                 pixel_mean=_ZERO,
                 pixel_std=_FULL,
             ),

@@ -32,9 +32,11 @@ class Architecture:
         Per channel (R, G, B), on the scale 0 to 255.
     dense_head
         Whether the model has one.
-    weighs_agreement
-        Whether the predicted IoU of three candidates is read in the light of how far
-        they agree, see `napari_sam.inference.agreement`. Published models do not.
+    refines_answers
+        Whether what the decoder draws is made to keep to its prompts
+        (`napari_sam.inference.constraints`) and its candidates are ranked by how far
+        they agree (`napari_sam.inference.agreement`). Published models answer as they
+        were published.
     """
 
     name: str
@@ -43,7 +45,7 @@ class Architecture:
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
     dense_head: bool = False
-    weighs_agreement: bool = False
+    refines_answers: bool = False
 
     @property
     def grid(self) -> int:
