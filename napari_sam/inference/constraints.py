@@ -126,7 +126,7 @@ def fit_box(
     part = low[first[0] : last[0], first[1] : last[1]]
     if 0 in part.shape:
         return low
-    both = wide = 1.0
+    both, wide = np.ones_like(_SHIFTS), np.ones_like(_SHIFTS)
     for axis in (0, 1):
         start, stop = _extents(part.max(axis=1 - axis), first[axis])
         inner = np.minimum(stop, edges[1, axis]) - np.maximum(start, edges[0, axis])
@@ -138,8 +138,9 @@ def fit_box(
         np.clip(np.minimum(at + 0.5, stop) - np.maximum(at - 0.5, start), 0, 1)
         for at, start, stop in zip(map(np.arange, low.shape), *edges, strict=True)
     ]
-    outside = _OUTSIDE * (1 - np.outer(*inside))
-    return (low - _SHIFTS[fits.argmax()] - outside).astype(np.float32)
+    lowered = _SHIFTS[fits.argmax()] + _OUTSIDE * (1 - np.outer(*inside))
+    fitted: NDArray[np.float32] = low - lowered.astype(np.float32)
+    return fitted
 
 
 def _extents(
@@ -217,7 +218,8 @@ def _read(
     low: NDArray[np.float32], rows: NDArray[np.float64], cols: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Read the logits at pixels of the plane."""
-    return np.einsum("nw,nw->n", rows @ low, cols)
+    values: NDArray[np.float64] = ((rows @ low) * cols).sum(axis=1)
+    return values
 
 
 def _bumps(weights: NDArray[np.float64], reach: float) -> NDArray[np.float64]:

@@ -166,8 +166,8 @@ def pixel_weights(
 def _hats(places: NDArray[np.int64], length: int, count: int) -> NDArray[np.float64]:
     """Weights of `count` samples at places of their resizing to a length."""
     source = np.clip((places + 0.5) * (count / length) - 0.5, 0, count - 1)
-    weights = 1 - np.abs(source[:, None] - np.arange(count))
-    return np.maximum(weights, 0)
+    away: NDArray[np.float64] = np.abs(source[:, None] - np.arange(count))
+    return np.clip(1 - away, 0, 1)
 
 
 def without_padding(low: Tensor, geometry: FrameGeometry) -> Tensor:

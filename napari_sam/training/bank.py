@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_sam.training.crop import embed_view
 from napari_sam.training.dataset import Sample
-from napari_sam.training.rounds import embed_view
 from napari_sam.training.targets import pick_objects
 
 if TYPE_CHECKING:

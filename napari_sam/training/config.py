@@ -102,8 +102,23 @@ class TrainConfig(_Frozen):
     box_noise: float = Field(
         0.1, ge=0, description="std of a box's sides, in parts of its size"
     )
+    central: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of first clicks that fall deep inside the object, as by "
+        "hand, in place of anywhere in it",
+    )
     rough_masks: float = Field(
         0.04, ge=0, le=1, description="share of first prompts that are rough masks"
+    )
+    guides: tuple[str, ...] = Field(
+        (),
+        description="models, by name or path, whose mean answer to a first prompt is "
+        "learned too; every second one sees the crop turned by 180 degrees",
+    )
+    guided: float = Field(
+        1.0, ge=0, description="weight of what the guides say, beside the labels"
     )
     kinds: dict[str, float] = Field(
         default_factory=dict,

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from napari_sam.ops.outlines import window_around
-from napari_sam.training.rounds import Crop, score_crop
+from napari_sam.training.crop import Crop
+from napari_sam.training.rounds import score_crop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

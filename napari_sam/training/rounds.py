@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_sam.training.crop import Crop
 from napari_sam.training.losses import dense_loss, mask_iou, mask_loss
 from napari_sam.training.memory import KeptBytes, prompts_at_once
 from napari_sam.training.sampling import (
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from napari_sam.model.sam import Sam
     from napari_sam.training.config import TrainConfig
     from napari_sam.training.dataset import Sample
+    from napari_sam.training.guides import Guided, Guides
 
-__all__ = ["Crop", "Outcome", "Teacher", "embed_view", "score_crop"]
+__all__ = ["Outcome", "Teacher", "score_crop"]
 
 
 @dataclass(frozen=True)
@@ -48,69 +50,6 @@ class Outcome:
     by_box: bool
 
 
-def embed_view(sam: Sam, image: Tensor, dtype: torch.dtype) -> Tensor:
-    """Encode (1, 3, h, w) intensities on the model's device; float32 features."""
-    device = sam.pixel_mean.device
-    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        features: Tensor = sam.image_encoder(sam.normalise(image.to(device)))
-    return features.float()
-
-
-class Crop:
-    """A sample's features and positions, ready to be prompted.
-
-    Prompts and targets are made on the CPU, where the samples are.
-
-    Parameters
-    ----------
-    sam
-        The model.
-    sample
-        The crop.
-    dtype
-        In which the network computes.
-    features
-        (1, C, h, w) embedding of the crop, where it is known.
-    """
-
-    def __init__(
-        self,
-        sam: Sam,
-        sample: Sample,
-        dtype: torch.dtype = torch.float32,
-        features: Tensor | None = None,
-    ) -> None:
-        self.sam = sam
-        self.dtype = dtype
-        self.device = sam.pixel_mean.device
-        stride = sam.architecture.encoder.stride
-        if features is None:
-            features = embed_view(sam, sample.image, dtype)
-        self.features = features.to(self.device, torch.float32)
-        rows, cols = self.features.shape[-2:]
-        top, left = (n // stride for n in sample.offset)
-        position = sam.prompt_encoder.dense_position()
-        self.position = position[..., top : top + rows, left : left + cols]
-        self.targets = F.avg_pool2d(sample.masks[:, None], stride // 4)
-
-    def decode(
-        self, prompts: SimulatedPrompts, multimask: bool | None
-    ) -> tuple[Tensor, Tensor]:
-        """Answer prompts: (B, M, h, w) logits and (B, M) predicted IoU, float32."""
-        device = self.device
-        given = [
-            None if x is None else x.to(device)
-            for x in (prompts.points, prompts.labels, prompts.boxes, prompts.masks)
-        ]
-        lower = self.dtype != torch.float32
-        with torch.autocast(device.type, self.dtype, enabled=lower):
-            sparse, dense = self.sam.prompt_encoder(*given)
-            masks, scores = self.sam.mask_decoder(
-                self.features, self.position, sparse, dense, multimask
-            )
-        return masks.float(), scores.float()
-
-
 def _choose(logits: Tensor, scores: Tensor) -> Tensor:
     """Pick, from (B, M, h, w), each object's mask of the highest predicted IoU."""
     best = scores.argmax(1)
@@ -124,7 +63,8 @@ class Teacher:
     by the single mask, which learns at the configuration's weight `single`. After
     that each click is answered by the single mask. All predicted IoUs learn from the
     true ones. The configuration's `chosen` lets the candidate learn that the model
-    prefers.
+    prefers. Where there are guides the single mask of the first prompt and the dense
+    head learn from them too.
 
     Prompts are decoded some at a time where the configuration limits the memory;
     the gradients add up to the same.
@@ -137,14 +77,21 @@ class Teacher:
         The run.
     dtype
         In which the network computes.
+    guides
+        Models of which this one learns.
     """
 
     def __init__(
-        self, sam: Sam, config: TrainConfig, dtype: torch.dtype = torch.float32
+        self,
+        sam: Sam,
+        config: TrainConfig,
+        dtype: torch.dtype = torch.float32,
+        guides: Guides | None = None,
     ) -> None:
         self.sam = sam
         self.config = config
         self.dtype = dtype
+        self.guides = guides
         self.at_once: int | None = None
 
     def teach(
@@ -161,17 +108,18 @@ class Teacher:
         crop.features = encoded.detach().requires_grad_(encoded.requires_grad)
         if self.at_once is None:
             self.at_once = self._measure(crop, sample, kept.total)
+        guided = None if self.guides is None else self.guides.look(sample)
         draw = float(rng.random())
         total, count = 0.0, len(sample.masks)
         first = last = 0.0
         for start in range(0, count, self.at_once):
             some = slice(start, start + self.at_once)
             share = len(sample.masks[some]) / count
-            loss, ious = self._rounds(crop, sample, some, draw, rng)
+            loss, ious = self._rounds(crop, sample, some, draw, rng, guided)
             torch.autograd.backward(weight * share * loss)
             total += share * float(loss.detach())
             first, last = first + share * ious[0], last + share * ious[1]
-        total += self._teach_dense(crop, sample, weight)
+        total += self._teach_dense(crop, sample, weight, guided)
         if encoded.requires_grad and crop.features.grad is not None:
             torch.autograd.backward(encoded, crop.features.grad)
         return Outcome(total, first, last, draw < self.config.boxes)
@@ -194,6 +142,7 @@ class Teacher:
         some: slice,
         draw: float,
         rng: np.random.Generator,
+        guided: Guided | None,
     ) -> tuple[Tensor, tuple[float, float]]:
         """Prompt some objects; return the loss, and IoUs of first and last prompt."""
         config, masks = self.config, sample.masks[some]
@@ -201,7 +150,7 @@ class Teacher:
         by_box = draw < config.boxes
         if by_box or draw < 1 - config.rough_masks:
             noise = config.box_noise if by_box else None
-            prompts = first_prompts(masks, sample.offset, noise, rng)
+            prompts = first_prompts(masks, sample.offset, noise, rng, config.central)
         else:
             prompts = rough_masks(crop.targets[some][:, 0], rng)
         logits, scores = crop.decode(prompts, None)
@@ -212,6 +161,10 @@ class Teacher:
         best = best + config.chosen * (preferred.mean() - best)
         loss = best + config.single * losses[:, 0].mean()
         loss = loss + F.mse_loss(scores, ious)
+        if guided is not None:
+            said = guided.answer(prompts)
+            learned = mask_loss(logits[:, :1], said, config.focal_alpha).mean()
+            loss = loss + config.guided * learned
         chosen = _choose(logits[:, 1:], scores[:, 1:])
         first = last = mask_iou(chosen, targets[:, 0]).mean()
         for _ in range(config.rounds - 1):
@@ -224,7 +177,9 @@ class Teacher:
             chosen, last = logits[:, 0].detach(), ious.mean()
         return loss, (float(first), float(last))
 
-    def _teach_dense(self, crop: Crop, sample: Sample, weight: float) -> float:
+    def _teach_dense(
+        self, crop: Crop, sample: Sample, weight: float, guided: Guided | None
+    ) -> float:
         """Let the dense head learn where it is known what is object.
 
         Of an image of which only some objects are labelled it would learn that all
@@ -241,6 +196,9 @@ class Teacher:
             shares = F.interpolate(sample.known[None, None].float(), (size, size))
             known = shares.to(crop.device)
         loss = weight_of_it * dense_loss(dense, targets, known)
+        if guided is not None and guided.dense is not None:
+            learned = dense_loss(dense, guided.dense)
+            loss = loss + self.config.guided * weight_of_it * learned
         torch.autograd.backward(weight * loss)
         return float(loss.detach())
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from napari_sam.ops.types import MASK_LOGIT
@@ -15,6 +16,9 @@ __all__ = ["SimulatedPrompts", "correct", "first_prompts", "rough_masks"]
 
 _MOST_BOX_NOISE = 20.0
 """Frame pixels."""
+
+_DEEP = 0.8
+"""Share of an object's depth from which a click counts as central."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,19 @@ def first_prompts(
     offset: tuple[int, int],
     box_noise: float | None,
     rng: np.random.Generator,
+    central: float = 0.0,
 ) -> SimulatedPrompts:
     """Prompt each of (B, H, W) masks once: a point inside it, or a loose box.
 
-    The point is uniform in the mask; it is given where `box_noise` is None. Each
+    The point is uniform in the mask, or, with the chance `central`, among the pixels
+    that lie deep in it; it is given where `box_noise` is None. Each
     side of a box moves by Gaussian noise with a standard deviation of `box_noise`
     times the box's side (a tenth in the paper), at most 20 pixels.
     """
     shift = torch.tensor([offset[1], offset[0]], dtype=torch.float32)
     if box_noise is None:
-        points = torch.stack([_pixel(mask > 0.5, rng) for mask in masks])
+        inner = [_core(m) if central and rng.random() < central else m for m in masks]
+        points = torch.stack([_pixel(mask > 0.5, rng) for mask in inner])
         ones = torch.ones(len(masks), 1, dtype=torch.int64)
         return SimulatedPrompts((points + shift)[:, None], ones, None)
     found = []
@@ -95,6 +102,13 @@ def correct(
         new_points = torch.cat([prompts.points, new_points], 1)
         new_labels = torch.cat([prompts.labels, new_labels], 1)
     return SimulatedPrompts(new_points, new_labels, prompts.boxes, logits[:, None])
+
+
+def _core(mask: Tensor) -> Tensor:
+    """Keep the pixels of a mask that lie deep in it."""
+    inside = np.pad(mask.numpy() > 0.5, 1)
+    depth = ndimage.distance_transform_edt(inside)[1:-1, 1:-1]
+    return torch.from_numpy(depth >= max(_DEEP * depth.max(), 1)).float()
 
 
 def _pixel(region: Tensor, rng: np.random.Generator) -> Tensor:

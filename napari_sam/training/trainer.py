@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
+from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.device import choose_device, choose_dtype
 from napari_sam.model.build import build_sam
 from napari_sam.model.tiny_vit import TinyVitConfig
 from napari_sam.ops.types import Cancelled
 from napari_sam.training.bank import EmbeddingBank
 from napari_sam.training.dataset import Dataset
+from napari_sam.training.guides import Guides
 from napari_sam.training.held_out import HeldOut, Scores
 from napari_sam.training.initialise import model_for
 from napari_sam.training.learner import Learner
@@ -144,7 +146,9 @@ class Trainer:
         dtype = choose_dtype(config.precision, self.device)
         self.sam.to(self.device)
         self.learner = Learner(self.sam, config)
-        self.teacher = Teacher(self.sam, config, dtype)
+        guides = [load_sam(source).model.to(self.device) for source in config.guides]
+        guided = Guides(guides, dtype) if guides else None
+        self.teacher = Teacher(self.sam, config, dtype, guided)
         is_fixed = config.what == "decoder"
         self.bank = EmbeddingBank(self.sam, self.data, config, dtype)
         self.held = HeldOut(self.data.validation, dtype, is_fixed)

@@ -183,3 +183,25 @@ def test_the_recipes_of_the_bundled_model_are_valid():
     assert [r.name for r in recipes] == [f"cells-{n}.toml" for n in range(1, 8)]
     for recipe in recipes:
         assert read_config(recipe).architecture == "cells"
+
+
+def test_central_clicks_lie_deep_in_the_object():
+    mask = torch.zeros(1, 60, 60)
+    mask[0, 10:50, 10:50] = 1
+    rng = np.random.default_rng(0)
+    away = []
+    for central in (0.0, 1.0):
+        clicks = [
+            first_prompts(mask, (0, 0), None, rng, central).points[0, 0]
+            for _ in range(50)
+        ]
+        away.append(max(float((c - 29.5).abs().max()) for c in clicks))
+    assert away[1] < 6 < 15 < away[0]
+
+
+def test_a_thin_object_is_clicked_too():
+    mask = torch.zeros(1, 20, 20)
+    mask[0, 5, 3:9] = 1
+    prompts = first_prompts(mask, (0, 0), None, np.random.default_rng(0), 1.0)
+    x, y = prompts.points[0, 0].int().tolist()
+    assert mask[0, y, x] == 1
