@@ -50,7 +50,7 @@ _NEAR = 3.0
 """Standard deviation in logits of what is near the boundary: clicks there speak of the
 boundary as a whole."""
 
-_SWEEPS = 200
+_SWEEPS = 100
 
 _AROUND = 0.3
 """Share of a box's side around it in which the extent of a mask is looked for."""
@@ -71,8 +71,8 @@ def keep_to(
 ) -> NDArray[np.float32]:
     """Impose on the decoder's answer what its prompts say for certain.
 
-    A box is fitted by a single mask only: of several candidates some are meant to be
-    parts of what is in it.
+    A box is fitted by a single mask only, of several candidates some are meant to be
+    parts of what is in it; and not where it is loose.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def keep_to(
     -------
     (M, h, w) float32
     """
-    if prompts.box is not None and len(logits) == 1:
+    if prompts.box is not None and not prompts.loose and len(logits) == 1:
         logits = fit_box(logits[0], geometry, prompts.box)[None]
     if len(prompts.points):
         said = (geometry, prompts.points, prompts.labels)
@@ -246,6 +246,6 @@ def _least(
             new = min(max(strengths[i] + step, 0.0), most)
             largest = max(largest, abs(new - strengths[i]))
             strengths[i] = new
-        if largest < 1e-3:
+        if largest < 0.01:
             break
     return strengths

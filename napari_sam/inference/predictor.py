@@ -217,6 +217,7 @@ class Predictor:
         mask: NDArray[Any] | None = None,
         multimask: bool = True,
         view: Box | None = None,
+        loose: bool = False,
     ) -> MaskPrediction:
         """Predict the masks of one object.
 
@@ -237,6 +238,9 @@ class Predictor:
             True for three candidates, False for one mask.
         view
             Of the earlier prediction whose logits are given.
+        loose
+            Whether the box is a guess, or drawn with much room; the bundled model
+            fits a single mask to a box that is not.
 
         Returns
         -------
@@ -260,7 +264,7 @@ class Predictor:
         given = None if mask is None else np.asarray(mask)
         is_logits = given is not None and given.dtype.kind == "f"
         logits = given if is_logits else None
-        prompts = Prompts.make(points, labels, box, logits, view)
+        prompts = Prompts.make(points, labels, box, logits, view, loose)
         if given is not None and not is_logits:
             prompts = add_mask(self, embedding, prompts, given.astype(np.bool_))
         return self.predict_prompts(embedding, prompts, multimask)

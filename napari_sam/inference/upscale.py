@@ -157,10 +157,16 @@ def pixel_weights(
     """
     rows, cols = (
         _hats(pixels[:, axis], geometry.image_shape[axis], resized)
-        @ _hats(np.arange(resized), geometry.frame_size, low_shape[axis])
+        @ _frame_hats(geometry.frame_size, low_shape[axis])[:resized]
         for axis, resized in enumerate(geometry.resized_shape)
     )
     return rows, cols
+
+
+@lru_cache(maxsize=4)
+def _frame_hats(frame: int, low: int) -> NDArray[np.float64]:
+    """Weights of low-resolution logits at all places of the frame."""
+    return _hats(np.arange(frame), frame, low)
 
 
 def _hats(places: NDArray[np.int64], length: int, count: int) -> NDArray[np.float64]:

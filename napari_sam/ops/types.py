@@ -71,6 +71,9 @@ class Prompts:
     view
         The part of the image plane that `mask_logits` show; None: all of it. See
         `MaskPrediction.view`.
+    loose
+        Whether the box is a guess, or drawn with much room: the object lies about
+        there, but its extent is another.
     """
 
     points: NDArray[np.float32] = field(default_factory=_no_points)
@@ -78,6 +81,7 @@ class Prompts:
     box: NDArray[np.float32] | None = None
     mask_logits: NDArray[np.float32] | None = None
     view: Box | None = None
+    loose: bool = False
 
     @classmethod
     def make(
@@ -87,6 +91,7 @@ class Prompts:
         box: ArrayLike | None = None,
         mask_logits: ArrayLike | None = None,
         view: Box | None = None,
+        loose: bool = False,
     ) -> Prompts:
         """Check and convert loosely typed prompts.
 
@@ -102,6 +107,8 @@ class Prompts:
             (h, w) low-resolution logits.
         view
             The part of the image plane that the logits show; None: all of it.
+        loose
+            Whether the box is a guess.
 
         Raises
         ------
@@ -150,7 +157,7 @@ class Prompts:
                 raise ValueError(
                     f"mask_logits must be (h, w), got shape {logits.shape}"
                 )
-        return cls(pts, labs.astype(np.int64), corners, logits, view)
+        return cls(pts, labs.astype(np.int64), corners, logits, view, loose)
 
     @property
     def is_empty(self) -> bool:

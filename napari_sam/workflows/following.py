@@ -267,12 +267,14 @@ def _prompts_of(
         shape = np.array(embedding.geometry.image_shape)
         box = np.concatenate([np.clip(low, 0, shape), np.clip(high, 0, shape)])
     if "mask" not in config.prompts:
-        return Prompts.make(points, None, box)
+        return Prompts.make(points, None, box, loose=True)
     if track._logits is None:
         mask = patch.decode(embedding.geometry.image_shape)
-        return add_mask(sam, embedding, Prompts.make(points, None, box), mask)
+        return add_mask(
+            sam, embedding, Prompts.make(points, None, box, loose=True), mask
+        )
     logits, view = track._logits
-    return Prompts.make(points, None, box, logits, view)
+    return Prompts.make(points, None, box, logits, view, loose=True)
 
 
 def _read(answer: MaskPrediction, k: int, last: Patch, frame_size: int) -> Patch:

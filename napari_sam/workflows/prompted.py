@@ -46,6 +46,7 @@ def segment_boxes(
     boxes: ArrayLike,
     *,
     refine: bool = True,
+    loose: bool = False,
     order: PaintOrder = "score",
     scale: float | None = None,
     contrast_limits: tuple[float, float] | None = None,
@@ -64,6 +65,9 @@ def segment_boxes(
         (N, 4) of (row0, col0, row1, col1) in pixels; two corners in any order.
     refine
         Whether each mask is fed back once with its box.
+    loose
+        Whether the boxes leave much room around their objects, or are guesses: the
+        bundled model fits masks to boxes that are not.
     order
         Whose pixel it is where masks overlap; see `records_to_labels`.
     scale
@@ -100,7 +104,7 @@ def segment_boxes(
     order = check_paint_order(order)
     shape = plane_shape(image_or_embedding)
     corners = _check_boxes(boxes, shape)
-    prompts = [Prompts.make(box=box) for box in corners]
+    prompts = [Prompts.make(box=box, loose=loose) for box in corners]
     if scale is None:
         areas = np.prod(corners[:, 2:] - corners[:, :2], axis=1) * np.pi / 4
         scale = closer_scale(areas, sam.frame_size / max(shape))

@@ -102,7 +102,7 @@ def refine_instances(
         )
     steps = Steps("the refinement", progress, is_cancelled)
     prompts = [
-        Prompts.make(points=[point] if config.with_point else None, box=box)
+        Prompts.make(points=[point] if config.with_point else None, box=box, loose=True)
         for point, box in zip(instances.points, instances.boxes, strict=True)
     ]
     scale = instances.scale

@@ -161,7 +161,14 @@ def test_candidates_are_not_stretched_to_a_box():
     masks = np.stack([disc(radius=5), disc(radius=8), disc(radius=10)])
     prompts = Prompts.make(box=(20, 20, 44, 44))
     assert keep_to(prompts, masks, geometry) is masks
-    assert keep_to(prompts, masks[:1], geometry) is not masks
+    assert (keep_to(prompts, masks[:1], geometry) != masks[:1]).any()
+
+
+def test_a_mask_is_not_fitted_to_a_loose_box():
+    geometry = FrameGeometry.fit((64, 64), FRAME)
+    prompts = Prompts.make(box=(20, 20, 44, 44), loose=True)
+    masks = disc(radius=8)[None]
+    assert keep_to(prompts, masks, geometry) is masks
 
 
 def test_the_bundled_model_follows_every_click():
