@@ -89,7 +89,9 @@ def _answer(
     predictor: Predicts,
     embedding: PlaneEmbedding,
 ) -> MaskPrediction:
-    prompts = replace(question.prompts, box=question.box)
+    given = question.prompts
+    is_loose = given.loose or given.box is None  # what is around a drawn mask
+    prompts = replace(given, box=question.box, loose=is_loose)
     if question.refines is not None and before is not None:
         chosen = min(question.refines.choice, len(before.scores) - 1)
         logits = before.logits[chosen]

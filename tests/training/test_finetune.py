@@ -26,6 +26,7 @@ from napari_sam.model.build import ARCHITECTURES
 from napari_sam.ops.types import Cancelled
 from napari_sam.training import rounds, run_files
 from napari_sam.training.config import TrainConfig
+from napari_sam.training.crop import embed_view
 from napari_sam.training.finetune import fine_tuning
 from napari_sam.training.trainer import Trainer
 
@@ -107,7 +108,7 @@ def test_what_is_said_learns_and_nothing_else(name, what, tmp_path, tiny_registr
 def test_a_frozen_encoder_sees_each_view_once(tmp_path, monkeypatch):
     start = tiny_sam("cells")
     calls = []
-    real = rounds.embed_view
+    real = embed_view
 
     def counted(*args):
         calls.append(1)
