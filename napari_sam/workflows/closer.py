@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["closer_scale", "embed_tiled"]
 
-_SMALL = 30.0
+_SMALL = 38.0
 """Frame pixels across; smaller objects are looked at closer."""
 
-_WANTED = 42.0
+_WANTED = 48.0
 """Frame pixels across that a closer look aims at."""
 
 _UNSEEN = 9.0
