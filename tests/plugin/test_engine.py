@@ -169,7 +169,7 @@ def test_tiles_are_embedded_from_the_middle_while_nothing_is_asked(qtbot, tiling
     engine.want(key(0), small_discs)
     qtbot.waitUntil(lambda: len(sam.shapes) > 9)
     assert sam.shapes[0] == (256, 256)
-    assert set(sam.shapes[1:]) == {(61, 61)}
+    assert set(sam.shapes[1:]) == {(53, 53)}
     qtbot.waitUntil(lambda: not engine.is_looking)
     known = len(sam.shapes)
     engine.want(key(0), small_discs)
@@ -201,4 +201,4 @@ def test_a_prompt_is_answered_from_its_tile(qtbot, tiling):
         engine.ask(key(0), Job((make_question((256, 256), [(16, 48)], [1]),), None))
     (_, answer) = heard.args[1][0]
     assert answer.masks[0].sum() == disc((256, 256), (16, 48), 10).sum()
-    assert answer.view[2:] == (61, 89)
+    assert answer.view[2:] == (53, 78)
