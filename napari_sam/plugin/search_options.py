@@ -92,6 +92,17 @@ _INSTANCES = (
         "Objects",
     ),
     Option(
+        "looks",
+        "Looks",
+        1,
+        1,
+        2,
+        1,
+        "2: look once more with the image turned upside down; outlines are better, "
+        "and it takes twice as long.",
+        "Objects",
+    ),
+    Option(
         "scale",
         "Look at scale",
         0.0,

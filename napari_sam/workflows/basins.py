@@ -51,15 +51,22 @@ class InstanceConfig(BaseModel):
         "lower: touching objects are parted more often",
     )
     confidence_thresh: float = Field(
-        0.625,
+        0.65,
         ge=0,
         le=1,
         description="least confidence of an instance: the mean of its mean foreground "
         "probability and of how near the distances come to 0 in it",
     )
-    min_area: int = Field(25, ge=0, description="least area in pixels of the image")
+    min_area: int = Field(20, ge=0, description="least area in pixels of the image")
     smoothing: float = Field(
         0.75, ge=0, description="sigma in pixels of the model's maps, before the seeds"
+    )
+    looks: int = Field(
+        1,
+        ge=1,
+        le=2,
+        description="how often what is seen is looked at; 2: once more turned by 180 "
+        "degrees, which outlines better and takes twice as long",
     )
     scale: float | None = Field(
         None,

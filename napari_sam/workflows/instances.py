@@ -58,7 +58,7 @@ def find_instances(
         (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding, which is
         never tiled.
     config
-        Thresholds and scale.
+        Thresholds, scale, and how often to look.
     roi
         (H, W) bool: objects whose deepest point lies outside are left out, and tiles
         that do not touch it are not computed.
@@ -75,8 +75,8 @@ def find_instances(
     Raises
     ------
     ValueError
-        If an argument is not as described, or the model has no dense head; before
-        any work.
+        If an argument is not as described, the model has no dense head, or an
+        embedding is to be looked at twice; before any work.
     Cancelled
         If `is_cancelled` answered True.
 
@@ -96,6 +96,8 @@ def find_instances(
     views = Views.of(sam, image_or_embedding, contrast_limits)
     inside = None if roi is None else check_roi(roi, views.shape)
     occupied = None if exclude is None else check_exclude(exclude, views.shape)
+    if config.looks > 1 and not views.has_image:
+        raise ValueError("an embedding can not be looked at twice; give the image")
     steps = Steps("the search for instances", progress, is_cancelled)
     found = _look(views, config, inside, steps)
     steps.finish()
@@ -117,15 +119,16 @@ def _look(
     """See the plane as a whole, and if its objects are small, tile by tile."""
     scale = config.scale
     if scale is None:
-        maps = _blend(views, [views.whole], None, steps)
+        maps = _blend(views, [views.whole], None, 1, steps)
         found = maps_to_instances(maps, config, views.whole_scale)
         small, wanted = config.small_object, config.wanted_object
         areas = _look_into(views, found, config, steps)
         scale = views.better_scale(areas, small, wanted)
-        if scale is None:
+        if scale is None and config.looks == 1:
             return found
+        scale = scale or views.whole_scale
     tiles = views.lay(scale)
-    maps = _blend(views, tiles, inside, steps)
+    maps = _blend(views, tiles, inside, config.looks, steps)
     return maps_to_instances(maps, config, max(scale, views.whole_scale))
 
 
@@ -157,6 +160,7 @@ def _blend(
     views: Views,
     tiles: Sequence[Box],
     inside: NDArray[np.bool_] | None,
+    looks: int,
     steps: Steps,
 ) -> NDArray[np.float32]:
     """Dense maps of the plane from those of tiles; outside of all, background."""
@@ -166,8 +170,11 @@ def _blend(
     total = np.zeros(views.shape, np.float32)
     for number, tile in enumerate(tiles):
         steps.before(len(tiles) - number)
-        embedding = views.embed(tile, steps.is_cancelled)
-        part = views.sam.dense_maps(embedding)
+        part = views.sam.dense_maps(views.embed(tile, steps.is_cancelled))
+        if looks > 1:
+            turned = views.embed(tile, steps.is_cancelled, turned=True)
+            part += views.sam.dense_maps(turned)[:, ::-1, ::-1]
+            part /= 2
         if tile == views.whole:
             return part
         ramp = max(1, round(TILE_OVERLAP / 2 * max(part.shape) / views.frame_size))

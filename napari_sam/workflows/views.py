@@ -89,6 +89,11 @@ class Views:
         return (0, 0, *self.shape)
 
     @property
+    def has_image(self) -> bool:
+        """Whether parts of the plane can be embedded."""
+        return self._image is not None
+
+    @property
     def frame_size(self) -> int:
         """Side of the model's frame."""
         return self.sam.frame_size
@@ -138,14 +143,23 @@ class Views:
         return tile_plane(self.shape, self.frame_size, scale)
 
     def embed(
-        self, box: Box, is_cancelled: IsCancelled | None = None
+        self,
+        box: Box,
+        is_cancelled: IsCancelled | None = None,
+        *,
+        turned: bool = False,
     ) -> ImageEmbedding:
-        """Embed the part of the plane within a box, or find it in the cache."""
+        """Embed the part of the plane within a box, or find it in the cache.
+
+        With `turned`, as it looks when it is turned by 180 degrees.
+        """
         if self._image is None:
-            if self._whole is None or box != self.whole:
+            if self._whole is None or box != self.whole or turned:
                 raise ValueError("an embedding has no tiles; give the image")
             return self._whole
         part = self._image[box[0] : box[2], box[1] : box[3]]
+        if turned:
+            part = part[::-1, ::-1]
         return self.sam.embed(
             part, contrast_limits=self._limits, is_cancelled=is_cancelled
         )

@@ -91,7 +91,7 @@ def test_sieving_starts_where_a_plain_call_would():
     assert start_rule("grid", model(True)) == SelectionRule(
         min_iou=cautious.pred_iou_thresh, min_stability=cautious.stability_score_thresh
     )
-    assert start_rule("instances", model(True)).min_area == 25
+    assert start_rule("instances", model(True)).min_area == 20
 
 
 def test_duplicates_come_back_when_the_better_one_does_not_pass():

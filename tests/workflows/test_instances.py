@@ -174,3 +174,41 @@ def test_a_model_without_a_dense_head_says_so():
         find_instances(sam, np.zeros((20, 20)))
     with pytest.raises(ValueError, match="tiny has no dense head"):
         sam.dense_maps(sam.embed(np.zeros((20, 20))))
+
+
+class _Lopsided(IdealPredictor):
+    """Is not sure of what lies in the upper rows."""
+
+    def dense_maps(self, embedding):
+        maps = super().dense_maps(embedding).copy()
+        maps[0, :40] *= 0.45
+        return maps
+
+
+def test_a_second_look_is_turned_and_finds_what_one_look_missed():
+    image = grid_of_discs(120, 40, 12).astype(np.uint8)
+    twice = EXACT.model_copy(update={"looks": 2})
+    sam = IdealPredictor()
+    found = find_instances(sam, image, twice)
+    assert set(sam.shapes) == {image.shape}
+    assert np.array_equal(found.labels, find_instances(sam, image, EXACT).labels)
+    lopsided = _Lopsided()
+    assert len(find_instances(lopsided, image, EXACT)) == 6
+    assert np.array_equal(find_instances(lopsided, image, twice).labels, found.labels)
+
+
+def test_tiles_are_looked_at_twice_too():
+    image = grid_of_discs(400, 40, 8).astype(np.uint8)
+    sam = IdealPredictor(frame_size=128)
+    once = find_instances(sam, image, EXACT)
+    number = len(sam.shapes)
+    twice = find_instances(sam, image, EXACT.model_copy(update={"looks": 2}))
+    assert len(sam.shapes) - number == 1 + 2 * (number - 1)  # the whole, once
+    assert np.array_equal(once.labels, twice.labels)
+
+
+def test_an_embedding_can_not_be_looked_at_twice():
+    sam = IdealPredictor()
+    embedding = sam.embed(grid_of_discs(120, 40, 12).astype(np.uint8))
+    with pytest.raises(ValueError, match="give the image"):
+        find_instances(sam, embedding, EXACT.model_copy(update={"looks": 2}))
