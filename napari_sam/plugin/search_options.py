@@ -84,10 +84,10 @@ _INSTANCES = (
     Option(
         "smoothing",
         "Smoothing",
-        0.75,
+        0.6,
         0.0,
         10.0,
-        0.25,
+        0.1,
         "Blur before objects are parted, in pixels of the model's maps.",
         "Objects",
     ),

@@ -59,7 +59,7 @@ class InstanceConfig(BaseModel):
     )
     min_area: int = Field(20, ge=0, description="least area in pixels of the image")
     smoothing: float = Field(
-        0.75, ge=0, description="sigma in pixels of the model's maps, before the seeds"
+        0.6, ge=0, description="sigma in pixels of the model's maps, before the seeds"
     )
     looks: int = Field(
         1,
