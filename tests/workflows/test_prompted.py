@@ -66,7 +66,7 @@ def test_small_boxes_of_a_large_image_are_prompted_in_tiles():
     sam = IdealPredictor()
     labels = segment_boxes(sam, image, boxes)
     assert sam.shapes[0] == (400, 400)
-    assert {max(shape) for shape in sam.shapes[1:]} == {85}
+    assert {max(shape) for shape in sam.shapes[1:]} == {75}
     assert [labels[20, 20], labels[180, 220], labels[380, 380]] == [1, 2, 3]
     assert (labels > 0).sum() == 3 * image[:40, :40].sum()
 
@@ -77,7 +77,7 @@ def test_the_dense_head_says_how_large_the_objects_at_points_are():
     sam = IdealPredictor()
     labels = segment_points(sam, image, points)
     assert sam.shapes[0] == (400, 400)
-    assert {max(shape) for shape in sam.shapes[1:]} == {85}
+    assert {max(shape) for shape in sam.shapes[1:]} == {75}
     assert ((labels > 0) == (image > 0)).all()
     assert [labels[at] for at in points] == list(range(1, 101))
 
