@@ -89,9 +89,8 @@ def _answer(
     predictor: Predicts,
     embedding: PlaneEmbedding,
 ) -> MaskPrediction:
-    given = question.prompts
-    is_loose = given.loose or given.box is None  # what is around a drawn mask
-    prompts = replace(given, box=question.box, loose=is_loose)
+    # Boxes are drawn by hand, or lie around a mask that was: about there it is.
+    prompts = replace(question.prompts, box=question.box, loose=True)
     if question.refines is not None and before is not None:
         chosen = min(question.refines.choice, len(before.scores) - 1)
         logits = before.logits[chosen]

@@ -177,6 +177,5 @@ def make_question(
         np.asarray(_frozen(prompts.points), np.float32),
         np.asarray(_frozen(prompts.labels), np.int64),
         corners,
-        loose=prompts.loose,
     )
     return Question(frozen, drawn)

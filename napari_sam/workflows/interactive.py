@@ -342,4 +342,4 @@ def _question_of(found: MaskRecord, shape: tuple[int, int]) -> Question:
     box = np.array((top, left, bottom - 1, right - 1), np.float32)
     for array in (point, box):
         array.setflags(write=False)
-    return Question(Prompts(point, _ONE_POSITIVE, box, loose=True))
+    return Question(Prompts(point, _ONE_POSITIVE, box))
