@@ -1,7 +1,7 @@
 import numpy as np
 
 from napari_sam.ops.types import MaskPrediction
-from napari_sam.workflows.answers import AnswerBook
+from napari_sam.workflows.answers import AnswerBook, Job
 from napari_sam.workflows.drafts import make_question
 
 
@@ -52,3 +52,18 @@ def test_nothing_to_do_for_an_empty_or_answered_question():
     assert book.job(asked) is not None
     book.put(asked, answer())
     assert book.job(asked) is None
+
+
+class Listens:
+    """Keeps what it was asked."""
+
+    def predict_prompts(self, embedding, prompts, multimask=None):
+        self.prompts = prompts
+        return answer()
+
+
+def test_a_box_drawn_by_hand_is_a_hint():
+    listens = Listens()
+    Job((make_question((10, 10), box=(1, 1, 6, 6)),), None).run(listens, None)
+    assert listens.prompts.box.tolist() == [1, 1, 6, 6]
+    assert listens.prompts.loose
