@@ -148,13 +148,12 @@ def _extents(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Where a profile first and last exceeds each threshold, between its samples."""
     above = profile > _SHIFTS[:, None]
-    places = np.arange(len(profile))
 
     def cross(first: NDArray[np.int64], step: int) -> NDArray[np.float64]:
         before = np.clip(first - step, 0, len(profile) - 1)
         rise = profile[first] - profile[before]
         part = (profile[first] - _SHIFTS) / np.where(rise > 0, rise, np.inf)
-        return places[first] - step * np.clip(part, 0, 1)
+        return first - step * np.clip(part, 0, 1)
 
     start = cross(above.argmax(axis=1), 1)
     stop = cross(len(profile) - 1 - above[:, ::-1].argmax(axis=1), -1)

@@ -266,15 +266,14 @@ def _prompts_of(
         high = np.array([bottom, right]) + sides * config.margin
         shape = np.array(embedding.geometry.image_shape)
         box = np.concatenate([np.clip(low, 0, shape), np.clip(high, 0, shape)])
+    prompts = Prompts.make(points, None, box, loose=True)
     if "mask" not in config.prompts:
-        return Prompts.make(points, None, box, loose=True)
+        return prompts
     if track._logits is None:
         mask = patch.decode(embedding.geometry.image_shape)
-        return add_mask(
-            sam, embedding, Prompts.make(points, None, box, loose=True), mask
-        )
+        return add_mask(sam, embedding, prompts, mask)
     logits, view = track._logits
-    return Prompts.make(points, None, box, logits, view, loose=True)
+    return replace(prompts, mask_logits=logits, view=view)
 
 
 def _read(answer: MaskPrediction, k: int, last: Patch, frame_size: int) -> Patch:

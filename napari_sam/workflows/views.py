@@ -106,7 +106,7 @@ class Views:
     @property
     def is_shrunk(self) -> bool:
         """Whether tiles could show more than the plane as a whole."""
-        return self._image is not None and self.whole_scale < _SHRUNK
+        return self.has_image and self.whole_scale < _SHRUNK
 
     def better_scale(
         self, areas: ArrayLike, small: float = SMALL, wanted: float = WANTED
