@@ -57,6 +57,11 @@ class Embeds(Protocol):
         ...
 
     @property
+    def frame_size(self) -> int:
+        """Side of the square that it sees, in pixels."""
+        ...
+
+    @property
     def has_dense_head(self) -> bool:
         """Whether `dense_maps` can be asked for."""
         ...

@@ -1,9 +1,9 @@
 """Looking closer where the objects of an image are small in the model's frame.
 
-How large they are says the model's dense head, on the image as a whole. That was
-compared with the sizes of the true objects, and with looking closer after an answer
-turned out small: it does as well as the first and better than the second; see
-docs/accuracy.md.
+How large they are says the model's dense head, on the image as a whole; where that
+shows hardly any, on a part of it (`napari_sam.workflows.crowds`). That was compared
+with the sizes of the true objects, and with looking closer after an answer turned out
+small: it does as well as the first and better than the second; see docs/accuracy.md.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import numpy as np
 from napari_sam.inference.preprocess import check_image, default_limits
 from napari_sam.inference.tiled import TiledEmbedding
 from napari_sam.inference.tiling import tile_plane
-from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.basins import maps_to_instances
+from napari_sam.workflows.crowds import crowd_areas
+from napari_sam.workflows.steps import Steps
+from napari_sam.workflows.views import Views
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -59,9 +61,10 @@ def embed_tiled(
 ) -> PlaneEmbedding:
     """Embed an image plane so that its small objects are seen closer.
 
-    Only the plane as a whole is embedded here. If its objects are small in the
-    model's frame, prompts are answered from tiles, each of which is embedded when
-    it is first asked about; see `TiledEmbedding`.
+    Only the plane as a whole is embedded here, and one tile of a plane that shows
+    hardly any object. If its objects are small in the model's frame, prompts are
+    answered from tiles, each of which is embedded when it is first asked about; see
+    `TiledEmbedding`.
 
     Parameters
     ----------
@@ -106,7 +109,8 @@ def embed_tiled(
     whole = sam.embed(array, contrast_limits=limits, is_cancelled=is_cancelled)
     geometry = whole.geometry
     if scale is None:
-        scale = _noted_scale(sam, whole, is_cancelled)
+        views = Views.of(sam, array, limits)
+        scale = _noted_scale(views, whole, is_cancelled)
     tiles = tile_plane(geometry.image_shape, geometry.frame_size, scale)
     if len(tiles) == 1:
         return whole
@@ -121,8 +125,8 @@ def closer_scale(areas: ArrayLike, as_whole: float) -> float:
     areas
         (N,) of the objects, in pixels.
     as_whole
-        Scale at which the plane is seen as a whole; that stays where there is no
-        object, or where objects are large enough.
+        Scale at which the objects were seen, as a rule in the plane as a whole; that
+        stays where there is no object, or where objects are large enough.
     """
     sizes = np.sqrt(np.asarray(areas, np.float64) * (4 / np.pi)) * as_whole
     across = float(np.median(sizes)) if sizes.size else _SMALL
@@ -133,43 +137,43 @@ def closer_scale(areas: ArrayLike, as_whole: float) -> float:
 
 
 def _noted_scale(
-    sam: Embeds, whole: ImageEmbedding, is_cancelled: IsCancelled | None
+    views: Views, whole: ImageEmbedding, is_cancelled: IsCancelled | None
 ) -> float:
     """Choose the scale, or find it noted beside the embedding."""
-    cache: EmbeddingCache | None = getattr(sam, "cache", None)
+    cache: EmbeddingCache | None = getattr(views.sam, "cache", None)
     noted = None if cache is None else cache.closer_scale(whole.key)
     if noted is not None:
         return noted
-    scale = _scale_seen(sam, whole, is_cancelled)
+    scale = _scale_seen(views, whole, is_cancelled)
     if cache is not None:
         cache.note_scale(whole.key, scale)
     return scale
 
 
 def _scale_seen(
-    sam: Embeds, whole: ImageEmbedding, is_cancelled: IsCancelled | None
+    views: Views, whole: ImageEmbedding, is_cancelled: IsCancelled | None
 ) -> float:
-    """Choose the scale by the objects that the dense head sees in the whole plane.
+    """Choose the scale by the objects that the dense head sees.
 
     A model that was fine-tuned knows how large its objects are. Where the dense head
     sees nothing like that (crowded small objects look like one), it counts for nothing.
     """
-    shape = whole.geometry.image_shape
-    as_whole = whole.geometry.frame_size / max(shape)
+    sam, as_whole = views.sam, views.whole_scale
     known: float | None = getattr(sam, "object_size", None)
     tuned = [] if known is None else [known**2 * (np.pi / 4)]
     if not sam.has_dense_head:
         return closer_scale(tuned, as_whole)
-    step = max(1, max(shape) // _GLANCE)
+    step = max(1, max(views.shape) // _GLANCE)
     maps = sam.dense_maps(whole)[:, ::step, ::step]
-    if is_cancelled is not None and is_cancelled():
-        raise Cancelled("looking closer was cancelled")
+    steps = Steps("looking closer", is_cancelled=is_cancelled)
+    steps.before(1)
     found = maps_to_instances(maps, scale=as_whole * step)
     areas = found.areas * step**2
     if known is not None:
         across = np.sqrt(np.median(areas) * (4 / np.pi)) if len(found) >= _FEW else 0
         is_like_it = known / _ASTRAY <= across <= known * _ASTRAY
         return closer_scale(areas if is_like_it else tuned, as_whole)
-    if len(found) < _FEW:
-        return max(as_whole, 1.0)
-    return closer_scale(areas, as_whole)
+    crowd = crowd_areas(views, len(found), steps)
+    if crowd is None and len(found) >= _FEW:
+        return closer_scale(areas, as_whole)
+    return closer_scale([] if crowd is None else crowd, max(as_whole, 1.0))

@@ -3,8 +3,8 @@
 How the head's maps become objects is told in `napari_sam.workflows.basins`. Here
 small objects are looked at twice: first the image is seen as a whole; where its
 objects turn out small in the model's frame, overlapping tiles are seen larger, their
-maps are blended, and one watershed goes over all. A crowd of very small objects looks
-like one large object; where there are only one or two, they are looked into first.
+maps are blended, and one watershed goes over all. How closely to look where hardly
+anything is seen as a whole is told in `napari_sam.workflows.crowds`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights
 from napari_sam.workflows.basins import InstanceConfig, Instances, maps_to_instances
+from napari_sam.workflows.crowds import crowd_areas
 from napari_sam.workflows.grids import check_exclude, check_roi
 from napari_sam.workflows.steps import Steps
 from napari_sam.workflows.views import Views
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["InstanceConfig", "Instances", "find_instances"]
 
 _DEFAULT = InstanceConfig()
-
-_FEW = 3
-"""Of fewer objects, each may be a crowd of smaller ones."""
 
 
 def find_instances(
@@ -122,7 +120,9 @@ def _look(
         maps = _blend(views, [views.whole], None, 1, steps)
         found = maps_to_instances(maps, config, views.whole_scale)
         small, wanted = config.small_object, config.wanted_object
-        areas = _look_into(views, found, config, steps)
+        areas = crowd_areas(views, len(found), steps, config) if small > 0 else None
+        if areas is None:
+            areas = found.areas
         scale = views.better_scale(areas, small, wanted)
         if scale is None and config.looks == 1:
             return found
@@ -130,30 +130,6 @@ def _look(
     tiles = views.lay(scale)
     maps = _blend(views, tiles, inside, config.looks, steps)
     return maps_to_instances(maps, config, max(scale, views.whole_scale))
-
-
-def _look_into(
-    views: Views, found: Instances, config: InstanceConfig, steps: Steps
-) -> NDArray[np.int64]:
-    """Measure the objects, or those that a few of them turn out to be made of.
-
-    In each the tile nearest to its deepest point is seen with the image's own pixels.
-    """
-    is_tiled = views.is_shrunk and config.small_object > 0
-    if not (is_tiled and 0 < len(found) < _FEW):
-        return found.areas
-    tiles = views.lay(1.0)
-    middles = [((t + b) / 2, (left + right) / 2) for t, left, b, right in tiles]
-    gaps = found.points[:, None] - np.array(middles)
-    near = sorted(set((gaps**2).sum(axis=2).argmin(axis=1).tolist()))
-    parts = []
-    for number, index in enumerate(near):
-        steps.before(len(near) - number)
-        embedding = views.embed(tiles[index], steps.is_cancelled)
-        maps = views.sam.dense_maps(embedding)
-        parts.append(maps_to_instances(maps, config).areas)
-    areas = np.concatenate(parts)
-    return areas if len(areas) >= _FEW * len(near) else found.areas
 
 
 def _blend(

@@ -19,8 +19,7 @@ from napari_sam.ops.types import ImageEmbedding
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.inference.tiled import Embeds, PlaneEmbedding
     from napari_sam.ops.types import Box, IsCancelled
 
 __all__ = ["SMALL", "WANTED", "Views"]
@@ -53,7 +52,7 @@ class Views:
         (H, W) of the plane.
     """
 
-    sam: Predictor
+    sam: Embeds
     shape: tuple[int, int]
     _image: NDArray[Any] | None
     _whole: ImageEmbedding | None
@@ -62,7 +61,7 @@ class Views:
     @classmethod
     def of(
         cls,
-        sam: Predictor,
+        sam: Embeds,
         image_or_embedding: ArrayLike | PlaneEmbedding,
         contrast_limits: tuple[float, float] | None = None,
     ) -> Views:
@@ -141,6 +140,17 @@ class Views:
         if self._image is None:
             return [self.whole]
         return tile_plane(self.shape, self.frame_size, scale)
+
+    def busiest(self, scale: float) -> Box:
+        """Choose the tile at `scale` in which the intensities differ most."""
+        return max(self.lay(scale), key=self._spread)
+
+    def _spread(self, box: Box) -> float:
+        """Measure how much the intensities of a part differ, within the limits."""
+        if self._image is None or self._limits is None:
+            return 0.0
+        part = self._image[box[0] : box[2], box[1] : box[3]].astype(np.float32)
+        return float(np.nan_to_num(np.clip(part, *self._limits)).std())
 
     def embed(
         self,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from disc_predictor import DiscPredictor
-from ideal_predictor import IdealPredictor, grid_of_discs
+from ideal_predictor import IdealPredictor, NearSighted, grid_of_discs
 
 import napari_sam
 from napari_sam.inference.tiled import TiledEmbedding
@@ -28,6 +28,46 @@ def test_where_hardly_anything_is_seen_no_pixel_is_given_away():
     assert embedding.tiles[0] == (0, 0, 128, 128)
     embedding = napari_sam.embed_tiled(IdealPredictor(128), np.zeros((90, 100)))
     assert isinstance(embedding, ImageEmbedding)
+
+
+def crowd_of_discs():
+    crowd = np.zeros((400, 400), np.uint8)
+    crowd[120:280, 120:280] = grid_of_discs(160, 20, 8)
+    return crowd
+
+
+def test_a_crowd_is_measured_at_its_own_pixels():
+    embedding = napari_sam.embed_tiled(NearSighted(), crowd_of_discs())
+    top, _, bottom, _ = embedding.tiles[0]
+    assert 128 / (bottom - top) * 16 == pytest.approx(48, rel=0.1)
+
+
+def test_objects_too_small_to_be_seen_as_a_whole_are_measured():
+    class Blind(NearSighted):
+        def _blur(self, image):
+            return np.zeros_like(image)
+
+    sam = Blind()
+    embedding = napari_sam.embed_tiled(sam, crowd_of_discs())
+    top, _, bottom, _ = embedding.tiles[0]
+    assert 128 / (bottom - top) * 16 == pytest.approx(48, rel=0.1)
+    assert sam.shapes == [(400, 400), (128, 128)]
+
+
+class Tolerant(NearSighted):
+    """Takes what is not finite for darkness."""
+
+    def embed(self, image, **options):
+        return super().embed(np.nan_to_num(image, posinf=0), **options)
+
+
+def test_what_is_not_finite_does_not_choose_where_a_crowd_is_looked_for():
+    image = crowd_of_discs().astype(np.float32)
+    image[:100, :100] = np.nan
+    image[0, 0] = np.inf
+    found = napari_sam.embed_tiled(Tolerant(), image, contrast_limits=(0, 1))
+    clean = napari_sam.embed_tiled(Tolerant(), crowd_of_discs(), contrast_limits=(0, 1))
+    assert found.tiles == clean.tiles
 
 
 def test_a_model_without_a_dense_head_sees_the_whole_unless_told():

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from ideal_predictor import IdealPredictor, grid_of_discs
-from scipy import ndimage
+from ideal_predictor import IdealPredictor, NearSighted, grid_of_discs
 from tiny_network import tiny_predictor
 
 from napari_sam.ops.types import Cancelled
@@ -22,21 +21,10 @@ def test_small_objects_of_a_large_image_are_seen_in_tiles():
     assert ((found.labels > 0) == (image > 0)).all()
 
 
-class _NearSighted(IdealPredictor):
-    """Sees what is near to each other in a shrunken image as one object."""
-
-    def embed(self, image, **options):
-        shrunk = max(image.shape) > self.frame_size
-        seen = ndimage.grey_closing(image, 33, mode="constant") if shrunk else image
-        found = super().embed(seen, **options)
-        self.shapes[-1] = image.shape
-        return found
-
-
 def test_a_crowd_that_looks_like_one_object_is_looked_into():
     crowd = np.zeros((400, 400), np.uint8)
     crowd[120:280, 120:280] = grid_of_discs(160, 20, 6)
-    sam = _NearSighted()
+    sam = NearSighted()
     assert len(find_instances(sam, crowd, EXACT.model_copy(update={"scale": 0.1}))) == 1
     found = find_instances(sam, crowd, EXACT)
     assert len(found) == 64
