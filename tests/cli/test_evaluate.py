@@ -17,6 +17,7 @@ class Thresholder:
     def __init__(self):
         self.asked = 0
 
+    frame_size = 64
     has_dense_head = False
 
     def embed(self, image, **_):

@@ -23,6 +23,7 @@ class Oracle:
         self.embedded = 0
         self.asked = []
 
+    frame_size = 64
     has_dense_head = False
 
     def embed(self, image, **_):

@@ -26,6 +26,7 @@ SCORES = (0.9, 0.8, 0.6)
 class FakePredictor:
     def __init__(self, name="fake"):
         self.name = name
+        self.frame_size = 64
         self.has_dense_head = False
         self.device = SimpleNamespace(type="cpu")
         self.embedded = []
