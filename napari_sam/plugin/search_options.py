@@ -74,10 +74,10 @@ _INSTANCES = (
     Option(
         "foreground_thresh",
         "Foreground from",
-        0.5,
+        0.52,
         0.05,
         0.95,
-        0.05,
+        0.01,
         "Probability from which a pixel belongs to an object.",
         "Objects",
     ),

@@ -41,7 +41,7 @@ class InstanceConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     foreground_thresh: float = Field(
-        0.5, ge=0, le=1, description="probability from which a pixel is foreground"
+        0.52, ge=0, le=1, description="probability from which a pixel is foreground"
     )
     seed_depth: float = Field(
         0.15,
