@@ -7,8 +7,10 @@ other to sleep at every barrier: a prompt then takes half as long again.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,9 @@ __all__ = ["LatestWins", "Outcome", "WorkThread", "call_aside"]
 
 _IDLE = 10.0
 """Seconds without work after which a thread ends, and its OpenMP team with it."""
+
+_GOODBYE = 5.0
+"""Seconds that the end of the program waits for a task that was asked to stop."""
 
 _BREATH = 0.002
 """Seconds between two looks at a call that is made aside."""
@@ -73,6 +78,8 @@ class WorkThread:
         self._wake = threading.Condition()
         self._lanes: list[LatestWins] = []
         self._thread: threading.Thread | None = None
+        self._works = False
+        _THREADS.add(self)
 
     def add(self, lane: LatestWins) -> None:
         """Work for another one."""
@@ -118,7 +125,28 @@ class WorkThread:
                 if lane is None:
                     self._thread = None
                     return
+                self._works = True
             lane.work_once()
+            with self._wake:
+                self._works = False
+                self._wake.notify_all()
+
+    def rest(self, seconds: float) -> None:
+        """Ask all tasks to stop, and wait a moment for the one that runs."""
+        for lane in tuple(self._lanes):
+            lane.cancel()
+        with self._wake:
+            self._wake.wait_for(lambda: not self._works, seconds)
+
+
+_THREADS: weakref.WeakSet[WorkThread] = weakref.WeakSet()
+
+
+@atexit.register
+def _rest_all() -> None:
+    """Let no thread compute while Python ends: within torch it would be aborted."""
+    for thread in tuple(_THREADS):
+        thread.rest(_GOODBYE)
 
 
 class LatestWins(QObject):  # type: ignore[misc]

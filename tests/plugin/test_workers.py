@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -182,3 +184,38 @@ def test_a_call_aside_returns_raises_and_is_let_go():
     with pytest.raises(Cancelled):
         call_aside(lambda: gate.wait(5), lambda: True)
     gate.set()
+
+
+PROGRAM = """
+import threading
+import torch
+from qtpy.QtCore import QCoreApplication
+from napari_sam.plugin.workers import LatestWins
+
+app = QCoreApplication([])
+started = threading.Event()
+
+def compute(is_cancelled):
+    image, layer = torch.zeros(1, 32, 200, 200), torch.nn.Conv2d(32, 32, 3)
+    with torch.inference_mode():
+        while not is_cancelled():
+            layer(image)
+            started.set()
+
+worker = LatestWins("napari-sam computing")
+worker.submit("a", compute)
+started.wait()
+{ending}
+"""
+
+
+@pytest.mark.parametrize("ending", ["", "worker.close()"])
+def test_a_program_ends_in_peace_while_a_model_computes(ending):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(ending=ending)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
