@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from scipy import ndimage
 from skimage.draw import polygon2mask
 
 if TYPE_CHECKING:
@@ -16,12 +17,15 @@ __all__ = [
     "OVERLAP_RULES",
     "OverlapRule",
     "check_overlap_rule",
+    "count_labels",
     "decode_runs",
     "encode_runs",
     "mask_bounds",
     "next_free_label",
     "outline_to_mask",
     "pixels_to_label",
+    "without_fragments",
+    "without_rims",
 ]
 
 OverlapRule = Literal["keep", "overwrite"]
@@ -77,6 +81,153 @@ def pixels_to_label(
     if check_overlap_rule(rule) == "overwrite":
         return mask.copy()
     return np.asarray(mask & ((plane == 0) | (plane == label)))
+
+
+def count_labels(labels: NDArray[np.integer]) -> dict[int, int]:
+    """Count the pixels of each label above 0.
+
+    Examples
+    --------
+    >>> count_labels(np.array([[0, 7, 7], [2, 0, 7]]))
+    {2: 1, 7: 3}
+    """
+    flat = labels.ravel()
+    if flat.size == 0:
+        return {}
+    low, high = int(flat.min()), int(flat.max())
+    if high <= 0:
+        return {}
+    if low >= 0 and high <= max(4 * flat.size, 2**16):
+        counts = np.bincount(flat.astype(np.intp, copy=False))
+        found = np.flatnonzero(counts[1:]) + 1
+        return dict(zip(found.tolist(), counts[found].tolist(), strict=True))
+    values, numbers = np.unique(flat[flat > 0], return_counts=True)
+    return dict(zip(values.tolist(), numbers.tolist(), strict=True))
+
+
+_FRAGMENT = 0.1
+"""Share of the largest piece below which a piece is a fragment."""
+
+
+def without_fragments(
+    granted: NDArray[np.bool_], mask: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Drop what is left over where other objects cut a mask to pieces.
+
+    A piece goes if it is small beside the largest one, and if it is not a piece of the
+    mask itself: what the mask has apart, it was meant to have.
+
+    Parameters
+    ----------
+    granted
+        (H, W) bool, the part of the mask that the overlap rule leaves to it.
+    mask
+        (H, W) bool.
+
+    Returns
+    -------
+    (H, W) bool
+    """
+    if np.array_equal(granted, mask):
+        return granted
+    window = _window(granted)
+    if window is None:
+        return granted
+    inside, whole = granted[window], mask[window]
+    pieces, count = ndimage.label(inside, _AROUND)
+    if count < 2:
+        return granted
+    areas = np.bincount(pieces.ravel(), minlength=count + 1)
+    areas[0] = 0
+    small = areas < _FRAGMENT * areas.max()
+    parts, _ = ndimage.label(whole, _AROUND)
+    sizes = np.bincount(parts.ravel())
+    first = ndimage.find_objects(pieces)
+    for piece in range(1, count + 1):
+        if small[piece]:
+            here = pieces[first[piece - 1]] == piece
+            part = int(parts[first[piece - 1]][here][0])
+            small[piece] = sizes[part] != areas[piece]
+    small[0] = False
+    kept = granted.copy()
+    kept[window] &= ~small[pieces]
+    return kept
+
+
+def without_rims(
+    plane: NDArray[np.integer], mask: NDArray[np.bool_], width: int = 3
+) -> NDArray[np.bool_]:
+    """Add to a mask what it would leave of other objects as a rim around itself.
+
+    Where a new object takes a part of an old one that was drawn a little wider, thin
+    shreds of the old number would lie around it. They go over as well: what is left
+    close to the mask and is thin, beside a body that stays; or all that is left, where
+    that is little.
+
+    Parameters
+    ----------
+    plane
+        (H, W) labels before.
+    mask
+        (H, W) bool, what the new object takes.
+    width
+        Thickness in pixels up to which what is left is a rim.
+
+    Returns
+    -------
+    (H, W) bool
+
+    Examples
+    --------
+    >>> plane = np.zeros((5, 20), int)
+    >>> plane[:, 2:18] = 4
+    >>> half = np.zeros((5, 20), bool)
+    >>> half[1:4, 3:9] = True
+    >>> plane[without_rims(plane, half)] = 5
+    >>> plane[0].tolist()
+    [0, 0, 5, 5, 5, 5, 5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4, 4, 0, 0]
+    """
+    losing = np.unique(plane[mask])
+    taken = mask
+    for label in losing[losing > 0].tolist():
+        taken = taken | _rim_of(plane == label, mask, width)
+    return taken
+
+
+def _rim_of(
+    owned: NDArray[np.bool_], mask: NDArray[np.bool_], width: int
+) -> NDArray[np.bool_]:
+    """Return what an object that loses the pixels of a mask would keep as a rim."""
+    rim = np.zeros_like(mask)
+    window = _window(owned, 1)
+    if window is None:
+        return rim
+    inside = mask[window]
+    left = owned[window] & ~inside
+    thick = ndimage.binary_opening(left, _AROUND, iterations=width // 2 + 1)
+    if thick.any():
+        near = ndimage.binary_dilation(inside, _AROUND, iterations=width)
+        pieces, _ = ndimage.label(left & ~thick & near, _AROUND)
+        touching = np.unique(pieces[ndimage.binary_dilation(inside, _AROUND)])
+        rim[window] = np.isin(pieces, touching[touching > 0])
+    elif left.sum() < _FRAGMENT * owned.sum():
+        rim[window] = left
+    return rim
+
+
+_AROUND = np.ones((3, 3), np.bool_)
+
+
+def _window(mask: NDArray[np.bool_], margin: int = 0) -> tuple[slice, slice] | None:
+    """Return the slices around the true pixels of a mask, None where it has none."""
+    bounds = mask_bounds(mask)
+    if bounds is None:
+        return None
+    top, left, bottom, right = bounds
+    return (
+        slice(max(0, top - margin), bottom + 1 + margin),
+        slice(max(0, left - margin), right + 1 + margin),
+    )
 
 
 def next_free_label(taken: Iterable[int], dtype: DTypeLike) -> int:

@@ -6,21 +6,19 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from napari_sam.inference.tiled import Embeds, add_mask
+from napari_sam.ops.types import MaskPrediction
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_sam.inference.tiled import PlaneEmbedding
-    from napari_sam.ops.types import (
-        ImageEmbedding,
-        MaskPrediction,
-        Prompts,
-    )
+    from napari_sam.ops.types import ImageEmbedding, Prompts
     from napari_sam.workflows.drafts import Question
 
-__all__ = ["AnswerBook", "Job", "Predicts"]
+__all__ = ["AnswerBook", "Job", "Predicts", "outline_answer"]
 
 
 class Predicts(Embeds, Protocol):
@@ -91,13 +89,28 @@ def _answer(
 ) -> MaskPrediction:
     # Boxes are drawn by hand, or lie around a mask that was: about there it is.
     prompts = replace(question.prompts, box=question.box, loose=True)
-    if question.refines is not None and before is not None:
+    if question.outline is not None:
+        return outline_answer(question.outline)
+    if question.refines is not None and question.refines.question.outline is not None:
+        outline = question.refines.question.outline
+        prompts = add_mask(predictor, embedding, prompts, outline)
+    elif question.refines is not None and before is not None:
         chosen = min(question.refines.choice, len(before.scores) - 1)
         logits = before.logits[chosen]
         prompts = replace(prompts, mask_logits=logits, view=before.view)
     elif question.mask is not None:
         prompts = add_mask(predictor, embedding, prompts, question.mask)
     return predictor.predict_prompts(embedding, prompts)
+
+
+def outline_answer(outline: NDArray[np.bool_]) -> MaskPrediction:
+    """Return the answer where the (H, W) outline of an object stands: just that mask.
+
+    Its score is 1, for nobody is surer than who drew it; it has no logits.
+    """
+    return MaskPrediction(
+        outline[None], np.ones(1, np.float32), np.zeros((1, 0, 0), np.float32)
+    )
 
 
 class AnswerBook:
@@ -121,6 +134,8 @@ class AnswerBook:
 
     def get(self, question: Question) -> MaskPrediction | None:
         """Return the answer, or None if it is not known."""
+        if question.outline is not None:
+            return outline_answer(question.outline)
         answer = self._answers.get(question)
         if answer is not None:
             self._answers.move_to_end(question)
@@ -141,8 +156,11 @@ class AnswerBook:
         self._nbytes = 0
 
     def job(self, question: Question) -> Job | None:
-        """Return what is left to compute for a question, or None if nothing is."""
-        if question.is_empty or self.get(question) is not None:
+        """Return what is left to compute for a question, or None if nothing is.
+
+        A question that only says where the object is not is not asked.
+        """
+        if not question.says_where or self.get(question) is not None:
             return None
         chain: list[Question] = []
         at: Question | None = question

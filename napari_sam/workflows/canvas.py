@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.planes import Plane
 
-__all__ = ["ArrayCanvas", "LabelCanvas", "LabelEdit", "StackEdit", "plan_edit"]
+__all__ = [
+    "LARGE",
+    "ArrayCanvas",
+    "LabelCanvas",
+    "LabelEdit",
+    "StackEdit",
+    "plan_edit",
+]
+
+LARGE = 2**25
+"""Voxels from which labels are not searched as a whole with every action."""
 
 
 class LabelCanvas(Protocol):
@@ -31,8 +41,9 @@ class LabelCanvas(Protocol):
         """Integer type of the labels."""
         ...
 
-    def highest(self) -> int:
-        """Return the highest label in the whole array."""
+    @property
+    def is_large(self) -> bool:
+        """Whether looking at all planes takes longer than a click may."""
         ...
 
     def read(self, plane: Plane) -> NDArray[Any]:
@@ -47,6 +58,16 @@ class LabelCanvas(Protocol):
         values: NDArray[Any],
     ) -> None:
         """Write (N,) values at pixels of a plane, as one step."""
+        ...
+
+    def restore(
+        self,
+        plane: Plane,
+        rows: NDArray[np.intp],
+        cols: NDArray[np.intp],
+        values: NDArray[Any],
+    ) -> None:
+        """Put values back after a write that failed; never shows or books anything."""
         ...
 
     def one_step(self) -> AbstractContextManager[None]:
@@ -85,9 +106,10 @@ class ArrayCanvas:
         """Integer type of the array."""
         return self.array.dtype
 
-    def highest(self) -> int:
-        """Return the highest label, 0 where there is none."""
-        return max(0, int(self.array.max(initial=0)))
+    @property
+    def is_large(self) -> bool:
+        """Whether looking at all planes takes longer than a click may."""
+        return self.array.size > LARGE
 
     def read(self, plane: Plane) -> NDArray[Any]:
         """Return a view of the plane."""
@@ -102,6 +124,8 @@ class ArrayCanvas:
     ) -> None:
         """Write the values in place."""
         self.array[plane.indices(rows, cols)] = values
+
+    restore = write
 
     def one_step(self) -> AbstractContextManager[None]:
         """Do nothing: an array has no steps."""
@@ -129,6 +153,11 @@ class LabelEdit:
     pixels: NDArray[np.int64]
     before: NDArray[Any]
     after: NDArray[Any]
+
+    @property
+    def edits(self) -> tuple[LabelEdit, ...]:
+        """The edit itself, as a `StackEdit` has several."""
+        return (self,)
 
     def apply(self, canvas: LabelCanvas) -> None:
         """Write what comes after."""
@@ -169,7 +198,7 @@ class StackEdit:
     def revert(self, canvas: LabelCanvas) -> None:
         """Write what was before."""
         with canvas.one_step():
-            for edit in self.edits:
+            for edit in reversed(self.edits):
                 edit.revert(canvas)
 
     def is_undone(self, canvas: LabelCanvas) -> bool:

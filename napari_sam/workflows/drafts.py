@@ -5,6 +5,10 @@ among its answers. A question may *refine* an earlier draft: then the low-resolu
 logits of the answer chosen there are part of the question, as in the interactive
 training of the SAM paper (appendix A). The chain makes an answer a function of
 what the user did, however late the earlier answers arrived.
+
+Two things in a draft are not asked of the model but hold as they are: the outline of
+an object that was corrected by hand (`Question.outline`), and pixels that were painted
+or erased on the preview (`PixelEdits`).
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from napari_sam.ops.labels import mask_bounds
 from napari_sam.ops.types import Prompts
@@ -20,7 +25,7 @@ from napari_sam.ops.types import Prompts
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["NO_DRAFT", "Draft", "Question", "make_question"]
+__all__ = ["NO_DRAFT", "NO_EDITS", "Draft", "PixelEdits", "Question", "make_question"]
 
 
 def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -41,16 +46,31 @@ class Question:
         (H, W) bool mask that the user drew, or None.
     refines
         The draft whose chosen logits are fed back, or None.
+    outline
+        (H, W) bool mask of an object as it stands, or None. Where there is one, it is
+        the answer, and the model is not asked; clicks that are added refine it.
     """
 
     prompts: Prompts = field(default_factory=Prompts)
     mask: NDArray[np.bool_] | None = None
     refines: Draft | None = None
+    outline: NDArray[np.bool_] | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing has been said."""
-        return self.prompts.is_empty and self.mask is None
+        return self.prompts.is_empty and self.mask is None and self.outline is None
+
+    @property
+    def says_where(self) -> bool:
+        """Whether it says where the object is, not only where it is not."""
+        prompts = self.prompts
+        return (
+            self.outline is not None
+            or self.mask is not None
+            or prompts.box is not None
+            or bool((prompts.labels == 1).any())
+        )
 
     @property
     def box(self) -> NDArray[np.float32] | None:
@@ -99,6 +119,86 @@ def _same(one: NDArray[np.generic] | None, other: NDArray[np.generic] | None) ->
 
 
 @dataclass(frozen=True, eq=False)
+class PixelEdits:
+    """Pixels that the user painted or erased by hand: they hold, as clicks do.
+
+    Attributes
+    ----------
+    painted, erased
+        (H, W) bool masks without common pixels, or None where there are none.
+    """
+
+    painted: NDArray[np.bool_] | None = None
+    erased: NDArray[np.bool_] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was painted or erased."""
+        return self.painted is None and self.erased is None
+
+    def apply(self, masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return (..., H, W) masks with what was painted, without what was erased."""
+        if self.is_empty:
+            return masks
+        edited = masks.copy()
+        if self.painted is not None:
+            edited |= self.painted
+        if self.erased is not None:
+            edited &= ~self.erased
+        return edited
+
+    def then(
+        self, painted: NDArray[np.bool_], erased: NDArray[np.bool_]
+    ) -> PixelEdits:
+        """Return these edits followed by others; the later ones win."""
+        before, gone = self.painted, self.erased
+        if before is not None:
+            painted = painted | (before & ~erased)
+        if gone is not None:
+            erased = erased | (gone & ~painted)
+        return PixelEdits(_some(painted), _some(erased))
+
+    def without_contradicted(
+        self, points: NDArray[np.float32], labels: NDArray[np.int64]
+    ) -> PixelEdits:
+        """Return what is left once later clicks hold: (N, 2) points, (N,) labels.
+
+        A click into what was erased takes back the erasing around it, a click "not
+        this" into what was painted the painting.
+        """
+        painted = _outside(self.painted, points[labels == 0])
+        erased = _outside(self.erased, points[labels == 1])
+        if painted is self.painted and erased is self.erased:
+            return self
+        return PixelEdits(painted, erased)
+
+
+def _some(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    if not mask.any():
+        return None
+    mask.setflags(write=False)
+    return mask
+
+
+def _outside(
+    mask: NDArray[np.bool_] | None, points: NDArray[np.float32]
+) -> NDArray[np.bool_] | None:
+    """Return a mask without its pieces that hold a point; itself if none does."""
+    if mask is None or not len(points):
+        return mask
+    at = np.clip(np.rint(points), 0, np.asarray(mask.shape) - 1).astype(np.intp)
+    if not mask[at[:, 0], at[:, 1]].any():
+        return mask
+    pieces, _ = ndimage.label(mask, np.ones((3, 3)))
+    hit = np.unique(pieces[at[:, 0], at[:, 1]])
+    return _some(mask & ~np.isin(pieces, hit[hit > 0]))
+
+
+NO_EDITS = PixelEdits()
+"""Nothing painted, nothing erased."""
+
+
+@dataclass(frozen=True, eq=False)
 class Draft:
     """A question, the answer chosen, and the object that it will become.
 
@@ -110,16 +210,20 @@ class Draft:
         Index of the chosen candidate, best predicted IoU first.
     editing
         Label of the committed object that is reopened here, or None for a new one.
+    edits
+        Pixels that hold, whatever the model answers.
     """
 
     question: Question = field(default_factory=Question)
     choice: int = 0
     editing: int | None = None
+    edits: PixelEdits = NO_EDITS
 
     @property
     def is_empty(self) -> bool:
         """Whether this is a new object about which nothing was said."""
-        return self.question.is_empty and self.editing is None
+        nothing = self.question.is_empty and self.edits.is_empty
+        return nothing and self.editing is None
 
     def ask(self, question: Question, feedback: bool) -> Draft:
         """Return the draft after the prompts changed to those of `question`.
@@ -127,9 +231,16 @@ class Draft:
         When points were only added and `feedback` is on, the chosen answer so far
         is refined; after any other change the prompts are answered afresh.
         """
-        if feedback and question.adds_points_to(self.question):
+        before = self.question
+        if feedback and before.says_where and question.adds_points_to(before):
             question = replace(question, refines=self)
-        return Draft(question, 0, self.editing)
+        edits = NO_EDITS
+        if not (question.is_empty or self.edits.is_empty):
+            points, labels = question.prompts.points, question.prompts.labels
+            known = before.prompts.points[:, None]
+            new = ~(points == known).all(axis=2).any(axis=0)
+            edits = self.edits.without_contradicted(points[new], labels[new])
+        return Draft(question, 0, self.editing, edits)
 
 
 NO_DRAFT = Draft()
@@ -142,8 +253,9 @@ def make_question(
     labels: ArrayLike | None = None,
     box: ArrayLike | None = None,
     mask: ArrayLike | None = None,
+    outline: ArrayLike | None = None,
 ) -> Question:
-    """Check prompts against a plane of `shape` and freeze them.
+    """Check prompts against a plane of `shape` and freeze them; see `Question`.
 
     Raises
     ------
@@ -159,16 +271,6 @@ def make_question(
             f"point {tuple(prompts.points[outside][0].tolist())} lies outside the "
             f"plane of shape {shape}"
         )
-    drawn: NDArray[np.bool_] | None = None
-    if mask is not None:
-        drawn = np.asarray(mask, np.bool_)
-        if drawn.shape != shape:
-            raise ValueError(
-                f"mask of shape {drawn.shape} does not fit the plane of shape {shape}"
-            )
-        if drawn.flags.writeable:
-            drawn = np.asarray(_frozen(drawn), np.bool_)
-        drawn = drawn if drawn.any() else None
     corners = prompts.box
     if corners is not None:
         limit = np.tile(np.asarray(shape, np.float32) - 1, 2)
@@ -178,4 +280,24 @@ def make_question(
         np.asarray(_frozen(prompts.labels), np.int64),
         corners,
     )
-    return Question(frozen, drawn)
+    return Question(
+        frozen,
+        _checked_mask(mask, shape),
+        outline=_checked_mask(outline, shape),
+    )
+
+
+def _checked_mask(
+    mask: ArrayLike | None, shape: tuple[int, int]
+) -> NDArray[np.bool_] | None:
+    """Return a mask that cannot be written to; None where it holds no pixel."""
+    if mask is None:
+        return None
+    drawn = np.asarray(mask, np.bool_)
+    if drawn.shape != shape:
+        raise ValueError(
+            f"mask of shape {drawn.shape} does not fit the plane of shape {shape}"
+        )
+    if drawn.flags.writeable:
+        drawn = np.asarray(_frozen(drawn), np.bool_)
+    return drawn if drawn.any() else None

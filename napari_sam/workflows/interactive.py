@@ -5,6 +5,10 @@ model's candidates, the committed objects, and a history over all of it. In a
 script it asks the model by itself; a window instead takes `AnnotationSession.job`,
 runs it elsewhere, and brings the result to `AnnotationSession.deliver`. Both end
 in the same labels.
+
+The canvas is the truth: an object is a number on it, on any planes, whoever drew it,
+and its record is what is known of it. Before objects are listed, edited, deleted or
+undone, the session looks at the canvas again; see `AnnotationSession.reconcile`.
 """
 
 from __future__ import annotations
@@ -15,13 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.ops.labels import next_free_label, pixels_to_label
+from napari_sam.ops.labels import (
+    next_free_label,
+    pixels_to_label,
+    without_fragments,
+    without_rims,
+)
 from napari_sam.ops.types import Prompts
-from napari_sam.workflows.canvas import ArrayCanvas, plan_edit
+from napari_sam.workflows.canvas import ArrayCanvas, LabelEdit, StackEdit, plan_edit
 from napari_sam.workflows.drafts import NO_DRAFT, Draft, Question, make_question
 from napari_sam.workflows.ledger import lift_object, read_record
 from napari_sam.workflows.prompting import PromptSession
-from napari_sam.workflows.provenance import Record, records_table
+from napari_sam.workflows.provenance import Outline, Record, records_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,10 +38,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskRecord
-    from napari_sam.workflows.canvas import StackEdit
 
-__all__ = ["AnnotationSession"]
+__all__ = ["AnnotationSession", "OverlapError"]
+
+
+_LEAST_KEPT = 0.5
+"""Share of a mask that must be left to it; else the user is asked to overwrite."""
+
+_LEAST_FOUND = 0.25
+"""The same for masks that were found automatically, which nobody is asked about."""
 
 
 class AnnotationSession(PromptSession):
@@ -84,13 +100,33 @@ class AnnotationSession(PromptSession):
 
     @property
     def objects(self) -> Mapping[int, Record]:
-        """The committed objects by label."""
-        return MappingProxyType(dict(self._ledger.records))
+        """All objects on the canvas by label, those of unknown origin first."""
+        self.reconcile()
+        return self.listed()
+
+    def listed(self) -> Mapping[int, Record]:
+        """Return `objects` as they were when the canvas was last looked at."""
+        present, records = self.index.labels, self._ledger.records
+        if self._listed[0] != present or self._listed[1] is not records:
+            strange = sorted(present - records.keys())
+            found = {label: self._record(label) for label in strange}
+            found.update((k, r) for k, r in records.items() if k in present)
+            self._listed = (present, records, MappingProxyType(found))
+        return self._listed[2]
+
+    def _record(self, label: int) -> Record:
+        """Return what is known of a label: nothing, where somebody else drew it."""
+        record = self._ledger.records.get(label)
+        if record is None or not record.outlines:
+            planes = self.index.planes_of(label)
+            name = "" if record is None else record.class_name
+            return Record(label, name, home=planes[0] if planes else None)
+        return record
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Class names in use, in the order of first use."""
-        used = (record.class_name for record in self._ledger.records.values())
+        used = (record.class_name for record in self.listed().values())
         return tuple(dict.fromkeys(name for name in used if name))
 
     @property
@@ -102,7 +138,7 @@ class AnnotationSession(PromptSession):
 
     def table(self) -> pd.DataFrame:
         """Return how each object came to be, one row each (see `provenance`)."""
-        return records_table(self._ledger.records.values())
+        return records_table(self.objects.values())
 
     @property
     def next_label(self) -> int:
@@ -112,8 +148,8 @@ class AnnotationSession(PromptSession):
 
     @property
     def _first_free(self) -> int:
-        here = self.canvas.read(self._plane)
-        taken = {self._reserved, int(here.max(initial=0))}
+        self.reconcile(here=True)
+        taken = {self._reserved, self.index.highest}
         taken.update(self._ledger.records, self._ledger.retired)
         return next_free_label(taken, self.canvas.dtype)
 
@@ -124,6 +160,9 @@ class AnnotationSession(PromptSession):
     def commit(self) -> int:
         """Write the chosen mask as an object and start the next one.
 
+        Where the overlap rule cuts the mask to pieces, small pieces are left out; what
+        would stay of other objects as a thin rim around it goes over to it.
+
         Returns
         -------
         int
@@ -131,40 +170,60 @@ class AnnotationSession(PromptSession):
 
         Raises
         ------
+        OverlapError
+            If more than half of the mask belongs to other objects that keep it.
         ValueError
-            If there is no mask, it is empty, or the overlap rule leaves it no pixel.
+            If there is no mask, or it is empty.
         """
         mask, score = self.mask, self.score
         if mask is None or score is None:
-            raise ValueError("nothing to commit: no prompt has been answered here")
+            raise ValueError("there is nothing to keep yet: say first where it is")
         if not mask.any():
-            raise ValueError("nothing to commit: the chosen mask is empty")
+            raise ValueError("there is nothing to keep: the chosen mask is empty")
         label = self.next_label
         now = self.canvas.read(self._plane)
-        granted = pixels_to_label(now, mask, label, self._overlap)
-        if not granted.any():
-            raise ValueError(
-                "nothing to commit: every pixel of the mask belongs to another "
-                "object; overwrite, or change the prompts"
-            )
-        after = lift_object(self._ledger, label, now)
+        granted = self._granted(now, mask, label)
+        after = lift_object(self._ledger, label, now, self._plane)
         pixels = np.flatnonzero(granted)
         beneath = after.ravel()[pixels].copy()
         after[granted] = label
-        record = Record(
-            label=label,
+        outline = Outline(
             plane=self._plane,
             draft=replace(self.draft, choice=self.choice, editing=None),
-            class_name=self._class_of(label),
-            score=score,
+            score=self._known_score(label, score),
             model=self.model_name,
             time=self._clock().isoformat(timespec="seconds"),
             pixels=pixels,
             beneath=beneath,
         )
-        ledger = self._ledger.with_record(record).with_draft(self._plane, NO_DRAFT)
-        self._do(ledger, plan_edit(self._plane, now, after))
+        known = self._ledger.records.get(label)
+        if known is None:
+            new = self.draft.editing is None
+            known = Record(label, self.class_name if new else "")
+        ledger = self._ledger.with_record(known.with_outline(outline))
+        edit = plan_edit(self._plane, now, after)
+        self._do(ledger.with_draft(self._plane, NO_DRAFT), edit)
         return label
+
+    def _granted(
+        self, now: NDArray[Any], mask: NDArray[np.bool_], label: int
+    ) -> NDArray[np.bool_]:
+        """Return the pixels that an object gets of its mask, or say why it does not."""
+        granted = pixels_to_label(now, mask, label, self._overlap)
+        if self._overlap == "overwrite":
+            return without_rims(np.where(now == label, 0, now), granted)
+        if np.count_nonzero(granted) < _LEAST_KEPT * np.count_nonzero(mask):
+            owners = np.unique(now[mask & ~granted]).tolist()
+            raise OverlapError(owners, bool(granted.any()))
+        return without_fragments(granted, mask)
+
+    def _known_score(self, label: int, score: float) -> float:
+        """Return the score of an answer; of an outline that stands, that of before."""
+        if self.draft.question.outline is None:
+            return score
+        record = self._ledger.records.get(label)
+        outline = None if record is None else record.on(self._plane)
+        return float("nan") if outline is None else outline.score
 
     def commit_found(self, found: Sequence[MaskRecord]) -> list[int]:
         """Write masks that were found automatically as objects, in one step.
@@ -181,8 +240,8 @@ class AnnotationSession(PromptSession):
         Returns
         -------
         list of int
-            The labels, in the order of the masks; a mask that is left no pixel
-            gets none.
+            The labels, in the order of the masks. A mask that is left no pixel gets
+            none, nor one of which three quarters belong to objects that keep them.
 
         Raises
         ------
@@ -196,6 +255,7 @@ class AnnotationSession(PromptSession):
                     f"a mask of shape {record.rle.shape} does not fit the plane of "
                     f"shape {self.plane_shape}"
                 )
+        self.reconcile(here=True)
         now = self.canvas.read(self._plane)
         after = np.array(now)
         records = self._place(found, after)
@@ -212,28 +272,31 @@ class AnnotationSession(PromptSession):
     def _place(self, found: Sequence[MaskRecord], plane: NDArray[Any]) -> list[Record]:
         """Paint masks into (H, W) labels; return what was made of them."""
         flat = plane.reshape(-1)
-        free = flat == 0 if self._overlap == "keep" else np.ones(flat.size, np.bool_)
+        unclaimed = flat == 0
+        keep = self._overlap == "keep"
+        free = unclaimed.copy() if keep else np.ones(flat.size, np.bool_)
         last = self._first_free - 1
         time = self._clock().isoformat(timespec="seconds")
         records = []
         for mask in found:
             pixels = mask.rle.pixels()
+            unclaimed_here = np.count_nonzero(unclaimed[pixels])
+            if keep and unclaimed_here < _LEAST_FOUND * len(pixels):
+                continue  # it is, for the most part, an object that is there
             pixels = pixels[free[pixels]]
             if len(pixels) == 0:
                 continue
             last = next_free_label([last], self.canvas.dtype)
-            record = Record(
-                label=last,
+            outline = Outline(
                 plane=self._plane,
                 draft=Draft(_question_of(mask, self.plane_shape)),
-                class_name=self.class_name,
                 score=mask.predicted_iou,
                 model=self.model_name,
                 time=time,
                 pixels=pixels,
                 beneath=flat[pixels],
             )
-            records.append(record)
+            records.append(Record(last, self.class_name, (outline,)))
             free[pixels] = False
             flat[pixels] = last
         return records
@@ -245,84 +308,173 @@ class AnnotationSession(PromptSession):
         """
         self._do(self._ledger, edit)
 
-    def _class_of(self, label: int) -> str:
-        record = self._ledger.records.get(label)
-        return self.class_name if record is None else record.class_name
+    def delete(self, label: int, here: bool = False) -> None:
+        """Take an object away; what lay beneath comes back.
 
-    def delete(self, label: int) -> None:
-        """Take a committed object away; what lay beneath comes back.
+        Parameters
+        ----------
+        label
+            Any label on the canvas, whoever drew it.
+        here
+            Only on the present plane; the object stays on its others.
 
         Raises
         ------
         ValueError
-            If the session did not make the object.
+            If there is no such object, or none on the present plane.
         """
-        record = self._record(label)
-        now = self.canvas.read(record.plane)
-        edit = plan_edit(record.plane, now, lift_object(self._ledger, label, now))
-        self._do(self._ledger.without_record(label), edit, record.plane)
+        self.reconcile(here=here)
+        self._check_is_there(label, here)
+        stored = self.index.planes_of(label)
+        record = self._ledger.records.get(label)
+        outlines = () if record is None else record.outlines
+        if here and (set(stored) - set(self._stored_planes(self._plane))):
+            edit: LabelEdit | StackEdit = self._lift(label, self._plane)
+            self._do(self._ledger.without_outline(label, self._plane), edit)
+            return
+        planes = [one.plane for one in outlines if one.plane not in stored]
+        edits = [self._lift(label, plane) for plane in (*planes, *stored)]
+        home = edits[0].plane if len(edits) == 1 else self._plane
+        edit = edits[0] if len(edits) == 1 else StackEdit(tuple(edits))
+        self._do(self._ledger.without_object(label), edit, home)
+
+    def _lift(self, label: int, plane: Plane) -> LabelEdit:
+        now = self.canvas.read(plane)
+        return plan_edit(plane, now, lift_object(self._ledger, label, now, plane))
+
+    def _check_is_there(self, label: int, here: bool) -> None:
+        if label > 0 and here and (self.canvas.read(self._plane) == label).any():
+            return
+        if here or label not in self.index:
+            where = " on this plane" if here else ""
+            raise ValueError(
+                f"there is no object {label}{where}; the objects are "
+                f"{_some_of(sorted(self.index.labels))}"
+            )
 
     def reopen(self, label: int) -> None:
-        """Take a committed object in hand again, with its prompts and its choice.
+        """Take an object in hand again, on the present plane if it lies there.
 
-        Its pixels stay until it is committed again. An object that the session did
-        not make is reopened with its pixels on this plane as a mask prompt.
+        Its pixels stay until it is committed again. Where they are those that its
+        prompts once gave, the prompts and the choice are taken up. Where they were
+        changed since, or are of unknown origin, the mask in hand is what the canvas
+        shows, and clicks refine it.
 
         Raises
         ------
         ValueError
             If there is no such object.
         """
+        self.reconcile()
+        self._check_is_there(label, here=False)
+        plane = self._plane_to_reopen(label)
+        mask = self.canvas.read(plane) == label
         record = self._ledger.records.get(label)
-        if record is not None:
-            self._set_draft(replace(record.draft, editing=label), record.plane)
-            return
-        mask = self.canvas.read(self._plane) == label
-        if label <= 0 or not mask.any():
-            raise ValueError(f"there is no object {label} on this plane")
-        question = make_question(self.plane_shape, mask=mask)
-        self._set_draft(Draft(question, 0, label))
+        outline = None if record is None else record.on(plane)
+        shape = plane.shape_in(self.canvas.shape)
+        if outline is None:
+            draft = Draft(make_question(shape, outline=mask), 0, label)
+        elif np.array_equal(np.flatnonzero(mask), outline.pixels):
+            draft = replace(outline.draft, editing=label)
+        else:
+            draft = _corrected(outline, mask, label)
+        self._set_draft(draft, plane)
+
+    def _plane_to_reopen(self, label: int) -> Plane:
+        if (self.canvas.read(self._plane) == label).any():
+            return self._plane
+        record = self._record(label)
+        for outline in reversed(record.outlines):
+            if (self.canvas.read(outline.plane) == label).any():
+                return outline.plane
+        return self.index.planes_of(label)[0]
 
     def set_class(self, label: int, class_name: str) -> None:
-        """Give a committed object another class name.
+        """Give an object another class name.
 
         Raises
         ------
         ValueError
-            If the session did not make the object.
+            If there is no such object.
         """
+        self.reconcile()
+        self._check_is_there(label, here=False)
         record = self._record(label)
         if record.class_name != class_name:
             renamed = replace(record, class_name=class_name)
-            self._do(self._ledger.with_record(renamed), None, record.plane)
+            ledger = self._ledger.with_record(renamed)
+            latest = record.latest
+            self._do(ledger, None, self._plane if latest is None else latest.plane)
 
     def adopt(self, table: pd.DataFrame) -> list[int]:
-        """Take up objects of an earlier session from its table.
+        """Take up what a table of an earlier session knows of the objects.
 
-        Rows whose label is no longer there, or that cannot be read, are left out.
+        Rows whose label is no longer there, and prompts that cannot be read, are left
+        out; what this session knows already stays.
 
         Returns
         -------
         list of int
-            Labels of the objects taken up. This is not a step of the history.
+            Labels of which something was taken up. This is not a step of the history.
         """
+        self.reconcile()
         records = dict(self._ledger.records)
+        taken = []
         for row in table.to_dict("records"):
             record = read_record(row, self.canvas)
-            if record is not None:
-                records.setdefault(record.label, record)
-        taken = [label for label in records if label not in self._ledger.records]
+            if record is None or record.label in records:
+                continue
+            if not record.outlines and not self._is_plain(record):
+                continue
+            records[record.label] = record
+            taken.append(record.label)
         self._ledger = replace(self._ledger, records=records)
         return taken
 
-    def _record(self, label: int) -> Record:
-        record = self._ledger.records.get(label)
-        if record is None:
-            raise ValueError(
-                f"object {label} was not made in this session; "
-                f"its objects are {sorted(self._ledger.records)}"
-            )
-        return record
+    def _is_plain(self, record: Record) -> bool:
+        """Whether a record without outlines tells anything of an object here."""
+        return bool(record.class_name) and record.label in self.index
+
+
+class OverlapError(ValueError):
+    """Most of a mask belongs to other objects, and the overlap rule leaves it there.
+
+    Attributes
+    ----------
+    owners
+        Labels of the objects that have the pixels.
+    """
+
+    def __init__(self, owners: list[int], some: bool) -> None:
+        self.owners = owners
+        which = f"object {owners[0]}" if len(owners) == 1 else "other objects"
+        part = "more than half" if some else "every pixel"
+        super().__init__(
+            f"{part} of the mask belongs to {which}; overwrite, or change the prompts"
+        )
+
+
+def _some_of(labels: list[int]) -> str:
+    if not labels:
+        return "none"
+    more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
+    return f"{', '.join(str(label) for label in labels[:20])}{more}"
+
+
+def _corrected(outline: Outline, mask: NDArray[np.bool_], label: int) -> Draft:
+    """Return the draft of an object that was changed on the canvas since it was made.
+
+    What was painted and erased by hand holds when clicks are added.
+    """
+    made = np.zeros(mask.shape, np.bool_)
+    made.ravel()[outline.pixels] = True
+    known = outline.draft.edits
+    edits = known.then(mask & ~made, made & ~mask) if made.any() else known
+    prompts = outline.draft.question.prompts
+    question = make_question(
+        mask.shape, prompts.points, prompts.labels, prompts.box, outline=mask
+    )
+    return Draft(question, 0, label, edits)
 
 
 _ONE_POSITIVE = np.ones(1, np.int64)

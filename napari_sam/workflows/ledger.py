@@ -1,8 +1,13 @@
-"""The books of a session: drafts, committed objects, and what their labels hide."""
+"""What a session knows: drafts, records of objects, and what their labels hide.
+
+The canvas is the truth about which objects there are; a record tells what is known of
+one. A record whose label is not on the canvas is kept, for the pixels may come back.
+"""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +15,13 @@ import numpy as np
 
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.canvas import ArrayCanvas
-from napari_sam.workflows.provenance import Record, draft_from_json
+from napari_sam.workflows.drafts import NO_DRAFT
+from napari_sam.workflows.provenance import (
+    Outline,
+    Record,
+    draft_from_json,
+    pixels_digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,14 +43,17 @@ class Ledger:
     drafts
         The object in hand on each plane that has one.
     records
-        The committed objects by label.
+        What is known of objects, by label.
     retired
         Labels of deleted objects; they are not given out again.
+    erased
+        Labels with the planes on which just that outline was deleted.
     """
 
     drafts: Mapping[Plane, Draft] = field(default_factory=dict)
     records: Mapping[int, Record] = field(default_factory=dict)
     retired: frozenset[int] = frozenset()
+    erased: frozenset[tuple[int, Plane]] = frozenset()
 
     def with_draft(self, plane: Plane, draft: Draft) -> Ledger:
         """Return the ledger with another object in hand on a plane."""
@@ -55,13 +69,27 @@ class Ledger:
     def with_records(self, records: Iterable[Record]) -> Ledger:
         """Return the ledger with objects committed."""
         added = {record.label: record for record in records}
-        return replace(self, records={**self.records, **added})
+        made = {(r.label, r.latest.plane) for r in added.values() if r.latest}
+        records = {**self.records, **added}
+        return replace(self, records=records, erased=self.erased - made)
 
-    def without_record(self, label: int) -> Ledger:
+    def without_object(self, label: int) -> Ledger:
         """Return the ledger with an object deleted, and no draft that edits it."""
         records = {k: r for k, r in self.records.items() if k != label}
         drafts = {p: d for p, d in self.drafts.items() if d.editing != label}
-        return Ledger(drafts, records, self.retired | {label})
+        retired = self.retired | {label}
+        return replace(self, drafts=drafts, records=records, retired=retired)
+
+    def without_outline(self, label: int, plane: Plane) -> Ledger:
+        """Return the ledger with an object deleted on one of its planes."""
+        drafts = dict(self.drafts)
+        if drafts.get(plane, NO_DRAFT).editing == label:
+            del drafts[plane]
+        records = dict(self.records)
+        if label in records:
+            records[label] = records[label].without_plane(plane)
+        erased = self.erased | {(label, plane)}
+        return replace(self, drafts=drafts, records=records, erased=erased)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +102,9 @@ class Step:
     edit: LabelEdit | StackEdit | None = None
 
 
-def lift_object(ledger: Ledger, label: int, labels: NDArray[Any]) -> NDArray[Any]:
+def lift_object(
+    ledger: Ledger, label: int, labels: NDArray[Any], plane: Plane
+) -> NDArray[Any]:
     """Return (H, W) labels without an object: what lay beneath it comes back.
 
     A pixel goes back to the object that it was taken from, if that object still
@@ -85,45 +115,65 @@ def lift_object(ledger: Ledger, label: int, labels: NDArray[Any]) -> NDArray[Any
     own = np.flatnonzero(flat == label)
     flat[own] = 0
     record = ledger.records.get(label)
-    if record is None:
+    outline = None if record is None else record.on(plane)
+    if outline is None:
         return lifted
-    kept = np.isin(record.pixels, own)
-    pixels, beneath = record.pixels[kept], record.beneath[kept]
+    kept = np.isin(outline.pixels, own)
+    pixels, beneath = outline.pixels[kept], outline.beneath[kept]
     for value in np.unique(beneath[beneath != 0]).tolist():
         back = pixels[beneath == value]
         other = ledger.records.get(value)
-        if other is not None:
-            back = back[np.isin(back, other.pixels)]
-        elif value in ledger.retired:
+        below = None if other is None else other.on(plane)
+        if below is not None:
+            back = back[np.isin(back, below.pixels)]
+        elif value in ledger.retired or (value, plane) in ledger.erased:
             continue
         flat[back] = value
     return lifted
 
 
 def read_record(row: Mapping[Any, Any], canvas: LabelCanvas) -> Record | None:
-    """Read an object from a row of the table; None if it is not (or no longer) one."""
+    """Read what is known of an object from a row of the table.
+
+    Returns
+    -------
+    Record or None
+        None if the row is about no label. Outlines that cannot be read, or whose plane
+        does not show the object any more, are left out.
+    """
     try:
         label = int(row["index"])
-        plane = Plane(tuple(json.loads(row["plane"])))
-        draft = draft_from_json(row["prompts"], plane.shape_in(canvas.shape))
-        score = float(row["score"])
-        texts = {key: str(row[key]) for key in ("class", "model", "time")}
+    except (KeyError, TypeError, ValueError):
+        return None
+    if label <= 0:
+        return None
+    others: list[Any] = []
+    with suppress(TypeError, ValueError):
+        others = json.loads(row.get("other_planes") or "[]")
+    known = (_read_outline(label, given, canvas) for given in (*others, row))
+    outlines = tuple(outline for outline in known if outline is not None)
+    name = row.get("class", "")
+    return Record(label, name if isinstance(name, str) else "", outlines)
+
+
+def _read_outline(label: int, given: Any, canvas: LabelCanvas) -> Outline | None:
+    """Read an outline; its pixels are none if they were changed since it was made."""
+    try:
+        index = given["plane"]
+        plane = Plane(tuple(json.loads(index) if isinstance(index, str) else index))
+        draft = draft_from_json(given["prompts"], plane.shape_in(canvas.shape))
+        score = float(given["score"])
+        model, time = str(given["model"]), str(given["time"])
     except (KeyError, TypeError, ValueError):
         return None
     pixels = np.flatnonzero(canvas.read(plane) == label)
-    if label <= 0 or len(pixels) == 0:
+    if len(pixels) == 0:
         return None
-    return Record(
-        label=label,
-        plane=plane,
-        draft=draft,
-        class_name=texts["class"],
-        score=score,
-        model=texts["model"],
-        time=texts["time"],
-        pixels=pixels,
-        beneath=np.zeros(len(pixels), canvas.dtype),
-    )
+    digest = given.get("digest")
+    if isinstance(digest, str) and digest and digest != pixels_digest(pixels):
+        pixels = pixels[:0]
+    beneath = np.zeros(len(pixels), canvas.dtype)
+    return Outline(plane, draft, score, model, time, pixels, beneath)
 
 
 def make_canvas(

@@ -14,6 +14,7 @@ from napari_sam.workflows.answers import AnswerBook, Job, Predicts
 from napari_sam.workflows.drafts import NO_DRAFT, Draft, Question, make_question
 from napari_sam.workflows.history import History
 from napari_sam.workflows.ledger import Ledger, Step, make_canvas
+from napari_sam.workflows.object_index import ObjectIndex, planes_of_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.tiled import PlaneEmbedding
     from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.canvas import LabelCanvas, LabelEdit, StackEdit
+    from napari_sam.workflows.provenance import Record
 
 __all__ = ["PromptSession"]
 
@@ -56,10 +58,15 @@ class PromptSession:
         self._plane = Plane((0,) * (ndim - 2) + (None, None))
         self._embedding: tuple[Plane, PlaneEmbedding] | None = None
         self._answers = AnswerBook()
+        self._edited: tuple[Any, Any, Any] = (None, None, None)
+        self._listed: tuple[Any, Any, Any] = (None, None, None)
         self.foreseen: Question | None = None
         self._ledger = Ledger()
         self._history: History[Step] = History()
-        self._reserved = self.canvas.highest()
+        self._reserved = 0
+        self.index = ObjectIndex(self.canvas)
+        if not self.canvas.is_large:
+            self.index.refresh()
 
     # --- where we are -------------------------------------------------------
 
@@ -157,7 +164,8 @@ class PromptSession:
             If a prompt has the wrong shape or a point lies outside the plane.
         """
         question = make_question(self.plane_shape, points, labels, box, mask)
-        if question.same_prompts(self.draft.question):
+        known = self.draft.question
+        if question.same_prompts(known):
             return False
         draft = self.draft.ask(question, self.feedback)
         if self.foreseen is not None and self.foreseen.is_same(draft.question):
@@ -185,6 +193,52 @@ class PromptSession:
         question = make_question(self.plane_shape, points, labels, box, mask)
         self.foreseen = self.draft.ask(question, self.feedback).question
         return self._answers.job(self.foreseen)
+
+    def paint(self, pixels: ArrayLike, erase: bool = False) -> bool:
+        """Say which pixels belong to the object; they hold, whatever else is said.
+
+        What is painted where nothing was said is a prompt as well: the object looks
+        about like it.
+
+        Parameters
+        ----------
+        pixels
+            (H, W) bool mask.
+        erase
+            Say that the pixels do not belong to the object.
+
+        Returns
+        -------
+        bool
+            Whether anything changed.
+
+        Raises
+        ------
+        ValueError
+            If the mask does not have the shape of the plane.
+        """
+        given = make_question(self.plane_shape, mask=pixels).mask
+        if given is None:
+            return False
+        nothing = np.zeros(self.plane_shape, np.bool_)
+        return self.edit_pixels(*((nothing, given) if erase else (given, nothing)))
+
+    def edit_pixels(
+        self, painted: NDArray[np.bool_], erased: NDArray[np.bool_]
+    ) -> bool:
+        """Paint and erase (H, W) pixels in one step; see `paint`."""
+        draft = self.draft
+        if draft.is_empty and not painted.any():
+            return False
+        edits = draft.edits.then(painted, erased)
+        question = draft.question
+        if not question.says_where and edits.painted is not None:
+            points, labels = question.prompts.points, question.prompts.labels
+            question = make_question(
+                self.plane_shape, points, labels, None, edits.painted
+            )
+        self._set_draft(replace(draft, question=question, edits=edits))
+        return True
 
     def clear(self) -> None:
         """Drop the prompts in hand; a reopened object stays as it was committed."""
@@ -222,6 +276,7 @@ class PromptSession:
     def forget_answers(self) -> None:
         """Ask the model anew, after it or the image has changed."""
         self._answers.clear()
+        self._edited = (None, None, None)
         self._embedding = None
 
     @property
@@ -235,7 +290,15 @@ class PromptSession:
             job = self.job()
             if job is not None:
                 self.deliver(job.run(self.predictor, self.embedding))
-        return self._answers.get(self.draft.question)
+        draft = self.draft
+        answer = self._answers.get(draft.question)
+        if answer is None or draft.edits.is_empty:
+            return answer
+        shown, known, edited = self._edited
+        if shown is not answer or known is not draft.edits:
+            edited = replace(answer, masks=draft.edits.apply(answer.masks))
+            self._edited = (answer, draft.edits, edited)
+        return edited
 
     @property
     def choice(self) -> int:
@@ -294,8 +357,11 @@ class PromptSession:
         step = self._history.back()
         if step is None:
             return False
-        if step.edit is not None:
-            step.edit.revert(self.canvas)
+        try:
+            self._write(step.edit, forward=False)
+        except BaseException:
+            self._history.forward()
+            raise
         self._ledger, self._plane = step.before, step.plane
         return True
 
@@ -304,10 +370,77 @@ class PromptSession:
         step = self._history.forward()
         if step is None:
             return False
-        if step.edit is not None:
-            step.edit.apply(self.canvas)
+        try:
+            self._write(step.edit, forward=True)
+        except BaseException:
+            self._history.back()
+            raise
         self._ledger, self._plane = step.after, step.plane
         return True
+
+    # --- the canvas -----------------------------------------------------------
+
+    def reconcile(self, here: bool = False) -> bool:
+        """Look at the canvas again, for others may have written to it.
+
+        What is counted, listed and done afterwards is about the labels as they are.
+        This is not a step of the history. It is done by itself before anything that
+        reads or writes objects; on a canvas that is large, on the planes concerned.
+
+        Parameters
+        ----------
+        here
+            Look at the present plane only.
+
+        Returns
+        -------
+        bool
+            Whether the labels were changed by somebody else.
+        """
+        before = self.index.labels
+        planes: list[Plane] | None = None
+        if here or self.canvas.is_large:
+            planes = self._stored_planes(self._plane)
+        changed = self.index.refresh(planes)
+        returned = (self.index.labels - before) & self._ledger.records.keys()
+        records = self._ledger.records
+        strange = [k for k in returned if not self._is_known(records[k])]
+        if strange:
+            kept = {k: r for k, r in records.items() if k not in strange}
+            self._ledger = replace(self._ledger, records=kept)
+        return bool(changed)
+
+    def _stored_planes(self, plane: Plane) -> list[Plane]:
+        """Return the planes of the last two axes that a plane crosses, if few."""
+        if plane.axes == (plane.ndim - 2, plane.ndim - 1):
+            return [plane]
+        return [] if self.canvas.is_large else list(planes_of_array(self.canvas.shape))
+
+    def _is_known(self, record: Record) -> bool:
+        """Whether a label that came back has any pixel that its record tells of."""
+        for outline in record.outlines:
+            now = self.canvas.read(outline.plane).ravel()
+            if (now[outline.pixels] == record.label).any():
+                return True
+        return not any(len(outline.pixels) for outline in record.outlines)
+
+    def _write(self, edit: LabelEdit | StackEdit | None, forward: bool) -> None:
+        """Write an edit or take it back, as a whole or not at all."""
+        if edit is None:
+            return
+        before = [
+            (one.plane, one.pixels, self.canvas.read(one.plane).ravel()[one.pixels])
+            for one in edit.edits
+        ]
+        try:
+            (edit.apply if forward else edit.revert)(self.canvas)
+        except BaseException:
+            for plane, pixels, values in before:
+                rows, cols = np.divmod(pixels, plane.shape_in(self.canvas.shape)[1])
+                self.canvas.restore(plane, rows, cols, values)
+            raise
+        touched = {p for one in edit.edits for p in self._stored_planes(one.plane)}
+        self.index.refresh(touched)
 
     # --- inner parts --------------------------------------------------------
 
@@ -323,7 +456,6 @@ class PromptSession:
     ) -> None:
         """Make a step; the ledger and the plane move only once it is written."""
         plane = plane or self._plane
-        if edit is not None:
-            edit.apply(self.canvas)
+        self._write(edit, forward=True)
         self._history.push(Step(plane, self._ledger, ledger, edit))
         self._ledger, self._plane = ledger, plane

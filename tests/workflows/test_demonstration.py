@@ -40,10 +40,10 @@ def test_prompts_are_said_as_written():
     item = DemoObject(points=((20, 20), (30, 30)), background=((20, 29),))
     (answer,) = replay(session, [item])
     record = session.objects[answer.label]
-    prompts = record.draft.question.prompts
+    prompts = record.latest.draft.question.prompts
     np.testing.assert_array_equal(prompts.points, [(20, 20), (30, 30), (20, 29)])
     np.testing.assert_array_equal(prompts.labels, [1, 1, 0])
-    assert answer.area == len(record.pixels)
+    assert answer.area == len(record.latest.pixels)
 
 
 def test_every_click_of_the_demonstration_lies_on_the_nucleus_that_it_means(nuclei):

@@ -208,17 +208,31 @@ def test_overwrite_takes_the_pixels():
 
 def test_commit_without_a_mask_or_a_free_pixel_is_refused():
     session = make_session()
-    with pytest.raises(ValueError, match="no prompt has been answered"):
+    with pytest.raises(ValueError, match="nothing to keep yet: say first where"):
         session.commit()
     place(session, (20, 25))
     session.add_point((20, 25))
-    with pytest.raises(ValueError, match="every pixel of the mask belongs to another"):
+    with pytest.raises(ValueError, match="every pixel of the mask belongs to object 1"):
         session.commit()
     session.clear()
-    session.set_prompts([(20, 25)], [0])
+    session.set_prompts([(10, 10), (10, 10)], [1, 0])
+    session.paint(np.ones(SHAPE, bool), erase=True)
     with pytest.raises(ValueError, match="chosen mask is empty"):
         session.commit()
     assert list(session.objects) == [1]
+
+
+def test_a_click_on_what_it_is_not_alone_is_not_asked():
+    session = make_session()
+    session.add_point((20, 25), positive=False)
+    assert session.candidates is None
+    assert session.job() is None
+    with pytest.raises(ValueError, match="say first where"):
+        session.commit()
+    session.add_point((20, 20))
+    assert session.predictor.asked == []
+    assert session.mask[20, 20]
+    assert not session.mask[20, 25]
 
 
 def test_a_label_that_does_not_fit_the_type_is_refused_and_nothing_lost():
@@ -325,12 +339,13 @@ def test_clearing_a_reopened_object_keeps_it_as_it_was():
     assert session.next_label == 2
 
 
-def test_a_foreign_object_reopens_with_its_pixels_as_a_mask_prompt():
+def test_a_foreign_object_reopens_as_it_stands():
     labels = np.zeros(SHAPE, np.int32)
     labels[5:9, 5:9] = 3
     session = make_session(labels=labels)
     session.reopen(3)
-    assert np.array_equal(session.draft.question.mask, labels == 3)
+    assert np.array_equal(session.mask, labels == 3)
+    assert session.predictor.asked == []
     session.add_point((12, 6))
     assert session.commit() == 3
     assert set(np.unique(labels)) == {0, 3}
@@ -340,12 +355,20 @@ def test_a_foreign_object_reopens_with_its_pixels_as_a_mask_prompt():
         session.reopen(8)
 
 
-def test_only_own_objects_can_be_deleted():
-    labels = np.ones(SHAPE, np.int32)
+def test_objects_of_any_origin_can_be_deleted_and_brought_back():
+    labels = np.zeros(SHAPE, np.int32)
+    labels[5:9, 5:9] = 3
+    labels[20:, 20:] = 1
+    before = labels.copy()
     session = make_session(labels=labels)
-    with pytest.raises(ValueError, match="object 1 was not made in this session"):
-        session.delete(1)
-    assert (labels == 1).all()
+    assert list(session.objects) == [1, 3]
+    session.delete(1)
+    assert np.array_equal(labels, np.where(before == 3, 3, 0))
+    assert session.table()["index"].tolist() == [3]
+    session.undo()
+    assert np.array_equal(labels, before)
+    with pytest.raises(ValueError, match="no object 8; the objects are 1, 3"):
+        session.delete(8)
 
 
 # --- planes -------------------------------------------------------------------
@@ -490,13 +513,17 @@ def test_a_new_session_takes_up_the_objects_of_an_old_one():
 
 def test_rows_that_do_not_fit_are_left_out_when_taking_up():
     old = make_session()
+    old.class_name = "cell"
     place(old, (20, 25), (8, 8))
     table = old.table()
     table.loc[0, "prompts"] = "{"
     labels = np.where(old.labels == 2, 0, old.labels)
     new = make_session(labels=labels)
-    assert new.adopt(table) == []
-    assert new.adopt(table.drop(columns="plane")) == []
+    assert new.adopt(table) == [1]
+    assert new.objects[1].class_name == "cell"
+    assert new.objects[1].outlines == ()
+    assert list(new.objects) == [1]
+    assert make_session(labels=labels).adopt(table.drop(columns="index")) == []
 
 
 def test_a_mask_prompt_survives_in_the_table():
