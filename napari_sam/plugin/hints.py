@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["Facts", "Hint", "model_hint", "next_hint", "obstacle_hint", "sentence"]
 
-HintKind = Literal["do", "wait", "problem"]
+HintKind = Literal["do", "wait", "problem", "done", "info"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Hint:
         What it says.
     kind
         "do": the next step; "wait": something is under way; "problem": something
-        stands in the way, and the text says what to do.
+        stands in the way, and the text says what to do; "done": something has
+        succeeded; "info": something to know that is neither.
     """
 
     text: str
