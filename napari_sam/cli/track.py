@@ -74,8 +74,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-
     from napari_sam.io.ctc import write_ctc
+    from napari_sam.ops.counting import counted
     from napari_sam.workflows.tracking import TrackConfig, track
 
     config = TrackConfig(**dict(pair.partition("=")[::2] for pair in args.set))
@@ -94,8 +94,12 @@ def _run(args: argparse.Namespace) -> int:
         found = track(
             frames, model, config, link=link, spacing=args.spacing, progress=bar.show
         )
-    write_ctc(args.out, found.labels, found.graph)
-    print(f"{len(found)} tracks, {found.divisions} divisions, in {len(frames)} frames")
+    for note in write_ctc(args.out, found.labels, found.graph).notes:
+        print(note)
+    print(
+        f"{counted(len(found), 'track')}, {counted(found.divisions, 'division')}, in "
+        f"{counted(len(frames), 'frame')}"
+    )
     return 0
 
 

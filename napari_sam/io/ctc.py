@@ -10,11 +10,17 @@ and a parent ends before its children begin.
 
 A track that misses frames cannot be told so. What comes after the gap is written as a
 track of its own, whose parent is what came before it, as the challenge wants it.
+
+Labels that were corrected by hand and the graph of before need not fit. The labels are
+what counts: a track without a pixel is left out, and so is a link that the format
+cannot hold. `CtcExport.notes` says so of each.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +28,14 @@ import numpy as np
 import tifffile
 
 from napari_sam.io.atomic import write_atomically
+from napari_sam.ops.counting import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["read_ctc", "write_ctc"]
+__all__ = ["CtcExport", "read_ctc", "write_ctc"]
 
 _TABLE = "res_track.txt"
 _MASK = re.compile(r"mask(\d{3,})\.tif")
@@ -37,9 +44,34 @@ _MOST = int(np.iinfo(np.uint16).max)
 Track = tuple[int, int, int, int]
 
 
+@dataclass(frozen=True)
+class CtcExport:
+    """What was written.
+
+    Attributes
+    ----------
+    table
+        The path of ``res_track.txt``.
+    tracks
+        How many lines it has.
+    divisions
+        How many of them have more than one child.
+    notes
+        What was in the graph or the labels and is not in the files, a sentence each.
+    """
+
+    table: Path
+    tracks: int
+    divisions: int
+    notes: tuple[str, ...] = ()
+
+
 def write_ctc(
-    folder: str | Path, labels: Any, graph: Mapping[int, Sequence[int]] | None = None
-) -> Path:
+    folder: str | Path,
+    labels: Any,
+    graph: Mapping[int, Sequence[int]] | None = None,
+    tracks: Collection[int] = (),
+) -> CtcExport:
     """Write tracked labels to a folder; frames of an earlier export are replaced.
 
     Frames are read one at a time. The table is written last, so that a folder with a
@@ -53,19 +85,21 @@ def write_ctc(
         (T, Y, X) or (T, Z, Y, X) integers, the track's id in each pixel, 0 for
         background.
     graph
-        The parent of each track that has one, as {child: [parent]}.
+        The parent of each track that has one, as {child: [parent]}. Where a parent
+        has no pixel, its nearest ancestor that has one takes its place.
+    tracks
+        Further ids that there should be; it is noted if one has no pixel.
 
     Returns
     -------
-    Path
-        The table that was written.
+    CtcExport
+        What was written, and what was left out.
 
     Raises
     ------
     ValueError
-        If the labels are not as described, an id or a track that has to be split
-        does not fit into 16 bits, a child or its parent is in no frame, has more than
-        one parent, or begins before its parent ends.
+        If the labels are not as described, or an id or a track that has to be split
+        does not fit into 16 bits.
     """
     if len(labels.shape) not in (3, 4) or np.dtype(labels.dtype).kind not in "iu":
         raise ValueError(
@@ -74,7 +108,13 @@ def write_ctc(
         )
     where = Path(folder)
     frames = [_ids(labels[t], f"frame {t}") for t in range(len(labels))]
-    tracks, names = _to_tracks(frames, graph or {})
+    seen: dict[int, list[int]] = {}
+    for t, present in enumerate(frames):
+        for label in present.tolist():
+            seen.setdefault(label, []).append(t)
+    given = {int(child): _ids_of(parents) for child, parents in (graph or {}).items()}
+    parents, notes = _parents(given, seen, tracks)
+    lines, names = _to_tracks(seen, parents, len(frames))
     digits = max(3, len(str(len(frames) - 1)))
     (where / _TABLE).unlink(missing_ok=True)
     for t in range(len(frames)):
@@ -82,8 +122,15 @@ def write_ctc(
     for path, number in _numbered(where):
         if number >= len(frames) or path.stem != f"mask{number:0{digits}d}":
             path.unlink()
-    text = "".join(f"{a} {b} {c} {d}\n" for a, b, c, d in tracks)
-    return write_atomically(where / _TABLE, lambda part: part.write_text(text))
+    text = "".join(f"{a} {b} {c} {d}\n" for a, b, c, d in lines)
+    table = write_atomically(where / _TABLE, lambda part: part.write_text(text))
+    children = Counter(parent for *_, parent in lines if parent)
+    divisions = sum(number > 1 for number in children.values())
+    return CtcExport(table, len(lines), divisions, tuple(notes))
+
+
+def _ids_of(parents: Any) -> list[int]:
+    return [int(parent) for parent in np.atleast_1d(parents)]
 
 
 def _ids(frame: Any, what: str) -> NDArray[np.int64]:
@@ -100,15 +147,10 @@ def _ids(frame: Any, what: str) -> NDArray[np.int64]:
 
 
 def _to_tracks(
-    frames: Sequence[NDArray[np.int64]], graph: Mapping[int, Sequence[int]]
+    seen: Mapping[int, Sequence[int]], parents: Mapping[int, int], frames: int
 ) -> tuple[list[Track], list[dict[int, int]]]:
     """Split tracks at their gaps; return them, and the names of ids in each frame."""
-    seen: dict[int, list[int]] = {}
-    for t, present in enumerate(frames):
-        for label in present.tolist():
-            seen.setdefault(label, []).append(t)
-    parents = _parents(graph, seen)
-    names: list[dict[int, int]] = [{} for _ in frames]
+    names: list[dict[int, int]] = [{} for _ in range(frames)]
     tracks: list[Track] = []
     last: dict[int, int] = {}
     free = max(seen, default=0) + 1
@@ -134,24 +176,73 @@ def _to_tracks(
 
 
 def _parents(
-    graph: Mapping[int, Sequence[int]], seen: Mapping[int, Sequence[int]]
-) -> dict[int, int]:
+    given: Mapping[int, Sequence[int]],
+    seen: Mapping[int, Sequence[int]],
+    tracks: Collection[int],
+) -> tuple[dict[int, int], list[str]]:
+    """Return {child: parent} as the format can hold it, and what it cannot."""
+    known = {*map(int, tracks), *given, *(p for many in given.values() for p in many)}
+    gone = sorted(known - set(seen))
+    notes = []
+    if gone:
+        one = len(gone) == 1
+        notes.append(
+            f"{'Track' if one else 'Tracks'} {listed(gone)} {'has' if one else 'have'} "
+            f"no pixels, and {'is' if one else 'are'} left out."
+        )
     parents: dict[int, int] = {}
-    for child, given in graph.items():
-        several = [given] if np.isscalar(given) else list(given)
-        if len(several) != 1:
-            raise ValueError(f"track {child} has the parents {several}, wanted one")
-        parent = int(several[0])  # type: ignore[arg-type]
-        for one in (child, parent):
-            if one not in seen:
-                raise ValueError(f"the graph has the track {one}, which is in no frame")
-        if seen[parent][-1] >= seen[child][0]:
-            raise ValueError(
-                f"track {child} begins in frame {seen[child][0]}, and its parent "
-                f"{parent} ends in frame {seen[parent][-1]}, not before"
-            )
-        parents[int(child)] = parent
-    return parents
+    for child in sorted(set(given) & set(seen)):
+        parent, note = _parent(child, given, seen)
+        if note:
+            notes.append(note)
+        if parent is not None:
+            parents[child] = parent
+    return parents, notes + _lost_divisions(given, seen, parents)
+
+
+def _parent(
+    child: int, given: Mapping[int, Sequence[int]], seen: Mapping[int, Sequence[int]]
+) -> tuple[int | None, str]:
+    """Return the parent of a track, and what there is to say about it."""
+    several = given[child]
+    if len(several) > 1:
+        return None, (
+            f"Track {child} has the parents {listed(several)}, and the format holds "
+            "one: it is written without."
+        )
+    if not several:
+        return None, ""
+    parent, passed = several[0], [child]
+    while parent not in seen and parent not in passed and len(given.get(parent, ())):
+        passed.append(parent)
+        parent = given[parent][0] if len(given[parent]) == 1 else parent
+    if parent not in seen:
+        return None, f"Track {child} is written without a parent."
+    if seen[parent][-1] >= seen[child][0]:
+        return None, (
+            f"Track {child} begins in frame {seen[child][0]}, and its parent {parent} "
+            f"ends in frame {seen[parent][-1]}, not before: it is written without a "
+            "parent."
+        )
+    note = f"Track {child} is written as one that came from {parent}."
+    return parent, "" if parent == several[0] else note
+
+
+def _lost_divisions(
+    given: Mapping[int, Sequence[int]],
+    seen: Mapping[int, Sequence[int]],
+    parents: Mapping[int, int],
+) -> list[str]:
+    """Say which divisions have fewer than two children left."""
+    before = Counter(several[0] for several in given.values() if len(several) == 1)
+    after = Counter(parents.values())
+    notes = []
+    for parent in sorted(p for p, number in before.items() if number > 1 and p in seen):
+        if not after[parent]:
+            notes.append(f"The division of track {parent} is left out.")
+        elif after[parent] == 1:
+            notes.append(f"The division of track {parent} has one daughter left.")
+    return notes
 
 
 def _write_frame(path: Path, frame: NDArray[Any], names: Mapping[int, int]) -> None:

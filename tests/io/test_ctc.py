@@ -73,9 +73,6 @@ def test_frames_of_an_earlier_export_are_replaced(tmp_path):
         (np.full((1, 3, 3), 70_000), {}, "16 bits"),
         (np.full((1, 3, 3), -2), {}, "begin at 1"),
         (np.ones((3, 3), int), {}, "wanted integers"),
-        (np.ones((1, 3, 3), int), {1: [2]}, "in no frame"),
-        (np.array([[[1, 2]]]), {2: [1]}, "not before"),
-        (np.array([[[1, 2]]]), {2: [1, 3]}, "wanted one"),
         (np.array([[[65535]], [[0]], [[65535]]]), {}, "no id left"),
     ],
 )
@@ -83,6 +80,93 @@ def test_what_cannot_be_written_is_said(tmp_path, labels, graph, said):
     with pytest.raises(ValueError, match=said):
         write_ctc(tmp_path / "out", labels, graph)
     assert not (tmp_path / "out" / "res_track.txt").exists()
+
+
+def family(*erased):
+    """Track 1 divides into 2 and 3, and 3 into 4 and 5; some were erased."""
+    labels = np.zeros((6, 1, 2), int)
+    labels[:2], labels[2:, 0, 0], labels[2:4, 0, 1] = 1, 2, 3
+    labels[4:, 0, 1], labels[4:, 0, 0] = 4, 5
+    labels[np.isin(labels, erased)] = 0
+    return labels, {2: [1], 3: [1], 4: [3], 5: [3]}
+
+
+@pytest.mark.parametrize(
+    ("erased", "graph", "notes"),
+    [
+        ((), {2: [1], 3: [1], 4: [3], 5: [3]}, []),
+        (
+            (2,),
+            {3: [1], 4: [3], 5: [3]},
+            [
+                "Track 2 has no pixels, and is left out.",
+                "The division of track 1 has one daughter left.",
+            ],
+        ),
+        (
+            (3,),
+            {2: [1], 4: [1], 5: [1]},
+            [
+                "Track 3 has no pixels, and is left out.",
+                "Track 4 is written as one that came from 1.",
+                "Track 5 is written as one that came from 1.",
+            ],
+        ),
+        (
+            (1,),
+            {4: [3], 5: [3]},
+            [
+                "Track 1 has no pixels, and is left out.",
+                "Track 2 is written without a parent.",
+                "Track 3 is written without a parent.",
+            ],
+        ),
+        (
+            (4, 5),
+            {2: [1], 3: [1]},
+            [
+                "Tracks 4 and 5 have no pixels, and are left out.",
+                "The division of track 3 is left out.",
+            ],
+        ),
+        (
+            (1, 2, 3, 4, 5),
+            {},
+            ["Tracks 1, 2, 3, 4 and 5 have no pixels, and are left out."],
+        ),
+    ],
+)
+def test_what_was_erased_is_left_out_and_said(tmp_path, erased, graph, notes):
+    labels, given = family(*erased)
+    written = write_ctc(tmp_path, labels, given)
+    read, parents = read_ctc(tmp_path)
+    assert np.array_equal(read, labels) and parents == graph
+    assert list(written.notes) == notes
+    assert written.tracks == len(set(np.unique(labels)) - {0})
+    assert written.divisions == sum(
+        list(graph.values()).count([parent]) > 1 for parent in range(1, 6)
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "graph", "note"),
+    [
+        ([[[1, 2]]], {2: [1]}, "Track 2 begins in frame 0, and its parent 1 ends in"),
+        ([[[1, 2]]], {2: [1, 3]}, "Track 2 has the parents 1 and 3, and the format"),
+        ([[[1, 2]]], {1: [1]}, "Track 1 begins in frame 0"),
+        ([[[1, 2]]], {1: [7], 7: [8], 8: [7]}, "Track 1 is written without a parent"),
+        ([[[1, 2]]], {7: [7]}, "Track 7 has no pixels"),
+    ],
+)
+def test_a_link_that_the_format_cannot_hold_is_said(tmp_path, labels, graph, note):
+    written = write_ctc(tmp_path, np.array(labels), graph)
+    assert any(said.startswith(note) for said in written.notes)
+    assert read_ctc(tmp_path)[1] == {}
+
+
+def test_ids_that_there_should_be_are_missed(tmp_path):
+    written = write_ctc(tmp_path, np.ones((2, 2, 2), int), None, tracks=[1, 4])
+    assert written.notes == ("Track 4 has no pixels, and is left out.",)
 
 
 @pytest.mark.parametrize(

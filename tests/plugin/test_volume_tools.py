@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from fake_predictor import FakePredictor
 from napari.components import ViewerModel
+from napari.layers import Labels, Tracks
 
 from napari_sam.io.ctc import read_ctc
 from napari_sam.plugin.widgets import volume_tools
@@ -134,38 +135,139 @@ def test_labels_become_tracks_and_files(qapp, press, messages, tmp_path):
     layer = viewer.add_labels(dividing_film(), scale=(1, 0.5, 0.5))
     press(volume_tools.track, viewer=viewer, film=layer)
     labels, tracks = viewer.layers[-2:]
-    assert tracks.graph == {2: [1], 3: [1]} and messages == ["3 tracks, 1 divisions."]
+    assert tracks.graph == {2: [1], 3: [1]} and messages == ["3 tracks, 1 division."]
     assert np.array_equal(labels.data > 0, layer.data > 0)
     assert np.allclose(tracks.scale, layer.scale)
     folder = tmp_path / "RES"
-    press(volume_tools.export_tracks, film=labels, tracks=tracks, folder=folder)
+    press(
+        volume_tools.export_tracks,
+        viewer=viewer,
+        film=labels,
+        tracks=tracks,
+        folder=folder,
+    )
     read, graph = read_ctc(folder)
     assert np.array_equal(read, labels.data) and graph == {2: [1], 3: [1]}
-    assert messages[-1] == f"Written to {folder}."
+    assert messages[-1] == f"Written to {folder}: 3 tracks, 1 division."
 
 
-def test_an_image_is_segmented_first(qapp, press, messages):
+@pytest.fixture
+def export(qapp, qtbot, press, tmp_path):
+    """Track a film, and return the widget of the export beside it."""
     viewer = ViewerModel()
-    film = np.zeros((3, 40, 40), np.uint8)
-    film[:, 5:15, 5:15] = 200
-    layer = viewer.add_image(film)
-    press(volume_tools.track, viewer=viewer, film=layer)
-    assert [type(one).__name__ for one in viewer.layers][1:] == ["Labels", "Tracks"]
-    assert viewer.layers[-1].data.shape == (3, 4)
+    film = viewer.add_labels(dividing_film(), name="film")
+    press(volume_tools.track, viewer=viewer, film=film)
+    gui = volume_tools.export_tracks()
+    qtbot.addWidget(gui.native)
+    gui.layers = viewer.layers
+
+    def list_layers():
+        """List the layers anew, as napari does."""
+        of = {"film": "Labels", "tracks": "Tracks"}
+        for name, kind in of.items():
+            found = [one for one in viewer.layers if type(one).__name__ == kind]
+            getattr(gui, name).choices = found
+        qtbot.wait(5)
+
+    viewer.layers.events.inserted.connect(list_layers)
+    list_layers()
+    return gui
 
 
-def test_what_is_no_film_is_a_message(qapp, press, messages):
-    viewer = ViewerModel()
-    cases = {
-        "has 2 axes": viewer.add_labels(np.ones((4, 4), int)),
-        "has one frame": viewer.add_labels(np.ones((1, 4, 4), int)),
-        "Choose a Labels layer": viewer.add_points([(1, 2, 3)]),
-        "is a colour image": viewer.add_image(
-            np.ones((2, 4, 4, 3), np.uint8), rgb=True
-        ),
-        "no object to track": viewer.add_labels(np.zeros((2, 4, 4), int)),
-    }
-    for said, layer in cases.items():
-        press(volume_tools.track, viewer=viewer, film=layer)
-        assert said in messages[-1]
-    assert len(viewer.layers) == len(cases)
+def press_export(qtbot, gui, folder):
+    gui.folder.value = folder
+    gui()
+    qtbot.wait(1)
+    qtbot.waitUntil(lambda: gui.call_button.enabled)
+
+
+def test_the_tracks_that_belong_are_chosen_and_a_division_is_written(
+    qtbot, export, messages, tmp_path
+):
+    assert export.film.value is export.layers["film tracked"]
+    assert export.tracks.value is export.layers["film tracks"]
+    press_export(qtbot, export, tmp_path)
+    assert messages[-1] == f"Written to {tmp_path}: 3 tracks, 1 division."
+    assert read_ctc(tmp_path)[1] == {2: [1], 3: [1]}
+
+
+def test_without_tracks_it_says_that_divisions_are_missing(
+    qtbot, export, messages, tmp_path
+):
+    export.tracks.value = None
+    press_export(qtbot, export, tmp_path)
+    assert "Divisions are missing: no Tracks layer" in messages[-1]
+    assert read_ctc(tmp_path)[1] == {}
+
+
+def test_one_erased_label_leaves_the_rest_of_the_export(
+    qtbot, export, messages, tmp_path
+):
+    labels = export.film.value
+    labels.data[labels.data == 3] = 0
+    labels.refresh()
+    press_export(qtbot, export, tmp_path)
+    read, graph = read_ctc(tmp_path)
+    assert np.array_equal(read, labels.data) and graph == {2: [1]}
+    assert messages[-1].splitlines() == [
+        f"Written to {tmp_path}: 2 tracks, 0 divisions.",
+        "Track 3 has no pixels, and is left out.",
+        "The division of track 1 has one daughter left.",
+    ]
+
+
+def flipped(rows):
+    rows = np.array(rows, float)
+    rows[:, 2] = 39 - rows[:, 2]
+    return rows
+
+
+def test_layers_read_from_files_are_told_by_their_positions(qtbot, export):
+    layers, place = export.layers, {"scale": (1, 2, 2)}
+    labels, tracks = layers["film tracked"], layers["film tracks"]
+    again = Labels(labels.data[:, ::-1].copy(), name="again", **place)
+    other = Tracks(flipped(tracks.data), graph=tracks.graph, name="other", **place)
+    layers.extend([again, other])
+    qtbot.wait(5)
+    assert export.film.value is labels and export.tracks.value is tracks
+    export.film.value = again
+    qtbot.wait(5)
+    assert export.tracks.value is other
+    export.film.native.activated.emit(0)  # by hand
+    export.film.value = layers["film"]  # of the same objects, with other numbers
+    qtbot.wait(5)
+    assert export.tracks.value is None
+
+
+def test_tracks_of_other_labels_are_refused(qtbot, export, messages, tmp_path):
+    tracks = export.layers["film tracks"]
+    rows = tracks.data.copy()
+    rows[:, 0] = 4 - rows[:, 0]
+    other = Tracks(rows, name="other")
+    export.layers.append(other)
+    export.tracks.value = other
+    press_export(qtbot, export, tmp_path / "RES")
+    assert "“other” does not belong to “film tracked”" in messages[-1]
+    assert not (tmp_path / "RES").exists()
+
+
+def test_napari_lists_the_layers_and_those_that_belong_are_chosen(
+    make_napari_viewer, qtbot
+):
+    viewer = make_napari_viewer()
+    viewer.add_labels(np.zeros((4, 40, 40), np.int32), name="before")
+    gui = volume_tools.export_tracks()
+    viewer.window.add_dock_widget(gui)
+    qtbot.wait(5)
+    assert gui.film.value is viewer.layers["before"] and gui.tracks.value is None
+    labels = viewer.add_labels(dividing_film(), name="mine")
+    qtbot.wait(5)
+    rows = [[3, 0, 20, 15], [3, 1, 20, 15], [5, 2, 14, 15], [5, 3, 14, 15]]
+    tracks = viewer.add_tracks(rows, graph={5: [3]})
+    qtbot.waitUntil(lambda: gui.tracks.value is tracks)
+    assert gui.film.value is labels
+    gui.tracks.value = None
+    gui.tracks.native.activated.emit(0)  # by hand
+    viewer.add_points([(0, 0, 0)])
+    qtbot.wait(5)
+    assert gui.tracks.value is None

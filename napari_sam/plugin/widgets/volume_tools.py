@@ -13,11 +13,18 @@ from magicgui import magic_factory
 from napari.layers import Image, Labels, Tracks
 from napari.utils.notifications import show_warning
 
+from napari_sam.ops.counting import counted
 from napari_sam.plugin.layers import display_range, shape_of, spatial_metadata
 from napari_sam.plugin.plane_source import shown_plane
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.state import unwrapped
 from napari_sam.plugin.tool_runs import ToolJob, ToolRun
+from napari_sam.plugin.tracked_layers import (
+    TracksPreset,
+    agreement,
+    mark_as_one,
+    tracks_of,
+)
 from napari_sam.plugin.widgets.tools import MODEL_CHOICE, attach
 
 if TYPE_CHECKING:
@@ -48,13 +55,18 @@ _GAP = {
     "(max_gap).",
 }
 
+_NOTES = 6
+"""So many things that an export left out are named."""
+
 
 def _attach_export(gui: Any) -> None:
     ToolRun(
         gui,
         "Write tracked labels as the Cell Tracking Challenge has them: maskTTT.tif of "
-        "each frame, and res_track.txt.",
+        "each frame, and res_track.txt with divisions. The divisions are those of the "
+        "Tracks layer.",
     )
+    TracksPreset(gui)
 
 
 @magic_factory(  # type: ignore[untyped-decorator]
@@ -127,7 +139,8 @@ def segment_volume(
         whole[tuple(slice(None) if i is None else i for i in at)] = labels
         name = f"{image.name} objects"
         viewer.add_layer(Labels(whole, name=name, **spatial_metadata(image)))
-        return f"{number} objects in {shape[axis]} planes."
+        planes = counted(shape[axis], "plane")
+        return f"{counted(number, 'object')} in {planes}."
 
     title = f"Segmenting {shape[axis]} planes"
     return ToolJob(title, model, read_settings().device, work, finish)
@@ -218,10 +231,13 @@ def track(
             return f"There is no object to track in “{film.name}”."
         place = spatial_metadata(film)
         name = film.name
-        viewer.add_layer(Labels(found.labels, name=f"{name} tracked", **place))
+        labels = Labels(found.labels, name=f"{name} tracked", **place)
         tracks = Tracks(found.tracks, graph=found.graph, name=f"{name} tracks", **place)
+        mark_as_one(labels, tracks)
+        viewer.add_layer(labels)
         viewer.add_layer(tracks)
-        return f"{len(found)} tracks, {found.divisions} divisions."
+        number = counted(found.divisions, "division")
+        return f"{counted(len(found), 'track')}, {number}."
 
     title = f"Tracking through {len(data)} frames"
     needed = model if is_image else ""
@@ -260,6 +276,7 @@ def shape_of_film(layer: Any) -> tuple[int, ...]:
     folder={"label": "Folder", "mode": "d"},
 )
 def export_tracks(
+    viewer: "napari.viewer.Viewer",
     film: "napari.layers.Labels",
     tracks: "napari.layers.Tracks | None" = None,
     folder: Path = Path(),
@@ -281,12 +298,36 @@ def export_tracks(
     if folder == Path():
         show_warning("Choose a folder for the files.")
         return None
+    if tracks is not None and tracks_of(film, [tracks]) is None:
+        right, wrong = agreement(film, tracks)
+        show_warning(
+            f"“{tracks.name}” does not belong to “{film.name}”: of its positions, "
+            f"{right} lie on the label of their track, and {wrong} on another one. "
+            "Choose the Tracks layer that was made with these labels, or none."
+        )
+        return None
     data = film.data[0] if film.multiscale else film.data
     graph = {} if tracks is None else dict(tracks.graph)
+    ids = [] if tracks is None else np.unique(np.asarray(tracks.data)[:, 0]).tolist()
 
     def work(predictor: Any, **steps: Any) -> Any:
         from napari_sam.io.ctc import write_ctc
 
-        return write_ctc(folder, data, graph)
+        return write_ctc(folder, data, graph, ids)
 
-    return ToolJob("Writing", "", "", work, lambda path: f"Written to {path.parent}.")
+    def finish(written: Any) -> str:
+        said = [
+            f"Written to {written.table.parent}: {counted(written.tracks, 'track')}, "
+            f"{counted(written.divisions, 'division')}."
+        ]
+        if tracks is None:
+            said.append("Divisions are missing: no Tracks layer was chosen.")
+        said += written.notes[:_NOTES]
+        if len(written.notes) > _NOTES:
+            said.append(f"And {len(written.notes) - _NOTES} more of the kind.")
+        if len(said) == 1:
+            return said[0]
+        show_warning("\n".join(said))
+        return ""
+
+    return ToolJob("Writing", "", "", work, finish)
