@@ -1,4 +1,4 @@
-"""A combo box of the layers of one type in a viewer."""
+"""Combo boxes of the layers of one type in a viewer."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
 from napari_sam.plugin.connections import Connections
+from napari_sam.plugin.layer_pairs import is_made_here, labels_for, note_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LayerChoice"]
+__all__ = ["LabelsChoice", "LayerChoice"]
 
 
 class LayerChoice(QComboBox):  # type: ignore[misc]
     """Follows layers that come, go and are renamed.
+
+    Without an entry that stands for no layer, the selected layer is chosen, or else the
+    topmost one that is visible; and a layer that is selected or opened later, too, until
+    the user chooses one in the box. Layers that tools of this plugin made are never
+    chosen by themselves where there is another.
 
     Parameters
     ----------
@@ -25,12 +31,18 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
     accepts
         Says whether a layer may be chosen.
     nothing
-        Text of the entry that stands for no layer; "" where the topmost layer is
-        chosen as long as there is one.
+        Text of the entry that stands for no layer; it is chosen at first. "" for no
+        such entry.
+
+    Attributes
+    ----------
+    is_held
+        Asked before another layer is followed to; while it says True, the choice stays
+        as it is. Work that would be lost is a reason.
     """
 
     chosen = Signal(object)
-    """Emitted with the layer that the user chose, or None."""
+    """Emitted with the layer that is chosen now, or None; not after `choose`."""
 
     def __init__(
         self, viewer: Any, accepts: Callable[[Any], bool], nothing: str = ""
@@ -39,7 +51,9 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
         self._viewer = viewer
         self._accepts = accepts
         self._nothing = nothing
+        self.is_held: Callable[[], bool] = lambda: False
         self._layers: list[Any] = []
+        self._by_hand = False
         self._events = Connections()
         self._names = Connections()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -62,10 +76,17 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
 
     def start(self) -> None:
         """Follow the layers of the viewer."""
-        events = self._viewer.layers.events
-        for emitter in (events.inserted, events.removed, events.reordered):
+        layers = self._viewer.layers
+        for emitter in (
+            layers.events.inserted,
+            layers.events.removed,
+            layers.events.reordered,
+        ):
             self._events.add(emitter, self._on_layers)
+        self._events.add(layers.selection.events.active, self._on_active)
         self.refill()
+        if not (self._by_hand or self.is_held()):
+            self.choose(self._preset())
 
     def stop(self) -> None:
         """Stop following."""
@@ -75,6 +96,11 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
 
     def choose(self, layer: Any) -> None:
         """Show a layer as the chosen one, without saying so."""
+        if self._tell_timer.isActive():
+            return  # another one has just been chosen, and is not known yet
+        self._show(layer)
+
+    def _show(self, layer: Any) -> None:
         for index, held in enumerate(self._layers):
             if held is layer:
                 self.setCurrentIndex(index)
@@ -94,8 +120,36 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
                 self._names.add(layer.events.name, self._on_renamed)
         if not self._layers and not self._nothing:
             self.addItem("no image yet")
-        self.setCurrentIndex(0)
-        self.choose(before)
+        if before is None and self._by_hand:
+            self._show(None)
+        elif before in found:
+            self._show(before)
+        else:
+            self._by_hand = False
+            self._show(self._preset())
+
+    def _preset(self) -> Any:
+        """Return the layer to choose as long as the user has not."""
+        if self._nothing:
+            return None
+        active = self._viewer.layers.selection.active
+        theirs = [layer for layer in self._layers if not is_made_here(layer)]
+        visible = [layer for layer in theirs if layer.visible]
+        if any(layer is active for layer in visible):
+            return active
+        return next(iter(visible or theirs or self._layers), None)
+
+    def _on_active(self, event: Any = None) -> None:
+        """Follow to the layer that was selected; napari selects a new one as well."""
+        active = self._viewer.layers.selection.active
+        if self._nothing or self._by_hand or self.is_held() or active is None:
+            return
+        if is_made_here(active) or not active.visible or active is self.layer:
+            return
+        if self._accepts(active):
+            self.refill()
+            self._show(active)
+            self._tell_timer.start()
 
     def _on_renamed(self, event: Any = None) -> None:
         for index, layer in enumerate(self._layers):
@@ -113,4 +167,45 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
 
     def _on_activated(self, index: int) -> None:
         self.clearFocus()
+        self._tell_timer.stop()
+        self._by_hand = True
         self.chosen.emit(self.layer)
+
+
+class LabelsChoice(LayerChoice):
+    """Follows an image: its labels are chosen, until the user chooses others for it.
+
+    Parameters
+    ----------
+    viewer, accepts, nothing
+        See `LayerChoice`; `nothing` must not be "".
+    is_for_writing
+        Whether only labels that were used with the image or are named for it are
+        chosen by themselves: others that happen to lie there are not written to.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        accepts: Callable[[Any], bool],
+        nothing: str,
+        is_for_writing: bool = False,
+    ) -> None:
+        super().__init__(viewer, accepts, nothing)
+        self._is_for_writing = is_for_writing
+        self._image: Any = None
+
+    def follow(self, image: Any) -> None:
+        """Choose the labels that belong to another image, without saying so."""
+        if image is not self._image:
+            self._image, self._by_hand = image, False
+            self._tell_timer.stop()
+            self._show(self._preset())
+
+    def _preset(self) -> Any:
+        listed = [layer for layer in reversed(self._layers) if layer is not None]
+        return labels_for(self._image, listed, only_its_own=self._is_for_writing)
+
+    def _on_activated(self, index: int) -> None:
+        super()._on_activated(index)
+        note_pair(self._image, self.layer)

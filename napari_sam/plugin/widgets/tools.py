@@ -18,6 +18,7 @@ from napari.utils.notifications import show_warning
 from napari_sam.checkpoints.own import list_own_models
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
+from napari_sam.plugin.layer_pairs import MADE_HERE
 from napari_sam.plugin.layers import spatial_metadata
 from napari_sam.plugin.plane_source import PlaneSource, shown_plane
 from napari_sam.plugin.regions import boxes_on_plane, points_on_plane
@@ -390,6 +391,7 @@ def edges(
             contrast_limits=(0, 1),
             colormap="magma",
             blending="additive",
+            metadata={MADE_HERE: True},
             **source.place,
         )
         viewer.add_layer(layer)

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_sam.checkpoints.own import free_path
 from napari_sam.io.pairs import labelled_planes
 from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import Hint, sentence
 from napari_sam.plugin.layers import display_range
 from napari_sam.plugin.settings import read_settings
@@ -34,7 +35,7 @@ from napari_sam.plugin.training_runs import (
 from napari_sam.plugin.widgets.case_strip import CaseStrip
 from napari_sam.plugin.widgets.curve_plot import CurvePlot
 from napari_sam.plugin.widgets.hint_line import HintLine
-from napari_sam.plugin.widgets.layer_choice import LayerChoice
+from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
 from napari_sam.plugin.widgets.model_picker import ModelPicker, announce_model
 from napari_sam.plugin.widgets.panel import (
     body_layout,
@@ -103,7 +104,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.hint = HintLine()
         self.progress = ProgressLine()
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
-        self.labels = LayerChoice(viewer, lambda layer: isinstance(layer, Labels))
+        self.labels = LabelsChoice(viewer, _is_drawn, "none yet")
         self.model = ModelPicker(store, settings.model, settings.device)
         self.plot = CurvePlot("loss", ("1 click", "box"), "seconds")
         self.cases = CaseStrip()
@@ -182,6 +183,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         fill_dock(self, (self.hint, self.progress), body)
 
     def _connect(self) -> None:
+        self.image.chosen.connect(self.labels.follow)
         self.add.clicked.connect(self.add_pair)
         self.add_folder.clicked.connect(self._choose_folder)
         self.remove.clicked.connect(self._remove)
@@ -198,6 +200,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         if not event.spontaneous():
             self.image.start()
             self.labels.start()
+            self.labels.follow(self.image.layer)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Let go of the layers; a training goes on."""
@@ -389,6 +392,11 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
     def _say_problem(self, text: str) -> None:
         self.hint.show_hint(Hint(text, "problem"))
+
+
+def _is_drawn(layer: Any) -> bool:
+    """Say whether a layer holds objects to learn from, and is no preview."""
+    return isinstance(layer, Labels) and not is_found_layer(layer)
 
 
 def _choice(items: tuple[tuple[str, Any], ...], tip: str) -> QComboBox:
