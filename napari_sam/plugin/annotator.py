@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam.plugin.flow import AnnotationFlow
-from napari_sam.plugin.hints import Facts, sentence
+from napari_sam.plugin.hints import Facts, plural, sentence
+from napari_sam.plugin.layer_pairs import note_pair
 from napari_sam.plugin.layers import position_on_plane
 from napari_sam.plugin.navigation import go_to_plane
 from napari_sam.plugin.parts import open_part, size_if_too_large
 from napari_sam.plugin.tools import use_tool
+from napari_sam.workflows.interactive import OverlapError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,8 +68,14 @@ class Annotator(AnnotationFlow):
         """Choose a candidate."""
         self._act(lambda session: session.choose(index))
 
-    def commit(self) -> None:
-        """Keep the object, now or as soon as its mask has come, and start the next."""
+    def commit(self, overwrite: bool = False) -> None:
+        """Keep the object, now or as soon as its mask has come, and start the next.
+
+        Parameters
+        ----------
+        overwrite
+            Take the pixels of other objects, whatever the overlap rule says.
+        """
         session = self.session
         if session is None or self.plane is None:
             return
@@ -78,8 +86,16 @@ class Annotator(AnnotationFlow):
         if self.desk is not None and self.desk.is_counting:
             self.noticed.emit("The labels are still being counted; press N again.")
             return
-        session.class_name, session.overlap = self.class_name, self.overlap
+        session.class_name = self.class_name
+        session.overlap = "overwrite" if overwrite else self.overlap
         self._act(lambda session: session.commit(), labels=True)
+        output = self.desks.output
+        if output is not None and not output.visible and session.draft.is_empty:
+            self.succeeded.emit(f"Kept in “{output.name}”, which is hidden.")
+
+    def overwrite(self) -> None:
+        """Keep the object and take the pixels that other objects have."""
+        self.commit(overwrite=True)
 
     def undo(self) -> None:
         """Undo the last step."""
@@ -90,16 +106,29 @@ class Annotator(AnnotationFlow):
         self._act(lambda session: session.redo(), labels=True)
 
     def clear(self) -> None:
-        """Drop the prompts in hand."""
+        """Drop the prompts in hand, and what is half drawn."""
         self._act(lambda session: session.clear())
+        if self.layers is not None:
+            self.layers.drop_drawing()
 
     def reopen(self, label: int) -> None:
         """Take a committed object in hand again."""
         self._act(lambda session: session.reopen(label))
 
     def delete(self, label: int) -> None:
-        """Delete a committed object."""
+        """Delete an object, on all planes where it lies."""
         self._act(lambda session: session.delete(label), labels=True)
+
+    def delete_here(self, label: int) -> None:
+        """Delete an object on the plane that is shown."""
+        session = self.session
+        self._act(lambda session: session.delete(label, here=True), labels=True)
+        left = 0 if session is None else len(session.index.planes_of(label))
+        if left:
+            self.succeeded.emit(
+                f"Object {label} is deleted on this plane; it stays on "
+                f"{plural(left, 'other plane')}. Delete in the table takes it whole."
+            )
 
     def rename(self, label: int, class_name: str) -> None:
         """Give a committed object another class."""
@@ -110,8 +139,8 @@ class Annotator(AnnotationFlow):
         self._at_cursor(self.reopen)
 
     def delete_under_cursor(self) -> None:
-        """Delete the object under the cursor."""
-        self._at_cursor(self.delete)
+        """Delete the object under the cursor, on the plane that is shown."""
+        self._at_cursor(self.delete_here)
 
     def retry(self) -> None:
         """Let the model look at a plane again that was stopped or has failed."""
@@ -129,7 +158,7 @@ class Annotator(AnnotationFlow):
         except ValueError as error:
             self.noticed.emit(sentence(error))
             return
-        self.desks.set_output(window)
+        note_pair(part, window)
         self.set_image(part)
 
     def _at_cursor(self, action: Callable[[int], None]) -> None:
@@ -152,10 +181,14 @@ class Annotator(AnnotationFlow):
         session = self.session
         if session is None or self.plane is None or not self.is_active:
             return
-        self._commit_when_answered = False
+        self._commit_when_answered = self.is_refused = False
         try:
             action(session)
-        except ValueError as error:
+        except OverlapError as error:
+            self.is_refused = True
+            self.noticed.emit(_refusal(error))
+            return
+        except (ValueError, IndexError, TypeError, OSError, MemoryError) as error:
             self.noticed.emit(sentence(error))
             return
         if labels:
@@ -194,5 +227,14 @@ class Annotator(AnnotationFlow):
             candidates=0 if answer is None else len(answer.scores),
             mask_is_empty=mask is not None and not mask.any(),
             editing=None if draft is None else draft.editing,
-            committed=0 if session is None else len(session.objects),
+            committed=0 if session is None else len(session.listed()),
+            only_negative=draft is not None and draft.is_only_negative,
+            score=None if session is None else session.score,
+            is_refused=self.is_refused,
         )
+
+
+def _refusal(error: OverlapError) -> str:
+    owners = error.owners
+    which = f"object {owners[0]}" if len(owners) == 1 else f"{len(owners)} objects"
+    return f"This lies on {which}. Overwrite takes the pixels, Esc drops the prompts."

@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.plugin.layer_pairs import lie_together
+from napari_sam.plugin.layers import shape_of
+from napari_sam.plugin.parts import whole_labels
+from napari_sam.workflows.canvas import LARGE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -15,10 +20,7 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.planes import Plane
 
-__all__ = ["LARGE", "LayerCanvas", "why_not_writable"]
-
-LARGE = 2**25
-"""Voxels from which the labels are not searched on the window's thread."""
+__all__ = ["PLACE_IT", "LayerCanvas", "why_not_writable"]
 
 
 class LayerCanvas:
@@ -45,6 +47,7 @@ class LayerCanvas:
         self._make = make
         self.is_writing = False
         self._is_shown_later = False
+        self._is_large = bool(np.prod(shape, dtype=float) > LARGE)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,11 +62,17 @@ class LayerCanvas:
         dtype: np.dtype[Any] = np.dtype(self.layer.data.dtype)
         return dtype
 
-    def highest(self) -> int:
-        """Return the highest label; 0 for labels too `LARGE` to be searched here."""
-        if self.layer is None or np.prod(self._shape, dtype=float) > LARGE:
-            return 0
-        return max(0, int(np.asarray(self.layer.data).max(initial=0)))
+    @property
+    def is_large(self) -> bool:
+        """Whether looking at all planes takes longer than a click may."""
+        return self._is_large or self.is_window
+
+    @property
+    def is_window(self) -> bool:
+        """Whether the layer is a window on labels that are larger."""
+        return (
+            self.layer is not None and whole_labels(self.layer) is not self.layer.data
+        )
 
     def read(self, plane: Plane) -> NDArray[Any]:
         """Return the labels of a plane."""
@@ -85,11 +94,36 @@ class LayerCanvas:
             self.layer = self._make()
         self.is_writing = True
         try:
-            self.layer.data_setitem(
-                plane.indices(rows, cols), values, refresh=not self._is_shown_later
-            )
+            at = plane.indices(rows, cols)
+            if self.layer.visible and self.layer.loaded:
+                shown_now = not self._is_shown_later
+                self.layer.data_setitem(at, values, refresh=shown_now)
+            else:
+                # What napari has loaded for display may be of another plane.
+                self.layer.data[at] = values
         finally:
             self.is_writing = False
+
+    def restore(
+        self,
+        plane: Plane,
+        rows: NDArray[np.intp],
+        cols: NDArray[np.intp],
+        values: NDArray[Any],
+    ) -> None:
+        """Put values back after a write that failed."""
+        if self.layer is not None:
+            self.layer.data[plane.indices(rows, cols)] = values
+            self.show()
+
+    def show(self) -> None:
+        """Have the layer drawn as its data are now."""
+        if self.layer is not None and self.layer.visible:
+            self.is_writing = True
+            try:
+                self.layer.refresh(extent=False, highlight=False, thumbnail=False)
+            finally:
+                self.is_writing = False
 
     @contextmanager
     def one_step(self) -> Iterator[None]:
@@ -103,14 +137,15 @@ class LayerCanvas:
                 yield
         finally:
             self._is_shown_later = False
-            self.layer.refresh()
+            self.show()
 
 
-def why_not_writable(layer: Labels, shape: tuple[int, ...]) -> str:
-    """Say why objects cannot be written to a layer; empty where they can."""
+def why_not_writable(layer: Labels, image: Any) -> str:
+    """Say why objects of an image cannot be written to a layer; empty if they can."""
+    shape = shape_of(image)
     if layer.multiscale:
         return f"“{layer.name}” is multiscale and cannot be painted. Choose another."
-    if tuple(layer.data.shape) != tuple(shape):
+    if tuple(layer.data.shape) != shape:
         return (
             f"“{layer.name}” has shape {_by(layer.data.shape)}, the image "
             f"{_by(shape)}. Choose labels of the image's shape, or a new layer."
@@ -120,7 +155,16 @@ def why_not_writable(layer: Labels, shape: tuple[int, ...]) -> str:
     flags = getattr(layer.data, "flags", None)
     if flags is not None and not getattr(flags, "writeable", True):
         return f"“{layer.name}” is read-only. Choose a new layer, or a copy of it."
+    if not lie_together(image, layer):
+        return (
+            f"“{layer.name}” does not lie on “{image.name}”: it has another scale or "
+            f"place. Choose other labels, or {PLACE_IT}."
+        )
     return ""
+
+
+PLACE_IT = "place it on the image"
+"""What the user is offered where labels of the right shape lie elsewhere."""
 
 
 def _by(shape: tuple[int, ...]) -> str:

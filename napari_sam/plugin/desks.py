@@ -12,33 +12,60 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from napari.layers import Labels
+from qtpy.QtCore import QObject, QTimer
 
-from napari_sam.plugin.canvas import LARGE, LayerCanvas, why_not_writable
+from napari_sam.io.object_tables import read_object_table
+from napari_sam.plugin.canvas import LayerCanvas, why_not_writable
 from napari_sam.plugin.connections import Connections
-from napari_sam.plugin.layers import shape_of, spatial_metadata
+from napari_sam.plugin.hints import sentence
+from napari_sam.plugin.layer_pairs import labels_for, note_pair
+from napari_sam.plugin.layers import (
+    is_helper,
+    place_emitters,
+    shape_of,
+    spatial_metadata,
+)
 from napari_sam.plugin.parts import whole_labels
 from napari_sam.plugin.workers import LatestWins, Outcome
 from napari_sam.workflows.interactive import AnnotationSession
-from napari_sam.workflows.provenance import COLUMNS
+from napari_sam.workflows.object_index import count_planes, planes_of_array
+from napari_sam.workflows.provenance import COLUMNS, records_table
 
 if TYPE_CHECKING:
+    from napari_sam.ops.planes import Plane
     from napari_sam.plugin.flow import AnnotationFlow
+    from napari_sam.workflows.object_index import PlaneCounts
 
-__all__ = ["Desk", "Desks", "merge_features"]
+__all__ = ["Desk", "Desks", "may_be_output", "merge_features"]
+
+
+_LOOK_MS = 100
+"""So long after the last stroke the labels are looked at again."""
 
 
 @dataclass(eq=False)
 class Desk:
-    """An image, the labels made on it, and the session in between."""
+    """An image, the labels made on it, and the session in between.
+
+    Attributes
+    ----------
+    is_counting
+        Whether the labels, which are large, are still being counted.
+    written
+        The objects that the layer's features tell of.
+    """
 
     image: Any
     canvas: LayerCanvas
     session: AnnotationSession
     is_counting: bool = False
+    written: Any = None
 
 
-class Desks:
+class Desks(QObject):  # type: ignore[misc]
     """The desks of one annotator, and the one that is worked at.
+
+    An image and its labels are a pair: when the image changes, so do the labels.
 
     Parameters
     ----------
@@ -49,12 +76,18 @@ class Desks:
     """
 
     def __init__(self, viewer: Any, annotator: AnnotationFlow) -> None:
+        super().__init__(annotator)
         self._viewer = viewer
         self._annotator = annotator
         self._all: list[Desk] = []
         self._events = Connections()
         self._counter = LatestWins("napari-sam labels")
         self._counter.done.connect(self._on_counted)
+        self._look_timer = QTimer(self)
+        self._look_timer.setSingleShot(True)
+        self._look_timer.setInterval(_LOOK_MS)
+        self._look_timer.timeout.connect(self.look_again)
+        self._image: Any = None
         self.current: Desk | None = None
         self.output: Any = None
         self.removed: Desk | None = None
@@ -62,24 +95,52 @@ class Desks:
         self.model_name = ""
 
     def enter(self, image: Any) -> None:
-        """Sit down at an image, with the output that is chosen."""
-        self._events.clear()
-        shape = shape_of(image)
-        self.current = None
+        """Sit down at an image, with the labels that belong to it."""
+        output = self.output
+        gone = output is not None and output not in self._viewer.layers
+        if image is not self._image or gone or not self._fits(image):
+            layers = [one for one in self._viewer.layers if may_be_output(one)]
+            self.output = labels_for(image, layers, only_its_own=True)
+        self._sit_down(image)
+
+    def _fits(self, image: Any) -> bool:
+        """Whether the output has the size of an image, whose data may be other now."""
+        shape = None if self.output is None else tuple(self.output.data.shape)
+        return shape is None or shape == shape_of(image)
+
+    def _sit_down(self, image: Any) -> None:
+        self._leave_output()
+        self._image = image
         self.problem = ""
         if self.output is not None:
-            self.problem = why_not_writable(self.output, shape)
+            self.problem = why_not_writable(self.output, image)
         if not self.problem:
+            shape = shape_of(image)
             self.current = self._find(image, self.output) or self._open(image, shape)
+            if self.output is not None:
+                note_pair(image, self.output)
         if self.output is not None:
-            self._events.add(self.output.events.paint, self._on_painted)
-            self._events.add(self.output.events.data, self._on_replaced)
+            self._watch(self.output)
         self._annotator.bind_output(None if self.problem else self.output)
+        self.look_again()
+
+    def _watch(self, layer: Any) -> None:
+        events = layer.events
+        self._events.add(events.paint, self._on_painted)
+        self._events.add(events.labels_update, self._on_written)
+        self._events.add(events.set_data, self._on_written)
+        self._events.add(events.data, self._on_replaced)
+        for emitter in place_emitters(layer):
+            self._events.add(emitter, self._on_moved)
+
+    def _leave_output(self) -> None:
+        self._look_timer.stop()
+        self._events.clear()
+        self.current = None
 
     def leave(self) -> None:
         """Stand up."""
-        self._events.clear()
-        self.current = None
+        self._leave_output()
         self.problem = ""
 
     def set_output(self, layer: Any) -> None:
@@ -88,9 +149,24 @@ class Desks:
             return
         self.output = layer
         annotator = self._annotator
-        if annotator.image is not None and annotator.is_active:
-            self.enter(annotator.image)
+        image = annotator.image
+        if image is None:
+            return
+        if layer is None:
+            note_pair(image, None)
+        if annotator.is_active:
+            self._sit_down(image)
             annotator.refresh()
+
+    def place_output(self) -> None:
+        """Put the labels where the image lies, with its scale and units."""
+        image = self._annotator.image
+        if image is None or self.output is None:
+            return
+        for name, value in spatial_metadata(image).items():
+            setattr(self.output, name, value)
+        self._sit_down(image)
+        self._annotator.refresh()
 
     def use_model(self, name: str) -> None:
         """Answer with another model from now on."""
@@ -101,7 +177,7 @@ class Desks:
 
     def close(self) -> None:
         """Stop counting."""
-        self._events.clear()
+        self._leave_output()
         self._counter.close()
 
     # --- opening ----------------------------------------------------------------
@@ -120,12 +196,24 @@ class Desks:
         desk = Desk(image, canvas, session)
         self._all.append(desk)
         if layer is not None:
-            if {"index", "prompts", "plane"} <= set(layer.features):
-                session.adopt(pd.DataFrame(layer.features))
-            whole = whole_labels(layer)
-            if whole is not layer.data or np.prod(shape, dtype=float) > LARGE:
+            self._adopt(desk, layer)
+            if canvas.is_large:
                 self._count(desk)
         return desk
+
+    def _adopt(self, desk: Desk, layer: Any) -> None:
+        """Take up what the layer's features, or the file beside it, tell of objects."""
+        if "index" in layer.features:
+            desk.session.adopt(pd.DataFrame(layer.features))
+        path = layer.source.path
+        if path is not None:
+            try:
+                table = read_object_table(path)
+            except (OSError, ValueError) as error:
+                self._annotator.noticed.emit(sentence(error))
+            else:
+                if table is not None:
+                    desk.session.adopt(table)
 
     def _make(self, desk: Desk) -> Labels:
         """Make the output layer and put it below the prompt layers."""
@@ -144,20 +232,21 @@ class Desks:
         selection.active = active
         if desk is self.current:
             self.output = layer
-            self._events.add(layer.events.paint, self._on_painted)
-            self._events.add(layer.events.data, self._on_replaced)
+            note_pair(image, layer)
+            self._watch(layer)
             self._annotator.bind_output(layer)
         return layer
 
     def _count(self, desk: Desk) -> None:
-        """Find the highest of many labels away from the window."""
-        data: Any = ()
-        if desk.canvas.layer is not None:
-            data = whole_labels(desk.canvas.layer)
+        """Count large labels away from the window."""
+        canvas, layer = desk.canvas, desk.canvas.layer
+        whole = whole_labels(layer) if canvas.is_window else ()
         desk.is_counting = True
 
-        def work(is_cancelled: Any) -> int:
-            return max((int(np.max(part)) for part in data), default=0)
+        def work(is_cancelled: Any) -> tuple[dict[Plane, PlaneCounts], int]:
+            planes = planes_of_array(canvas.shape)
+            counts = count_planes(canvas, planes, {}, is_cancelled)
+            return counts, max((int(np.max(part)) for part in whole), default=0)
 
         self._counter.submit(desk, work)
 
@@ -165,7 +254,12 @@ class Desks:
         desk: Desk = outcome.token
         desk.is_counting = False
         if outcome.error is None:
-            desk.session.reserve(outcome.result)
+            counts, highest = outcome.result
+            desk.session.index.take(counts)
+            desk.session.index.is_complete = True
+            desk.session.reserve(highest)
+            if desk is self.current:
+                self.after_edit()
         self._annotator.changed.emit()
 
     # --- what happens to the output -------------------------------------------------
@@ -174,18 +268,34 @@ class Desks:
         """Take note that a layer left the viewer."""
         made_on = [desk for desk in self._all if desk.canvas.layer is layer]
         used = [desk for desk in made_on if desk.session.can_undo]
+        if layer is self.output or used:
+            self.removed = used[-1] if used else None
+        self._drop_left()
         if layer is not self.output and not used:
             return
-        self.removed = used[-1] if used else None
         if used:
             self._annotator.noticed.emit(
                 f"“{layer.name}” was removed. The next object starts a new layer."
             )
         if layer is self.output:
             self.output = None
-            if self._annotator.image is not None:
-                self.enter(self._annotator.image)
+            image = self._annotator.image
+            if image is not None:
+                note_pair(image, None)
+                self._sit_down(image)
                 self._annotator.refresh()
+
+    def _drop_left(self) -> None:
+        """Forget the desks whose layers are all gone, and their memory with them."""
+        layers = self._viewer.layers
+        self._all = [
+            desk
+            for desk in self._all
+            if desk is self.removed
+            or desk is self.current
+            or desk.image in layers
+            or (desk.canvas.layer is not None and desk.canvas.layer in layers)
+        ]
 
     def put_back(self) -> None:
         """Bring back the output layer that was removed last."""
@@ -205,30 +315,60 @@ class Desks:
         if desk is None or desk.canvas.is_writing or self.output is None:
             return
         desk.session.reserve(int(self.output.selected_label))
+        self._on_written()
+
+    def _on_written(self, event: Any = None) -> None:
+        """Look at the labels again once somebody else has written to them."""
+        if self.current is not None and not self.current.canvas.is_writing:
+            self._look_timer.start()
 
     def _on_replaced(self, event: Any) -> None:
         """Look again at an output whose data were replaced."""
         if self._annotator.image is not None:
-            self.enter(self._annotator.image)
-            if self.current is not None:
-                self.current.session.reserve(self.current.canvas.highest())
+            self._sit_down(self._annotator.image)
             self._annotator.refresh()
+
+    def _on_moved(self, event: Any = None) -> None:
+        """Look again whether the output lies on its image."""
+        image = self._annotator.image
+        if image is not None and self.output is not None:
+            problem = why_not_writable(self.output, image)
+            if problem != self.problem:
+                self._sit_down(image)
+                self._annotator.refresh()
+
+    def look_again(self) -> None:
+        """Bring table and features up to what the labels show."""
+        self._look_timer.stop()
+        desk = self.current
+        if desk is not None and not desk.is_counting:
+            desk.session.reconcile()
+            self.after_edit()
 
     def after_edit(self) -> None:
         """Write the table into the layer's features."""
         desk = self.current
         if desk is None or desk.canvas.layer is None:
             return
-        table = desk.session.table()
+        listed = desk.session.listed()
+        if listed is desk.written:
+            return
+        desk.written = listed
+        table = records_table(listed.values())
         layer = desk.canvas.layer
         layer.features = merge_features(pd.DataFrame(layer.features), table)
+        self._annotator.changed.emit()
+
+
+def may_be_output(layer: Any) -> bool:
+    """Say whether objects may be kept in a layer."""
+    return isinstance(layer, Labels) and not is_helper(layer)
 
 
 def merge_features(features: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Put the rows of a session's table into the features of a labels layer.
 
-    Rows of other objects and columns of other tools stay. A row of an object that
-    the session made and deleted goes.
+    Columns of other tools stay, for the objects that there are.
 
     Parameters
     ----------
@@ -242,13 +382,10 @@ def merge_features(features: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         old.insert(0, "index", np.arange(len(old)))
     if not len(old):
         return table
-    made_here = np.zeros(len(old), bool)
-    if "prompts" in old:
-        made_here = old["prompts"].map(lambda text: isinstance(text, str)).to_numpy()
-    foreign = old[~made_here & ~old["index"].isin(table["index"])]
+    background = old[old["index"] == 0]
     extra = [name for name in old.columns if name not in COLUMNS]
     if extra:
         table = table.merge(old[["index", *extra]], on="index", how="left")
-    if not len(foreign):
+    if not len(background):
         return table
-    return pd.concat([foreign, table], ignore_index=True)
+    return pd.concat([background, table], ignore_index=True)

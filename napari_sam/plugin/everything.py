@@ -215,7 +215,7 @@ class Everything(QObject):  # type: ignore[misc]
         """Why objects cannot be kept in the output that is chosen; "" if they can."""
         if self.output is None or self.image is None:
             return ""
-        return why_not_writable(self.output, shape_of(self.image))
+        return why_not_writable(self.output, self.image)
 
     def start(self) -> None:
         """Search the displayed plane; says so where that cannot be."""
@@ -299,7 +299,7 @@ class Everything(QObject):  # type: ignore[misc]
         if found is None or not records or self.results.kept is not None:
             return
         if self.output is not None:
-            problem = why_not_writable(self.output, shape_of(found.search.image))
+            problem = why_not_writable(self.output, found.search.image)
             if problem:
                 self.noticed.emit(problem)
                 return

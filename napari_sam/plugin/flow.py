@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_sam.plugin.connections import Connections
@@ -12,6 +13,7 @@ from napari_sam.plugin.desks import Desk, Desks
 from napari_sam.plugin.engine import Engine, PlaneKey
 from napari_sam.plugin.garbage import GarbageKeeper
 from napari_sam.plugin.hover import HoverPreview
+from napari_sam.plugin.image_identity import image_identity, look_at_plane
 from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS, KeyBinder
 from napari_sam.plugin.layers import (
     display_range,
@@ -45,6 +47,7 @@ _DWELL_MS = 150
 _ANSWER_MS = 150
 _CONTRAST_MS = 400
 _IDLE_MS = 1500
+_SEEN_MS = 100
 
 
 class AnnotationFlow(QObject):  # type: ignore[misc]
@@ -64,7 +67,10 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     """What the widget shows may have changed."""
 
     noticed = Signal(str)
-    """Something that the user should read once."""
+    """Something is in the way or went wrong; emitted with what the user reads once."""
+
+    succeeded = Signal(str)
+    """Something is done; emitted with what the user reads once."""
 
     previewed = Signal()
     """The preview shows the answer to the prompts as they are now."""
@@ -82,19 +88,21 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self.class_name = ""
         self.overlap: OverlapRule = "keep"
         self.is_active = False
+        self.is_refused = False
         self._commit_when_answered = False
         self._is_entering = False
         self._device = ""
         self._last_tool = "point"
         self._last_axis: int | None = None
         self._predictor: Predicts | None = None
-        self._version = 0
         self._viewer_events = Connections()
         self._image_events = Connections()
         self._hover = HoverPreview(self)
         self._garbage = GarbageKeeper(self)
         self._keys = KeyBinder(self._actions())
         self._stage = Stage(viewer, self._keys, self._on_press, self)
+        self._show_timer = self._timer(0, self._show_layers)
+        self._seen_timer = self._timer(_SEEN_MS, self._look_at_image)
         self._push_timer = self._timer(0, self._push)
         self._paint_timer = self._timer(0, self._pull_painting)
         self._dwell_timer = self._timer(_DWELL_MS, self._embed_here)
@@ -195,18 +203,32 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         for layer in layers:
             self._image_events.add(layer.events.mode, self._on_tool)
         self._image_events.add(events.data, self._on_data)
+        self._image_events.add(events.set_data, self._on_seen)
         self._image_events.add(events.contrast_limits, self._on_contrast)
         for emitter in place_emitters(image):
             self._image_events.add(emitter, self._on_moved)
-        self._stage.show()
         self.desks.enter(image)
-        use_tool(self.viewer, layers, "point")
+        self._show_timer.start()
         self._on_dims()
+
+    def _show_layers(self) -> None:
+        """Bring the prompt layers into the viewer, and take up the first tool.
+
+        napari draws a new image in the event that adds it. Layers that are added before
+        that is over can make software renderers crash.
+        """
+        if self.layers is not None and self.is_active:
+            self._stage.show()
+            use_tool(self.viewer, self.layers, "point")
+            self._on_dims()
 
     def _leave_image(self, later: bool = False) -> None:
         """Take the prompt layers away; later, while the layer list is changing."""
         if self.layers is None:
             return
+        for timer in (self._show_timer, self._seen_timer):
+            timer.stop()
+        self.is_refused = False
         self._image_events.clear()
         self.shelf.stop()
         self._stage.take_down(later)
@@ -244,8 +266,8 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         """What the embedding that is needed now is of."""
         if self.image is None or self.plane is None:
             return None
-        token = (id(self.image), self._version)
-        return PlaneKey(token, self.plane, display_range(self.image))
+        identity = image_identity(self.image)
+        return PlaneKey(identity, self.plane, display_range(self.image))
 
     @property
     def tool(self) -> str:
@@ -260,8 +282,6 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     # --- what the viewer says ---------------------------------------------------
 
     def _on_removed(self, event: Any) -> None:
-        if self._stage.is_changing:
-            return
         layer = event.value
         if layer is self.image:
             self._leave_image(later=True)
@@ -324,8 +344,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     def _follow_size(self) -> bool:
         """Enter an image whose planes fit now, leave one whose planes do not."""
         is_large = size_if_too_large(self.viewer, self.image) is not None
-        is_busy = self._is_entering or self._stage.is_changing
-        if not self.is_active or is_busy or is_large == (self.layers is None):
+        if not self.is_active or self._is_entering or is_large == (self.layers is None):
             return False
         if is_large:
             self._leave_image(later=True)
@@ -344,14 +363,23 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self._contrast_timer.start()
 
     def _on_data(self, event: Any = None) -> None:
-        desk = self.desk
-        if desk is None or shape_of(self.image) != tuple(desk.canvas.shape):
-            image = self.image
+        """Work on other data of the image: another plane, perhaps of another size."""
+        desk, image = self.desk, self.image
+        if desk is None or shape_of(image) != tuple(desk.canvas.shape):
             self.set_image(None)
             self.set_image(image)
             return
-        self._version += 1
         self._on_content()
+
+    def _on_seen(self, event: Any = None) -> None:
+        """Look, when napari draws the image anew, whether it has changed."""
+        self._seen_timer.start()
+
+    def _look_at_image(self) -> None:
+        if self.image is None or self.plane is None:
+            return
+        if look_at_plane(self.image, self.plane):
+            self._on_content()
 
     def _on_content(self) -> None:
         """Ask anew after intensities or their conversion have changed."""
@@ -398,24 +426,40 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             return
         points, labels, outside = layers.read_points(plane)
         box, mask = layers.read_shapes(plane, session.draft.question)
+        if self.is_refused and self._starts_another(points, labels):
+            points, labels, box, mask = points[-1:], labels[-1:], None, None
+            session.clear()
         if session.set_prompts(points, labels, box, mask):
             self._after_prompts()
         if outside:
             self.noticed.emit("That point lies outside the image.")
         self._push_soon()
 
+    def _starts_another(self, points: NDArray[Any], labels: NDArray[Any]) -> bool:
+        """Whether a click after a mask was refused is about another object."""
+        session = self.session
+        mask = None if session is None else session.mask
+        if session is None or mask is None or not len(points):
+            return False
+        known = session.draft.question.prompts.points
+        if len(points) != len(known) + 1 or not labels[-1]:
+            return False
+        row, col = np.clip(np.rint(points[-1]), 0, np.subtract(mask.shape, 1))
+        return not mask[int(row), int(col)]
+
     def _pull_painting(self) -> None:
+        """Take what the user painted and erased on the preview."""
         layers, session, plane = self.layers, self.session, self.plane
         if layers is None or session is None or plane is None:
             return
-        prompts = session.draft.question.prompts
-        mask = layers.read_mask(plane)
-        if session.set_prompts(prompts.points, prompts.labels, prompts.box, mask):
+        painted, erased = layers.read_edits(plane)
+        if session.edit_pixels(painted, erased):
             self._after_prompts()
         self._push_soon()
 
     def _after_prompts(self) -> None:
         self._commit_when_answered = False
+        self.is_refused = False
         self._hover.forget()
         self._stay_here()
         self._request()
@@ -434,6 +478,8 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             self._embed_here()
 
     def _embed_here(self) -> None:
+        if self.is_active and self.image is not None and self.plane is not None:
+            look_at_plane(self.image, self.plane)  # to see later whether it changed
         key = self.key
         if self.is_active and key is not None and self.session is not None:
             reader = plane_reader(self.image, key.plane)
@@ -532,6 +578,9 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         if self.layers is not None and self.session is not None:
             self._hover.is_shown = False
             mask = self.session.mask
+            picture = self.engine.picture(self.key)
+            if mask is not None and picture is not None:
+                self.layers.show_on(picture.ground_of(mask))
             self.layers.show_mask(mask)
             if mask is not None:
                 self.previewed.emit()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels
 
-from napari_sam.plugin.layers import plane_translate, spatial_metadata
+from napari_sam.plugin.layers import HELPER_MARK, plane_translate, spatial_metadata
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,7 +80,7 @@ class FoundLayer:
             data,
             name=FOUND_LAYER,
             opacity=0.6,
-            metadata={_MARK: True},
+            metadata={_MARK: True, HELPER_MARK: True},
             **spatial_metadata(image),
         )
         self.place_like_image()

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Facts", "Hint", "model_hint", "next_hint", "obstacle_hint", "sentence"]
+__all__ = [
+    "Facts",
+    "Hint",
+    "model_hint",
+    "next_hint",
+    "obstacle_hint",
+    "plural",
+    "sentence",
+]
 
 HintKind = Literal["do", "wait", "problem", "done", "info"]
 
@@ -34,6 +42,17 @@ def sentence(error: Exception) -> str:
     return f"{text[0].upper()}{text[1:].rstrip('.')}."
 
 
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return a number with its word.
+
+    Examples
+    --------
+    >>> plural(1, "object"), plural(1200, "object"), plural(2, "is", "are")
+    ('1 object', '1,200 objects', '2 are')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 @dataclass(frozen=True)
 class Facts:
     """All that the hint depends on."""
@@ -56,7 +75,13 @@ class Facts:
     mask_is_empty: bool = False
     editing: int | None = None
     committed: int = 0
+    only_negative: bool = False
+    score: float | None = None
+    is_refused: bool = False
 
+
+_UNSURE = 0.3
+"""Predicted IoU below which an answer is not offered as if it were good."""
 
 _TOOL_STEPS = {
     "point": "Click an object in the image.",
@@ -135,8 +160,19 @@ def _work_hint(facts: Facts) -> Hint:
         return Hint("Segmenting…", "wait")
     if not facts.has_prompts:
         return Hint(_first_step(facts))
+    if facts.only_negative:
+        return Hint(
+            "That is what the object is not. Now click where it is (T switches what a "
+            "left click says)."
+        )
     if facts.mask_is_empty:
         return Hint("Nothing found there. Add a point on the object, or press U.")
+    if facts.score is not None and facts.score < _UNSURE:
+        return Hint(
+            f"The model is not sure of this ({facts.score:.2f}). Add a click or draw a "
+            "box; stretch the contrast, or try another model. N keeps it all the same.",
+            "info",
+        )
     name = "the change" if facts.editing is not None else "it"
     more = "click to add a part, right-click to take one away"
     if facts.candidates > 1:
@@ -151,7 +187,8 @@ def _first_step(facts: Facts) -> str:
     if facts.tool == "point" and not facts.polarity:
         step = "Click where the object is not (T switches to what it is)."
     if facts.committed:
-        step = f"{facts.committed} kept. Next: {step[0].lower()}{step[1:]}"
+        count = plural(facts.committed, "object")
+        step = f"{count}. Next: {step[0].lower()}{step[1:]}"
         if facts.tool == "point":
             step += " K deletes the one under the cursor, G edits it."
     return step

@@ -42,6 +42,7 @@ KEYS = (
     KeyHelp("Shift-U", "redo", "redo"),
     KeyHelp("G", "reopen_under_cursor", "edit the object under the cursor"),
     KeyHelp("K", "delete_under_cursor", "delete the object under the cursor"),
+    KeyHelp("Escape", "clear", "drop the prompts"),
     KeyHelp("H", "toggle_hover", "preview under the cursor on or off"),
 )
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "HELPER_MARK",
     "display_range",
     "full_data",
+    "is_helper",
     "onto_plane",
     "part_in_view",
     "place_emitters",
@@ -33,13 +35,21 @@ __all__ = [
 ]
 
 
+HELPER_MARK = "napari-sam helper"
+"""In the metadata of layers that show prompts and previews, not the user's data."""
+
 _PLACE_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
 
 
 def shape_of(image: Any) -> tuple[int, ...]:
     """Return the shape of an image layer without its colour axis, full resolution."""
     shape = tuple(int(size) for size in full_data(image).shape)
-    return shape[:-1] if image.rgb else shape
+    return shape[:-1] if getattr(image, "rgb", False) else shape
+
+
+def is_helper(layer: Any) -> bool:
+    """Whether a layer shows prompts or a preview, and is nothing to save or to use."""
+    return HELPER_MARK in layer.metadata
 
 
 def spatial_metadata(layer: Any) -> dict[str, Any]:

@@ -36,6 +36,17 @@ class PlanePicture:
     pixels: NDArray[np.uint8]
     step: int
 
+    def ground_of(self, mask: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+        """Return the mean (3,) RGB beneath an (H, W) mask; None for an empty one."""
+        beneath = self.pixels[mask[:: self.step, :: self.step]]
+        if len(beneath) == 0:
+            bounds = mask_bounds(mask)
+            if bounds is None:
+                return None
+            row, col = (bounds[0] // self.step, bounds[1] // self.step)
+            beneath = self.pixels[row, col][None]
+        return np.asarray(beneath.mean(axis=0), np.float64)
+
 
 def plane_picture(
     plane: NDArray[Any], contrast_limits: tuple[float, float]

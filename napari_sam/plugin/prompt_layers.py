@@ -14,7 +14,12 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_sam.ops.labels import outline_to_mask
-from napari_sam.plugin.layers import plane_translate, shape_of, spatial_metadata
+from napari_sam.plugin.layers import (
+    HELPER_MARK,
+    plane_translate,
+    shape_of,
+    spatial_metadata,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +33,7 @@ __all__ = [
     "OBJECT_COLOR",
     "PREVIEW_COLOR",
     "PromptLayers",
+    "color_on",
     "ellipse_outline",
     "read_shapes",
 ]
@@ -35,6 +41,10 @@ __all__ = [
 OBJECT_COLOR = "#35d07f"
 BACKGROUND_COLOR = "#ff5c5c"
 PREVIEW_COLOR = "#ffd23f"
+_OTHER_COLORS = ("#00d5ff", "#ff2bd6", "#1f3bff")
+_STANDS_OUT = 320.0
+"""Difference of colours from which the usual colour of the preview is seen well."""
+
 POLARITY = "polarity"
 
 _RGBA = np.array(
@@ -45,6 +55,11 @@ _SETITEM_PIXELS = 200_000
 _POINT_FRACTION = 0.014
 
 
+def _preview_colors(color: str) -> DirectLabelColormap:
+    nothing = (0, 0, 0, 0)
+    return DirectLabelColormap(color_dict={None: nothing, 0: nothing, 1: color})
+
+
 class PromptLayers:
     """The layers "SAM points", "SAM boxes" and "SAM preview" of one image.
 
@@ -52,47 +67,76 @@ class PromptLayers:
     ----------
     image
         The napari Image layer whose place they share.
+
+    Attributes
+    ----------
+    owner
+        Who works with them now; several take turns in one viewer.
     """
 
     def __init__(self, image: Any) -> None:
         self.image = image
-        place = spatial_metadata(image)
-        size = max(2.0, _POINT_FRACTION * max(shape_of(image)[-2:]))
+        ndim = image.ndim
+        mark = {"metadata": {HELPER_MARK: True}}
         self.points = Points(
-            ndim=image.ndim,
+            ndim=ndim,
             name="SAM points",
             features={POLARITY: np.zeros(0, np.int64)},
             feature_defaults={POLARITY: 1},
             face_color=OBJECT_COLOR,
             border_color="white",
             border_width=0.12,
-            size=size,
             canvas_size_limits=(9, 24),
-            **place,
+            **mark,
         )
         self.boxes = Shapes(
-            ndim=image.ndim,
+            ndim=ndim,
             name="SAM boxes",
             edge_color=OBJECT_COLOR,
             face_color="transparent",
-            edge_width=max(1.0, size / 6),
-            **place,
+            **mark,
         )
         self.preview = Labels(
-            np.zeros((1,) * image.ndim, np.uint8),
+            np.zeros((1,) * ndim, np.uint8),
             name="SAM preview",
             opacity=0.5,
-            colormap=DirectLabelColormap(
-                color_dict={None: (0, 0, 0, 0), 0: (0, 0, 0, 0), 1: PREVIEW_COLOR}
-            ),
-            **place,
+            colormap=_preview_colors(PREVIEW_COLOR),
+            **mark,
         )
-        self.preview.brush_size = max(3, round(size))
+        self._color = PREVIEW_COLOR
+        self.owner: Any = None
+        self.is_showing = False
+        self.take_up(image)
+
+    def take_up(self, image: Any) -> None:
+        """Be the layers of another image with as many axes, without any prompt."""
+        self.image = image
         self._plane: Plane | None = None
+        self._shown: NDArray[np.bool_] | None = None
         self._outlines: tuple[NDArray[np.bool_], list[NDArray[np.float64]]] | None = (
             None
         )
-        self.is_showing = False
+        self.empty()
+        self.place_like_image()
+        size = max(2.0, _POINT_FRACTION * max(shape_of(image)[-2:]))
+        self.points.size = self.points.current_size = size
+        self.boxes.current_edge_width = max(1.0, size / 6)
+        self.preview.brush_size = max(3, round(size))
+
+    def empty(self) -> None:
+        """Show no prompt and no mask."""
+        self.is_showing = True
+        try:
+            self.points.selected_data = set()
+            self.points.data = np.zeros((0, self.points.ndim))
+            self.points.features = {POLARITY: np.zeros(0, np.int64)}
+            self.points.feature_defaults = {POLARITY: 1}
+            if len(self.boxes.data):
+                self.boxes.data = []
+            self.preview.data = np.zeros((1,) * self.preview.ndim, np.uint8)
+            self._plane = self._shown = None
+        finally:
+            self.is_showing = False
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.preview, self.boxes, self.points))
@@ -111,6 +155,7 @@ class PromptLayers:
         if plane == self._plane:
             return
         self._plane = plane
+        self._shown = None
         empty = np.zeros(plane.shape_in(shape_of(self.image)), np.uint8)
         self.is_showing = True
         try:
@@ -193,6 +238,15 @@ class PromptLayers:
             self.boxes.add(wanted, shape_type=kinds, face_color="transparent")
             self.boxes.selected_data = set()
 
+    def drop_drawing(self) -> None:
+        """Drop a shape that is being drawn."""
+        self.is_showing = True
+        try:
+            if len(self.boxes.data):
+                self.boxes.data = []
+        finally:
+            self.is_showing = False
+
     def _outlines_of(self, mask: NDArray[np.bool_] | None) -> list[NDArray[np.float64]]:
         if mask is None:
             self._outlines = None
@@ -209,10 +263,18 @@ class PromptLayers:
             self._outlines = (mask, [o for o in outlines if len(o) >= 3])
         return self._outlines[1]
 
+    def show_on(self, ground: NDArray[np.floating] | None) -> None:
+        """Give the preview a colour that is seen on a ground: (3,) RGB, 0 to 255."""
+        color = PREVIEW_COLOR if ground is None else color_on(ground)
+        if color != self._color:
+            self._color = color
+            self.preview.colormap = _preview_colors(color)
+
     def show_mask(self, mask: NDArray[np.bool_] | None) -> None:
         """Show a mask of the plane as the preview, None for nothing."""
         if self._plane is None:
             return
+        self._shown = mask
         shown = self.preview.data
         plane_view = shown.reshape(self._plane.shape_in(shape_of(self.image)))
         if mask is None:
@@ -243,10 +305,13 @@ class PromptLayers:
         inside = ((points >= -0.5) & (points <= shape - 0.5)).all(axis=1)
         return points[inside], labels[inside], int((~inside).sum())
 
-    def read_mask(self, plane: Plane) -> NDArray[np.bool_]:
-        """Return the preview as the user painted it."""
+    def read_edits(self, plane: Plane) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return the (H, W) pixels that were painted and erased on the preview."""
         shape = plane.shape_in(shape_of(self.image))
-        return np.asarray(self.preview.data).reshape(shape) > 0
+        now = np.asarray(self.preview.data).reshape(shape) > 0
+        shown = self._shown
+        before = np.zeros(shape, np.bool_) if shown is None else shown
+        return now & ~before, before & ~now
 
     def read_shapes(
         self, plane: Plane, before: Question
@@ -295,6 +360,25 @@ def ellipse_outline(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     first, second = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
     turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
     return np.asarray(centre + np.cos(turn) * first + np.sin(turn) * second)
+
+
+def color_on(ground: NDArray[np.floating]) -> str:
+    """Return the colour of the preview that stands out from a (3,) RGB ground."""
+    if _difference(PREVIEW_COLOR, ground) >= _STANDS_OUT:
+        return PREVIEW_COLOR
+    return max((PREVIEW_COLOR, *_OTHER_COLORS), key=lambda c: _difference(c, ground))
+
+
+def _difference(color: str, ground: NDArray[np.floating]) -> float:
+    """Return how unlike two colours look, up to about 765.
+
+    The weighted distance in RGB of https://www.compuphase.com/cmetric.htm.
+    """
+    rgb = 255 * transform_color(color)[0][:3]
+    red, green, blue = np.square(rgb - ground)
+    mean = (rgb[0] + ground[0]) / 2
+    weighted = (2 + mean / 256) * red + 4 * green + (2 + (255 - mean) / 256) * blue
+    return float(np.sqrt(weighted))
 
 
 def _close(one: NDArray[Any], other: NDArray[Any]) -> bool:

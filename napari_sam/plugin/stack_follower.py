@@ -180,7 +180,7 @@ class StackFollower(QObject):  # type: ignore[misc]
                 "Annotate an object on some plane first, with “Annotate with SAM” or a "
                 "brush; then choose its labels here."
             )
-        return why_not_writable(self.output, shape_of(self.image))
+        return why_not_writable(self.output, self.image)
 
     def _desk(self) -> StackDesk | None:
         """Return the desk of what is chosen and displayed; None if there is none."""

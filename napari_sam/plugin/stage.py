@@ -1,14 +1,17 @@
-"""The prompt layers of one image in a viewer: put up, taken down, kept at hand."""
+"""The prompt layers of one image in a viewer: put up, hidden, kept at hand."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import QObject, QTimer
 
 from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS
+from napari_sam.plugin.layers import is_helper
 from napari_sam.plugin.prompt_layers import PromptLayers
+from napari_sam.plugin.state import unwrapped
 from napari_sam.plugin.tools import PointButtons
 
 if TYPE_CHECKING:
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from napari_sam.plugin.keybindings import KeyBinder
 
 __all__ = ["Stage"]
+
+_HELD: WeakKeyDictionary[Any, dict[int, PromptLayers]] = WeakKeyDictionary()
+"""The prompt layers of each viewer, by their number of axes."""
 
 
 class Stage(QObject):  # type: ignore[misc]
@@ -37,8 +43,6 @@ class Stage(QObject):  # type: ignore[misc]
     ----------
     layers, buttons
         Of the image that is worked on, or None.
-    is_changing
-        Whether a layer leaves the viewer because the stage takes it down.
     """
 
     def __init__(
@@ -54,50 +58,65 @@ class Stage(QObject):  # type: ignore[misc]
         self._keys = keys
         self.layers: PromptLayers | None = None
         self.buttons: PointButtons | None = None
-        self.is_changing = False
-        self._leaving: list[Any] = []
+        self._leaving: PromptLayers | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._remove_left)
+        self._timer.timeout.connect(self._hide)
 
     def put_up(self, image: Any) -> PromptLayers:
-        """Make the layers of an image; `show` brings them into the viewer."""
-        self._remove_left()
-        self.layers = PromptLayers(image)
+        """Make the layers of an image; `show` brings them into the viewer.
+
+        Layers that were there for another image are taken up again: to remove layers
+        and add others makes vispy draw with buffers that are gone, and can crash.
+        """
+        self._timer.stop()
+        self._hide()
+        held = _HELD.setdefault(unwrapped(self._viewer), {})
+        layers = held.get(image.ndim)
+        if layers is None:
+            layers = held[image.ndim] = PromptLayers(image)
+        else:
+            layers.take_up(image)
+        layers.owner = self
+        self.layers = layers
         self.buttons = PointButtons(self.layers, self._on_press)
         self.buttons.attach()
         return self.layers
 
     def show(self) -> None:
-        """Bring back the layers that are not in the viewer."""
+        """Bring the layers into the viewer, or back, on top of the others."""
         if self.layers is None:
             return
+        listed = self._viewer.layers
         for layer in self.layers:
-            if layer not in self._viewer.layers:
-                self._viewer.add_layer(layer)
+            if layer not in listed:
+                listed.append(layer)
+            elif any(not is_helper(above) for above in listed[listed.index(layer) :]):
+                listed.move(listed.index(layer), len(listed))
+            layer.visible = True
             extra = POINTS_KEYS if layer is self.layers.points else ()
             self._keys.bind(layer, KEYS + extra)
 
     def take_down(self, later: bool = False) -> None:
-        """Take the layers away; later, while the layer list is changing."""
+        """Hide the layers; later, while the layer list is changing."""
         if self.buttons is not None:
             self.buttons.detach()
-        self._leaving = [] if self.layers is None else list(self.layers)
-        for layer in self._leaving:
+        self._leaving = self.layers
+        for layer in self._leaving or ():
             self._keys.unbind(layer)
         if later:
             self._timer.start(0)
         else:
-            self._remove_left()
+            self._hide()
         self.layers = self.buttons = None
 
-    def _remove_left(self) -> None:
-        self.is_changing = True
-        try:
-            with suppress(RuntimeError, AttributeError):  # the window is gone
-                for layer in self._leaving:
-                    if layer in self._viewer.layers:
-                        self._viewer.layers.remove(layer)
-        finally:
-            self.is_changing = False
-        self._leaving = []
+    def _hide(self) -> None:
+        leaving, self._leaving = self._leaving, None
+        if leaving is None or leaving.owner is not self:
+            return
+        selection = self._viewer.layers.selection
+        with suppress(RuntimeError, AttributeError):  # the window is gone
+            for layer in leaving:
+                selection.discard(layer)
+                layer.visible = False
+            leaving.empty()

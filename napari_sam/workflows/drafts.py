@@ -147,9 +147,7 @@ class PixelEdits:
             edited &= ~self.erased
         return edited
 
-    def then(
-        self, painted: NDArray[np.bool_], erased: NDArray[np.bool_]
-    ) -> PixelEdits:
+    def then(self, painted: NDArray[np.bool_], erased: NDArray[np.bool_]) -> PixelEdits:
         """Return these edits followed by others; the later ones win."""
         before, gone = self.painted, self.erased
         if before is not None:
@@ -224,6 +222,11 @@ class Draft:
         """Whether this is a new object about which nothing was said."""
         nothing = self.question.is_empty and self.edits.is_empty
         return nothing and self.editing is None
+
+    @property
+    def is_only_negative(self) -> bool:
+        """Whether it was only said where the object is not."""
+        return not (self.question.is_empty or self.question.says_where)
 
     def ask(self, question: Question, feedback: bool) -> Draft:
         """Return the draft after the prompts changed to those of `question`.

@@ -70,7 +70,7 @@ class Ledger:
         """Return the ledger with objects committed."""
         added = {record.label: record for record in records}
         made = {(r.label, r.latest.plane) for r in added.values() if r.latest}
-        records = {**self.records, **added}
+        records: dict[int, Record] = {**self.records, **added}
         return replace(self, records=records, erased=self.erased - made)
 
     def without_object(self, label: int) -> Ledger:

@@ -65,7 +65,7 @@ def count_planes(
         if is_cancelled is not None and is_cancelled():
             break
         labels = np.ascontiguousarray(canvas.read(plane))
-        digest = xxhash.xxh3_64_intdigest(labels)
+        digest = xxhash.xxh3_64_intdigest(labels.data)
         before = known.get(plane)
         if before is None or before.digest != digest:
             changed[plane] = PlaneCounts(digest, count_labels(labels))

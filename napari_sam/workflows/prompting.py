@@ -17,16 +17,20 @@ from napari_sam.workflows.ledger import Ledger, Step, make_canvas
 from napari_sam.workflows.object_index import ObjectIndex, planes_of_array
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.tiled import PlaneEmbedding
     from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.canvas import LabelCanvas, LabelEdit, StackEdit
+    from napari_sam.workflows.drafts import PixelEdits
     from napari_sam.workflows.provenance import Record
 
 __all__ = ["PromptSession"]
+
+_Edited = tuple["MaskPrediction", "PixelEdits", "MaskPrediction"]
+"""An answer, what was painted and erased in it, and what came of it."""
 
 
 class PromptSession:
@@ -58,8 +62,8 @@ class PromptSession:
         self._plane = Plane((0,) * (ndim - 2) + (None, None))
         self._embedding: tuple[Plane, PlaneEmbedding] | None = None
         self._answers = AnswerBook()
-        self._edited: tuple[Any, Any, Any] = (None, None, None)
-        self._listed: tuple[Any, Any, Any] = (None, None, None)
+        self._edited: _Edited | None = None
+        self._listed: tuple[Any, Any, Mapping[int, Record]] = (None, None, {})
         self.foreseen: Question | None = None
         self._ledger = Ledger()
         self._history: History[Step] = History()
@@ -276,7 +280,7 @@ class PromptSession:
     def forget_answers(self) -> None:
         """Ask the model anew, after it or the image has changed."""
         self._answers.clear()
-        self._edited = (None, None, None)
+        self._edited = None
         self._embedding = None
 
     @property
@@ -294,11 +298,11 @@ class PromptSession:
         answer = self._answers.get(draft.question)
         if answer is None or draft.edits.is_empty:
             return answer
-        shown, known, edited = self._edited
-        if shown is not answer or known is not draft.edits:
+        known = self._edited
+        if known is None or known[0] is not answer or known[1] is not draft.edits:
             edited = replace(answer, masks=draft.edits.apply(answer.masks))
-            self._edited = (answer, draft.edits, edited)
-        return edited
+            known = self._edited = (answer, draft.edits, edited)
+        return known[2]
 
     @property
     def choice(self) -> int:

@@ -90,7 +90,7 @@ class Outline:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the pixels, to see later whether the object still has just these."""
+        """Digest of the pixels, to see later whether they are still the same."""
         return pixels_digest(self.pixels)
 
 
@@ -179,7 +179,7 @@ def records_table(records: Iterable[Record]) -> pd.DataFrame:
 
 def pixels_digest(pixels: NDArray[np.int64]) -> str:
     """Return a digest of ascending flat indices, 16 hex digits."""
-    return xxhash.xxh3_64_hexdigest(np.ascontiguousarray(pixels, np.int64))
+    return xxhash.xxh3_64_hexdigest(np.ascontiguousarray(pixels, np.int64).data)
 
 
 def _others_to_json(outlines: tuple[Outline, ...]) -> str:
@@ -251,7 +251,9 @@ def _mask_from_json(
         return None
     mask = decode_runs(given["runs"], tuple(given["shape"]))
     if mask.shape != shape:
-        raise ValueError(f"a mask of shape {mask.shape} does not fit a plane of {shape}")
+        raise ValueError(
+            f"a mask of shape {mask.shape} does not fit a plane of {shape}"
+        )
     mask.setflags(write=False)
     return mask
 

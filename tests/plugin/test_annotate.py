@@ -40,7 +40,7 @@ def test_an_image_that_comes_later_is_taken_up(
     widget = open_annotator(viewer)
     layer = viewer.add_image(image)
     qtbot.waitUntil(lambda: widget.annotator.image is layer)
-    assert "SAM points" in viewer.layers
+    qtbot.waitUntil(lambda: "SAM points" in viewer.layers)
 
 
 def test_a_new_user_can_click_at_once(make_napari_viewer, open_annotator, image):
@@ -303,7 +303,7 @@ def test_keeping_writes_a_new_layer_with_the_table(
     assert not preview_of(widget).any()
     assert len(widget.annotator.layers.points.data) == 0
     assert viewer.layers.selection.active is widget.annotator.layers.points
-    assert "1 kept" in widget.hint.text
+    assert "1 object" in widget.hint.text
 
 
 def test_keeping_at_once_waits_for_the_answer(
@@ -353,7 +353,7 @@ def test_an_existing_annotation_is_kept_and_continued(
     viewer = make_napari_viewer()
     viewer.add_image(image)
     before = np.zeros(SHAPE, np.uint16)
-    before[28:33, 30:50] = 7
+    before[29:32, 30:50] = 7
     mine = viewer.add_labels(before.copy(), name="mine")
     mine.features = {"index": [7], "area": [100.0]}
     widget = open_annotator(viewer)
@@ -386,7 +386,7 @@ def test_overwriting_when_chosen(make_napari_viewer, open_annotator, settle, ima
     assert np.array_equal(labels_of(widget) == 2, disc(SHAPE, (30, 44), 6))
 
 
-def test_a_refused_commit_is_explained_and_keeps_the_prompts(
+def test_a_refused_commit_is_explained_and_one_press_overwrites(
     make_napari_viewer, open_annotator, settle, image
 ):
     viewer = make_napari_viewer()
@@ -397,8 +397,31 @@ def test_a_refused_commit_is_explained_and_keeps_the_prompts(
         settle(widget)
         widget.annotator.commit()
         settle(widget)
-    assert "belongs to another object" in widget.hint.text
+    assert "This lies on object 1" in widget.hint.text
     assert len(widget.annotator.layers.points.data) == 1
+    widget.hint.button.click()
+    settle(widget)
+    assert np.array_equal(labels_of(widget) == 2, disc(SHAPE, (30, 40), 6))
+    assert widget.annotator.overlap == "keep"
+
+
+def test_a_click_elsewhere_after_a_refused_commit_starts_another_object(
+    make_napari_viewer, open_annotator, settle, image
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    widget = open_annotator(viewer)
+    for _ in range(2):
+        click(widget, (30, 40))
+        settle(widget)
+        widget.annotator.commit()
+        settle(widget)
+    click(widget, (15, 60))
+    settle(widget)
+    assert widget.annotator.session.draft.question.prompts.points.tolist() == [[15, 60]]
+    widget.annotator.commit()
+    settle(widget)
+    assert np.array_equal(labels_of(widget) == 2, disc(SHAPE, (15, 60), 6))
 
 
 def test_reopening_and_deleting_from_the_list(
@@ -498,6 +521,7 @@ def test_a_script_gives_the_same_labels_as_the_window(
     script = AnnotationSession(
         FakePredictor(), image, contrast_limits=tuple(layer.contrast_limits)
     )
+    script.overlap = widget.annotator.overlap = "overwrite"
     rng = np.random.default_rng(3)
     for _ in range(4):
         for label in (1, 1, 0)[: rng.integers(1, 4)]:

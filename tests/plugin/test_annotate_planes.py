@@ -363,11 +363,11 @@ def test_closing_lets_go_of_layers_keys_and_events_and_opening_brings_them_back(
     widget.annotator.layers.points.add((30, 40))
     settle(widget)
     widget.hide()
-    qtbot.waitUntil(lambda: list(viewer.layers) == [image])
+    qtbot.waitUntil(lambda: [one for one in viewer.layers if one.visible] == [image])
     assert dict(viewer.keymap) == keys
     assert list(viewer.mouse_move_callbacks) == moves
     widget.annotator.commit()
-    assert list(viewer.layers) == [image]
+    assert [one for one in viewer.layers if one.visible] == [image]
     widget.show()
     settle(widget)
     assert widget.annotator.layers.points.data.tolist() == [[30, 40]]

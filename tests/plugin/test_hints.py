@@ -28,7 +28,7 @@ READY = Facts(has_image=True, embedding_state="ready")
         ({"tool": "brush"}, "Paint over", "do"),
         ({"tool": ""}, "Press a tool", "do"),
         ({"polarity": False}, "where the object is not", "do"),
-        ({"committed": 3}, "3 kept. Next: click an object", "do"),
+        ({"committed": 3}, "3 objects. Next: click an object", "do"),
         ({"has_prompts": True, "waiting": True}, "Segmenting", "wait"),
         ({"has_prompts": True, "candidates": 3}, "Q shows the next", "do"),
         ({"has_prompts": True, "candidates": 1}, "N keeps it. Or click", "do"),

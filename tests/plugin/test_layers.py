@@ -76,17 +76,15 @@ def table(*labels):
     )
 
 
-def test_features_of_other_objects_and_tools_stay():
+def test_columns_of_other_tools_stay_for_the_objects_that_there_are():
     features = pd.DataFrame({"index": [3, 4], "area": [10.0, 20.0]})
     merged = merge_features(features, table(4, 5))
-    assert merged["index"].tolist() == [3, 4, 5]
-    assert merged["area"].tolist()[:2] == [10, 20]
-    again = merge_features(merged, table(5))
-    assert again["index"].tolist() == [3, 5]
+    assert merged["index"].tolist() == [4, 5]
+    assert merged["area"].tolist()[0] == 20
 
 
-def test_features_by_row_number_get_their_index():
-    merged = merge_features(pd.DataFrame({"area": [0.0, 7.0]}), table(2))
+def test_features_by_row_number_get_their_index_and_the_background_keeps_its_row():
+    merged = merge_features(pd.DataFrame({"area": [0.0, 7.0]}), table(1, 2))
     assert merged["index"].tolist() == [0, 1, 2]
     assert merged["area"].tolist()[:2] == [0, 7]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari.layers import Image, Labels
+from napari.layers import Image
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -18,10 +19,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.plugin.annotator import Annotator
+from napari_sam.plugin.canvas import PLACE_IT
+from napari_sam.plugin.desks import may_be_output
 from napari_sam.plugin.engine import Engine, load_predictor
-from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import Facts, Hint, next_hint
 from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS
+from napari_sam.plugin.saving import saver_in
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.shelf import open_store
 from napari_sam.plugin.state import unwrapped
@@ -51,11 +54,15 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_sam.checkpoints.store import CheckpointStore
+    from napari_sam.plugin.saving import ObjectSaver
     from napari_sam.workflows.answers import Predicts
 
 __all__ = ["AnnotateWidget"]
 
 _WORK_HERE = "Work on this part"
+_PUT_BACK = "Put it back"
+_PLACE = "Place it on the image"
+_OVERWRITE = "Overwrite"
 
 _ANSWER_MS = 150
 """For so long an answer may take before the wait for it is shown."""
@@ -91,12 +98,13 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.hint = HintLine()
         self.progress = ProgressLine()
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
-        self.output = LayerChoice(viewer, self._may_be_output, NEW_LAYER)
+        self.output = LayerChoice(viewer, may_be_output, NEW_LAYER)
         self.model = ModelPicker(store, settings.model, settings.device)
         self.tools = ToolBar()
         self.candidates = CandidateStrip()
         self.objects = ObjectTable()
         self.shelf = ShelfPanel(self.annotator)
+        self.saver: ObjectSaver | None = None
         self._make_controls()
         self._lay_out()
         self._connect()
@@ -162,11 +170,13 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.objects.reopened.connect(annotator.reopen)
         self.objects.deleted.connect(annotator.delete)
         self.objects.renamed.connect(annotator.rename)
+        self.objects.saved.connect(self._on_save)
         self.progress.cancelled.connect(self.engine.stop)
         self.hint.pressed.connect(self._on_hint_button)
         self.engine.advanced.connect(self.progress.set_fraction)
         annotator.changed.connect(self._on_changed)
         annotator.noticed.connect(self._on_notice)
+        annotator.succeeded.connect(self._on_success)
 
     # --- coming and going -------------------------------------------------------
 
@@ -179,7 +189,10 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.output.start()
         self.annotator.activate()
         self.annotator.set_image(self.image.layer)
-        self.annotator.desks.set_output(self.output.layer)
+        self.saver = saver_in(self.viewer, self.window())
+        self.saver.desks = self.annotator.desks
+        self.saver.done.connect(self._on_success)
+        self.saver.failed.connect(self._on_notice)
         if not self._started:
             self._started = True
             self._load_model()
@@ -191,13 +204,21 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             return
         self.image.stop()
         self.output.stop()
+        self._leave_saver()
         self.annotator.deactivate(later=True)
 
-    def _may_be_output(self, layer: Any) -> bool:
-        layers = self.annotator.layers
-        preview = None if layers is None else layers.preview
-        is_own = layer is preview or is_found_layer(layer)
-        return isinstance(layer, Labels) and not is_own
+    def _leave_saver(self) -> None:
+        saver, self.saver = self.saver, None
+        with suppress(RuntimeError, TypeError):  # the window is gone, and it as well
+            if saver is not None:
+                saver.done.disconnect(self._on_success)
+                saver.failed.disconnect(self._on_notice)
+                if saver.desks is self.annotator.desks:
+                    saver.desks = None
+
+    def _on_save(self) -> None:
+        if self.saver is not None:
+            self.saver.ask()
 
     def _load_model(self) -> None:
         if self.model.is_here:
@@ -215,18 +236,23 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.annotator.overlap = self.overlap.currentData()
 
     def _on_hint_button(self) -> None:
-        desks = self.annotator.desks
-        if self.hint.button.text() == "Put it back":
-            desks.put_back()
-        elif self.hint.button.text() == _WORK_HERE:
-            self.annotator.open_part()
-        else:
-            self.annotator.retry()
+        annotator = self.annotator
+        actions = {
+            _PUT_BACK: annotator.desks.put_back,
+            _PLACE: annotator.desks.place_output,
+            _OVERWRITE: annotator.overwrite,
+            _WORK_HERE: annotator.open_part,
+        }
+        actions.get(self.hint.button.text(), annotator.retry)()
 
     # --- what is shown --------------------------------------------------------------
 
     def _on_notice(self, text: str) -> None:
         self._notice.say(text)
+        self._on_changed()
+
+    def _on_success(self, text: str) -> None:
+        self._notice.say(text, "done")
         self._on_changed()
 
     def _on_changed(self) -> None:
@@ -257,20 +283,21 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
 
     def _show_hint(self, facts: Facts) -> None:
         notice = self._notice.text_at(facts)
-        if notice:
-            removed = self.annotator.desks.removed is not None
-            text = "Put it back" if removed else ""
-            if facts.too_large is not None:
-                text = _WORK_HERE
-            self.hint.show_hint(Hint(notice, "problem"), text)
-            return
+        hint = Hint(notice, self._notice.kind) if notice else next_hint(facts)
+        self.hint.show_hint(hint, self._button_for(facts, hint, bool(notice)))
+
+    def _button_for(self, facts: Facts, hint: Hint, is_notice: bool) -> str:
+        """Return the text of the button that solves what the hint line says."""
         if facts.too_large is not None:
-            self.hint.show_hint(next_hint(facts), _WORK_HERE)
-            return
+            return _WORK_HERE
+        if facts.is_refused:
+            return _OVERWRITE
+        if is_notice:
+            return _PUT_BACK if self.annotator.desks.removed is not None else ""
+        if PLACE_IT in facts.output_problem:
+            return _PLACE
         again = facts.embedding_state in ("stopped", "failed")
-        hint = next_hint(facts)
-        problem = hint.kind == "problem"
-        self.hint.show_hint(hint, "Try again" if again and problem else "")
+        return "Try again" if again and hint.kind == "problem" else ""
 
     def _show_progress(self, facts: Facts) -> None:
         if facts.model_state == "loading":
@@ -296,7 +323,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.undo.setEnabled(session.can_undo)
         self.redo.setEnabled(session.can_redo)
         self.clear.setEnabled(facts.has_prompts)
-        self.objects.show_objects(session.objects, self._color_of)
+        self.objects.show_objects(session.listed(), self._color_of)
         self._show_classes(session.class_names)
 
     def _show_classes(self, names: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QItemSelectionModel, Qt, Signal
@@ -41,6 +42,9 @@ class ObjectTable(QWidget):  # type: ignore[misc]
     deleted = Signal(int)
     """An object is to be deleted; emitted with its label."""
 
+    saved = Signal()
+    """The objects are to be saved."""
+
     renamed = Signal(int, str)
     """An object has another class; emitted with its label and the class."""
 
@@ -56,11 +60,13 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.rest = QLabel()
         self.rest.hide()
-        self.edit = QPushButton("Edit again (G)")
+        self.edit = QPushButton("Edit (G)")
         self.edit.setToolTip("Take the object in hand again, with its prompts.")
         self.delete = QPushButton("Delete (K)")
+        self.save = QPushButton("Save…")
+        self.save.setToolTip("Save the labels, and their table beside them (Ctrl+S).")
         row = QHBoxLayout()
-        for button in (self.edit, self.delete):
+        for button in (self.edit, self.delete, self.save):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             row.addWidget(button)
         layout = QVBoxLayout(self)
@@ -70,6 +76,7 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         layout.addLayout(row)
         self.edit.clicked.connect(self._on_edit)
         self.delete.clicked.connect(self._on_delete)
+        self.save.clicked.connect(self.saved)
         self.table.itemSelectionChanged.connect(self._show_buttons)
         self.table.itemChanged.connect(self._on_changed)
         self._shown: Mapping[int, Record] = {}
@@ -88,10 +95,10 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         color: Callable[[int], tuple[int, int, int]],
     ) -> None:
         """Show the objects; does nothing where they are shown already."""
-        if dict(objects) == dict(self._shown):
+        if objects is self._shown:
             return
         before = self.label
-        self._shown = dict(objects)
+        self._shown = objects
         self._filling = True
         listed = sorted(objects, reverse=True)[:_MOST_ROWS]
         self.rest.setText(f"The newest {len(listed):,} of {len(objects):,} objects.")
@@ -110,7 +117,12 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         self._show_buttons()
 
     def _fill_row(self, row: int, record: Record, color: tuple[int, int, int]) -> None:
-        texts = (str(record.label), record.class_name, f"{record.score:.2f}")
+        score = "" if math.isnan(record.score) else f"{record.score:.2f}"
+        texts = (str(record.label), record.class_name, score)
+        latest = record.latest
+        tip = "Drawn by hand or by another program."
+        if latest is not None:
+            tip = f"{latest.model}, {latest.time}"
         for column, text in enumerate(texts):
             item = QTableWidgetItem(text)
             item.setData(_LABEL_ROLE, record.label)
@@ -118,7 +130,7 @@ class ObjectTable(QWidget):  # type: ignore[misc]
                 item.setIcon(swatch_icon(color))
             if column != _CLASS:
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
-            item.setToolTip(f"{record.model}, {record.time}")
+            item.setToolTip(tip)
             self.table.setItem(row, column, item)
 
     def _label_at(self, row: int) -> int | None:

@@ -63,7 +63,8 @@ class ShelfPanel(QCollapsible):  # type: ignore[misc]
         self._shelf.counted.connect(self._on_counted)
         self._shelf.progressed.connect(self._on_progressed)
         self._shelf.ended.connect(self._on_ended)
-        self.setVisible(self._shelf.store is not None)
+        if self._shelf.store is None:  # shown without a parent, it would be a window
+            self.hide()
 
     def _lay_out(self) -> None:
         body = QWidget()

@@ -1,0 +1,302 @@
+"""Objects in the window are what the labels layer shows, whoever wrote there."""
+
+import numpy as np
+import pytest
+from fake_predictor import disc
+
+from napari_sam.io.object_tables import object_table_path, write_object_table
+
+SHAPE = (60, 80)
+
+
+def keep_at(widget, settle, *positions):
+    for position in positions:
+        widget.annotator.layers.points.add(position)
+        settle(widget)
+        widget.annotator.commit()
+        settle(widget)
+
+
+def put_cursor(viewer, image, *position):
+    viewer.cursor.position = tuple(image.data_to_world(position))
+
+
+def listed(widget):
+    table = widget.objects.table
+    return sorted(int(table.item(row, 0).text()) for row in range(table.rowCount()))
+
+
+def settled_table(qtbot, widget, labels):
+    qtbot.waitUntil(lambda: listed(widget) == labels)
+    output = widget.annotator.desks.output
+    assert sorted(output.features["index"].tolist()) == labels
+
+
+# --- the pair of image and labels -------------------------------------------------
+
+
+def test_the_labels_follow_the_image(make_napari_viewer, open_annotator, settle, image):
+    viewer = make_napari_viewer()
+    first = viewer.add_image(image, name="first", scale=(0.5, 0.5))
+    second = viewer.add_image(image, name="second", scale=(2, 2))
+    widget = open_annotator(viewer)
+    widget.annotator.set_image(first)
+    settle(widget)
+    keep_at(widget, settle, (30, 40))
+    labels = widget.annotator.desks.output
+    widget.annotator.set_image(second)
+    settle(widget)
+    assert widget.output.layer is None
+    keep_at(widget, settle, (20, 20))
+    other = widget.annotator.desks.output
+    assert other.name == "second objects"
+    assert np.allclose(other.scale, (2, 2))
+    assert np.array_equal(labels.data == 1, disc(SHAPE, (30, 40), 6))
+    widget.annotator.set_image(first)
+    settle(widget)
+    assert widget.output.layer is labels
+
+
+def test_labels_that_lie_elsewhere_are_refused_until_they_are_placed(
+    make_napari_viewer, open_annotator, settle, image
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image, scale=(0.5, 0.5))
+    labels = viewer.add_labels(np.zeros(SHAPE, np.int32), name="mine")
+    widget = open_annotator(viewer)
+    widget.annotator.desks.set_output(labels)
+    settle(widget)
+    assert "has another scale or place" in widget.hint.text
+    widget.annotator.layers.points.add((30, 40))
+    settle(widget)
+    widget.annotator.commit()
+    assert not labels.data.any()
+    widget.hint.button.click()
+    settle(widget)
+    assert np.allclose(labels.scale, (0.5, 0.5))
+    keep_at(widget, settle, (30, 40))
+    assert labels.data[30, 40] == 1
+
+
+def test_labels_of_yesterday_are_chosen_by_their_name_and_their_table_is_read(
+    make_napari_viewer, open_annotator, settle, qtbot, image, tmp_path
+):
+    from napari_sam.io.masks import write_labels
+
+    viewer = make_napari_viewer()
+    viewer.add_image(image, name="cells")
+    widget = open_annotator(viewer)
+    widget.class_name.setCurrentText("nucleus")
+    keep_at(widget, settle, (30, 40))
+    output = widget.annotator.desks.output
+    path = write_labels(tmp_path / "cells objects.tif", output.data)
+    write_object_table(path, output.features)
+    assert object_table_path(path).name == "cells objects.objects.csv"
+    widget.annotator.close()
+    viewer.layers.remove(output)
+
+    (again,) = viewer.open(path, layer_type="labels", plugin="napari")
+    fresh = open_annotator(viewer)
+    assert fresh.annotator.desks.output is again
+    record = fresh.annotator.session.objects[1]
+    assert record.class_name == "nucleus"
+    assert record.latest.draft.question.prompts.points.tolist() == [[30, 40]]
+
+
+# --- what others write --------------------------------------------------------------
+
+
+def test_objects_of_another_program_are_listed_edited_and_deleted(
+    make_napari_viewer, open_annotator, settle, qtbot, image
+):
+    viewer = make_napari_viewer()
+    layer = viewer.add_image(image)
+    data = np.zeros(SHAPE, np.uint16)
+    data[5:15, 5:15], data[30:40, 30:40] = 7, 9
+    mine = viewer.add_labels(data.copy())
+    widget = open_annotator(viewer)
+    widget.annotator.desks.set_output(mine)
+    settled_table(qtbot, widget, [7, 9])
+    put_cursor(viewer, layer, 10, 10)
+    widget.annotator.delete_under_cursor()
+    settled_table(qtbot, widget, [9])
+    assert np.array_equal(mine.data, np.where(data == 7, 0, data))
+    widget.annotator.undo()
+    settled_table(qtbot, widget, [7, 9])
+    assert np.array_equal(mine.data, data)
+    put_cursor(viewer, layer, 35, 35)
+    widget.annotator.reopen_under_cursor()
+    settle(widget)
+    shown = np.asarray(widget.annotator.layers.preview.data).reshape(SHAPE) > 0
+    assert np.array_equal(shown, data == 9)
+
+
+def test_brush_eraser_and_napari_undo_are_noticed(
+    make_napari_viewer, open_annotator, settle, qtbot, image
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40), (10, 10))
+    output = widget.annotator.desks.output
+    settled_table(qtbot, widget, [1, 2])
+    output.undo()
+    settled_table(qtbot, widget, [1])
+    output.brush_size = 4
+    output.paint((50, 70), 5)
+    settled_table(qtbot, widget, [1, 5])
+    output.fill((30, 40), 0)
+    settled_table(qtbot, widget, [5])
+    output.data[20:25, 20:25] = 8
+    output.refresh()
+    settled_table(qtbot, widget, [5, 8])
+    assert widget.annotator.session.next_label == 9
+
+
+def test_handwork_on_a_kept_object_survives_editing(
+    make_napari_viewer, open_annotator, settle, image
+):
+    viewer = make_napari_viewer()
+    layer = viewer.add_image(image)
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40))
+    output = widget.annotator.desks.output
+    output.data_setitem(np.nonzero(np.arange(80) < 38 + np.zeros((60, 1))), 0)
+    by_hand = output.data.copy()
+    put_cursor(viewer, layer, 30, 42)
+    widget.annotator.reopen_under_cursor()
+    settle(widget)
+    widget.annotator.commit()
+    settle(widget)
+    assert np.array_equal(output.data, by_hand)
+
+
+def test_painting_and_erasing_on_the_preview_holds(
+    make_napari_viewer, open_annotator, settle, image
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    widget = open_annotator(viewer)
+    widget.annotator.layers.points.add((30, 40))
+    settle(widget)
+    preview = widget.annotator.layers.preview
+    widget.tools.buttons["brush"].click()
+    preview.brush_size = 5
+    preview.mode = "erase"
+    preview.paint((30, 45), 0)
+    settle(widget)
+    preview.mode = "paint"
+    preview.paint((5, 5), 1)
+    settle(widget)
+    shown = np.asarray(preview.data).reshape(SHAPE) > 0
+    assert not shown[30, 44:47].any()
+    assert shown[5, 4:7].all()
+    widget.annotator.layers.points.add((36, 40))
+    settle(widget)
+    mask = widget.annotator.session.mask
+    assert not mask[30, 44:47].any() and mask[5, 4:7].all()
+
+
+# --- writing does not depend on what is displayed ---------------------------------
+
+
+@pytest.mark.parametrize("planes", [1, 4])
+def test_hidden_labels_are_written_and_booked(
+    make_napari_viewer, open_annotator, settle, qtbot, planes
+):
+    viewer = make_napari_viewer(show=planes > 1)
+    volume = (
+        np.zeros((4, *SHAPE), np.uint8) if planes > 1 else np.zeros(SHAPE, np.uint8)
+    )
+    viewer.add_image(volume, contrast_limits=(0, 1))
+    viewer.dims.set_current_step(0, 0)
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40) if planes == 1 else (0, 30, 40))
+    output = widget.annotator.desks.output
+    output.visible = False
+    settle(widget)
+    if planes > 1:
+        viewer.dims.set_current_step(0, 2)
+        settle(widget)
+    before = output.data.copy()
+    keep_at(widget, settle, (10, 10) if planes == 1 else (2, 10, 10))
+    assert (np.asarray(output.data) == 2).sum() == disc(SHAPE, (10, 10), 6).sum()
+    settled_table(qtbot, widget, [1, 2])
+    assert "which is hidden" in widget.hint.text
+    widget.annotator.undo()
+    assert np.array_equal(output.data, before)
+    output.visible = True
+    settle(widget)
+    widget.annotator.redo()
+    assert (np.asarray(output.data) == 2).any()
+
+
+# --- the image ---------------------------------------------------------------
+
+
+def test_data_replaced_under_us_are_looked_at_anew(
+    make_napari_viewer, open_annotator, settle, qtbot, image, predictor
+):
+    viewer = make_napari_viewer()
+    layer = viewer.add_image(image)
+    widget = open_annotator(viewer)
+    assert len(predictor.embedded) == 1
+    layer.data = image[::-1].copy()
+    qtbot.waitUntil(lambda: len(predictor.embedded) == 2)
+    assert np.array_equal(predictor.embedded[-1], image[::-1])
+    layer.data[:5] = 7
+    layer.refresh()
+    qtbot.waitUntil(lambda: len(predictor.embedded) == 3)
+    for shape in ((90, 120), (20, 30)):
+        layer.data = np.full(shape, 50, np.uint8)
+        qtbot.waitUntil(lambda s=shape: predictor.embedded[-1].shape == s)
+        settle(widget)
+        keep_at(widget, settle, (10, 10))
+        output = widget.annotator.desks.output
+        assert output.data.shape == shape and output.data[10, 10] == 1
+
+
+def test_data_replaced_while_nobody_listened_are_looked_at_anew(
+    make_napari_viewer, open_annotator, settle, qtbot, image, predictor
+):
+    viewer = make_napari_viewer()
+    layer = viewer.add_image(image)
+    widget = open_annotator(viewer)
+    widget.hide()
+    layer.data = image[::-1].copy()
+    widget.show()
+    qtbot.waitUntil(lambda: len(predictor.embedded) == 2)
+    assert np.array_equal(predictor.embedded[-1], image[::-1])
+
+
+# --- outlines on other planes ------------------------------------------------
+
+
+def test_the_outline_on_the_plane_that_is_shown_is_edited_and_deleted(
+    make_napari_viewer, open_annotator, settle, qtbot
+):
+    viewer = make_napari_viewer(show=True)
+    layer = viewer.add_image(np.zeros((5, *SHAPE), np.uint8), contrast_limits=(0, 1))
+    viewer.dims.set_current_step(0, 1)
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (1, 30, 40))
+    output = widget.annotator.desks.output
+    output.data[:] = output.data[1]
+    output.refresh()
+    viewer.dims.set_current_step(0, 3)
+    settle(widget)
+    put_cursor(viewer, layer, 3, 30, 40)
+    widget.annotator.reopen_under_cursor()
+    settle(widget)
+    assert viewer.dims.current_step[0] == 3
+    widget.annotator.layers.points.add((3, 30, 60))
+    settle(widget)
+    widget.annotator.commit()
+    settle(widget)
+    assert output.data[3, 30, 60] == 1 and not output.data[1, 30, 60]
+    widget.annotator.delete_under_cursor()
+    settle(widget)
+    assert not output.data[3].any() and output.data[4].any()
+    assert "it stays on 4 other planes" in widget.hint.text
+    assert widget.hint.kind == "done"
+    settled_table(qtbot, widget, [1])
