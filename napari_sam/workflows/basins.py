@@ -16,9 +16,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 from skimage.measure import label
-from skimage.morphology import local_minima, reconstruction
 from skimage.segmentation import watershed
 
+from napari_sam.ops.minima import extended_minima
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
 from napari_sam.workflows.views import SMALL, WANTED
@@ -199,26 +199,11 @@ def maps_to_instances(
     inside = foreground > config.foreground_thresh
     map_pixel = max(1.0, 2 / scale)
     relief = ndimage.gaussian_filter(away, config.smoothing * map_pixel)
-    seeds = _basins(np.where(inside, relief, np.float32(2)), config.seed_depth)
-    labels = watershed(relief, label(seeds & inside), mask=inside).astype(np.int32)
+    seeds = extended_minima(relief, config.seed_depth, inside)
+    labels = watershed(relief, label(seeds), mask=inside).astype(np.int32)
     found = _measure(labels, foreground, away, scale)
     good = found.areas >= max(1, config.min_area)
     return found.keep(good & (found.scores >= config.confidence_thresh))
-
-
-def _basins(relief: NDArray[np.float32], depth: float) -> NDArray[np.bool_]:
-    """Parts of the basins that are at least so deep, one connected part each.
-
-    The relief is flooded by `depth`, but not over any rim; what is still lower than
-    all around it is a basin (the extended h-minima of Soille, Morphological Image
-    Analysis, 2003, section 6.3.5).
-    """
-    if not relief.size:
-        return np.zeros(relief.shape, np.bool_)
-    flooded = reconstruction(relief + np.float32(depth), relief, method="erosion")
-    # A rim all around: a plane that is flat as a whole is one basin.
-    walled = np.pad(flooded, 1, constant_values=np.inf)
-    return np.asarray(local_minima(walled)[1:-1, 1:-1], np.bool_)
 
 
 def _measure(
