@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +71,9 @@ def run(args: argparse.Namespace, settings: Mapping[str, str]) -> int:
         If a file cannot be read or written.
     """
     from napari_sam.io.arrays import ArraySource, open_array
-    from napari_sam.workflows.block_run import Request, identify
+    from napari_sam.io.claims import claim
+    from napari_sam.io.ome_zarr import recover_label_image
+    from napari_sam.workflows.block_run import BlockRun, Request, identify
     from napari_sam.workflows.cluster import open_pool
 
     source = _check(args)
@@ -88,16 +89,28 @@ def run(args: argparse.Namespace, settings: Mapping[str, str]) -> int:
         args.device,
         None if args.workers is None and args.scheduler is None else args.threads,
     )
+    folder = _folder_of(args.out)
     try:
-        with open_pool(args.workers, args.scheduler) as pool:
+        with claim(folder), open_pool(args.workers, args.scheduler) as pool:
+            recover_label_image(args.out.resolve())
             identity = pool.call(identify, request)
             if not args.overwrite and _is_finished(args.out, identity):
+                BlockRun.clear(folder)
                 print(f"{args.out} is finished; nothing to do")
                 return 0
-            return _segment(args, request, image, identity, pool)
+            return _segment(args, folder, request, image, identity, pool)
     except KeyboardInterrupt:
         print("\nFinished blocks are kept; the same command goes on.", file=sys.stderr)
         raise
+
+
+def _folder_of(out: Path) -> Path:
+    """Return where the blocks of a run lie: beside the outermost store."""
+    out = out.resolve()
+    if out.parent.name != "labels":
+        return out.with_name(f"{out.name}.blocks")
+    store = next(p for p in reversed(out.parents) if p.suffix.lower() == ".zarr")
+    return store.with_suffix(f".{out.name}.blocks")
 
 
 def _check(args: argparse.Namespace) -> Path:
@@ -150,6 +163,7 @@ def _is_finished(out: Path, identity: dict[str, Any]) -> bool:
 
 def _segment(
     args: argparse.Namespace,
+    folder: Path,
     request: Request,
     image: PlaneArray,
     identity: dict[str, Any],
@@ -158,9 +172,6 @@ def _segment(
     from napari_sam.io.ome_zarr import write_label_image
     from napari_sam.workflows.block_run import BlockRun
 
-    folder = args.out.resolve().with_name(f"{args.out.name}.blocks")
-    if args.out.parent.name == "labels":  # not among the labels of the image
-        folder = _outermost(args.out.resolve()).with_suffix(f".{args.out.name}.blocks")
     run = BlockRun.start(folder, request, pool, identity, args.overwrite)
     failures = _do_blocks(run, request, image, pool)
     if failures:
@@ -184,14 +195,9 @@ def _segment(
         identity,
         Path(request.source.path),
     )
-    shutil.rmtree(folder, ignore_errors=True)
+    BlockRun.clear(folder)
     print(f"{count} objects written to {args.out}")
     return 0
-
-
-def _outermost(out: Path) -> Path:
-    """Return the store that labels lie in."""
-    return next(p for p in reversed(out.parents) if p.suffix.lower() == ".zarr")
 
 
 def _do_blocks(

@@ -116,7 +116,7 @@ def to_rgb(
     if array.dtype.kind == "f":
         values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
     # Halves keep the difference finite at the far ends of a float's range.
-    span = max(high / 2 - low / 2, np.finfo(np.float64).tiny)
+    span = max(high / 2 - low / 2, float(np.finfo(wide).tiny))
     values = np.clip((values / 2 - low / 2) / span, 0, 1)
     grey: NDArray[np.float32] = values.astype(np.float32) * np.float32(255)
     if grey.ndim == 2:

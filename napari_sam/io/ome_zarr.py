@@ -6,13 +6,16 @@ the OME project's own library, ome-zarr-py; the pixels by zarr.
 
 from __future__ import annotations
 
+import os
 import shutil
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 
-from napari_sam.io.arrays import FileArray
+from napari_sam.io.arrays import FileArray, is_zarr
+from napari_sam.io.claims import claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,13 +26,16 @@ if TYPE_CHECKING:
 
     from napari_sam.io.arrays import PlaneArray
 
-__all__ = ["open_zarr", "read_note", "write_label_image"]
+__all__ = ["open_zarr", "read_note", "recover_label_image", "write_label_image"]
 
 _COARSEST = 1024
 """Pixels across from which no coarser copy is made."""
 
 _CHUNK = 1024
 """Most pixels across of a chunk."""
+
+_PATIENCE = 20
+"""Seconds to wait for another process that adds a name to the list of labels."""
 
 _NOTE = "napari-sam"
 """Attribute under which a label image tells how it came to be."""
@@ -65,7 +71,7 @@ def open_zarr(path: Path) -> FileArray:
         )
     paths, metadata = told
     arrays = [found[path] for path in paths]
-    named = metadata.get("axes") or []
+    named = _axes(path, metadata)
     return FileArray(
         arrays[0],
         "".join(axis["name"] for axis in named),
@@ -83,7 +89,12 @@ def _multiscales(path: str, zarr_format: int) -> tuple[list[str], Any] | None:
     location = parse_url(path, fmt=_format(zarr_format))
     if location is None or not Multiscales.matches(location):
         return None
-    node = Node(location, None)
+    try:
+        node = Node(location, None)
+    except Exception as error:  # whatever metadata of another form makes it raise
+        raise ValueError(
+            f"{path} has OME-Zarr metadata whose axes or levels cannot be read: {error}"
+        ) from error
     levels = node.load(Multiscales)
     return None if levels is None else (levels.datasets, node.metadata)
 
@@ -93,6 +104,25 @@ def _format(zarr_format: int) -> Any:
     from ome_zarr.format import CurrentFormat, FormatV04
 
     return FormatV04() if zarr_format == 2 else CurrentFormat()
+
+
+def _axes(path: Path, metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Read the axes, each with a name; none where the file does not tell them.
+
+    Raises
+    ------
+    ValueError
+        If they are told in another form than OME's.
+    """
+    axes = metadata.get("axes") or []
+    if not isinstance(axes, list) or not all(
+        isinstance(axis, dict) and isinstance(axis.get("name"), str) for axis in axes
+    ):
+        raise ValueError(
+            f"{path} has axes {axes!r} in its OME-Zarr metadata; wanted is a list such "
+            'as [{"name": "y"}, {"name": "x"}]'
+        )
+    return axes
 
 
 def _scale(metadata: Mapping[str, Any], ndim: int) -> tuple[float, ...]:
@@ -124,7 +154,9 @@ def write_label_image(
 ) -> Path:
     """Write a label image as OME-Zarr, with a pyramid, beside or within its image.
 
-    It is made under another name beside its place, and renamed when it is whole.
+    It is made under a name of its own beside its place, and renamed when it is whole
+    and on the disk. What a killed process leaves is put in order by
+    `recover_label_image`.
 
     Parameters
     ----------
@@ -152,8 +184,7 @@ def write_label_image(
     from ome_zarr.writer import write_multiscales_metadata
 
     zarr_format = _zarr_format(image_path)
-    partial = path.with_name(f".{path.name}-partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = path.with_name(f"{_partial_prefix(path)}{uuid4().hex[:12]}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         group = zarr.open_group(str(partial), mode="w", zarr_format=zarr_format)
@@ -184,10 +215,13 @@ def write_label_image(
         )
         if note is not None:
             group.attrs[_NOTE] = note
+        _mark_as_labels(group, zarr_format, path.parent.name == "labels")
+        _sync(partial)
         _put(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    _enlist(path, zarr_format)
+    if path.parent.name == "labels":
+        _enlist(path, zarr_format)
     return path
 
 
@@ -268,30 +302,84 @@ def _shrink(finer: Any, coarser: Any) -> None:
             coarser[part] = values
 
 
-def _put(partial: Path, path: Path) -> None:
-    """Rename a folder to its place, in which another may stand."""
-    if path.exists():
-        old = path.with_name(f".{path.name}-old")
+def recover_label_image(path: Path) -> None:
+    """Put in order what a killed `write_label_image` has left at a place.
+
+    Only who is alone there may call it. A former image that was moved out of the way
+    comes back where no new one has taken its place; a new one that has is added to
+    the list of labels; parts of others are removed.
+
+    Raises
+    ------
+    OSError
+        If something cannot be renamed.
+    """
+    old = _old(path)
+    if old.exists() and not path.exists():
+        old.replace(path)
+    elif old.exists():
         shutil.rmtree(old, ignore_errors=True)
+    if path.parent.is_dir():
+        for partial in list(path.parent.iterdir()):
+            if partial.name.startswith(_partial_prefix(path)):
+                shutil.rmtree(partial, ignore_errors=True)
+    if path.parent.name == "labels" and is_zarr(path):
+        _enlist(path, _zarr_format(path))
+
+
+def _partial_prefix(path: Path) -> str:
+    return f".{path.name}-partial-"
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f".{path.name}-old")
+
+
+def _sync(folder: Path) -> None:
+    """Wait until all files of a folder are on the disk."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("r+b") as stream:
+                os.fsync(stream.fileno())
+
+
+def _put(partial: Path, path: Path) -> None:
+    """Rename a folder to its place; what stands there goes only when it has it."""
+    if not path.exists():
+        partial.replace(path)
+        return
+    old = _old(path)
+    shutil.rmtree(old, ignore_errors=True)
+    try:
         path.replace(old)
         partial.replace(path)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        partial.replace(path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            old.replace(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _mark_as_labels(group: zarr.Group, zarr_format: int, within: bool) -> None:
+    """Say that an image is one of labels, and if it lies `within` another, of that."""
+    from ome_zarr.writer import add_metadata
+
+    fmt = _format(zarr_format)
+    about: dict[str, Any] = {"version": fmt.version}
+    if within:
+        about["source"] = {"image": "../../"}
+    add_metadata(group, {"image-label": about}, fmt=fmt)
 
 
 def _enlist(path: Path, zarr_format: int) -> None:
-    """Say that an image is one of labels, and to its parent that it has it."""
+    """Tell the parent of a label image that it has it."""
     import zarr
-    from ome_zarr.writer import add_metadata, get_metadata, write_label_metadata
+    from ome_zarr.writer import add_metadata, get_metadata
 
     fmt = _format(zarr_format)
-    if path.parent.name != "labels":
-        group = zarr.open_group(str(path), mode="r+")
-        add_metadata(group, {"image-label": {"version": fmt.version}}, fmt=fmt)
-        return
-    labels = zarr.open_group(str(path.parent), mode="a", zarr_format=zarr_format)
-    if path.name in get_metadata(labels).get("labels", []):
-        others = [n for n in get_metadata(labels)["labels"] if n != path.name]
-        add_metadata(labels, {"labels": others}, fmt=fmt)
-    write_label_metadata(labels, path.name, fmt=fmt, source={"image": "../../"})
+    # Another name may be added at the same time.
+    with claim(path.parent / ".list", patience=_PATIENCE):
+        labels = zarr.open_group(str(path.parent), mode="a", zarr_format=zarr_format)
+        names = get_metadata(labels).get("labels", [])
+        if path.name not in names:
+            add_metadata(labels, {"labels": [*names, path.name]}, fmt=fmt)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
@@ -37,6 +38,10 @@ __all__ = ["BlockRun", "BlockTask", "Request", "identify"]
 
 _VERSION = 1
 _RUN = "run.json"
+_OURS = re.compile(
+    r"run\.json|\.[^/]+|(plane|\d+(-\d+)*)/(\d+\.npz|\.[^/]+)",
+)
+"""Names of a run's files, and, hidden, of those that a killed process was at."""
 
 
 @dataclass(frozen=True)
@@ -166,10 +171,13 @@ class BlockRun:
         Raises
         ------
         ValueError
-            If there is a run that was begun with something else.
+            If there is a run that was begun with something else, or the folder holds
+            what is no run's.
+        OSError
+            If the folder cannot be written.
         """
         if overwrite:
-            shutil.rmtree(folder, ignore_errors=True)
+            cls.clear(folder)
         if (folder / _RUN).exists():
             run = cls(folder)
             if run.identity != identity:
@@ -179,11 +187,38 @@ class BlockRun:
                     "on, or --overwrite to start anew"
                 )
             return run
+        cls.clear(folder)  # without its run.json nobody knows what blocks are of
         recipe = pool.call(_survey, request)
         folder.mkdir(parents=True, exist_ok=True)
         told = json.dumps({"identity": identity, "recipe": recipe}, indent=1)
         write_atomically(folder / _RUN, lambda path: path.write_text(told))
         return cls(folder)
+
+    @staticmethod
+    def clear(folder: Path) -> None:
+        """Remove a run, whole or in part.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds something that no run has written; it is left alone.
+        OSError
+            If something cannot be removed.
+        """
+        if not folder.is_dir():
+            return
+        for path in folder.rglob("*"):
+            name = path.relative_to(folder).as_posix()
+            if not path.is_dir() and not _OURS.fullmatch(name):
+                raise ValueError(
+                    f"{folder} is where the blocks go, but it holds {name}, which is "
+                    "no block; move it away, or choose another --out"
+                )
+        # run.json goes last: as long as there are blocks, it tells what they are of.
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+        shutil.rmtree(folder)
 
     def tasks(self, image: PlaneArray) -> list[BlockTask]:
         """List all blocks of all planes."""

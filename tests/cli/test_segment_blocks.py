@@ -187,6 +187,54 @@ def test_a_run_with_something_else_is_refused(run, image, monkeypatch, capsys):
     assert run("--overwrite") == 0
 
 
+def test_the_same_command_twice_at_one_time_is_refused(run, image, monkeypatch, capsys):
+    embed = NamedPredictor.embed
+    codes = []
+
+    def second(self, part, **options):
+        if len(list(run.blocks.rglob("*.npz"))) == 3 and not codes:
+            other = threading.Thread(target=lambda: codes.append(run("--overwrite")))
+            other.start()
+            other.join()
+        return embed(self, part, **options)
+
+    monkeypatch.setattr(NamedPredictor, "embed", second)
+    assert run() == 0
+    assert codes == [2]
+    message = capsys.readouterr().err
+    assert f"labels.zarr.blocks is being worked at by process {os.getpid()}" in message
+    assert same_objects(labels_of(run.folder), image)
+    assert sorted(p.name for p in run.folder.iterdir()) == ["image.zarr", "labels.zarr"]
+
+
+def test_blocks_of_an_unknown_run_do_not_count(run, image, monkeypatch):
+    embed = NamedPredictor.embed
+
+    def interrupted(self, part, **options):
+        if len(list(run.blocks.rglob("*.npz"))) == 3:
+            raise KeyboardInterrupt
+        return embed(self, part, **options)
+
+    monkeypatch.setattr(NamedPredictor, "embed", interrupted)
+    assert run("--set", "seed_depth=1") == 130
+    monkeypatch.undo()
+    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_named)
+    (run.blocks / "run.json").unlink()  # as a process killed while it removes them
+    for path in run.blocks.rglob("*.npz"):
+        path.write_bytes(b"of other settings")
+    assert run() == 0
+    assert same_objects(labels_of(run.folder), image)
+
+
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_what_is_no_run_is_not_removed(run, options, capsys):
+    run.blocks.mkdir()
+    (run.blocks / "thesis.docx").write_text("years of work")
+    assert run(*options) == 2
+    assert "it holds thesis.docx, which is no block" in capsys.readouterr().err
+    assert (run.blocks / "thesis.docx").read_text() == "years of work"
+
+
 def test_a_bad_block_is_tried_twice_and_reported(run, image, tmp_path, capsys):
     image[140, 100] = 7
     np.save(tmp_path / "bad.npy", image)
@@ -299,6 +347,22 @@ def test_a_cluster_on_this_machine_is_started_and_ended(run, image):
     assert same_objects(labels_of(run.folder), image)
 
 
+def start_program(text, folder, *arguments):
+    """Start a program that knows the stand-ins for models."""
+    import exact_worker
+
+    program = folder / "program.py"
+    program.write_text(text)
+    support = str(Path(exact_worker.__file__).parent)
+    known = os.pathsep.join(filter(None, [support, os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, *map(str, [program, *arguments])],
+        env={**os.environ, "PYTHONPATH": known},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
 PROGRAM = """
 import sys
 import dask
@@ -314,21 +378,14 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_a_killed_run_leaves_no_process_and_goes_on(run, loaded, tmp_path):
-    import exact_worker
     import psutil
 
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    command = [sys.executable, program, *run.arguments("--workers", 2, model="slow")]
-    support = str(Path(exact_worker.__file__).parent)
-    known = os.pathsep.join(filter(None, [support, os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen(
-        list(map(str, command)), env={**os.environ, "PYTHONPATH": known}
-    )
+    arguments = run.arguments("--workers", 2, model="slow")
+    process = start_program(PROGRAM, tmp_path, *arguments)
     wait_for(lambda: len(list(run.blocks.rglob("*.npz"))) >= 3)
     children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
-    process.wait()
+    process.communicate()
     wait_for(lambda: not any(child.is_running() for child in children))
     kept = len(list(run.blocks.rglob("*.npz")))
     assert not (run.folder / "labels.zarr").exists()
@@ -345,3 +402,103 @@ def test_a_scheduler_that_is_not_there_says_so(run, monkeypatch, capsys):
     monkeypatch.setattr("napari_sam.workflows.cluster._PATIENCE", 1)
     assert run("--scheduler", "tcp://127.0.0.1:9") == 1
     assert "does not answer" in capsys.readouterr().err
+
+
+CRASHES = """
+import os
+import shutil
+import sys
+
+import numpy as np
+import ome_zarr.reader, ome_zarr.writer
+import tqdm
+import zarr
+from exact_worker import load_named
+from napari_sam import cli
+from napari_sam.cli import segment
+from napari_sam.inference import predictor
+from napari_sam.workflows import block_run, cluster
+
+predictor.load_model = load_named
+folder, *command = sys.argv[1:]
+out = os.path.join(folder, "labels.zarr")
+count, last = 0, -1
+
+
+def counted(name):
+    call = getattr(os, name)
+
+    def counting(*args, **options):
+        global count
+        count += 1
+        if count == last:
+            os._exit(9)
+        return call(*args, **options)
+
+    setattr(os, name, counting)
+
+
+def in_a_child(work):
+    if (child := os.fork()) == 0:
+        sys.stderr = sys.stdout = open(os.devnull, "w")
+        os._exit(work())
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def killed(at):
+    global count, last
+    count, last = 0, at
+    return cli.main([*command, "--overwrite"])
+
+
+def labels_are(name):
+    labels = zarr.open_array(out + "/0", mode="r")[:]
+    return np.array_equal(labels, np.load(os.path.join(folder, name)))
+
+
+def afterwards():
+    code = cli.main(command)
+    wanted = {0: "new.npy", 2: "former.npy"}
+    if code not in wanted or not labels_are(wanted[code]):
+        return 100 + code
+    code = cli.main([*command, "--overwrite"])
+    left = {name for name in os.listdir(folder) if "labels.zarr" in name}
+    good = labels_are("new.npy") and left == {"labels.zarr", "labels.zarr.former"}
+    return 0 if code == 0 and good else 200 + code
+
+
+for name in ("mkdir", "rename", "replace", "rmdir"):
+    counted(name)
+at = 0
+while True:
+    at += 1
+    shutil.rmtree(out)
+    shutil.copytree(out + ".former", out)
+    code = in_a_child(lambda: killed(at))
+    if code == 0:
+        break
+    assert code == 9, (at, code)
+    code = in_a_child(afterwards)
+    assert code == 0, (at, code)
+print(at)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_at_any_call_it_leaves_the_former_or_the_new_labels(
+    run, image, tmp_path
+):
+    small = image[:70, :60]
+    source = tmp_path / "small.npy"
+    np.save(source, np.zeros_like(small) + small[::-1, ::-1])
+    assert run(source=source) == 0
+    np.save(tmp_path / "former.npy", labels_of(run.folder))
+    shutil.copytree(run.folder / "labels.zarr", run.folder / "labels.zarr.former")
+    np.save(source, small)
+    assert run("--overwrite", source=source) == 0
+    np.save(tmp_path / "new.npy", labels_of(run.folder))
+    done = start_program(CRASHES, tmp_path, tmp_path, *run.arguments(source=source))
+    told, _ = done.communicate(timeout=500)
+    assert done.returncode == 0
+    assert int(told) > 20

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -8,7 +11,11 @@ from ome_zarr.reader import Reader
 from ome_zarr.writer import write_multiscales_metadata
 
 from napari_sam.io.arrays import ArraySource, PlaneArray, open_array
-from napari_sam.io.ome_zarr import read_note, write_label_image
+from napari_sam.io.ome_zarr import (
+    read_note,
+    recover_label_image,
+    write_label_image,
+)
 
 IMAGE = np.arange(3 * 2 * 70 * 90, dtype=np.uint16).reshape(3, 2, 70, 90)
 
@@ -82,7 +89,7 @@ def test_labels_keep_pixel_sizes_and_levels(stored, tmp_path, place):
     if "labels" in place:
         labels = parse_url(stored / "labels")
         assert labels.root_attrs["labels"] == ["cells"]
-    assert not list(tmp_path.rglob(".*-partial"))
+    assert not [path for path in tmp_path.rglob(".*") if path.name[1:2] != "z"]
 
 
 def test_labels_without_levels_get_a_pyramid(tmp_path):
@@ -115,6 +122,87 @@ def test_what_fails_leaves_the_labels_that_were_there(tmp_path):
         write_label_image(tmp_path / "labels.zarr", image, (5, 6), fail)
     assert (zarr.open_array(str(tmp_path / "labels.zarr/0"))[:] == 3).all()
     assert [path.name for path in tmp_path.iterdir()] == ["labels.zarr"]
+
+
+def write(path, value, **options):
+    image = PlaneArray(np.zeros((5, 6), np.uint8), "yx")
+
+    def fill(array):
+        array[...] = value
+
+    return write_label_image(path, image, (5, 6), fill, **options)
+
+
+def value_of(path):
+    return np.unique(zarr.open_array(str(path / "0"))[:]).tolist()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, PermissionError("in use")])
+def test_an_exchange_that_fails_puts_the_former_labels_back(
+    tmp_path, monkeypatch, stop
+):
+    path = write(tmp_path / "labels.zarr", 3)
+    replace = Path.replace
+
+    def stopped(self, target):
+        if target == path and "partial" in self.name:
+            raise stop
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", stopped)
+    with pytest.raises((KeyboardInterrupt, PermissionError)):
+        write(path, 4)
+    assert value_of(path) == [3]
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.zarr"]
+
+
+def test_what_a_killed_process_left_is_put_in_order(tmp_path):
+    path = write(tmp_path / "labels.zarr", 3)
+    other = write(tmp_path / "other.zarr", 5)
+    path.rename(tmp_path / ".labels.zarr-old")
+    (tmp_path / ".labels.zarr-partial-1").mkdir()
+    (tmp_path / ".other.zarr-partial-1").mkdir()
+    recover_label_image(path)
+    assert value_of(path) == [3]
+    other.rename(tmp_path / ".labels.zarr-old")
+    recover_label_image(path)
+    assert value_of(path) == [3]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".other.zarr-partial-1", "labels.zarr"]
+
+
+def test_labels_that_the_image_does_not_know_yet_are_listed(stored):
+    for name in ("b", "a"):
+        write(stored / "labels" / name, 3, image_path=stored)
+    labels = zarr.open_group(str(stored / "labels"), mode="r+")
+    attributes = dict(labels.attrs)
+    told = attributes.get("ome", attributes)
+    assert told["labels"] == ["b", "a"]
+    told["labels"] = ["b"]
+    labels.attrs.put(attributes)
+    recover_label_image(stored / "labels" / "a")
+    recover_label_image(stored / "labels" / "none")
+    assert parse_url(stored / "labels").root_attrs["labels"] == ["b", "a"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are of POSIX")
+def test_others_may_read_the_labels_as_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        path = write(tmp_path / "labels.zarr", 3)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.parametrize("axes", ["junk", [{"unit": "pixel"}, {"name": "x"}], [1, 2]])
+def test_axes_of_another_form_are_refused(tmp_path, axes):
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+    group.create_array("0", shape=(5, 6), dtype="uint8")
+    image = {"version": "0.5", "axes": axes, "datasets": [{"path": "0"}]}
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [image]}
+    with pytest.raises((ValueError, OSError), match=r"axes"):
+        open_array(ArraySource(str(tmp_path / "a.zarr")))
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
