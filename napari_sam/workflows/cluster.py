@@ -2,7 +2,9 @@
 
 More than one process is the business of dask.distributed: a cluster on this machine,
 or one whose scheduler's address is given. A process that dies takes only what it was at
-with it; that is done again by another.
+with it; that is done again by another. Who can talk to a scheduler can run anything as
+its user: the one that is started here speaks to its own client and workers only; one
+whose address is given is trusted, as a shell on that machine is.
 """
 
 from __future__ import annotations
@@ -118,7 +120,8 @@ def open_pool(
         Processes on this machine; None: this process alone does it.
     scheduler
         Address of a dask scheduler whose workers do it, such as
-        ``tcp://10.0.0.1:8786``. They need this package and the same files.
+        ``tcp://10.0.0.1:8786``. They need this package and the same files. What it
+        and its workers send is unpickled here: give only one that you trust.
 
     Raises
     ------
@@ -160,7 +163,11 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=":0",  # 8787 may belong to another run
+            # Nobody else on this machine or in its network is to look at it, nor to
+            # send it a function, which would run as the user: certificates that exist
+            # in memory alone keep others out.
+            dashboard_address="127.0.0.1:0",
+            security=True,
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
