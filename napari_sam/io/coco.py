@@ -23,9 +23,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 __all__ = ["coco_to_records", "read_coco", "records_to_coco", "write_coco"]
 
 _CATEGORY = {"id": 1, "name": "object"}
+
+_REACH = 8
+"""Sides of the image that the corners of a polygon may lie away from its corner."""
+
+_LONGEST_SIDE = 2**20
+_TOO_MANY = 2**31
+"""Pixels of an image in which pycocotools draws: it counts them in 32 bits."""
+
+_LONGEST_OUTLINE = 4_000_000
+"""Pixels along a polygon, of each of which pycocotools holds some 40 bytes."""
 
 _Box = tuple[int, int, int, int]
 
@@ -139,7 +151,7 @@ def read_coco(path: Path) -> dict[str, list[MaskRecord]]:
     """
     try:
         return coco_to_records(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no COCO file: {error}") from error
 
 
@@ -159,25 +171,37 @@ def coco_to_records(content: Mapping[str, Any]) -> dict[str, list[MaskRecord]]:
     Raises
     ------
     ValueError
-        If a part is missing, or a mask does not fit its image.
+        If a part is missing, a mask does not fit its image, or an annotation holds
+        only a box.
     """
     try:
         images = {image["id"]: image for image in content["images"]}
         found: dict[str, list[MaskRecord]] = {
             str(image["file_name"]): [] for image in images.values()
         }
-        for annotation in content["annotations"]:
+        for number, annotation in enumerate(content["annotations"], start=1):
             image = images[annotation["image_id"]]
             shape = (int(image["height"]), int(image["width"]))
-            found[str(image["file_name"])].append(_record(annotation, shape))
+            try:
+                record = _record(annotation, shape)
+            except ValueError as error:
+                name = annotation.get("id", f"number {number}")
+                raise ValueError(f"annotation {name}: {error}") from error
+            found[str(image["file_name"])].append(record)
     except KeyError as error:
         raise ValueError(f"there is no {error} where one is wanted") from error
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"a value has the wrong type: {error}") from error
+    except (TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise ValueError(f"a value has the wrong type or size: {error}") from error
     return found
 
 
 def _record(annotation: Mapping[str, Any], shape: tuple[int, int]) -> MaskRecord:
+    if not annotation.get("segmentation"):
+        what = "only a box" if annotation.get("bbox") else "neither mask nor box"
+        raise ValueError(
+            f"it holds {what}, and masks are wanted: its segmentation must be run "
+            "lengths or polygons"
+        )
     rle = _rle(annotation["segmentation"], shape)
     if rle.shape != shape:
         raise ValueError(f"a mask of shape {rle.shape} lies in an image of {shape}")
@@ -197,14 +221,55 @@ def _record(annotation: Mapping[str, Any], shape: tuple[int, int]) -> MaskRecord
 
 def _rle(segmentation: Any, shape: tuple[int, int]) -> Rle:
     if isinstance(segmentation, list):
-        parts = coco_masks.frPyObjects(segmentation, *shape)
+        polygons = [_polygon(part, shape) for part in segmentation]
+        parts = coco_masks.frPyObjects(polygons, *shape)
         return Rle.from_coco(coco_masks.merge(parts))
     return Rle.from_coco(segmentation)
 
 
+def _polygon(part: Any, shape: tuple[int, int]) -> list[float]:
+    """Check a polygon, [x, y, x, y, ...]: pycocotools writes where others lead it."""
+    corners = np.asarray(part)
+    if corners.ndim != 1 or corners.dtype.kind not in "iuf":
+        raise ValueError(f"a polygon is a list of numbers x, y, ..., got {part!r:.60}")
+    if len(corners) < 6 or len(corners) % 2:
+        raise ValueError(
+            "a polygon has an even number of coordinates, 6 or more, got "
+            f"{len(corners)}"
+        )
+    large = max(shape) > _LONGEST_SIDE or shape[0] * shape[1] >= _TOO_MANY
+    if min(shape) < 1 or large:
+        raise ValueError(f"polygons cannot be drawn in an image of {shape} pixels")
+    places = corners.astype(np.float64).reshape(-1, 2)
+    reach = _REACH * max(shape)
+    if not (np.abs(places) <= reach).all():  # nor is NaN
+        raise ValueError(
+            f"a corner of a polygon lies at {_farthest(places)} (x, y), far from its "
+            f"image of {shape[0]} x {shape[1]} pixels"
+        )
+    outline = np.abs(places - np.roll(places, 1, axis=0)).sum()
+    if outline > _LONGEST_OUTLINE:
+        raise ValueError(
+            f"a polygon has an outline of {outline:.3g} pixels; at most "
+            f"{_LONGEST_OUTLINE:,} can be drawn"
+        )
+    return [float(end) for end in corners]
+
+
+def _farthest(places: NDArray[np.float64]) -> tuple[float, float]:
+    far = np.nan_to_num(np.abs(places), nan=np.inf).max(axis=1).argmax()
+    return float(places[far, 0]), float(places[far, 1])
+
+
 def _inside(rle: Rle) -> tuple[float, float]:
-    pixels = rle.pixels()
-    if not len(pixels):
+    """Return the pixel in the middle of a mask's runs; nothing large is made."""
+    lengths = rle.counts[1::2]
+    if not len(lengths):
         return 0.0, 0.0
-    row, col = np.divmod(pixels[len(pixels) // 2], rle.shape[1])
+    passed = np.cumsum(lengths)
+    middle = int(passed[-1]) // 2
+    run = int(np.searchsorted(passed, middle, side="right"))
+    begin = int(rle.counts[: 2 * run + 1].sum())
+    at = begin + middle - int(passed[run] - lengths[run])
+    col, row = divmod(at, rle.shape[0])
     return float(row), float(col)

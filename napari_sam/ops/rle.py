@@ -6,19 +6,23 @@ format of its mask API), so that records travel to and from COCO's JSON.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Rle"]
 
 _BITS, _MORE, _SIGN, _FIRST = 5, 0x20, 0x10, 48
+
+_TOO_MANY = 2**62
+"""Pixels of a mask that int64 positions do not hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +56,13 @@ class Rle:
                 f"counts must be (R,) whole numbers, got shape {counts.shape} of "
                 f"{counts.dtype}"
             )
-        counts = counts.astype(np.int64, copy=False)
         height, width = (int(n) for n in self.shape)
-        if counts.sum() != height * width or (counts < 0).any():
+        if not _fill(counts, height, width):
             raise ValueError(
-                f"counts add up to {counts.sum()} pixels, but a mask of {height} x "
-                f"{width} has {height * width}; none may be negative"
+                f"counts do not add up to the {height} x {width} pixels of a mask; "
+                "none may be negative"
             )
+        counts = counts.astype(np.int64, copy=False)
         if not counts[1:].all():
             raise ValueError("counts hold an empty run; only the first may be 0")
         object.__setattr__(self, "counts", counts)
@@ -206,22 +210,19 @@ class Rle:
         Raises
         ------
         ValueError
-            If a key is missing, or the counts do not fit the size.
+            If a key is missing, the size or the counts are not whole numbers, or the
+            counts do not fit the size.
         """
-        if not {"size", "counts"} <= set(record):
-            raise ValueError(
-                f"a COCO mask has the keys size and counts, got {sorted(record)}"
-            )
-        height, width = (int(n) for n in record["size"])
-        raw = record["counts"]
-        if isinstance(raw, bytes):
-            raw = raw.decode("ascii")
-        listed = _from_string(raw) if isinstance(raw, str) else raw
-        counts = np.asarray(listed, np.int64)
-        if counts.ndim != 1 or (counts < 0).any() or counts.sum() != height * width:
+        if not isinstance(record, Mapping) or not {"size", "counts"} <= set(record):
+            given = list(record) if isinstance(record, Mapping) else type(record)
+            raise ValueError(f"a COCO mask has the keys size and counts, got {given}")
+        height, width = _read_size(record["size"])
+        counts = _read_counts(record["counts"])
+        if not _fill(counts, height, width):
             raise ValueError(
                 f"the counts of a COCO mask do not fill its {height} x {width} pixels"
             )
+        counts = counts.astype(np.int64, copy=False)
         ends = np.cumsum(counts)
         edges = ends[: len(ends) // 2 * 2]
         filled = np.repeat(counts[1::2] > 0, 2)
@@ -235,6 +236,44 @@ class Rle:
 
     def __hash__(self) -> int:
         return hash((self.shape, self.counts.tobytes()))
+
+
+def _fill(counts: NDArray[np.integer], height: int, width: int) -> bool:
+    """Whether counts are those of a mask of this size, however large they are."""
+    size = height * width
+    if min(height, width) < 0 or size >= _TOO_MANY:
+        return False
+    if len(counts) and (counts.min() < 0 or counts.max() > size):
+        return False
+    # Each is at most size now; only very many of them are more than an int64 holds.
+    exact = len(counts) * size < _TOO_MANY
+    total = int(counts.sum()) if exact else sum(counts.tolist())
+    return total == size
+
+
+def _read_size(size: Any) -> tuple[int, int]:
+    whole = isinstance(size, Sequence | np.ndarray) and all(
+        isinstance(n, int | np.integer) for n in size
+    )
+    if not whole or len(size) != 2:
+        raise ValueError(f"the size of a COCO mask is [height, width], got {size!r}")
+    return int(size[0]), int(size[1])
+
+
+def _read_counts(given: Any) -> NDArray[np.integer]:
+    if isinstance(given, bytes):
+        given = given.decode("ascii")
+    if isinstance(given, str):
+        given = _from_string(given)
+    if isinstance(given, Sequence | np.ndarray) and len(given) == 0:
+        return np.zeros(0, np.int64)
+    counts = np.asarray(given)
+    if counts.ndim != 1 or counts.dtype.kind not in "iu":
+        raise ValueError(
+            "the counts of a COCO mask are a list of whole numbers or a string, got "
+            f"{given!r:.60}"
+        )
+    return counts
 
 
 def _edges(
@@ -271,6 +310,10 @@ def _from_string(text: str) -> list[int]:
     value, shift = 0, 0
     for letter in text:
         code = ord(letter) - _FIRST
+        if not 0 <= code < 2 * _MORE or shift > 64:
+            raise ValueError(
+                f"the counts of a COCO mask are no such string: {text[:20]!r}"
+            )
         value |= (code & (_MORE - 1)) << shift
         shift += _BITS
         if code & _MORE:

@@ -24,6 +24,8 @@ from napari_sam.workflows.survey import BLOCK, Recipe, survey
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from napari_sam.inference.predictor import Predictor
     from napari_sam.ops.blocks import Block, BlockGrid
     from napari_sam.ops.types import IsCancelled
@@ -73,7 +75,8 @@ def segment_large(
         Intensities that become black and white, for all blocks; robust percentiles
         of a sample if None.
     out
-        Array to write to, such as one of zarr; a new one in memory if None.
+        Array of whole numbers to write to, such as one of zarr; a new one in memory
+        if None.
     progress
         Told (blocks done, blocks in all).
     is_cancelled
@@ -87,7 +90,8 @@ def segment_large(
     Raises
     ------
     ValueError
-        If an argument is not as described, or the model cannot do the mode.
+        If an argument is not as described, the model cannot do the mode, or there
+        are more objects than the type of `out` has numbers; `out` is then as it was.
     Cancelled
         If `is_cancelled` answered True; `out` is as it was.
 
@@ -101,8 +105,8 @@ def segment_large(
     array = image if hasattr(image, "shape") else np.asarray(image)
     planes = PlaneArray(array, name_axes(axes, len(array.shape)), channel)
     shape = (*planes.leading, *planes.shape)
-    if out is not None and tuple(out.shape) != shape:
-        raise ValueError(f"out must have shape {shape}, got {tuple(out.shape)}")
+    if out is not None:
+        _check_out(out, shape)
     sam = load_model(model) if isinstance(model, (str, Path)) else model
     recipe = survey(
         sam,
@@ -130,6 +134,15 @@ def segment_large(
         paint_planes(labels, grid, every, lambda *task: BlockObjects.load(files[task]))
     steps.finish()
     return labels
+
+
+def _check_out(out: Any, shape: tuple[int, ...]) -> None:
+    if tuple(out.shape) != shape:
+        raise ValueError(f"out must have shape {shape}, got {tuple(out.shape)}")
+    if np.dtype(out.dtype).kind not in "iu":
+        raise ValueError(
+            f"out must be of whole numbers, such as uint32, got {out.dtype}"
+        )
 
 
 def find_in_block(
@@ -206,18 +219,30 @@ def paint_planes(
     -------
     int
         How many objects there are in all planes.
+
+    Raises
+    ------
+    ValueError
+        If there are more than the type of `out` has numbers; nothing is written.
     """
-    total = 0
-    for index in indices:
 
-        def here(number: int, index: tuple[int, ...] = index) -> BlockObjects:
-            return fetch(index, number)
+    def number(index: tuple[int, ...]) -> tuple[list[NDArray[np.int64]], int]:
+        return number_objects(grid, lambda block: fetch(index, block))
 
-        tables, count = number_objects(grid, here)
-        for number, block in enumerate(grid.blocks):
-            table = np.where(tables[number] > 0, tables[number] + total, 0)
-            core = here(number).labels[block.slices]
-            r0, c0, r1, c1 = block.core
+    numbered = [number(index) for index in indices]
+    total = sum(count for _, count in numbered)
+    most = np.iinfo(out.dtype).max
+    if total > most:
+        raise ValueError(
+            f"there are {total:,} objects, but labels of {np.dtype(out.dtype)} end at "
+            f"{most:,}; give an out of uint32"
+        )
+    before = 0
+    for index, (tables, count) in zip(indices, numbered, strict=True):
+        for block, (place, names) in enumerate(zip(grid.blocks, tables, strict=True)):
+            table = np.where(names > 0, names + before, 0)
+            core = fetch(index, block).labels[place.slices]
+            r0, c0, r1, c1 = place.core
             out[(*index, slice(r0, r1), slice(c0, c1))] = table[core].astype(out.dtype)
-        total += count
+        before += count
     return total

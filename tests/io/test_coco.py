@@ -92,6 +92,120 @@ def test_foreign_files_are_read(labels):
     assert runs.crop_box == (0, 0, *SHAPE)
 
 
+def one(segmentation, **more):
+    """A file of one image of 24 x 30 pixels and one annotation."""
+    image = {"id": 1, "file_name": "a.png", "height": 24, "width": 30}
+    annotation = {"id": 5, "image_id": 1, "segmentation": segmentation, **more}
+    return {"images": [image], "annotations": [annotation]}
+
+
+SQUARE = [3, 2, 12, 2, 12, 9, 3, 9]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (one([[*SQUARE, far, 4]]), "annotation 5: .* far from its image of 24 x 30")
+        for far in (float("nan"), float("inf"), 1e300, 1e9, 4.2e8, -1e9)
+    ]
+    + [
+        (one([[*SQUARE, 10**40, 4]]), "annotation 5: a polygon is a list of numbers"),
+        (one([SQUARE[:5]]), "even number of coordinates, 6 or more, got 5"),
+        (one([SQUARE[:4]]), "even number of coordinates, 6 or more, got 4"),
+        (one([SQUARE, []]), "a polygon is a list of numbers|6 or more, got 0"),
+        (one([[SQUARE]]), "a polygon is a list of numbers"),
+        (one([["3"] * 6]), "a polygon is a list of numbers"),
+        (one(SQUARE), "a polygon is a list of numbers"),
+        (one([[-50, -50, 200, 200] * 20_000]), "an outline of .* pixels; at most"),
+        (one([], bbox=[1, 2, 3, 4]), "annotation 5: it holds only a box, and masks"),
+        (one(None, bbox=[1, 2, 3, 4]), "annotation 5: it holds only a box, and masks"),
+        (one([]), "annotation 5: it holds neither mask nor box"),
+        (one({"size": [24, 30], "counts": [2**70]}), "whole numbers or a string"),
+        (one({"size": [24, 30], "counts": [2**62] * 4}), "do not fill its 24 x 30"),
+        (one({"size": [24, 30], "counts": "o" * 99}), "are no such string"),
+        (one({"size": [24, -30], "counts": [720]}), "do not fill its 24 x -30"),
+        (one([SQUARE], score=10**400), "wrong type or size"),
+        (one([SQUARE], crop_box=[1, 2]), "annotation 5"),
+        (one([SQUARE], crop_box=[1, 2, 3, float("inf")]), "wrong type or size"),
+        (one([SQUARE], point_coords=[[1]]), "wrong type or size"),
+        ({**one([SQUARE]), "images": {"id": 1}}, "wrong type"),
+    ],
+)
+def test_what_would_break_or_be_guessed_is_refused(content, message, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        read_coco(path)
+
+
+def test_polygons_may_reach_beyond_their_image_and_images_be_large():
+    (found,) = coco_to_records(one([[-9, -9, 40, -9, 40, 12, -9, 12]]))["a.png"]
+    assert found.bbox == (0, 0, 12, 30)
+    content = one([SQUARE])
+    content["images"][0].update(height=2**40, width=2**40)
+    with pytest.raises(ValueError, match="polygons cannot be drawn in an image of"):
+        coco_to_records(content)
+    content = one({"size": [2**20, 2**20], "counts": [7, 2**39, 2**40 - 2**39 - 7]})
+    content["images"][0].update(height=2**20, width=2**20)
+    (found,) = coco_to_records(content)["a.png"]  # nothing so large is made
+    assert found.area == 2**39
+    assert found.bbox == (0, 0, 2**20, 2**19 + 1)
+    row, col = found.point
+    assert 7 <= col * 2**20 + row < 2**39 + 7
+
+
+def test_a_file_of_brackets_is_no_coco_file(tmp_path):
+    (tmp_path / "a.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"a\.json is no COCO file"):
+        read_coco(tmp_path / "a.json")
+
+
+ODD = [
+    *(None, True, "", "junk", [], {}, [[]], 0, -1, 2.5, 1e9, -1e300, 2**31, 2**63),
+    *(2**70, float("nan"), float("inf"), [1, 2], [[1, 2, 3]], {"size": [1], "a": 2}),
+]
+
+
+def places_of(value, at=()):
+    """Yield the path to each value within a JSON value."""
+    yield at
+    inner = value.items() if isinstance(value, dict) else ()
+    inner = enumerate(value) if isinstance(value, list) else inner
+    for key, part in inner:
+        yield from places_of(part, (*at, key))
+
+
+def test_no_damage_breaks_the_process_or_the_promise(records):
+    rng = np.random.default_rng(0)
+    whole = records_to_coco(records, SHAPE, "a.png")
+    plain = Rle.encode(np.eye(*SHAPE, dtype=bool)).to_coco()
+    whole["annotations"] += [one([SQUARE])["annotations"][0]]
+    whole["annotations"] += [one(plain)["annotations"][0]]
+    text = json.dumps(whole)
+    places = [at for at in places_of(whole) if at]
+    refused = 0
+    for _ in range(3000):
+        content = json.loads(text)
+        for number in rng.integers(len(places), size=rng.integers(1, 4)):
+            *way, last = places[number]
+            inner = content
+            try:
+                for key in way:
+                    inner = inner[key]
+                if rng.random() < 0.15:
+                    del inner[last]
+                else:
+                    inner[last] = ODD[rng.integers(len(ODD))]
+            except (LookupError, TypeError):
+                continue  # an earlier change took the place away
+        try:
+            for found in coco_to_records(content).values():
+                assert all(each.rle.area == each.area for each in found)
+        except ValueError:
+            refused += 1
+    assert 1000 < refused < 3000
+
+
 def test_masks_may_overlap_and_be_none(tmp_path):
     whole, part = np.ones(SHAPE, bool), np.eye(*SHAPE, dtype=bool)
     content = records_to_coco([record(whole), record(part)], SHAPE, "a")

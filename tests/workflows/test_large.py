@@ -107,6 +107,23 @@ def test_labels_are_written_to_an_array_that_is_given():
         segment_large(volume, ExactPredictor(), out=out[0])
 
 
+def test_objects_are_not_numbered_beyond_the_type_of_the_labels():
+    # 16 x 16 discs in the first plane, 4 in the second.
+    volume = np.stack([grid_of_discs(320, 20, 6), grid_of_discs(320, 160, 6)])
+    volume = volume.astype(np.uint8)
+    exact = segment_large(volume, ExactPredictor(), settings=EXACT)
+    assert exact.max() == 260
+    out = np.full(volume.shape, 7, np.uint8)
+    with pytest.raises(ValueError, match="260 objects, but labels of uint8 end at 255"):
+        segment_large(volume, ExactPredictor(), settings=EXACT, out=out)
+    assert (out == 7).all()
+    out = np.zeros(volume.shape, np.uint16)
+    segment_large(volume, ExactPredictor(), settings=EXACT, out=out)
+    np.testing.assert_array_equal(out, exact)
+    with pytest.raises(ValueError, match="of whole numbers, such as uint32, got float"):
+        segment_large(volume, ExactPredictor(), out=np.zeros(volume.shape))
+
+
 def test_it_can_be_cancelled():
     image = grid_of_discs(300, 40, 8).astype(np.uint8)
     sam = ExactPredictor(frame_size=64)
