@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli.batch import check_folder_of, count
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from napari_sam.model.sam import Sam
     from napari_sam.training.config import TrainConfig
     from napari_sam.training.examples import Source
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["add_parser"]
 
 _INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _DESCRIPTION = """\
 Fine-tune a model on labelled images for some minutes; or train by a configuration.
@@ -29,7 +33,7 @@ Fine-tune a model on labelled images for some minutes; or train by a configurati
 A fifth of the objects is held out: by them the best weights are chosen, and the
 command tells how good the model was and is. A run that was stopped or killed goes on
 when the same command is given again; Ctrl-C ends it after the current step, with a
-checkpoint. The best weights so far are in the file at any time.
+checkpoint, and a second one at once. The best weights so far are in the file at any time.
 """
 
 
@@ -144,17 +148,9 @@ def _run(args: argparse.Namespace) -> int:
     trainer = Trainer(config, data, args.out, init, device=args.device)
     trainer.data.check()
 
-    stopping = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopping
-        stopping = True
-        print("stopping after this step", file=sys.stderr)
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, stop)
     try:
-        result = trainer.run(is_cancelled=lambda: stopping)
+        with _stopped_by_signals() as is_stopped:
+            result = trainer.run(is_cancelled=is_stopped)
     except Cancelled as stopped:
         print(f"{stopped}; start the same command to go on", file=sys.stderr)
         return _INTERRUPTED
@@ -164,6 +160,32 @@ def _run(args: argparse.Namespace) -> int:
         export_pth(args.out, args.pth)
     _report(result)
     return 1 if result.reason == "diverged" else 0
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
+    """Give a function that tells whether Ctrl-C or SIGTERM asked to stop.
+
+    The second one ends the process at once, in whatever it hangs: checkpoints and
+    weights are written whole or not at all.
+    """
+    stopping = False
+    before = {name: signal.getsignal(name) for name in _SIGNALS}
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for name in _SIGNALS:
+            signal.signal(name, signal.SIG_DFL)
+        print("stopping after this step; once more ends it at once", file=sys.stderr)
+
+    for name in _SIGNALS:
+        signal.signal(name, stop)
+    try:
+        yield lambda: stopping
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
 
 
 def _configure(args: argparse.Namespace) -> tuple[Sam | None, TrainConfig]:

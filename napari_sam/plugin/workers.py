@@ -8,7 +8,6 @@ other to sleep at every barrier: a prompt then takes half as long again.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import threading
 import weakref
 from dataclasses import dataclass
@@ -126,10 +125,12 @@ class WorkThread:
                     self._thread = None
                     return
                 self._works = True
-            lane.work_once()
-            with self._wake:
-                self._works = False
-                self._wake.notify_all()
+            try:
+                lane.work_once()
+            finally:
+                with self._wake:
+                    self._works = False
+                    self._wake.notify_all()
 
     def rest(self, seconds: float) -> None:
         """Ask all tasks to stop, and wait a moment for the one that runs."""
@@ -147,6 +148,17 @@ def _rest_all() -> None:
     """Let no thread compute while Python ends: within torch it would be aborted."""
     for thread in tuple(_THREADS):
         thread.rest(_GOODBYE)
+
+
+class _Voice(QObject):  # type: ignore[misc]
+    """What the working thread speaks through.
+
+    It has no parent: no window takes it away while a thread emits. Qt itself parts it
+    from the `LatestWins` that it is connected to, when that one goes.
+    """
+
+    done = Signal(object)
+    reported = Signal(object, object)
 
 
 class LatestWins(QObject):  # type: ignore[misc]
@@ -184,6 +196,9 @@ class LatestWins(QObject):  # type: ignore[misc]
         self._cancelled = threading.Event()
         self._last: Outcome | None = None
         self._closed = False
+        self._voice = _Voice()
+        self._voice.done.connect(self.done)
+        self._voice.reported.connect(self.reported)
         self._thread = WorkThread(thread) if isinstance(thread, str) else thread
         self._thread.add(self)
 
@@ -283,11 +298,13 @@ class LatestWins(QObject):  # type: ignore[misc]
             return Outcome(task.token, error=stop)
         except Exception as error:  # noqa: BLE001 - a task's error is the window's to show
             return Outcome(task.token, error=error)
+        except BaseException as error:  # noqa: BLE001 - the thread has more to do
+            told = f"the work was ended by {type(error).__name__}: {error}"
+            return Outcome(task.token, error=RuntimeError(told))
 
     def _emit(self, signal: str, *values: Any) -> None:
         if not self._closed:
-            with contextlib.suppress(RuntimeError):  # the window is gone
-                getattr(self, signal).emit(*values)
+            getattr(self._voice, signal).emit(*values)
 
 
 def call_aside(call: Callable[[], Any], is_cancelled: IsCancelled) -> Any:
@@ -307,6 +324,9 @@ def call_aside(call: Callable[[], Any], is_cancelled: IsCancelled) -> Any:
             outcome.append(Outcome(None, call()))
         except Exception as error:  # noqa: BLE001 - raised below, where it is waited for
             outcome.append(Outcome(None, error=error))
+        except BaseException as error:  # noqa: BLE001 - not of the one who waits
+            told = f"the call was ended by {type(error).__name__}: {error}"
+            outcome.append(Outcome(None, error=RuntimeError(told)))
 
     thread = threading.Thread(target=make, name="napari-sam reading", daemon=True)
     thread.start()

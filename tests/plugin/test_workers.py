@@ -3,6 +3,7 @@ import sys
 import threading
 
 import pytest
+from qtpy.QtCore import QObject
 
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.workers import LatestWins, WorkThread, call_aside
@@ -32,6 +33,24 @@ def test_an_error_comes_back(qtbot, worker):
     with qtbot.waitSignal(worker.done) as signal:
         worker.submit("b", lambda is_cancelled: 1)
     assert signal.args[0].result == 1
+
+
+@pytest.mark.parametrize("end", [SystemExit(3), KeyboardInterrupt()])
+def test_a_task_that_would_end_the_thread_is_told_and_the_next_is_done(
+    qtbot, worker, end
+):
+    def leave(is_cancelled):
+        raise end
+
+    with qtbot.waitSignal(worker.done) as signal:
+        worker.submit("a", leave)
+    assert type(end).__name__ in str(signal.args[0].error)
+    with qtbot.waitSignal(worker.done) as signal:
+        worker.submit("b", lambda is_cancelled: 1)
+    assert signal.args[0].result == 1
+    assert not worker.is_busy
+    with pytest.raises(RuntimeError, match=type(end).__name__):
+        call_aside(lambda: leave(None), lambda: False)
 
 
 def block(worker, gate):
@@ -184,6 +203,31 @@ def test_a_call_aside_returns_raises_and_is_let_go():
     with pytest.raises(Cancelled):
         call_aside(lambda: gate.wait(5), lambda: True)
     gate.set()
+
+
+def test_windows_may_go_while_their_tasks_report(qtbot, monkeypatch):
+    monkeypatch.setattr("napari_sam.plugin.workers._IDLE", 0.01)
+
+    def report(worker, stop):
+        while not stop.wait(0):
+            worker.report("a", 1)
+
+    for _ in range(10):
+        window, stop, told = QObject(), threading.Event(), []
+        for _ in range(4):
+            worker = LatestWins("napari-sam leaving", window)
+            worker.reported.connect(lambda *_, told=told: told.append(1))
+            worker.submit("a", lambda _, w=worker, stop=stop: report(w, stop))
+        qtbot.waitUntil(lambda told=told: len(told) > 20)
+        with qtbot.waitSignal(window.destroyed):
+            window.deleteLater()
+        heard = len(told)
+        qtbot.wait(1)
+        stop.set()
+        assert len(told) == heard
+    qtbot.waitUntil(
+        lambda: "napari-sam leaving" not in {t.name for t in threading.enumerate()}
+    )
 
 
 PROGRAM = """

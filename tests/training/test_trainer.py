@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -124,3 +125,43 @@ def test_the_command_trains_and_refuses_what_is_wrong(discs, tmp_path):
     wrong = train("--config", str(config), "--out", str(out))
     assert wrong.returncode == 2
     assert "setps" in wrong.stderr
+
+
+HANGING = """
+import sys
+import time
+from napari_sam import cli
+from napari_sam.training.trainer import Trainer
+
+
+def hang(trainer, is_cancelled):
+    print("a step", flush=True)
+    while True:
+        time.sleep(60)
+
+
+Trainer.run = hang
+sys.exit(cli.main(["train", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+def test_a_second_ctrl_c_ends_a_step_that_hangs(discs, tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text("steps = 1\nwindow = 64\ncrops = 1\nprompts = 1\nrounds = 1\n")
+    options = ["--config", config, "--data", discs, "--out", tmp_path / "a.safetensors"]
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING, *map(str, options)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout.readline() == "a step\n"
+        program.send_signal(signal.SIGINT)
+        for line in program.stderr:
+            if "stopping after this step; once more ends it at once" in line:
+                break
+        assert program.poll() is None
+        program.send_signal(signal.SIGINT)
+        assert program.wait(20) == -signal.SIGINT
