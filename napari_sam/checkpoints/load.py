@@ -158,6 +158,7 @@ def _load_file(path: Path, name: str, spec: CheckpointSpec | None) -> LoadedChec
             + _MORE_ABOUT_KIND.get(kind, "")
         )
     try:
+        before = _identity(path)
         digest = _verified_digest(path, spec)
         content, metadata = (
             _read_safetensors(path)
@@ -172,11 +173,21 @@ def _load_file(path: Path, name: str, spec: CheckpointSpec | None) -> LoadedChec
                 f"{spec.architecture!r} is wanted"
             )
         model = _build(architecture, state)
+        if _identity(path) != before:
+            raise CheckpointError(
+                "it was replaced or written to while it was read; load it again"
+            )
     except CheckpointError as error:
         raise CheckpointError(f"{path} cannot be loaded: {error}") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     return LoadedCheckpoint(model, name, digest, dropped, _object_size(metadata))
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """Tell a file from another of its name, or from itself after a change."""
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _object_size(metadata: Mapping[str, str]) -> float | None:

@@ -6,7 +6,8 @@ is listed and `load` builds a model from it.
 Hashes are the published ones. Meta gives no more than six digits of an MD5 in the
 file names; the full SHA-256 sums below agree across many independent copies. The
 micro-sam project publishes XXH128 sums, which detect damage but, unlike SHA-256,
-do not protect against a file that was forged on purpose.
+do not protect against a file that was forged on purpose: for these files the trust
+rests on https from their publisher, and addresses of all files are https.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -27,6 +28,8 @@ ProgressCallback = Callable[[int, int], None]
 """Called with the bytes done and the bytes in total."""
 
 _CHUNK = 1 << 15
+_MARGIN = 2
+"""How many times its expected size a file may have whose size is not known exactly."""
 _QUEUED_CHUNKS = 64
 _POLL_SECONDS = 0.1
 _RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -38,6 +41,26 @@ class TransferFailed(Exception):
 
 class BadSource(Exception):
     """An address does not give the file, and trying it again will not help."""
+
+
+class _Session(requests.Session):
+    """Goes from https to https only: what comes over http may be anybody's."""
+
+    def get_redirect_target(self, response: requests.Response) -> str | None:
+        """Return where an answer sends us on.
+
+        Raises
+        ------
+        BadSource
+            If that is not https, where it was before.
+        """
+        target = super().get_redirect_target(response)
+        if target is not None and urlsplit(response.url).scheme == "https":
+            there = urljoin(response.url, target)
+            if urlsplit(there).scheme != "https":
+                response.close()
+                raise BadSource(f"sends on to {there}, which is not encrypted (https)")
+        return target
 
 
 class _Reader(threading.Thread):
@@ -91,19 +114,22 @@ class _Reader(threading.Thread):
         if self._offset:
             headers["Range"] = f"bytes={self._offset}-"
         try:
-            with requests.get(
-                # Twice the time: the waiting side is to notice a stall first.
-                self._url,
-                headers=headers,
-                stream=True,
-                timeout=2 * self._timeout,
-            ) as response:
+            with (
+                _Session() as session,
+                session.get(
+                    # Twice the time: the waiting side is to notice a stall first.
+                    self._url,
+                    headers=headers,
+                    stream=True,
+                    timeout=2 * self._timeout,
+                ) as response,
+            ):
                 self._put(response)
                 for chunk in response.iter_content(_CHUNK):
                     if not self._put(chunk):
                         return
             self._put(None)
-        except (requests.RequestException, OSError, ValueError) as error:
+        except (BadSource, requests.RequestException, OSError, ValueError) as error:
             self._put(error)
 
     def _put(self, item: requests.Response | bytes | Exception | None) -> bool:
@@ -137,7 +163,8 @@ def fetch(
     exact_size
         Bytes of the whole file where known for certain.
     expected_size
-        Bytes of the whole file for `progress`, until the server says more.
+        Bytes of the whole file for `progress`, until the server says more; where the
+        exact size is not known, no file of more than twice that is taken. 0: unknown.
     timeout
         Seconds without data after which the transfer counts as stalled.
     progress, is_cancelled
@@ -148,7 +175,8 @@ def fetch(
     TransferFailed
         If the transfer stalled or broke off.
     BadSource
-        If the server answers with something that cannot be the file.
+        If the server answers with something that cannot be the file, or sends on from
+        https to an address that is not.
     Cancelled
         If `is_cancelled` answered True. `partial` is kept.
     OSError
@@ -159,6 +187,8 @@ def fetch(
     reader.start()
     try:
         response = reader.next_item(is_cancelled)
+        if isinstance(response, BadSource):
+            raise response
         if isinstance(response, Exception):
             raise TransferFailed(_explain(response)) from response
         if not isinstance(response, requests.Response):
@@ -166,7 +196,8 @@ def fetch(
         if _is_complete(response, offset):
             return
         offset = _check_answer(response, offset, partial)
-        total = _announced_size(response, offset, exact_size)
+        most = _most_bytes(exact_size, expected_size)
+        total = _announced_size(response, offset, exact_size, most)
         with partial.open("ab" if offset else "wb") as file:
             done = offset
             progress(done, total or expected_size)
@@ -175,11 +206,9 @@ def fetch(
                     raise TransferFailed(_explain(chunk)) from chunk
                 if isinstance(chunk, requests.Response):
                     continue
-                if exact_size is not None and done + len(chunk) > exact_size:
+                if most is not None and done + len(chunk) > most:
                     file.truncate(offset)
-                    raise BadSource(
-                        f"sends more than the {exact_size:,} bytes of the file"
-                    )
+                    raise BadSource(_TOO_MUCH.format(verb="sends", most=most))
                 file.write(chunk)
                 done += len(chunk)
                 progress(done, max(total or expected_size, done))
@@ -220,8 +249,18 @@ def _check_answer(response: requests.Response, offset: int, partial: Path) -> in
     return offset
 
 
+_TOO_MUCH = "{verb} more than the {most:,} bytes that the file can have"
+
+
+def _most_bytes(exact_size: int | None, expected_size: int) -> int | None:
+    """Bytes that the file cannot exceed: a server may not fill the disk."""
+    if exact_size is not None:
+        return exact_size
+    return _MARGIN * expected_size or None
+
+
 def _announced_size(
-    response: requests.Response, offset: int, exact_size: int | None
+    response: requests.Response, offset: int, exact_size: int | None, most: int | None
 ) -> int | None:
     """Bytes of the whole file by the server's word, checked against the registry."""
     length = response.headers.get("Content-Length", "")
@@ -230,6 +269,8 @@ def _announced_size(
     total = offset + int(length)
     if exact_size is not None and total != exact_size:
         raise BadSource(f"offers {total:,} bytes, but the file has {exact_size:,}")
+    if most is not None and total > most:
+        raise BadSource(_TOO_MUCH.format(verb="offers", most=most))
     return total
 
 

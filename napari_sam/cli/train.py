@@ -33,7 +33,8 @@ Fine-tune a model on labelled images for some minutes; or train by a configurati
 A fifth of the objects is held out: by them the best weights are chosen, and the
 command tells how good the model was and is. A run that was stopped or killed goes on
 when the same command is given again; Ctrl-C ends it after the current step, with a
-checkpoint, and a second one at once. The best weights so far are in the file at any time.
+checkpoint, and a second one at once. The best weights so far are in the file at any
+time.
 """
 
 

@@ -1,12 +1,19 @@
 """A real HTTP server on this machine that misbehaves as asked."""
 
 import contextlib
+import datetime
 import hashlib
+import ipaddress
 import re
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from napari_sam.checkpoints.registry import CheckpointSpec
 from napari_sam.checkpoints.store import CheckpointStore
@@ -19,7 +26,8 @@ class FileServer:
     ``ranges`` (False ignores them), ``length`` (what Content-Length claims; None
     leaves it out), ``send`` (how many bytes of the body before it breaks off),
     ``stall`` (wait instead of breaking off), ``times`` (how often it misbehaves
-    before it serves properly), ``shift`` (added to the start it resumes at).
+    before it serves properly), ``shift`` (added to the start it resumes at),
+    ``location`` (where a redirect leads).
     """
 
     def __init__(self, content):
@@ -70,6 +78,8 @@ class FileServer:
         body = content[start:]
         handler.send_response(status)
         handler.send_header("Content-Type", how.get("type", "application/octet-stream"))
+        if "location" in how:
+            handler.send_header("Location", how["location"])
         if status == 206:
             last, total = len(content) - 1, len(content)
             handler.send_header("Content-Range", f"bytes {start}-{last}/{total}")
@@ -102,6 +112,68 @@ def server(content, monkeypatch):
     running = FileServer(content)
     yield running
     running.close()
+
+
+def self_signed(folder):
+    """Write a certificate of 127.0.0.1 and its key; return the file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    here = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([here]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+@pytest.fixture
+def secure_redirect(server, tmp_path, monkeypatch):
+    """Return a function that gives an https address which leads to another one."""
+    certificate = self_signed(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    places = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header("Location", places[int(self.path[1:])])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    running.socket = context.wrap_socket(running.socket, server_side=True)
+    thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+    thread.start()
+
+    def redirect(place):
+        places.append(place)
+        return f"https://127.0.0.1:{running.server_port}/{len(places) - 1}"
+
+    yield redirect
+    running.shutdown()
+    thread.join()
+    running.server_close()
 
 
 @pytest.fixture

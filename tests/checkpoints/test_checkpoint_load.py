@@ -21,6 +21,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from napari_sam.checkpoints import load
 from napari_sam.checkpoints.load import CheckpointError, load_sam
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
@@ -424,6 +425,30 @@ def test_a_stored_file_is_verified_when_it_is_loaded(tmp_path, monkeypatch):
     path.write_bytes(damaged[:-1])
     with pytest.raises(CheckpointError, match="is incomplete in the cache"):
         load_sam("vit_t", store)
+
+
+@pytest.mark.parametrize("kind", ["replaced", "written to"])
+def test_a_file_that_changes_while_it_is_read_is_not_taken_for_the_other(
+    tmp_path, monkeypatch, kind
+):
+    """Between the hash and the reading a training may put better weights there."""
+    path = saved(tmp_path / "mine.pth", weights("cells"))
+    other = saved(tmp_path / "other.pth", weights("cells"))
+    hash_file = load.hash_file
+
+    def then_changed(*given):
+        digests = hash_file(*given)
+        if kind == "replaced":
+            other.replace(path)
+        else:
+            path.write_bytes(other.read_bytes())
+        return digests
+
+    monkeypatch.setattr(load, "hash_file", then_changed)
+    with pytest.raises(CheckpointError, match="it was replaced or written to while"):
+        load_sam(path)
+    monkeypatch.undo()
+    assert load_sam(path).digest == sha256(path.read_bytes()).hexdigest()
 
 
 def test_a_stored_file_of_another_architecture_is_refused(tmp_path, monkeypatch):

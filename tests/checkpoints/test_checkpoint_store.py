@@ -13,7 +13,7 @@ import pytest
 import xxhash
 
 from napari_sam.checkpoints.errors import CheckpointError
-from napari_sam.checkpoints.registry import REGISTRY
+from napari_sam.checkpoints.registry import DECODERS, REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.ops.types import Cancelled
 
@@ -72,7 +72,9 @@ def test_other_published_hashes_verify(store, spec, content, algorithm):
         "xxh128": xxhash.xxh3_128(content).hexdigest(),
         "md5": hashlib.md5(content).hexdigest(),
     }[algorithm]
-    other = replace(spec, hash=f"{algorithm}:{digest}", size_is_exact=False, size=10)
+    other = replace(
+        spec, hash=f"{algorithm}:{digest}", size_is_exact=False, size=200_000
+    )
     assert store.download(other).read_bytes() == content
 
 
@@ -127,7 +129,7 @@ def test_a_lie_about_the_length_is_refused_before_the_body(
 
 
 @pytest.mark.parametrize(
-    ("claimed", "problem"), [(100, "wrong hash"), (400_000, "broke off|ended after")]
+    ("claimed", "problem"), [(100, "wrong hash"), (330_000, "broke off|ended after")]
 )
 def test_a_lie_about_a_length_nobody_knows_is_found_out(
     store, spec, server, claimed, problem
@@ -143,6 +145,39 @@ def test_more_bytes_than_the_file_has_are_refused(store, spec, content, server):
     with pytest.raises(CheckpointError, match="sends more than the 320,000 bytes"):
         store.download(spec)
     assert not store.path(spec).exists()
+
+
+@pytest.mark.parametrize("length", [None, 640_000])
+def test_no_server_fills_the_disk_where_the_size_is_not_known_exactly(
+    store, spec, content, server, length
+):
+    vague = replace(spec, size=300_000, size_is_exact=False)
+    server.behaviours["/model.pt"] = {"content": content * 2, "length": length}
+    with pytest.raises(CheckpointError, match="more than the 600,000 bytes that the"):
+        store.download(vague)
+    assert not store.path(spec).exists()
+    partial = partial_of(store, spec)
+    assert not partial.exists() or partial.stat().st_size <= 600_000
+
+
+def test_https_is_not_left_for_http(store, spec, content, server, secure_redirect):
+    http = server.url()
+    safe = secure_redirect(http.replace("http:", "https:"))
+    with pytest.raises(CheckpointError, match=f"sends on to {http}, which is not enc"):
+        store.download(replace(spec, url=secure_redirect(http)))
+    with pytest.raises(CheckpointError, match=r"certificate|no connection"):
+        store.download(replace(spec, url=safe))  # goes there, and finds no https
+    assert server.requests == []
+    onwards = replace(spec, url=server.url("/elsewhere"))
+    server.behaviours["/elsewhere"] = {"status": 302, "location": "/model.pt"}
+    assert store.download(onwards).read_bytes() == content
+
+
+def test_every_address_is_https():
+    specs = [*REGISTRY.values(), *DECODERS.values()]
+    urls = [url for spec in specs for url in (spec.url, *spec.mirrors) if url]
+    assert len(urls) > 20
+    assert all(url.startswith("https://") for url in urls)
 
 
 def test_no_length_at_all_is_fine(store, spec, content, server):
