@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
-from skimage.segmentation import relabel_sequential
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +79,8 @@ def render_scene(
     scene = _RENDERERS[family](rng, side)
     noise = rng.normal(0, rng.uniform(0.005, 0.04), scene.image.shape[:2])
     image = scene.image + noise[..., None].astype(np.float32)
-    labels = relabel_sequential(scene.labels)[0].astype(np.int32)
+    present = np.unique(np.append(scene.labels, 0))
+    labels = np.searchsorted(present, scene.labels).astype(np.int32)
     return (255 * image.clip(0, 1)).round().astype(np.uint8), labels
 
 
