@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace, settings: Mapping[str, str]) -> int:
     from napari_sam.io.arrays import ArraySource, open_array
     from napari_sam.io.claims import claim
     from napari_sam.io.ome_zarr import recover_label_image
-    from napari_sam.workflows.block_run import BlockRun, Request, identify
+    from napari_sam.workflows.block_run import Request, identify
     from napari_sam.workflows.cluster import open_pool
 
     source = _check(args)
@@ -95,7 +96,7 @@ def run(args: argparse.Namespace, settings: Mapping[str, str]) -> int:
             recover_label_image(args.out.resolve())
             identity = pool.call(identify, request)
             if not args.overwrite and _is_finished(args.out, identity):
-                BlockRun.clear(folder)
+                _clear(folder)
                 print(f"{args.out} is finished; nothing to do")
                 return 0
             return _segment(args, folder, request, image, identity, pool)
@@ -195,9 +196,17 @@ def _segment(
         identity,
         Path(request.source.path),
     )
-    BlockRun.clear(folder)
+    _clear(folder)
     print(f"{count} objects written to {args.out}")
     return 0
+
+
+def _clear(folder: Path) -> None:
+    """Remove the blocks of a finished run; what cannot be removed does no harm."""
+    from napari_sam.workflows.block_run import BlockRun
+
+    with suppress(OSError, ValueError):
+        BlockRun.clear(folder)
 
 
 def _do_blocks(

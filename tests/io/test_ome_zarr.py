@@ -1,4 +1,6 @@
+import json
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +205,39 @@ def test_axes_of_another_form_are_refused(tmp_path, axes):
     group.attrs["ome"] = {"version": "0.5", "multiscales": [image]}
     with pytest.raises((ValueError, OSError), match=r"axes"):
         open_array(ArraySource(str(tmp_path / "a.zarr")))
+
+
+class Touches:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"dtype": "<u2", "compressor": {"id": "pickle"}},
+        {"dtype": "<u2", "filters": [{"id": "pickle"}]},
+        {"dtype": "|O", "filters": [{"id": "pickle"}]},
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*object_codec.*", "ignore::FutureWarning")
+def test_a_zarr_array_never_runs_code(tmp_path, how):
+    path, touched = tmp_path / "a.zarr", tmp_path / "touched"
+    path.mkdir()
+    about = {"zarr_format": 2, "shape": [2, 2], "chunks": [2, 2], "fill_value": 0}
+    about |= {"order": "C", "filters": None, "compressor": None} | how
+    (path / ".zarray").write_text(json.dumps(about))
+    (path / "0.0").write_bytes(pickle.dumps(Touches(touched)))
+    with pytest.raises((OSError, ValueError, TypeError)):
+        open_array(ArraySource(str(path))).read((), (0, 0, 2, 2))
+    assert not touched.exists()
+    pickle.loads((path / "0.0").read_bytes())
+    assert touched.exists()
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
