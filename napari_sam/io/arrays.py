@@ -1,17 +1,22 @@
-"""Images that are read piece by piece, whatever file they lie in.
+"""The one reader: images of any file, read piece by piece.
 
-A `PlaneArray` is an array with named axes, of which two are the plane; the others are
-gone through one index at a time, and colour comes along. Nothing is read before it is
-asked for.
+`open_array` opens what a path names and returns a `PlaneArray`: an array with named
+axes, of which two are the plane; the others are gone through one index at a time, and
+colour comes along. Nothing is read before it is asked for. Every command, the folder
+project, training and evaluation read through it, so that axes, channels, scenes and
+colour follow one rule.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from napari_sam.io.axes import MICROMETRES, check_axes, name_axes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,15 +27,65 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArraySource",
+    "Calibration",
     "FileArray",
     "PlaneArray",
+    "StoredArray",
     "is_zarr",
     "open_array",
     "open_file",
+    "unreadable",
 ]
 
-_USUAL_AXES = {2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx"}
 _COLOURS = (3, 4)
+_TIFF = (".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a file says about the axes of its image, to be written with its labels.
+
+    Attributes
+    ----------
+    axes
+        One letter for each axis, such as "zyx".
+    scale
+        Size of a pixel along each axis, in `units`.
+    units
+        Names as of OME-Zarr, such as "micrometer"; None where unknown.
+    kind
+        In which form: "imagej", "ome", "tiff", or "" for an image that says nothing.
+    unit_text
+        What the file itself calls its unit of length.
+    """
+
+    axes: str
+    scale: tuple[float, ...] = ()
+    units: tuple[str | None, ...] = ()
+    kind: str = ""
+    unit_text: str = ""
+
+    def along(self, axes: str) -> Calibration:
+        """Return what is known of some of the axes, and nothing of others."""
+        sizes = dict(zip(self.axes, self.scale, strict=False))
+        units = dict(zip(self.axes, self.units, strict=False))
+        return Calibration(
+            axes,
+            tuple(sizes.get(axis, 1.0) for axis in axes),
+            tuple(units.get(axis) for axis in axes),
+            self.kind,
+            self.unit_text,
+        )
+
+    @property
+    def pixel_size(self) -> tuple[float, float] | None:
+        """(row, col) size of a pixel in micrometres; None if it has none."""
+        known = self.along("yx")
+        row, col = (
+            size * MICROMETRES.get(unit or "", math.nan)
+            for size, unit in zip(known.scale, known.units, strict=True)
+        )
+        return (row, col) if row > 0 and col > 0 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +97,8 @@ class PlaneArray:
     array
         Anything with a shape, a dtype and slicing: numpy, dask, zarr, a memory map.
     axes
-        One letter for each axis, such as "tczyx"; y and x are the plane, c the colour
-        or the channels.
+        One letter for each axis, such as "tczyx"; y and x are the plane, c the
+        channels, s the samples of a colour.
     channel
         Which channel is looked at; None: all of them, as colour.
     scale
@@ -52,6 +107,17 @@ class PlaneArray:
         Of the scale along each axis, as OME names them; None where unknown.
     levels
         Shapes of the coarser copies that the file holds, if any.
+    rgb
+        Whether the file says that three or four channels are a colour. Three or four
+        of 8 bit are one in any case.
+    channel_names
+        Of the channels, as far as the file has them.
+    kind, unit_text
+        See `Calibration`.
+    assumed
+        Whether the axes are by a rule, since neither the file nor the user named them.
+    note
+        A sentence about what else the file holds; "" if nothing.
 
     Raises
     ------
@@ -72,46 +138,79 @@ class PlaneArray:
     channel: int | None = None
     scale: tuple[float, ...] = ()
     units: tuple[str | None, ...] = ()
-    levels: tuple[tuple[int, ...], ...] = field(default=())
+    levels: tuple[tuple[int, ...], ...] = ()
+    rgb: bool = False
+    channel_names: tuple[str, ...] = ()
+    kind: str = ""
+    unit_text: str = ""
+    assumed: bool = False
+    note: str = ""
 
     def __post_init__(self) -> None:
-        shape, axes = tuple(self.array.shape), self.axes
-        if len(axes) != len(shape) or len(set(axes)) != len(axes):
+        check_axes(self.axes, tuple(self.array.shape))
+        if self.dtype.kind not in "buif":
             raise ValueError(
-                f"axes {axes!r} do not fit an array of shape {shape}; give one letter "
-                "for each axis, such as 'zyx'"
+                f"the image has values of type {self.dtype}; wanted real numbers"
             )
-        if not {"y", "x"} <= set(axes):
-            raise ValueError(f"axes {axes!r} have no plane; two of them must be y, x")
-        if self.channel is not None:
-            size = shape[axes.index("c")] if "c" in axes else 0
-            if not 0 <= self.channel < size:
-                raise ValueError(
-                    f"there is no channel {self.channel} in an array of shape {shape} "
-                    f"with axes {axes!r}"
-                )
-        elif "c" in axes and shape[axes.index("c")] != 1 and not self.is_colour:
+        count = self._size("c") if "c" in self.axes else 1
+        if self.channel is not None and not 0 <= self.channel < count:
             raise ValueError(
-                f"the image has {shape[axes.index('c')]} channels; choose one with "
+                f"there is no channel {self.channel}; the image has "
+                f"{self._channels(count)}{self._told}"
+            )
+        if self.channel is None and count != 1 and self.colour_axis != "c":
+            raise ValueError(
+                f"the image has {self._channels(count)}{self._told}; choose one with "
                 "--channel, from 0 up"
             )
+
+    def _channels(self, count: int) -> str:
+        names = [
+            f"{number} ({name})" if name else str(number)
+            for number, name in zip(
+                range(count), [*self.channel_names, *[""] * count], strict=False
+            )
+        ]
+        if count == 1:
+            return "1 channel, 0"
+        listed = names if count <= 16 else [*names[:15], "...", names[-1]]
+        return f"{count} channels: {', '.join(listed[:-1])} and {listed[-1]}"
+
+    @property
+    def _told(self) -> str:
+        sizes = " x ".join(map(str, self.array.shape))
+        how = ", assumed, for the file does not name them" if self.assumed else ""
+        return f" (axes {self.axes.upper()}{how}; {sizes})"
+
+    @property
+    def colour_axis(self) -> str | None:
+        """The axis along which the planes have colour, if they have."""
+        if "s" in self.axes:
+            return "s"
+        if self.channel is not None or "c" not in self.axes:
+            return None
+        is_colour = self._size("c") in _COLOURS and (self.rgb or self.dtype == np.uint8)
+        return "c" if is_colour else None
 
     @property
     def is_colour(self) -> bool:
         """Whether its planes have colour."""
-        if self.channel is not None or "c" not in self.axes:
-            return False
-        return self._size("c") in _COLOURS and self.dtype == np.uint8
+        return self.colour_axis is not None
 
     @property
     def leading_axes(self) -> str:
         """The axes that are gone through one index at a time."""
-        return "".join(axis for axis in self.axes if axis not in "cyx")
+        return "".join(axis for axis in self.axes if axis not in "csyx")
 
     @property
     def leading(self) -> tuple[int, ...]:
         """Their sizes."""
         return tuple(self._size(axis) for axis in self.leading_axes)
+
+    @property
+    def running_axes(self) -> str:
+        """Those of them that have more than one index."""
+        return "".join(axis for axis in self.leading_axes if self._size(axis) > 1)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -124,12 +223,31 @@ class PlaneArray:
         dtype: np.dtype[Any] = np.dtype(self.array.dtype)
         return dtype
 
+    @property
+    def pixel_size(self) -> tuple[float, float] | None:
+        """(row, col) size of a pixel in micrometres; None if it has none."""
+        return self.calibration().pixel_size
+
+    def calibration(self, axes: str | None = None) -> Calibration:
+        """Return what is known of the axes, by default of those of its labels."""
+        known = Calibration(
+            self.axes, self.scale, self.units, self.kind, self.unit_text
+        )
+        return known.along(f"{self.leading_axes}yx" if axes is None else axes)
+
     def _size(self, axis: str) -> int:
         return int(self.array.shape[self.axes.index(axis)])
 
     def indices(self) -> Iterator[tuple[int, ...]]:
         """Yield the index of each plane."""
         yield from np.ndindex(self.leading)
+
+    def stack_axes(self, keep: str = "z") -> str:
+        """Return the letters of the axes of `stack`, without colour."""
+        leading, running = self.leading_axes, self.running_axes
+        if leading and not running:
+            running = keep if keep in leading else leading[-1]
+        return f"{running}yx"
 
     def stack(self, keep: str = "z") -> Any:
         """Return the array as a Dask array of the axes that run; nothing is read.
@@ -145,19 +263,15 @@ class PlaneArray:
         """
         import dask.array as da
 
-        plane = "yxc" if self.is_colour else "yx"
+        plane = f"yx{self.colour_axis or ''}"
         pieces = tuple(self._size(a) if a in plane else 1 for a in self.axes)
         chunks = getattr(self.array, "chunks", None) or pieces
         array: Any = da.from_array(self.array, chunks, name=False)
-        leading = self.leading_axes
-        running = [axis for axis in leading if self._size(axis) > 1]
-        if leading and not running:
-            running = [keep if keep in leading else leading[-1]]
-        kept = [axis for axis in self.axes if axis in running or axis in plane]
+        wanted = f"{self.stack_axes(keep)}{self.colour_axis or ''}"
+        kept = [axis for axis in self.axes if axis in wanted]
         at = {"c": self.channel or 0}
         index = (slice(None) if a in kept else at.get(a, 0) for a in self.axes)
-        order = [kept.index(axis) for axis in [*running, *plane]]
-        return array[tuple(index)].transpose(order)
+        return array[tuple(index)].transpose([kept.index(axis) for axis in wanted])
 
     def read(self, index: Sequence[int], box: Box) -> NDArray[Any]:
         """Read a box (row0, col0, row1, col1) of a plane: (h, w) or (h, w, C)."""
@@ -165,32 +279,55 @@ class PlaneArray:
             zip(self.leading_axes, map(int, index), strict=True)
         )
         places["y"], places["x"] = slice(box[0], box[2]), slice(box[1], box[3])
-        if "c" in self.axes:
-            single = 0 if self._size("c") == 1 else None
-            chosen = single if self.channel is None else self.channel
-            places["c"] = slice(None) if chosen is None else chosen
+        colour = self.colour_axis
+        for axis in "cs":
+            if axis in self.axes:
+                at = self.channel or 0 if axis == "c" else 0
+                places[axis] = slice(None) if axis == colour else at
         part = np.asarray(self.array[tuple(places[axis] for axis in self.axes)])
         left = [axis for axis in self.axes if isinstance(places[axis], slice)]
-        return np.transpose(part, [left.index(a) for a in "yxc" if a in left])
+        return np.transpose(part, [left.index(a) for a in f"yx{colour or ''}"])
+
+    def plane(self) -> NDArray[Any]:
+        """Read the only plane: (H, W), or (H, W, 3 | 4) of colour.
+
+        Raises
+        ------
+        ValueError
+            If there are several.
+        OSError
+            If it cannot be read.
+        """
+        if self.running_axes:
+            count = math.prod(self.leading)
+            raise ValueError(
+                f"the image has {count} planes{self._told}; wanted one. If an axis is "
+                "of channels, say so with --axes, such as --axes CYX --channel 0"
+            )
+        return self.read((0,) * len(self.leading), (0, 0, *self.shape))
 
 
 @dataclass(frozen=True)
 class ArraySource:
-    """Where an image lies, so that another process can open it too.
+    """Where an image lies, and what of it is looked at; another process can open it.
 
     Attributes
     ----------
     path
-        An OME-Zarr image, a zarr array, a TIFF or a .npy file.
+        An OME-Zarr image, a zarr array, a TIFF, a .npy file or a picture.
     channel
         See `PlaneArray`.
     axes
-        Letters of the axes, for a file that does not name them; "" for the usual ones.
+        Letters of the axes, for a file that does not name them, or names them wrongly;
+        "" for those of the file, or by the rule of `napari_sam.io.axes`.
+    scene
+        Which of the file's images, from 0 up; None for the largest.
     """
 
     path: str
     channel: int | None = None
     axes: str = ""
+    scene: int | None = None
 
 
 def is_zarr(path: Path) -> bool:
@@ -202,8 +339,8 @@ def is_zarr(path: Path) -> bool:
 class FileArray:
     """The array in a file, of which nothing is read yet, and what the file says of it.
 
-    `axes` is empty where the file does not name them; scale, units and levels are as
-    those of `PlaneArray`.
+    `axes` is empty where the file does not name them and no rule does; all else is as
+    in `PlaneArray`.
     """
 
     array: Any
@@ -211,37 +348,92 @@ class FileArray:
     scale: tuple[float, ...] = ()
     units: tuple[str | None, ...] = ()
     levels: tuple[tuple[int, ...], ...] = ()
+    rgb: bool = False
+    channel_names: tuple[str, ...] = ()
+    kind: str = ""
+    unit_text: str = ""
+    assumed: bool = False
+    note: str = ""
 
 
-def open_file(path: Path) -> FileArray:
+@dataclass(frozen=True, eq=False)
+class StoredArray:
+    """An array on disk whose damage shows when a piece is read.
+
+    Whatever its codec then raises becomes an OSError that names the file.
+    """
+
+    array: Any
+    path: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the array."""
+        return tuple(int(length) for length in self.array.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the values."""
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
+        return dtype
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Shape of the pieces in which it is stored, if it is in pieces."""
+        return getattr(self.array, "chunks", None)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        try:
+            return np.asarray(self.array[key])
+        except Exception as error:  # whatever damage makes a codec raise
+            raise unreadable(self.path, error) from error
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype)
+
+
+def unreadable(path: str | Path, error: Exception) -> OSError:
+    """Return the error of a file that is no image, or a damaged one."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return OSError(f"{path} cannot be read as an image: {reason}")
+
+
+def open_file(path: Path, scene: int | None = None) -> FileArray:
     """Open the image in a file or in a zarr folder without reading it.
 
-    Of a TIFF that is the first series, of a zarr group its OME-Zarr image or its only
-    array. Files other than TIFF, zarr and .npy are read.
+    Of a file with several images that is the largest, or the scene that is asked for;
+    of a zarr group its OME-Zarr image or its only array. Pictures (PNG, JPEG, BMP)
+    are read.
 
     Raises
     ------
     OSError
         If it cannot be read.
     ValueError
-        If a zarr group holds no image, or several.
+        If there is no such scene, or a zarr group holds no image, or several.
     """
     if is_zarr(path):
-        from napari_sam.io.ome_zarr import open_zarr
+        from napari_sam.io.zarr_images import open_zarr
 
-        return open_zarr(path)
+        return open_zarr(path, scene)
     if path.is_dir() or not path.exists():
         problem = "is a folder without zarr metadata" if path.is_dir() else "not found"
         raise FileNotFoundError(f"{path}: {problem}")
     suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return FileArray(np.load(path, mmap_mode="r", allow_pickle=False))
-    if suffix in (".tif", ".tiff"):
-        return _open_tiff(path)
-    from napari_sam.io.images import read_image
+    if suffix in _TIFF:
+        from napari_sam.io.tiff import open_tiff
 
-    array = read_image(path)
-    return FileArray(array, "yxc" if array.ndim == 3 else "yx")
+        return open_tiff(path, scene)
+    if scene:
+        raise ValueError(f"there is no scene {scene}; {path.name} holds one image")
+    from napari_sam.io.pictures import open_npy, open_picture
+
+    return open_npy(path) if suffix == ".npy" else open_picture(path)
 
 
 def open_array(source: ArraySource) -> PlaneArray:
@@ -254,77 +446,25 @@ def open_array(source: ArraySource) -> PlaneArray:
     ValueError
         If it is no such file, its axes do not fit, or a channel has to be chosen.
     """
-    file = open_file(Path(source.path))
-    axes = source.axes.lower() or file.axes or name_axes("", file.array.ndim)
+    file = open_file(Path(source.path), source.scene)
+    axes, rgb = source.axes.lower(), file.rgb
+    if axes:
+        rgb = "s" in axes or (rgb and axes == file.axes)
+    axes = axes or file.axes or name_axes("", file.array.shape)
+    if "s" in axes and "c" not in axes:
+        axes = axes.replace("s", "c")
+    known = Calibration(file.axes, file.scale, file.units).along(axes)
     return PlaneArray(
-        file.array, axes, source.channel, file.scale, file.units, file.levels
-    )
-
-
-def name_axes(given: str, ndim: int) -> str:
-    """Return the letters of the axes: those given, or the usual ones.
-
-    Raises
-    ------
-    ValueError
-        If there are no usual ones.
-    """
-    if given:
-        return given.lower()
-    if ndim not in _USUAL_AXES:
-        raise ValueError(f"an image has two to five axes, got {ndim}")
-    return _USUAL_AXES[ndim]
-
-
-@dataclass(frozen=True)
-class _TiffPieces:
-    """A TIFF of which only the pieces that are asked for are unpacked."""
-
-    path: str
-    shape: tuple[int, ...]
-    dtype: Any
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    def __getitem__(self, key: tuple[int | slice, ...]) -> Any:
-        import tifffile
-        import zarr
-
-        with (
-            tifffile.TiffFile(self.path) as file,
-            file.series[0].aszarr(level=0) as store,
-        ):
-            return zarr.open_array(store, mode="r")[key]
-
-
-def _open_tiff(path: Path) -> FileArray:
-    import tifffile
-
-    from napari_sam.io.images import read_pixel_size
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            named = series.axes.lower().replace("s", "c")
-            levels = tuple(tuple(level.shape) for level in series.levels[1:])
-            try:
-                array: Any = tifffile.memmap(path, series=0, mode="r")
-            except ValueError:  # compressed, or in pieces
-                array = _TiffPieces(str(path), tuple(series.shape), series.dtype)
-                _ = array[(slice(0, 1),) * array.ndim]
-    except Exception as error:  # whatever a damaged file makes a codec raise
-        raise OSError(f"{path} cannot be read as an image: {error}") from error
-    # What tifffile calls q or i is an axis that the file does not name.
-    if set(named) - set("tczyx") or len(set(named)) != len(named):
-        named = _USUAL_AXES.get(len(named), "")
-    pixel = read_pixel_size(path)
-    sizes = dict(zip("yx", pixel, strict=True)) if pixel else {}
-    return FileArray(
-        array,
-        named,
-        tuple(sizes.get(axis, 1.0) for axis in named),
-        tuple("micrometer" if axis in sizes else None for axis in named),
-        levels,
+        file.array,
+        axes,
+        source.channel,
+        known.scale,
+        known.units,
+        file.levels,
+        rgb,
+        file.channel_names,
+        file.kind,
+        file.unit_text,
+        file.assumed and not source.axes,
+        file.note,
     )

@@ -1,109 +1,179 @@
-"""Read images from files, and how large their pixels are."""
+"""Images and label images of one plane, and which files of a folder are images.
+
+Reading itself is that of `napari_sam.io.arrays`, whatever the file.
+"""
 
 from __future__ import annotations
 
-import math
-import zlib
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
-import imageio.v3 as iio
 import numpy as np
-import tifffile
+
+from napari_sam.io.arrays import ArraySource, is_zarr, open_array
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-__all__ = ["IMAGE_SUFFIXES", "read_image", "read_pixel_size"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "FoundImages",
+    "as_labels",
+    "is_hidden",
+    "list_images",
+    "pick_images",
+    "read_image",
+    "read_labels",
+    "read_pixel_size",
+]
 
 IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
-"""Of the files that are taken for images in a folder."""
+"""Of the files that are taken for images in a folder, beside zarr images."""
 
-_TIFF = (".tif", ".tiff")
-
-_MICROMETRES: Mapping[str, float] = {
-    "nm": 1e-3,
-    "um": 1.0,
-    "µm": 1.0,
-    "μm": 1.0,
-    "\\u00B5m": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "mm": 1e3,
-    "cm": 1e4,
-    "m": 1e6,
-    "inch": 25400.0,
-}
+_SYSTEM = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"})
+"""Names that file managers leave in folders."""
 
 
-def read_image(path: Path) -> NDArray[Any]:
-    """Read an image file as it is.
+def read_image(
+    path: str | Path,
+    *,
+    channel: int | None = None,
+    axes: str = "",
+    scene: int | None = None,
+) -> NDArray[Any]:
+    """Read an image of one plane.
+
+    Parameters
+    ----------
+    path
+        See `ArraySource`, as for the others.
+    channel, axes, scene
+        What of the file.
+
+    Returns
+    -------
+    ndarray
+        (H, W), or (H, W, 3 | 4) of colour, of the file's own type.
 
     Raises
     ------
     OSError
         If it cannot be read as an image.
+    ValueError
+        If it has several planes, or a channel has to be chosen.
     """
-    try:
-        if path.suffix.lower() in _TIFF:
-            return np.asarray(tifffile.imread(path))
-        # Named, because a file that is no picture would wake every other plugin.
-        return np.asarray(iio.imread(path, plugin="pillow"))
-    except (OSError, ValueError, zlib.error) as error:
-        raise OSError(f"{path} cannot be read as an image: {error}") from error
+    return open_array(ArraySource(str(path), channel, axes, scene)).plane()
+
+
+def read_labels(path: str | Path) -> NDArray[np.int32]:
+    """Read a label image of one plane: (H, W) int32, 0 for background.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read as an image.
+    ValueError
+        If it is no label image; see `as_labels`.
+    """
+    labels = read_image(path)
+    if labels.ndim != 2:
+        raise ValueError(
+            f"{path} has colour, {labels.shape}; labels are whole numbers of one plane"
+        )
+    return as_labels(labels, str(path))
+
+
+def as_labels(values: NDArray[Any], name: str) -> NDArray[np.int32]:
+    """Return label numbers as int32.
+
+    Raises
+    ------
+    ValueError
+        If they are not whole numbers that fit.
+    """
+    limit = np.iinfo(np.int32).max
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            whole = bool((values == np.floor(values)).all())
+    else:
+        whole = values.dtype.kind in "bui"
+    if not whole:
+        raise ValueError(
+            f"{name} has values of {values.dtype} that are no labels; wanted whole "
+            "numbers, 0 for background"
+        )
+    if values.size and not -limit <= values.min() <= values.max() <= limit:
+        raise ValueError(
+            f"{name} has labels from {values.min()} to {values.max()}; wanted none "
+            f"above {limit}"
+        )
+    return values.astype(np.int32)
 
 
 def read_pixel_size(path: Path) -> tuple[float, float] | None:
-    """Read the (row, col) size of a TIFF's pixels in micrometres.
+    """Read the (row, col) size of an image's pixels in micrometres.
 
-    OME-TIFF, ImageJ's hyperstacks and the resolution of plain TIFF are understood.
-    None where a file says nothing, is no TIFF, or names no unit of length.
+    None where a file says nothing, names no unit of length or cannot be read.
     """
-    if path.suffix.lower() not in _TIFF:
-        return None
+    from napari_sam.io.arrays import Calibration, open_file
+
     try:
-        with tifffile.TiffFile(path) as file:
-            if file.ome_metadata:
-                return _from_ome(file.ome_metadata)
-            return _from_tags(file.pages.first.tags, file.imagej_metadata)
-    except (OSError, ValueError, ElementTree.ParseError):
+        file = open_file(path)
+        known = Calibration(file.axes, file.scale, file.units)
+    except (OSError, ValueError):
         return None
+    return known.pixel_size
 
 
-def _from_ome(xml: str) -> tuple[float, float] | None:
-    pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
-    if pixels is None:
-        return None
-    sizes = [
-        float(pixels.get(f"PhysicalSize{axis}", "nan"))
-        * _MICROMETRES.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"), math.nan)
-        for axis in "YX"
+@dataclass(frozen=True)
+class FoundImages:
+    """Images of a folder.
+
+    Attributes
+    ----------
+    paths
+        Files and zarr images, sorted by name.
+    hidden
+        How many are left out, since their names begin with a dot.
+    """
+
+    paths: list[Path]
+    hidden: int = 0
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a name is hidden, as that of a Mac's ``._a.tif``, or a system's own."""
+    return path.name.startswith(".") or path.name.casefold() in _SYSTEM
+
+
+def pick_images(paths: Iterable[Path], more: tuple[str, ...] = ()) -> FoundImages:
+    """Pick those that are images: by their suffix, or zarr stores; none is opened."""
+    suffixes = (*IMAGE_SUFFIXES, *more)
+    found = [
+        path
+        for path in paths
+        if (path.suffix.lower() in suffixes and path.is_file()) or is_zarr(path)
     ]
-    return _checked(sizes)
+    shown = [path for path in found if not is_hidden(path)]
+    return FoundImages(sorted(shown), len(found) - len(shown))
 
 
-def _from_tags(
-    tags: tifffile.TiffTags, imagej: Mapping[str, Any] | None
-) -> tuple[float, float] | None:
-    unit = str(imagej.get("unit", "")) if imagej else ""
-    if not unit and "ResolutionUnit" in tags:
-        unit = {2: "inch", 3: "cm"}.get(int(tags["ResolutionUnit"].value), "")
-    if imagej and unit == "inch":  # ImageJ's way to say that there is none
-        return None
-    factor = _MICROMETRES.get(unit, math.nan)
-    sizes = []
-    for name in ("YResolution", "XResolution"):
-        if name not in tags:
-            return None
-        per_unit, units = tags[name].value
-        sizes.append(units / per_unit * factor if per_unit else math.nan)
-    return _checked(sizes)
+def list_images(folder: str | Path, more: tuple[str, ...] = ()) -> FoundImages:
+    """List the images that lie in a folder, not in folders within it.
 
+    Parameters
+    ----------
+    folder
+        Where they lie.
+    more
+        Suffixes beside `IMAGE_SUFFIXES`, such as ".npy".
 
-def _checked(sizes: list[float]) -> tuple[float, float] | None:
-    row, col = sizes
-    is_size = all(math.isfinite(size) and size > 0 for size in sizes)
-    return (row, col) if is_size else None
+    Raises
+    ------
+    OSError
+        If there is no such folder.
+    """
+    return pick_images(Path(folder).iterdir(), more)

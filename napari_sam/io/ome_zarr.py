@@ -1,7 +1,7 @@
-"""Zarr arrays and OME-Zarr images, read piece by piece, and label images written.
+"""Label images written as OME-Zarr.
 
-What the files say about themselves (axes, pixel sizes, pyramids) is read and written by
-the OME project's own library, ome-zarr-py; the pixels by zarr.
+What the files say about themselves (axes, pixel sizes, pyramids) is written by the OME
+project's own library, ome-zarr-py; the pixels by zarr.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from napari_sam.io.arrays import FileArray, is_zarr
+from napari_sam.io.arrays import is_zarr
 from napari_sam.io.claims import claim
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari_sam.io.arrays import PlaneArray
 
-__all__ = ["open_zarr", "read_note", "recover_label_image", "write_label_image"]
+__all__ = ["read_note", "recover_label_image", "write_label_image"]
 
 _COARSEST = 1024
 """Pixels across from which no coarser copy is made."""
@@ -41,97 +41,11 @@ _NOTE = "napari-sam"
 """Attribute under which a label image tells how it came to be."""
 
 
-def open_zarr(path: Path) -> FileArray:
-    """Open a zarr array, an OME-Zarr image or the only array of a group.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    ValueError
-        If a group holds no image, or several arrays.
-    """
-    import zarr
-
-    try:
-        found = zarr.open(str(path), mode="r")
-    except Exception as error:
-        raise OSError(f"{path} cannot be read as a zarr image: {error}") from error
-    if isinstance(found, zarr.Array):
-        return FileArray(found)
-    told = _multiscales(str(path), found.metadata.zarr_format)
-    if told is None:
-        arrays = [array for _, array in found.arrays()]
-        if len(arrays) == 1:
-            return FileArray(arrays[0])
-        inside = ", ".join(sorted(found.keys())[:5]) or "nothing"
-        raise ValueError(
-            f"{path} is a zarr group without an OME-Zarr image; it holds "
-            f"{inside}. Give the path of an array or image in it"
-        )
-    paths, metadata = told
-    arrays = [found[path] for path in paths]
-    named = _axes(path, metadata)
-    return FileArray(
-        arrays[0],
-        "".join(axis["name"] for axis in named),
-        _scale(metadata, arrays[0].ndim),
-        tuple(axis.get("unit") for axis in named),
-        tuple(tuple(array.shape) for array in arrays[1:]),
-    )
-
-
-def _multiscales(path: str, zarr_format: int) -> tuple[list[str], Any] | None:
-    """Read the paths of the levels and what is told about them."""
-    from ome_zarr.io import parse_url
-    from ome_zarr.reader import Multiscales, Node
-
-    location = parse_url(path, fmt=_format(zarr_format))
-    if location is None or not Multiscales.matches(location):
-        return None
-    try:
-        node = Node(location, None)
-    except Exception as error:  # whatever metadata of another form makes it raise
-        raise ValueError(
-            f"{path} has OME-Zarr metadata whose axes or levels cannot be read: {error}"
-        ) from error
-    levels = node.load(Multiscales)
-    return None if levels is None else (levels.datasets, node.metadata)
-
-
 def _format(zarr_format: int) -> Any:
     """Return OME-Zarr's version for a version of zarr."""
     from ome_zarr.format import CurrentFormat, FormatV04
 
     return FormatV04() if zarr_format == 2 else CurrentFormat()
-
-
-def _axes(path: Path, metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Read the axes, each with a name; none where the file does not tell them.
-
-    Raises
-    ------
-    ValueError
-        If they are told in another form than OME's.
-    """
-    axes = metadata.get("axes") or []
-    if not isinstance(axes, list) or not all(
-        isinstance(axis, dict) and isinstance(axis.get("name"), str) for axis in axes
-    ):
-        raise ValueError(
-            f"{path} has axes {axes!r} in its OME-Zarr metadata; wanted is a list such "
-            'as [{"name": "y"}, {"name": "x"}]'
-        )
-    return axes
-
-
-def _scale(metadata: Mapping[str, Any], ndim: int) -> tuple[float, ...]:
-    """Read the pixel size of the first level."""
-    transforms = metadata.get("coordinateTransformations") or [None]
-    for transform in transforms[0] or []:
-        if transform.get("type") == "scale" and len(transform["scale"]) == ndim:
-            return tuple(float(size) for size in transform["scale"])
-    return (1.0,) * ndim
 
 
 def read_note(path: Path) -> Any:

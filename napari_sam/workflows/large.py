@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.inference.predictor import load_model
-from napari_sam.io.arrays import PlaneArray, name_axes
+from napari_sam.io.arrays import PlaneArray
+from napari_sam.io.axes import name_axes
 from napari_sam.ops.painting import records_to_labels
 from napari_sam.workflows.instances import InstanceConfig
 from napari_sam.workflows.segment import default_order, find_objects
@@ -103,7 +104,7 @@ def segment_large(
     >>> labels = segment_large(slide, "cells")                   # doctest: +SKIP
     """
     array = image if hasattr(image, "shape") else np.asarray(image)
-    planes = PlaneArray(array, name_axes(axes, len(array.shape)), channel)
+    planes = PlaneArray(array, name_axes(axes, array.shape), channel)
     shape = (*planes.leading, *planes.shape)
     if out is not None:
         _check_out(out, shape)
