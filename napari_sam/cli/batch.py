@@ -1,7 +1,8 @@
 """Many files through one function: what the commands that write files share.
 
 Files that are finished are skipped, so that a command that was stopped goes on when it
-is given again. A file that fails is reported at the end and does not stop the rest.
+is given again; with other settings it refuses, and says what is another. A file that
+fails is reported at the end and does not stop the rest. Hidden files are left out.
 """
 
 from __future__ import annotations
@@ -10,22 +11,37 @@ import argparse
 import glob
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.cli.run_record import RunRecord, file_digest
+from napari_sam.io.names import file_stem, name_key
+
+if TYPE_CHECKING:
+    from napari_sam.io.arrays import PlaneArray
+    from napari_sam.io.images import FoundImages
 
 __all__ = [
     "Job",
     "Perform",
+    "Plan",
     "add_array_arguments",
     "add_batch_arguments",
     "add_model_arguments",
+    "array_options",
+    "array_settings",
     "check_folder_of",
     "count",
+    "model_settings",
+    "open_input",
     "plan",
     "run",
     "size",
+    "tell",
+    "tell_hidden",
 ]
 
 _MAGIC = frozenset("*?[")
@@ -41,11 +57,17 @@ class Job:
     source: Path
     targets: tuple[Path, ...]
 
-    @property
-    def is_done(self) -> bool:
-        """Whether all files that come of it are there."""
-        return all(target.exists() for target in self.targets)
 
+@dataclass(frozen=True)
+class Plan:
+    """Jobs, and how many hidden files were left out of them."""
+
+    jobs: list[Job]
+    hidden: int = 0
+
+
+_Made = tuple[Path, Path, Mapping[str, Any]]
+"""A result, its image, and what it depends on beside."""
 
 Perform = Callable[[Sequence[Job]], Iterator[tuple[Job, Exception | None]]]
 """Does jobs and yields each, in any order, with what went wrong, or None."""
@@ -93,7 +115,7 @@ def add_batch_arguments(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="do finished images again; they are skipped otherwise",
+        help="do finished images again, and replace results of other settings",
     )
 
 
@@ -114,7 +136,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_array_arguments(parser: argparse._ActionsContainer) -> None:
-    """Add --channel and --axes, for files of more than two axes."""
+    """Add --channel, --axes and --scene: what of a file is looked at."""
     parser.add_argument(
         "--channel",
         type=int,
@@ -125,89 +147,154 @@ def add_array_arguments(parser: argparse._ActionsContainer) -> None:
         "--axes",
         default="",
         metavar="TCZYX",
-        help="a letter for each axis, for files that do not name them",
+        help="a letter for each axis, for files that do not name them, or wrongly",
+    )
+    parser.add_argument(
+        "--scene",
+        type=int,
+        metavar="N",
+        help="which image of a file with several, from 0 up (default: the largest)",
     )
 
 
-def plan(
-    inputs: Sequence[str], out: Path, endings: Sequence[str], stores: bool = False
-) -> list[Job]:
+def plan(inputs: Sequence[str], out: Path, endings: Sequence[str]) -> Plan:
     """Find the input files, and name what will come of each.
 
     Parameters
     ----------
     inputs
-        Paths of files or folders, and patterns, in which ``**`` stands for folders of
-        any depth. A path without any file is kept, to be reported.
+        Paths of files, zarr images or folders, and patterns, in which ``**`` stands for
+        folders of any depth. A path without any file is kept, to be reported.
     out
         The folder of the outputs.
     endings
         What follows the name of an input (without its suffix) in those of the outputs.
-    stores
-        Whether zarr images are inputs too.
 
     Raises
     ------
     ValueError
-        If a folder or a pattern has no image, two inputs would write the same file, or
-        an output would replace an input.
+        If a folder or a pattern has no image, two inputs would write the same file on
+        some system, or an output would replace an input.
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out is {out}, which is a file; it must be a folder")
     jobs: dict[str, Job] = {}
-    known: set[Path] = set()
-    for source in (path for text in inputs for path in _expand(text, stores)):
-        if source.resolve() in known:
+    known: set[str] = set()
+    expanded = [_expand(text) for text in inputs]
+    for source in (path for found in expanded for path in found.paths):
+        here = name_key(str(source.resolve()))
+        if here in known and any(_is_same(job.source, source) for job in jobs.values()):
             continue
-        known.add(source.resolve())
-        if source.stem in jobs:
+        known.add(here)
+        stem = file_stem(source.stem)
+        if name_key(stem) in jobs:
             raise ValueError(
-                f"{jobs[source.stem].source} and {source} would write the same file; "
-                "give them one by one, with an --out of their own"
+                f"{jobs[name_key(stem)].source} and {source} would write the same "
+                "file; give them one by one, with an --out of their own"
             )
-        targets = tuple(out / f"{source.stem}{ending}" for ending in endings)
-        jobs[source.stem] = Job(source, targets)
+        targets = tuple(out / f"{stem}{ending}" for ending in endings)
+        jobs[name_key(stem)] = Job(source, targets)
     for job in jobs.values():
         for target in job.targets:
-            if target.resolve() in known:
+            if name_key(str(target.resolve())) in known:
                 raise ValueError(
                     f"{target} is an input and would be replaced; choose another --out"
                 )
-    return list(jobs.values())
+    return Plan(list(jobs.values()), sum(found.hidden for found in expanded))
 
 
-def _expand(text: str, stores: bool) -> list[Path]:
+def _is_same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _expand(text: str) -> FoundImages:
     """List the files, and zarr images, that a path, folder or pattern stands for."""
     from napari_sam.io.arrays import is_zarr
-    from napari_sam.io.images import IMAGE_SUFFIXES
-
-    def is_store(item: Path) -> bool:
-        return stores and is_zarr(item)
+    from napari_sam.io.images import FoundImages, is_hidden, list_images
 
     path = Path(text)
-    if path.is_dir() and not is_store(path):
-        found = [
-            item
-            for item in sorted(path.iterdir())
-            if (item.is_file() and item.suffix.lower() in IMAGE_SUFFIXES)
-            or is_store(item)
-        ]
-        if not found:
-            raise ValueError(f"the folder {text} holds no image")
+    if path.is_dir() and not is_zarr(path):
+        found = list_images(path)
+        if not found.paths:
+            also = f" ({_hidden(found.hidden)})" if found.hidden else ""
+            raise ValueError(f"the folder {text} holds no image{also}")
         return found
     if path.exists() or not _MAGIC & set(text):
-        return [path]
-    matches = [Path(item) for item in sorted(glob.glob(text, recursive=True))]
-    found = [item for item in matches if item.is_file() or is_store(item)]
-    if not found:
+        return FoundImages([path])
+    names = glob.glob(text, recursive=True, include_hidden=True)
+    matches = [Path(name) for name in sorted(names)]
+    matches = [item for item in matches if item.is_file() or is_zarr(item)]
+    stores = {item for item in matches if is_zarr(item)}
+    seen = [
+        item
+        for item in matches
+        if not _is_within_hidden(item, text) and stores.isdisjoint(item.parents)
+    ]
+    shown = [item for item in seen if not is_hidden(item)]
+    if not shown:
         raise ValueError(f"no file matches {text}")
-    return found
+    return FoundImages(shown, len(seen) - len(shown))
+
+
+def _is_within_hidden(path: Path, pattern: str) -> bool:
+    """Whether a pattern has led through a hidden folder that it does not name."""
+    named = set(Path(pattern).parts)
+    return any(part.startswith(".") and part not in named for part in path.parts[:-1])
+
+
+def open_input(args: argparse.Namespace, path: Path) -> PlaneArray:
+    """Open an image with the options of `add_array_arguments`.
+
+    What else the file holds is said on stderr.
+
+    Raises
+    ------
+    OSError, ValueError
+        See `napari_sam.io.arrays.open_array`.
+    """
+    from napari_sam.io.arrays import ArraySource, open_array
+
+    image = open_array(ArraySource(str(path), args.channel, args.axes, args.scene))
+    tell(args.command, image.note)
+    return image
+
+
+def array_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `add_array_arguments` as keyword arguments."""
+    return {"channel": args.channel, "axes": args.axes, "scene": args.scene}
+
+
+def tell_hidden(command: str, count: int) -> None:
+    """Say how many hidden files were left out, if any."""
+    tell(command, _hidden(count) if count else "")
+
+
+def tell(command: str, sentence: str) -> None:
+    """Say something on stderr, above a progress bar that may be there."""
+    from tqdm import tqdm
+
+    if sentence:
+        tqdm.write(f"napari-sam {command}: {sentence}", file=sys.stderr)
+
+
+def array_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what of `add_array_arguments` decides about a result."""
+    return {**array_options(args), "axes": args.axes.lower()}
+
+
+def model_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what tells the model of `add_model_arguments` from another."""
+    path = Path(args.model)
+    if not path.is_file():
+        return {"model": args.model}
+    return {"model": path.name, "weights": file_digest(path)}
 
 
 def run(
     command: str,
-    jobs: Iterable[Job],
+    plan: Plan,
     prepare: Callable[[], Callable[[Job], object]] | None,
+    settings: Callable[[Path], Mapping[str, Any]],
     overwrite: bool = False,
     perform: Perform | None = None,
 ) -> int:
@@ -217,13 +304,16 @@ def run(
     ----------
     command
         What begins each report.
-    jobs
-        What to do; finished ones are skipped unless `overwrite` says otherwise.
+    plan
+        What to do; finished jobs are skipped unless `overwrite` says otherwise.
     prepare
         Returns the function that does one job. It is called once, and only if there
         is something to do: it may load a model. None where `perform` is given.
+    settings
+        Returns what a result depends on, beside its image. A result that was made with
+        something else, or of which that is not known, is not finished.
     overwrite
-        Whether to do finished jobs again.
+        Whether to do finished jobs again, and to replace results of other settings.
     perform
         Does the jobs in place of what `prepare` returns, and yields each with what
         went wrong, or None.
@@ -231,14 +321,20 @@ def run(
     Returns
     -------
     The exit code: 0, or 1 if a job failed.
+
+    Raises
+    ------
+    ValueError
+        If there are results of other settings, before anything is done.
     """
     from tqdm import tqdm
 
-    everything = list(jobs)
-    open_jobs = [job for job in everything if overwrite or not job.is_done]
-    skipped = len(everything) - len(open_jobs)
+    records: dict[Path, RunRecord] = {}
+    open_jobs = _left_to_do(plan.jobs, records, command, settings, overwrite)
+    skipped = len(plan.jobs) - len(open_jobs)
     failures: list[tuple[Job, Exception]] = []
     if open_jobs:
+        _note(open_jobs, records, command, settings, RunRecord.begin)
         perform = perform or partial(_one_by_one, prepare)
         with tqdm(total=len(open_jobs), unit="image", disable=None) as bar:
             for job, problem in perform(open_jobs):
@@ -248,14 +344,77 @@ def run(
                     failures.append((job, problem))
                 elif problem is not None:
                     raise problem
+                else:
+                    try:
+                        _note([job], records, command, settings, RunRecord.finish)
+                    except OSError as error:
+                        failures.append((job, error))
     print(
         f"{len(open_jobs) - len(failures)} written, {skipped} finished before, "
-        f"{len(failures)} failed"
+        f"{len(failures)} failed" + (f", {_hidden(plan.hidden)}" * (plan.hidden > 0))
     )
     for job, problem in failures:
         reason = " ".join(str(problem).split()) or type(problem).__name__
         print(f"napari-sam {command}: {job.source}: {reason}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _hidden(count: int) -> str:
+    return f"{count} hidden file{'s' * (count != 1)} left out"
+
+
+def _left_to_do(
+    jobs: Sequence[Job],
+    records: dict[Path, RunRecord],
+    command: str,
+    settings: Callable[[Path], Mapping[str, Any]],
+    overwrite: bool,
+) -> list[Job]:
+    """Return the jobs that are not finished.
+
+    Raises
+    ------
+    ValueError
+        If a result that is there was made with something else.
+    """
+    open_jobs, others = [], []
+    for job in jobs:
+        problems = []
+        for target in job.targets:
+            record = records.get(target.parent) or RunRecord(target.parent)
+            records[target.parent] = record
+            if target.exists():
+                told = {"command": command, **settings(target)}
+                problem = record.problem(target, job.source, told)
+                problems.append(problem)
+                if problem:
+                    others.append(f"{target}, {problem}")
+        if overwrite or len(problems) < len(job.targets) or "" in problems:
+            open_jobs.append(job)
+    if others and not overwrite:
+        more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+        raise ValueError(
+            f"there is {others[0]}{more}; --overwrite makes it again, or choose "
+            "another --out"
+        )
+    return open_jobs
+
+
+def _note(
+    jobs: Sequence[Job],
+    records: Mapping[Path, RunRecord],
+    command: str,
+    settings: Callable[[Path], Mapping[str, Any]],
+    write: Callable[[RunRecord, Iterable[_Made]], None],
+) -> None:
+    """Write to the records that jobs are begun, or finished."""
+    made: dict[Path, list[_Made]] = {}
+    for job in jobs:
+        for target in job.targets:
+            told = {"command": command, **settings(target)}
+            made.setdefault(target.parent, []).append((target, job.source, told))
+    for folder, some in made.items():
+        write(records[folder], some)
 
 
 def _one_by_one(

@@ -24,6 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     batch.add_batch_arguments(parser, "NAME.tif of each image")
     batch.add_model_arguments(parser)
+    batch.add_array_arguments(parser)
     parser.add_argument(
         "--points-per-side",
         type=batch.count,
@@ -41,31 +42,32 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _run(args: argparse.Namespace) -> int:
     jobs = batch.plan(args.inputs, args.out, (".tif",))
-    return batch.run("edges", jobs, lambda: _prepare(args), args.overwrite)
+    told = {
+        **batch.model_settings(args),
+        **batch.array_settings(args),
+        "points per side": args.points_per_side,
+        "thin": not args.no_thin,
+    }
+    return batch.run(
+        "edges", jobs, lambda: _prepare(args), lambda target: told, args.overwrite
+    )
 
 
 def _prepare(args: argparse.Namespace) -> Callable[[batch.Job], object]:
-    import tifffile
-
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.atomic import write_atomically
-    from napari_sam.io.images import read_image
+    from napari_sam.io.masks import write_map
     from napari_sam.workflows.edges import detect_edges
 
     sam = load_model(args.model, device=args.device)
 
     def work(job: batch.Job) -> None:
+        image = batch.open_input(args, job.source)
         edges = detect_edges(
             sam,
-            read_image(job.source),
+            image.plane(),
             points_per_side=args.points_per_side,
             thin=not args.no_thin,
         )
-        write_atomically(
-            job.targets[0],
-            lambda path: tifffile.imwrite(
-                path, edges, compression="zlib", photometric="minisblack"
-            ),
-        )
+        write_map(job.targets[0], edges, image.calibration("yx"))
 
     return work

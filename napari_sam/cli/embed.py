@@ -36,6 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "does not exist",
     )
     batch.add_model_arguments(parser)
+    batch.add_array_arguments(parser)
     parser.add_argument(
         "--axis",
         type=int,
@@ -68,14 +69,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.arrays import open_file
     from napari_sam.io.embeddings import EmbeddingStore
     from napari_sam.workflows.precompute import embed_planes, opening_limits
 
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out is {args.out}, which is a file; it must be a folder")
     room = 2**62 if args.limit is None else round(args.limit * 1e9)
-    data = open_file(args.input).array
+    image = batch.open_input(args, args.input)
+    usual = f"{image.leading_axes}yx{image.colour_axis or ''}"
+    data = image.array if image.axes == usual else image.stack()
     limits = args.contrast_limits and tuple(args.contrast_limits)
     if limits is None:
         limits = opening_limits(data, lazy=args.input.is_dir())
@@ -89,6 +91,7 @@ def _run(args: argparse.Namespace) -> int:
             contrast_limits=limits,
             tiles=args.tiles,
             source=args.input,
+            rgb=image.is_colour,
             progress=bar.show,
         )
     made = done.planes - done.found

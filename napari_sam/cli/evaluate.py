@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli.batch import add_model_arguments, check_folder_of, count
+from napari_sam.cli.batch import (
+    add_array_arguments,
+    add_model_arguments,
+    array_options,
+    check_folder_of,
+    count,
+    tell_hidden,
+)
 from napari_sam.io.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -67,6 +74,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_model_arguments(parser)
+    add_array_arguments(parser)
     parser.add_argument(
         "--data",
         type=Path,
@@ -136,7 +144,7 @@ def _run(args: argparse.Namespace) -> int:
     settings = _read_settings(args)
     if args.volume:
         return _run_volumes(args, settings)
-    images = _thin(_select(args.data, args.kinds), args.max_images)
+    images = _thin(_select(args), args.max_images)
     check_folder_of(args.json)
     _check_gallery(args.gallery)
     model = load_model(args.model, device=args.device)
@@ -169,7 +177,7 @@ def _run_volumes(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.folders import list_labelled_volumes
 
-    found = list_labelled_volumes(args.data)
+    found = list_labelled_volumes(args.data, **array_options(args))
     check_folder_of(args.json)
     model = load_model(args.model, device=args.device)
     report, failures = (
@@ -208,10 +216,12 @@ def _read_settings(args: argparse.Namespace) -> dict[str, Any]:
     return read_settings(args.mode, pairs)
 
 
-def _select(folder: Path, kinds: Sequence[str] | None) -> list[LabelledImage]:
+def _select(args: argparse.Namespace) -> list[LabelledImage]:
     from napari_sam.io.folders import list_labelled_images
 
-    images = list_labelled_images(folder)
+    folder, kinds = args.data, args.kinds
+    images = list_labelled_images(folder, **array_options(args))
+    tell_hidden("evaluate", images.hidden)
     if kinds is None:
         return images
     present = {item.kind for item in images}

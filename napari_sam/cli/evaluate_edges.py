@@ -52,6 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "'boundaries', (annotators, H, W) bool",
     )
     batch.add_model_arguments(parser)
+    batch.add_array_arguments(parser)
     parser.add_argument(
         "--method",
         nargs="+",
@@ -83,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
     from napari_sam.evaluation.edges import summarise_edges
     from napari_sam.io.atomic import write_atomically
 
-    images = _select(args.data, args.max_images)
+    images = _select(args)
     batch.check_folder_of(args.json)
     methods = list(dict.fromkeys(args.method))
     counts: dict[str, list[Any]] = {name: [] for name in methods}
@@ -99,15 +100,15 @@ def _run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _select(folder: Path, max_images: int | None) -> list[OutlinedImage]:
+def _select(args: argparse.Namespace) -> list[OutlinedImage]:
     import numpy as np
 
     from napari_sam.io.edge_folders import list_outlined_images
 
-    images = list_outlined_images(folder)
-    if max_images is None or max_images >= len(images):
+    images = list_outlined_images(args.data, **batch.array_options(args))
+    if args.max_images is None or args.max_images >= len(images):
         return images
-    spread = np.linspace(0, len(images) - 1, max_images).round().astype(int)
+    spread = np.linspace(0, len(images) - 1, args.max_images).round().astype(int)
     return [images[i] for i in spread]
 
 

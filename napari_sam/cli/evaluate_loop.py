@@ -6,7 +6,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli.batch import add_model_arguments, check_folder_of, count
+from napari_sam.cli.batch import (
+    add_array_arguments,
+    add_model_arguments,
+    array_options,
+    check_folder_of,
+    count,
+    tell,
+    tell_hidden,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=_DESCRIPTION,
     )
     add_model_arguments(parser)
+    add_array_arguments(parser)
     parser.add_argument(
         "--data",
         type=Path,
@@ -79,7 +88,9 @@ def _run(args: argparse.Namespace) -> int:
     check_folder_of(args.json)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    images = list_labelled_images(args.data)[: args.max_images]
+    listed = list_labelled_images(args.data, **array_options(args))
+    tell_hidden("evaluate-loop", listed.hidden)
+    images, failures = _readable(listed[: args.max_images])
     model = load_model(args.model, device=args.device)
     print("image\ttrainings\tobjects\tproposed\tclicks/object\treached")
     found = []
@@ -97,7 +108,30 @@ def _run(args: argparse.Namespace) -> int:
     if args.json is not None:
         text = json.dumps([asdict(item) for item in found])
         write_atomically(args.json, lambda part: part.write_text(text, "utf-8"))
-    return 0
+    return 1 if failures else 0
+
+
+def _readable(images: Sequence[LabelledImage]) -> tuple[list[LabelledImage], int]:
+    """Leave out, and name, what cannot be read; return how many there are of them.
+
+    Raises
+    ------
+    OSError, ValueError
+        If nothing is left: what is wrong with the last.
+    """
+    kept: list[LabelledImage] = []
+    failures: list[Exception] = []
+    for item in images:
+        try:
+            item.read()
+        except (OSError, ValueError) as error:
+            tell("evaluate-loop", f"{item.kind}/{item.name} was left out: {error}")
+            failures.append(error)
+        else:
+            kept.append(item)
+    if failures and not kept:
+        raise failures[-1]
+    return kept, len(failures)
 
 
 def _trainer(args: argparse.Namespace, folder: Path) -> Any:

@@ -11,6 +11,7 @@ from napari_sam.cli.step_bar import StepBar
 if TYPE_CHECKING:
     import argparse
 
+    from napari_sam.io.arrays import PlaneArray
     from napari_sam.workflows.propagation import Propagated
 
 __all__ = ["add_parser"]
@@ -76,7 +77,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.arrays import ArraySource, open_array
     from napari_sam.io.masks import write_labels
     from napari_sam.workflows.propagation import propagate
 
@@ -87,9 +87,10 @@ def _run(args: argparse.Namespace) -> int:
             raise ValueError(f"{path} is an input and would be replaced")
     batch.check_folder_of(args.out)
     batch.check_folder_of(args.confidence)
-    image = open_array(ArraySource(str(args.image), args.channel, args.axes))
-    letters = args.axes.lower().replace("c", "")
-    seeds = open_array(ArraySource(str(args.seeds), axes=letters))
+    image = batch.open_input(args, args.image)
+    axes = _three(image, args.image)
+    seeds = _open_seeds(args)
+    _three(seeds, args.seeds)
     with StepBar("plane") as bar:
         found = propagate(
             load_model(args.model, device=args.device),
@@ -101,7 +102,7 @@ def _run(args: argparse.Namespace) -> int:
             direction=args.direction,
             progress=bar.show,
         )
-    write_labels(args.out, found.labels)
+    write_labels(args.out, found.labels, image.calibration(axes))
     if args.confidence is not None:
         _write_confidence(args.confidence, found)
     sure = found.confidence
@@ -109,6 +110,34 @@ def _run(args: argparse.Namespace) -> int:
     everywhere = sum(len(planes) for planes in sure.values())
     print(f"{len(sure)} objects: {given} outlines given, {everywhere - given} found")
     return 0
+
+
+def _open_seeds(args: argparse.Namespace) -> PlaneArray:
+    """Open the seeds, whose axes are those of the image where none are named."""
+    from napari_sam.io.arrays import ArraySource, open_array
+
+    seeds = open_array(ArraySource(str(args.seeds)))
+    letters = "".join(axis for axis in args.axes.lower() if axis not in "cs")
+    if seeds.assumed and len(letters) == len(seeds.axes):
+        seeds = open_array(ArraySource(str(args.seeds), axes=letters))
+    if seeds.is_colour or seeds.dtype.kind not in "bui":
+        raise ValueError(
+            f"--seeds {args.seeds} holds {seeds.dtype}"
+            f"{' of colour' * seeds.is_colour}; wanted labels, whole numbers"
+        )
+    return seeds
+
+
+def _three(image: PlaneArray, path: Path) -> str:
+    """Return the axes of a stack of planes, or refuse another number of them."""
+    axes = image.stack_axes("z")
+    if len(axes) != 3:
+        raise ValueError(
+            f"{path} has the axes {image.axes.upper()} of sizes "
+            f"{' x '.join(map(str, image.array.shape))}; wanted three, a volume or a "
+            "film, and with --channel one of channels. Say which they are with --axes"
+        )
+    return axes
 
 
 def _write_confidence(path: Path, found: Propagated) -> None:

@@ -25,6 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     batch.add_batch_arguments(parser, "NAME.json of each image")
     batch.add_model_arguments(parser)
+    batch.add_array_arguments(parser)
     parser.add_argument(
         "--count",
         type=batch.count,
@@ -44,20 +45,27 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _run(args: argparse.Namespace) -> int:
     jobs = batch.plan(args.inputs, args.out, (".json",))
-    return batch.run("proposals", jobs, lambda: _prepare(args), args.overwrite)
+    told = {
+        **batch.model_settings(args),
+        **batch.array_settings(args),
+        "count": args.count,
+        "points per side": args.points_per_side,
+    }
+    return batch.run(
+        "proposals", jobs, lambda: _prepare(args), lambda target: told, args.overwrite
+    )
 
 
 def _prepare(args: argparse.Namespace) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.coco import records_to_coco, write_coco
-    from napari_sam.io.images import read_image
     from napari_sam.workflows.proposals import PROPOSALS, proposal_score, propose
 
     sam = load_model(args.model, device=args.device)
     config = PROPOSALS.model_copy(update={"points_per_side": args.points_per_side})
 
     def work(job: batch.Job) -> None:
-        image = read_image(job.source)
+        image = batch.open_input(args, job.source).plane()
         records = propose(sam, image, args.count, config=config)
         scores = [proposal_score(record) for record in records]
         shape = (image.shape[0], image.shape[1])

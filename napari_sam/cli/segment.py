@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
+    from napari_sam.io.arrays import PlaneArray
     from napari_sam.ops.types import MaskRecord
 
 __all__ = ["add_parser"]
@@ -38,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     batch.add_batch_arguments(parser, "NAME.tif, NAME.json or NAME.npz of each image")
     batch.add_model_arguments(parser)
+    batch.add_array_arguments(parser)
     parser.add_argument(
         "--mode",
         choices=_MODES,
@@ -70,7 +72,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=batch.size,
         metavar="UM",
         help="of the features, in micrometres: one number, or those along row and "
-        "column; from a TIFF's metadata if left out, else features are in pixels",
+        "column; from the image's metadata if left out, else features are in pixels",
     )
     parser.add_argument(
         "--set",
@@ -102,9 +104,10 @@ def _run(args: argparse.Namespace) -> int:
         return segment_blocks.run(args, pairs)
     endings = [".csv"] if args.features else []
     jobs = batch.plan(args.inputs, args.out, (*endings, _ENDINGS[args.format]))
+    told = partial(_settings, args, pairs, batch.model_settings(args))
     if args.workers is None and args.scheduler is None:
         work = partial(_prepare, args, settings)
-        return batch.run("segment", jobs, work, args.overwrite)
+        return batch.run("segment", jobs, work, told, args.overwrite)
     from napari_sam.workflows.cluster import open_pool
 
     def perform(
@@ -113,7 +116,26 @@ def _run(args: argparse.Namespace) -> int:
         with open_pool(args.workers, args.scheduler) as pool:
             yield from pool.each(partial(_work_there, args, settings), open_jobs)
 
-    return batch.run("segment", jobs, None, args.overwrite, perform)
+    return batch.run("segment", jobs, None, told, args.overwrite, perform)
+
+
+def _settings(
+    args: argparse.Namespace,
+    pairs: dict[str, str],
+    model: dict[str, Any],
+    target: Path,
+) -> dict[str, Any]:
+    """Return what a result depends on."""
+    told = {
+        **model,
+        "mode": args.mode,
+        "set": pairs,
+        "roi": args.roi,
+        **batch.array_settings(args),
+    }
+    if target.suffix == ".csv":
+        told["pixel size"] = args.pixel_size
+    return told
 
 
 def _work_there(
@@ -132,23 +154,38 @@ def _prepare(
     sam: Predictor | None = None,
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.images import read_image
+    from napari_sam.io.masks import write_labels
     from napari_sam.workflows.segment import choose_mode, default_order, find_objects
 
     sam = sam or load_model(args.model, device=args.device)
     mode = choose_mode(args.mode, sam)
 
     def work(job: batch.Job) -> None:
-        image = read_image(job.source)
-        shape = (image.shape[0], image.shape[1]) if image.ndim > 1 else (0, 0)
+        image = batch.open_input(args, job.source)
+        plane, shape = _plane(image), image.shape
         roi = None if args.roi is None else _rectangle(args.roi, shape)
-        records = find_objects(sam, image, mode, roi=roi, **settings)
+        records = find_objects(sam, plane, mode, roi=roi, **settings)
         labels, shown = _paint(records, shape, default_order(mode))
         if args.features:
-            _write_features(job, args.pixel_size, image, labels, shown)
-        _write(job.targets[-1], args.format, job.source.name, labels, shown)
+            sizes = args.pixel_size
+            size = image.pixel_size if sizes is None else (sizes[0], sizes[-1])
+            _write_features(job.targets[0], size, plane, labels, shown)
+        if args.format == "tif":
+            write_labels(job.targets[-1], labels, image.calibration("yx"))
+        else:
+            _write(job.targets[-1], args.format, job.source.name, labels, shown)
 
     return work
+
+
+def _plane(image: PlaneArray) -> NDArray[Any]:
+    try:
+        return image.plane()
+    except ValueError as error:
+        raise ValueError(
+            f"{error}. For objects of a volume there is napari-sam segment-volume, and "
+            "--out LABELS.zarr goes through all planes"
+        ) from error
 
 
 def _rectangle(roi: list[int], shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -194,11 +231,8 @@ def _write(
 
     from napari_sam.io.atomic import write_atomically
     from napari_sam.io.coco import records_to_coco, write_coco
-    from napari_sam.io.masks import write_labels
 
-    if form == "tif":
-        write_labels(path, labels)
-    elif form == "coco":
+    if form == "coco":
         shape = (labels.shape[0], labels.shape[1])
         write_coco(path, records_to_coco(records, shape, name))
     else:
@@ -216,16 +250,14 @@ def _write(
 
 
 def _write_features(
-    job: batch.Job,
-    sizes: list[float] | None,
+    path: Path,
+    size: tuple[float, float] | None,
     image: NDArray[Any],
     labels: NDArray[np.int32],
     records: list[MaskRecord],
 ) -> None:
     from napari_sam.io.atomic import write_atomically
-    from napari_sam.io.images import read_pixel_size
     from napari_sam.workflows.features import measure_objects
 
-    size = read_pixel_size(job.source) if sizes is None else (sizes[0], sizes[-1])
     table = measure_objects(labels, image, size, records)
-    write_atomically(job.targets[0], lambda path: table.to_csv(path, index=False))
+    write_atomically(path, lambda part: table.to_csv(part, index=False))

@@ -46,7 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="threads of each of these workers (default: 1)",
     )
     large = parser.add_argument_group("an image larger than memory (--out LABELS.zarr)")
-    batch.add_array_arguments(large)
     large.add_argument(
         "--block",
         type=batch.count,
@@ -71,15 +70,15 @@ def run(args: argparse.Namespace, settings: Mapping[str, str]) -> int:
     OSError
         If a file cannot be read or written.
     """
-    from napari_sam.io.arrays import ArraySource, open_array
+    from napari_sam.io.arrays import ArraySource
     from napari_sam.io.claims import claim
     from napari_sam.io.ome_zarr import recover_label_image
     from napari_sam.workflows.block_run import Request, identify
     from napari_sam.workflows.cluster import open_pool
 
     source = _check(args)
-    place = ArraySource(str(source), args.channel, args.axes)
-    image = open_array(place)
+    place = ArraySource(str(source), args.channel, args.axes, args.scene)
+    image = batch.open_input(args, source)
     model = Path(args.model)
     request = Request(
         place,

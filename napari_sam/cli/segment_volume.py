@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_sam.io.arrays import PlaneArray
+
 __all__ = ["add_link_argument", "add_parser", "link_config"]
 
 _MODES = ("auto", "grid", "instances", "refined")
@@ -76,9 +81,21 @@ def _run(args: argparse.Namespace) -> int:
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
     settings = read_settings(args.mode, pairs)
     link = link_config(args.link)
-    jobs = batch.plan(args.inputs, args.out, (".tif",), stores=True)
+    jobs = batch.plan(args.inputs, args.out, (".tif",))
+    told = {
+        **batch.model_settings(args),
+        **batch.array_settings(args),
+        "mode": args.mode,
+        "set": pairs,
+        "link": sorted(args.link),
+        "axis": args.axis,
+    }
     return batch.run(
-        "segment-volume", jobs, lambda: _prepare(args, settings, link), args.overwrite
+        "segment-volume",
+        jobs,
+        lambda: _prepare(args, settings, link),
+        lambda target: told,
+        args.overwrite,
     )
 
 
@@ -86,22 +103,45 @@ def _prepare(
     args: argparse.Namespace, settings: dict[str, Any], link: Any
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.arrays import ArraySource, open_array
     from napari_sam.io.masks import write_labels
     from napari_sam.workflows.segment import choose_mode
-    from napari_sam.workflows.volume import segment_volume
 
     sam = load_model(args.model, device=args.device)
     choose_mode(args.mode, sam)
 
     def work(job: batch.Job) -> None:
-        place = ArraySource(str(job.source), args.channel, args.axes)
-        image = open_array(place)
-        volume = image.stack("z")
-        if args.axis:  # a plane across this axis has pixels of every page of a file
-            volume = volume.compute()
-        with StepBar("plane", leave=False) as bar:
-            labels = segment_volume(
+        image = batch.open_input(args, job.source)
+        labels, axes = _segment(image, sam, args, link, settings)
+        write_labels(job.targets[-1], labels, image.calibration(axes))
+
+    return work
+
+
+def _segment(
+    image: PlaneArray,
+    sam: Any,
+    args: argparse.Namespace,
+    link: Any,
+    settings: dict[str, Any],
+) -> tuple[NDArray[np.int32], str]:
+    """Segment a volume, or each of several; return the labels and their axes."""
+    import numpy as np
+
+    from napari_sam.workflows.volume import segment_volume
+
+    axes = _order(image)
+    stack, kept = image.stack("z"), image.stack_axes("z")
+    standing = axes[:-3]
+    colour = [stack.ndim - 1] if image.is_colour else []
+    stack = stack.transpose([*(kept.index(axis) for axis in axes), *colour])
+    labels = np.zeros(stack.shape[: len(axes)], np.int32)
+    highest = 0
+    with StepBar("plane", leave=False) as bar:
+        for index in np.ndindex(labels.shape[: len(standing)]):
+            volume = stack[index]
+            if args.axis:  # a plane across it has pixels of every page of a file
+                volume = volume.compute()
+            found = segment_volume(
                 volume,
                 sam,
                 args.mode,
@@ -111,6 +151,32 @@ def _prepare(
                 progress=bar.show,
                 **settings,
             )
-        write_labels(job.targets[-1], labels)
+            labels[index] = np.where(found > 0, found + highest, 0)
+            highest = max(highest, int(labels[index].max()))
+    return labels, axes
 
-    return work
+
+def _order(image: PlaneArray) -> str:
+    """Return the axes of the labels: those of a volume last, others before.
+
+    Raises
+    ------
+    ValueError
+        If it is not known which those of a volume are.
+    """
+    axes = image.stack_axes("z")
+    if len(axes) < 3:
+        raise ValueError(
+            f"the image is a single plane of {image.shape}; wanted a volume. For a "
+            "plane there is napari-sam segment"
+        )
+    if len(axes) == 3:
+        return axes
+    if image.assumed or "z" not in axes:
+        sizes = " x ".join(map(str, image.array.shape))
+        raise ValueError(
+            f"the image has {len(axes)} axes of more than one index, {sizes}, and the "
+            f"file does not name that of the volume. Say which they are, such as by "
+            "--axes ZCYX --channel 0, or --axes TZYX for a volume at each time"
+        )
+    return f"{axes[:-2].replace('z', '')}zyx"

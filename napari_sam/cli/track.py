@@ -12,6 +12,8 @@ from napari_sam.cli.step_bar import StepBar
 if TYPE_CHECKING:
     import argparse
 
+    from napari_sam.io.calibration import Calibration
+
 __all__ = ["add_parser"]
 
 
@@ -43,6 +45,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="M",
         help="find the objects of each frame with this model first: a registered name "
         "such as cells, or the path of a checkpoint",
+    )
+    parser.add_argument(
+        "--labels",
+        action="store_true",
+        help="IN holds labels, though it looks like an image",
     )
     parser.add_argument(
         "--device",
@@ -84,8 +91,10 @@ def _run(args: argparse.Namespace) -> int:
         raise ValueError(f"--out is {args.out}, which is a file; it must be a folder")
     if (args.out / "res_track.txt").exists() and not args.overwrite:
         raise ValueError(f"{args.out} holds a result; --overwrite replaces it")
-    frames = _open(args)
+    frames, known = _open(args)
     model: Any = None
+    if args.model is None and not args.labels:
+        _refuse_image(frames, args.input)
     if args.model is not None:
         from napari_sam.inference.predictor import load_model
 
@@ -94,7 +103,8 @@ def _run(args: argparse.Namespace) -> int:
         found = track(
             frames, model, config, link=link, spacing=args.spacing, progress=bar.show
         )
-    for note in write_ctc(args.out, found.labels, found.graph).notes:
+    written = write_ctc(args.out, found.labels, found.graph, known=known)
+    for note in written.notes:
         print(note)
     print(
         f"{counted(len(found), 'track')}, {counted(found.divisions, 'division')}, in "
@@ -103,21 +113,61 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _open(args: argparse.Namespace) -> Any:
+def _open(args: argparse.Namespace) -> tuple[Any, Calibration]:
+    """Open the film; return it, and what is known of the axes of a frame."""
     import dask.array as da
 
-    from napari_sam.io.arrays import ArraySource, is_zarr, open_array
+    from napari_sam.io.arrays import is_zarr
+    from napari_sam.io.images import list_images
 
     path = args.input
-    together = not path.is_dir() or is_zarr(path)
-    files = [path]
-    if not together:
-        files = [job.source for job in batch.plan([str(path)], path / "-", [])]
-    frames = [
-        open_array(ArraySource(str(file), args.channel, args.axes)).stack("t")
-        for file in files
-    ]
-    shapes = sorted({frame.shape for frame in frames})
+    if is_zarr(path) or not path.is_dir():
+        image = batch.open_input(args, path)
+        frames, axes = image.stack("t"), image.stack_axes("t")
+        if image.is_colour and args.model is None:
+            raise ValueError(f"{path} has colour and holds no labels; give --model M")
+        if len(axes) not in (3, 4):
+            raise ValueError(
+                f"{path} has the axes {image.axes.upper()} of sizes "
+                f"{' x '.join(map(str, image.array.shape))}; wanted a film, T beside "
+                "(Z) Y X. Say which they are with --axes, such as --axes TZYX"
+            )
+        place = max(axes.find("t"), 0)
+        frames = frames.transpose(
+            [place, *(n for n in range(frames.ndim) if n != place)]
+        )
+        return frames, image.calibration(axes[:place] + axes[place + 1 :])
+    found = list_images(path)
+    if not found.paths:
+        raise ValueError(f"the folder {path} holds no image")
+    batch.tell_hidden("track", found.hidden)
+    images = [batch.open_input(args, file) for file in found.paths]
+    stacks = [image.stack("z") for image in images]
+    shapes = sorted({frame.shape for frame in stacks})
     if len(shapes) > 1:
         raise ValueError(f"the frames in {path} have the shapes {shapes}, wanted one")
-    return frames[0] if together else da.stack(frames)
+    return da.stack(stacks), images[0].calibration(images[0].stack_axes("z"))
+
+
+def _refuse_image(frames: Any, path: Path) -> None:
+    """Ask for a model where a film is of images, not of labels.
+
+    Raises
+    ------
+    ValueError
+        If it looks like images.
+    """
+    import numpy as np
+
+    from napari_sam.ops.labels import looks_like_intensities
+
+    if np.dtype(frames.dtype).kind not in "iub":
+        return  # which `track` refuses in its own words
+    frame = np.asarray(frames[len(frames) // 2])
+    plane = frame if frame.ndim == 2 else frame[len(frame) // 2]
+    if looks_like_intensities(plane):
+        raise ValueError(
+            f"{path} looks like images, not labels: neighbouring pixels differ nearly "
+            "everywhere. Give --model M, such as --model cells, to find the objects of "
+            "each frame first, or --labels if these are labels"
+        )

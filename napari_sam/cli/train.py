@@ -9,7 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli.batch import check_folder_of, count
+from napari_sam.cli.batch import (
+    add_array_arguments,
+    array_options,
+    check_folder_of,
+    count,
+    tell,
+    tell_hidden,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,6 +121,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--threads", type=count, metavar="N", help="processor threads; all if left out"
     )
+    add_array_arguments(parser)
     parser.set_defaults(run=_run)
 
 
@@ -145,9 +153,11 @@ def _run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     init, config = _configure(args)
-    data = _find_data(args.data)
-    trainer = Trainer(config, data, args.out, init, device=args.device)
+    trainer = Trainer(config, _find_data(args), args.out, init, device=args.device)
     trainer.data.check()
+    left_out = trainer.data.left_out
+    for item, problem in left_out:
+        tell("train", f"{item.kind}/{item.name} was left out: {problem}")
 
     try:
         with _stopped_by_signals() as is_stopped:
@@ -160,7 +170,7 @@ def _run(args: argparse.Namespace) -> int:
 
         export_pth(args.out, args.pth)
     _report(result)
-    return 1 if result.reason == "diverged" else 0
+    return 1 if result.reason == "diverged" or left_out else 0
 
 
 @contextmanager
@@ -218,16 +228,19 @@ def _configure(args: argparse.Namespace) -> tuple[Sam | None, TrainConfig]:
     return load_sam(config.init).model if config.init else None, config
 
 
-def _find_data(path: Path) -> Path | list[Source]:
-    """Return a folder as it is, and the planes of a Zarr store."""
-    is_store = any(
-        (path / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")
-    )
-    if not is_store:
-        return path
-    from napari_sam.io.pairs import read_zarr_pairs
+def _find_data(args: argparse.Namespace) -> list[Source]:
+    """List the labelled images of a folder, or the planes of a zarr image."""
+    from napari_sam.io.arrays import is_zarr
 
-    return [*read_zarr_pairs(path)]
+    if is_zarr(args.data) or (args.data / ".zattrs").exists():
+        from napari_sam.io.pairs import read_zarr_pairs
+
+        return [*read_zarr_pairs(args.data, **array_options(args))]
+    from napari_sam.io.folders import list_labelled_images
+
+    images = list_labelled_images(args.data, **array_options(args))
+    tell_hidden("train", images.hidden)
+    return [*images]
 
 
 def _report(result: TrainResult) -> None:

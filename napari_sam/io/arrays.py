@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.io.axes import MICROMETRES, check_axes, name_axes
+from napari_sam.io.axes import check_axes, name_axes
+from napari_sam.io.calibration import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArraySource",
-    "Calibration",
     "FileArray",
     "PlaneArray",
     "StoredArray",
@@ -39,53 +39,6 @@ __all__ = [
 
 _COLOURS = (3, 4)
 _TIFF = (".tif", ".tiff")
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What a file says about the axes of its image, to be written with its labels.
-
-    Attributes
-    ----------
-    axes
-        One letter for each axis, such as "zyx".
-    scale
-        Size of a pixel along each axis, in `units`.
-    units
-        Names as of OME-Zarr, such as "micrometer"; None where unknown.
-    kind
-        In which form: "imagej", "ome", "tiff", or "" for an image that says nothing.
-    unit_text
-        What the file itself calls its unit of length.
-    """
-
-    axes: str
-    scale: tuple[float, ...] = ()
-    units: tuple[str | None, ...] = ()
-    kind: str = ""
-    unit_text: str = ""
-
-    def along(self, axes: str) -> Calibration:
-        """Return what is known of some of the axes, and nothing of others."""
-        sizes = dict(zip(self.axes, self.scale, strict=False))
-        units = dict(zip(self.axes, self.units, strict=False))
-        return Calibration(
-            axes,
-            tuple(sizes.get(axis, 1.0) for axis in axes),
-            tuple(units.get(axis) for axis in axes),
-            self.kind,
-            self.unit_text,
-        )
-
-    @property
-    def pixel_size(self) -> tuple[float, float] | None:
-        """(row, col) size of a pixel in micrometres; None if it has none."""
-        known = self.along("yx")
-        row, col = (
-            size * MICROMETRES.get(unit or "", math.nan)
-            for size, unit in zip(known.scale, known.units, strict=True)
-        )
-        return (row, col) if row > 0 and col > 0 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +132,7 @@ class PlaneArray:
     @property
     def _told(self) -> str:
         sizes = " x ".join(map(str, self.array.shape))
-        how = ", assumed, for the file does not name them" if self.assumed else ""
+        how = ", assumed; --axes names them" if self.assumed else ""
         return f" (axes {self.axes.upper()}{how}; {sizes})"
 
     @property
@@ -302,7 +255,7 @@ class PlaneArray:
             count = math.prod(self.leading)
             raise ValueError(
                 f"the image has {count} planes{self._told}; wanted one. If an axis is "
-                "of channels, say so with --axes, such as --axes CYX --channel 0"
+                "one of channels, say so, such as by --axes CYX --channel 0"
             )
         return self.read((0,) * len(self.leading), (0, 0, *self.shape))
 

@@ -28,12 +28,15 @@ import numpy as np
 import tifffile
 
 from napari_sam.io.atomic import write_atomically
+from napari_sam.io.masks import write_labels
 from napari_sam.ops.counting import listed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from napari_sam.io.calibration import Calibration
 
 __all__ = ["CtcExport", "read_ctc", "write_ctc"]
 
@@ -71,6 +74,7 @@ def write_ctc(
     labels: Any,
     graph: Mapping[int, Sequence[int]] | None = None,
     tracks: Collection[int] = (),
+    known: Calibration | None = None,
 ) -> CtcExport:
     """Write tracked labels to a folder; frames of an earlier export are replaced.
 
@@ -89,6 +93,8 @@ def write_ctc(
         has no pixel, its nearest ancestor that has one takes its place.
     tracks
         Further ids that there should be; it is noted if one has no pixel.
+    known
+        What is known of the axes of a frame; see `napari_sam.io.masks.write_labels`.
 
     Returns
     -------
@@ -118,7 +124,8 @@ def write_ctc(
     digits = max(3, len(str(len(frames) - 1)))
     (where / _TABLE).unlink(missing_ok=True)
     for t in range(len(frames)):
-        _write_frame(where / f"mask{t:0{digits}d}.tif", np.asarray(labels[t]), names[t])
+        path = where / f"mask{t:0{digits}d}.tif"
+        _write_frame(path, np.asarray(labels[t]), names[t], known)
     for path, number in _numbered(where):
         if number >= len(frames) or path.stem != f"mask{number:0{digits}d}":
             path.unlink()
@@ -245,17 +252,16 @@ def _lost_divisions(
     return notes
 
 
-def _write_frame(path: Path, frame: NDArray[Any], names: Mapping[int, int]) -> None:
+def _write_frame(
+    path: Path,
+    frame: NDArray[Any],
+    names: Mapping[int, int],
+    known: Calibration | None,
+) -> None:
     table = np.zeros(int(frame.max(initial=0)) + 1, np.uint16)
     for label, name in names.items():
         table[label] = name
-    named = table[frame]
-    write_atomically(
-        path,
-        lambda part: tifffile.imwrite(
-            part, named, compression="zlib", photometric="minisblack"
-        ),
-    )
+    write_labels(path, table[frame], known)
 
 
 def _numbered(folder: Path) -> list[tuple[Path, int]]:

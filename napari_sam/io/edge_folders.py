@@ -13,11 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from napari_sam.io.images import IMAGE_SUFFIXES, read_image
+from napari_sam.io.images import list_images, read_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +31,9 @@ class OutlinedImage:
     name: str
     image_path: Path
     boundaries_path: Path
+    channel: int | None = None
+    axes: str = ""
+    scene: int | None = None
 
     def read(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read the image, (H, W) or (H, W, 3 | 4), and its boundaries, (A, H, W).
@@ -43,11 +45,13 @@ class OutlinedImage:
         ValueError
             If they do not fit together.
         """
-        image = read_image(self.image_path)
+        image = read_image(
+            self.image_path, channel=self.channel, axes=self.axes, scene=self.scene
+        )
         try:
             with np.load(self.boundaries_path, allow_pickle=False) as arrays:
                 boundaries = arrays["boundaries"].astype(np.bool_)
-        except (KeyError, ValueError, BadZipFile) as error:
+        except Exception as error:  # whatever a damaged archive makes NumPy raise
             raise OSError(
                 f"{self.boundaries_path} has no array of boundaries: {error}"
             ) from error
@@ -60,8 +64,17 @@ class OutlinedImage:
         return image, boundaries
 
 
-def list_outlined_images(folder: str | Path) -> list[OutlinedImage]:
+def list_outlined_images(
+    folder: str | Path,
+    *,
+    channel: int | None = None,
+    axes: str = "",
+    scene: int | None = None,
+) -> list[OutlinedImage]:
     """List the images of a folder that have boundaries, sorted by name.
+
+    Channel, axes and scene are of all images; see `ArraySource`. Hidden files do not
+    count.
 
     Raises
     ------
@@ -75,13 +88,11 @@ def list_outlined_images(folder: str | Path) -> list[OutlinedImage]:
             "ground_truth/NAME.npz"
         )
     found = []
-    for path in sorted((root / "images").iterdir()):
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
+    for path in list_images(root / "images", (".npy",)).paths:
         truth = root / "ground_truth" / f"{path.stem}.npz"
         if not truth.is_file():
             raise ValueError(f"{path} has no boundaries: there is no {truth}")
-        found.append(OutlinedImage(path.stem, path, truth))
+        found.append(OutlinedImage(path.stem, path, truth, channel, axes, scene))
     if not found:
         raise ValueError(f"{root / 'images'} holds no image")
     return found

@@ -118,7 +118,8 @@ def read_pixel_size(path: Path) -> tuple[float, float] | None:
 
     None where a file says nothing, names no unit of length or cannot be read.
     """
-    from napari_sam.io.arrays import Calibration, open_file
+    from napari_sam.io.arrays import open_file
+    from napari_sam.io.calibration import Calibration
 
     try:
         file = open_file(path)

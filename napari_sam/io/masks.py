@@ -15,16 +15,21 @@ import tifffile
 from skimage.segmentation import find_boundaries
 
 from napari_sam.io.atomic import write_atomically
+from napari_sam.io.calibration import tiff_options
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["overlay", "write_labels", "write_overlay"]
+    from napari_sam.io.calibration import Calibration
+
+__all__ = ["overlay", "write_labels", "write_map", "write_overlay"]
 
 _GOLDEN_ANGLE = 0.618033988749895
 
 
-def write_labels(path: str | Path, labels: ArrayLike) -> Path:
+def write_labels(
+    path: str | Path, labels: ArrayLike, known: Calibration | None = None
+) -> Path:
     """Write a label image as a compressed TIFF.
 
     The file holds uint16, or uint32 where a label does not fit: what ImageJ,
@@ -36,6 +41,10 @@ def write_labels(path: str | Path, labels: ArrayLike) -> Path:
         The file to write; its folder is made where it does not exist.
     labels
         (Y, X) or (..., Y, X) integers, 0 for background.
+    known
+        What the image says of these axes: it is written in the same form, as
+        ImageJ's hyperstack, OME-TIFF or plain TIFF. An image of another form, such as
+        OME-Zarr, and labels that do not fit ImageJ's types, become OME-TIFF.
 
     Returns
     -------
@@ -45,19 +54,29 @@ def write_labels(path: str | Path, labels: ArrayLike) -> Path:
     Raises
     ------
     ValueError
-        If `labels` is not an array of two or more axes of integers from 0.
+        If `labels` is not an array of two or more axes of integers from 0, or `known`
+        is of other axes.
     """
     array = _checked_labels(labels)
     largest = int(array.max(initial=0))
     dtype = np.uint16 if largest <= np.iinfo(np.uint16).max else np.uint32
     stored = np.ascontiguousarray(array, dtype=dtype)
 
-    def write(temporary: Path) -> None:
-        tifffile.imwrite(
-            temporary, stored, compression="zlib", photometric="minisblack"
-        )
+    return write_atomically(Path(path), lambda part: _write_tiff(part, stored, known))
 
-    return write_atomically(Path(path), write)
+
+def write_map(
+    path: str | Path, values: NDArray[np.float32], known: Calibration | None = None
+) -> Path:
+    """Write an image of float32 as a compressed TIFF; see `write_labels`."""
+    return write_atomically(Path(path), lambda part: _write_tiff(part, values, known))
+
+
+def _write_tiff(path: Path, array: NDArray[Any], known: Calibration | None) -> None:
+    options = {} if known is None else tiff_options(known, array.dtype, array.ndim)
+    tifffile.imwrite(
+        path, array, compression="zlib", photometric="minisblack", **options
+    )
 
 
 def write_overlay(

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.io.arrays import ArraySource, open_array
+from napari_sam.io.zarr_images import ome_attributes
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["LabelledArrays", "labelled_planes", "read_zarr_pairs"]
-
-_CHANNELS_AT_MOST = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,14 +128,19 @@ def labelled_planes(
 
 
 def read_zarr_pairs(
-    path: str | Path, complete: bool | None = None
+    path: str | Path,
+    complete: bool | None = None,
+    *,
+    channel: int | None = None,
+    axes: str = "",
+    scene: int | None = None,
 ) -> list[LabelledArrays]:
     """List the labelled planes of a Zarr store.
 
     Understood are OME-Zarr images with a ``labels`` group, of which the first label
     image counts, at full resolution; and groups with one array ``image`` (or
-    ``images``) and one array ``labels``. A channel axis of OME-Zarr becomes colour
-    where there are up to four channels.
+    ``images``) and one array ``labels``. Channels, scenes and colour are as of every
+    image; see `ArraySource`.
 
     Raises
     ------
@@ -148,46 +154,33 @@ def read_zarr_pairs(
         root = zarr.open_group(str(path), mode="r")
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{path} is no Zarr group: {error}") from error
+    place = Path(path)
     for image_name in ("image", "images"):
         if image_name in root.array_keys() and "labels" in root.array_keys():
-            return labelled_planes(
-                root[image_name], root["labels"], name=name, complete=complete
+            image, labels = place / image_name, place / "labels"
+            break
+    else:
+        if not ome_attributes(root).get("multiscales") or "labels" not in root:
+            raise ValueError(
+                f"{path} has no labelled image; wanted an OME-Zarr image with labels, "
+                "or a group with the arrays image and labels"
             )
-    multiscales = _ome(root).get("multiscales")
-    if multiscales and "labels" in root.group_keys():
-        return _read_ome(root, multiscales[0], name, complete)
-    raise ValueError(
-        f"{path} has no labelled image; wanted an OME-Zarr image with labels, or a "
-        "group with the arrays image and labels"
+        image, labels = place, place / "labels" / _first_labels(root["labels"], name)
+    opened = open_array(ArraySource(str(image), channel, axes, scene))
+    given = open_array(ArraySource(str(labels)))
+    if given.is_colour:
+        raise ValueError(f"the labels of {name} have colour; wanted whole numbers")
+    return labelled_planes(
+        opened.stack(),
+        given.stack(),
+        name=name,
+        rgb=opened.is_colour,
+        complete=complete,
     )
 
 
-def _ome(group: Any) -> dict[str, Any]:
-    """Return the OME metadata of a group, of Zarr 2 or 3."""
-    attributes = dict(group.attrs)
-    return dict(attributes.get("ome", attributes))
-
-
-def _read_ome(
-    root: Any, multiscale: dict[str, Any], name: str, complete: bool | None
-) -> list[LabelledArrays]:
-    group = root["labels"]
-    names = _ome(group).get("labels") or sorted(group.group_keys())
+def _first_labels(group: Any, name: str) -> str:
+    names = ome_attributes(group).get("labels") or sorted(group.group_keys())
     if not names:
         raise ValueError(f"the labels of {name} are empty: there is no label image")
-    chosen = group[names[0]]
-    labels = chosen[_ome(chosen)["multiscales"][0]["datasets"][0]["path"]]
-    image = root[multiscale["datasets"][0]["path"]]
-    axes = [str(axis["name"]) for axis in multiscale.get("axes", [])]
-    if "c" not in axes:
-        return labelled_planes(image, labels, name=name, complete=complete)
-    channel = axes.index("c")
-    if image.shape[channel] > _CHANNELS_AT_MOST:
-        raise ValueError(
-            f"{name} has {image.shape[channel]} channels; wanted 4 at the most"
-        )
-    colour = np.moveaxis(np.asarray(image), channel, -1)
-    flat = np.asarray(labels)
-    if flat.ndim == image.ndim:
-        flat = flat.take(0, axis=channel)
-    return labelled_planes(colour, flat, name=name, rgb=True, complete=complete)
+    return str(names[0])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy import ndimage
 from skimage.draw import polygon2mask
+from skimage.measure import label as connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ __all__ = [
     "count_labels",
     "decode_runs",
     "encode_runs",
+    "looks_like_intensities",
     "mask_bounds",
     "next_free_label",
     "outline_to_mask",
@@ -33,6 +35,13 @@ OverlapRule = Literal["keep", "overwrite"]
 
 OVERLAP_RULES: tuple[OverlapRule, ...] = ("keep", "overwrite")
 
+_CONTACT = 0.1
+"""Part of the neighbours within objects that differ, above which it is an image."""
+
+_PLACES_OF_A_LABEL = 5
+_TINY = 16
+"""Places of a number, and pixels of a place, that labels hardly have more, or fewer."""
+
 
 def check_overlap_rule(rule: str) -> OverlapRule:
     """Return the rule, or raise ValueError if it is none of `OVERLAP_RULES`."""
@@ -40,6 +49,35 @@ def check_overlap_rule(rule: str) -> OverlapRule:
         if rule == known:
             return known
     raise ValueError(f"overlap must be one of {OVERLAP_RULES}, got {rule!r}")
+
+
+def looks_like_intensities(plane: NDArray[np.integer]) -> bool:
+    """Guess whether a plane of whole numbers is an image, not labels.
+
+    Of labels, a number fills few places, and most of their neighbours are their own;
+    of an image, the same intensity lies in many places, or each place is tiny, and
+    places touch everywhere.
+
+    Examples
+    --------
+    >>> labels = np.zeros((8, 8), int)
+    >>> labels[1:4, 1:4] = 1
+    >>> looks_like_intensities(labels)
+    False
+    >>> looks_like_intensities(np.random.default_rng(0).integers(0, 99, (8, 8)))
+    True
+    """
+    touching = differing = 0
+    for one, other in ((plane[1:], plane[:-1]), (plane[:, 1:], plane[:, :-1])):
+        both = (one > 0) & (other > 0)
+        touching += int(both.sum())
+        differing += int((both & (one != other)).sum())
+    if differing < _CONTACT * touching or not differing:
+        return False
+    values = int(np.unique(plane[plane > 0]).size)
+    places = int(connected(plane, background=0, connectivity=1).max())
+    pixels = int(np.count_nonzero(plane > 0))
+    return places > _PLACES_OF_A_LABEL * values or pixels < _TINY * places
 
 
 def pixels_to_label(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_sam.inference.preprocess import check_image
 from napari_sam.io.folders import list_labelled_images
 from napari_sam.training.augment import Window, change_intensities, cut
 from napari_sam.training.examples import (
@@ -107,10 +108,15 @@ class Dataset:
         How closely the annotator would look at an image, (H, W, 3) uint8, in frame
         pixels per pixel. For `TrainConfig.closer`.
 
+    Attributes
+    ----------
+    left_out
+        Images that could not be read, or whose labels do not fit, and why.
+
     Raises
     ------
-    ValueError
-        If there is no labelled image, or a name among the configuration's kinds is
+    OSError, ValueError
+        If no labelled image can be read, or a name among the configuration's kinds is
         that of none.
     """
 
@@ -137,6 +143,7 @@ class Dataset:
             items += data
         if not items:
             raise ValueError("there is no labelled image to train on")
+        items = self._readable(items)
         kinds = sorted({item.kind for item in items})
         named = set(config.kinds) | (set(config.partial) - {"*"})
         if unknown := named - set(kinds):
@@ -149,6 +156,27 @@ class Dataset:
         weights = np.array([config.kinds.get(k, 1.0) for k in self.by_kind])
         self.weights = weights / weights.sum()
         self._read: dict[int, Example] = {}
+
+    def _readable(self, items: Sequence[Source]) -> list[Source]:
+        """Leave out what cannot be read, or does not fit, and note it.
+
+        Raises
+        ------
+        OSError, ValueError
+            If nothing is left: what is wrong with the first.
+        """
+        self.left_out: list[tuple[Source, Exception]] = []
+        kept = []
+        for item in items:
+            try:
+                check_image(item.read()[0])
+            except (OSError, ValueError) as error:
+                self.left_out.append((item, error))
+            else:
+                kept.append(item)
+        if not kept:
+            raise self.left_out[0][1]
+        return kept
 
     def _split(self, items: Sequence[Source]) -> tuple[float, list[Source]]:
         """Choose the share of objects, or the images, that are held out."""

@@ -73,7 +73,7 @@ class Stack:
             colour = " with colour" if rgb else ""
             raise ValueError(
                 f"a stack has three running axes, got an array of shape {shape}"
-                f"{colour} at {index}; give `at`, with None for each axis that runs"
+                f"{colour}; `at` says at which index all others stand, got {index}"
             )
         axis = axis + ndim if axis < 0 else axis
         if not 0 <= axis < ndim or index[axis] is not None:

@@ -19,7 +19,7 @@ def edges(model, plate, tmp_path):
 
 def test_the_files_hold_what_the_function_returns(edges, model, plate):
     assert edges("--points-per-side", 3) == 0
-    found = sorted(edges.out.iterdir())
+    found = sorted(edges.out.glob("*.tif"))
     assert [path.name for path in found] == ["a.tif", "b.tif", "c.tif"]
     image = read_image(plate / "a.png")
     written = tifffile.imread(found[0])
@@ -57,7 +57,7 @@ def test_bad_files_are_reported_at_the_end(edges, plate, capsys):
     assert [line.split(": ")[0] for line in said] == ["napari-sam edges"] * 3
     for line, name in zip(said, ("a.png", "stack.tif", "missing.png"), strict=True):
         assert name in line
-    assert sorted(path.name for path in edges.out.iterdir()) == ["b.tif", "c.tif"]
+    assert sorted(path.name for path in edges.out.glob("*.tif")) == ["b.tif", "c.tif"]
 
 
 def test_an_interrupt_keeps_what_is_finished(edges, model, monkeypatch):
@@ -70,4 +70,4 @@ def test_an_interrupt_keeps_what_is_finished(edges, model, monkeypatch):
 
     monkeypatch.setattr(model, "embed", interrupted)
     assert edges("--points-per-side", 1) == 130
-    assert [path.name for path in edges.out.iterdir()] == ["a.tif"]
+    assert [path.name for path in edges.out.glob("*.tif")] == ["a.tif"]

@@ -277,7 +277,7 @@ def test_on_a_small_disk_finished_blocks_stay_until_there_is_room(
         (("--roi", "0", "0", "9", "9"), "--roi does not go with"),
         (("--format", "coco"), "--format does not go with"),
         (("--channel", "3"), "there is no channel 3"),
-        (("--axes", "zyx"), "axes 'zyx' do not fit"),
+        (("--axes", "zyx"), "axes 'ZYX' do not fit"),
         (("--workers", "2", "--scheduler", "tcp://x:1"), "not both"),
     ],
 )

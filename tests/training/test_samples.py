@@ -71,7 +71,15 @@ def test_every_image_is_looked_at_before_the_work_begins(discs, quick):
     Dataset(discs, quick, 512, 8).check()
     last = sorted((discs / "discs" / "labels").iterdir())[-1]
     iio.imwrite(last, np.ones((10, 10), np.uint8))
-    with pytest.raises(ValueError, match=last.name):
+    data = Dataset(discs, quick, 512, 8)
+    data.check()
+    ((item, problem),) = data.left_out
+    assert item.name == last.stem and last.name in str(problem)
+    kept = [one.name for one in (*data.train, *data.held_out)]
+    assert item.name not in kept and len(kept) > 1
+    for path in (discs / "discs" / "labels").iterdir():
+        iio.imwrite(path, np.ones((10, 10), np.uint8))
+    with pytest.raises(ValueError, match="must have shape"):
         Dataset(discs, quick, 512, 8).check()
 
 
