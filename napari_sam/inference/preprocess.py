@@ -13,19 +13,32 @@ from torch import Tensor
 from napari_sam.ops.types import MASK_LOGIT, FrameGeometry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "binary_to_logits",
     "check_image",
+    "colour_limits",
     "default_limits",
     "robust_limits",
+    "sample_limits",
     "to_frame",
     "to_rgb",
 ]
 
 _PERCENTILES = (0.2, 99.8)
 _MOST_SAMPLES = 1 << 20
+
+_SAMPLED_PLANES = 16
+_SAMPLED_PIXELS = 1 << 16
+
+_WHOLE = 1 << 26
+"""Pixels of a plane above which pieces of it are looked at."""
+
+_PIECE = 512
+_PIECES_ACROSS = 4
 
 
 def check_image(image: ArrayLike) -> NDArray[Any]:
@@ -68,12 +81,79 @@ def robust_limits(image: NDArray[Any]) -> tuple[float, float]:
 
 
 def default_limits(image: NDArray[Any]) -> tuple[float, float]:
-    """Contrast limits of an image for which none are given; see `to_rgb`."""
+    """Contrast limits of an image for which none are given; see `to_rgb`.
+
+    They are the one rule for scripts, commands, training and, as `colour_limits`, for
+    colour in the window: 8-bit colour is as it is, and the robust range of all that is
+    deeper is stretched, be it 12 bits in 16 or floats of 0 to 255.
+    """
     if image.dtype == np.bool_:
         return 0.0, 1.0
-    if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] >= 3:
-        return 0.0, 255.0
+    if image.ndim == 3 and image.shape[2] >= 3:
+        if image.dtype == np.uint8:
+            return 0.0, 255.0
+        image = image[..., :3]  # opacity is no intensity
     return robust_limits(image)
+
+
+def sample_limits(
+    count: int, read: Callable[[int], NDArray[Any]], rgb: bool
+) -> tuple[float, float]:
+    """Return one contrast range for the planes of a stack, from up to 16 of them.
+
+    Parameters
+    ----------
+    count
+        How many planes there are.
+    read
+        Reads one by its number: (H, W), or (H, W, C) with `rgb`.
+    rgb
+        Whether the planes have colour.
+    """
+    numbers = np.linspace(0, count - 1, min(count, _SAMPLED_PLANES))
+    samples = []
+    for number in np.unique(np.round(numbers).astype(int)).tolist():
+        plane = read(number)
+        pixels = plane.reshape(-1, 1, plane.shape[-1] if rgb else 1)
+        samples.append(pixels[:: max(1, len(pixels) // _SAMPLED_PIXELS)])
+    return default_limits(np.concatenate(samples))
+
+
+def colour_limits(image: Any) -> tuple[float, float]:
+    """Return the contrast limits of colour, for which no viewer has a slider.
+
+    Of a plane they are those of `default_limits`; of a stack those of `sample_limits`.
+    Nothing is read of 8-bit colour, and pieces of a plane of more than 64 megapixels.
+
+    Parameters
+    ----------
+    image
+        (..., H, W, 3 | 4): an array of NumPy, dask, zarr or anything indexed alike.
+    """
+    shape = tuple(int(length) for length in image.shape)
+    if np.dtype(image.dtype) == np.uint8:
+        return 0.0, 255.0
+    if math.prod(shape[-3:-1]) > _WHOLE:
+        return default_limits(_pieces(image, shape))
+    if len(shape) == 3:
+        return default_limits(np.asarray(image))
+    places = list(np.ndindex(shape[:-3]))
+    return sample_limits(len(places), lambda n: np.asarray(image[places[n]]), rgb=True)
+
+
+def _pieces(image: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Read pieces of the middle plane, evenly spaced: (N, 512, C)."""
+    middle = tuple(length // 2 for length in shape[:-3])
+    corners = [
+        [int(n) for n in np.linspace(0, max(0, side - _PIECE), _PIECES_ACROSS)]
+        for side in shape[-3:-1]
+    ]
+    read = [
+        np.asarray(image[(*middle, slice(r, r + _PIECE), slice(c, c + _PIECE))])
+        for r in corners[0]
+        for c in corners[1]
+    ]
+    return np.concatenate([part.reshape(-1, 1, shape[-1]) for part in read])
 
 
 def _check_limits(limits: tuple[float, float]) -> tuple[float, float]:

@@ -5,7 +5,10 @@ The one place where world and data coordinates meet.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 from napari.utils.transforms import Affine
@@ -37,6 +40,9 @@ __all__ = [
 
 HELPER_MARK = "napari-sam helper"
 """In the metadata of layers that show prompts and previews, not the user's data."""
+
+_COLOUR_LIMITS: dict[int, tuple[ref[Any], tuple[float, float]]] = {}
+"""Limits of the arrays of open layers, by their identity: each is read once."""
 
 _PLACE_EVENTS = ("scale", "translate", "rotate", "shear", "affine", "units")
 
@@ -190,14 +196,25 @@ def plane_reader(image: Any, plane: Plane) -> Callable[[], NDArray[Any]]:
 
 
 def display_range(image: Any) -> tuple[float, float]:
-    """Return the intensities that are shown black and white."""
+    """Return the intensities that the model sees black and white.
+
+    Of gray those that are shown; of colour, whose range napari has no slider for, those
+    of every command: see `napari_sam.inference.preprocess.colour_limits`.
+    """
     if not image.rgb:
         low, high = image.contrast_limits
         return float(low), float(high)
-    dtype = np.dtype(full_data(image).dtype)
-    if np.issubdtype(dtype, np.integer):
-        return 0.0, float(np.iinfo(dtype).max)
-    return 0.0, 1.0
+    data = full_data(image)
+    kept = _COLOUR_LIMITS.get(id(data))
+    if kept is not None and kept[0]() is data:
+        return kept[1]
+    from napari_sam.inference.preprocess import colour_limits
+
+    limits = colour_limits(data)
+    with suppress(TypeError):  # of what cannot be referred to weakly
+        forget = partial(_COLOUR_LIMITS.pop, id(data), None)
+        _COLOUR_LIMITS[id(data)] = (ref(data, lambda _: forget()), limits)
+    return limits
 
 
 def full_data(image: Any) -> Any:

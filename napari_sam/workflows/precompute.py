@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.inference.embedding import made_from
-from napari_sam.inference.preprocess import check_image, default_limits
+from napari_sam.inference.preprocess import check_image, colour_limits, default_limits
 from napari_sam.inference.tiled import TiledEmbedding
 from napari_sam.inference.tiling import tile_plane
 from napari_sam.io.embedding_entry import Origin, view_of
@@ -116,10 +116,11 @@ def stack_planes(shape: Sequence[int], axis: int = 0) -> list[Plane]:
 
 
 def opening_limits(data: Any, *, lazy: bool | None = None) -> tuple[float, float]:
-    """Return the contrast limits with which napari opens an image.
+    """Return the contrast limits with which the annotator looks at a new image.
 
     Embeddings that are made with them are found by the annotator, until somebody
-    moves the limits. napari takes the whole range of 8-bit images; of others the
+    moves the limits. Those of colour are from `colour_limits`; those of gray are as
+    napari opens an image: it takes the whole range of 8-bit images; of others the
     lowest and the highest value: of all where they are few, of the first, the middle
     and the last plane of a larger array, and of the first plane of a lazy one.
 
@@ -134,10 +135,10 @@ def opening_limits(data: Any, *, lazy: bool | None = None) -> tuple[float, float
     if dtype == np.bool_:
         return 0.0, 1.0
     colour = is_color(data.shape)
-    if dtype == np.uint8 or (colour and dtype.kind in "iu"):
-        return 0.0, float(np.iinfo(dtype).max)
+    if dtype == np.uint8:
+        return 0.0, 255.0
     if colour:
-        return 0.0, 1.0
+        return colour_limits(data)
     standing = data.shape[:-2]
     first = (0,) * len(standing)
     middle = tuple(length // 2 for length in standing)

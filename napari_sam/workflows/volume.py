@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.inference.predictor import load_model
-from napari_sam.inference.preprocess import default_limits
+from napari_sam.inference.preprocess import sample_limits
 from napari_sam.workflows.linking import LinkConfig, link_planes
 from napari_sam.workflows.segment import segment
 from napari_sam.workflows.stacks import Stack
@@ -25,19 +25,10 @@ __all__ = ["LinkConfig", "segment_film", "segment_planes", "segment_volume"]
 
 _DEFAULT = LinkConfig()
 
-_SAMPLED_PLANES = 16
-_SAMPLED_PIXELS = 1 << 16
-
 
 def stack_limits(stack: Stack) -> tuple[float, float]:
     """Return one contrast range for all planes, from a sample of up to 16 of them."""
-    numbers = np.linspace(0, len(stack) - 1, min(len(stack), _SAMPLED_PLANES))
-    samples = []
-    for number in np.unique(np.round(numbers).astype(int)).tolist():
-        plane = stack.plane(number)
-        pixels = plane.reshape(-1, 1, plane.shape[-1] if stack.rgb else 1)
-        samples.append(pixels[:: max(1, len(pixels) // _SAMPLED_PIXELS)])
-    return default_limits(np.concatenate(samples))
+    return sample_limits(len(stack), stack.plane, stack.rgb)
 
 
 def segment_planes(

@@ -126,7 +126,7 @@ def test_finished_files_are_skipped(tmp_path, capsys):
 def test_results_of_other_settings_are_not_finished(tmp_path):
     plan = jobs_in(tmp_path)
     assert run(plan, lambda: write, {"mode": "grid"}) == 0
-    with pytest.raises(ValueError, match="mode 'grid', not 'auto'.*--overwrite"):
+    with pytest.raises(ValueError, match=r"mode 'grid', not 'auto'.*--overwrite"):
         run(plan, lambda: pytest.fail("prepared"), {"mode": "auto"})
     assert run(plan, lambda: write, {"mode": "auto"}, overwrite=True) == 0
     assert run(plan, lambda: pytest.fail("prepared"), {"mode": "auto"}) == 0
@@ -189,7 +189,7 @@ def test_hidden_files_are_left_out_and_counted(tmp_path, pattern):
     assert names_of(plan) == ["a.tif"]
     assert plan.hidden == 2
     (plate / "a.tif").unlink()
-    with pytest.raises(ValueError, match="no image|no file"):
+    with pytest.raises(ValueError, match=r"no image|no file"):
         batch.plan([str(plate / pattern)], tmp_path / "out", (".json",))
 
 

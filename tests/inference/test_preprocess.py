@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from napari_sam.inference.preprocess import (
     binary_to_logits,
+    colour_limits,
+    default_limits,
     robust_limits,
     to_frame,
     to_rgb,
@@ -52,6 +54,27 @@ def test_strange_values():
         assert np.isfinite(to_rgb(same)).all()
     ends = np.array([[np.finfo(float).min, np.finfo(float).max]])
     assert to_rgb(ends)[0, :, 0].tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_colour_deeper_than_8_bits_is_stretched_and_opacity_is_not_looked_at(dtype):
+    values = np.random.default_rng(0).integers(0, 4096, (30, 40, 4)).astype(dtype)
+    values[..., 3] = 65535
+    low, high = colour_limits(values)
+    assert (low, high) == default_limits(values)
+    assert 0 <= low < 50 and 4040 < high < 4096
+    np.testing.assert_array_equal(to_rgb(values), to_rgb(values[..., :3]))
+
+
+def test_of_a_huge_plane_of_colour_only_pieces_are_read():
+    class Slide:
+        shape, dtype = (50_000, 40_000, 3), np.dtype(np.uint16)
+
+        def __getitem__(self, key):
+            assert [part.stop - part.start for part in key] == [512, 512]
+            return np.full((512, 512, 3), 7, np.uint16)
+
+    assert colour_limits(Slide()) == (7, 7)
 
 
 def test_robust_limits_pass_over_hot_pixels():

@@ -4,6 +4,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
 
+from napari_sam.inference.preprocess import default_limits
 from napari_sam.ops.planes import Plane
 from napari_sam.plugin.desks import merge_features
 from napari_sam.plugin.layers import (
@@ -28,7 +29,18 @@ def test_display_range_is_what_is_shown():
     assert display_range(gray) == (5, 900)
     rgb = np.zeros((4, 4, 3))
     assert display_range(Image(rgb.astype(np.uint8), rgb=True)) == (0, 255)
-    assert display_range(Image(rgb, rgb=True)) == (0, 1)
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+@pytest.mark.parametrize("leading", [(), (3,)])
+def test_deep_colour_is_seen_as_the_commands_see_it(bits, dtype, leading):
+    values = np.random.default_rng(0).integers(0, 2**bits, (*leading, 40, 50, 3))
+    layer = Image(values.astype(dtype), rgb=True)
+    wanted = default_limits(layer.data.reshape(-1, 50, 3))
+    assert display_range(layer) == pytest.approx(wanted)
+    assert display_range(layer) == display_range(layer)
+    assert 0.9 * 2**bits < wanted[1] < 2**bits
 
 
 def test_the_plane_shown_follows_steps_order_scale_and_offset():
