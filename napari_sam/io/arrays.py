@@ -24,21 +24,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.io.stored import FileArray
     from napari_sam.ops.types import Box
 
 __all__ = [
     "ArraySource",
-    "FileArray",
     "PlaneArray",
-    "StoredArray",
     "is_zarr",
     "open_array",
     "open_file",
-    "unreadable",
 ]
 
 _COLOURS = (3, 4)
 _TIFF = (".tif", ".tiff")
+
+_MOST_PIECES = 10**6
+"""Into which a stack is cut at the most; more are read as whole planes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,9 +173,8 @@ class PlaneArray:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the intensities."""
-        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
-        return dtype
+        """Of the intensities, in the byte order of this machine."""
+        return np.dtype(self.array.dtype).newbyteorder("=")
 
     @property
     def pixel_size(self) -> tuple[float, float] | None:
@@ -219,12 +219,20 @@ class PlaneArray:
         plane = f"yx{self.colour_axis or ''}"
         pieces = tuple(self._size(a) if a in plane else 1 for a in self.axes)
         chunks = getattr(self.array, "chunks", None) or pieces
+        if _count(self.array.shape, chunks) > _MOST_PIECES:
+            chunks = pieces
+        if _count(self.array.shape, chunks) > _MOST_PIECES:
+            raise ValueError(
+                f"the image has {_count(self.array.shape, chunks)} planes{self._told}; "
+                f"at most {_MOST_PIECES} can be gone through"
+            )
         array: Any = da.from_array(self.array, chunks, name=False)
         wanted = f"{self.stack_axes(keep)}{self.colour_axis or ''}"
         kept = [axis for axis in self.axes if axis in wanted]
         at = {"c": self.channel or 0}
         index = (slice(None) if a in kept else at.get(a, 0) for a in self.axes)
-        return array[tuple(index)].transpose([kept.index(axis) for axis in wanted])
+        order = [kept.index(axis) for axis in wanted]
+        return array[tuple(index)].transpose(order).astype(self.dtype)
 
     def read(self, index: Sequence[int], box: Box) -> NDArray[Any]:
         """Read a box (row0, col0, row1, col1) of a plane: (h, w) or (h, w, C)."""
@@ -237,7 +245,9 @@ class PlaneArray:
             if axis in self.axes:
                 at = self.channel or 0 if axis == "c" else 0
                 places[axis] = slice(None) if axis == colour else at
-        part = np.asarray(self.array[tuple(places[axis] for axis in self.axes)])
+        part = np.asarray(
+            self.array[tuple(places[axis] for axis in self.axes)], self.dtype
+        )
         left = [axis for axis in self.axes if isinstance(places[axis], slice)]
         return np.transpose(part, [left.index(a) for a in f"yx{colour or ''}"])
 
@@ -258,6 +268,15 @@ class PlaneArray:
                 "one of channels, say so, such as by --axes CYX --channel 0"
             )
         return self.read((0,) * len(self.leading), (0, 0, *self.shape))
+
+
+def _count(shape: Sequence[int], pieces: Sequence[Any]) -> int:
+    """Return into how many pieces an array is cut."""
+    total = 1
+    for length, piece in zip(shape, pieces, strict=True):
+        is_listed = isinstance(piece, tuple)
+        total *= len(piece) if is_listed else -(-int(length) // max(1, int(piece)))
+    return total
 
 
 @dataclass(frozen=True)
@@ -288,74 +307,6 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
-@dataclass(frozen=True, eq=False)
-class FileArray:
-    """The array in a file, of which nothing is read yet, and what the file says of it.
-
-    `axes` is empty where the file does not name them and no rule does; all else is as
-    in `PlaneArray`.
-    """
-
-    array: Any
-    axes: str = ""
-    scale: tuple[float, ...] = ()
-    units: tuple[str | None, ...] = ()
-    levels: tuple[tuple[int, ...], ...] = ()
-    rgb: bool = False
-    channel_names: tuple[str, ...] = ()
-    kind: str = ""
-    unit_text: str = ""
-    assumed: bool = False
-    note: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class StoredArray:
-    """An array on disk whose damage shows when a piece is read.
-
-    Whatever its codec then raises becomes an OSError that names the file.
-    """
-
-    array: Any
-    path: str
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the array."""
-        return tuple(int(length) for length in self.array.shape)
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the values."""
-        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
-        return dtype
-
-    @property
-    def chunks(self) -> tuple[int, ...] | None:
-        """Shape of the pieces in which it is stored, if it is in pieces."""
-        return getattr(self.array, "chunks", None)
-
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        try:
-            return np.asarray(self.array[key])
-        except Exception as error:  # whatever damage makes a codec raise
-            raise unreadable(self.path, error) from error
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype)
-
-
-def unreadable(path: str | Path, error: Exception) -> OSError:
-    """Return the error of a file that is no image, or a damaged one."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return OSError(f"{path} cannot be read as an image: {reason}")
-
-
 def open_file(path: Path, scene: int | None = None) -> FileArray:
     """Open the image in a file or in a zarr folder without reading it.
 
@@ -378,7 +329,7 @@ def open_file(path: Path, scene: int | None = None) -> FileArray:
         problem = "is a folder without zarr metadata" if path.is_dir() else "not found"
         raise FileNotFoundError(f"{path}: {problem}")
     suffix = path.suffix.lower()
-    if suffix in _TIFF:
+    if suffix in _TIFF or _starts_as_tiff(path):
         from napari_sam.io.tiff import open_tiff
 
         return open_tiff(path, scene)
@@ -387,6 +338,12 @@ def open_file(path: Path, scene: int | None = None) -> FileArray:
     from napari_sam.io.pictures import open_npy, open_picture
 
     return open_npy(path) if suffix == ".npy" else open_picture(path)
+
+
+def _starts_as_tiff(path: Path) -> bool:
+    """Whether a file of another ending (.lsm, .svs, .stk) is a TIFF."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def open_array(source: ArraySource) -> PlaneArray:

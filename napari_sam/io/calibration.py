@@ -123,9 +123,9 @@ def _imagej(
     told: dict[str, Any] = {"axes": axes}
     if known.unit_text and units.get("X"):
         told["unit"] = known.unit_text
-    if "Z" in axes:
+    if "Z" in axes and (units.get("Z") or sizes["Z"] != 1):
         told["spacing"] = sizes["Z"]
-    if "T" in axes:
+    if "T" in axes and (units.get("T") or sizes["T"] != 1):
         told["finterval"] = sizes["T"]
         if units.get("T") not in (None, "second"):
             told["tunit"] = _SYMBOLS[units["T"]]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 import imageio.v3 as iio
 import numpy as np
 
-from napari_sam.io.arrays import FileArray, unreadable
 from napari_sam.io.axes import name_axes
+from napari_sam.io.stored import FileArray, unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["open_npy", "open_picture"]
+
+_MOST_PACKED = 1100
+"""Bytes that one of PNG's compression stands for at the most."""
 
 _DEEP_COLOUR = {2: 3, 6: 4}
 """Samples of PNG's colour types whose 16 bits Pillow cuts to 8."""
@@ -67,6 +71,9 @@ def _read(path: Path) -> NDArray[Any]:
     if head[:8] == b"\x89PNG\r\n\x1a\n" and head[24] == 16 and head[25] in _DEEP_COLOUR:
         from imagecodecs import png_decode
 
+        width, height = struct.unpack(">II", head[16:24])
+        if width * height > _MOST_PACKED * path.stat().st_size:
+            raise ValueError(f"it promises {width} x {height} pixels and holds fewer")
         return np.asarray(png_decode(path.read_bytes()))
     with Image.open(path) as picture:
         mode = picture.mode

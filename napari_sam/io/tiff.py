@@ -14,15 +14,20 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
-from napari_sam.io.arrays import FileArray, StoredArray, unreadable
 from napari_sam.io.axes import fill_axes, unit_name
 from napari_sam.io.scenes import NoSuchScene, choose_scene
+from napari_sam.io.stored import FileArray, StoredArray, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["open_tiff"]
+
+_MOST_PACKED = 4000
+"""Bytes that a compressed one stands for at the most."""
+
+_SMALL = 1 << 26
 
 _COLOUR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
 
@@ -97,6 +102,7 @@ def open_tiff(path: Path, scene: int | None = None) -> FileArray:
 
 def _describe(path: Path, file: tifffile.TiffFile, number: int, note: str) -> FileArray:
     series = file.series[number]
+    _check_size(file, series)
     shape = tuple(int(length) for length in series.shape)
     array = _array(path, series, number, shape)
     axes, assumed = fill_axes(series.axes.lower(), shape)
@@ -117,6 +123,31 @@ def _describe(path: Path, file: tifffile.TiffFile, number: int, note: str) -> Fi
         assumed,
         note,
     )
+
+
+def _check_size(file: tifffile.TiffFile, series: Any) -> None:
+    """Refuse an image that its file cannot hold, before room for it is asked for.
+
+    Raises
+    ------
+    TiffFileError
+        If there are fewer pieces than its size asks for, or too few bytes.
+    """
+    page = series.keyframe
+    wanted, given = math.prod(page.chunked), len(page.dataoffsets)
+    if given < wanted:
+        raise tifffile.TiffFileError(f"it promises {wanted} pieces and has {given}")
+    is_sparse = not all(page.dataoffsets[:wanted]) or not all(
+        page.databytecounts[:wanted]
+    )
+    if is_sparse or series.is_multifile:
+        return
+    held = file.filehandle.size
+    most = held if page.compression == 1 else _MOST_PACKED * held
+    if page.nbytes > most or series.nbytes > max(_SMALL, _MOST_PACKED * held):
+        raise tifffile.TiffFileError(
+            f"it promises {series.nbytes} bytes, more than a file of {held} holds"
+        )
 
 
 def _array(path: Path, series: Any, number: int, shape: tuple[int, ...]) -> Any:
@@ -182,11 +213,11 @@ def _from_tags(tags: tifffile.TiffTags, imagej: Mapping[str, Any] | None) -> _To
     found = dict.fromkeys(sizes, length)
     if not imagej:
         return _Told(sizes, found, "tiff" if sizes else "")
+    units = {"z": length, "t": unit_name(str(imagej.get("tunit", "sec")))}
     for axis, name in (("z", "spacing"), ("t", "finterval")):
         size = _size(imagej.get(name))
         if size:
-            sizes[axis] = size
-    found |= {"z": length, "t": unit_name(str(imagej.get("tunit", "sec")))}
+            sizes[axis], found[axis] = size, units[axis]
     return _Told(sizes, found, "imagej", text)
 
 

@@ -6,9 +6,9 @@ import warnings
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.io.arrays import FileArray, StoredArray, unreadable
 from napari_sam.io.axes import name_axes
 from napari_sam.io.scenes import NoSuchScene, choose_scene
+from napari_sam.io.stored import FileArray, StoredArray, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import zarr
 
 __all__ = ["ome_attributes", "open_zarr", "read_multiscale"]
+
+_LONGEST = 1 << 40
+"""Pixels along an axis at the most."""
 
 _ORDER = "tczyx"
 """Of the axes of OME-Zarr before version 0.3, which named none."""
@@ -70,7 +73,23 @@ def _open_single(path: Path, array: zarr.Array, scene: int | None) -> FileArray:
             axes = name_axes("", tuple(array.shape))
         except ValueError:
             axes = ""
-    return FileArray(StoredArray(array, str(path)), axes, assumed=assumed)
+    return FileArray(_stored(path, array), axes, assumed=assumed)
+
+
+def _stored(path: Path, array: zarr.Array) -> StoredArray:
+    """Refuse sizes that damage has made, which no array can have.
+
+    Raises
+    ------
+    ValueError
+        If there are such.
+    """
+    sizes = (*array.shape, *array.chunks)
+    if any(length > _LONGEST for length in sizes) or 0 in array.chunks:
+        raise ValueError(
+            f"it promises a shape of {array.shape} in pieces of {array.chunks}"
+        )
+    return StoredArray(array, str(path))
 
 
 def _open_group(path: Path, group: zarr.Group, scene: int | None) -> FileArray:
@@ -130,7 +149,7 @@ def read_multiscale(path: Path, group: zarr.Group) -> FileArray:
             levels.append(tuple(int(length) for length in level.shape))
     channels = (told.get("omero") or {}).get("channels") or []
     return FileArray(
-        StoredArray(array, str(path)),
+        _stored(path, array),
         axes,
         _scale([datasets[0], multiscale], array.ndim),
         units,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from napari_sam.training.examples import Source
     from napari_sam.training.held_out import Case
     from napari_sam.training.trainer import Trainer
+
+_LOG = logging.getLogger(__name__)
 
 __all__ = ["TrainJob", "TrainOutcome", "train"]
 
@@ -127,6 +130,8 @@ def train(
     path = job.out
     try:
         trainer.data.check()
+        for item, problem in trainer.data.left_out:
+            _LOG.warning("%s/%s was left out: %s", item.kind, item.name, problem)
         result = trainer.run(progress, is_cancelled, on_event)
         reason = result.reason
     except Cancelled:

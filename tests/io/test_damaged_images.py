@@ -1,0 +1,184 @@
+"""Damaged files: the promised error or an array, never another exception."""
+
+import json
+import warnings
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from napari_sam.io.arrays import ArraySource, open_array
+from napari_sam.io.images import read_image, read_labels, read_pixel_size
+
+RNG = np.random.default_rng(7)
+PLANE = RNG.integers(0, 4000, (24, 20), np.uint16)
+COLOUR = RNG.integers(0, 255, (24, 20, 3), np.uint8)
+GRAY = {"photometric": "minisblack"}
+
+
+def whole_files(folder):
+    """Write one small file of each kind; return their names."""
+    stack = np.stack([PLANE] * 3)
+    tifffile.imwrite(folder / "plain.tif", PLANE, **GRAY)
+    tifffile.imwrite(folder / "zlib.tif", PLANE, compression="zlib", **GRAY)
+    tifffile.imwrite(folder / "lzw.tif", PLANE, compression="lzw", **GRAY)
+    tifffile.imwrite(folder / "jpeg.tif", COLOUR, compression="jpeg", photometric="rgb")
+    tifffile.imwrite(folder / "tiled.tif", PLANE, tile=(16, 16), **GRAY)
+    tifffile.imwrite(folder / "rgb.tif", COLOUR.transpose(2, 0, 1), photometric="rgb")
+    tifffile.imwrite(folder / "big.tif", PLANE, bigtiff=True, **GRAY)
+    tifffile.imwrite(
+        folder / "imagej.tif",
+        stack,
+        imagej=True,
+        metadata={"axes": "ZYX", "spacing": 2.0, "unit": "um"},
+        resolution=(3, 3),
+    )
+    tifffile.imwrite(
+        folder / "ome.ome.tif",
+        stack,
+        metadata={"axes": "ZYX", "PhysicalSizeX": 0.3, "PhysicalSizeY": 0.3},
+        **GRAY,
+    )
+    iio.imwrite(folder / "deep.png", PLANE)
+    iio.imwrite(folder / "colour.png", COLOUR)
+    iio.imwrite(folder / "colour.jpg", COLOUR)
+    iio.imwrite(folder / "colour.bmp", COLOUR)
+    np.save(folder / "array.npy", stack)
+    return sorted(path.name for path in folder.iterdir())
+
+
+def damage(content, rng):
+    """Return other bytes: some changed, cut off, doubled or blanked."""
+    content = bytearray(content)
+    for _ in range(rng.integers(1, 6)):
+        ends = rng.random() < 0.7  # headers and directories lie at the ends
+        reach = min(len(content), 400 if ends else len(content))
+        place = int(rng.integers(0, max(1, reach)))
+        if ends and rng.random() < 0.5:
+            place = len(content) - 1 - place
+        how = rng.integers(0, 6)
+        if how == 0:
+            content = content[: max(1, place)]
+        elif how == 1:
+            content[place : place + 4] = rng.bytes(4)
+        elif how == 2:
+            content[place : place + 8] = bytes(8)
+        elif how == 3:
+            content[place : place + 2] = b"\xff\xff"
+        else:
+            content[place : place + 1] = rng.bytes(1)
+        content = content or bytearray(b"x")
+    return bytes(content)
+
+
+def read_everything(path):
+    """Read a file by every door; return which error it ended with, or None."""
+    assert read_pixel_size(path) is None or len(read_pixel_size(path)) == 2
+    errors = []
+    for read in (
+        lambda: np.asarray(open_array(ArraySource(str(path))).stack()),
+        lambda: read_image(path),
+        lambda: read_labels(path),
+    ):
+        try:
+            assert isinstance(read(), np.ndarray)
+        except (OSError, ValueError) as error:
+            errors.append(error)
+    return errors
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog):
+    """Let codecs warn: what they say of damage is not of interest here."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        caplog.set_level("CRITICAL", logger="tifffile")
+        yield
+
+
+def test_each_kind_is_read_whole(tmp_path):
+    for name in whole_files(tmp_path):
+        assert np.asarray(open_array(ArraySource(str(tmp_path / name))).stack()).any()
+
+
+def mutate_files(folder, count, seed):
+    names = whole_files(folder)
+    rng = np.random.default_rng(seed)
+    contents = {name: (folder / name).read_bytes() for name in names}
+    failures = 0
+    for number in range(count):
+        name = names[number % len(names)]
+        path = folder / name
+        path.write_bytes(damage(contents[name], rng))
+        failures += bool(read_everything(path))
+    return failures
+
+
+def mutate_metadata(folder, count, seed):
+    rng = np.random.default_rng(seed)
+    failures = 0
+    for zarr_format in (2, 3):
+        path = folder / f"{zarr_format}.zarr"
+        group = zarr.open_group(str(path), mode="w", zarr_format=zarr_format)
+        group.create_array("0", data=PLANE[None], chunks=(1, 12, 20))
+        axes = [{"name": n, "type": "space", "unit": "micrometer"} for n in "zyx"]
+        scale = [{"type": "scale", "scale": [2.0, 0.3, 0.3]}]
+        levels = [{"path": "0", "coordinateTransformations": scale}]
+        image = {"version": "0.4", "axes": axes, "datasets": levels}
+        told = {"multiscales": [image], "omero": {"channels": [{"label": "a"}]}}
+        if zarr_format == 3:
+            told = {"ome": {"version": "0.5", **told}}
+        group.attrs.update(told)
+        files = [p for p in sorted(path.rglob("*")) if p.is_file()]
+        contents = {file: file.read_bytes() for file in files}
+        for _ in range(count // 2):
+            file = files[int(rng.integers(len(files)))]
+            file.write_bytes(swap(contents[file], rng))
+            failures += bool(read_everything(path))
+            file.write_bytes(contents[file])
+    return failures
+
+
+JUNK = (None, -1, 0, 2**70, 1e300, "junk", [], {}, [1, "x"], {"name": 3}, True, "../..")
+
+
+def swap(content, rng):
+    """Put something else for a value of JSON, or damage what is none."""
+    try:
+        told = json.loads(content)
+    except ValueError:
+        return damage(content, rng)
+    if rng.random() < 0.2:
+        return damage(content, rng)
+    places = []
+
+    def walk(value):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in items:
+            places.append((value, key))
+            if isinstance(inner, dict | list):
+                walk(inner)
+
+    walk(told)
+    if not places:
+        return damage(content, rng)
+    value, key = places[int(rng.integers(len(places)))]
+    if rng.random() < 0.3 and isinstance(value, dict):
+        del value[key]
+    else:
+        value[key] = JUNK[int(rng.integers(len(JUNK)))]
+    return json.dumps(told).encode()
+
+
+def test_damaged_files_are_a_promised_error_or_an_array(tmp_path):
+    assert mutate_files(tmp_path, 84, seed=1) > 10
+    assert mutate_metadata(tmp_path, 40, seed=1) > 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_thousand_damaged_images(tmp_path, seed):
+    assert mutate_files(tmp_path, 700, seed) > 100
+    assert mutate_metadata(tmp_path, 300, seed) > 50
