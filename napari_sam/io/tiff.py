@@ -24,10 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["open_tiff"]
 
+_BOUNDED = (5, 8, 32773, 32946)
+"""Numbers of LZW, PackBits and Deflate, which pack so many times at the most:"""
+
 _MOST_PACKED = 4000
-"""Bytes that a compressed one stands for at the most."""
 
 _SMALL = 1 << 26
+_LARGEST = 1 << 31
+"""Bytes of a piece that may be, however few stand for them; and of any packed one."""
+
+_UNWRITTEN = 1000
+"""Planes that are promised for each that was written, where a recording broke off."""
 
 _COLOUR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
 
@@ -134,17 +141,24 @@ def _check_size(file: tifffile.TiffFile, series: Any) -> None:
         If there are fewer pieces than its size asks for, or too few bytes.
     """
     page = series.keyframe
-    wanted, given = math.prod(page.chunked), len(page.dataoffsets)
-    if given < wanted:
-        raise tifffile.TiffFileError(f"it promises {wanted} pieces and has {given}")
-    is_sparse = not all(page.dataoffsets[:wanted]) or not all(
-        page.databytecounts[:wanted]
-    )
+    wanted, counts = math.prod(page.chunked), page.databytecounts
+    if len(page.dataoffsets) < wanted:
+        raise tifffile.TiffFileError(
+            f"it promises {wanted} pieces and has {len(page.dataoffsets)}"
+        )
+    is_sparse = not all(page.dataoffsets[:wanted]) or not all(counts[:wanted])
     if is_sparse or series.is_multifile:
         return
     held = file.filehandle.size
-    most = held if page.compression == 1 else _MOST_PACKED * held
-    if page.nbytes > most or series.nbytes > max(_SMALL, _MOST_PACKED * held):
+    if page.compression == 1:
+        bits = page.bitspersample
+        packed = bits / 8 / page.dtype.itemsize if isinstance(bits, int) else 1.0
+        promised, most = series.nbytes * min(packed, 1.0), held
+    else:
+        promised = math.prod(page.chunks) * page.dtype.itemsize
+        is_bounded = page.compression in _BOUNDED
+        most = max(_SMALL, _MOST_PACKED * max(counts)) if is_bounded else _LARGEST
+    if promised > most or series.nbytes > _UNWRITTEN * page.nbytes * len(file.pages):
         raise tifffile.TiffFileError(
             f"it promises {series.nbytes} bytes, more than a file of {held} holds"
         )

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import tifffile
-from image_files import CHANNELS, COLOURS, PLANES, VOLUMES
+import zarr
+from image_files import CHANNELS, COLOURS, PLANES, VOLUMES, write_ome_zarr
 
 from napari_sam.cli import main
+from napari_sam.evaluation.protocol import CLICKS, ObjectScores
 from napari_sam.io.arrays import ArraySource, open_array
+from napari_sam.io.ome_zarr import write_label_image
 from napari_sam.workflows.project import Project
 
 PLANE = np.arange(40 * 48, dtype=np.uint16).reshape(40, 48) * 17
@@ -39,7 +42,7 @@ def seen(model, monkeypatch):
 
     def score_image(model, image, labels, *args, **options):
         arrays.setdefault("evaluate", []).append(np.asarray(image))
-        return []
+        return [ObjectScores(1, (1.0,) * CLICKS, 1.0, 1.0, (1.0,), (1.0,))]
 
     monkeypatch.setattr("napari_sam.workflows.segment.find_objects", find_objects)
     monkeypatch.setattr("napari_sam.workflows.edges.detect_edges", detect_edges)
@@ -122,7 +125,7 @@ def test_evaluation_training_and_projects(kinds, array, seen, tmp_path, monkeypa
     assert main(["train", "--data", str(tmp_path), *out]) == 2
     assert len(trained) == len(paths)
     project = Project.create(tmp_path / "project", paths)
-    read = [project.read_image(name) for name in project.names]
+    read = [project.read_image(path.stem) for path in paths]
     project.close()
     for found in (*seen["evaluate"], *trained, *read):
         np.testing.assert_array_equal(found, array)
@@ -272,3 +275,84 @@ def test_scenes(seen, tmp_path, capsys):
     out = ["--out", str(tmp_path / "no")]
     assert main(["proposals", str(path), *out, "--scene", "3"]) == 1
     assert "no scene 3; scenes.ome.tif holds 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_an_image_with_labels_in_it_is_read(zarr_format, seen, tmp_path):
+    path = write_ome_zarr(tmp_path / "image.zarr", PLANE, "yx", zarr_format)
+    image = open_array(ArraySource(str(path)))
+
+    def fill(array):
+        array[...] = 3
+
+    inside = path / "labels" / "cells"
+    write_label_image(inside, image, (40, 48), fill, image_path=path)
+    (path / ".DS_Store").touch()
+    for command in ("segment", "edges", "proposals"):
+        run(command, path, tmp_path / command)
+        np.testing.assert_array_equal(seen[command], PLANE)
+    labels = open_array(ArraySource(str(inside)))
+    assert (labels.plane() == 3).all() and labels.scale == image.scale
+
+
+def test_scenes_of_a_zarr_folder(seen, tmp_path, capsys):
+    root = zarr.create_group(str(tmp_path / "raw.zarr"), zarr_format=2)
+    root.attrs["bioformats2raw.layout"] = 3
+    for number, part in enumerate((PLANE[:9], PLANE)):
+        write_ome_zarr(tmp_path / "raw.zarr" / str(number), part, "yx", 2)
+    run("segment", tmp_path / "raw.zarr", tmp_path / "out")
+    np.testing.assert_array_equal(seen["segment"], PLANE)
+    assert "2 scenes: 0 (9 x 48), 1 (40 x 48)" in capsys.readouterr().err
+    run("segment", tmp_path / "raw.zarr", tmp_path / "first", "--scene", 0)
+    np.testing.assert_array_equal(seen["segment"], PLANE[:9])
+
+
+def test_a_tiff_of_another_ending_and_a_folder_of_zarr_images(seen, tmp_path):
+    plate = tmp_path / "plate"
+    plate.mkdir()
+    PLANES["lzw"](plate, PLANE).rename(plate / "a.lsm")
+    run("segment", plate / "a.lsm", tmp_path / "one")
+    np.testing.assert_array_equal(seen["segment"], PLANE)
+    write_ome_zarr(plate / "b.zarr", PLANE, "yx")
+    run("segment", plate, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").glob("*.tif")] == ["b.tif"]
+
+
+def test_a_plane_is_asked_for_where_there_are_several(seen, tmp_path, capsys):
+    path = VOLUMES["imagej"](tmp_path, VOLUME)
+    assert main(["segment", str(path), "--out", str(tmp_path / "out")]) == 1
+    told = capsys.readouterr().err
+    assert "3 planes (axes ZYX; 3 x 40 x 48)" in told
+    for hint in ("--axes", "segment-volume", "--out LABELS.zarr"):
+        assert hint in told
+
+
+def test_unnamed_planes_are_channels_where_that_is_said(seen, tmp_path):
+    np.save(tmp_path / "a.npy", VOLUME)
+    options = ("--axes", "CYX", "--channel", 2)
+    run("segment", tmp_path / "a.npy", tmp_path / "out", *options)
+    np.testing.assert_array_equal(seen["segment"], VOLUME[2])
+    run("edges", tmp_path / "a.npy", tmp_path / "edges", "--axes", "SYX")
+    np.testing.assert_array_equal(seen["edges"], np.moveaxis(VOLUME, 0, -1))
+
+
+def test_settings_and_images_decide_what_is_finished(seen, tmp_path, capsys):
+    path, out = PLANES["tiff"](tmp_path, PLANE), tmp_path / "out"
+    run("segment", path, out)
+    for command, told in (
+        (["segment", "--mode", "grid"], "mode 'auto', not 'grid'"),
+        (["segment", "--set", "points_per_side=3"], "points_per_side"),
+        (["segment", "--roi", "0", "0", "9", "9"], "roi None, not [0, 0, 9, 9]"),
+        (["segment", "--model", "vit_b"], "model 'cells', not 'vit_b'"),
+        (["edges"], "command 'segment', not 'edges'"),
+    ):
+        given = [command[0], str(path), "--out", str(out), *command[1:]]
+        capsys.readouterr()
+        assert main(given) == 2
+        error = capsys.readouterr().err
+        assert told in error and "--overwrite" in error
+        assert main([*given, "--overwrite"]) == 0
+        run("segment", path, out, "--overwrite")
+    seen.clear()
+    run("segment", path, out)
+    assert seen == {} and "1 finished before" in capsys.readouterr().out

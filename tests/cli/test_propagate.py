@@ -52,6 +52,26 @@ def test_a_labelled_plane_becomes_labels_of_the_volume(
     assert "3 objects: 3 outlines given, 12 found" in capsys.readouterr().out
 
 
+def test_labels_keep_the_sizes_of_the_image(files, labels, ideal, tmp_path):
+    told = {"axes": "ZYX", "spacing": 2.0, "unit": "um"}
+    image = ((labels > 0) * 200).astype(np.uint8)
+    tifffile.imwrite(files[0], image, imagej=True, resolution=(4, 2), metadata=told)
+    assert cli.main(["propagate", *files]) == 0
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        assert file.series[0].axes == "ZYX"
+        assert file.imagej_metadata["spacing"] == 2.0
+        assert file.imagej_metadata["unit"] == "um"
+        assert file.pages[0].tags["XResolution"].value == (4, 1)
+
+
+def test_another_number_of_axes_is_said(files, labels, ideal, capsys):
+    film = np.stack([(labels > 0).astype(np.uint8)] * 2)
+    tifffile.imwrite(files[0], film, imagej=True, metadata={"axes": "TZYX"})
+    assert cli.main(["propagate", *files]) == 2
+    told = capsys.readouterr().err
+    assert "axes TZYX" in told and "--axes" in told and "`at`" not in told
+
+
 def test_planes_and_direction_bound_it(files, labels, ideal, tmp_path):
     assert cli.main(["propagate", *files, "--planes", "2", "5"]) == 0
     found = tifffile.imread(tmp_path / "out.tif")

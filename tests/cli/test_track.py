@@ -4,6 +4,7 @@ import tifffile
 import zarr
 
 from napari_sam.cli import main
+from napari_sam.io.arrays import ArraySource, open_array
 from napari_sam.io.ctc import read_ctc
 
 
@@ -93,3 +94,52 @@ def test_volumes(model, monkeypatch, tmp_path, capsys):
     command = ["segment-volume", str(tmp_path / "plate"), "--out", str(out)]
     assert main(command) == 0
     assert np.array_equal(tifffile.imread(out / "again.tif"), data // 9)
+
+
+def drifting(shape=(3, 60, 70), seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.poisson(40, shape).astype(np.uint16)
+
+
+@pytest.mark.parametrize("zoom", [1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_film_of_images_is_not_taken_for_labels(tmp_path, capsys, zoom, dtype):
+    film = np.kron(drifting(), np.ones((1, zoom, zoom))).astype(dtype)
+    path = tmp_path / "film.tif"
+    tifffile.imwrite(path, film, imagej=True, metadata={"axes": "TYX"})
+    command = ["track", str(path), "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert "looks like images" in told and "--model" in told and "--labels" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_looks_like_images_are_labels_if_that_is_said(tmp_path):
+    path = tmp_path / "film.tif"
+    tifffile.imwrite(path, drifting((2, 12, 12)), photometric="minisblack")
+    out = tmp_path / "out"
+    assert main(["track", str(path), "--out", str(out), "--labels"]) == 0
+    assert len(list(out.glob("mask*.tif"))) == 2
+
+
+def test_frames_keep_the_sizes_of_the_film(film, tmp_path):
+    labels = tifffile.imread(film)
+    path = tmp_path / "sized.tif"
+    told = {"axes": "TYX", "unit": "um", "finterval": 3.0}
+    tifffile.imwrite(path, labels, imagej=True, resolution=(4, 2), metadata=told)
+    out = tmp_path / "out"
+    assert main(["track", str(path), "--out", str(out)]) == 0
+    frame = open_array(ArraySource(str(out / "mask000.tif")))
+    assert (frame.axes, frame.scale) == ("yx", (0.5, 0.25))
+    assert frame.units == ("micrometer", "micrometer")
+
+
+def test_hidden_frames_are_left_out(film, tmp_path, capsys):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for t, frame in enumerate(tifffile.imread(film)):
+        tifffile.imwrite(frames / f"t{t}.tif", frame)
+    (frames / "._t0.tif").write_bytes(b"shadow")
+    assert main(["track", str(frames), "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr()
+    assert "in 3 frames" in told.out and "1 hidden file left out" in told.err

@@ -103,6 +103,25 @@ def test_each_kind_is_read_whole(tmp_path):
         assert np.asarray(open_array(ArraySource(str(tmp_path / name))).stack()).any()
 
 
+@pytest.mark.parametrize("options", [{"imagej": True}, GRAY, {"ome": True, **GRAY}])
+def test_a_stack_that_was_cut_off_is_not_read_as_zeros(tmp_path, options):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.stack([PLANE] * 40), **options)
+    path.write_bytes(path.read_bytes()[:-9000])
+    with pytest.raises(OSError, match="cannot be read"):
+        np.asarray(open_array(ArraySource(str(path))).stack())
+
+
+def test_little_may_stand_for_much(tmp_path):
+    empty = np.zeros((9000, 9000), np.uint16)
+    for name in ("zlib", "zstd", "lzw"):
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(path, empty, compression=name, tile=(3008, 3008), **GRAY)
+        image = open_array(ArraySource(str(path)))
+        assert image.shape == empty.shape
+        assert not image.read((), (8000, 8000, 8010, 8010)).any()
+
+
 def mutate_files(folder, count, seed):
     names = whole_files(folder)
     rng = np.random.default_rng(seed)

@@ -105,3 +105,46 @@ def test_no_folder_and_no_images_are_errors(tmp_path):
         list_labelled_images(tmp_path / "missing")
     with pytest.raises(ValueError, match="holds no labelled image"):
         list_labelled_images(tmp_path)
+
+
+def test_hidden_files_and_folders_are_left_out_and_counted(tmp_path):
+    add(tmp_path / "a", "x", GRAY, LABELS)
+    add(tmp_path / ".old", "y", GRAY, LABELS)
+    for part in ("images", "labels"):
+        (tmp_path / "a" / part / "._x.png").write_bytes(b"shadow")
+    found = list_labelled_images(tmp_path)
+    assert [(item.kind, item.name) for item in found] == [("a", "x")]
+    assert found.hidden == 1
+
+
+def test_a_name_may_be_written_in_two_ways(tmp_path):
+    add(tmp_path, "\u00e9", GRAY, LABELS)
+    wrong = tmp_path / "labels" / "\u00e9.png"
+    wrong.rename(tmp_path / "labels" / "E\u0301.png")
+    (item,) = list_labelled_images(tmp_path)
+    np.testing.assert_array_equal(item.read()[1], LABELS)
+
+
+def test_labels_are_whole_numbers_that_fit(tmp_path):
+    add(tmp_path, "a", GRAY, LABELS, ".tif", ".tif")
+    (item,) = list_labelled_images(tmp_path)
+    path = tmp_path / "labels" / "a.tif"
+    tifffile.imwrite(path, LABELS.astype(np.float32))
+    np.testing.assert_array_equal(item.read()[1], LABELS)
+    tifffile.imwrite(path, LABELS + 0.5)
+    with pytest.raises(ValueError, match="wanted whole numbers"):
+        item.read()
+    tifffile.imwrite(path, LABELS.astype(np.int64) << 20)
+    with pytest.raises(ValueError, match=r"labels from 0 to .* none above 2147483647"):
+        item.read()
+
+
+def test_a_channel_is_chosen_for_all(tmp_path):
+    add(tmp_path, "a", np.stack([GRAY, GRAY + 1]), LABELS, ".tif", ".tif")
+    path = tmp_path / "images" / "a.tif"
+    tifffile.imwrite(path, np.stack([GRAY, GRAY + 1]), metadata={"axes": "CYX"})
+    (item,) = list_labelled_images(tmp_path)
+    with pytest.raises(ValueError, match="2 channels: 0 and 1"):
+        item.read()
+    (item,) = list_labelled_images(tmp_path, channel=1)
+    np.testing.assert_array_equal(item.read()[0], GRAY + 1)

@@ -8,6 +8,7 @@ from napari_sam.ops.labels import (
     check_overlap_rule,
     decode_runs,
     encode_runs,
+    looks_like_intensities,
     mask_bounds,
     next_free_label,
     outline_to_mask,
@@ -81,3 +82,35 @@ def test_runs_read_back(mask):
 def test_runs_that_do_not_add_up_are_refused():
     with pytest.raises(ValueError, match="add up to 3 pixels"):
         decode_runs([1, 2], (2, 2))
+
+
+def many_objects(size, gap):
+    """Squares side by side, or apart."""
+    step = size + gap
+    count = 60 // step
+    labels = np.zeros((60, 60), np.int32)
+    for number in range(count * count):
+        row, col = divmod(number, count)
+        labels[row * step : row * step + size, col * step : col * step + size] = (
+            number + 1
+        )
+    return labels
+
+
+@pytest.mark.parametrize("size", [1, 4, 10, 30])
+@pytest.mark.parametrize("gap", [0, 2])
+def test_labels_do_not_look_like_intensities(size, gap):
+    if size == 1 and gap == 0:
+        pytest.skip("pixels of their own are an image")
+    assert not looks_like_intensities(many_objects(size, gap))
+    assert not looks_like_intensities((many_objects(size, gap) > 0) * 255)
+    assert not looks_like_intensities(np.zeros((9, 9), int))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("zoom", [1, 3])
+@pytest.mark.parametrize("level", [5, 40, 200])
+def test_images_look_like_intensities(dtype, zoom, level):
+    noise = np.random.default_rng(0).poisson(level, (40, 50))
+    image = np.kron(noise, np.ones((zoom, zoom), int)).clip(0, 255).astype(dtype)
+    assert looks_like_intensities(image)

@@ -1,0 +1,94 @@
+"""What napari-sam train reads, and what it does with what it cannot read."""
+
+from types import SimpleNamespace
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from image_files import write_ome_zarr
+
+from napari_sam.cli import main
+from napari_sam.io.arrays import ArraySource, open_array
+from napari_sam.io.ome_zarr import write_label_image
+from napari_sam.training.config import TrainConfig
+from napari_sam.training.dataset import Dataset
+
+LABELS = np.zeros((48, 40), np.uint16)
+LABELS[4:20, 4:20], LABELS[25:40, 8:30] = 1, 2
+IMAGE = np.where(LABELS > 0, 200, 10).astype(np.uint8)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Stand in for the training: it takes the data, and is done."""
+    seen = []
+
+    class Trainer:
+        def __init__(self, config, data, *args, **options):
+            self.data = Dataset(data, config, 512, 8)
+            seen.append(self.data)
+
+        def run(self, **options):
+            told = {"reason": "steps", "step": 1, "best_step": 1, "path": "w"}
+            return SimpleNamespace(before=None, after=None, **told)
+
+    monkeypatch.setattr("napari_sam.training.trainer.Trainer", Trainer)
+    config = TrainConfig(held_out=0)
+    monkeypatch.setattr("napari_sam.cli.train._configure", lambda args: (None, config))
+    return seen
+
+
+@pytest.fixture
+def data(tmp_path):
+    for name in "abc":
+        for part, array in (("images", IMAGE), ("labels", LABELS)):
+            folder = tmp_path / "data" / part
+            folder.mkdir(parents=True, exist_ok=True)
+            iio.imwrite(folder / f"{name}.png", array)
+    return tmp_path / "data"
+
+
+def train(data, *options):
+    out = data.parent / "w.safetensors"
+    return main(["train", "--data", str(data), "--out", str(out), *options])
+
+
+def test_pairs_that_cannot_be_read_are_named_and_the_rest_is_trained_on(
+    data, trained, capsys
+):
+    (data / "images" / "b.png").write_bytes(b"damaged")
+    iio.imwrite(data / "labels" / "c.png", LABELS[:30])
+    (data / "images" / "._a.png").write_bytes(b"shadow")
+    assert train(data) == 1
+    assert [item.name for item in trained[0].train] == ["a"]
+    told = capsys.readouterr()
+    assert "1 hidden file left out" in told.err
+    assert "data/b was left out" in told.err and "b.png cannot be read" in told.err
+    assert "data/c was left out" in told.err and "must have shape" in told.err
+    assert "all steps done" in told.out
+
+
+def test_nothing_that_can_be_read_is_an_error(data, trained, capsys):
+    for path in (data / "images").iterdir():
+        path.write_bytes(b"damaged")
+    assert train(data) == 1
+    assert "a.png cannot be read as an image" in capsys.readouterr().err
+
+
+def test_a_channel_of_an_ome_zarr_image_with_labels(tmp_path, trained, capsys):
+    path = write_ome_zarr(
+        tmp_path / "image.zarr", np.stack([IMAGE * 0, IMAGE]), "cyx", 2
+    )
+    image = open_array(ArraySource(str(path), channel=0))
+
+    def fill(array):
+        array[...] = LABELS
+
+    inside = path / "labels" / "cells"
+    write_label_image(inside, image, (48, 40), fill, image_path=path)
+    assert train(path) == 2
+    assert "2 channels: 0 and 1" in capsys.readouterr().err
+    assert train(path, "--channel", "1") == 0
+    (item,) = trained[0].train
+    np.testing.assert_array_equal(item.read()[0], IMAGE)
+    np.testing.assert_array_equal(item.read()[1], LABELS)
