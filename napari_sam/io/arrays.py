@@ -174,7 +174,8 @@ class PlaneArray:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the intensities, in the byte order of this machine."""
-        return np.dtype(self.array.dtype).newbyteorder("=")
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype).newbyteorder("=")
+        return dtype
 
     @property
     def pixel_size(self) -> tuple[float, float] | None:

@@ -114,6 +114,7 @@ def _describe(path: Path, file: tifffile.TiffFile, number: int, note: str) -> Fi
     array = _array(path, series, number, shape)
     axes, assumed = fill_axes(series.axes.lower(), shape)
     told = _read_metadata(file, number, series.keyframe)
+    note = " ".join(filter(None, [note, _missing(path.name, file, series)]))
     if "s" in axes and "c" not in axes:
         axes = axes.replace("s", "c")
     is_rgb = "S" in series.axes and series.keyframe.photometric in _COLOUR
@@ -162,6 +163,17 @@ def _check_size(file: tifffile.TiffFile, series: Any) -> None:
         raise tifffile.TiffFileError(
             f"it promises {series.nbytes} bytes, more than a file of {held} holds"
         )
+
+
+def _missing(name: str, file: tifffile.TiffFile, series: Any) -> str:
+    """Say that ImageJ's description promises more planes than there are."""
+    promised = (file.imagej_metadata or {}).get("images", 1)
+    if series.kind == "imagej" or not isinstance(promised, int):
+        return ""
+    held = math.prod(series.shape) // max(1, series.keyframe.size)
+    if promised <= held:
+        return ""
+    return f"{name} promises {promised} planes and {held} can be read: was it cut off?"
 
 
 def _array(path: Path, series: Any, number: int, shape: tuple[int, ...]) -> Any:
