@@ -163,15 +163,17 @@ def _axes(named: Any, ndim: int) -> tuple[str, tuple[str | None, ...]]:
     """Return the letters and units of axes, of any version of OME-Zarr."""
     if not named:
         return _ORDER[-ndim:], (None,) * ndim
-    if not isinstance(named, list):
-        raise ValueError(f"its axes are {named!r}; wanted a list")
+    if not isinstance(named, list) or not all(
+        isinstance(axis, str | dict) for axis in named
+    ):
+        raise ValueError(f"its axes are {named!r}; wanted a list with their names")
     letters, units = [], []
     for axis in named:
         told = {"name": axis} if isinstance(axis, str) else dict(axis)
         kind = {"channel": "c", "time": "t"}.get(str(told.get("type")))
         name = str(told.get("name") or kind or "").lower()
         if not name:
-            raise ValueError(f"its axis {told} has no name")
+            raise ValueError(f"its axes are {named!r}; {told} has no name")
         letters.append(name if len(name) == 1 else kind or name[0])
         unit = told.get("unit")
         units.append(None if unit is None else str(unit))

@@ -97,11 +97,10 @@ def many_objects(size, gap):
     return labels
 
 
-@pytest.mark.parametrize("size", [1, 4, 10, 30])
-@pytest.mark.parametrize("gap", [0, 2])
+@pytest.mark.parametrize(
+    ("size", "gap"), [(1, 2), (4, 0), (4, 2), (10, 0), (10, 2), (30, 0), (30, 2)]
+)
 def test_labels_do_not_look_like_intensities(size, gap):
-    if size == 1 and gap == 0:
-        pytest.skip("pixels of their own are an image")
     assert not looks_like_intensities(many_objects(size, gap))
     assert not looks_like_intensities((many_objects(size, gap) > 0) * 255)
     assert not looks_like_intensities(np.zeros((9, 9), int))
