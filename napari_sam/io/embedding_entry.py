@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
+import re
 import tempfile
 import time
 from contextlib import suppress
@@ -18,6 +18,13 @@ import numpy as np
 import xxhash
 
 from napari_sam.io.atomic import write_atomically
+from napari_sam.io.embedding_groups import (
+    METADATA,
+    is_group,
+    is_plain_file,
+    is_plain_folder,
+    read_json,
+)
 from napari_sam.ops.types import FrameGeometry
 
 if TYPE_CHECKING:
@@ -29,15 +36,17 @@ __all__ = [
     "DAMAGED",
     "FORMAT",
     "LOOSE",
-    "METADATA",
     "Entry",
     "Origin",
     "StoredEmbedding",
     "entry_nbytes",
+    "is_key",
+    "is_sealed",
     "list_entries",
     "note_scale",
     "read_entry",
     "read_facts",
+    "remove_damaged",
     "remove_entry",
     "scale_in",
     "touch_entry",
@@ -48,13 +57,18 @@ __all__ = [
 FORMAT = 1
 """Raised when entries are laid out, or embeddings are computed, in another way."""
 
-METADATA = "zarr.json"
-"""The file of a zarr array or group that says what it is."""
-
 LOOSE = "loose"
 """The group of planes whose image nobody named."""
 
-DAMAGED = (OSError, ValueError, KeyError, TypeError, IndexError)
+DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+)
 """What comes of reading facts that are not as they were written."""
 
 _STALE = 600.0
@@ -62,6 +76,16 @@ _STALE = 600.0
 
 _LARGEST = 2**28
 """Values of an entry beyond which its metadata cannot be right."""
+
+_KEY = re.compile(r"[0-9a-f]{40}")
+_GRAVE = re.compile(r"\.[0-9a-f]{32}")
+_PARTIAL = re.compile(r"\.([0-9a-f]{8})-[a-z0-9_]{8}")
+_FILE = re.compile(
+    r"zarr\.json|c\.0\.0\.0"
+    r"|(zarr|c\.0\.0)\.[0-9a-f]{32}\.partial"  # while zarr writes them
+    r"|\.[a-z-]*[a-z0-9_]{8}\.json"  # while `write_atomically` does
+)
+"""The files of an entry; nothing else in its folder is ever removed."""
 
 
 @dataclass(frozen=True)
@@ -118,20 +142,42 @@ class Entry:
 
 
 def list_entries(group: Path) -> Iterator[Entry]:
-    """Yield the entries of a group; remove what was given up half way."""
+    """Yield the entries of a group; remove what was given up half way.
+
+    Only what carries an entry's own description, under its seal, is one; all else is
+    passed over.
+    """
+    if not is_group(group):
+        return
     try:
         with os.scandir(group) as items:
-            folders = [Path(item.path) for item in items if item.is_dir()]
+            paths = [Path(item.path) for item in items]
     except OSError:
         return
-    for path in folders:
+    for path in paths:
         with suppress(OSError):  # it has just been removed
-            if path.name.startswith("."):
-                if time.time() - path.stat().st_mtime > _STALE:
-                    shutil.rmtree(path, ignore_errors=True)
-                continue
-            used = (path / METADATA).stat().st_mtime
-            yield Entry(path, entry_nbytes(path), used)
+            if _KEY.fullmatch(path.name):
+                if is_sealed(path, path.name):
+                    used = (path / METADATA).stat().st_mtime
+                    yield Entry(path, entry_nbytes(path), used)
+            elif time.time() - os.lstat(path).st_mtime > _STALE:
+                _sweep(path)
+
+
+def is_key(name: str) -> bool:
+    """Whether a name can be an embedding's: 40 hex digits."""
+    return _KEY.fullmatch(name) is not None
+
+
+def is_sealed(entry: Path, key: str) -> bool:
+    """Whether a folder says, under its seal, that it is an entry, and which one."""
+    if not is_plain_folder(entry):
+        return False
+    try:
+        attributes = _attributes_of(read_json(entry / METADATA))
+        return bool(attributes["key"] == key and "format" in attributes)
+    except DAMAGED:
+        return False
 
 
 def entry_nbytes(entry: Path) -> int:
@@ -152,12 +198,110 @@ def _rename(source: Path, target: Path) -> None:
         raise
 
 
-def remove_entry(entry: Path) -> None:
-    """Remove an entry at once for whoever looks, then its files."""
+def remove_entry(entry: Path) -> bool:
+    """Remove an entry at once for whoever looks, then its files.
+
+    Nothing but the files of an entry goes; if there is anything else in its folder,
+    that stays where it is.
+
+    Returns
+    -------
+    bool
+        Whether the entry is not there any more.
+    """
+    if not is_plain_folder(entry):
+        return not os.path.lexists(entry)
+    if not _holds_only_its_own(entry):
+        _unlink(entry)
+        return not os.path.lexists(entry / METADATA)
     grave = entry.with_name(f".{uuid4().hex}")
-    with suppress(OSError):  # it is gone already, or the folder cannot be written
+    try:
         entry.rename(grave)
-        shutil.rmtree(grave, ignore_errors=True)
+    except OSError:  # it is gone already, or the folder cannot be written
+        return not os.path.lexists(entry)
+    _remove_folder(grave)
+    return True
+
+
+def remove_damaged(entry: Path, key: str, in_own_folder: bool) -> None:
+    """Remove what did not verify when it was read, if it is an entry of a store's.
+
+    Parameters
+    ----------
+    entry, key
+        Its folder and the key that was looked for.
+    in_own_folder
+        Whether it lies in a store's own folder: there an entry whose description is
+        damaged too is known by its name and its files.
+    """
+    if is_sealed(entry, key) or (
+        in_own_folder and _holds_only_its_own(entry) and _was_described(entry)
+    ):
+        remove_entry(entry)
+
+
+def _was_described(entry: Path) -> bool:
+    """Whether a description is ours but for its seal, or cannot be read by anybody."""
+    try:
+        content = read_json(entry / METADATA)
+    except OSError:
+        return False
+    except ValueError:
+        return True
+    attributes = content.get("attributes") if isinstance(content, dict) else None
+    return isinstance(attributes, dict) and attributes.keys() >= {"key", "seal"}
+
+
+def _holds_only_its_own(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as items:
+            return all(
+                _FILE.fullmatch(item.name) and item.is_file(follow_symlinks=False)
+                for item in items
+            )
+    except OSError:
+        return False
+
+
+def _unlink(folder: Path, last: str = "") -> None:
+    """Remove an entry's files from its folder, the one with that name last."""
+    with suppress(OSError):
+        names = [name for name in os.listdir(folder) if _FILE.fullmatch(name)]
+        for name in sorted(names, key=lambda name: name == last):
+            if is_plain_file(folder / name):
+                (folder / name).unlink()
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove an entry's files, what says whose they are last, and then its folder."""
+    _unlink(folder, last=METADATA)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _sweep(path: Path) -> None:
+    """Remove what `write_entry` or `remove_entry` left when its process was ended."""
+    if not is_plain_folder(path):
+        return
+    if _GRAVE.fullmatch(path.name):
+        if is_sealed(path, _key_in(path)) and _holds_only_its_own(path):
+            _remove_folder(path)
+        return
+    partial = _PARTIAL.fullmatch(path.name)
+    names = os.listdir(path) if partial else []
+    if partial is None or len(names) != 1 or not names[0].startswith(partial[1]):
+        return
+    entry = path / names[0]
+    if is_sealed(entry, names[0]) and _holds_only_its_own(entry):
+        _remove_folder(entry)
+        path.rmdir()
+
+
+def _key_in(entry: Path) -> str:
+    try:
+        return str(read_json(entry / METADATA)["attributes"]["key"])
+    except DAMAGED:
+        return ""
 
 
 def touch_entry(entry: Path) -> None:
@@ -198,17 +342,25 @@ def read_facts(entry: Path, key: str) -> dict[str, Any]:
 
     Raises
     ------
-    OSError, ValueError, KeyError, TypeError
-        If that is damaged, of another version or about another key.
+    OSError
+        If it cannot be read.
+    ValueError, KeyError, TypeError, OverflowError
+        If it is damaged, of another version or about another key.
     """
-    content = json.loads((entry / METADATA).read_bytes())
-    attributes: dict[str, Any] = content["attributes"]
+    content = read_json(entry / METADATA)
+    attributes = _attributes_of(content)
     if (attributes["format"], attributes["key"]) != (FORMAT, key):
         raise ValueError(f"{entry} is of another version or has another key")
-    if _sealed(attributes)["seal"] != attributes["seal"]:
-        raise ValueError(f"what {entry} says of itself does not verify")
     if np.prod(content["shape"], dtype=float) > _LARGEST:
         raise ValueError(f"{entry} has the shape {content['shape']}")
+    return attributes
+
+
+def _attributes_of(content: Any) -> dict[str, Any]:
+    """Return the sealed attributes in an array's metadata."""
+    attributes: dict[str, Any] = content["attributes"]
+    if _sealed(attributes)["seal"] != attributes["seal"]:
+        raise ValueError("what the entry says of itself does not verify")
     return attributes
 
 
@@ -272,7 +424,9 @@ def write_entry(
         with suppress(FileExistsError):  # another process was quicker
             _rename(partial / key, target)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove_folder(partial / key)
+        with suppress(OSError):
+            partial.rmdir()
     return size
 
 
@@ -284,7 +438,8 @@ def note_scale(entry: Path, scale: float) -> None:
     OSError, ValueError, KeyError, TypeError
         If it cannot be written, or the entry is damaged.
     """
-    content = json.loads((entry / METADATA).read_bytes())
-    content["attributes"] = _sealed({**content["attributes"], "closer_scale": scale})
+    content = read_json(entry / METADATA)
+    attributes = _attributes_of(content)
+    content["attributes"] = _sealed({**attributes, "closer_scale": scale})
     text = json.dumps(content)
     write_atomically(entry / METADATA, lambda path: path.write_text(text))

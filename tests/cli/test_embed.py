@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from full_folder import contents, fill_folder
 
 from napari_sam.cli import main
 
@@ -48,7 +49,8 @@ def start(source, store, pause=0.0):
 
 
 def entries(store):
-    return [p for p in store.glob("*/*") if p.is_dir() and not p.name.startswith(".")]
+    folders = store.glob("napari-sam-embeddings/*/*")
+    return [p for p in folders if p.is_dir() and not p.name.startswith(".")]
 
 
 @pytest.fixture
@@ -102,6 +104,17 @@ def test_a_zarr_along_another_axis(here, tmp_path, capsys):
     assert main([*args, "--tiles"]) == 0
     assert main([*args, "--tiles"]) == 0
     assert "0 planes embedded, 5 found" in capsys.readouterr().out
+
+
+def test_a_folder_full_of_other_things_loses_none_of_them(here, stack, tmp_path):
+    folder = tmp_path / "S"
+    fill_folder(folder, tmp_path / "outside")
+    own = [folder / "napari-sam-embeddings"]
+    before = contents(tmp_path, besides=own)
+    for limit in ((), ("--limit", "0.0002")):
+        assert main(["embed", str(stack), "--out", str(folder), *limit]) == 0
+    assert len(entries(folder)) == 6
+    assert contents(tmp_path, besides=own) == before
 
 
 def test_what_stands_in_the_way_ends_in_one_line(here, stack, tmp_path, capsys):

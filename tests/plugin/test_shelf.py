@@ -3,6 +3,7 @@
 import dask.array as da
 import numpy as np
 import pytest
+from full_folder import contents, fill_folder
 from tiny_network import tiny_sam
 
 from napari_sam.inference.predictor import Predictor
@@ -90,6 +91,30 @@ def test_the_section_is_closed_until_it_is_opened_then_counts_and_clears(
             button.click()
         assert "0 of 12 planes" in widget.shelf.state.text()
         assert widget.engine.store.nbytes == 0
+
+
+@pytest.mark.parametrize("how", ["variable", "preference"])
+def test_a_folder_full_of_other_things_loses_none_of_them(
+    open_stack, qtbot, monkeypatch, tmp_path, how
+):
+    folder, outside = tmp_path / "S", tmp_path / "outside"
+    fill_folder(folder, outside)
+    own = folder / "napari-sam-embeddings"
+    before = contents(folder, outside, besides=[own])
+    settings = shelf_module.read_settings().__class__
+    given = {"embeddings_folder": str(folder)} if how == "preference" else {}
+    monkeypatch.setattr(shelf_module, "read_settings", lambda: settings(**given))
+    if how == "variable":
+        monkeypatch.setenv("NAPARI_SAM_EMBEDDINGS", str(folder))
+    widget = open_stack()
+    assert "This image: 5 of 12 planes" in expand(widget, qtbot)
+    assert len(list(own.glob("*/*/zarr.json"))) == 5
+    for button in (widget.shelf.clear_image, widget.shelf.clear_all):
+        with qtbot.waitSignal(widget.annotator.shelf.counted):
+            button.click()
+    assert widget.engine.store.nbytes == 0
+    assert list(own.glob("*/*/zarr.json")) == []
+    assert contents(folder, outside, besides=[own]) == before
 
 
 def test_neighbours_are_embedded_ahead_and_found_by_another_window(
