@@ -77,6 +77,7 @@ _STALE = 600.0
 _LARGEST = 2**28
 """Values of an entry beyond which its metadata cannot be right."""
 
+_CHUNK = "c.0.0.0"
 _KEY = re.compile(r"[0-9a-f]{40}")
 _GRAVE = re.compile(r"\.[0-9a-f]{32}")
 _PARTIAL = re.compile(r"\.([0-9a-f]{8})-[a-z0-9_]{8}")
@@ -376,6 +377,9 @@ def read_entry(entry: Path, key: str) -> StoredEmbedding:
     import zarr
 
     attributes = read_facts(entry, key)
+    chunk = entry / _CHUNK  # zarr writes none where all is 0
+    if os.path.lexists(chunk) and not is_plain_file(chunk):
+        raise ValueError(f"{chunk} is no file")
     features = np.asarray(zarr.open_array(entry, mode="r")[...])
     if features.dtype != np.float16 or _digest(features) != attributes["features"]:
         raise ValueError(f"the features of {entry} do not verify")
@@ -417,7 +421,7 @@ def write_entry(
             store=partial / key,
             data=np.ascontiguousarray(features),
             chunks=features.shape,
-            chunk_key_encoding={"name": "default", "separator": "."},
+            chunk_key_encoding={"name": "default", "separator": "."},  # _CHUNK
             attributes=_describe(key, features, geometry, origin),
         )
         size = entry_nbytes(partial / key)

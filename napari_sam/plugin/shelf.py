@@ -98,11 +98,14 @@ class Count:
         Planes of the image that are embedded, as they are shown now.
     image_nbytes, nbytes
         Bytes of the image's embeddings, and of all.
+    problem
+        Why nothing more is kept of the image, or at all; "" while all is well.
     """
 
     planes: int
     image_nbytes: int
     nbytes: int
+    problem: str = ""
 
 
 class Shelf(QObject):  # type: ignore[misc]
@@ -133,7 +136,7 @@ class Shelf(QObject):  # type: ignore[misc]
         self._around: PlaneKey | None = None
         self._bulk: object | None = None
         self._pace = _Pace()
-        self._said = False
+        self._said: set[str] = set()
         self._ahead = LatestWins(engine.thread, self, urgency=-1)
         self._all = LatestWins(engine.thread, self, urgency=-2)
         self._files = LatestWins("napari-sam store", self)
@@ -287,6 +290,7 @@ class Shelf(QObject):  # type: ignore[misc]
     def clear(self, key: PlaneKey | None, everything: bool) -> None:
         """Remove the embeddings of the image, or of all images, and count anew."""
         self.stop()
+        self._said.clear()
         self._do_files("clear all" if everything else "clear", key)
 
     def _do_files(
@@ -303,11 +307,12 @@ class Shelf(QObject):  # type: ignore[misc]
             elif what == "clear" and name:
                 store.clear(name)
             if not name or key is None:
-                return Count(0, 0, store.nbytes)
+                return Count(0, 0, store.nbytes, store.problem)
             planes = store.planes(name, _view(predictor, key))
             running = key.plane.axes
             alike = [p for p in planes if Plane(p).axes == running]
-            return Count(len(alike), store.image_nbytes(name), store.nbytes)
+            held, problem = store.image_nbytes(name), store.problem_of(name)
+            return Count(len(alike), held, store.nbytes, problem)
 
         self._files.submit(what, work)
 
@@ -316,13 +321,14 @@ class Shelf(QObject):  # type: ignore[misc]
             self.counted.emit(outcome.result)
 
     def _watch(self, key: PlaneKey | None = None) -> None:
-        """Say once where embeddings cannot be kept any more."""
-        problem = "" if self.store is None else self.store.problem
-        if problem and not self._said:
+        """Say once where embeddings cannot be kept any more, of an image or at all."""
+        name = "" if key is None else self._names.get(key.image, "")
+        problem = "" if self.store is None else self.store.problem_of(name)
+        if problem and problem not in self._said:
+            self._said.add(problem)
             self.noticed.emit(
                 f"Embeddings are not kept on disk: {problem}. All else goes on."
             )
-        self._said = bool(problem)
 
 
 class _Pace:

@@ -244,16 +244,19 @@ def embed_planes(
             )
         found += was_there
         held += sum(store.entry_nbytes(key) for key in keys)
-        _check_store(store, held, done + 1, len(todo))
+        _check_store(store, image, held, done + 1, len(todo))
     steps.finish()
     return EmbeddedStack(len(todo), found, image)
 
 
-def _check_store(store: EmbeddingStore, held: int, done: int, planes: int) -> None:
+def _check_store(
+    store: EmbeddingStore, image: str, held: int, done: int, planes: int
+) -> None:
     """Refuse to write what would push out what has just been written."""
-    if store.problem:
+    problem = store.problem_of(image)
+    if problem:
         raise OSError(
-            f"{store.problem}; {done - 1} of {planes} planes are done and kept, and "
+            f"{problem}; {done - 1} of {planes} planes are done and kept, and "
             "the next run goes on from there"
         )
     if held > store.max_bytes:

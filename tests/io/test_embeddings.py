@@ -3,13 +3,16 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 import zarr
 
+from napari_sam.io import embedding_entry
 from napari_sam.io.embeddings import EmbeddingStore, Origin, default_store_folder
 from napari_sam.ops.types import FrameGeometry
 
@@ -273,6 +276,164 @@ def test_a_full_disk_is_said_and_what_is_there_stays(small_disk):
     assert not done[-1]
     for name, was_put in zip(keys(5), done, strict=True):
         assert (store.get(name) is not None) == was_put
+
+
+def test_a_group_that_cannot_be_written_gives_up_its_image_only(store, monkeypatch):
+    fill(store, keys(2))
+    make = tempfile.mkdtemp
+
+    def refuse(*args, dir, **kwargs):
+        if Path(dir).name == "theirs":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return make(*args, dir=dir, **kwargs)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.warns(RuntimeWarning, match="embeddings of one image are not kept"):
+        assert not store.put(KEY, FEATURES, GEOMETRY, Origin("theirs"))
+    assert not store.put(KEY, FEATURES, GEOMETRY, Origin("theirs"))  # said once
+    assert "theirs cannot be written" in store.problem_of("theirs")
+    assert store.problem == store.problem_of("image") == ""
+    assert store.put(KEY, FEATURES, GEOMETRY, Origin("image"))
+    monkeypatch.undo()
+    store.clear("theirs")
+    assert store.put("b" * 40, FEATURES, GEOMETRY, Origin("theirs"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotImplementedError("no locks here"),
+        filelock.Timeout("x"),
+        PermissionError(errno.EACCES, "denied"),
+        OSError(errno.ENOLCK, "no locks available"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_disk_without_locks_fails_no_embedding(store, monkeypatch, error):
+    fill(store, keys(3))
+
+    def refuse(self, *args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    limited = EmbeddingStore(store.root, max_bytes=store.nbytes)
+    assert limited.put(KEY, FEATURES, GEOMETRY, Origin("image"))
+    assert not limited.problem
+    is_evicted = limited.nbytes <= limited.max_bytes
+    assert is_evicted != isinstance(error, filelock.Timeout)  # another one does it
+
+
+def test_what_cannot_be_removed_ends_the_writing_at_the_limit(store, monkeypatch):
+    fill(store, keys(3))
+    limited = EmbeddingStore(store.root, max_bytes=store.nbytes, warn=False)
+    rename = Path.rename
+
+    def refuse(self, target):
+        if Path(target).name.startswith("."):
+            raise PermissionError(errno.EACCES, "denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    limited.put(KEY, FEATURES, GEOMETRY, Origin("image"))
+    assert "cannot be removed" in limited.problem
+    assert not limited.put("b" * 40, FEATURES, GEOMETRY, Origin("image"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.EIO, "input/output error"),
+        OSError(errno.ESTALE, "stale file handle"),
+        OSError(errno.EMFILE, "too many open files"),
+        ImportError("no codec"),
+    ],
+    ids=repr,
+)
+def test_what_could_not_be_read_just_now_stays(store, entry, monkeypatch, error):
+    def refuse(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(zarr, "open_array", refuse)
+    assert store.get(KEY) is None
+    monkeypatch.undo()
+    assert store.get(KEY) is not None
+
+
+def test_where_memory_is_short_an_embedding_is_not_kept(store, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(zarr, "create_array", refuse)
+    assert not store.put(KEY, FEATURES, GEOMETRY)
+    monkeypatch.undo()
+    assert store.put(KEY, FEATURES, GEOMETRY)
+
+
+def hostile_scale(entry):
+    resealed(entry, lambda attributes: attributes.update(closer_scale="wide"))
+
+
+def hostile_plane(entry):
+    resealed(entry, lambda attributes: attributes.update(plane=[[1], {}]))
+
+
+def hostile_nesting(entry):
+    (entry / "zarr.json").write_text("[" * 60_000)
+
+
+def hostile_size(entry):
+    (entry / "zarr.json").write_text(" " * 2**20 + "{}")
+
+
+def hostile_number(entry):
+    change(entry, lambda content: content.update(shape=[10**400]))
+
+
+def hostile_pipe(entry):
+    (entry / "zarr.json").unlink()
+    os.mkfifo(entry / "zarr.json")
+
+
+def hostile_chunk(entry):
+    (entry / "c.0.0.0").unlink()
+    os.mkfifo(entry / "c.0.0.0")
+
+
+def resealed(entry, edit):
+    def alter(content):
+        edit(content["attributes"])
+        content["attributes"] = embedding_entry._sealed(content["attributes"])
+
+    change(entry, alter)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        hostile_scale,
+        hostile_plane,
+        hostile_nesting,
+        hostile_size,
+        hostile_number,
+        *(
+            pytest.param(
+                plant,
+                marks=pytest.mark.skipif(os.name == "nt", reason="there are no pipes"),
+            )
+            for plant in (hostile_pipe, hostile_chunk)
+        ),
+    ],
+)
+def test_planted_descriptions_raise_nothing(store, entry, plant):
+    plant(entry)
+    assert store.closer_scale(KEY) is None
+    assert len(store.planes("image", "cells")) <= 1
+    store.note_scale(KEY, 1.0)
+    store.get(KEY)
+    store.put(KEY, FEATURES, GEOMETRY, Origin("image"))
+    store.clear()
+    assert store.nbytes == 0
 
 
 SHARE = """

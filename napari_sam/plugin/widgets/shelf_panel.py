@@ -53,7 +53,14 @@ class ShelfPanel(QCollapsible):  # type: ignore[misc]
         )
         self.progress = ProgressLine()
         self.clear_image = QPushButton("Clear this image")
+        self.clear_image.setToolTip(
+            "Removes this image's embeddings from the disk, and nothing else."
+        )
         self.clear_all = QPushButton("Clear all")
+        self.clear_all.setToolTip(
+            "Removes the embeddings of all images from the disk, those of other "
+            "people who use the folder too; whatever else lies there stays."
+        )
         self._lay_out()
         self.embed.clicked.connect(self._on_embed)
         self.clear_image.clicked.connect(lambda: self._clear(False))
@@ -117,8 +124,8 @@ class ShelfPanel(QCollapsible):  # type: ignore[misc]
             lines.append(f"This image: {count.planes} of {planes} planes, {size}.")
         room = format_size(store.max_bytes)
         lines.append(f"All images: {format_size(count.nbytes)} of {room}.")
-        if store.problem:
-            lines.append(f"Nothing more is kept: {store.problem}.")
+        if count.problem:
+            lines.append(f"Nothing more is kept: {count.problem}.")
         self.state.setText("\n".join(lines))
         self._fit()
 
