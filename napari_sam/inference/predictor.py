@@ -21,8 +21,9 @@ from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.agreement import choose_candidates
 from napari_sam.inference.constraints import keep_to
 from napari_sam.inference.dense import read_dense_head
-from napari_sam.inference.device import choose_device, choose_dtype, is_out_of_memory
+from napari_sam.inference.device import choose_device, is_out_of_memory
 from napari_sam.inference.embedding import EmbeddingCache, embedding_key
+from napari_sam.inference.placement import Placement, copy_to_cpu, place
 from napari_sam.inference.point_decoder import PointDecoder
 from napari_sam.inference.precision import fast_products
 from napari_sam.inference.preprocess import (
@@ -96,26 +97,26 @@ class Predictor:
         self.name = name
         self.object_size = object_size
         self.digest = digest or f"unnamed-{uuid4()}"
-        self.model = model.eval().requires_grad_(False)
         self.cache = EmbeddingCache() if cache is None else cache
         self._lock = threading.Lock()
         self._wanted_dtype = dtype
-        self._place(choose_device(device))
-
-    def _place(self, device: torch.device) -> None:
-        """Move the model; the encoder may be of lower precision than the rest."""
-        self.device = device
-        self.dtype = choose_dtype(self._wanted_dtype, device)
-        self.model.to(device=device, dtype=torch.float32)
-        self.model.image_encoder.to(dtype=self.dtype)
-        if self._wanted_dtype == "bfloat16":
-            self.model.mask_decoder.to(dtype=self.dtype)
-        position = self.model.prompt_encoder.dense_position()
-        self._position = position.to(self._decoder_dtype)
+        model = model.eval().requires_grad_(False)
+        self._at = place(model, dtype, choose_device(device))
 
     @property
-    def _decoder_dtype(self) -> torch.dtype:
-        return self.model.mask_decoder.iou_token.weight.dtype
+    def model(self) -> Sam:
+        """The network; another one after a GPU had too little memory."""
+        return self._at.model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self._at.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the image encoder."""
+        return self._at.dtype
 
     @property
     def frame_size(self) -> int:
@@ -155,10 +156,11 @@ class Predictor:
         """
         array = check_image(image)
         limits = contrast_limits or default_limits(array)
-        key = embedding_key(array, limits, self.identity)
+        at = self._at
+        key = embedding_key(array, limits, self._identity(at))
         found = self.cache.get(key)
         if found is not None:
-            return self.cache.move(found, self.device, self._decoder_dtype)
+            return self.cache.move(found, at.device, at.decoder_dtype)
 
         def on_block() -> None:
             if is_cancelled is not None and is_cancelled():
@@ -166,13 +168,18 @@ class Predictor:
 
         on_block()
         frame, geometry = to_frame(array, self.frame_size, limits)
-        features = self._encode(frame, on_block)
+        features, used = self._encode(frame, on_block)
+        if used is not at:  # in another precision, perhaps
+            key = embedding_key(array, limits, self._identity(used))
         return self.cache.put(ImageEmbedding(features, geometry, key))
 
     @property
     def identity(self) -> str:
         """What identifies the weights and their precision in an embedding's key."""
-        return f"{self.digest}|{self.model.architecture.name}|{self.dtype}"
+        return self._identity(self._at)
+
+    def _identity(self, at: Placement) -> str:
+        return f"{self.digest}|{at.model.architecture.name}|{at.precision}"
 
     def key_of(
         self, image: ArrayLike, contrast_limits: tuple[float, float] | None = None
@@ -182,31 +189,46 @@ class Predictor:
         limits = contrast_limits or default_limits(array)
         return embedding_key(array, limits, self.identity)
 
-    def _encode(self, frame: Tensor, on_block: Callable[[], None]) -> Tensor:
-        """Encode a frame; when a GPU has too little memory, on the CPU."""
+    def _encode(
+        self, frame: Tensor, on_block: Callable[[], None]
+    ) -> tuple[Tensor, Placement]:
+        """Encode a frame; when a GPU has too little memory, on the CPU.
+
+        Also returns the model that did it.
+        """
+        at = self._at
         try:
-            return self._encode_here(frame, on_block)
+            return self._encode_at(at, frame, on_block), at
         except RuntimeError as error:
-            if self.device.type == "cpu" or not is_out_of_memory(error):
+            if at.device.type == "cpu" or not is_out_of_memory(error):
                 raise
-        warnings.warn(
-            f"{self.device} has too little memory for {self.name}; the CPU takes over",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+        at = self._leave(at)
+        return self._encode_at(at, frame, on_block), at
+
+    def _leave(self, full: Placement) -> Placement:
+        """Go on with a second model on the CPU; others may still use the first."""
         with self._lock:
-            self._place(torch.device("cpu"))
-        return self._encode_here(frame, on_block)
+            if self._at is full:
+                warnings.warn(
+                    f"{full.device} has too little memory for {self.name}; the CPU "
+                    "takes over",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+                self._at = copy_to_cpu(full, self._wanted_dtype)
+            return self._at
 
     @torch.inference_mode()
-    def _encode_here(self, frame: Tensor, on_block: Callable[[], None]) -> Tensor:
+    def _encode_at(
+        self, at: Placement, frame: Tensor, on_block: Callable[[], None]
+    ) -> Tensor:
         size = self.frame_size
-        normal = self.model.normalise(frame.to(self.device))
+        normal = at.model.normalise(frame.to(at.device))
         right, down = size - frame.shape[3], size - frame.shape[2]
-        padded = F.pad(normal, (0, right, 0, down)).to(self.dtype)
-        with fast_products(self.device):
-            features: Tensor = self.model.image_encoder(padded, on_block)
-        return features.to(self._decoder_dtype)
+        padded = F.pad(normal, (0, right, 0, down)).to(at.dtype)
+        with fast_products(at.device):
+            features: Tensor = at.model.image_encoder(padded, on_block)
+        return features.to(at.decoder_dtype)
 
     def predict(
         self,
@@ -316,8 +338,8 @@ class Predictor:
 
     def point_decoder(self, embedding: PlaneEmbedding) -> PointDecoder:
         """Prepare an image, seen as a whole, for many points; see `PointDecoder`."""
-        whole = seen_whole(embedding)
-        return PointDecoder(self.model, whole, self._position, self.device)
+        whole, at = seen_whole(embedding), self._at
+        return PointDecoder(at.model, whole, at.position, at.device)
 
     @property
     def has_dense_head(self) -> bool:
@@ -375,30 +397,30 @@ class Predictor:
         self, embedding: ImageEmbedding, prompts: list[Prompts], multimask: bool
     ) -> list[MaskPrediction]:
         """Decode prompts of one form: as many points, a box or none, a mask or none."""
-        geometry = embedding.geometry
+        geometry, at = embedding.geometry, self._at
         points = labels = boxes = masks = None
         if len(prompts[0].points):
             frame = geometry.to_frame(np.stack([p.points for p in prompts]))
-            points = self._tensor(frame[..., ::-1])
-            labels = self._tensor(np.stack([p.labels for p in prompts]))
+            points = _tensor(at, frame[..., ::-1])
+            labels = _tensor(at, np.stack([p.labels for p in prompts]))
         if prompts[0].box is not None:
             corners = np.stack(
                 [p.box.reshape(2, 2) for p in prompts if p.box is not None]
             )
             corners = np.clip(corners, 0, geometry.image_shape)
-            boxes = self._tensor(geometry.to_frame(corners)[..., ::-1])
+            boxes = _tensor(at, geometry.to_frame(corners)[..., ::-1])
         if prompts[0].mask_logits is not None:
             stacked = [p.mask_logits for p in prompts if p.mask_logits is not None]
-            masks = self._tensor(np.stack(stacked)[:, None])
-        sparse, dense = self.model.prompt_encoder(
+            masks = _tensor(at, np.stack(stacked)[:, None])
+        sparse, dense = at.model.prompt_encoder(
             points, labels, None if boxes is None else boxes.flatten(1), masks
         )
-        dtype = self._decoder_dtype
-        refines = self.model.architecture.refines_answers
-        with fast_products(self.device):
-            logits, scores = self.model.mask_decoder(
-                embedding.features.to(self.device, dtype),
-                self._position,
+        dtype = at.decoder_dtype
+        refines = at.model.architecture.refines_answers
+        with fast_products(at.device):
+            logits, scores = at.model.mask_decoder(
+                embedding.features.to(at.device, dtype),
+                at.position,
                 sparse.to(dtype),
                 dense.to(dtype),
                 None if multimask and refines else multimask,
@@ -424,9 +446,6 @@ class Predictor:
                 )
             )
         return answers
-
-    def _tensor(self, values: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
 
     def mask_to_logits(
         self, embedding: ImageEmbedding, mask: NDArray[np.bool_]
@@ -472,3 +491,7 @@ def load_model(
         device=device,
         dtype=dtype,
     )
+
+
+def _tensor(at: Placement, values: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).to(at.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_network import tiny_predictor
+from tiny_network import tiny_predictor, tiny_sam
 
+from napari_sam.inference import placement
 from napari_sam.inference.device import choose_device, choose_dtype
 from napari_sam.inference.embedding import EmbeddingCache
 from napari_sam.inference.predictor import Predictor
@@ -185,20 +187,83 @@ def test_threads_get_the_same_answers(predictor, image):
     assert all(np.allclose(logits, expected, atol=1e-5) for logits in found)
 
 
-def test_a_gpu_without_memory_is_left_for_the_cpu(predictor, image, monkeypatch):
-    encode = Predictor._encode_here
+@pytest.fixture
+def full_gpu(monkeypatch):
+    """Return a function that puts a predictor on a GPU that has no memory left."""
+    encode = Predictor._encode_at
+    held = threading.Event()
+    held.set()
 
-    def full(self, frame, on_block):
-        if self.device.type != "cpu":
+    def refuse(self, at, frame, on_block):
+        if at.device.type != "cpu":
+            held.wait(10)
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return encode(self, frame, on_block)
+        return encode(self, at, frame, on_block)
 
-    monkeypatch.setattr(Predictor, "_encode_here", full)
-    predictor.device = torch.device("cuda")
-    with pytest.warns(RuntimeWarning, match="the CPU takes over"):
+    monkeypatch.setattr(Predictor, "_encode_at", refuse)
+
+    def make(dtype=torch.float32):
+        chosen = [dtype]
+        monkeypatch.setattr(placement, "choose_dtype", lambda *given: chosen[0])
+        predictor = Predictor(tiny_sam(), name="tiny", digest="tiny", device="cpu")
+        predictor._at = replace(predictor._at, device=torch.device("cuda"))
+        predictor.held = held
+        chosen[0] = torch.float32  # so it is on the CPU
+        return predictor
+
+    return make
+
+
+def test_a_gpu_without_memory_is_left_for_the_cpu(full_gpu, image):
+    predictor = full_gpu()
+    with pytest.warns(RuntimeWarning, match="cuda has too little memory for tiny"):
         embedding = predictor.embed(image)
     assert predictor.device.type == "cpu"
     assert embedding.features.device.type == "cpu"
+    exact = tiny_predictor().embed(image)
+    assert torch.equal(embedding.features, exact.features)
+    assert predictor.embed(image) is embedding
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_after_a_gpu_was_left_the_key_says_what_was_computed(full_gpu, image, dtype):
+    predictor = full_gpu(dtype)
+    before = predictor.key_of(image)
+    with pytest.warns(RuntimeWarning, match="the CPU takes over"):
+        embedding = predictor.embed(image)
+    assert embedding.key == predictor.key_of(image)
+    assert predictor.dtype == torch.float32
+    on_cpu = Predictor(tiny_sam(), digest="tiny", device="cpu", dtype="float32")
+    exact = on_cpu.embed(image)
+    is_same = torch.equal(embedding.features, exact.features)
+    assert (embedding.key == exact.key) == is_same == (dtype == torch.float32)
+    assert (before in predictor.cache) == (before == embedding.key)
+
+
+def test_the_model_of_others_stays_where_it_is(full_gpu, image):
+    predictor = full_gpu(torch.bfloat16)
+    first = predictor.model
+    dtypes = {name: value.dtype for name, value in first.named_parameters()}
+    predictor.held.clear()
+    keys = []
+    threads = [
+        threading.Thread(target=lambda: keys.append(predictor.embed(image).key))
+        for _ in range(3)
+    ]
+    with pytest.warns(RuntimeWarning, match="the CPU takes over") as told:
+        for thread in threads:
+            thread.start()
+        predictor.held.set()
+        for thread in threads:
+            thread.join()
+    assert len(told) == 1
+    assert len(set(keys)) == 1
+    assert predictor.model is not first
+    assert {name: value.dtype for name, value in first.named_parameters()} == dtypes
+    own = {value.data_ptr() for value in first.parameters()}
+    assert own.isdisjoint(value.data_ptr() for value in predictor.model.parameters())
+    assert not any(value.requires_grad for value in predictor.model.parameters())
+    assert not predictor.model.training
 
 
 def test_bfloat16_keeps_the_masks_alike(image):
