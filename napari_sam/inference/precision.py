@@ -1,9 +1,11 @@
 """Faster float32 products where a processor has them at no loss.
 
-PyTorch's "medium" precision sends float32 products on a CPU to oneDNN. On processors
-with AVX-512 but without AMX those are exact and up to twice as fast as the default;
-with AMX they would be rounded to bfloat16. The setting belongs to the whole process,
-so that it is changed for the time of a computation only.
+oneDNN can multiply float32 matrices in another way, which PyTorch calls "bf16". On
+processors with AVX-512 but without AMX the products are exact and up to twice as fast
+as the default; with AMX they would be rounded to bfloat16. The setting belongs to the
+whole process, so that it is changed for the time of a computation only. It is oneDNN's
+own: PyTorch's `set_float32_matmul_precision` would turn on TF32 for CUDA as well, in
+whatever else the process computes.
 """
 
 from __future__ import annotations
@@ -11,46 +13,119 @@ from __future__ import annotations
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from typing import Any, Protocol
 
 import torch
 
 __all__ = ["fast_products", "has_fast_products"]
 
+_MATMUL: Any = getattr(torch.backends.mkldnn, "matmul", None)
+
 _TOLERANCE = 1e-5
 """Largest relative error of a product that still counts as float32."""
+
+
+class _Setting(Protocol):
+    """A setting of the process, and the value of it that is fast."""
+
+    fast: str
+
+    def read(self) -> str: ...
+
+    def write(self, value: str) -> None: ...
+
+    def is_ours(self) -> bool: ...
+
+
+class _OfOneDnn:
+    """What oneDNN alone does; PyTorch 2.9 and later."""
+
+    fast = "bf16"
+
+    def read(self) -> str:
+        return str(_MATMUL.fp32_precision)
+
+    def write(self, value: str) -> None:
+        _MATMUL.fp32_precision = value
+
+    def is_ours(self) -> bool:
+        """Whether it is still as it was written, by nobody but us.
+
+        PyTorch refuses to name the precision of all backends where they differ, so
+        that it answers "medium" only if the caller has set that meanwhile.
+        """
+        if self.read() != self.fast:
+            return False
+        try:
+            return torch.get_float32_matmul_precision() != "medium"
+        except RuntimeError:
+            return True
+
+
+class _OfAll:
+    """What all backends do, for want of a setting of oneDNN's own."""
+
+    fast = "medium"
+
+    def read(self) -> str:
+        return torch.get_float32_matmul_precision()
+
+    def write(self, value: str) -> None:
+        torch.set_float32_matmul_precision(value)
+
+    def is_ours(self) -> bool:
+        return self.read() == self.fast
+
+
+def _choose_setting() -> _Setting:
+    return _OfOneDnn() if hasattr(_MATMUL, "fp32_precision") else _OfAll()
 
 
 class _Switch:
     """Turns the setting on for the first user and back after the last one."""
 
-    def __init__(self) -> None:
+    def __init__(self, setting: _Setting) -> None:
+        self.setting = setting
         self._lock = threading.Lock()
         self._users = 0
-        self._before = "highest"
+        self._before = ""
 
     def __enter__(self) -> None:
         with self._lock:
             if self._users == 0:
-                self._before = torch.get_float32_matmul_precision()
-                torch.set_float32_matmul_precision("medium")
+                self._before = self.setting.read()
+                if self._before != self.setting.fast:
+                    self.setting.write(self.setting.fast)
             self._users += 1
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._users -= 1
-            if self._users == 0:
-                torch.set_float32_matmul_precision(self._before)
+            is_changed = self._before != self.setting.fast
+            if self._users == 0 and is_changed and self.setting.is_ours():
+                self.setting.write(self._before)
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether nothing but products on the CPU can become other ones."""
+        if isinstance(self.setting, _OfOneDnn):
+            return True
+        return not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
 
 
-_switch = _Switch()
+_switch = _Switch(_choose_setting())
 
 
 def fast_products(device: torch.device) -> AbstractContextManager[None]:
     """Compute float32 products the fastest way that is exact on this processor.
 
-    The caller's setting returns when the last of several threads is done.
+    The caller's setting returns when the last of several threads is done, unless the
+    caller has changed it meanwhile. Where PyTorch has no setting of oneDNN's own, all
+    is left as it is once something computes with CUDA.
     """
-    return _switch if device.type == "cpu" and has_fast_products() else nullcontext()
+    if device.type == "cpu" and has_fast_products() and _switch.is_harmless:
+        return _switch
+    return nullcontext()
 
 
 @cache

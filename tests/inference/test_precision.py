@@ -10,26 +10,46 @@ from napari_sam.inference import precision
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def fast(monkeypatch):
+MATMUL = getattr(torch.backends.mkldnn, "matmul", None)
+OF_ONEDNN = pytest.param(
+    precision._OfOneDnn,
+    marks=pytest.mark.skipif(
+        not hasattr(MATMUL, "fp32_precision"), reason="PyTorch before 2.9"
+    ),
+)
+
+
+@pytest.fixture(params=[OF_ONEDNN, precision._OfAll])
+def setting(monkeypatch, request):
     """A processor on which the setting is of use."""
+    chosen = request.param()
     monkeypatch.setattr(precision, "has_fast_products", lambda: True)
-    yield
-    assert torch.get_float32_matmul_precision() == "highest"
+    monkeypatch.setattr(precision, "_switch", precision._Switch(chosen))
+    before = chosen.read()
+    yield chosen
+    torch.set_float32_matmul_precision("highest")
+    if hasattr(MATMUL, "fp32_precision"):
+        MATMUL.fp32_precision = "none"
+    assert before != chosen.fast
 
 
-def test_the_callers_setting_returns(fast):
+def test_the_callers_setting_returns(setting):
+    before = setting.read()
     with precision.fast_products(CPU):
-        assert torch.get_float32_matmul_precision() == "medium"
+        assert setting.read() == setting.fast
+    assert setting.read() == before
     assert torch.get_float32_matmul_precision() == "highest"
 
 
-def test_it_returns_after_an_error(fast):
+def test_it_returns_after_an_error(setting):
+    before = setting.read()
     with pytest.raises(KeyError), precision.fast_products(CPU):
         raise KeyError
+    assert setting.read() == before
 
 
-def test_it_returns_after_the_last_of_two_threads(fast):
+def test_it_returns_after_the_last_of_two_threads(setting):
+    before = setting.read()
     entered, leave = threading.Event(), threading.Event()
 
     def work():
@@ -41,13 +61,49 @@ def test_it_returns_after_the_last_of_two_threads(fast):
     with precision.fast_products(CPU):
         thread.start()
         assert entered.wait(10)
-    assert torch.get_float32_matmul_precision() == "medium"
+    assert setting.read() == setting.fast
     leave.set()
     thread.join()
+    assert setting.read() == before
 
 
-def test_other_devices_leave_it_alone(fast):
+def test_other_devices_leave_it_alone(setting):
+    before = setting.read()
     with precision.fast_products(torch.device("meta")):
+        assert setting.read() == before
+
+
+@pytest.mark.parametrize("wanted", ["highest", "high", "medium"])
+def test_what_the_caller_sets_meanwhile_stays(setting, wanted):
+    if isinstance(setting, precision._OfAll) and wanted == "medium":
+        pytest.skip("the caller's and the switch's cannot be told apart there")
+    with precision.fast_products(CPU):
+        torch.set_float32_matmul_precision(wanted)
+    assert torch.get_float32_matmul_precision() == wanted
+
+
+def test_what_the_caller_had_set_before_returns(setting):
+    for wanted in ("high", "medium", "highest"):
+        torch.set_float32_matmul_precision(wanted)
+        with precision.fast_products(CPU):
+            assert setting.read() == setting.fast
+        assert torch.get_float32_matmul_precision() == wanted
+
+
+@pytest.mark.skipif(not hasattr(MATMUL, "fp32_precision"), reason="PyTorch before 2.9")
+def test_products_on_a_gpu_stay_exact_meanwhile(monkeypatch):
+    monkeypatch.setattr(precision, "has_fast_products", lambda: True)
+    with precision.fast_products(CPU):
+        assert MATMUL.fp32_precision == "bf16"
+        assert torch.backends.cuda.matmul.allow_tf32 is False
+    assert isinstance(precision._switch.setting, precision._OfOneDnn)
+
+
+def test_without_a_setting_of_its_own_it_gives_way_to_cuda(monkeypatch):
+    monkeypatch.setattr(precision, "has_fast_products", lambda: True)
+    monkeypatch.setattr(precision, "_switch", precision._Switch(precision._OfAll()))
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    with precision.fast_products(CPU):
         assert torch.get_float32_matmul_precision() == "highest"
 
 
