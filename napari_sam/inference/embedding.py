@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddingCache", "embedding_key", "made_from"]
 
+_BESIDE_A_STORE = 192 * 2**20
+"""Bytes held in memory where all is on disk, and read back within milliseconds."""
+
 
 def embedding_key(image: NDArray[Any], limits: tuple[float, float], model: str) -> str:
     """Name an embedding by all that it depends on, as a hex digest.
@@ -73,7 +76,8 @@ class EmbeddingCache:
     Parameters
     ----------
     max_bytes
-        Held in memory at the most; the longest unused go first.
+        Held in memory at the most; the longest unused go first. Beside a store on disk
+        192 MB are enough.
     store
         Where all of them are kept on disk, or None.
     """
@@ -155,8 +159,13 @@ class EmbeddingCache:
             self._items[embedding.key] = embedding
             self._items.move_to_end(embedding.key)
             held = sum(item.nbytes for item in self._items.values())
-            while held > self.max_bytes and self._items:
+            while held > self._limit and self._items:
                 held -= self._items.popitem(last=False)[1].nbytes
+
+    @property
+    def _limit(self) -> int:
+        is_kept = self._store is not None and not self._store.problem
+        return min(self.max_bytes, _BESIDE_A_STORE) if is_kept else self.max_bytes
 
     def move(self, embedding: ImageEmbedding, place: Any, dtype: Any) -> ImageEmbedding:
         """Bring an embedding to a device and a dtype, and hold that in memory."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.free_memory import give_back_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,12 @@ __all__ = ["LatestWins", "Outcome", "WorkThread", "call_aside"]
 
 _IDLE = 10.0
 """Seconds without work after which a thread ends, and its OpenMP team with it."""
+
+_REST = 1.0
+"""Seconds without work after which the memory that it took is given back."""
+
+_BUSY = 10.0
+"""Seconds of work without a rest after which that is done all the same."""
 
 _GOODBYE = 5.0
 """Seconds that the end of the program waits for a task that was asked to stop."""
@@ -116,21 +124,28 @@ class WorkThread:
         return None
 
     def _loop(self) -> None:
+        tidied, is_tidy = time.monotonic(), False
         while True:
             with self._wake:
                 if self._most_urgent() is None:
-                    self._wake.wait(_IDLE if self._lanes else 0)
+                    pause = _IDLE if is_tidy else min(_REST, _IDLE)
+                    self._wake.wait(pause if self._lanes else 0)
                 lane = self._most_urgent()
-                if lane is None:
+                if lane is None and is_tidy:
                     self._thread = None
                     return
-                self._works = True
-            try:
-                lane.work_once()
-            finally:
-                with self._wake:
-                    self._works = False
-                    self._wake.notify_all()
+                self._works = lane is not None
+            is_tidy = lane is None
+            if lane is not None:
+                try:
+                    lane.work_once()
+                finally:
+                    with self._wake:
+                        self._works = False
+                        self._wake.notify_all()
+            if is_tidy or time.monotonic() - tidied > _BUSY:
+                give_back_memory()
+                tidied = time.monotonic()
 
     def rest(self, seconds: float) -> None:
         """Ask all tasks to stop, and wait a moment for the one that runs."""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
+from weakref import WeakSet, finalize
 
 from napari_sam.inference.tiled import Embeds, add_mask
-from napari_sam.ops.types import MaskPrediction
+from napari_sam.workflows.answer_room import AnswerRoom
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_sam.inference.tiled import PlaneEmbedding
-    from napari_sam.ops.types import ImageEmbedding, Prompts
+    from napari_sam.ops.types import ImageEmbedding, MaskPrediction, Prompts
     from napari_sam.workflows.drafts import Question
 
-__all__ = ["AnswerBook", "Job", "Predicts", "outline_answer"]
+__all__ = ["AnswerBook", "Job", "Predicts"]
 
 
 class Predicts(Embeds, Protocol):
@@ -89,8 +89,8 @@ def _answer(
 ) -> MaskPrediction:
     # Boxes are drawn by hand, or lie around a mask that was: about there it is.
     prompts = replace(question.prompts, box=question.box, loose=True)
-    if question.outline is not None:
-        return outline_answer(question.outline)
+    if question.outline_answer is not None:
+        return question.outline_answer
     if question.refines is not None and question.refines.question.outline is not None:
         outline = question.refines.question.outline
         prompts = add_mask(predictor, embedding, prompts, outline)
@@ -103,57 +103,43 @@ def _answer(
     return predictor.predict_prompts(embedding, prompts)
 
 
-def outline_answer(outline: NDArray[np.bool_]) -> MaskPrediction:
-    """Return the answer where the (H, W) outline of an object stands: just that mask.
+_NUMBERS = count()
 
-    Its score is 1, for nobody is surer than who drew it; it has no logits.
-    """
-    return MaskPrediction(
-        outline[None], np.ones(1, np.float32), np.zeros((1, 0, 0), np.float32)
-    )
+_SHARED = AnswerRoom(64 * 2**20)
+"""Of all sessions: some eighty answers, more than anybody goes back at once."""
 
 
 class AnswerBook:
-    """Answers by question; the least recently used go first.
+    """The answers of a session by question; the least recently used go first.
 
     An answer that was dropped is made again from its chain of questions.
 
     Parameters
     ----------
-    max_bytes
-        How much the kept answers may hold together; the latest one always stays.
+    room
+        Where they are held; one that all books share if None.
     """
 
-    def __init__(self, max_bytes: int = 256 * 2**20) -> None:
-        self._max_bytes = max_bytes
-        self._answers: OrderedDict[Question, MaskPrediction] = OrderedDict()
-        self._nbytes = 0
-
-    def __len__(self) -> int:
-        return len(self._answers)
+    def __init__(self, room: AnswerRoom | None = None) -> None:
+        self._room = _SHARED if room is None else room
+        self._number = next(_NUMBERS)
+        self._questions: WeakSet[Question] = WeakSet()
+        finalize(self, _forget, self._room, self._number, self._questions)
 
     def get(self, question: Question) -> MaskPrediction | None:
         """Return the answer, or None if it is not known."""
         if question.outline is not None:
-            return outline_answer(question.outline)
-        answer = self._answers.get(question)
-        if answer is not None:
-            self._answers.move_to_end(question)
-        return answer
+            return question.outline_answer
+        return self._room.get((self._number, question))
 
     def put(self, question: Question, answer: MaskPrediction) -> None:
         """Keep an answer."""
-        old = self._answers.pop(question, None)
-        self._nbytes += _nbytes(answer) - (_nbytes(old) if old is not None else 0)
-        self._answers[question] = answer
-        while self._nbytes > self._max_bytes and len(self._answers) > 1:
-            _, dropped = self._answers.popitem(last=False)
-            self._nbytes -= _nbytes(dropped)
+        self._questions.add(question)
+        self._room.put((self._number, question), answer)
 
     def clear(self) -> None:
         """Forget every answer."""
-        self._answers.clear()
-        self._nbytes = 0
+        _forget(self._room, self._number, self._questions)
 
     def job(self, question: Question) -> Job | None:
         """Return what is left to compute for a question, or None if nothing is.
@@ -174,5 +160,7 @@ class AnswerBook:
         return Job(tuple(reversed(chain)), known)
 
 
-def _nbytes(answer: MaskPrediction) -> int:
-    return answer.masks.nbytes + answer.logits.nbytes + answer.scores.nbytes
+def _forget(room: AnswerRoom, number: int, questions: WeakSet[Question]) -> None:
+    for question in list(questions):
+        room.drop((number, question))
+    questions.clear()

@@ -14,13 +14,14 @@ or erased on the preview (`PixelEdits`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from napari_sam.ops.labels import mask_bounds
-from napari_sam.ops.types import Prompts
+from napari_sam.ops.types import MaskPrediction, Prompts
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -60,6 +61,17 @@ class Question:
     def is_empty(self) -> bool:
         """Whether nothing has been said."""
         return self.prompts.is_empty and self.mask is None and self.outline is None
+
+    @cached_property
+    def outline_answer(self) -> MaskPrediction | None:
+        """The answer where an outline stands: just that mask, without logits.
+
+        Its score is 1, for nobody is surer than who drew it.
+        """
+        if self.outline is None:
+            return None
+        score, logits = np.ones(1, np.float32), np.zeros((1, 0, 0), np.float32)
+        return MaskPrediction(self.outline[None], score, logits)
 
     @property
     def says_where(self) -> bool:

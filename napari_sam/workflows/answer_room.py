@@ -1,0 +1,160 @@
+"""Room for the answers of a model, with the masks of all but the latest packed.
+
+A mask of a plane is one byte a pixel, an answer has three, and the objects of a
+morning have thousands of answers. All sessions of a process share one room.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam.ops.labels import mask_bounds
+from napari_sam.ops.types import MaskPrediction
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from numpy.typing import NDArray
+
+__all__ = ["AnswerRoom"]
+
+_AS_GIVEN = 2
+"""Answers whose masks are left as they are: the one in hand and the one before."""
+
+
+@dataclass(frozen=True, eq=False)
+class _PackedMask:
+    """A mask, cut to the box around its true pixels, eight of them to a byte.
+
+    Attributes
+    ----------
+    shape
+        (H, W) of the mask.
+    corner
+        (row, col) of the box.
+    size
+        (h, w) of the box; (0, 0) for an empty mask.
+    bits
+        The pixels of the box in row order.
+    """
+
+    shape: tuple[int, int]
+    corner: tuple[int, int]
+    size: tuple[int, int]
+    bits: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_]) -> _PackedMask:
+        height, width = mask.shape
+        bounds = mask_bounds(mask)
+        if bounds is None:
+            return cls((height, width), (0, 0), (0, 0), np.zeros(0, np.uint8))
+        top, left, bottom, right = bounds
+        part = mask[top : bottom + 1, left : right + 1]
+        return cls((height, width), (top, left), part.shape, np.packbits(part))
+
+    def draw(self, mask: NDArray[np.bool_]) -> None:
+        """Set the true pixels of an empty (H, W) mask."""
+        (top, left), (height, width) = self.corner, self.size
+        pixels = np.unpackbits(self.bits, count=height * width).view(np.bool_)
+        mask[top : top + height, left : left + width] = pixels.reshape(height, width)
+
+
+@dataclass(frozen=True, eq=False)
+class _Packed:
+    """An answer with packed masks; all else is as it was."""
+
+    masks: tuple[_PackedMask, ...]
+    shape: tuple[int, ...]
+    rest: MaskPrediction
+
+    @classmethod
+    def of(cls, answer: MaskPrediction) -> _Packed:
+        masks = tuple(_PackedMask.of(mask) for mask in answer.masks)
+        rest = replace(answer, masks=np.zeros((0, 0, 0), np.bool_))
+        return cls(masks, answer.masks.shape, rest)
+
+    def unpack(self) -> MaskPrediction:
+        masks = np.zeros(self.shape, np.bool_)
+        for mask, packed in zip(masks, self.masks, strict=True):
+            packed.draw(mask)
+        return replace(self.rest, masks=masks)
+
+    @property
+    def nbytes(self) -> int:
+        held = sum(mask.bits.nbytes for mask in self.masks)
+        return held + self.rest.logits.nbytes + self.rest.scores.nbytes
+
+
+class AnswerRoom:
+    """Answers by key, up to a number of bytes; the least recently used go first.
+
+    An answer comes out as it was put in, bit for bit. Thread-safe.
+
+    Parameters
+    ----------
+    max_bytes
+        How much the answers may hold together; the latest one always stays.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._held: OrderedDict[Hashable, MaskPrediction | _Packed] = OrderedDict()
+        self._as_given: OrderedDict[Hashable, None] = OrderedDict()
+        self._nbytes = 0
+        self._lock = threading.RLock()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self._nbytes
+
+    def get(self, key: Hashable) -> MaskPrediction | None:
+        """Return an answer and mark it as just used; None if it is not there."""
+        with self._lock:
+            held = self._held.get(key)
+            if held is None:
+                return None
+            if isinstance(held, _Packed):
+                held = held.unpack()
+                self.put(key, held)
+            self._held.move_to_end(key)
+            self._as_given.move_to_end(key)
+            return held
+
+    def put(self, key: Hashable, answer: MaskPrediction) -> None:
+        """Keep an answer; pack older ones, and drop the oldest beyond the limit."""
+        with self._lock:
+            self._set(key, answer)
+            self._held.move_to_end(key)
+            self._as_given[key] = None
+            self._as_given.move_to_end(key)
+            while len(self._as_given) > _AS_GIVEN:
+                oldest, _ = self._as_given.popitem(last=False)
+                given = self._held[oldest]
+                if isinstance(given, MaskPrediction):
+                    self._set(oldest, _Packed.of(given))
+            while self._nbytes > self._max_bytes and len(self._held) > 1:
+                self.drop(next(iter(self._held)))
+
+    def drop(self, key: Hashable) -> None:
+        """Forget an answer."""
+        with self._lock:
+            held = self._held.pop(key, None)
+            self._as_given.pop(key, None)
+            self._nbytes -= _nbytes(held)
+
+    def _set(self, key: Hashable, held: MaskPrediction | _Packed) -> None:
+        self._nbytes += _nbytes(held) - _nbytes(self._held.get(key))
+        self._held[key] = held
+
+
+def _nbytes(held: MaskPrediction | _Packed | None) -> int:
+    if isinstance(held, MaskPrediction):
+        return held.masks.nbytes + held.logits.nbytes + held.scores.nbytes
+    return 0 if held is None else held.nbytes
