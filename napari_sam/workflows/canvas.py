@@ -22,6 +22,8 @@ __all__ = [
     "LabelEdit",
     "StackEdit",
     "plan_edit",
+    "short_indices",
+    "short_values",
 ]
 
 LARGE = 2**25
@@ -144,13 +146,13 @@ class LabelEdit:
     plane
         Where the pixels are.
     pixels
-        (N,) flat indices into the plane.
+        (N,) flat indices into the plane, ascending.
     before, after
         (N,) labels.
     """
 
     plane: Plane
-    pixels: NDArray[np.int64]
+    pixels: NDArray[Any]
     before: NDArray[Any]
     after: NDArray[Any]
 
@@ -214,5 +216,23 @@ def plan_edit(plane: Plane, before: NDArray[Any], after: NDArray[Any]) -> LabelE
     """Return the edit that turns one (H, W) plane of labels into another."""
     changed = np.flatnonzero(before != after)
     return LabelEdit(
-        plane, changed, before.ravel()[changed].copy(), after.ravel()[changed].copy()
+        plane,
+        short_indices(changed),
+        short_values(before.ravel()[changed]),
+        short_values(after.ravel()[changed]),
     )
+
+
+def short_indices(indices: NDArray[Any]) -> NDArray[Any]:
+    """Return indices, ascending, in half the room where they fit; kept for undo."""
+    fits = not len(indices) or indices[-1] < 2**31
+    return indices.astype(np.int32) if fits else indices
+
+
+def short_values(values: NDArray[Any]) -> NDArray[Any]:
+    """Return values as a read-only array; one value stands for all where they agree."""
+    if len(values) and (values == values[0]).all():
+        return np.broadcast_to(values[:1].copy()[0], values.shape)
+    copy = values.copy()
+    copy.setflags(write=False)
+    return copy

@@ -12,6 +12,7 @@ import pandas as pd
 import xxhash
 
 from napari_sam.ops.labels import decode_runs, encode_runs
+from napari_sam.workflows.canvas import short_indices, short_values
 from napari_sam.workflows.drafts import Draft, PixelEdits, make_question
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Outline:
     time
         When it was committed, ISO 8601 in UTC.
     pixels
-        (N,) flat indices into the plane that the object was given.
+        (N,) flat indices into the plane that the object was given, ascending.
     beneath
         (N,) labels that were there before, 0 where it was free.
     """
@@ -80,8 +81,13 @@ class Outline:
     score: float
     model: str
     time: str
-    pixels: NDArray[np.int64]
+    pixels: NDArray[Any]
     beneath: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        # There are thousands of them, kept as long as the session.
+        object.__setattr__(self, "pixels", short_indices(self.pixels))
+        object.__setattr__(self, "beneath", short_values(self.beneath))
 
     @cached_property
     def prompts(self) -> str:

@@ -5,6 +5,8 @@ from fake_predictor import FakePredictor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_sam.ops.planes import Plane
+from napari_sam.workflows.canvas import ArrayCanvas, plan_edit
 from napari_sam.workflows.history import History
 from napari_sam.workflows.interactive import AnnotationSession
 
@@ -147,3 +149,22 @@ def test_a_history_is_a_list_with_a_place_in_it(moves):
             history.push(move)
         assert history.can_undo == (at > 0)
         assert history.can_redo == (at < len(model))
+
+
+def test_what_is_kept_for_undo_takes_four_bytes_a_pixel():
+    plane = Plane.whole()
+    before = np.zeros((200, 300), np.int32)
+    after = before.copy()
+    after[20:80, 30:90] = 7
+    edit = plan_edit(plane, before, after)
+    assert edit.pixels.nbytes == 4 * 3600
+    assert edit.before.strides == edit.after.strides == (0,)
+    after[20, 30] = 8
+    mixed = plan_edit(plane, before, after)
+    assert mixed.after.tolist() == [8, *[7] * 3599]
+    canvas = ArrayCanvas(before.copy())
+    mixed.apply(canvas)
+    np.testing.assert_array_equal(canvas.array, after)
+    mixed.revert(canvas)
+    np.testing.assert_array_equal(canvas.array, before)
+    assert plan_edit(plane, before, before).pixels.size == 0
