@@ -33,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         required=True,
         metavar="STORE",
         help="folder for the embeddings of any number of images; it is made where it "
-        "does not exist",
+        "does not exist, and what else lies in it stays",
     )
     batch.add_model_arguments(parser)
     batch.add_array_arguments(parser)

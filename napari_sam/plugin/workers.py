@@ -32,7 +32,7 @@ _IDLE = 10.0
 _REST = 1.0
 """Seconds without work after which the memory that it took is given back."""
 
-_BUSY = 10.0
+_BUSY = 4.0
 """Seconds of work without a rest after which that is done all the same."""
 
 _GOODBYE = 5.0
