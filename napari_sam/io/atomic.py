@@ -1,34 +1,142 @@
-"""Whole files or none: written beside their place, then renamed."""
+"""Whole files or none, on the disk: written beside their place, synced, renamed."""
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import secrets
+import shutil
+import stat
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["write_atomically"]
+__all__ = [
+    "PARTIAL_PREFIX",
+    "make_folder",
+    "partial_beside",
+    "replace_folder",
+    "sync_folder",
+    "write_atomically",
+]
+
+PARTIAL_PREFIX = ".napari-sam-"
+"""How the names of files and folders begin that are being written."""
+
+_LONGEST_SUFFIX = 16
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM)
+"""What systems answer that do not sync folders, some network drives among them."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     """Let `write` fill a temporary file, and rename it to `path` when it is done.
 
-    A reader never sees half a file, and a failure leaves what was there before. The
-    folder is made where it does not exist.
+    A reader never sees half a file, and a failure, or a power cut, leaves what was
+    there before; what was written is on the disk when this returns. The folder is
+    made where it does not exist. A file that is replaced keeps its permissions, and
+    where `path` is a link, the file that it names is replaced.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    make_folder(target.parent)
+    suffix = target.suffix if len(target.suffix) <= _LONGEST_SUFFIX else ""
+    temporary = partial_beside(target, suffix)
     try:
+        mode = _create_like(temporary, target)
         write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with suppress(PermissionError, NotImplementedError):  # disks without modes
+            temporary.chmod(mode)
+        _sync_file(temporary)
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+    sync_folder(target.parent)
     return path
+
+
+def _create_like(temporary: Path, target: Path) -> int:
+    """Create an empty file; return the mode that it is to have in the end."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    try:
+        mode = stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        os.close(os.open(temporary, flags, 0o666))  # the system takes off the umask
+        return stat.S_IMODE(temporary.stat().st_mode)
+    os.close(os.open(temporary, flags, 0o600))
+    return mode
+
+
+def partial_beside(path: Path, suffix: str = "") -> Path:
+    """Return a name in the folder of a file under which nothing is yet."""
+    return path.with_name(f"{PARTIAL_PREFIX}{secrets.token_hex(6)}{suffix}")
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where a system can do so.
+
+    Raises
+    ------
+    OSError
+        If the disk fails.
+    """
+    if sys.platform == "win32":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(handle)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, on the disk.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def replace_folder(made: Path, path: Path) -> None:
+    """Rename a folder to its place, where another may stand, which goes last.
+
+    Raises
+    ------
+    OSError
+        If it cannot be renamed; what stood there stands there again.
+    """
+    earlier = partial_beside(path)
+    there = path.exists()
+    if there:
+        path.rename(earlier)
+    try:
+        made.rename(path)
+    except BaseException:
+        if there:
+            earlier.rename(path)
+        raise
+    sync_folder(path.parent)
+    if there:
+        shutil.rmtree(earlier, ignore_errors=True)

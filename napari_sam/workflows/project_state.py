@@ -64,8 +64,8 @@ class ImageState:
         0 (the model is sure) to 1; None where it was not asked.
     model
         Which model proposed them.
-    snapshot
-        File with the labels of an earlier time, "" for none.
+    problem
+        Why the image cannot be shown or learned from, "" if it can.
     """
 
     status: str = "new"
@@ -75,7 +75,7 @@ class ImageState:
     closed: set[int] = field(default_factory=set)
     uncertainty: float | None = None
     model: str = ""
-    snapshot: str = ""
+    problem: str = ""
 
     @property
     def untouched(self) -> float:

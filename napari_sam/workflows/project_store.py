@@ -1,36 +1,40 @@
-"""The folder of a project, its journal, and the labels that follow from it."""
+"""The labels of a project's images: made from its journal, and written to it."""
 
 from __future__ import annotations
 
-import json
-import threading
+from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
+import xxhash
 
 from napari_sam.io.images import read_image
-from napari_sam.io.journal import Journal
+from napari_sam.io.journal import DamagedLine
 from napari_sam.io.masks import write_labels
 from napari_sam.ops.label_changes import (
     apply_changes,
+    as_labels,
     changed_labels,
     describe_objects,
 )
+from napari_sam.workflows.project_events import LabelsChanged
+from napari_sam.workflows.project_log import ProjectLog, Step
 from napari_sam.workflows.project_state import ImageState, ObjectNote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ProjectSource", "ProjectStore"]
+__all__ = ["ProjectSource", "ProjectStore", "file_digest"]
 
-FORMAT = 1
 _MANY = 1000
 """Objects changed at one time from which on a snapshot is written."""
+
+_KEPT = 4
+"""Images of which the labels stay in memory."""
 
 
 @dataclass(frozen=True)
@@ -52,152 +56,128 @@ class ProjectSource:
 
     def read(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Return the image and its labels."""
-        return self.project.read_image(self.name), self.project.labels(self.name)
+        image = self.project.read_image(self.name)
+        return image, self.project.read_labels(self.name)
 
 
-class ProjectStore:
-    """The folder, the journal, and the labels; see `Project`."""
+class ProjectStore(ProjectLog):
+    """The labels of the images; see `Project`.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._lock = FileLock(folder / ".lock", thread_local=False)
-        self._busy = threading.RLock()  # a training reads while the user draws
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise ValueError(f"{folder} is open in another window") from None
-        try:
-            self._load()
-        except BaseException:
-            self._lock.release()
-            raise
+    Attributes
+    ----------
+    troubles
+        What could not be read of the labels of an image, by its name: a sentence each.
+    """
 
-    def close(self) -> None:
-        """Write the label files that are out of date, and let others open it."""
-        if self._lock.is_locked:
-            try:
-                self.write_label_files()
-            finally:
-                self._lock.release()
+    def __init__(self, folder: Path, *, repair: bool = False) -> None:
+        self.troubles: dict[str, str] = {}
+        self._kept: OrderedDict[str, tuple[int, NDArray[np.int32]]] = OrderedDict()
+        super().__init__(folder, repair=repair)
 
-    # --- opening ------------------------------------------------------------------
-
-    def _load(self) -> None:
-        text = (self.folder / "project.json").read_text("utf-8")
-        settings = json.loads(text)
-        if settings.get("format") != FORMAT:
-            raise ValueError(f"{self.folder} is of a format that is not known here")
-        self._paths = {name: Path(path) for name, path in settings["images"].items()}
-        self.images = tuple(self._paths)
-        self.retrain_after = int(settings["retrain_after"])
-        self.model = str(settings["model"])
-        self.trainings = 0
-        self._trained_on = 0
-        self._done: list[str] = []
-        self._states = {name: ImageState() for name in self.images}
-        self._changes: dict[str, list[dict[str, Any]]] = {}
-        self._labels: dict[str, NDArray[np.int32]] = {}
-        self._stale: set[str] = set()
-        self._journal = Journal(self.folder / "journal.jsonl")
-        for event in self._journal.events:
-            self._apply(event)
-        self._seq = len(self._journal.events)
-        self._journal.events.clear()
-
-    def _write(self, event: dict[str, Any]) -> None:
-        """Write an event down, then let it happen."""
-        with self._busy:
-            self._journal.append(event)
-            self._seq += 1
-            self._apply(event)
-
-    def _apply(self, event: dict[str, Any]) -> None:
-        what = event["event"]
-        if what == "trained":
-            self.model, self.trainings = event["model"], self.trainings + 1
-            self._trained_on = len(self._done)
-            return
-        if what == "settings":
-            self.retrain_after = event["retrain_after"]
-            return
-        name = event["image"]
-        state = self._states[name]
-        if what in ("labels", "snapshot"):
-            self._apply_labels(name, state, event)
-        elif what == "proposed":
-            state.proposals, state.proposed = event["file"], event["count"]
-            state.uncertainty, state.model = event["uncertainty"], event["model"]
-            state.closed = set()
-        elif what == "rejected":
-            state.closed |= set(event["which"])
-        elif what == "status":
-            state.status = event["status"]
-            self._done = [n for n in self._done if n != name]
-            if state.status == "done":
-                self._done.append(name)
-
-    def _apply_labels(
-        self, name: str, state: ImageState, event: dict[str, Any]
-    ) -> None:
-        if event["event"] == "snapshot":
-            state.snapshot = event["file"]
-            self._changes[name] = []
-        else:
-            self._changes.setdefault(name, []).append(event)
-            if name in self._labels:
-                apply_changes(self._labels[name], event["objects"], event["gone"])
-        for label, note in event["notes"].items():
-            state.notes[int(label)] = ObjectNote(**note)
-        for label in event["gone"]:
-            state.notes.pop(label, None)
-        state.closed |= set(event.get("closed", ()))
-        if state.status == "new":
-            state.status = "started"
-        self._stale.add(name)
-
-    # --- images and labels ------------------------------------------------------------
-
-    def _check(self, name: str) -> ImageState:
-        if name not in self._states:
-            raise ValueError(f"the project has no image {name!r}")
-        return self._states[name]
-
-    def state(self, name: str) -> ImageState:
-        """Return how far an image is; not to be changed."""
-        return self._check(name)
-
-    def path_of(self, name: str) -> Path:
-        """Return the file of an image."""
-        self._check(name)
-        return self._paths[name]
-
-    def read_image(self, name: str) -> NDArray[Any]:
-        """Read an image.
+    def labels(self, name: str) -> NDArray[np.int32]:
+        """Return the (H, W) labels of an image, a copy.
 
         Raises
         ------
         OSError
-            If it cannot be read.
+            If neither the project nor the image says how large they are.
+        ValueError
+            If the journal was changed by another program.
         """
-        return read_image(self.path_of(name))
+        return self._labels_at(name, keep=True)[0]
 
-    def labels(self, name: str) -> NDArray[np.int32]:
-        """Return the (H, W) labels of an image, a copy."""
-        state = self._check(name)
-        with self._busy:
-            if name not in self._labels:
-                self._labels[name] = self._replay(name, state)
-            return self._labels[name].copy()
+    def read_labels(self, name: str) -> NDArray[np.int32]:
+        """Return the labels of an image, and do not keep them in memory."""
+        return self._labels_at(name, keep=False)[0]
 
-    def _replay(self, name: str, state: ImageState) -> NDArray[np.int32]:
+    def _labels_at(self, name: str, keep: bool) -> tuple[NDArray[np.int32], int]:
+        """Return labels, and the line of the last change that is in them."""
+        self._check(name)
+        book = self._books[name]
+        while True:
+            with self._busy:
+                line, steps = book.changed_at, tuple(book.steps)
+                kept = self._kept.get(name)
+                if kept is not None and kept[0] == line:
+                    self._kept.move_to_end(name)
+                    return kept[1].copy(), line
+            found = self._replay(name, steps)  # without the lock: it may take long
+            with self._busy:
+                if book.changed_at == line:
+                    if keep:
+                        self._keep(name, line, found.copy())
+                    return found, line
+
+    def _keep(self, name: str, line: int, labels: NDArray[np.int32]) -> None:
+        self._kept[name] = line, labels
+        self._kept.move_to_end(name)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+    def _replay(self, name: str, steps: Sequence[Step]) -> NDArray[np.int32]:
         """Make the labels of an image from the journal."""
-        if state.snapshot:
-            found = read_image(self.folder / state.snapshot).astype(np.int32)
-        else:
-            found = np.zeros(self.read_image(name).shape[:2], np.int32)
-        for event in self._changes.get(name, []):
-            apply_changes(found, event["objects"], event["gone"])
+        found, first = self._latest_whole(name, steps)
+        lines = [step.line for step in steps[first:] if step.kind == "labels"]
+        for line, event in self._journal.read(lines):
+            if not isinstance(event, LabelsChanged) or event.image != name:
+                raise DamagedLine(self._journal.path, line.number, "it has changed")
+            objects = {label: vars(what) for label, what in event.objects.items()}
+            try:
+                apply_changes(found, objects, event.gone)
+            except ValueError as error:
+                path = self._journal.path
+                raise DamagedLine(path, line.number, error) from error
         return found
+
+    def _latest_whole(
+        self, name: str, steps: Sequence[Step]
+    ) -> tuple[NDArray[np.int32], int]:
+        """Return whole labels of an earlier time, and the first step after them.
+
+        They are those of the last snapshot. Where it cannot be read, the label file
+        may do; else the earlier steps are all that there is.
+        """
+        taken = [i for i, step in enumerate(steps) if step.kind == "snapshot"]
+        for number in reversed(taken):
+            try:
+                file = self._inside(steps[number].file, "snapshots")
+                found = as_labels(read_image(file))
+            except (OSError, ValueError) as error:
+                copied = self._from_label_file(name, steps[number:])
+                if copied is not None:
+                    return copied[0], number + copied[1]
+                self.troubles[name] = (
+                    f"a snapshot of {name} cannot be read ({error}), so changes of "
+                    "many of its objects at once are lost"
+                )
+            else:
+                return found, number + 1
+        return np.zeros(self._shape_of(name), np.int32), 0
+
+    def _from_label_file(
+        self, name: str, steps: Sequence[Step]
+    ) -> tuple[NDArray[np.int32], int] | None:
+        """Return the labels of the label file if it is as it was written."""
+        try:
+            path = self._inside(f"labels/{name}.tif", "labels")
+            digest = file_digest(path)
+            for step in reversed(steps):
+                if step.kind == "written" and step.digest == digest:
+                    after = [s.line.number > step.after for s in steps]
+                    first = after.index(True) if True in after else len(steps)
+                    return as_labels(read_image(path)), first
+        except (OSError, ValueError):
+            pass
+        return None
+
+    def _shape_of(self, name: str) -> tuple[int, int]:
+        known = self._books[name].shape
+        if known is not None:
+            return known
+        height, width = self.read_image(name).shape[:2]
+        return int(height), int(width)
+
+    # --- changes ----------------------------------------------------------------------
 
     def save(
         self,
@@ -230,77 +210,91 @@ class ProjectStore:
         Raises
         ------
         ValueError
-            If the labels do not have the image's shape.
+            If the labels are not whole numbers from 0 to 2**31 - 1, or do not have
+            the image's shape.
         OSError
             If they cannot be written; the project is as before.
         """
         state = self._check(name)
-        new = np.asarray(labels).astype(np.int32)
-        old = self.labels(name)
-        changed = changed_labels(old, new)
-        told = dict(notes or {})
-        renamed = [n for n in told if n in state.notes and n not in changed]
-        if not changed and not renamed:
-            return 0
-        there = set(np.unique(new[np.isin(new, changed)]).tolist())
-        written: dict[str, dict[str, Any]] = {}
-        for label in changed:
-            if label in there:
-                note = _note(state.notes.get(label), told.get(label))
-                note.seconds += seconds / len(changed)
+        new = as_labels(labels)
+        with self._writing:
+            changed = changed_labels(self.labels(name), new)
+            told = dict(notes or {})
+            known = self.notes(name)
+            renamed = [n for n in told if n in known and n not in changed]
+            renamed = [n for n in renamed if told[n].class_name != known[n].class_name]
+            if not changed and not renamed:
+                return 0
+            there = set(np.unique(new[np.isin(new, changed)]).tolist())
+            written = {
+                str(label): _note(state, label, told, seconds / len(changed)).to_json()
+                for label in changed
+                if label in there
+            }
+            for label in renamed:
+                class_name = told[label].class_name
+                note = ObjectNote(**{**vars(known[label]), "class_name": class_name})
                 written[str(label)] = note.to_json()
-        for label in renamed:
-            before = state.notes[label]
-            note = ObjectNote(**vars(before))
-            note.class_name = told[label].class_name
-            written[str(label)] = note.to_json()
-        gone = [label for label in changed if label not in there]
-        event: dict[str, Any] = {"image": name, "notes": written, "gone": gone}
-        if closed:
-            event["closed"] = [int(number) for number in closed]
-        if len(changed) > _MANY:
-            self._snapshot(name, new, event)
-        else:
-            objects = describe_objects(new, [n for n in changed if n in there])
-            self._write({"event": "labels", **event, "objects": objects})
-        with self._busy:
-            self._labels[name] = new.copy()
+            event: dict[str, Any] = {
+                "image": name,
+                "shape": list(new.shape),
+                "notes": written,
+                "gone": [label for label in changed if label not in there],
+            }
+            if closed:
+                event["closed"] = [int(number) for number in closed]
+            if len(changed) > _MANY:
+                self._snapshot(name, new, event)
+            else:
+                objects = describe_objects(new, [n for n in changed if n in there])
+                self._write({"event": "labels", **event, "objects": objects})
+            with self._busy:
+                self._keep(name, self._books[name].changed_at, new)
         return len(changed)
 
     def _snapshot(
         self, name: str, labels: NDArray[np.int32], event: dict[str, Any]
     ) -> None:
-        file = f"snapshots/{name}-{self._seq}.tif"
-        write_labels(self.folder / file, labels)
-        earlier = self._states[name].snapshot
-        self._write({"event": "snapshot", **event, "file": file})
-        if earlier:
-            (self.folder / earlier).unlink(missing_ok=True)
-
-    def write_label_files(self) -> None:
-        """Write ``labels/ID.tif`` of each image that changed since."""
-        for name in sorted(self._stale):
-            write_labels(self.folder / "labels" / f"{name}.tif", self.labels(name))
-            self._stale.discard(name)
-
-    def leave(self, name: str) -> None:
-        """Write an image's label file, and forget its pixels."""
-        if name in self._stale:
-            write_labels(self.folder / "labels" / f"{name}.tif", self.labels(name))
-            self._stale.discard(name)
-        self._labels.pop(name, None)
+        file = self._new_file("snapshots", name)
+        earlier = self._books[name].snapshot
+        try:
+            write_labels(self._inside(file, "snapshots"), labels)
+            self._write({"event": "snapshot", **event, "file": file})
+        except BaseException:
+            self._forget(file)
+            raise
+        self._forget(earlier)
 
 
-def _note(before: ObjectNote | None, told: ObjectNote | None) -> ObjectNote:
+def file_digest(path: Path) -> str:
+    """Return a digest of what is in a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _note(
+    state: ImageState, label: int, notes: Mapping[int, ObjectNote], seconds: float
+) -> ObjectNote:
     """Return the note of an object whose pixels changed."""
+    before, told = state.notes.get(label), notes.get(label)
     if before is None:
-        return ObjectNote(**vars(told)) if told is not None else ObjectNote(clicks=1)
-    note = ObjectNote(**vars(before))
-    if told is not None:
-        note.clicks = max(told.clicks, before.clicks + 1)
-        note.class_name, note.prompts = told.class_name, told.prompts
+        note = ObjectNote(**vars(told)) if told is not None else ObjectNote(clicks=1)
     else:
+        note = ObjectNote(**vars(before))
         note.clicks += 1
-    if note.source == "accepted":
-        note.source = "corrected"
+        if told is not None:
+            note.clicks = max(told.clicks, note.clicks)
+            note.class_name, note.prompts = told.class_name, told.prompts
+        if note.source == "accepted":
+            note.source = "corrected"
+    note.seconds += seconds
     return note

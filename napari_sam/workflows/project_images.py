@@ -1,0 +1,256 @@
+"""Where the images of a project lie, and whether it can hold them.
+
+Paths are kept relative to the project where the images lie beside it, so that both can
+be moved or renamed together.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from napari_sam.io.images import IMAGE_SUFFIXES, read_image
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = [
+    "ImagePlaces",
+    "image_problem",
+    "images_in",
+    "is_name",
+    "name_images",
+    "plane_shape",
+    "read_plane",
+]
+
+_TIFF = (".tif", ".tiff")
+_PLANES = {"YX", "YXS", "SYX"}
+_COLOURS = (3, 4)
+_MODES = {"1", "L", "P", "RGB", "RGBA", "I", "I;16", "I;16B", "I;16L", "F"}
+"""Of Pillow's, those that are one plane, gray or coloured."""
+
+_LONGEST = 180
+"""Bytes of a name: room for what is added where it becomes a file's."""
+
+_RESERVED = {
+    *("con", "prn", "aux", "nul"),
+    *(f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)),
+}
+"""Names that Windows has for devices."""
+
+
+# --- what a project can hold --------------------------------------------------------
+
+
+def images_in(folder: Path) -> list[Path]:
+    """List the image files of a folder, by name; hidden ones are left out."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    ]
+
+
+def plane_shape(path: Path) -> tuple[int, int]:
+    """Read the (height, width) of an image of a project from the head of its file.
+
+    Raises
+    ------
+    ValueError
+        If a project cannot hold it, which holds planes of gray or RGB; says why.
+    """
+    try:
+        axes, shape = _axes(path)
+    except Exception as error:  # damaged files raise anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path.name} cannot be read: {reason}") from error
+    sizes = dict(zip(axes, shape, strict=True))
+    if axes in _PLANES and sizes.get("S", 3) in _COLOURS:
+        return int(sizes["Y"]), int(sizes["X"])
+    if axes == "":
+        raise ValueError(f"{path.name} is no image of gray or RGB")
+    channels = sizes.get("C", sizes.get("S", 1))
+    if axes.strip("CS") == "YX" and channels > 1:
+        raise ValueError(f"{path.name} has {channels} channels; wanted one, or RGB")
+    planes = int(np.prod([n for axis, n in sizes.items() if axis not in "YXS"]))
+    raise ValueError(f"{path.name} is a stack of {planes} planes; wanted one plane")
+
+
+def image_problem(path: Path) -> str:
+    """Say why a project cannot hold an image, "" if it can."""
+    try:
+        plane_shape(path)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def read_plane(path: Path) -> NDArray[Any]:
+    """Read an image of a project: (H, W), or (H, W, 3 | 4).
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is no plane of gray or RGB.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there")
+    plane_shape(path)
+    image = read_image(path)
+    if image.ndim == 3 and _axes(path)[0] == "SYX":
+        image = np.moveaxis(image, 0, -1)
+    return image
+
+
+def _axes(path: Path) -> tuple[str, tuple[int, ...]]:
+    """Read the axes of a file and their lengths; no axes where it is of an odd kind."""
+    if path.suffix.lower() in _TIFF:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            return str(series.axes), tuple(series.shape)
+    with Image.open(path) as picture:
+        if picture.mode not in _MODES:
+            return "", ()
+        width, height = picture.size
+        return "YX", (height, width)
+
+
+# --- names --------------------------------------------------------------------------
+
+
+def is_name(name: str) -> bool:
+    """Say whether a name can be that of an image, and of files in the project."""
+    return re.fullmatch(r"[\w .+-]+", name) is not None and name not in (".", "..")
+
+
+def name_images(paths: Iterable[Path], taken: Collection[str] = ()) -> dict[str, Path]:
+    """Give each file a name of its own, after its own.
+
+    Names that differ in capitals or in the form of their accents alone would be one
+    file on some disks, so they are taken for the same here.
+
+    Examples
+    --------
+    >>> list(name_images([Path("a.tif"), Path("A.tif"), Path("aux.png")]))
+    ['a', 'A-2', 'aux_']
+    """
+    used = {_folded(name) for name in taken}
+    named: dict[str, Path] = {}
+    for path in paths:
+        stem = re.sub(r"[^\w .+-]", "-", unicodedata.normalize("NFC", path.stem))
+        stem = stem.encode()[:_LONGEST].decode(errors="ignore").strip(" .") or "image"
+        if stem.split(".")[0].casefold() in _RESERVED:
+            stem += "_"
+        name, number = stem, 2
+        while _folded(name) in used:
+            name, number = f"{stem}-{number}", number + 1
+        used.add(_folded(name))
+        named[name] = path
+    return named
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+# --- where they lie -----------------------------------------------------------------
+
+
+class ImagePlaces:
+    """Finds the images of a project, which may have been moved with it.
+
+    Parameters
+    ----------
+    folder
+        The project.
+    entries
+        Path of each image, by name; relative ones from the project.
+    made_in
+        Where the project was when they were written down, "" where unknown.
+    """
+
+    def __init__(
+        self, folder: Path, entries: Mapping[str, str], made_in: str = ""
+    ) -> None:
+        self._folder = folder
+        self._made_in = made_in
+        self._entries = dict(entries)
+        self._searched: list[Path] = []
+        self._found: dict[str, Path] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the images, in order."""
+        return tuple(self._entries)
+
+    def add(self, entries: Mapping[str, str]) -> None:
+        """Have more images."""
+        self._entries.update(entries)
+
+    def look_in(self, folder: str) -> None:
+        """Look for the images in another folder as well, before all others."""
+        home = Path(os.path.realpath(self._folder))
+        self._searched.insert(0, Path(os.path.normpath(home / folder)))
+        self._found.clear()
+
+    @property
+    def searched(self) -> tuple[Path, ...]:
+        """Folders that were named since; the latest first."""
+        return tuple(self._searched)
+
+    def copy(self) -> ImagePlaces:
+        """Return the same places, to try others."""
+        twin = ImagePlaces(self._folder, self._entries, self._made_in)
+        twin._searched = list(self._searched)
+        return twin
+
+    def written(self, path: Path) -> str:
+        """Return a path as it is written down; relative where it lies beside."""
+        real = Path(os.path.realpath(path.parent), path.name)
+        home = Path(os.path.realpath(self._folder))
+        if real.is_relative_to(home.parent):
+            return Path(os.path.relpath(real, home)).as_posix()
+        return str(real)
+
+    def path_of(self, name: str) -> Path:
+        """Return the file of an image; where it should be, if it is nowhere."""
+        known = self._found.get(name)
+        if known is not None and known.is_file():
+            return known
+        places = self._places(self._entries[name])
+        for place in places:
+            if place.is_file():
+                self._found[name] = place
+                return place
+        return places[0]
+
+    def missing(self) -> list[str]:
+        """List the images of which the file is nowhere."""
+        return [name for name in self._entries if not self.path_of(name).is_file()]
+
+    def _places(self, entry: str) -> list[Path]:
+        """List where a file may be, the likeliest place first."""
+        parts = [part for part in re.split(r"[\\/]", entry) if part not in ("", "..")]
+        own = Path(os.path.realpath(self._folder)) / entry
+        moved = [
+            root.joinpath(*parts[first:])
+            for root in self._searched
+            for first in range(len(parts))
+        ]
+        if self._made_in and not PurePosixPath(entry).is_absolute():
+            before = [Path(os.path.normpath(Path(self._made_in) / entry))]
+        else:
+            before = [self._folder.parent / parts[-1]] if parts else []
+        return [Path(os.path.normpath(own)), *moved, *before]
