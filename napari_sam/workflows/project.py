@@ -400,5 +400,5 @@ class Project(ProjectFiles):
                 self,
             )
             for name, state in self._all_states().items()
-            if state.notes and not state.problem and self.path_of(name).is_file()
+            if state.notes and not state.problem and self.path_of(name).exists()
         ]

@@ -1,38 +1,75 @@
-"""The labels of a project for other programs."""
+"""The labels of a project for other programs.
+
+Beside them stands ``napari-sam-export.json``, which knows the digest of each file that
+an export wrote: what it does not know is the user's own, and is not replaced unasked.
+"""
 
 from __future__ import annotations
 
+import json
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import xxhash
 from scipy import ndimage
 
-from napari_sam.io.atomic import write_atomically
+from napari_sam.io.atomic import (
+    make_folder,
+    partial_beside,
+    replace_folder,
+    write_atomically,
+)
 from napari_sam.io.coco import write_coco
 from napari_sam.io.masks import write_labels
 from napari_sam.ops.rle import Rle
 from napari_sam.workflows.features import measure_objects
 from napari_sam.workflows.project_state import ObjectNote
+from napari_sam.workflows.project_store import file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from napari_sam.workflows.project import Project
 
-__all__ = ["FORMATS", "export_project"]
+__all__ = ["FORMATS", "WouldReplaceError", "export_project"]
 
 FORMATS = ("tiff", "coco", "csv", "zarr")
 """Label TIFFs; one COCO file; one table of all objects; OME-Zarr images with labels."""
+
+_KNOWN = "napari-sam-export.json"
+
+
+class WouldReplaceError(ValueError):
+    """An export would replace files that no export wrote.
+
+    Attributes
+    ----------
+    paths
+        The files.
+    """
+
+    def __init__(self, folder: Path, paths: Sequence[Path]) -> None:
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        super().__init__(
+            f"{folder} has {', '.join(names[:3])}{more}, which no export wrote, and "
+            "would lose them; choose another folder, or say that they may be replaced"
+        )
+        self.paths = list(paths)
 
 
 def export_project(
     project: Project,
     folder: str | Path,
     formats: Sequence[str] = ("tiff", "coco", "csv"),
+    *,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write the labels of all images that have some.
 
@@ -45,6 +82,8 @@ def export_project(
         and ``ID.ome.zarr``.
     formats
         Some of `FORMATS`.
+    overwrite
+        Whether files there that no earlier export wrote may be replaced.
 
     Returns
     -------
@@ -54,39 +93,127 @@ def export_project(
     ------
     ValueError
         If a format is not known.
+    WouldReplaceError
+        A ValueError, if files that no export wrote would be replaced; nothing is
+        written then.
     OSError
         If a file cannot be written.
     """
     if unknown := set(formats) - set(FORMATS):
         raise ValueError(f"formats are {FORMATS}, got {sorted(unknown)}")
     root = Path(folder)
-    written: list[Path] = []
-    coco = _Coco()
-    tables = []
-    for name in project.images:
-        if not project.state(name).notes:
-            continue
-        labels = project.labels(name)
-        if "tiff" in formats:
-            written.append(write_labels(root / "labels" / f"{name}.tif", labels))
+    names = [name for name in project.images if project.notes(name)]
+    export = _Export(root)
+    if not overwrite and (others := export.others(_targets(names, root, formats))):
+        raise WouldReplaceError(root, others)
+    coco, tables = _Coco(), []
+    try:
+        for name in names:
+            labels = project.read_labels(name)
+            if "tiff" in formats:
+                path = root / "labels" / f"{name}.tif"
+                export.write(path, partial(write_labels, labels=labels))
+            if "coco" in formats:
+                coco.add(project, name, labels)
+            if "csv" in formats:
+                tables.append(_table(project, name, labels))
+            if "zarr" in formats:
+                fill = partial(_fill_zarr, project, name, labels)
+                export.write_folder(root / f"{name}.ome.zarr", fill)
         if "coco" in formats:
-            coco.add(project, name, labels)
+            content = partial(write_coco, content=coco.content)
+            export.write(root / "annotations.json", content)
         if "csv" in formats:
-            tables.append(_table(project, name, labels))
+            table = pd.concat(tables) if tables else pd.DataFrame()
+            export.write(root / "objects.csv", partial(table.to_csv, index=False))
+    finally:
+        export.close()
+    return export.written
+
+
+def _targets(names: Iterable[str], root: Path, formats: Sequence[str]) -> list[Path]:
+    """List what an export writes."""
+    targets: list[Path] = []
+    for name in names:
+        if "tiff" in formats:
+            targets.append(root / "labels" / f"{name}.tif")
         if "zarr" in formats:
-            written.append(
-                _write_zarr(root / f"{name}.ome.zarr", project, name, labels)
-            )
+            targets.append(root / f"{name}.ome.zarr")
     if "coco" in formats:
-        written.append(write_coco(root / "annotations.json", coco.content))
+        targets.append(root / "annotations.json")
     if "csv" in formats:
-        table = pd.concat(tables) if tables else pd.DataFrame()
-        written.append(
+        targets.append(root / "objects.csv")
+    return targets
+
+
+class _Export:
+    """A folder of exported files, and which of them an export wrote."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._digests = _read_known(root / _KNOWN)
+        self.written: list[Path] = []
+
+    def others(self, targets: Sequence[Path]) -> list[Path]:
+        """List those of the files that are there and that no export wrote."""
+        return [
+            path
+            for path in targets
+            if (path.exists() or path.is_symlink())
+            and self._digests.get(self._name(path)) != _digest(path)
+        ]
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix()
+
+    def write(self, path: Path, write: Callable[[Path], object]) -> None:
+        """Write a file, or none."""
+        write_atomically(path, write)
+        self._note(path)
+
+    def write_folder(self, path: Path, fill: Callable[[Path], object]) -> None:
+        """Write a folder, or none."""
+        make_folder(path.parent)
+        made = partial_beside(path, ".zarr")
+        try:
+            fill(made)
+            replace_folder(made, path)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        self._note(path)
+
+    def _note(self, path: Path) -> None:
+        self._digests[self._name(path)] = _digest(path)
+        self.written.append(path)
+
+    def close(self) -> None:
+        """Write down what was written."""
+        if self.written:
+            text = json.dumps({"format": 1, "files": self._digests}, indent=1)
             write_atomically(
-                root / "objects.csv", lambda part: table.to_csv(part, index=False)
+                self._root / _KNOWN, lambda part: part.write_text(text, "utf-8")
             )
-        )
-    return written
+
+
+def _read_known(path: Path) -> dict[str, str]:
+    """Read the digests of what earlier exports wrote; a damaged file knows none."""
+    try:
+        files = json.loads(path.read_bytes())["files"]
+        return {str(name): str(digest) for name, digest in files.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def _digest(path: Path) -> str:
+    """Return a digest of a file, or of a folder with all that is in it."""
+    if not path.is_dir():
+        return file_digest(path) if path.exists() else ""
+    digest = xxhash.xxh3_128()
+    for item in sorted(path.rglob("*")):
+        if item.is_file():
+            name = item.relative_to(path).as_posix()
+            digest.update(f"{name}\0{file_digest(item)}\0".encode())
+    return digest.hexdigest()
 
 
 class _Coco:
@@ -120,10 +247,10 @@ class _Coco:
                 "width": width,
             }
         )
-        notes = project.state(name).notes
-        for label, window in enumerate(ndimage.find_objects(labels), start=1):
-            if window is None:
-                continue
+        notes = project.notes(name)
+        numbers, places = _renumbered(labels)
+        windows = ndimage.find_objects(places)
+        for label, window in zip(numbers.tolist(), windows, strict=True):
             corner = (window[0].start, window[1].start)
             rle = Rle.encode(labels[window] == label, labels.shape, corner)
             note = notes.get(label, ObjectNote())
@@ -143,23 +270,49 @@ class _Coco:
             )
 
 
+def _renumbered(
+    labels: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the labels that there are, and the image with 1 to n in their place.
+
+    What measures objects takes memory for each number up to the largest.
+    """
+    numbers = np.unique(labels)
+    numbers = numbers[numbers > 0]
+    places = np.searchsorted(numbers, labels).astype(np.int32) + 1
+    places[labels == 0] = 0
+    return numbers, places
+
+
 def _table(project: Project, name: str, labels: NDArray[np.int32]) -> pd.DataFrame:
     """Measure the objects of an image, with how each came to be."""
-    image = project.read_image(name)
-    table = measure_objects(labels, image)
+    numbers, places = _renumbered(labels)
+    table = measure_objects(places, _image_or_none(project, name, labels.shape))
+    table["label"] = numbers
     table.insert(0, "image", name)
-    notes = project.state(name).notes
+    notes = project.notes(name)
     for column in ("class_name", "source", "clicks", "seconds"):
         table[column] = [
             getattr(notes[label], column) if label in notes else ""
-            for label in table["label"]
+            for label in numbers.tolist()
         ]
     return table
 
 
-def _write_zarr(
-    path: Path, project: Project, name: str, labels: NDArray[np.int32]
-) -> Path:
+def _image_or_none(
+    project: Project, name: str, shape: tuple[int, ...]
+) -> NDArray[Any] | None:
+    """Read an image, for its intensities; None if it is not what it was any more."""
+    try:
+        image = project.read_image(name)
+    except (OSError, ValueError):
+        return None
+    return image if image.shape[:2] == shape else None
+
+
+def _fill_zarr(
+    project: Project, name: str, labels: NDArray[np.int32], path: Path
+) -> None:
     """Write an image and its labels as OME-Zarr 0.5, at full resolution."""
     import zarr
 
@@ -176,7 +329,6 @@ def _write_zarr(
     objects = group.create_group("objects")
     objects.attrs["ome"] = {**_multiscales(axes[-2:]), "image-label": {}}
     objects.create_array("0", data=labels)
-    return path
 
 
 def _multiscales(axes: list[dict[str, str]]) -> dict[str, Any]:

@@ -101,11 +101,21 @@ class ProjectFiles(ProjectStore):
             if name == but or not self._is_stale(name):
                 continue
             try:
-                self.write_label_file(name)
+                if self._is_ours_to_write(name):
+                    self.write_label_file(name)
             except (OSError, ValueError) as error:
                 problems.append(error)
         if problems:
             raise problems[0]
+
+    def _is_ours_to_write(self, name: str) -> bool:
+        """Say whether a stale file can be written without a look at all pixels.
+
+        Journals of older versions do not know their files; `look` compares those.
+        """
+        book = self._books[name]
+        is_known = bool(book.digests) or book.changed_at > self._lines_when_opened
+        return is_known or not self.label_file(name).exists()
 
     def write_label_file(self, name: str) -> bool:
         """Write the label file of an image, unless another program has changed it.
@@ -174,7 +184,7 @@ class ProjectFiles(ProjectStore):
     def check_label_file(self, name: str) -> bool:
         """Look whether another program has changed an image's label file.
 
-        One that is gone is out of date.
+        One that is gone, or that a killed program left out of date, is written.
         """
         book = self._books[name]
         if self._is_foreign(name):
@@ -183,6 +193,8 @@ class ProjectFiles(ProjectStore):
         self._changed_elsewhere.discard(name)
         if book.changed_at and not self.label_file(name).exists():
             book.written_at = 0
+        if self._is_stale(name):
+            self._replace_label_file(name)
         return False
 
     @property

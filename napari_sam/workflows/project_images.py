@@ -105,7 +105,7 @@ def read_plane(path: Path) -> NDArray[Any]:
     ValueError
         If it is no plane of gray or RGB.
     """
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path} is not there")
     plane_shape(path)
     image = read_image(path)
@@ -227,18 +227,18 @@ class ImagePlaces:
     def path_of(self, name: str) -> Path:
         """Return the file of an image; where it should be, if it is nowhere."""
         known = self._found.get(name)
-        if known is not None and known.is_file():
+        if known is not None and known.exists():
             return known
         places = self._places(self._entries[name])
         for place in places:
-            if place.is_file():
+            if place.exists():
                 self._found[name] = place
                 return place
         return places[0]
 
     def missing(self) -> list[str]:
         """List the images of which the file is nowhere."""
-        return [name for name in self._entries if not self.path_of(name).is_file()]
+        return [name for name in self._entries if not self.path_of(name).exists()]
 
     def _places(self, entry: str) -> list[Path]:
         """List where a file may be, the likeliest place first."""

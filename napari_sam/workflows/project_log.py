@@ -126,6 +126,7 @@ class ProjectLog:
                 raise
             Journal.cut(path, error.number)
             return False
+        self._lines_when_opened = self._journal.lines
         return True
 
     def _read_head(self) -> _Head:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from napari_sam.ops.label_changes import (
     describe_objects,
 )
 from napari_sam.workflows.project_events import LabelsChanged
+from napari_sam.workflows.project_images import plane_shape
 from napari_sam.workflows.project_log import ProjectLog, Step
 from napari_sam.workflows.project_state import ImageState, ObjectNote
 
@@ -174,8 +176,29 @@ class ProjectStore(ProjectLog):
         known = self._books[name].shape
         if known is not None:
             return known
-        height, width = self.read_image(name).shape[:2]
-        return int(height), int(width)
+        try:
+            height, width = plane_shape(self.path_of(name))
+        except ValueError:
+            if not self._books[name].changed_at:
+                raise
+            # Older journals do not say it; the image is gone, but files of its size
+            # may be there.
+            height, width = self._shape_of_files(name)
+        return height, width
+
+    def _shape_of_files(self, name: str) -> tuple[int, int]:
+        state = self._states[name]
+        for file, kind in (
+            (f"labels/{name}.tif", "labels"),
+            (state.proposals, "proposals"),
+        ):
+            with suppress(OSError, ValueError):
+                if file:
+                    return plane_shape(self._inside(file, kind))
+        raise FileNotFoundError(
+            f"{self.path_of(name)} is not there, and nothing else says how large the "
+            f"labels of {name} are"
+        )
 
     # --- changes ----------------------------------------------------------------------
 
