@@ -7,20 +7,19 @@ labels layer, with whatever tool, is written to the project a moment later.
 
 from __future__ import annotations
 
-import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_sam.checkpoints.own import free_path
-from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.engine import shared_predictor
-from napari_sam.plugin.hints import sentence
+from napari_sam.io.journal import DamagedLine
+from napari_sam.plugin.hints import Hint, sentence
 from napari_sam.plugin.project_layers import ProjectLayers
+from napari_sam.plugin.project_models import ProjectModels, propose
+from napari_sam.plugin.project_saving import LabelSaver
 from napari_sam.plugin.state import unwrapped
-from napari_sam.plugin.training_runs import run_training
 from napari_sam.plugin.workers import LatestWins, Outcome
 
 if TYPE_CHECKING:
@@ -29,57 +28,59 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.project import Project
+    from napari_sam.workflows.project import Look, Project
 
-__all__ = ["ProjectLoop", "open_project"]
+__all__ = ["ProjectLoop", "Question", "open_project"]
 
-_SAVE_MS = 250
 _HAND_MS = 50
 """The annotator's lists of layers settle first; then it gets image and labels."""
 
-_IDLE = 60.0
-"""Seconds without a change beyond which the user is taken to be elsewhere."""
 
-_MINUTES = 5.0
-PROJECT_FOLDER = "napari-sam-project"
+class Question:
+    """Something that the user should read, and what one press then does.
+
+    Parameters
+    ----------
+    hint
+        What it says.
+    button
+        What the button says.
+    answer
+        What it does.
+    """
+
+    def __init__(self, hint: Hint, button: str, answer: Callable[[], object]) -> None:
+        self.hint, self.button, self.answer = hint, button, answer
 
 
-def open_project(folder: str | Path) -> Project:
+def open_project(folder: str | Path, repair: bool = False) -> tuple[Project, Look]:
     """Open a project, or make one of the images in a folder.
+
+    Parameters
+    ----------
+    folder
+        The project, or the folder of images.
+    repair
+        See `Project.open`.
+
+    Returns
+    -------
+    The project, and what a look at the folder found where it was made just now.
 
     Raises
     ------
     ValueError
         If the folder holds neither, or the project is open elsewhere.
+    OSError
+        If it cannot be read or written.
     """
-    from napari_sam.io.images import IMAGE_SUFFIXES
-    from napari_sam.workflows.project import Project
+    from napari_sam.workflows.project import PROJECT_FOLDER, Look, Project
 
     root = Path(folder)
     for place in (root, root / PROJECT_FOLDER):
         if (place / "project.json").is_file():
-            return Project.open(place)
-    if not root.is_dir():
-        raise ValueError(f"{folder} is not a folder")
-    images = [p for p in sorted(root.iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES]
-    if not images:
-        raise ValueError(f"the folder {folder} holds no image")
-    return Project.create(root / PROJECT_FOLDER, images)
-
-
-def propose(
-    model: str, device: str, image: NDArray[Any], is_cancelled: IsCancelled
-) -> tuple[NDArray[np.int32], float]:
-    """Let a model propose objects; away from the window."""
-    predictor = shared_predictor(model, device)
-    from napari_sam.workflows.preannotate import preannotate
-
-    found: tuple[NDArray[np.int32], float] = preannotate(
-        predictor,  # type: ignore[arg-type]
-        image,
-        is_cancelled=is_cancelled,
-    )
-    return found
+            return Project.open(place, repair=repair), Look()
+    return Project.create_of_folder(root)
 
 
 class ProjectLoop(QObject):  # type: ignore[misc]
@@ -91,23 +92,18 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         The napari viewer.
     device
         Where models run.
-    ask
-        Proposes objects; see `propose`.
-    train
-        Does a training; see `napari_sam.training.jobs.train`.
+    ask, train
+        What proposes and trains; see `ProjectModels`.
     """
 
     changed = Signal()
     """Something that the dock shows has changed."""
 
-    noticed = Signal(str)
-    """Something that the user should read once."""
+    noticed = Signal(object)
+    """Something that the user should read once: a `Hint` or a `Question`."""
 
-    trained = Signal(object)
-    """A model was trained; emitted with its path."""
-
-    advanced = Signal(float)
-    """How far the training is, 0 to 1."""
+    looked = Signal(object)
+    """The files were looked at; emitted with a `Look`."""
 
     def __init__(
         self,
@@ -119,31 +115,31 @@ class ProjectLoop(QObject):  # type: ignore[misc]
     ) -> None:
         super().__init__(parent)
         self.viewer = unwrapped(viewer)
-        self.device = device
-        self.minutes = _MINUTES
         self.project: Project | None = None
         self.name, self._missed = "", False
         self.trains_by_itself = True
-        self._ask = ask
-        self._train = train
-        self._since = time.monotonic()
-        self._save_timer = QTimer(self)
-        self._save_timer.setSingleShot(True)
-        self._save_timer.setInterval(_SAVE_MS)
-        self._save_timer.timeout.connect(self.save)
-        self.layers = ProjectLayers(self.viewer, self._save_timer.start)
+        self.models = ProjectModels(device, ask, train, self)
+        self.models.proposed.connect(self._on_proposed)
+        self.models.changed.connect(self.changed)
+        self.models.noticed.connect(self.noticed)
+        self.models.trained.connect(self._on_trained)
+        self.saver = LabelSaver(self)
+        self.saver.saved.connect(self.changed)
+        self.saver.failed.connect(self._say)
+        self.layers = ProjectLayers(self.viewer, self.saver.on_edit)
+        self.saver.watch(self.layers)
         self._hand_timer = QTimer(self)
         self._hand_timer.setSingleShot(True)
         self._hand_timer.setInterval(_HAND_MS)
         self._hand_timer.timeout.connect(self.layers.hand_over)
-        self._reader = LatestWins("napari-sam reading a project", self)
-        self._reader.done.connect(self._on_read)
-        self._asker = LatestWins("napari-sam proposing", self)
-        self._asker.done.connect(self._on_proposed)
-        self._trainer = LatestWins("napari-sam training", self)
-        self._trainer.done.connect(self._on_trained)
-        self._trainer.reported.connect(lambda token, part: self.advanced.emit(part))
-        self._failed: set[tuple[str, str]] = set()
+        self._opener = self._worker("opening a project", self._on_opened)
+        self._looker = self._worker("looking at a project", self._on_looked)
+        self._reader = self._worker("reading a project", self._on_read)
+
+    def _worker(self, name: str, on_done: Callable[[Outcome], None]) -> LatestWins:
+        worker = LatestWins(f"napari-sam {name}", self)
+        worker.done.connect(on_done)
+        return worker
 
     @property
     def image(self) -> Any:
@@ -160,56 +156,127 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         """The layer of the proposals, or None."""
         return self.layers.proposals
 
+    def _say(self, text: str) -> None:
+        self.noticed.emit(Hint(text, "problem"))
+
     # --- coming and going -----------------------------------------------------------
 
     @property
-    def is_training(self) -> bool:
-        """Whether a training runs."""
-        return bool(self._trainer.is_busy)
+    def is_opening(self) -> bool:
+        """Whether a project is being opened."""
+        return bool(self._opener.is_busy)
 
-    @property
-    def is_proposing(self) -> bool:
-        """Whether the model looks at an image."""
-        return bool(self._asker.is_busy)
+    def open(self, folder: str | Path, repair: bool = False) -> None:
+        """Open a project, or make one of a folder, and show where it stopped.
 
-    def open(self, folder: str | Path) -> None:
-        """Open a project, or make one of a folder, and show where it stopped."""
-        try:
-            project = open_project(folder)
-        except (ValueError, OSError) as error:
-            self.noticed.emit(sentence(error))
+        One with a damaged line asks whether it is to be opened as it was before
+        that line, which is what `repair` does.
+        """
+        if self._is_open_here(Path(folder)):
+            self._say("This project is open here already.")
+            return
+
+        def work(is_cancelled: IsCancelled) -> Any:
+            return open_project(folder, repair)
+
+        self._opener.submit(folder, work)
+        self.changed.emit()
+
+    def _is_open_here(self, folder: Path) -> bool:
+        if self.project is None:
+            return False
+        open_one = self.project.folder.resolve()
+        return folder.resolve() in (open_one, open_one.parent) and (
+            folder.resolve() == open_one or not (folder / "project.json").is_file()
+        )
+
+    def _on_opened(self, outcome: Outcome) -> None:
+        if isinstance(outcome.error, DamagedLine):
+            text = (
+                f"{sentence(outcome.error)} It can be opened as it was before that "
+                "line; all that is there is kept in another file."
+            )
+            self.noticed.emit(
+                Question(
+                    Hint(text, "problem"),
+                    "Open what is before it",
+                    lambda: self.open(outcome.token, repair=True),
+                )
+            )
+            return
+        if outcome.error is not None:
+            self._say(sentence(outcome.error))
             return
         self.close()
-        self.project = project
+        project, found = outcome.result
+        self.project = self.saver.project = project
+        self.models.use(project)
         begun = [n for n in project.images if project.state(n).status == "started"]
         left = [n for n in project.images if project.state(n).status == "new"]
         self.show(next(iter(begun + left), project.images[0]))
-        self._propose_next()
+        self.models.propose_next(self.name)
+        self.looked.emit(found)
+        self.look()
+
+    def look(self) -> None:
+        """Look at the files: which came, are gone, or were changed elsewhere."""
+        project = self.project
+        if project is not None:
+            self._looker.submit(project, lambda is_cancelled: project.look())
+
+    def _on_looked(self, outcome: Outcome) -> None:
+        if outcome.token is not self.project:
+            return
+        if outcome.error is not None:
+            self._say(sentence(outcome.error))
+        else:
+            self.looked.emit(outcome.result)
+        self.models.propose_next(self.name)
+        self.changed.emit()
+
+    def locate(self, folder: str | Path) -> None:
+        """Say where the images of the project are now."""
+        if self.project is None:
+            return
+        try:
+            self.project.locate(folder)
+        except (OSError, ValueError) as error:
+            self._say(sentence(error))
+            return
+        self.look()
+        if self.image is None and self.name:
+            self.show(self.name)
 
     def close(self) -> None:
         """Keep what there is, and let go of the project."""
         if self.project is None:
             return
         self.save()
-        self._asker.cancel()
-        self._trainer.cancel()
-        self._save_timer.stop()
+        self.models.use(None)
+        self.saver.forget()
         self.layers.take_down()
         project, self.project, self.name = self.project, None, ""
+        self.saver.project = None
         try:
             project.close()
-        except OSError as error:
-            self.noticed.emit(sentence(error))
+        except (OSError, ValueError) as error:
+            self._say(sentence(error))
         self.changed.emit()
+
+    def let_go(self) -> None:
+        """Keep what there is where the window is gone already: touches no Qt."""
+        project, self.project = self.project, None
+        if project is None:
+            return
+        self.saver.save_last()
+        with suppress(OSError, ValueError):
+            project.close()
 
     def close_workers(self) -> None:
         """Stop all work for good."""
-        for worker in (self._reader, self._asker, self._trainer):
+        for worker in (self._opener, self._looker, self._reader, self.saver):
             worker.close()
-
-    def cancel_training(self) -> None:
-        """Stop the training; the best weights so far are kept."""
-        self._trainer.cancel()
+        self.models.close()
 
     def set_retrain_after(self, images: int) -> None:
         """Choose after how many finished images the model is trained."""
@@ -218,22 +285,31 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         try:
             self.project.set_retrain_after(images)
         except OSError as error:
-            self.noticed.emit(sentence(error))
+            self._say(sentence(error))
 
     # --- images -----------------------------------------------------------------------
 
     def show(self, name: str) -> None:
         """Show an image, in place of the one that is shown."""
         project = self.project
-        if project is None:
-            return
-        if not self.save():
+        if project is None or not self.save():
             return
         self.name, self._missed = name, False
 
         def work(is_cancelled: IsCancelled) -> Any:
-            image = project.read_image(name)
-            return image, project.labels(name), project.proposals(name)
+            problem: Exception | None = None
+            try:
+                project.write_label_files(but=name)  # of what was left
+            except (OSError, ValueError) as error:
+                problem = error
+            image, labels = project.read_image(name), project.labels(name)
+            if image.shape[:2] != labels.shape:
+                raise ValueError(
+                    f"{project.path_of(name)} has shape {image.shape[:2]}, but the "
+                    f"labels that were made of it have {labels.shape}; put the image "
+                    "back of which they are"
+                )
+            return (image, labels, project.proposals(name)), problem
 
         self._reader.submit((project, name), work)
         self.changed.emit()
@@ -249,7 +325,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             return
         found = self.project.most_uncertain(but=self.name)
         if found is None:
-            self.noticed.emit("All other images are done.")
+            self.noticed.emit(Hint("All other images are done."))
         else:
             self.show(found)
 
@@ -258,193 +334,159 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         name = outcome.token[1]
         if project is not self.project or name != self.name:
             return
-        self._save_timer.stop()
-        if outcome.error is not None:
-            self.layers.take_down()
-            self.noticed.emit(f"{name}: {sentence(outcome.error)}")
+        if self.saver.edited and not self.save():  # drawn while the next one was read
+            self.name = self.layers.name
             return
         self.layers.take_down()
-        self.layers.put_up(name, *outcome.result)
+        if outcome.error is not None:
+            self._say(f"{name}: {sentence(outcome.error)}")
+            self.changed.emit()
+            return
+        shown, problem = outcome.result
+        self.layers.put_up(name, *shown)
         if self._missed:
             self.layers.show(None, project.proposals(name))
-        self._since = time.monotonic()
+        self.saver.begin()
         self._hand_timer.start()
+        for trouble in (problem and sentence(problem), project.troubles.get(name)):
+            if trouble:
+                self._say(sentence(ValueError(trouble)))
         if project.stage == "automatic" and project.state(name).status == "new":
             self.accept()
         self.changed.emit()
 
     # --- what the user does ----------------------------------------------------------
 
-    def _seconds(self) -> float:
-        """Return the user's time since the last change."""
-        now = time.monotonic()
-        spent, self._since = now - self._since, now
-        return min(spent, _IDLE)
-
     def save(self) -> bool:
         """Write what changed to the project; whether that is safe now."""
-        self._save_timer.stop()
-        if self.project is None or self.labels is None:
-            return True
-        data = np.asarray(self.labels.data)
-        try:
-            spent = min(time.monotonic() - self._since, _IDLE)
-            notes = self.layers.notes()
-            if self.project.save(self.labels_name, data, notes=notes, seconds=spent):
-                self._since = time.monotonic()
-                self.changed.emit()
-        except OSError as error:
-            self.noticed.emit(
-                f"The labels could not be saved: {error}. They are still in the "
-                "window; make room, and change something."
-            )
-            return False
-        return True
+        return self.saver.save()
 
-    @property
-    def labels_name(self) -> str:
-        """Name of the image that the layers show."""
-        return str(self.image.name) if self.image is not None else self.name
+    def _change(self, change: Callable[[Project, str], object]) -> bool:
+        """Change the project as to the image that is shown, and show it anew."""
+        if self.project is None or self.labels is None or not self.save():
+            return False
+        try:
+            change(self.project, self.layers.name)
+        except (OSError, ValueError) as error:
+            self._say(sentence(error))
+            return False
+        self._show_again()
+        return True
 
     def accept(self, which: list[int] | None = None) -> None:
         """Make proposals objects; None: all."""
-        if self.project is None or self.labels is None or not self.save():
-            return
-        try:
-            self.project.accept(self.labels_name, which, self._seconds())
-        except OSError as error:
-            self.noticed.emit(sentence(error))
-            return
-        self._show_again()
+        self._change(lambda project, n: project.accept(n, which, self.saver.seconds()))
 
     def reject(self, which: list[int] | None = None) -> None:
         """Close proposals; None: all."""
-        if self.project is None or self.labels is None:
-            return
-        try:
-            self.project.reject(self.labels_name, which)
-        except OSError as error:
-            self.noticed.emit(sentence(error))
-            return
-        self._show_again()
+        self._change(lambda project, name: project.reject(name, which))
 
     def _show_again(self) -> None:
         """Show labels and proposals as the project has them."""
         if self.project is None or self.labels is None:
             return
-        name = self.labels_name
+        name = self.layers.name
         found = self.project.labels(name), self.project.proposals(name)
         self.layers.show(*found)
-        self._save_timer.stop()
+        self.saver.forget()
         self.changed.emit()
 
-    def finish(self) -> None:
-        """Say that all objects of the image are labelled, and go on."""
+    def take_over_label_files(self) -> None:
+        """Take the labels that another program wrote to the label files."""
+        self._settle_label_files(lambda project, name: project.take_over(name))
+
+    def replace_label_files(self) -> None:
+        """Write the project's labels where another program changed the files."""
+        self._settle_label_files(lambda project, n: project.replace_label_file(n))
+
+    def _settle_label_files(self, settle: Callable[[Project, str], object]) -> None:
+        if self.project is None or not self.save():
+            return
+        for name in self.project.changed_elsewhere:
+            try:
+                settle(self.project, name)
+            except (OSError, ValueError) as error:
+                self._say(sentence(error))
+        self._show_again()
+        self.changed.emit()
+
+    # --- done -------------------------------------------------------------------------
+
+    def finish(self, sure: bool = False) -> None:
+        """Say that all objects of the image are labelled, and go on.
+
+        Where that is unlikely the user is asked first, unless they are `sure`.
+        """
         project = self.project
         if project is None or self.labels is None or not self.save():
             return
-        name = self.labels_name
+        name = self.layers.name
+        doubt = "" if sure else self._doubt()
+        if doubt:
+            self.noticed.emit(
+                Question(Hint(doubt, "problem"), "Done", lambda: self.finish(True))
+            )
+            return
         try:
             project.finish(name)
         except OSError as error:
-            self.noticed.emit(sentence(error))
+            self._say(sentence(error))
             return
-        if project.wants_training and self.trains_by_itself:
-            self.train()
         following = project.most_uncertain(but=name)
+        text = f"“{name}” is done."
         if following is None:
-            self.noticed.emit("All images are done. Export the labels, or look again.")
-            self.changed.emit()
+            text = "All images are done. Export the labels, or look again."
         else:
             self.show(following)
+        if project.wants_training and self.trains_by_itself:
+            self.models.train()
+        undo = Question(Hint(text), "Take back", lambda: self.reopen(name))
+        self.noticed.emit(undo)
+        self.changed.emit()
+
+    def _doubt(self) -> str:
+        """Say why it is unlikely that all objects are labelled, "" if it is not."""
+        undecided = int(np.count_nonzero(np.unique(self.proposals.data)))
+        if undecided:
+            proposals = "proposal is" if undecided == 1 else "proposals are"
+            return (
+                f"{undecided} {proposals} neither accepted nor rejected. Decide, or "
+                "press Done: the image then counts as labelled in part."
+            )
+        if not np.any(self.labels.data):
+            return "There is no object on this image. If it has none, press Done."
+        return ""
+
+    def reopen(self, name: str) -> None:
+        """Say that an image is not done after all, and show it."""
+        if self.project is None or name not in self.project.images:
+            return
+        try:
+            self.project.reopen(name)
+        except OSError as error:
+            self._say(sentence(error))
+            return
+        if name != self.name:
+            self.show(name)
+        self.changed.emit()
 
     # --- proposals and training ------------------------------------------------------
 
-    def _propose_next(self) -> None:
-        """Let the model look at an image that it has not seen, the shown one first."""
+    def _on_proposed(self, name: str) -> None:
         project = self.project
-        if project is None or self._asker.is_busy:
+        if project is None:
             return
-        model, device, ask = project.model, self.device, self._ask
-        left = [
-            name
-            for name in project.waiting_for_proposals()
-            if (model, name) not in self._failed
-        ]
-        if not left:
-            return
-        name = self.name if self.name in left else left[0]
-
-        def work(is_cancelled: IsCancelled) -> Any:
-            return ask(model, device, project.read_image(name), is_cancelled)
-
-        self._asker.submit((project, name, model), work)
-        self.changed.emit()
-
-    def _on_proposed(self, outcome: Outcome) -> None:
-        project: Project = outcome.token[0]
-        name, model = outcome.token[1:]
-        if project is not self.project:
-            return
-        if isinstance(outcome.error, Cancelled):
-            return
-        if outcome.error is not None:
-            self._failed.add((model, name))
-            self.noticed.emit(f"No proposals for {name}: {sentence(outcome.error)}")
-        else:
-            labels, uncertainty = outcome.result
-            try:
-                project.propose(name, labels, uncertainty, model)
-            except OSError as error:
-                self.noticed.emit(sentence(error))
-                return
-            self._missed |= name == self.name  # by what is being read meanwhile
-            if self.image is not None and name == self.labels_name:
-                self.layers.show(None, project.proposals(name))
-        self._propose_next()
+        self._missed |= name == self.name  # by what is being read meanwhile
+        if self.image is not None and name == self.layers.name:
+            self.layers.show(None, project.proposals(name))
+        self.models.propose_next(self.name)
         self.changed.emit()
 
     def train(self) -> None:
         """Train on what is annotated, beside the user's work."""
-        project = self.project
-        if project is None or self.is_training or not self.save():
-            return
-        sources = project.sources()
-        if not sources:
-            self.noticed.emit("There is no object yet to learn from.")
-            return
-        worker, run = self._trainer, self._train
-        out = free_path(project.folder.parent.name, project.folder / "models")
-        model, minutes, device = project.model, self.minutes, self.device
+        if self.save():
+            self.models.train()
 
-        def work(is_cancelled: IsCancelled) -> Any:
-            from napari_sam.training.jobs import TrainJob
-
-            job = TrainJob(sources, out, model, minutes, device)
-
-            def progress(done: int, total: int) -> None:
-                worker.report(project, done / max(1, total))
-
-            doing = run or run_training
-            return doing(job, progress=progress, is_cancelled=is_cancelled)
-
-        worker.submit(project, work)
-        self.changed.emit()
-
-    def _on_trained(self, outcome: Outcome) -> None:
-        project = self.project
-        if project is None or outcome.token is not project:
-            return
-        if outcome.error is not None:
-            if not isinstance(outcome.error, Cancelled):
-                self.noticed.emit(f"The training failed: {sentence(outcome.error)}")
-            self.changed.emit()
-            return
-        result = outcome.result
-        if result.reason == "diverged":
-            self.noticed.emit("The training went wrong; the model stays as it was.")
-        else:
-            project.note_training(result.path)
-            self.trained.emit(result.path)
-            self._propose_next()
+    def _on_trained(self, path: Path) -> None:
+        self.models.propose_next(self.name)
         self.changed.emit()

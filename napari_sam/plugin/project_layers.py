@@ -30,23 +30,38 @@ class ProjectLayers:
         The napari viewer.
     on_edit
         Called after each change of the labels.
+
+    Attributes
+    ----------
+    name
+        Of the project's image that is shown, whatever its layers are called; "" for
+        none.
+    image, labels, proposals
+        The layers, or None.
     """
 
     def __init__(self, viewer: Any, on_edit: Callable[[], None]) -> None:
         self._viewer = viewer
         self._on_edit = on_edit
         self._events = Connections()
+        self.name = ""
         self.image: Any = None
         self.labels: Any = None
         self.proposals: Any = None
+        self._chosen = self._pointed = 0
+        self._plain: Any = None
 
     def take_down(self) -> None:
         """Remove the layers."""
         self._events.clear()
+        if self._on_press in self._viewer.mouse_drag_callbacks:
+            self._viewer.mouse_drag_callbacks.remove(self._on_press)
         for layer in (self.proposals, self.labels, self.image):
             if layer is not None and layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
+        self.name = ""
         self.image = self.labels = self.proposals = None
+        self._chosen = self._pointed = 0
 
     def put_up(
         self,
@@ -59,16 +74,20 @@ class ProjectLayers:
         from napari.layers import Image, Labels
 
         is_colour = image.ndim == 3 and image.shape[-1] in (3, 4)
+        self.name = name
         self.image = Image(image, name=name, rgb=is_colour)
         self.labels = Labels(labels, name=f"{name} objects")
         self.proposals = Labels(proposals, name="proposals", opacity=0.9)
         self.proposals.contour = 2
         self.proposals.editable = False
+        self._plain = self.proposals.colormap
         for layer in (self.image, self.proposals, self.labels):
             self._viewer.layers.append(layer)
         for emitter in _EDITS:
             if hasattr(self.labels.events, emitter):
                 self._events.add(getattr(self.labels.events, emitter), self._edited)
+        self._events.add(self._viewer.cursor.events.position, self._on_moved)
+        self._viewer.mouse_drag_callbacks.append(self._on_press)
         with suppress(ValueError):  # no canvas yet
             self._viewer.reset_view()
 
@@ -84,6 +103,8 @@ class ProjectLayers:
         if labels is not None and not np.array_equal(labels, self.labels.data):
             self.labels.data = labels
         self.proposals.data[...] = proposals
+        if not (proposals == self._chosen).any():
+            self.choose(0)
         self.proposals.refresh()
 
     def _edited(self, event: Any = None) -> None:
@@ -105,9 +126,52 @@ class ProjectLayers:
                 )
         return notes
 
-    def proposal_under_cursor(self) -> int:
-        """Return the proposal under the cursor, 0 for none."""
+    # --- which proposal is meant --------------------------------------------------
+
+    def _proposal_at_cursor(self) -> int:
         if self.proposals is None:
             return 0
         value = self.proposals.get_value(self._viewer.cursor.position, world=True)
         return int(value or 0)
+
+    def _on_moved(self, event: Any = None) -> None:
+        self._pointed = self._proposal_at_cursor() or self._pointed
+
+    def _on_press(self, viewer: Any, event: Any) -> None:
+        self.choose(self._proposal_at_cursor())
+
+    def choose(self, number: int) -> None:
+        """Choose a proposal, which is white then; 0 for none."""
+        if number == self._chosen or self.proposals is None:
+            return
+        from napari.utils.colormaps import DirectLabelColormap
+
+        self._chosen = number
+        if not number:
+            self.proposals.colormap = self._plain
+            return
+        there = np.unique(self.proposals.data)
+        colors: dict[int | None, Any] = {
+            int(n): self._plain.map(int(n)) for n in there if n
+        }
+        colors.update({None: "transparent", 0: "transparent", number: "white"})
+        self.proposals.colormap = DirectLabelColormap(color_dict=colors)
+
+    def _is_open(self, number: int) -> bool:
+        there = self.proposals is not None and (self.proposals.data == number).any()
+        return bool(number and there)
+
+    def meant_by_key(self) -> int:
+        """Return the proposal under the cursor, else the chosen one, else 0."""
+        return self._proposal_at_cursor() or self._chosen
+
+    def meant_by_button(self) -> int:
+        """Return the proposal that a button acts on, 0 for none.
+
+        The chosen one, else the last one that was under the cursor: which is on the
+        button when it is pressed.
+        """
+        for number in (self._chosen, self._pointed):
+            if self._is_open(number):
+                return number
+        return 0

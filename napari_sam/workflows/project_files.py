@@ -73,11 +73,12 @@ class ProjectFiles(ProjectStore):
             If one cannot be written; it is closed all the same, and its journal has
             all labels.
         """
-        if self._lock.is_locked:
-            try:
-                self.write_label_files()
-            finally:
-                self._lock.release()
+        with self._writing:
+            if self._lock.is_locked:
+                try:
+                    self.write_label_files()
+                finally:
+                    self._lock.release()
 
     def label_file(self, name: str) -> Path:
         """Return where the label file of an image is, or goes."""

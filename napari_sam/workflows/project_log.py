@@ -146,6 +146,8 @@ class ProjectLog:
     def _write(self, entry: dict[str, Any]) -> None:
         """Write an event down, then let it happen."""
         with self._writing:
+            if not self._lock.is_locked:
+                raise ValueError(f"the project {self.folder} is closed")
             self._journal.append(entry)
 
     def _apply(self, line: Line, event: Event) -> None:
@@ -236,6 +238,17 @@ class ProjectLog:
         if self._model.startswith("models/"):
             return str(self.folder / self._model)
         return self._model
+
+    @property
+    def models_folder(self) -> Path:
+        """Where what is trained here goes.
+
+        Raises
+        ------
+        ValueError
+            If it is a link out of the project.
+        """
+        return self._inside("models")
 
     # --- files of the project ---------------------------------------------------------
 
