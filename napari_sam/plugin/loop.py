@@ -18,6 +18,7 @@ from napari_sam.io.journal import DamagedLine
 from napari_sam.plugin.hints import Hint, sentence
 from napari_sam.plugin.project_layers import ProjectLayers
 from napari_sam.plugin.project_models import ProjectModels, propose
+from napari_sam.plugin.project_opening import Question, open_project
 from napari_sam.plugin.project_saving import LabelSaver
 from napari_sam.plugin.state import unwrapped
 from napari_sam.plugin.workers import LatestWins, Outcome
@@ -28,59 +29,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.project import Look, Project
+    from napari_sam.workflows.project import Project
 
-__all__ = ["ProjectLoop", "Question", "open_project"]
+__all__ = ["ProjectLoop"]
 
 _HAND_MS = 50
 """The annotator's lists of layers settle first; then it gets image and labels."""
-
-
-class Question:
-    """Something that the user should read, and what one press then does.
-
-    Parameters
-    ----------
-    hint
-        What it says.
-    button
-        What the button says.
-    answer
-        What it does.
-    """
-
-    def __init__(self, hint: Hint, button: str, answer: Callable[[], object]) -> None:
-        self.hint, self.button, self.answer = hint, button, answer
-
-
-def open_project(folder: str | Path, repair: bool = False) -> tuple[Project, Look]:
-    """Open a project, or make one of the images in a folder.
-
-    Parameters
-    ----------
-    folder
-        The project, or the folder of images.
-    repair
-        See `Project.open`.
-
-    Returns
-    -------
-    The project, and what a look at the folder found where it was made just now.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds neither, or the project is open elsewhere.
-    OSError
-        If it cannot be read or written.
-    """
-    from napari_sam.workflows.project import PROJECT_FOLDER, Look, Project
-
-    root = Path(folder)
-    for place in (root, root / PROJECT_FOLDER):
-        if (place / "project.json").is_file():
-            return Project.open(place, repair=repair), Look()
-    return Project.create_of_folder(root)
 
 
 class ProjectLoop(QObject):  # type: ignore[misc]
@@ -101,6 +55,9 @@ class ProjectLoop(QObject):  # type: ignore[misc]
 
     noticed = Signal(object)
     """Something that the user should read once: a `Hint` or a `Question`."""
+
+    opened = Signal()
+    """A project was opened."""
 
     looked = Signal(object)
     """The files were looked at; emitted with a `Look`."""
@@ -166,6 +123,11 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         """Whether a project is being opened."""
         return bool(self._opener.is_busy)
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether an image is being read."""
+        return bool(self._reader.is_busy)
+
     def open(self, folder: str | Path, repair: bool = False) -> None:
         """Open a project, or make one of a folder, and show where it stopped.
 
@@ -215,6 +177,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         left = [n for n in project.images if project.state(n).status == "new"]
         self.show(next(iter(begun + left), project.images[0]))
         self.models.propose_next(self.name)
+        self.opened.emit()
         self.looked.emit(found)
         self.look()
 
@@ -325,7 +288,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             return
         found = self.project.most_uncertain(but=self.name)
         if found is None:
-            self.noticed.emit(Hint("All other images are done."))
+            self.noticed.emit(Hint("All other images are done.", "info"))
         else:
             self.show(found)
 
@@ -440,7 +403,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             self.show(following)
         if project.wants_training and self.trains_by_itself:
             self.models.train()
-        undo = Question(Hint(text), "Take back", lambda: self.reopen(name))
+        undo = Question(Hint(text, "done"), "Take back", lambda: self.reopen(name))
         self.noticed.emit(undo)
         self.changed.emit()
 

@@ -75,10 +75,12 @@ def opened(qtbot, widget, folder):
 def is_quiet(widget):
     loop = widget.loop
     return (
-        loop.image is not None
-        and loop.image.name == loop.name
-        and not loop.is_proposing
-        and not loop.is_training
+        loop.project is not None
+        and not (loop.is_opening or loop.is_reading or loop._looker.is_busy)
+        and loop.image is not None
+        and loop.layers.name == loop.name
+        and not loop.models.is_proposing
+        and not loop.models.is_training
         and not loop.project.waiting_for_proposals()
     )
 
@@ -116,7 +118,10 @@ def test_proposals_that_come_while_an_image_is_read_are_shown(
 
     monkeypatch.setattr(Project, "proposals", late)
     widget.open_folder(folder)
-    qtbot.waitUntil(lambda: not widget.loop.project.waiting_for_proposals())
+    project_of = lambda: widget.loop.project  # noqa: E731
+    qtbot.waitUntil(
+        lambda: project_of() is not None and not project_of().waiting_for_proposals()
+    )
     assert widget.loop.image is None
     gate.set()
     settle(qtbot, widget)
@@ -128,6 +133,7 @@ def test_all_is_accepted_and_one_is_rejected(opened):
     first = int(loop.proposals.data.max())
     at = np.argwhere(loop.proposals.data == first).mean(0)
     opened.viewer.cursor.position = tuple(at)
+    opened.viewer.cursor.position = (0.0, 0.0)  # on the way to the button
     opened.reject_one.click()
     assert not (loop.proposals.data == first).any()
     opened.accept.click()
@@ -189,12 +195,12 @@ def test_a_full_disk_keeps_the_labels_in_the_window(qtbot, opened, monkeypatch):
     def full(handle):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("napari_sam.io.journal.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     loop.labels.data_setitem((np.array([3]), np.array([4])), np.array([9]))
     opened.after.click()
     assert "could not be saved" in opened.hint.text
     assert loop.name == "im0" and (loop.labels.data == 9).any()
-    monkeypatch.setattr("napari_sam.io.journal.os.fsync", real)
+    monkeypatch.setattr("os.fsync", real)
     opened.after.click()
     settle(qtbot, opened)
     assert loop.name == "im1"
@@ -222,9 +228,9 @@ def test_all_is_exported(qtbot, opened, tmp_path):
     assert (tmp_path / "out" / "labels" / "im0.tif").exists()
 
 
-def test_what_cannot_be_opened_is_said(widget, tmp_path):
+def test_what_cannot_be_opened_is_said(qtbot, widget, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     widget.open_folder(empty)
-    assert "holds no image" in widget.hint.text
+    qtbot.waitUntil(lambda: "holds no image" in widget.hint.text)
     assert not widget.finish.isEnabled()

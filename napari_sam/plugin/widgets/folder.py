@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QDoubleSpinBox,
-    QFileDialog,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QListWidget,
-    QProgressBar,
-    QPushButton,
-    QSpinBox,
-    QWidget,
-)
+from qtpy.QtWidgets import QFileDialog
 
 from napari_sam.plugin.hints import Hint, sentence
-from napari_sam.plugin.loop import ProjectLoop, propose
+from napari_sam.plugin.loop import ProjectLoop
+from napari_sam.plugin.project_models import propose
+from napari_sam.plugin.project_opening import Question
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.state import unwrapped
 from napari_sam.plugin.widgets.annotate import AnnotateWidget
-from napari_sam.plugin.widgets.hint_line import HintLine, Notice
+from napari_sam.plugin.widgets.dock_end import DockEnd
+from napari_sam.plugin.widgets.folder_controls import DONE, FolderControls
 from napari_sam.plugin.widgets.model_picker import announce_model
-from napari_sam.plugin.widgets.panel import (
-    body_layout,
-    fill_dock,
-    form,
-    heading,
-    main_button,
-)
-from napari_sam.plugin.widgets.progress_line import ProgressLine
 from napari_sam.plugin.workers import LatestWins, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import napari.viewer
 
     from napari_sam.ops.types import IsCancelled
+    from napari_sam.workflows.project import Look, Project
 
 __all__ = ["FolderWidget"]
 
@@ -58,7 +42,26 @@ _MARKS = {"new": "  ", "started": "◐ ", "done": "● "}
 _EXPORTS = ("tiff", "coco", "csv")
 
 
-class FolderWidget(QWidget):  # type: ignore[misc]
+def _let_go(loop: ProjectLoop, *_: object) -> None:
+    """Keep what there is, of a dock that is gone."""
+    loop.let_go()
+    loop.close_workers()
+
+
+def _many(names: Sequence[str], what: str = "image") -> str:
+    """Say how many there are, and which.
+
+    Examples
+    --------
+    >>> _many(["a"]), _many(["a", "b", "c", "d"], "file")
+    ('1 image (a) is', '4 files (a, b, c, …) are')
+    """
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    plural, verb = ("", "is") if len(names) == 1 else ("s", "are")
+    return f"{len(names)} {what}{plural} ({shown}) {verb}"
+
+
+class FolderWidget(FolderControls):
     """A folder as one project: images, proposals, counts, training, export.
 
     Parameters
@@ -80,102 +83,12 @@ class FolderWidget(QWidget):  # type: ignore[misc]
         settings = read_settings()
         self.loop = ProjectLoop(self.viewer, settings.device, ask, train, self)
         self.annotate: AnnotateWidget | None = None
-        self.hint = HintLine()
-        self.progress = ProgressLine()
-        self._notice = Notice()
-        self._make_controls()
-        self._lay_out()
+        self._end = DockEnd(self)
+        self._notice: Hint | Question | None = None
+        self._noticed_at: object = None
         self._exporter = LatestWins("napari-sam export", self)
         self._connect()
         self._show_state()
-
-    # --- building -------------------------------------------------------------
-
-    def _make_controls(self) -> None:
-        self.open = QPushButton("Open a folder…")
-        self.stage = QLabel()
-        self.stage.setWordWrap(True)
-        self.images = QListWidget()
-        self.images.setMaximumHeight(150)
-        self.images.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.bar = QProgressBar()
-        self.bar.setFormat("%v of %m images done")
-        self.draw = QPushButton("Draw objects…")
-        self.draw.setToolTip("Open “Annotate with SAM” on this image and its labels.")
-        self.before = QPushButton("◀ Previous")
-        self.after = QPushButton("Next ▶")
-        self.uncertain = QPushButton("Most uncertain")
-        self.accept = QPushButton("Accept all")
-        self.accept_one = QPushButton("Accept (J)")
-        self.reject = QPushButton("Reject all")
-        self.reject_one = QPushButton("Reject (W)")
-        for button, what in ((self.accept_one, "Accept"), (self.reject_one, "Reject")):
-            button.setToolTip(
-                f"{what} the proposal under the cursor: put the cursor on it and press "
-                "the key."
-            )
-        self.finish = main_button("This image is done", "samDone", 6)
-        self.counts = QLabel()
-        self.counts.setWordWrap(True)
-        self.retrain = QPushButton("Train now")
-        self.by_itself = QCheckBox("Train by itself after every few images")
-        self.by_itself.setChecked(True)
-        self.every = QSpinBox()
-        self.every.setRange(1, 1000)
-        self.every.setSuffix(" images")
-        self.minutes = QDoubleSpinBox()
-        self.minutes.setRange(0.1, 24 * 60)
-        self.minutes.setValue(5)
-        self.minutes.setSuffix(" min")
-        self.export = QPushButton("Export all labels…")
-        for button in self._buttons():
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-
-    def _buttons(self) -> tuple[QPushButton, ...]:
-        return (
-            self.draw,
-            self.before,
-            self.after,
-            self.uncertain,
-            self.accept,
-            self.accept_one,
-            self.reject,
-            self.reject_one,
-            self.finish,
-            self.retrain,
-            self.export,
-        )
-
-    def _lay_out(self) -> None:
-        ways = QHBoxLayout()
-        for button in (self.before, self.after, self.uncertain):
-            ways.addWidget(button)
-        answers = QGridLayout()
-        answers.addWidget(self.accept_one, 0, 0)
-        answers.addWidget(self.reject_one, 0, 1)
-        answers.addWidget(self.accept, 1, 0)
-        answers.addWidget(self.reject, 1, 1)
-        body, layout = body_layout()
-        layout.addWidget(self.open)
-        layout.addWidget(self.stage)
-        layout.addWidget(heading("Images"))
-        layout.addWidget(self.images)
-        layout.addLayout(ways)
-        layout.addWidget(self.bar)
-        layout.addWidget(heading("1  What the model proposes"))
-        layout.addLayout(answers)
-        layout.addWidget(heading("2  What is missing"))
-        layout.addWidget(self.draw)
-        layout.addWidget(heading("3  On to the next"))
-        layout.addWidget(self.finish)
-        layout.addWidget(self.counts)
-        layout.addWidget(heading("Training"))
-        layout.addWidget(self.by_itself)
-        layout.addLayout(form(("After", self.every), ("Time", self.minutes)))
-        layout.addWidget(self.retrain)
-        layout.addWidget(self.export)
-        layout.addStretch(1)
-        fill_dock(self, (self.hint, self.progress), body)
 
     def _connect(self) -> None:
         loop = self.loop
@@ -187,51 +100,82 @@ class FolderWidget(QWidget):  # type: ignore[misc]
         self.images.itemClicked.connect(self._on_chosen)
         self.accept.clicked.connect(lambda: loop.accept())
         self.reject.clicked.connect(lambda: loop.reject())
-        self.accept_one.clicked.connect(lambda: self._one(loop.accept))
-        self.reject_one.clicked.connect(lambda: self._one(loop.reject))
-        self.finish.clicked.connect(loop.finish)
+        self.accept_one.clicked.connect(lambda: self._press(loop.accept))
+        self.reject_one.clicked.connect(lambda: self._press(loop.reject))
+        self.finish.clicked.connect(self._on_finish)
+        self.take_over.clicked.connect(loop.take_over_label_files)
+        self.keep_own.clicked.connect(loop.replace_label_files)
         self.draw.clicked.connect(self.open_annotator)
         self.retrain.clicked.connect(loop.train)
         self.by_itself.toggled.connect(self._on_settings)
         self.minutes.valueChanged.connect(self._on_settings)
         self.every.valueChanged.connect(self._on_settings)
         self.export.clicked.connect(self._choose_export)
-        self.progress.cancelled.connect(loop.cancel_training)
+        self.progress.cancelled.connect(loop.models.cancel_training)
+        self.hint.pressed.connect(self._on_pressed)
         self._exporter.done.connect(self._on_exported)
         loop.changed.connect(self._show_state)
         loop.noticed.connect(self._on_notice)
-        loop.advanced.connect(self.progress.set_fraction)
-        loop.trained.connect(self._on_trained)
-        self.destroyed.connect(loop.close_workers)
-        self._bind_keys()
+        loop.opened.connect(self._on_opened)
+        loop.looked.connect(self._on_looked)
+        loop.models.advanced.connect(self.progress.set_fraction)
+        loop.models.trained.connect(self._on_trained)
+        self.destroyed.connect(partial(_let_go, loop))
+        self._end.hidden.connect(loop.save)
+        self._end.gone.connect(self.close_project)
+
+    # --- closing --------------------------------------------------------------
 
     def _bind_keys(self) -> None:
         """J and W are free in napari; they are given back in `close_project`."""
-        self.viewer.bind_key("J", lambda _: self._one(self.loop.accept), overwrite=True)
-        self.viewer.bind_key("W", lambda _: self._one(self.loop.reject), overwrite=True)
+        accept, reject = self.loop.accept, self.loop.reject
+        self.viewer.bind_key("J", lambda _: self._on_key(accept), overwrite=True)
+        self.viewer.bind_key("W", lambda _: self._on_key(reject), overwrite=True)
 
     def close_project(self) -> None:
         """Keep what there is, and let others open the project."""
+        if self.loop.project is None:
+            return
         self.loop.close()
         for key in ("J", "W"):
             self.viewer.bind_key(key, None, overwrite=True)
-
-    def closeEvent(self, event: Any) -> None:
-        """Keep what there is."""
-        self.close_project()
-        super().closeEvent(event)
 
     # --- what the user does -----------------------------------------------------------
 
     def open_folder(self, folder: str | Path) -> None:
         """Open a project, or make one of a folder of images."""
+        self._notice = None
         self.loop.open(folder)
-        project = self.loop.project
-        if project is not None:
-            self.every.setValue(project.retrain_after)
-            self.images.clear()
-            self.images.addItems(list(project.images))
         self._show_state()
+
+    def _on_opened(self) -> None:
+        project = self.loop.project
+        self._notice = None
+        if project is not None:
+            self._bind_keys()
+            self.every.setValue(project.retrain_after)
+        self._show_state()
+
+    def _on_looked(self, found: Look) -> None:
+        """Say what came, what is gone, and what cannot be annotated."""
+        texts = []
+        if found.added:
+            texts.append(f"{_many(found.added)} new and belong to the project now.")
+        if found.unfit:
+            more = f" And {len(found.unfit) - 2} more." if len(found.unfit) > 2 else ""
+            texts.append(f"Left out: {'; '.join(found.unfit[:2])}.{more}")
+        if found.missing:
+            texts.insert(0, f"{_many(found.missing)} not where they were.")
+            hint = Hint(" ".join(texts), "problem")
+            self._on_notice(Question(hint, "Find…", self._choose_images))
+        elif texts:
+            kind: Literal["problem", "info"] = "problem" if found.unfit else "info"
+            self._on_notice(Hint(" ".join(texts), kind))
+
+    def _choose_images(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Where the images are now")
+        if folder:
+            self.loop.locate(folder)
 
     def _choose_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "A folder of images")
@@ -245,16 +189,34 @@ class FolderWidget(QWidget):  # type: ignore[misc]
             if name != self.loop.name:
                 self.loop.show(name)
 
-    def _one(self, action: Callable[[list[int]], None]) -> None:
-        found = self.loop.layers.proposal_under_cursor()
+    def _on_key(self, action: Callable[[list[int]], None]) -> None:
+        found = self.loop.layers.meant_by_key()
         if found:
             action([found])
         else:
-            self._on_notice("There is no proposal under the cursor.")
+            self._on_notice(Hint("There is no proposal under the cursor.", "info"))
+
+    def _press(self, action: Callable[[list[int]], None]) -> None:
+        found = self.loop.layers.meant_by_button()
+        if found:
+            action([found])
+        else:
+            text = "Click a proposal in the image first; then it is white."
+            self._on_notice(Hint(text, "info"))
+
+    def _on_finish(self) -> None:
+        if self._is_done():
+            self.loop.reopen(self.loop.layers.name)
+        else:
+            self.loop.finish()
+
+    def _is_done(self) -> bool:
+        project, name = self.loop.project, self.loop.layers.name
+        return bool(project and name and project.state(name).status == "done")
 
     def _on_settings(self, value: Any = None) -> None:
         self.loop.trains_by_itself = self.by_itself.isChecked()
-        self.loop.minutes = float(self.minutes.value())
+        self.loop.models.minutes = float(self.minutes.value())
         self.loop.set_retrain_after(int(self.every.value()))
 
     def open_annotator(self) -> AnnotateWidget:
@@ -283,9 +245,10 @@ class FolderWidget(QWidget):  # type: ignore[misc]
     def _on_trained(self, path: Path) -> None:
         announce_model(path)
         self._use_model()
-        self._on_notice("The model has learned from your labels, and proposes anew.")
+        text = "The model has learned from your labels, and proposes anew."
+        self._on_notice(Hint(text, "done"))
 
-    def export_to(self, folder: str | Path) -> None:
+    def export_to(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write all labels as TIFF, COCO and a table, away from the window."""
         project = self.loop.project
         if project is None or not self.loop.save():
@@ -294,7 +257,7 @@ class FolderWidget(QWidget):  # type: ignore[misc]
         def work(is_cancelled: IsCancelled) -> Any:
             from napari_sam.workflows.project_export import export_project
 
-            return export_project(project, folder, _EXPORTS)
+            return export_project(project, folder, _EXPORTS, overwrite=overwrite)
 
         self._exporter.submit(folder, work)
 
@@ -304,32 +267,68 @@ class FolderWidget(QWidget):  # type: ignore[misc]
             self.export_to(folder)
 
     def _on_exported(self, outcome: Outcome) -> None:
-        if outcome.error is not None:
-            self._on_notice(sentence(outcome.error))
+        from napari_sam.workflows.project_export import WouldReplaceError
+
+        folder = outcome.token
+        if isinstance(outcome.error, WouldReplaceError):
+            hint = Hint(sentence(outcome.error), "problem")
+            answer = partial(self.export_to, folder, overwrite=True)
+            self._on_notice(Question(hint, "Replace them", answer))
+        elif outcome.error is not None:
+            self._on_notice(Hint(sentence(outcome.error), "problem"))
         else:
             count = len(outcome.result)
-            self._on_notice(f"{count} files were written to {outcome.token}.")
+            files = "file was" if count == 1 else "files were"
+            self._on_notice(Hint(f"{count} {files} written to {folder}.", "done"))
 
     # --- what is shown ----------------------------------------------------------------
 
-    def _on_notice(self, text: str) -> None:
-        self._notice.say(text)
+    def _on_notice(self, notice: Hint | Question) -> None:
+        self._notice, self._noticed_at = notice, None
         self._show_state()
+
+    def _on_pressed(self) -> None:
+        notice, self._notice = self._notice, None
+        if isinstance(notice, Question):
+            notice.answer()
+        self._show_state()
+
+    def _facts(self) -> object:
+        """Return what a notice is about: it goes when this changes."""
+        loop, project = self.loop, self.loop.project
+        if project is None or loop.name not in project.images:
+            return (project is None, loop.name)
+        state = project.state(loop.name)
+        return (loop.name, state.status, len(state.notes), len(state.closed))
+
+    def _show_hint(self) -> None:
+        facts = self._facts()
+        if self._noticed_at is None:
+            self._noticed_at = facts
+        elif self._noticed_at != facts:
+            self._notice = None
+        if isinstance(self._notice, Question):
+            self.hint.show_hint(self._notice.hint, self._notice.button)
+        else:
+            self.hint.show_hint(self._notice or self._next())
 
     def _show_state(self) -> None:
         loop, project = self.loop, self.loop.project
-        for button in self._buttons():
+        for button in self.buttons():
             button.setEnabled(project is not None)
-        notice = self._notice.text_at((loop.name, loop.is_training))
-        self.hint.show_hint(Hint(notice, "problem") if notice else self._next())
-        if loop.is_training:
+        self._show_hint()
+        if loop.models.is_training:
             self.progress.show_work("Training beside your work")
         else:
             self.progress.hide()
         if project is None:
+            self.images.clear()
+            self.elsewhere.hide()
             return
+        self.finish.setText("Not done after all" if self._is_done() else DONE)
+        self._show_changed_elsewhere(project.changed_elsewhere)
         self.stage.setText(_STAGES[project.stage])
-        self.retrain.setEnabled(not loop.is_training)
+        self.retrain.setEnabled(not loop.models.is_training)
         counts = project.counts()
         self.bar.setRange(0, counts.images)
         self.bar.setValue(counts.done)
@@ -339,25 +338,47 @@ class FolderWidget(QWidget):  # type: ignore[misc]
             f"{counts.clicks_per_object:.1f} clicks and "
             f"{counts.seconds_per_object:.1f} s an object."
         )
-        for row, name in enumerate(project.images):
+        self._show_images(project)
+
+    def _show_images(self, project: Project) -> None:
+        names = project.images
+        if self.images.count() != len(names):
+            self.images.clear()
+            self.images.addItems(list(names))
+        for row, name in enumerate(names):
             state = project.state(name)
             text = f"{_MARKS[state.status]}{name}"
-            if state.uncertainty is not None and state.status == "new":
+            if state.problem:
+                text = f"✗ {name}"
+            elif state.uncertainty is not None and state.status == "new":
                 text += f"   (unsure: {state.uncertainty:.2f})"
             item = self.images.item(row)
-            if item is not None and item.text() != text:
+            if item.text() != text:
                 item.setText(text)
-        if loop.name in project.images:
-            self.images.setCurrentRow(project.images.index(loop.name))
+                item.setToolTip(state.problem)
+        if self.loop.name in names:
+            self.images.setCurrentRow(names.index(self.loop.name))
+
+    def _show_changed_elsewhere(self, names: list[str]) -> None:
+        self.elsewhere.setVisible(bool(names))
+        if names:
+            self.edited.setText(
+                f"{_many(names, 'label file')} changed by another program. Take that "
+                "over, or write the labels of the project?"
+            )
 
     def _next(self) -> Hint:
         """Say the next step."""
         loop, project = self.loop, self.loop.project
+        if loop.is_opening:
+            return Hint("Opening the folder.", "wait")
         if project is None:
             return Hint("Open a folder of images, or a project that you began.", "do")
         if loop.image is None:
-            return Hint("Reading the image.", "wait")
-        if project.state(loop.labels_name).status == "done":
+            if loop.is_reading:
+                return Hint("Reading the image.", "wait")
+            return Hint("Choose another image: this one cannot be shown.", "problem")
+        if self._is_done():
             return Hint("This image is done. Change it if you like, or go on.", "do")
         proposed = loop.proposals is not None and bool(loop.proposals.data.any())
         if proposed:
@@ -366,7 +387,7 @@ class FolderWidget(QWidget):  # type: ignore[misc]
                 "missing.",
                 "do",
             )
-        if loop.is_proposing and project.state(loop.labels_name).status == "new":
+        if loop.models.is_proposing and project.state(loop.layers.name).status == "new":
             return Hint("The model looks for objects. You can draw meanwhile.", "wait")
         return Hint(
             "Draw each object that is missing; when none is, the image is done.", "do"

@@ -1,0 +1,77 @@
+"""When a dock is gone for good, of which napari and Qt tell its widget nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent, QObject, QTimer, Signal
+from qtpy.QtWidgets import QApplication
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
+
+__all__ = ["DockEnd"]
+
+
+class DockEnd(QObject):  # type: ignore[misc]
+    """Watches a widget that is docked.
+
+    Only a window of its own is told when it is closed. The x of a dock takes the widget
+    out of it and leaves it alive; the main window hides it.
+
+    Parameters
+    ----------
+    widget
+        What is docked; it keeps this alive.
+    """
+
+    hidden = Signal()
+    """It is not seen any more, perhaps for a while only."""
+
+    gone = Signal()
+    """Its dock or its window was closed, or the program ends."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self._widget = widget
+        self._window: Any = None
+        self._was_docked = False
+        widget.installEventFilter(self)
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.gone)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """See what happens to the widget and to its window."""
+        kind = event.type()
+        if watched is self._widget:
+            if kind == QEvent.Type.Show:
+                self._watch_window()
+            elif kind == QEvent.Type.Hide:
+                self.hidden.emit()
+            elif kind == QEvent.Type.Close:
+                self.gone.emit()
+            elif kind == QEvent.Type.ParentChange:
+                self._on_moved()
+        elif kind == QEvent.Type.Close and watched is self._window:
+            self.hidden.emit()
+            QTimer.singleShot(0, self._look)  # it may refuse to close
+        return False
+
+    def _watch_window(self) -> None:
+        window = self._widget.window()
+        if window is not self._widget and window is not self._window:
+            self._window = window
+            window.installEventFilter(self)
+
+    def _on_moved(self) -> None:
+        if self._widget.parentWidget() is not None:
+            self._was_docked = True
+        elif self._was_docked:
+            QTimer.singleShot(0, self._look)  # it may come into another dock
+
+    def _look(self) -> None:
+        has_no_dock = self._was_docked and self._widget.parentWidget() is None
+        is_closed = self._window is not None and not self._window.isVisible()
+        if has_no_dock or is_closed:
+            self.gone.emit()
