@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.io.atomic import write_atomically
-from napari_sam.io.images import read_image
+from napari_sam.io.images import list_images, read_image
 from napari_sam.io.masks import write_labels
 from napari_sam.ops.label_changes import as_labels
 from napari_sam.ops.labels import next_free_label
@@ -32,7 +32,6 @@ from napari_sam.workflows.project_files import PROJECT_FOLDER, Look, ProjectFile
 from napari_sam.workflows.project_images import (
     ImagePlaces,
     image_problem,
-    images_in,
     name_images,
 )
 from napari_sam.workflows.project_log import FORMAT
@@ -141,7 +140,7 @@ class Project(ProjectFiles):
         where = Path(images)
         if not where.is_dir():
             raise ValueError(f"{images} is not a folder")
-        files = images_in(where)
+        files = list_images(where).paths
         problems = {path: image_problem(path) for path in files}
         good = [path for path in files if not problems[path]]
         unfit = [why for why in problems.values() if why]

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.io.atomic import write_atomically
-from napari_sam.io.images import read_image
+from napari_sam.io.images import list_images, read_image
 from napari_sam.io.masks import write_labels
 from napari_sam.ops.label_changes import as_labels
 from napari_sam.workflows.project_images import (
     image_problem,
-    images_in,
     name_images,
     plane_shape,
 )
@@ -310,7 +309,7 @@ class ProjectFiles(ProjectStore):
             path
             for where in self._watched_folders()
             if where.is_dir()
-            for path in images_in(where)
+            for path in list_images(where).paths
         ]
         new = {os.path.realpath(p): p for p in files}
         problems = {p: image_problem(p) for real, p in new.items() if real not in known}

@@ -6,17 +6,16 @@ be moved or renamed together.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import tifffile
-from PIL import Image
-
-from napari_sam.io.images import IMAGE_SUFFIXES, read_image
+from napari_sam.io.arrays import ArraySource, open_array
+from napari_sam.io.images import read_image
+from napari_sam.io.names import file_stem, name_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -26,39 +25,17 @@ if TYPE_CHECKING:
 __all__ = [
     "ImagePlaces",
     "image_problem",
-    "images_in",
     "is_name",
     "name_images",
     "plane_shape",
     "read_plane",
 ]
 
-_TIFF = (".tif", ".tiff")
-_PLANES = {"YX", "YXS", "SYX"}
-_COLOURS = (3, 4)
-_MODES = {"1", "L", "P", "RGB", "RGBA", "I", "I;16", "I;16B", "I;16L", "F"}
-"""Of Pillow's, those that are one plane, gray or coloured."""
-
 _LONGEST = 180
 """Bytes of a name: room for what is added where it becomes a file's."""
 
-_RESERVED = {
-    *("con", "prn", "aux", "nul"),
-    *(f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)),
-}
-"""Names that Windows has for devices."""
-
 
 # --- what a project can hold --------------------------------------------------------
-
-
-def images_in(folder: Path) -> list[Path]:
-    """List the image files of a folder, by name; hidden ones are left out."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    ]
 
 
 def plane_shape(path: Path) -> tuple[int, int]:
@@ -70,20 +47,15 @@ def plane_shape(path: Path) -> tuple[int, int]:
         If a project cannot hold it, which holds planes of gray or RGB; says why.
     """
     try:
-        axes, shape = _axes(path)
-    except Exception as error:  # damaged files raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path.name} cannot be read: {reason}") from error
-    sizes = dict(zip(axes, shape, strict=True))
-    if axes in _PLANES and sizes.get("S", 3) in _COLOURS:
-        return int(sizes["Y"]), int(sizes["X"])
-    if axes == "":
-        raise ValueError(f"{path.name} is no image of gray or RGB")
-    channels = sizes.get("C", sizes.get("S", 1))
-    if axes.strip("CS") == "YX" and channels > 1:
-        raise ValueError(f"{path.name} has {channels} channels; wanted one, or RGB")
-    planes = int(np.prod([n for axis, n in sizes.items() if axis not in "YXS"]))
-    raise ValueError(f"{path.name} is a stack of {planes} planes; wanted one plane")
+        image = open_array(ArraySource(str(path)))
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from error
+    if image.running_axes:
+        planes = math.prod(image.leading)
+        raise ValueError(f"{path.name} is a stack of {planes} planes; wanted one plane")
+    return image.shape
 
 
 def image_problem(path: Path) -> str:
@@ -96,7 +68,7 @@ def image_problem(path: Path) -> str:
 
 
 def read_plane(path: Path) -> NDArray[Any]:
-    """Read an image of a project: (H, W), or (H, W, 3 | 4).
+    """Read an image of a project: (H, W), or (H, W, 3 | 4) of colour.
 
     Raises
     ------
@@ -105,26 +77,7 @@ def read_plane(path: Path) -> NDArray[Any]:
     ValueError
         If it is no plane of gray or RGB.
     """
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is not there")
-    plane_shape(path)
-    image = read_image(path)
-    if image.ndim == 3 and _axes(path)[0] == "SYX":
-        image = np.moveaxis(image, 0, -1)
-    return image
-
-
-def _axes(path: Path) -> tuple[str, tuple[int, ...]]:
-    """Read the axes of a file and their lengths; no axes where it is of an odd kind."""
-    if path.suffix.lower() in _TIFF:
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            return str(series.axes), tuple(series.shape)
-    with Image.open(path) as picture:
-        if picture.mode not in _MODES:
-            return "", ()
-        width, height = picture.size
-        return "YX", (height, width)
+    return read_image(path)
 
 
 # --- names --------------------------------------------------------------------------
@@ -146,23 +99,18 @@ def name_images(paths: Iterable[Path], taken: Collection[str] = ()) -> dict[str,
     >>> list(name_images([Path("a.tif"), Path("A.tif"), Path("aux.png")]))
     ['a', 'A-2', 'aux_']
     """
-    used = {_folded(name) for name in taken}
+    used = {name_key(name) for name in taken}
     named: dict[str, Path] = {}
     for path in paths:
         stem = re.sub(r"[^\w .+-]", "-", unicodedata.normalize("NFC", path.stem))
         stem = stem.encode()[:_LONGEST].decode(errors="ignore").strip(" .") or "image"
-        if stem.split(".")[0].casefold() in _RESERVED:
-            stem += "_"
+        stem = file_stem(stem)
         name, number = stem, 2
-        while _folded(name) in used:
+        while name_key(name) in used:
             name, number = f"{stem}-{number}", number + 1
-        used.add(_folded(name))
+        used.add(name_key(name))
         named[name] = path
     return named
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 # --- where they lie -----------------------------------------------------------------
