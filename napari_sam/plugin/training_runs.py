@@ -33,6 +33,8 @@ def run_training(job: TrainJob, **steps: Any) -> TrainOutcome:
 
 def ending_in_words(result: TrainOutcome) -> str:
     """Say how a training ended, and where its model is."""
+    if result.reason == "elsewhere":
+        return f"{_ENDINGS[result.reason]} It is {result.path}."
     return f"{_ENDINGS[result.reason]} “{result.path.stem}” is in the list of models."
 
 

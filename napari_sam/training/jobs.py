@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +62,8 @@ class TrainOutcome:
         The weights.
     reason
         See `TrainResult.reason`; "cancelled" too, and "elsewhere": there was no room at
-        the place for the weights, and they are in the folder for temporary files.
+        the place for the weights, and they are in a folder of their own among the
+        temporary files.
     before, after
         Mean IoU of the held-out objects from (one click, a box); None where nothing
         was held out.
@@ -126,7 +128,14 @@ def train(
     start = load_sam(job.start).model
     config = fine_tuning(start, job.minutes, init=job.start, **job.changes)
     job.out.parent.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, list(job.sources), job.out, start, device=job.device)
+    trainer = Trainer(
+        config,
+        list(job.sources),
+        job.out,
+        start,
+        device=job.device,
+        resumable=False,  # a window begins anew
+    )
     path = job.out
     try:
         trainer.data.check()
@@ -139,11 +148,17 @@ def train(
             raise
         reason = "cancelled"
     except OSError:
-        reason, path = "elsewhere", Path(tempfile.gettempdir()) / job.out.name
-        trainer.save_to(path)
+        # A folder of its own: the name may be that of another project's model.
+        folder = Path(tempfile.mkdtemp(prefix="napari-sam-"))
+        reason, path = "elsewhere", folder / job.out.name
+        try:
+            trainer.save_to(path)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     finally:
         trainer.close()
-    outcome = TrainOutcome(
+    return TrainOutcome(
         path,
         reason,
         trainer.before,
@@ -151,9 +166,6 @@ def train(
         trainer.held.objects,
         _worst(trainer),
     )
-    for ending in (".checkpoint", ".lock"):  # nothing is left to go on with
-        job.out.with_name(job.out.name + ending).unlink(missing_ok=True)
-    return outcome
 
 
 def _worst(trainer: Trainer) -> list[Case]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +43,12 @@ __all__ = ["TrainResult", "Trainer"]
 
 _FEW = 4
 """Held-out objects below which chance alone would choose the best weights."""
+
+_STATE = {
+    *("config", "fixed", "step", "seconds", "best", "best_step", "stale"),
+    *("before", "after", "model", "average", "best_values", "optimiser"),
+}
+"""What a checkpoint holds."""
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +99,9 @@ class Trainer:
         Model to start from, which is left as it is; random weights if None.
     device
         Where the network computes.
+    resumable
+        Whether the run can be gone on with; else FILE.checkpoint and FILE.lock go with
+        its end.
 
     Raises
     ------
@@ -107,11 +118,13 @@ class Trainer:
         init: Sam | None = None,
         *,
         device: str = "auto",
+        resumable: bool = True,
     ) -> None:
         torch.manual_seed(config.seed)
         self._born = time.monotonic()
         self.config = config
         self.out = Path(out)
+        self._resumable = resumable
         self._lock = FileLock(self._beside(".lock"))
         try:
             self._lock.acquire(timeout=0)
@@ -124,7 +137,7 @@ class Trainer:
             self._build(data, init, device)
             self._resume()
         except BaseException:
-            self.close()
+            self._lock.release()
             raise
 
     def _build(
@@ -179,6 +192,10 @@ class Trainer:
 
     def close(self) -> None:
         """Let another run write to the same place; `run` ends with it."""
+        if not self._resumable and self._lock.is_locked:
+            for ending in (".checkpoint", ".lock"):  # while nobody else has them
+                with suppress(OSError):  # Windows keeps what is open
+                    self._beside(ending).unlink(missing_ok=True)
         self._lock.release()
 
     # --- the loop ---------------------------------------------------------------
@@ -433,12 +450,24 @@ class Trainer:
         except OSError as error:
             logger.warning("no checkpoint could be written: %s", error)
 
+    def _read_checkpoint(self) -> dict[str, Any]:
+        path = self.checkpoint_path
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except (RuntimeError, EOFError, ValueError, KeyError, pickle.PickleError) as e:
+            raise ValueError(
+                f"{path} is damaged, perhaps by a power cut; remove it to begin anew"
+            ) from e
+        if not isinstance(state, dict) or not state.keys() >= _STATE:
+            raise ValueError(
+                f"{path} is no checkpoint of a training; remove it to begin anew"
+            )
+        return state
+
     def _resume(self) -> None:
         if not self.checkpoint_path.exists():
             return
-        state = torch.load(
-            self.checkpoint_path, map_location=self.device, weights_only=True
-        )
+        state = self._read_checkpoint()
         if state["config"] != self.config.model_dump_json():
             raise ValueError(
                 f"{self.checkpoint_path} belongs to a run with another "

@@ -27,6 +27,7 @@ from napari_sam.io.coco import write_coco
 from napari_sam.io.masks import write_labels
 from napari_sam.ops.rle import Rle
 from napari_sam.workflows.features import measure_objects
+from napari_sam.workflows.project_images import calibration_of
 from napari_sam.workflows.project_state import ObjectNote
 from napari_sam.workflows.project_store import file_digest
 
@@ -112,7 +113,8 @@ def export_project(
             labels = project.read_labels(name)
             if "tiff" in formats:
                 path = root / "labels" / f"{name}.tif"
-                export.write(path, partial(write_labels, labels=labels))
+                known = calibration_of(project.path_of(name))
+                export.write(path, partial(write_labels, labels=labels, known=known))
             if "coco" in formats:
                 coco.add(project, name, labels)
             if "csv" in formats:

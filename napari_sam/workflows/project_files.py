@@ -14,6 +14,7 @@ from napari_sam.io.images import list_images, read_image
 from napari_sam.io.masks import write_labels
 from napari_sam.ops.label_changes import as_labels
 from napari_sam.workflows.project_images import (
+    calibration_of,
     image_problem,
     name_images,
     plane_shape,
@@ -135,7 +136,7 @@ class ProjectFiles(ProjectStore):
         labels, line = self._labels_at(name, keep=False)
 
         def write(part: Path) -> None:
-            write_labels(part, labels)
+            write_labels(part, labels, calibration_of(self.path_of(name)))
             # Known before it is there: a crash in between leaves a file that is known.
             self._note_written(name, file_digest(part), line)
 

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.io.calibration import Calibration
+
 __all__ = [
     "ImagePlaces",
+    "calibration_of",
     "image_problem",
     "is_name",
     "name_images",
@@ -51,11 +54,32 @@ def plane_shape(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise ValueError(str(error)) from error
     except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
+        channels = _channels(path)
+        wanted = f" has {channels} channels; wanted one, or RGB"
+        raise ValueError(
+            f"{path.name}{wanted if channels else f': {error}'}"
+        ) from error
     if image.running_axes:
         planes = math.prod(image.leading)
         raise ValueError(f"{path.name} is a stack of {planes} planes; wanted one plane")
     return image.shape
+
+
+def _channels(path: Path) -> int:
+    """Count the channels of an image of which one would have to be chosen, else 0."""
+    try:
+        image = open_array(ArraySource(str(path), channel=0))
+    except (OSError, ValueError):
+        return 0
+    return int(image.array.shape[image.axes.index("c")]) if "c" in image.axes else 0
+
+
+def calibration_of(path: Path) -> Calibration | None:
+    """Return what an image says of its pixels, for its labels; None if it is gone."""
+    try:
+        return open_array(ArraySource(str(path))).calibration("yx")
+    except (OSError, ValueError):
+        return None
 
 
 def image_problem(path: Path) -> str:

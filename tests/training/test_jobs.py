@@ -6,6 +6,7 @@ import errno
 
 import pytest
 from drawn_discs import draw_discs
+from filelock import FileLock
 from tiny_network import tiny_architecture, tiny_sam
 
 from napari_sam.checkpoints.load import LoadedCheckpoint, load_sam
@@ -51,7 +52,8 @@ def test_without_room_the_model_is_put_elsewhere(job, monkeypatch, tmp_path):
     job, load = job
     real = run_files.save_file
     (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "tmp"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp" / job.out.name).write_bytes(b"another user's")
 
     def full(weights, path, metadata):
         if "new" in str(path):
@@ -61,5 +63,29 @@ def test_without_room_the_model_is_put_elsewhere(job, monkeypatch, tmp_path):
     monkeypatch.setattr(run_files, "save_file", full)
     outcome = train(job)
     assert outcome.reason == "elsewhere"
-    assert outcome.path.parent == tmp_path / "tmp"
+    assert outcome.path.parent.parent == tmp_path / "tmp"
     assert load(outcome.path).model.architecture.name == "cells"
+    assert (tmp_path / "tmp" / job.out.name).read_bytes() == b"another user's"
+
+
+def test_another_run_at_the_same_place_is_left_alone(job):
+    """What belongs to a run goes while it still holds the place."""
+    job, _ = job
+    job.out.parent.mkdir()
+    lock = FileLock(job.out.with_name(job.out.name + ".lock"))
+    checkpoint = job.out.with_name(job.out.name + ".checkpoint")
+    checkpoint.write_bytes(b"of the other run")
+    with lock, pytest.raises(ValueError, match="another training writes"):
+        train(job)
+    assert checkpoint.read_bytes() == b"of the other run"
+
+
+def test_a_checkpoint_that_was_cut_off_is_said(job):
+    job, _ = job
+    job.out.parent.mkdir()
+    checkpoint = job.out.with_name(job.out.name + ".checkpoint")
+    for content in (b"", b"PK\x03\x04" + b"\0" * 99, b"\x80\x02}q\x00."):
+        checkpoint.write_bytes(content)
+        with pytest.raises(ValueError, match=r"checkpoint is .*remove it"):
+            train(job)
+        assert checkpoint.exists()
