@@ -21,6 +21,7 @@ from pydantic import (
 from napari_sam.workflows.project_state import ObjectNote  # noqa: TC001 - pydantic's
 
 __all__ = [
+    "MOST",
     "Added",
     "Described",
     "Event",
@@ -36,9 +37,12 @@ __all__ = [
     "parse_event",
 ]
 
-_Label = Annotated[int, Field(ge=1, le=int(np.iinfo(np.int32).max))]
-_Count = Annotated[int, Field(ge=0)]
-_Length = Annotated[int, Field(ge=1)]
+MOST = int(np.iinfo(np.int32).max)
+"""No label, count or length is larger."""
+
+_Label = Annotated[int, Field(ge=1, le=MOST)]
+_Count = Annotated[int, Field(ge=0, le=MOST)]
+_Length = Annotated[int, Field(ge=1, le=MOST)]
 Shape = tuple[_Length, _Length]
 
 

@@ -95,7 +95,7 @@ class ProjectFiles(ProjectStore):
         Raises
         ------
         OSError, ValueError
-            If some cannot be written; the others are.
+            If some that changed since it was opened cannot be written; the others are.
         """
         problems: list[Exception] = []
         for name in sorted(self.images):
@@ -105,7 +105,9 @@ class ProjectFiles(ProjectStore):
                 if self._is_ours_to_write(name):
                     self.write_label_file(name)
             except (OSError, ValueError) as error:
-                problems.append(error)
+                # Of earlier changes `look` tells, and they are in the journal.
+                if self._books[name].changed_at > self._lines_when_opened:
+                    problems.append(error)
         if problems:
             raise problems[0]
 
@@ -298,7 +300,8 @@ class ProjectFiles(ProjectStore):
         if not watched:
             return []
         home = Path(os.path.realpath(self.folder))
-        own = {os.path.realpath(self.path_of(name).parent) for name in self.images}
+        paths = [self.path_of(name) for name in self.images]
+        own = {os.path.realpath(path.parent) for path in paths if path.exists()}
         named = [Path(os.path.normpath(home / watched)), *self._places.searched]
         # Where none of its images is, the project was moved without them.
         return [where for where in named if os.path.realpath(where) in own]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_sam.io.journal import DamagedLine, Journal, Line
 from napari_sam.workflows.project_events import (
+    MOST,
     Added,
     Event,
     LabelsChanged,
@@ -46,7 +47,7 @@ class _Head(BaseModel):
     format: int
     images: dict[str, str]
     model: str
-    retrain_after: Annotated[int, Field(ge=1)]
+    retrain_after: Annotated[int, Field(ge=1, le=MOST)]
     folder: str = ""
     made_in: str = ""
 
@@ -182,10 +183,11 @@ class ProjectLog:
     def _apply_labels(self, line: Line, event: LabelsChanged | SnapshotTaken) -> None:
         name = event.image
         state, book = self._check(name), self._books[name]
-        file = event.file if isinstance(event, SnapshotTaken) else ""
-        if file:
-            self._inside(file, "snapshots")
-        book.steps.append(Step("snapshot" if file else "labels", line, file))
+        if isinstance(event, SnapshotTaken):
+            self._inside(event.file, "snapshots")
+            book.steps.append(Step("snapshot", line, event.file))
+        else:
+            book.steps.append(Step("labels", line))
         book.shape = event.shape or book.shape
         book.changed_at = line.number
         state.notes.update(event.notes)

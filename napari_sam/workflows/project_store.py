@@ -143,7 +143,7 @@ class ProjectStore(ProjectLog):
         for number in reversed(taken):
             try:
                 file = self._inside(steps[number].file, "snapshots")
-                found = as_labels(read_image(file))
+                found = self._checked(name, as_labels(read_image(file)))
             except (OSError, ValueError) as error:
                 copied = self._from_label_file(name, steps[number:])
                 if copied is not None:
@@ -156,6 +156,12 @@ class ProjectStore(ProjectLog):
                 return found, number + 1
         return np.zeros(self._shape_of(name), np.int32), 0
 
+    def _checked(self, name: str, labels: NDArray[np.int32]) -> NDArray[np.int32]:
+        known = self._books[name].shape
+        if labels.ndim != 2 or (known is not None and labels.shape != known):
+            raise ValueError(f"it has the shape {labels.shape}, wanted {known}")
+        return labels
+
     def _from_label_file(
         self, name: str, steps: Sequence[Step]
     ) -> tuple[NDArray[np.int32], int] | None:
@@ -167,7 +173,7 @@ class ProjectStore(ProjectLog):
                 if step.kind == "written" and step.digest == digest:
                     after = [s.line.number > step.after for s in steps]
                     first = after.index(True) if True in after else len(steps)
-                    return as_labels(read_image(path)), first
+                    return self._checked(name, as_labels(read_image(path))), first
         except (OSError, ValueError):
             pass
         return None
@@ -196,8 +202,8 @@ class ProjectStore(ProjectLog):
                 if file:
                     return plane_shape(self._inside(file, kind))
         raise FileNotFoundError(
-            f"{self.path_of(name)} is not there, and nothing else says how large the "
-            f"labels of {name} are"
+            f"{self.path_of(name)} cannot be read, and nothing else says how large "
+            f"the labels of {name} are"
         )
 
     # --- changes ----------------------------------------------------------------------
