@@ -1,0 +1,153 @@
+"""Some work on a project, step by step, and what must be there after each step."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import tifffile
+from failing_disk import Changes, die
+
+from napari_sam.workflows.project import Project
+from napari_sam.workflows.project_export import export_project
+
+SHAPE = (66, 66)
+OWN = b"of the user"
+
+
+def _square(number, at=2):
+    labels = np.zeros(SHAPE, np.int32)
+    labels[at : at + 5, at : at + 5] = number
+    return labels
+
+
+def _many(first):
+    rows, cols = np.indices(SHAPE) // 2
+    return (rows * 33 + cols + first).astype(np.int32)
+
+
+STEPS = (
+    lambda project: project.save("a", _square(1)),
+    lambda project: project.propose("b", _square(1), 0.5, "cells"),
+    lambda project: project.save("a", _many(1)),
+    lambda project: project.accept("b"),
+    lambda project: project.leave("a"),
+    lambda project: project.save("a", _many(9)),
+    lambda project: project.propose("b", _square(2, 20) + _square(1), 0.5, "cells"),
+    lambda project: project.reject("b", [2]),
+    lambda project: project.write_label_files(),
+    lambda project: project.save("b", _square(7, 30)),
+    lambda project: project.finish("b"),
+    lambda project: project.note_training("m"),
+    lambda project: export_project(project, project.folder.parent / "out"),
+    lambda project: project.save("a", _square(5)),
+    lambda project: export_project(project, project.folder.parent / "out"),
+    lambda project: project.close(),
+)
+
+
+def make_images(root):
+    for name in "ab":
+        iio.imwrite(root / f"{name}.png", np.zeros(SHAPE, np.uint8))
+    (root / "out" / "labels").mkdir(parents=True)
+    (root / "out" / "labels" / "mine.tif").write_bytes(OWN)
+
+
+def create(root):
+    return Project.create(root / "p", [root / "a.png", root / "b.png"])
+
+
+def state_of(project):
+    """What the user would miss, as something that can be compared."""
+    return (
+        *(project.labels(name).tobytes() for name in "ab"),
+        *(project.proposals(name).tobytes() for name in "ab"),
+        *(sorted(project.notes(name)) for name in "ab"),
+        project.state("b").status,
+        project.model,
+    )
+
+
+def expected_states(root):
+    """Return the state before the first step, and after each one."""
+    make_images(root)
+    project = create(root)
+    states = [state_of(project)]
+    for step in STEPS:
+        step(project)
+        states.append(state_of(project))
+    return states
+
+
+def check(root, states, done):
+    """See that a project holds what `done` steps did, and perhaps the next one.
+
+    Returns it, open.
+    """
+    if not (root / "p" / "project.json").exists():
+        assert done < 0, "a project is gone"
+        return create(root)
+    project = Project.open(root / "p")
+    allowed = states[max(done, 0) : done + 2]
+    assert state_of(project) in allowed, f"lost after {done} steps"
+    assert project.troubles == {}
+    for file in (root / "out").rglob("*.tif"):
+        if file.name == "mine.tif":
+            assert file.read_bytes() == OWN
+        elif not file.name.startswith("."):
+            assert tifffile.imread(file).shape == SHAPE
+    return project
+
+
+def work(root, at, told):
+    """Make a project and do all steps, but be killed at the n-th change of a file."""
+    with Changes(at, die):
+        project = create(root)
+        _tell(told)
+        for step in STEPS:
+            step(project)
+            _tell(told)
+
+
+_REAL_WRITE = os.write
+
+
+def _tell(told):
+    _REAL_WRITE(told, b".")
+
+
+def kill_at_each_change(root):
+    """Print how often the work was killed; fail if anything was ever lost."""
+    states = expected_states(Path(tempfile.mkdtemp(dir=root)))
+    at, was_killed = 0, True
+    while was_killed:
+        at += 1
+        where = Path(tempfile.mkdtemp(dir=root))
+        make_images(where)
+        heard, told = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(heard)
+            work(where, at, told)
+            os._exit(0)
+        os.close(told)
+        with os.fdopen(heard, "rb") as pipe:
+            done = len(pipe.read()) - 1
+        was_killed = os.waitpid(child, 0)[1] != 0
+        project = check(where, states, done)
+        assert project.look().changed_elsewhere == [], f"killed at change {at}"
+        project.save("a", _square(3))
+        project.close()
+        again = Project.open(where / "p")
+        assert again.labels("a").tobytes() == _square(3).tobytes()
+        assert again.look().changed_elsewhere == []
+        again.close()
+    sys.stdout.write(f"killed {at - 1} times\n")
+
+
+if __name__ == "__main__":
+    kill_at_each_change(Path(sys.argv[1]))
