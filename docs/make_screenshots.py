@@ -368,7 +368,9 @@ def take_folder() -> None:
         window.dock(widget, "Annotate a folder")
         widget.open_folder(folder)
         loop = widget.loop
-        window.wait_until(lambda: loop.project.waiting_for_proposals() == [])
+        window.wait_until(
+            lambda: loop.project is not None and not loop.project.waiting_for_proposals()
+        )
         for _ in range(2):
             name = loop.name
             widget.accept.click()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.io.arrays import ArraySource, open_array
+from napari_sam.io.images import as_labels
 from napari_sam.io.zarr_images import ome_attributes
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class LabelledArrays:
                 f"the labels of {self.name} have shape {labels.shape}, but its image "
                 f"has {image.shape}; wanted the same height and width"
             )
-        return image, labels.astype(np.int32)
+        return image, as_labels(labels, f"the label image of {self.name}")
 
 
 def labelled_planes(

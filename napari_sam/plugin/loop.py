@@ -75,6 +75,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.project: Project | None = None
         self.name, self._missed = "", False
         self.trains_by_itself = True
+        self._found: Look | None = None
         self.models = ProjectModels(device, ask, train, self)
         self.models.proposed.connect(self._on_proposed)
         self.models.changed.connect(self.changed)
@@ -169,9 +170,13 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         if outcome.error is not None:
             self._say(sentence(outcome.error))
             return
-        self.close()
         project, found = outcome.result
+        if not self.save():  # the one before keeps the window
+            project.close()
+            return
+        self.close()
         self.project = self.saver.project = project
+        self._found = found
         self.models.use(project)
         begun = [n for n in project.images if project.state(n).status == "started"]
         left = [n for n in project.images if project.state(n).status == "new"]
@@ -193,6 +198,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         if outcome.error is not None:
             self._say(sentence(outcome.error))
         else:
+            self._found = outcome.result
             self.looked.emit(outcome.result)
         self.models.propose_next(self.name)
         self.changed.emit()
@@ -211,13 +217,18 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             self.show(self.name)
 
     def close(self) -> None:
-        """Keep what there is, and let go of the project."""
+        """Keep what there is, and let go of the project.
+
+        Labels that cannot be saved stay in the viewer.
+        """
         if self.project is None:
             return
-        self.save()
+        if self.save():
+            self.layers.take_down()
+        else:
+            self.layers.leave_up()
         self.models.use(None)
         self.saver.forget()
-        self.layers.take_down()
         project, self.project, self.name = self.project, None, ""
         self.saver.project = None
         try:
@@ -229,11 +240,10 @@ class ProjectLoop(QObject):  # type: ignore[misc]
     def let_go(self) -> None:
         """Keep what there is where the window is gone already: touches no Qt."""
         project, self.project = self.project, None
-        if project is None:
-            return
-        self.saver.save_last()
-        with suppress(OSError, ValueError):
-            project.close()
+        if project is not None:
+            self.saver.save_last()
+            with suppress(OSError, ValueError):
+                project.close()
 
     def close_workers(self) -> None:
         """Stop all work for good."""
@@ -303,6 +313,8 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.layers.take_down()
         if outcome.error is not None:
             self._say(f"{name}: {sentence(outcome.error)}")
+            if self._found is not None and name in self._found.missing:
+                self.looked.emit(self._found)  # which says what to do about it
             self.changed.emit()
             return
         shown, problem = outcome.result

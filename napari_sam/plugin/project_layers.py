@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.utils.notifications import show_warning
 
 from napari_sam.plugin.connections import Connections
 from napari_sam.plugin.state import active_in
@@ -53,12 +54,26 @@ class ProjectLayers:
 
     def take_down(self) -> None:
         """Remove the layers."""
+        shown = (self.proposals, self.labels, self.image)
+        self._let_go()
+        for layer in shown:
+            if layer is not None and layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    def leave_up(self) -> None:
+        """Leave the layers to the user: what is in them is nowhere else."""
+        if self.labels is not None:
+            show_warning(
+                f"The labels of {self.name} could not be saved in the project. They "
+                f"stay in the layer “{self.labels.name}”: select it, and save it with "
+                "File › Save Selected Layers."
+            )
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._events.clear()
         if self._on_press in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._on_press)
-        for layer in (self.proposals, self.labels, self.image):
-            if layer is not None and layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
         self.name = ""
         self.image = self.labels = self.proposals = None
         self._chosen = self._pointed = 0

@@ -195,10 +195,11 @@ class Project(ProjectFiles):
         """
         state = self._check(name)
         found = as_labels(labels)
-        with self._writing:
-            file, earlier = self._new_file("proposals", name), state.proposals
-            try:
-                write_labels(self._inside(file, "proposals"), found)
+        file = self._new_file("proposals", name)
+        try:
+            write_labels(self._inside(file, "proposals"), found)
+            with self._writing:
+                earlier = state.proposals
                 self._write(
                     {
                         "event": "proposed",
@@ -209,10 +210,10 @@ class Project(ProjectFiles):
                         "model": self._short_model(model),
                     }
                 )
-            except BaseException:
-                self._forget(file)
-                raise
-            self._forget(earlier)
+        except BaseException:
+            self._forget(file)
+            raise
+        self._forget(earlier)
 
     def proposals(self, name: str) -> NDArray[np.int32]:
         """Return the (H, W) proposals that are open: not rejected, and not covered.

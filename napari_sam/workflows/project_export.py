@@ -1,6 +1,6 @@
 """The labels of a project for other programs.
 
-Beside them stands ``napari-sam-export.json``, which knows the digest of each file that
+Beside them stands ``napari-sam-export.jsonl``, which knows the digest of each file that
 an export wrote: what it does not know is the user's own, and is not replaced unasked.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ __all__ = ["FORMATS", "WouldReplaceError", "export_project"]
 FORMATS = ("tiff", "coco", "csv", "zarr")
 """Label TIFFs; one COCO file; one table of all objects; OME-Zarr images with labels."""
 
-_KNOWN = "napari-sam-export.json"
+_KNOWN = "napari-sam-export.jsonl"
 
 
 class WouldReplaceError(ValueError):
@@ -108,28 +109,26 @@ def export_project(
     if not overwrite and (others := export.others(_targets(names, root, formats))):
         raise WouldReplaceError(root, others)
     coco, tables = _Coco(), []
-    try:
-        for name in names:
-            labels = project.read_labels(name)
-            if "tiff" in formats:
-                path = root / "labels" / f"{name}.tif"
-                known = calibration_of(project.path_of(name))
-                export.write(path, partial(write_labels, labels=labels, known=known))
-            if "coco" in formats:
-                coco.add(project, name, labels)
-            if "csv" in formats:
-                tables.append(_table(project, name, labels))
-            if "zarr" in formats:
-                fill = partial(_fill_zarr, project, name, labels)
-                export.write_folder(root / f"{name}.ome.zarr", fill)
+    for name in names:
+        labels = project.read_labels(name)
+        if "tiff" in formats:
+            known = calibration_of(project.path_of(name))
+            path = root / "labels" / f"{name}.tif"
+            export.write(path, partial(write_labels, labels=labels, known=known))
         if "coco" in formats:
-            content = partial(write_coco, content=coco.content)
-            export.write(root / "annotations.json", content)
+            coco.add(project, name, labels)
         if "csv" in formats:
-            table = pd.concat(tables) if tables else pd.DataFrame()
-            export.write(root / "objects.csv", partial(table.to_csv, index=False))
-    finally:
-        export.close()
+            tables.append(_table(project, name, labels))
+        if "zarr" in formats:
+            fill = partial(_fill_zarr, project, name, labels)
+            export.write_folder(root / f"{name}.ome.zarr", fill)
+    if "coco" in formats:
+        content = partial(write_coco, content=coco.content)
+        export.write(root / "annotations.json", content)
+    if "csv" in formats:
+        table = pd.concat(tables) if tables else pd.DataFrame()
+        export.write(root / "objects.csv", partial(table.to_csv, index=False))
+    export.close()
     return export.written
 
 
@@ -154,6 +153,7 @@ class _Export:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._digests = _read_known(root / _KNOWN)
+        self._latest: dict[str, str] = {}
         self.written: list[Path] = []
 
     def others(self, targets: Sequence[Path]) -> list[Path]:
@@ -162,7 +162,7 @@ class _Export:
             path
             for path in targets
             if (path.exists() or path.is_symlink())
-            and self._digests.get(self._name(path)) != _digest(path)
+            and _digest(path) not in self._digests.get(self._name(path), ())
         ]
 
     def _name(self, path: Path) -> str:
@@ -170,8 +170,13 @@ class _Export:
 
     def write(self, path: Path, write: Callable[[Path], object]) -> None:
         """Write a file, or none."""
-        write_atomically(path, write)
-        self._note(path)
+
+        def fill(part: Path) -> None:
+            write(part)
+            self._note(path, part)
+
+        write_atomically(path, fill)
+        self.written.append(path)
 
     def write_folder(self, path: Path, fill: Callable[[Path], object]) -> None:
         """Write a folder, or none."""
@@ -179,31 +184,41 @@ class _Export:
         made = partial_beside(path, ".zarr")
         try:
             fill(made)
+            self._note(path, made)
             replace_folder(made, path)
         finally:
             shutil.rmtree(made, ignore_errors=True)
-        self._note(path)
-
-    def _note(self, path: Path) -> None:
-        self._digests[self._name(path)] = _digest(path)
         self.written.append(path)
 
+    def _note(self, path: Path, made: Path) -> None:
+        """Write down what comes to a place, before it is there: it may be killed."""
+        name, digest = self._name(path), _digest(made)
+        self._latest[name] = digest
+        with (self._root / _KNOWN).open("ab") as file:
+            file.write(b"\n" + _line(name, digest))  # what is before may be cut off
+
     def close(self) -> None:
-        """Write down what was written."""
-        if self.written:
-            text = json.dumps({"format": 1, "files": self._digests}, indent=1)
-            write_atomically(
-                self._root / _KNOWN, lambda part: part.write_text(text, "utf-8")
-            )
+        """Write down the latest alone, and what was exported earlier."""
+        digests = {**self._digests, **{n: {d} for n, d in self._latest.items()}}
+        lines = [_line(name, d) for name, ds in digests.items() for d in sorted(ds)]
+        write_atomically(
+            self._root / _KNOWN, lambda part: part.write_bytes(b"".join(lines))
+        )
 
 
-def _read_known(path: Path) -> dict[str, str]:
-    """Read the digests of what earlier exports wrote; a damaged file knows none."""
-    try:
-        files = json.loads(path.read_bytes())["files"]
-        return {str(name): str(digest) for name, digest in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
+def _line(name: str, digest: str) -> bytes:
+    return json.dumps({"file": name, "digest": digest}).encode() + b"\n"
+
+
+def _read_known(path: Path) -> dict[str, set[str]]:
+    """Read the digests of what exports wrote; what is damaged is passed over."""
+    known: dict[str, set[str]] = {}
+    lines = path.read_bytes().split(b"\n") if path.is_file() else []
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            entry = json.loads(line)
+            known.setdefault(str(entry["file"]), set()).add(str(entry["digest"]))
+    return known
 
 
 def _digest(path: Path) -> str:

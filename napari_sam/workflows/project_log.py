@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from napari_sam.io.atomic import PARTIAL_PREFIX
 from napari_sam.io.journal import DamagedLine, Journal, Line
 from napari_sam.workflows.project_events import (
     MOST,
@@ -97,11 +98,19 @@ class ProjectLog:
         except NotImplementedError as error:
             raise OSError(f"{folder} cannot be locked on this disk") from error
         try:
+            self._sweep()
             while not self._load(repair):
                 pass
         except BaseException:
             self._lock.release()
             raise
+
+    def _sweep(self) -> None:
+        """Remove what a killed program had not finished writing."""
+        for kind in ("labels", "proposals", "snapshots"):
+            with suppress(OSError, ValueError):
+                for part in self._inside(kind).glob(f"{PARTIAL_PREFIX}*"):
+                    part.unlink()
 
     # --- opening ------------------------------------------------------------------
 
@@ -128,6 +137,7 @@ class ProjectLog:
             Journal.cut(path, error.number)
             return False
         self._lines_when_opened = self._journal.lines
+        self._number = -1  # of the latest file that was named
         return True
 
     def _read_head(self) -> _Head:
@@ -140,6 +150,8 @@ class ProjectLog:
             raise ValueError(f"{path} is damaged: {where}: {first['msg']}") from None
         if head.format != FORMAT:
             raise ValueError(f"{self.folder} is of a format that is not known here")
+        if not head.images:
+            raise ValueError(f"{path} is damaged: it names no image")
         if odd := [name for name in head.images if not is_name(name)]:
             raise ValueError(f"{path} is damaged: {odd[0]!r} is no name of an image")
         return head
@@ -278,9 +290,11 @@ class ProjectLog:
     def _new_file(self, kind: str, name: str) -> str:
         """Return a file name that nothing has, for something of an image."""
         stem = name.encode()[:150].decode(errors="ignore")
-        number = self._journal.lines
-        while self._inside(f"{kind}/{stem}-{number}.tif", kind).exists():
-            number += 1
+        with self._busy:
+            number = max(self._journal.lines, self._number + 1)
+            while self._inside(f"{kind}/{stem}-{number}.tif", kind).exists():
+                number += 1
+            self._number = number
         return f"{kind}/{stem}-{number}.tif"
 
     def _forget(self, file: str) -> None:

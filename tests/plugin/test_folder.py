@@ -9,8 +9,10 @@ import threading
 import imageio.v3 as iio
 import numpy as np
 import pytest
+import tifffile
 from drawn_discs import draw_discs
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
 
 from napari_sam.plugin.widgets.folder import FolderWidget
 from napari_sam.training.jobs import TrainOutcome
@@ -234,3 +236,259 @@ def test_what_cannot_be_opened_is_said(qtbot, widget, tmp_path):
     widget.open_folder(empty)
     qtbot.waitUntil(lambda: "holds no image" in widget.hint.text)
     assert not widget.finish.isEnabled()
+
+
+# --- what was lost, or misled -----------------------------------------------------------
+
+
+def paint(labels, number, at=3):
+    labels.data_setitem((np.array([at]), np.array([at])), np.array([number]))
+
+
+def test_strokes_belong_to_the_projects_image_whatever_its_layer_is_called(
+    qtbot, widget, folder
+):
+    """A layer of that name may be open already, and any layer can be renamed."""
+    widget.viewer.add_image(np.zeros((9, 9)), name="im0")
+    widget.open_folder(folder)
+    settle(qtbot, widget)
+    loop = widget.loop
+    assert loop.image.name != "im0"
+    paint(loop.labels, 9)
+    loop.image.name = "im1"
+    widget.after.click()
+    settle(qtbot, widget)
+    assert (loop.project.labels("im0") == 9).sum() == 1
+    assert not loop.project.labels("im1").any()
+
+
+def test_an_image_with_undecided_proposals_is_done_when_the_user_says_so_twice(
+    qtbot, opened
+):
+    loop, project = opened.loop, opened.loop.project
+    opened.finish.click()
+    assert "5 proposals are neither accepted nor rejected" in opened.hint.text
+    assert project.state("im0").status == "new" and loop.name == "im0"
+    paint(loop.labels, 9, at=0)
+    opened.finish.click()
+    assert opened.hint.button.text() == "Done"
+    opened.hint.button.click()
+    settle(qtbot, opened)
+    assert project.state("im0").status == "done" and loop.name == "im3"
+    (source,) = project.sources()
+    assert source.name == "im0" and not source.complete
+    assert "“im0” is done" in opened.hint.text and opened.hint.kind == "done"
+    opened.hint.button.click()
+    settle(qtbot, opened)
+    assert project.state("im0").status == "started" and loop.name == "im0"
+
+
+def test_an_image_without_an_object_is_done_when_the_user_says_so_twice(opened):
+    opened.reject.click()
+    opened.finish.click()
+    assert "There is no object on this image" in opened.hint.text
+    assert opened.loop.project.state("im0").status == "new"
+
+
+def test_done_is_taken_back_on_the_image_itself(qtbot, opened):
+    opened.accept.click()
+    opened.finish.click()
+    settle(qtbot, opened)
+    opened.images.itemClicked.emit(opened.images.item(0))
+    settle(qtbot, opened)
+    assert opened.finish.text() == "Not done after all"
+    opened.finish.click()
+    assert opened.loop.project.state("im0").status == "started"
+    assert opened.finish.text() == "This image is done"
+
+
+def test_buttons_act_on_the_proposal_that_was_clicked_else_on_the_last_seen(opened):
+    loop, cursor = opened.loop, opened.viewer.cursor
+
+    def move_to(number):
+        cursor.position = tuple(np.argwhere(loop.proposals.data == number).mean(0))
+
+    opened.accept_one.click()
+    assert "Click a proposal" in opened.hint.text
+    first, second, *_ = np.unique(loop.proposals.data)[1:]
+    move_to(first)
+    for callback in opened.viewer.mouse_drag_callbacks:
+        callback(opened.viewer, None)
+    assert np.allclose(loop.proposals.colormap.map(int(first)), 1)
+    move_to(second)
+    cursor.position = (0.0, 0.0)
+    opened.accept_one.click()
+    assert set(np.unique(loop.proposals.data)) & {first, second} == {second}
+    assert len(np.unique(loop.labels.data)) == 2
+    opened.reject_one.click()
+    assert second not in loop.proposals.data
+    opened.reject_one.click()
+    assert "Click a proposal" in opened.hint.text and opened.hint.kind == "info"
+
+
+def test_labels_that_do_not_fit_are_said_not_raised(opened):
+    opened.loop.labels.data = np.full(opened.loop.labels.data.shape, 2**40)
+    opened.after.click()
+    assert "labels must be 0 to 2147483647" in opened.hint.text
+    assert opened.loop.name == "im0"
+
+
+def test_what_is_drawn_while_the_next_image_is_read_is_kept(
+    qtbot, opened, monkeypatch
+):
+    gate, read = threading.Event(), Project.read_image
+    loop = opened.loop
+
+    def late(project, name):
+        gate.wait(20)
+        return read(project, name)
+
+    monkeypatch.setattr(Project, "read_image", late)
+    opened.after.click()
+    paint(loop.labels, 9)
+    gate.set()
+    settle(qtbot, opened)
+    assert loop.layers.name == "im1"
+    assert (loop.project.labels("im0") == 9).any()
+
+
+def test_the_label_file_is_written_when_an_image_is_left(qtbot, opened, folder):
+    paint(opened.loop.labels, 9)
+    opened.after.click()
+    settle(qtbot, opened)
+    file = folder / "napari-sam-project" / "labels" / "im0.tif"
+    assert (tifffile.imread(file) == 9).sum() == 1
+
+
+def test_label_files_that_were_edited_elsewhere_are_offered(qtbot, opened, folder):
+    paint(opened.loop.labels, 9)
+    opened.close_project()
+    file = folder / "napari-sam-project" / "labels" / "im0.tif"
+    edited = tifffile.imread(file)
+    edited[20:25, 20:25] = 4
+    tifffile.imwrite(file, edited)
+    opened.open_folder(folder)
+    settle(qtbot, opened)
+    assert opened.elsewhere.isVisibleTo(opened)
+    assert opened.edited.text().startswith("1 label file (im0) is changed by another")
+    opened.take_over.click()
+    assert np.array_equal(opened.loop.labels.data, edited)
+    assert not opened.elsewhere.isVisibleTo(opened)
+
+
+def test_images_that_came_are_gone_or_do_not_fit_are_told(
+    qtbot, opened, folder, tmp_path, monkeypatch
+):
+    opened.close_project()
+    iio.imwrite(folder / "new.png", draw_discs(1)[0])
+    tifffile.imwrite(folder / "stack.tif", np.zeros((3, 20, 30), np.uint8))
+    (tmp_path / "away").mkdir()
+    (folder / "im2.png").rename(tmp_path / "away" / "im2.png")
+    opened.open_folder(folder)
+    settle(qtbot, opened)
+    for part in ("1 image (new) is new", "stack.tif is a stack of 3 planes", "im2"):
+        assert part in opened.hint.text
+    assert [opened.images.item(n).text()[-3:] for n in (2, 4)] == ["im2", "new"]
+    assert opened.images.item(2).text().startswith("✗")
+    monkeypatch.setattr(
+        "napari_sam.plugin.widgets.folder.QFileDialog.getExistingDirectory",
+        lambda *_: str(tmp_path / "away"),
+    )
+    opened.hint.button.click()
+    settle(qtbot, opened)
+    assert not opened.images.item(2).text().startswith("✗")
+
+
+def test_a_damaged_journal_can_be_opened_up_to_the_damage(qtbot, opened, folder):
+    paint(opened.loop.labels, 9)
+    opened.close_project()
+    journal = folder / "napari-sam-project" / "journal.jsonl"
+    journal.write_text(journal.read_text() + "rubbish\n")
+    opened.open_folder(folder)
+    qtbot.waitUntil(lambda: "is damaged" in opened.hint.text)
+    assert opened.loop.project is None
+    opened.hint.button.click()
+    settle(qtbot, opened)
+    assert (opened.loop.project.labels("im0") == 9).any()
+
+
+def test_an_export_asks_before_it_replaces_the_users_own(qtbot, opened, tmp_path):
+    own = tmp_path / "labels" / "im0.tif"
+    own.parent.mkdir()
+    own.write_bytes(b"ground truth")
+    opened.accept.click()
+    opened.export_to(tmp_path)
+    qtbot.waitUntil(lambda: "labels/im0.tif" in opened.hint.text)
+    assert own.read_bytes() == b"ground truth"
+    opened.hint.button.click()
+    qtbot.waitUntil(lambda: "files were written" in opened.hint.text)
+    assert opened.hint.kind == "done"
+    opened.export_to(tmp_path)
+    qtbot.waitUntil(lambda: "files were written" in opened.hint.text)
+    assert tifffile.imread(own).any()
+
+
+def test_a_model_that_is_among_the_temporary_files_is_not_the_projects(
+    qtbot, folder, asked, tmp_path
+):
+    def train(job, *, progress, is_cancelled):
+        return TrainOutcome(tmp_path / "m.safetensors", "elsewhere", None, None, 0, [])
+
+    widget = FolderWidget(ViewerModel(), ask=asked, train=train)
+    qtbot.addWidget(widget, before_close_func=lambda w: w.close_project())
+    widget.open_folder(folder)
+    settle(qtbot, widget)
+    widget.accept.click()
+    widget.retrain.click()
+    qtbot.waitUntil(lambda: "no room" in widget.hint.text)
+    assert str(tmp_path / "m.safetensors") in widget.hint.text
+    assert widget.loop.project.model == "cells"
+    assert widget.loop.project.trainings == 0
+
+
+# --- the end ----------------------------------------------------------------------------
+
+
+def docked(viewer, asked):
+    widget = FolderWidget(viewer, ask=asked)
+    dock = viewer.window.add_dock_widget(widget, name="Annotate a folder")
+    return widget, dock
+
+
+@pytest.mark.parametrize("end", ["the x of the dock", "the window", "the program"])
+def test_the_project_is_closed_when_its_dock_is(
+    qtbot, make_napari_viewer, asked, folder, end
+):
+    """With what was drawn a moment ago; and it can be opened again at once."""
+    viewer = make_napari_viewer(show=True)
+    widget, dock = docked(viewer, asked)
+    widget.open_folder(folder)
+    settle(qtbot, widget)
+    paint(widget.loop.labels, 9)
+    if end == "the x of the dock":
+        dock.destroyOnClose()
+    elif end == "the window":
+        viewer.window._qt_window.close()
+    else:
+        QApplication.instance().aboutToQuit.emit()
+    qtbot.waitUntil(lambda: widget.loop.project is None)
+    again = Project.open(folder / "napari-sam-project")
+    assert (again.labels("im0") == 9).sum() == 1
+    assert (folder / "napari-sam-project" / "labels" / "im0.tif").exists()
+    again.close()
+
+
+def test_a_hidden_dock_keeps_the_project_open(qtbot, make_napari_viewer, asked, folder):
+    viewer = make_napari_viewer(show=True)
+    widget, dock = docked(viewer, asked)
+    widget.open_folder(folder)
+    settle(qtbot, widget)
+    paint(widget.loop.labels, 9)
+    dock.hide()
+    assert (widget.loop.project.labels("im0") == 9).any()
+    qtbot.wait(20)
+    dock.setFloating(True)
+    dock.show()
+    qtbot.wait(20)
+    assert widget.loop.project is not None
+    widget.close_project()

@@ -95,6 +95,8 @@ def check(root, states, done):
     allowed = states[max(done, 0) : done + 2]
     assert state_of(project) in allowed, f"lost after {done} steps"
     assert project.troubles == {}
+    parts = [p for p in (root / "p").rglob(".napari-sam-*") if p.parent.name != "p"]
+    assert parts == []
     for file in (root / "out").rglob("*.tif"):
         if file.name == "mine.tif":
             assert file.read_bytes() == OWN

@@ -28,8 +28,11 @@ class DockEnd(QObject):  # type: ignore[misc]
     hidden = Signal()
     """It is not seen any more, perhaps for a while only."""
 
-    gone = Signal()
-    """Its dock or its window was closed, or the program ends."""
+    undocked = Signal()
+    """It was closed, or taken out of its dock; the window stays."""
+
+    ended = Signal()
+    """Its window was closed, or the program ends."""
 
     def __init__(self, widget: QWidget) -> None:
         super().__init__(widget)
@@ -39,7 +42,7 @@ class DockEnd(QObject):  # type: ignore[misc]
         widget.installEventFilter(self)
         application = QApplication.instance()
         if application is not None:
-            application.aboutToQuit.connect(self.gone)
+            application.aboutToQuit.connect(self.ended)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
         """See what happens to the widget and to its window."""
@@ -50,12 +53,12 @@ class DockEnd(QObject):  # type: ignore[misc]
             elif kind == QEvent.Type.Hide:
                 self.hidden.emit()
             elif kind == QEvent.Type.Close:
-                self.gone.emit()
+                self.undocked.emit()
             elif kind == QEvent.Type.ParentChange:
                 self._on_moved()
         elif kind == QEvent.Type.Close and watched is self._window:
             self.hidden.emit()
-            QTimer.singleShot(0, self._look)  # it may refuse to close
+            QTimer.singleShot(0, self._look_at_window)  # it may refuse
         return False
 
     def _watch_window(self) -> None:
@@ -68,10 +71,12 @@ class DockEnd(QObject):  # type: ignore[misc]
         if self._widget.parentWidget() is not None:
             self._was_docked = True
         elif self._was_docked:
-            QTimer.singleShot(0, self._look)  # it may come into another dock
+            QTimer.singleShot(0, self._look_at_dock)  # it may come into another dock
 
-    def _look(self) -> None:
-        has_no_dock = self._was_docked and self._widget.parentWidget() is None
-        is_closed = self._window is not None and not self._window.isVisible()
-        if has_no_dock or is_closed:
-            self.gone.emit()
+    def _look_at_dock(self) -> None:
+        if self._widget.parentWidget() is None:
+            self.undocked.emit()
+
+    def _look_at_window(self) -> None:
+        if not self._window.isVisible():
+            self.ended.emit()

@@ -122,7 +122,8 @@ class FolderWidget(FolderControls):
         loop.models.trained.connect(self._on_trained)
         self.destroyed.connect(partial(_let_go, loop))
         self._end.hidden.connect(loop.save)
-        self._end.gone.connect(self.close_project)
+        self._end.undocked.connect(self.close_project)
+        self._end.ended.connect(loop.let_go)
 
     # --- closing --------------------------------------------------------------
 
@@ -316,6 +317,9 @@ class FolderWidget(FolderControls):
         loop, project = self.loop, self.loop.project
         for button in self.buttons():
             button.setEnabled(project is not None)
+        # Pressed twice, it would take back what it said.
+        is_shown = project is not None and loop.layers.name == loop.name
+        self.finish.setEnabled(is_shown)
         self._show_hint()
         if loop.models.is_training:
             self.progress.show_work("Training beside your work")
