@@ -242,6 +242,8 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         project, self.project = self.project, None
         if project is not None:
             self.saver.save_last()
+            self.saver.project = None
+            self.models.use(None)
             with suppress(OSError, ValueError):
                 project.close()
 

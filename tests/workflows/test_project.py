@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from napari_sam.io.journal import Journal
 from napari_sam.ops.label_changes import apply_changes, changed_labels, describe_objects
 from napari_sam.workflows.project import Project
-from napari_sam.workflows.project_export import export_project
+from napari_sam.workflows.project_export import WouldReplaceError, export_project
 from napari_sam.workflows.project_state import ObjectNote
 
 SHAPE = (40, 50)
@@ -297,3 +297,57 @@ def test_a_killed_program_loses_nothing_that_was_saved(project):
     assert again.labels("a").max() >= last
     again.close()
     assert Path(again.folder / "labels" / "a.tif").exists()
+
+
+def test_an_export_replaces_what_an_export_wrote_and_nothing_else(project, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    out = tmp_path / "out"
+    own = zarr.open_group(str(out / "a.ome.zarr"), mode="w")
+    own.create_array("raw", data=np.ones((2, 2)))
+    (out / "labels").mkdir()
+    (out / "labels" / "other.tif").write_bytes(b"ground truth")
+    project.save("a", squares(3))
+    formats = ("tiff", "coco", "csv", "zarr")
+    with pytest.raises(WouldReplaceError, match=r"a\.ome\.zarr, which no export"):
+        export_project(project, out, formats)
+    assert not (out / "annotations.json").exists() and own["raw"][:].all()
+    export_project(project, out, ("tiff", "coco", "csv"))
+    export_project(project, out, formats, overwrite=True)
+    assert "raw" not in zarr.open_group(str(out / "a.ome.zarr"), mode="r")
+    project.save("a", squares(5))
+    export_project(project, out, formats)  # all of it is of an export now
+    for edited in (out / "labels" / "a.tif", out / "a.ome.zarr" / "zarr.json"):
+        content = edited.read_bytes()
+        edited.write_bytes(content + b" ")
+        with pytest.raises(WouldReplaceError) as caught:
+            export_project(project, out, formats)
+        assert caught.value.paths[0] in (edited, edited.parent)
+        edited.write_bytes(content)
+    assert (out / "labels" / "other.tif").read_bytes() == b"ground truth"
+    names = {p.name for p in out.iterdir()}
+    assert not {n for n in names if n.startswith(".")}
+
+
+def test_a_label_of_two_thousand_million_is_exported(project, tmp_path):
+    labels = squares(2)
+    labels[labels == 2] = 2_000_000_000
+    project.save("a", labels)
+    export_project(project, tmp_path / "out", ("tiff", "coco", "csv"))
+    assert tifffile.imread(tmp_path / "out" / "labels" / "a.tif").max() == 2_000_000_000
+    lines = (tmp_path / "out" / "objects.csv").read_text().splitlines()
+    assert [line.split(",")[1] for line in lines] == ["label", "1", "2000000000"]
+    coco = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    assert [entry["area"] for entry in coco["annotations"]] == [36, 36]
+
+
+def test_an_image_done_with_undecided_proposals_is_learned_from_in_part(project):
+    project.save("a", np.where(squares(1) > 0, 1, 0))
+    project.propose("a", squares(3), 0.2, "cells")
+    project.finish("a")
+    assert project.undecided("a") == 2
+    assert [source.complete for source in project.sources()] == [False]
+    project.reject("a", [3])
+    project.accept("a")
+    assert [source.complete for source in project.sources()] == [True]
+    project.reopen("a")
+    assert [source.complete for source in project.sources()] == [False]
