@@ -61,6 +61,11 @@ class Sample:
         Side of a pixel in micrometres, or None where it is not known.
     contrast_limits
         Intensities to show as black and white, or None for those of the image.
+    scale
+        By how much the image is to be enlarged for the model, so that what one would
+        look for in it is seen; None: as the model sees fit.
+    advice
+        A sentence to know before one looks for objects in it, or "".
     """
 
     name: str
@@ -70,6 +75,8 @@ class Sample:
     read: Callable[[], NDArray[Any]]
     pixel_size: float | None = None
     contrast_limits: tuple[float, float] | None = None
+    scale: float | None = None
+    advice: str = ""
 
     @property
     def is_rgb(self) -> bool:
@@ -105,6 +112,10 @@ SAMPLES: Mapping[str, Sample] = MappingProxyType(
                 "YXC",
                 _SCIKIT_IMAGE,
                 _scikit_image("immunohistochemistry"),
+                # at the size that suits the glands the model sees glands only
+                scale=4,
+                advice="The nuclei are small beside the glands: this image is enlarged "
+                "4 times for the model.",
             ),
             Sample(
                 "cell",

@@ -13,22 +13,22 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.canvas import why_not_writable
 from napari_sam.plugin.connections import Connections
-from napari_sam.plugin.everything_hints import EverythingFacts
-from napari_sam.plugin.hints import Facts, sentence
+from napari_sam.plugin.hints import sentence
 from napari_sam.plugin.keeping import keep_found
+from napari_sam.plugin.layer_pairs import note_pair
 from napari_sam.plugin.layers import (
     display_range,
     place_emitters,
     plane_reader,
     plane_shown,
     shape_of,
+    stretch_contrast,
 )
 from napari_sam.plugin.regions import region_of_shapes, region_of_view
 from napari_sam.plugin.results import Results
 from napari_sam.plugin.search_runner import SearchRunner
 from napari_sam.plugin.searching import Search, resolve_mode
 from napari_sam.plugin.state import active_in
-from napari_sam.workflows.selection import SelectionRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Everything"]
 
-_LABEL_EVENTS = ("paint", "data", "labels_update")
+_LABEL_EVENTS = ("paint", "data", "labels_update", "set_data")
+"""The last comes with napari's own undo, which emits none of the others."""
 
 
 class Everything(QObject):  # type: ignore[misc]
@@ -76,8 +77,8 @@ class Everything(QObject):  # type: ignore[misc]
     changed = Signal()
     """What the widget shows may have changed."""
 
-    noticed = Signal(str)
-    """Something that the user should read once."""
+    noticed = Signal(str, str)
+    """Something that the user should read once, and its `NoticeKind`."""
 
     arrived = Signal()
     """A search has ended, and the results are new."""
@@ -162,12 +163,14 @@ class Everything(QObject):  # type: ignore[misc]
             return
         self.image = image
         if self.runner.cancel():
-            self.noticed.emit("The search was stopped: another image was chosen.")
+            self._tell("The search was stopped: another image was chosen.")
         self._watch_image()
         self.changed.emit()
 
     def set_output(self, layer: Any) -> None:
         """Keep objects in another Labels layer; None: in a new one."""
+        if layer is not self.output:
+            self.results.kept = None
         self.output = self.results.output = layer
         self._watch_output()
         self.results.on_labels()
@@ -193,6 +196,8 @@ class Everything(QObject):  # type: ignore[misc]
             self._image_events.add(layer.events.data, self._on_data)
             for emitter in place_emitters(layer):
                 self._image_events.add(emitter, self._on_moved)
+            if not layer.rgb:
+                self._image_events.add(layer.events.contrast_limits, self._on_dims)
 
     def _watch_output(self) -> None:
         self._output_events.clear()
@@ -213,9 +218,14 @@ class Everything(QObject):  # type: ignore[misc]
     @property
     def problem(self) -> str:
         """Why objects cannot be kept in the output that is chosen; "" if they can."""
-        if self.output is None or self.image is None:
+        return self._problem_with(self.image)
+
+    def _problem_with(self, image: Any) -> str:
+        """Say why objects of an image cannot be kept in the output."""
+        output = self.output
+        if output is None or image is None:
             return ""
-        return why_not_writable(self.output, self.image)
+        return why_not_writable(output, image)
 
     def start(self) -> None:
         """Search the displayed plane; says so where that cannot be."""
@@ -227,7 +237,7 @@ class Everything(QObject):  # type: ignore[misc]
         try:
             roi = self._roi(plane)
         except ValueError as error:
-            self.noticed.emit(sentence(error))
+            self._complain(sentence(error))
             return
         taken = self._labels_on(plane) if self.skip_labelled else None
         search = Search(
@@ -249,7 +259,7 @@ class Everything(QObject):  # type: ignore[misc]
     def cancel(self) -> None:
         """Stop the search; what was found before stays."""
         if self.runner.cancel():
-            self.noticed.emit("Stopped. Nothing was changed.")
+            self._tell("Stopped. Nothing was changed.")
         self.changed.emit()
 
     def _roi(self, plane: Plane) -> NDArray[np.bool_] | None:
@@ -270,7 +280,7 @@ class Everything(QObject):  # type: ignore[misc]
     def _on_found(self, found: Found) -> None:
         if not found.search.is_current(self.viewer):
             self._forget()
-            self.noticed.emit("The image has changed meanwhile. Press Find objects.")
+            self._tell("The image has changed meanwhile. Press Find objects.")
             return
         self.results.take(found)
         self._watch_image()
@@ -279,7 +289,7 @@ class Everything(QObject):  # type: ignore[misc]
 
     def _on_failed(self, message: str) -> None:
         if message:
-            self.noticed.emit(message)
+            self._complain(message)
         self.changed.emit()
 
     def _forget(self) -> None:
@@ -298,11 +308,10 @@ class Everything(QObject):  # type: ignore[misc]
         found, records = self.found, self.results.records
         if found is None or not records or self.results.kept is not None:
             return
-        if self.output is not None:
-            problem = why_not_writable(self.output, found.search.image)
-            if problem:
-                self.noticed.emit(problem)
-                return
+        problem = self._problem_with(found.search.image)
+        if problem:
+            self._complain(problem)
+            return
         annotator = active_in(self.viewer) or self._open_annotator()
         try:
             labels = keep_found(
@@ -316,11 +325,12 @@ class Everything(QObject):  # type: ignore[misc]
                 overlap=self.overlap,
             )
         except ValueError as error:
-            self.noticed.emit(sentence(error))
+            self._complain(sentence(error))
             return
         self.output = self.results.output = annotator.desks.output
+        note_pair(found.search.image, self.output)
         self._watch_output()
-        self.results.mark_kept(len(labels))
+        self.results.mark_kept(labels)
         annotator.use_tool("point")
         self.changed.emit()
 
@@ -332,11 +342,13 @@ class Everything(QObject):  # type: ignore[misc]
             return
         if self.found is not None and layer is self.found.search.image:
             self._forget()
-            self.noticed.emit(f"“{layer.name}” was removed; what was kept stays.")
+            self._tell(f"“{layer.name}” was removed; what was kept stays.")
         if layer is self.image:
             self.set_image(None)
         if layer is self.output:
             self.set_output(None)
+        if layer is self.region:
+            self.set_region(None)
         self.changed.emit()
 
     def _on_dims(self, event: Any = None) -> None:
@@ -352,7 +364,7 @@ class Everything(QObject):  # type: ignore[misc]
             self._forget()
             stopped = True
         if stopped:
-            self.noticed.emit("The image has changed. Press Find objects.")
+            self._tell("The image has changed. Press Find objects.")
         self.changed.emit()
 
     def _on_labels(self, event: Any = None) -> None:
@@ -363,48 +375,25 @@ class Everything(QObject):  # type: ignore[misc]
         if predictor is not self._predictor:
             self._predictor = predictor
             if self.runner.cancel():
-                self.noticed.emit("The search was stopped: the model has changed.")
+                self._tell("The search was stopped: the model has changed.")
         self.changed.emit()
 
+    def _tell(self, text: str) -> None:
+        self.noticed.emit(text, "info")
+
+    def _complain(self, text: str) -> None:
+        self.noticed.emit(text, "problem")
+
     # --- for the widget -----------------------------------------------------------
+
+    def stretch(self) -> None:
+        """Stretch the contrast of the image to what the displayed plane holds."""
+        plane = self.plane
+        if plane is not None:
+            stretch_contrast(self.image, plane)
+            self.changed.emit()
 
     @property
     def found_mode(self) -> str:
         """How is searched with the model and the mode that are chosen."""
         return resolve_mode(self.mode, self.engine.predictor)
-
-    def facts(self) -> EverythingFacts:
-        """Return what the hint line depends on."""
-        results, found = self.results, self.found
-        common = Facts(
-            has_image=self.image is not None,
-            is_3d_view=self.viewer.dims.ndisplay == 3,
-            plane_shown=self.plane is not None,
-            output_problem=self.problem,
-            model_state=self.engine.model_state,
-            model_error=self.engine.model_error,
-        )
-        return EverythingFacts(
-            common=common,
-            working=self.runner.is_working,
-            has_begun=self.runner.has_begun,
-            region_problem=self._region_problem(),
-            found=None if found is None else found.total,
-            passing=len(results.passing),
-            best_score=float(found.selection.iou.max(initial=0)) if found else 0.0,
-            is_sure=found is None or found.start != SelectionRule(),
-            is_shown=results.preview.is_shown,
-            is_here=results.is_here,
-            kept=results.kept,
-            output_name="" if self.output is None else self.output.name,
-        )
-
-    def _region_problem(self) -> str:
-        if self.where != "region":
-            return ""
-        if self.region is None or not len(self.region.data):
-            return (
-                "Press Draw, and drag a rectangle over the region; then press Find "
-                "objects."
-            )
-        return ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from napari_sam.ops.counting import counted
 from napari_sam.plugin.hints import Facts, Hint, model_hint, obstacle_hint
 
-__all__ = ["EverythingFacts", "next_step"]
+__all__ = ["EverythingFacts", "black_hint", "next_step"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,14 @@ class EverythingFacts:
         Whether it is past the first look at the plane.
     region_problem
         Why the region that is chosen is none; "" where it is fine.
+    is_black
+        Whether the plane is shown nearly black.
+    advice
+        What to know about this image before a search, or "".
     found
         How many objects were found; None before a search.
+    left_out
+        How many lie mostly outside the region, and were left out.
     passing
         How many of them pass the sieve.
     best_score
@@ -45,7 +52,10 @@ class EverythingFacts:
     working: bool = False
     has_begun: bool = False
     region_problem: str = ""
+    is_black: bool = False
+    advice: str = ""
     found: int | None = None
+    left_out: int = 0
     passing: int = 0
     best_score: float = 0.0
     is_sure: bool = True
@@ -63,6 +73,7 @@ def next_step(facts: EverythingFacts) -> Hint:
         obstacle_hint(facts.common)
         or model_hint(facts.common)
         or _region_hint(facts)
+        or black_hint(facts)
         or _found_hint(facts)
         or _start_hint(facts)
     )
@@ -77,7 +88,18 @@ def _work_hint(facts: EverythingFacts) -> Hint:
 def _start_hint(facts: EverythingFacts) -> Hint:
     if facts.common.model_state == "loading":
         return Hint("Loading the model…", "wait")
-    return Hint("Press Find objects.")
+    return Hint(f"{facts.advice} Press Find objects.".strip())
+
+
+def black_hint(facts: EverythingFacts) -> Hint | None:
+    """Say that the contrast hides what is there, if it does."""
+    if not facts.is_black or facts.found:
+        return None
+    return Hint(
+        "The image looks black, and to the model as well: stretch the contrast, then "
+        "press Find objects.",
+        "problem",
+    )
 
 
 def _region_hint(facts: EverythingFacts) -> Hint | None:
@@ -87,11 +109,18 @@ def _region_hint(facts: EverythingFacts) -> Hint | None:
 def _found_hint(facts: EverythingFacts) -> Hint | None:
     if facts.kept is not None:
         return Hint(
-            f"{facts.kept} kept in “{facts.output_name}”. Point at a wrong one: K "
-            "deletes it, G edits it. U takes all of them back."
+            f"{facts.kept:,} kept in “{facts.output_name}”. Point at a wrong one: K "
+            "deletes it, G edits it. U takes all of them back.",
+            "done",
         )
     if facts.found is None:
         return None
+    if facts.found == 0 and facts.left_out:
+        return Hint(
+            f"{counted(facts.left_out, 'object')} found here, but mostly outside the "
+            "region. Draw a larger one around whole objects.",
+            "problem",
+        )
     if facts.found == 0:
         return Hint(
             "Nothing was found. Stretch the contrast until you see the objects "
@@ -99,12 +128,13 @@ def _found_hint(facts: EverythingFacts) -> Hint | None:
             "problem",
         )
     if not facts.is_here:
-        return Hint(f"The {facts.found} objects found lie on another plane.")
+        return Hint(f"{counted(facts.found, 'object')} found on another plane.")
     if not facts.is_shown:
-        return Hint(f"{facts.found} objects were found, and are hidden now.")
+        return Hint(f"{counted(facts.found, 'object')} found, and hidden now.")
     if facts.passing == 0:
         return Hint(
-            f"None of the {facts.found} objects passes the sieve. Move a slider back.",
+            f"{counted(facts.found, 'object')} found, and none passes the sieve. Move "
+            "a slider back.",
             "problem",
         )
     if not facts.is_sure:

@@ -25,6 +25,7 @@ __all__ = [
     "display_range",
     "full_data",
     "is_helper",
+    "looks_black",
     "onto_plane",
     "part_in_view",
     "place_emitters",
@@ -35,6 +36,7 @@ __all__ = [
     "shape_of",
     "shifted_translate",
     "spatial_metadata",
+    "stretch_contrast",
 ]
 
 
@@ -220,3 +222,65 @@ def display_range(image: Any) -> tuple[float, float]:
 def full_data(image: Any) -> Any:
     """Return the array of an image layer, that of full resolution."""
     return image.data[0] if image.multiscale else image.data
+
+
+_DARK = 0.1
+"""Of the range of contrast; what is darker than this is hardly told from black."""
+
+_NEARLY_ALL = 99.9
+"""Per cent of the pixels; the others may be outliers."""
+
+_STRETCH = (0.5, 99.8)
+"""Percentiles that are shown black and white after the contrast was stretched."""
+
+_LOOKED_AT = 1024
+"""Pixels along a side of a plane that are looked at."""
+
+
+def looks_black(image: Any, plane: Plane) -> bool:
+    """Say whether a plane is shown nearly black, although there is something in it.
+
+    That is so where a few outliers, or the range of the type, set the limits of
+    contrast. The model sees what is shown, and finds nothing then.
+
+    Parameters
+    ----------
+    image
+        The image layer. In a colour image, which has no limits of contrast, nothing
+        could be stretched; the answer is False.
+    plane
+        Which plane of it.
+    """
+    if image.rgb:
+        return False
+    values = _sample(image, plane)
+    low, high = (float(limit) for limit in image.contrast_limits)
+    if not values.size or high <= low:
+        return False
+    first, dark, bright = np.percentile(values, [_STRETCH[0], _STRETCH[1], _NEARLY_ALL])
+    return bool(bright < low + _DARK * (high - low) and dark > first)
+
+
+def stretch_contrast(image: Any, plane: Plane) -> None:
+    """Set the limits of contrast to what a plane holds, without outliers."""
+    values = _sample(image, plane)
+    if image.rgb or not values.size:
+        return
+    low, high = np.percentile(values, _STRETCH).tolist()
+    if high > low:
+        image.contrast_limits = (low, high)
+
+
+def _sample(image: Any, plane: Plane) -> NDArray[np.float64]:
+    """Return some finite values of a plane: all along it; a lazy one's middle."""
+    data = full_data(image)
+    row, col = plane.axes
+    slicer: list[Any] = [0 if i is None else i for i in plane.index]
+    for axis in (row, col):
+        size = int(data.shape[axis])
+        slicer[axis] = slice(None, None, -(-size // _LOOKED_AT))
+        if not isinstance(data, np.ndarray) and size > _LOOKED_AT:
+            start = (size - _LOOKED_AT) // 2
+            slicer[axis] = slice(start, start + _LOOKED_AT)
+    values = np.asarray(data[tuple(slicer)], np.float64)
+    return values[np.isfinite(values)]

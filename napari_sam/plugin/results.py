@@ -14,6 +14,8 @@ from napari_sam.plugin.navigation import go_to_plane
 from napari_sam.workflows.selection import SelectionRule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import MaskRecord
@@ -37,7 +39,8 @@ class Results(QObject):  # type: ignore[misc]
     rule, passing
         The sieve, and the indices of the masks that pass it.
     kept
-        How many objects were kept at last, None if anything was done since.
+        How many objects were kept at last and are still there, None if anything was
+        done since.
     output
         The Labels layer whose ground may be asked to be empty, or None.
     is_active
@@ -62,6 +65,11 @@ class Results(QObject):  # type: ignore[misc]
         self._sieve_timer.setSingleShot(True)
         self._sieve_timer.setInterval(0)
         self._sieve_timer.timeout.connect(self.sieve)
+        self._kept_labels: frozenset[int] = frozenset()
+        self._recount_timer = QTimer(self)
+        self._recount_timer.setSingleShot(True)
+        self._recount_timer.setInterval(0)
+        self._recount_timer.timeout.connect(self._recount)
         self._hide_timer = QTimer(self)
         self._hide_timer.setSingleShot(True)
         self._hide_timer.timeout.connect(self._hide)
@@ -125,8 +133,21 @@ class Results(QObject):  # type: ignore[misc]
     def on_labels(self) -> None:
         """Take note that labels were painted."""
         self._labels_changed = True
-        if self.rule.only_empty and self.found is not None and self.kept is None:
+        if self.kept is not None:
+            self._recount_timer.start()
+        elif self.rule.only_empty and self.found is not None:
             self._sieve_timer.start()
+
+    def _recount(self) -> None:
+        """Count those of the kept objects that are still there; without one, none were.
+
+        They were taken back, or deleted one by one.
+        """
+        if self.kept is None or self.found is None or self.output is None:
+            return
+        there = np.unique(self._ground(self.found)).tolist()
+        self.kept = len(self._kept_labels.intersection(there)) or None
+        self.changed.emit()
 
     def sieve(self) -> None:
         """Sieve what was found, and show what passes."""
@@ -181,9 +202,10 @@ class Results(QObject):  # type: ignore[misc]
         go_to_plane(self.viewer, self.found.search.image, self.found.search.plane)
         self.changed.emit()
 
-    def mark_kept(self, count: int) -> None:
-        """Take note that objects were kept; the preview goes."""
+    def mark_kept(self, labels: Iterable[int]) -> None:
+        """Take note that objects were kept with these labels; the preview goes."""
         self.preview.take_down()
-        self.kept = count
+        self._kept_labels = frozenset(labels)
+        self.kept = len(self._kept_labels)
         self._labels_changed = True
         self.changed.emit()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from napari.types import LayerDataTuple
 
 __all__ = [
+    "advice_on",
     "open_cat",
     "open_cell",
     "open_coins",
@@ -18,8 +19,29 @@ __all__ = [
     "open_nuclei_3d",
     "open_retina",
     "open_tissue",
+    "preset_scale",
     "sample_layers",
 ]
+
+
+_PRESET = "napari-sam preset"
+"""In the metadata of an image that needs other settings than most."""
+
+
+def preset_scale(image: Any) -> float | None:
+    """Return by how much an image layer is to be enlarged for the model.
+
+    None for one without such a preset, or without an image.
+    """
+    preset = {} if image is None else image.metadata.get(_PRESET, {})
+    scale = preset.get("scale")
+    return None if scale is None else float(scale)
+
+
+def advice_on(image: Any) -> str:
+    """Return what to know about an image layer before a search, or ""."""
+    preset = {} if image is None else image.metadata.get(_PRESET, {})
+    return str(preset.get("advice", ""))
 
 
 def sample_layers(name: str) -> list[LayerDataTuple]:
@@ -30,6 +52,8 @@ def sample_layers(name: str) -> list[LayerDataTuple]:
         "rgb": sample.is_rgb,
         "metadata": {"origin": sample.origin},
     }
+    if sample.scale is not None:
+        options["metadata"][_PRESET] = {"scale": sample.scale, "advice": sample.advice}
     if sample.contrast_limits is not None:
         options["contrast_limits"] = sample.contrast_limits
     if sample.pixel_size is not None:

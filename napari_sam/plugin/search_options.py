@@ -41,7 +41,9 @@ class Option:
     group
         Under which heading.
     nothing
-        What the lowest number reads as, if it stands for None.
+        What the lowest number reads as, if it stands for the default.
+    unit
+        What stands behind the number.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Option:
     tip: str
     group: str
     nothing: str = ""
+    unit: str = ""
 
     @property
     def is_whole(self) -> bool:
@@ -73,12 +76,13 @@ _INSTANCES = (
     ),
     Option(
         "foreground_thresh",
-        "Foreground from",
+        "Object from probability",
         0.52,
         0.05,
         0.95,
         0.01,
-        "Probability from which a pixel belongs to an object.",
+        "Pixels that belong to an object with at least this probability are its own; "
+        "lower: larger objects, and fainter ones.",
         "Objects",
     ),
     Option(
@@ -90,29 +94,35 @@ _INSTANCES = (
         0.1,
         "Blur before objects are parted, in pixels of the model's maps.",
         "Objects",
+        unit=" px",
     ),
     Option(
         "looks",
-        "Looks",
+        "Look at the image",
         1,
         1,
         2,
         1,
-        "2: look once more with the image turned upside down; outlines are better, "
-        "and it takes twice as long.",
+        "Twice: the second time with the image turned upside down; outlines are "
+        "better, and it takes twice as long.",
         "Objects",
+        "once",
+        " times",
     ),
     Option(
         "scale",
-        "Look at scale",
+        "Enlarge the image",
         0.0,
         0.0,
         16.0,
         0.25,
-        "By how much the image is enlarged for the model; by itself: small objects "
-        "are seen in enlarged tiles.",
-        "Scale",
-        "by itself",
+        "How many times the image is enlarged for the model. Automatic: as the objects "
+        "that it sees at first need it. Small objects between large ones, such as "
+        "nuclei between glands, need a number: about 48 divided by their size in "
+        "pixels.",
+        "Size",
+        "automatic",
+        " times",
     ),
     Option(
         "confidence_thresh",
@@ -133,6 +143,7 @@ _INSTANCES = (
         10,
         "Objects of fewer pixels are not looked for.",
         "What is looked for",
+        unit=" px",
     ),
 )
 
@@ -162,7 +173,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "crop_n_points_downscale_factor",
-            "Fewer points in crops",
+            "Points in crops, divided by",
             1,
             1,
             8,
@@ -177,24 +188,24 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
             0.0,
             0.9,
             0.05,
-            "In parts of the image's shorter side.",
+            "As a share of the image's shorter side.",
             "Points",
         ),
         Option(
             "box_nms_thresh",
-            "Duplicates above",
+            "Duplicates from overlap",
             0.0,
             0.0,
             1.0,
             0.05,
-            "Of two masks whose boxes overlap by more (IoU), the better one stays; by "
-            "itself: what suits the model.",
+            "Of two masks whose boxes overlap by more (IoU), the better one stays. "
+            "Automatic: what suits the model.",
             "Duplicates",
-            "by itself",
+            "automatic",
         ),
         Option(
             "crop_nms_thresh",
-            "… across crops above",
+            "… across crops from",
             0.7,
             0.0,
             1.0,
@@ -204,13 +215,15 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "min_mask_region_area",
-            "Mend holes below",
+            "Mend holes and islands below",
             0,
             0,
             100_000,
             10,
-            "Pixels below which holes are filled and islands removed; 0: none.",
+            "Holes of fewer pixels are filled, and islands of fewer removed.",
             "Masks",
+            "none",
+            " px",
         ),
         Option(
             "stability_score_offset",

@@ -98,6 +98,8 @@ class Found:
         `napari_sam.segment`, or none where they would reject everything.
     every
         (N,) indices of the masks that pass without any threshold.
+    left_out
+        How many masks were found that lie mostly outside the region.
     """
 
     search: Search
@@ -106,6 +108,7 @@ class Found:
     selection: MaskSelection
     start: SelectionRule
     every: NDArray[np.intp]
+    left_out: int = 0
 
     @property
     def total(self) -> int:
@@ -199,8 +202,9 @@ def search_plane(
         progress=progress,
         is_cancelled=is_cancelled,
     )
+    inside = [record for record in records if _lies_in(record, search.roi)]
     selection = MaskSelection(
-        records,
+        inside,
         search.shape,
         order=_order(mode),
         double=double,
@@ -212,4 +216,16 @@ def search_plane(
         kept = selection.keep(start)
     selection.paint(kept)  # the masks are decoded here, away from the window
     every = selection.keep(SelectionRule())
-    return Found(search, mode, predictor.name, selection, start, every)
+    out = len(records) - len(inside)
+    return Found(search, mode, predictor.name, selection, start, every, out)
+
+
+def _lies_in(record: MaskRecord, roi: NDArray[np.bool_] | None) -> bool:
+    """Say whether at least half of a mask lies in a region.
+
+    A point of the grid within the region may be answered with a mask of what is
+    outside, and the deepest point of an object is only one of its pixels.
+    """
+    if roi is None:
+        return True
+    return 2 * int(roi.ravel()[record.rle.pixels()].sum()) >= record.area

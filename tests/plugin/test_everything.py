@@ -272,7 +272,7 @@ def test_one_huge_object(make_viewer, open_everything, find, search, image):
     widget.everything.results.sieve()
     widget._show_state()
     assert not preview(viewer).any()
-    assert "None of the 1 objects passes" in widget.hint.text
+    assert "1 object found, and none passes the sieve" in widget.hint.text
     assert not widget.keep.isEnabled()
 
 

@@ -9,11 +9,13 @@ from napari_sam.ops.planes import Plane
 from napari_sam.plugin.desks import merge_features
 from napari_sam.plugin.layers import (
     display_range,
+    looks_black,
     plane_shown,
     position_on_plane,
     shape_of,
     shifted_translate,
     spatial_metadata,
+    stretch_contrast,
 )
 from napari_sam.plugin.settings import AnnotatorSettings, read_settings
 
@@ -105,3 +107,58 @@ def test_settings_have_defaults():
     settings = read_settings()
     assert settings.model == AnnotatorSettings().model
     assert settings.planes_kept > 0
+
+
+def picture(bright=60_000, pixels=1):
+    """Cells of 200 to 300 in a field of 100, and a few outliers."""
+    data = np.full((100, 100), 100, np.uint16)
+    data[20:40, 20:40], data[60:80, 50:80] = 200, 300
+    data.ravel()[:pixels] = bright
+    return data
+
+
+@pytest.mark.parametrize(
+    ("layer", "is_black"),
+    [
+        (Image(picture()), True),
+        (Image(picture(), contrast_limits=(0, 65535)), True),
+        (Image(picture(), contrast_limits=(100, 300)), False),
+        (Image(picture(bright=400)), False),
+        (Image(picture(pixels=500)), False),  # those are objects
+        (Image(np.full((9, 9), 3.0), contrast_limits=(0, 1000)), False),
+        (Image(np.full((9, 9), np.nan), contrast_limits=(0, 1)), False),
+        (Image(np.where(picture() > 300, 1e9, picture().astype(float))), True),
+        (Image(np.zeros((9, 9, 3), np.uint8), rgb=True), False),
+    ],
+)
+def test_a_plane_that_is_shown_black_is_told(layer, is_black):
+    assert looks_black(layer, Plane((None, None))) == is_black
+
+
+def test_the_contrast_is_stretched_to_a_plane_without_its_outliers():
+    stack = np.stack([picture(), picture() * 2])
+    layer = Image(stack, contrast_limits=(0, 65535))
+    stretch_contrast(layer, Plane((0, None, None)))
+    assert layer.contrast_limits == [100, 300]
+    assert not looks_black(layer, Plane((0, None, None)))
+    stretch_contrast(layer, Plane((1, None, None)))
+    assert layer.contrast_limits == [200, 600]
+    even = Image(np.full((9, 9), 3.0), contrast_limits=(0, 10))
+    stretch_contrast(even, Plane((None, None)))
+    assert even.contrast_limits == [0, 10]
+
+
+def test_of_a_large_lazy_plane_the_middle_is_looked_at():
+    import dask.array as da
+
+    asked = []
+
+    def block(block_info):
+        asked.append(block_info[None]["chunk-location"])
+        return np.full((512, 512), sum(asked[-1]), np.uint16)
+
+    data = da.map_blocks(block, chunks=((512,) * 8, (512,) * 8), dtype=np.uint16)
+    layer = Image(data, contrast_limits=(0, 60_000))
+    asked.clear()
+    assert looks_black(layer, Plane((None, None)))
+    assert set(asked) == {(3, 3), (3, 4), (4, 3), (4, 4)}

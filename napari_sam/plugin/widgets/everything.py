@@ -12,17 +12,24 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sam.ops.counting import counted
 from napari_sam.plugin.engine import Engine, load_predictor
 from napari_sam.plugin.everything import Everything
-from napari_sam.plugin.everything_hints import EverythingFacts, next_step
+from napari_sam.plugin.everything_facts import FactReader
+from napari_sam.plugin.everything_hints import (
+    EverythingFacts,
+    black_hint,
+    next_step,
+)
 from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import Hint
+from napari_sam.plugin.sample_data import preset_scale
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.shelf import open_store
 from napari_sam.plugin.state import active_in, unwrapped
 from napari_sam.plugin.widgets.annotate import AnnotateWidget
-from napari_sam.plugin.widgets.hint_line import HintLine, Notice
-from napari_sam.plugin.widgets.layer_choice import LayerChoice
+from napari_sam.plugin.widgets.hint_line import HintLine, Notice, NoticeKind
+from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
 from napari_sam.plugin.widgets.model_picker import ModelPicker
 from napari_sam.plugin.widgets.panel import (
     NEW_LAYER,
@@ -51,6 +58,8 @@ if TYPE_CHECKING:
 __all__ = ["EverythingWidget"]
 
 _ANNOTATOR = "Annotate with SAM"
+_SHOW, _STRETCH = "Show again", "Stretch the contrast"
+"""What the button of the hint says."""
 
 
 class EverythingWidget(QWidget):  # type: ignore[misc]
@@ -85,7 +94,10 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         self.hint = HintLine()
         self.progress = ProgressLine()
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
-        self.output = LayerChoice(viewer, self._may_be_output, NEW_LAYER)
+        self.image.is_held = self._is_at_work
+        self.output = LabelsChoice(
+            viewer, self._may_be_output, NEW_LAYER, is_for_writing=True
+        )
         self.model = ModelPicker(store, settings.model, settings.device)
         self.form = SearchForm(viewer, lambda: self.everything.image)
         self.sieve = SievePanel()
@@ -93,6 +105,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         self._lay_out()
         self._connect()
         self._notice = Notice()
+        self._facts = FactReader(self.everything)
         self._started = False
         self._view_timer = QTimer(self)
         self._view_timer.setSingleShot(True)
@@ -139,7 +152,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
 
     def _connect(self) -> None:
         everything = self.everything
-        self.image.chosen.connect(everything.set_image)
+        self.image.chosen.connect(self._on_image)
         self.output.chosen.connect(self._on_output)
         self.model.chosen.connect(self._load_model)
         self.model.noticed.connect(self._on_notice)
@@ -150,7 +163,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         self.class_name.currentTextChanged.connect(self._on_class)
         self.overlap.activated.connect(self._on_overlap)
         self.keep.clicked.connect(everything.keep)
-        self.hint.pressed.connect(everything.results.show_again)
+        self.hint.pressed.connect(self._on_hint_button)
         everything.changed.connect(self._on_changed)
         everything.noticed.connect(self._on_notice)
         everything.arrived.connect(self._on_arrived)
@@ -165,10 +178,10 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
             return
         for choice in (self.image, self.output, self.form.region):
             choice.start()
+        self.output.follow(self.image.layer)
         self._take_up_annotator()
         self.everything.activate()
-        self.everything.set_image(self.image.layer)
-        self.everything.set_output(self.output.layer)
+        self._on_image(self.image.layer)
         self._on_form()
         if not self._started:
             self._started = True
@@ -194,6 +207,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         annotator = active_in(self.viewer)
         if annotator is not None and not self._started:
             self.image.choose(annotator.image)
+            self.output.follow(self.image.layer)
             self.output.choose(annotator.desks.output)
 
     def _may_be_output(self, layer: Any) -> bool:
@@ -248,6 +262,26 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
 
     # --- what the user does -------------------------------------------------------
 
+    def _is_at_work(self) -> bool:
+        """Whether another image would take away what is searched or found here."""
+        everything = self.everything
+        waits = everything.found is not None and everything.results.kept is None
+        return everything.runner.is_working or waits
+
+    def _on_image(self, image: Any) -> None:
+        """Search another image, and keep its objects in its own labels."""
+        if image is not self.everything.image:
+            self.form.show_scale(preset_scale(image))
+        self.output.follow(image)
+        self.everything.set_image(image)
+        self.everything.set_output(self.output.layer)
+
+    def _on_hint_button(self) -> None:
+        if self.hint.button.text() == _STRETCH:
+            self.everything.stretch()
+        else:
+            self.everything.results.show_again()
+
     def _on_form(self) -> None:
         everything, form = self.everything, self.form
         everything.mode, everything.where = form.mode_name, form.where_name
@@ -275,8 +309,8 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
 
     # --- what is shown --------------------------------------------------------------
 
-    def _on_notice(self, text: str) -> None:
-        self._notice.say(text)
+    def _on_notice(self, text: str, kind: NoticeKind = "problem") -> None:
+        self._notice.say(text, kind)
         self._on_changed()
 
     def _on_changed(self) -> None:
@@ -294,7 +328,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
 
     def _show_state(self) -> None:
         everything = self.everything
-        facts = everything.facts()
+        facts = self._facts.read()
         common = replace(facts.common, model_name=self.model.title)
         facts = replace(facts, common=common)
         self._show_hint(facts)
@@ -316,8 +350,8 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         self._sieve_part.setEnabled(bool(facts.found) and not facts.working)
         passing = self.everything.results.passing
         count = len(passing)
-        name = "object" if count == 1 else "objects"
-        self.keep.setText(f"Keep {count:,} {name}" if count else "Keep objects")
+        number = counted(count, "object") if count else "objects"
+        self.keep.setText(f"Keep {number}")
         self.keep.setEnabled(bool(count) and facts.kept is None and not facts.working)
         if found is not None:
             scores = found.selection.iou
@@ -326,12 +360,15 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
     def _show_hint(self, facts: EverythingFacts) -> None:
         notice = self._notice.text_at(facts)
         if notice:
-            self.hint.show_hint(Hint(notice, "problem"))
+            self.hint.show_hint(Hint(notice, self._notice.kind))
             return
         hidden = bool(facts.found) and not (facts.is_here and facts.is_shown)
         again = hidden and not facts.working and _is_reachable(facts)
-        text = "Show again" if again else ""
-        self.hint.show_hint(next_step(facts), text)
+        hint = next_step(facts)
+        text = _SHOW if again else ""
+        if hint == black_hint(facts):
+            text = _STRETCH
+        self.hint.show_hint(hint, text)
 
     def _show_progress(self, facts: EverythingFacts) -> None:
         if facts.common.model_state == "loading":

@@ -19,8 +19,8 @@ __all__ = ["LabelsChoice", "LayerChoice"]
 class LayerChoice(QComboBox):  # type: ignore[misc]
     """Follows layers that come, go and are renamed.
 
-    Without an entry that stands for no layer, the selected layer is chosen, or else the
-    topmost one that is visible; and a layer that is selected or opened later, too,
+    Without an entry that stands for no layer, the selected layer is chosen, or else
+    the topmost one that is visible; and a layer that is selected or opened later, too,
     until the user chooses one in the box. Layers that tools of this plugin made are
     never chosen by themselves where there is another.
 

@@ -97,6 +97,7 @@ def _number_box(option: Option) -> QSpinBox | QDoubleSpinBox:
     box.setSingleStep(number(option.step))
     box.setValue(number(option.default))
     box.setSpecialValueText(option.nothing)
+    box.setSuffix(option.unit)
     box.setToolTip(f"{option.tip}\n({option.name})")
     box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
     box.editingFinished.connect(box.clearFocus)
@@ -134,7 +135,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
         for name, text in _WHERE:
             self.where.addItem(text, name)
         self.where.setToolTip("Where objects are looked for.")
-        self.region = LayerChoice(viewer, self._may_be_region, "New region")
+        self.region = _RegionChoice(viewer, self._may_be_region, "New region")
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Drag a rectangle over the region to search.")
         self.draw.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -211,6 +212,11 @@ class SearchForm(QWidget):  # type: ignore[misc]
         """Show the parameters of a mode that is not "auto"."""
         self.pages.setCurrentWidget(self.forms[mode])
 
+    def show_scale(self, scale: float | None) -> None:
+        """Set by how much the image is enlarged; None: as the model sees fit."""
+        for name in ("instances", "refined"):
+            self.forms[name].boxes["scale"].setValue(scale or 0.0)
+
     def choose(self, mode: str | None = None, where: str | None = None) -> None:
         """Choose a mode or where to search, as a user does."""
         for combo, name in ((self.mode, mode), (self.where, where)):
@@ -265,6 +271,17 @@ class SearchForm(QWidget):  # type: ignore[misc]
     def _on_reset(self) -> None:
         for form in self.forms.values():
             form.reset()
+
+
+class _RegionChoice(LayerChoice):
+    """Takes up shapes that the user has drawn, whether with Draw or without."""
+
+    def _preset(self) -> Any:
+        active = self._viewer.layers.selection.active
+        drawn = [layer for layer in self._layers if layer is not None]
+        if any(layer is active for layer in drawn):
+            return active
+        return next((layer for layer in drawn if len(layer.data)), None)
 
 
 class _Pages(QStackedWidget):  # type: ignore[misc]

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider, QRangeSlider
 
+from napari_sam.ops.counting import counted
 from napari_sam.plugin.widgets.score_histogram import ScoreHistogram
 from napari_sam.workflows.selection import SelectionRule
 
@@ -83,7 +84,7 @@ class SievePanel(QWidget):  # type: ignore[misc]
         grid.addWidget(self.min_iou, 0, 1)
         grid.addWidget(self._stability_label, 1, 0)
         grid.addWidget(self.min_stability, 1, 1)
-        grid.addWidget(QLabel("Area in pixels"), 2, 0)
+        grid.addWidget(QLabel("Area"), 2, 0)
         grid.addWidget(self.area, 2, 1)
         grid.addWidget(self.area_text, 3, 1)
         grid.setColumnStretch(1, 1)
@@ -177,7 +178,7 @@ class SievePanel(QWidget):  # type: ignore[misc]
         rule = self.rule
         low = max(rule.min_area, self._low)
         high = self._high if rule.max_area is None else rule.max_area
-        self.area_text.setText(f"{low:,} to {high:,}")
+        self.area_text.setText(f"{low:,} to {high:,} pixels")
         self.ruled.emit(rule)
 
     # --- what is shown ------------------------------------------------------------
@@ -190,7 +191,7 @@ class SievePanel(QWidget):  # type: ignore[misc]
     ) -> None:
         """Show the scores of all masks and of those that pass, and how many."""
         self.histogram.show_scores(scores, passing, float(self.min_iou.value()))
-        self.count.setText(f"{len(passing):,} of {total:,} objects")
+        self.count.setText(f"{len(passing):,} of {counted(total, 'object')}")
 
 
 def _score_slider(tip: str) -> QLabeledDoubleSlider:
