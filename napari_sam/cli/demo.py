@@ -8,17 +8,22 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 __all__ = ["add_parser"]
 
 _WINDOW = (sys.executable, "-m", "napari_sam.plugin.demo")
 _XVFB = ("xvfb-run", "-a", "-s", "-screen 0 1600x1000x24")
 _WINDOW_SECONDS = 300
+_GRACE_SECONDS = 5
+"""For so long the window may take to end before it is killed."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,9 +52,45 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _run(args: argparse.Namespace) -> int:
     if not args.headless and _has_display():
-        return subprocess.run(_WINDOW, check=False).returncode
+        return _run_window()
     _write_labels(args.out)
     return _write_screenshot(args.out / "annotator.png")
+
+
+def _run_window() -> int:
+    """Run the window in a process of its own, which ends with this one."""
+    with _exit_when_terminated(), subprocess.Popen(_WINDOW) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            try:
+                process.wait(_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+
+
+@contextmanager
+def _exit_when_terminated() -> Iterator[None]:
+    """Leave by an exception when this process is told to end.
+
+    Otherwise it would end at once, and what it has started would live on.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    told = [signal.SIGTERM, *([signal.SIGHUP] if os.name == "posix" else [])]
+    before = {number: signal.signal(number, leave) for number in told}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _has_display() -> bool:
@@ -109,14 +150,17 @@ def _run_for(
     The code is None where the process had to be ended.
     """
     is_posix = os.name == "posix"
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=is_posix,
-    ) as process:
+    with (
+        _exit_when_terminated(),
+        subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=is_posix,
+        ) as process,
+    ):
         try:
             said, _ = process.communicate(timeout=seconds)
         except BaseException as error:

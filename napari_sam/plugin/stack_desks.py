@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.ops.counting import counted
 from napari_sam.plugin.canvas import LayerCanvas
 from napari_sam.plugin.hints import sentence
 
@@ -61,9 +62,7 @@ def summary(run: Run, undo: str) -> str:
         not one.is_seed for here in run.result.planes.values() for one in here.values()
     )
     least = run.result.least_sure()
-    text = (
-        f"{objects} {'object' if objects == 1 else 'objects'}, {found} outlines found"
-    )
+    text = f"{counted(objects, 'object')}, {counted(found, 'outline')} found"
     if least:
         here = run.result.planes[least[0]].values()
         sure = min(one.confidence for one in here)

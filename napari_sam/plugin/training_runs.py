@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.ops.counting import counted
+
 if TYPE_CHECKING:
     from napari_sam.training.jobs import TrainJob, TrainOutcome
 
@@ -52,4 +54,5 @@ def gain_in_words(result: TrainOutcome) -> str:
             ("One click", "Box"), before, result.after, strict=True
         )
     ]
-    return f"On {result.objects} objects held out. " + "; ".join(lines) + "."
+    held_out = counted(result.objects, "object")
+    return f"On {held_out} held out. " + "; ".join(lines) + "."

@@ -216,6 +216,14 @@ def test_one_erased_label_leaves_the_rest_of_the_export(
     ]
 
 
+def test_labels_without_an_object_replace_no_export(qtbot, export, messages, tmp_path):
+    press_export(qtbot, export, tmp_path)
+    export.film.value.data[:] = 0
+    press_export(qtbot, export, tmp_path)
+    assert messages[-1] == "“film tracked” holds no object; nothing was written."
+    assert read_ctc(tmp_path)[0].max() == 3
+
+
 def flipped(rows):
     rows = np.array(rows, float)
     rows[:, 2] = 39 - rows[:, 2]

@@ -8,9 +8,10 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
+from napari_sam.ops.counting import counted
 from napari_sam.plugin.engine import shared_predictor
 from napari_sam.plugin.found_layer import is_found_layer
-from napari_sam.plugin.hints import Hint
+from napari_sam.plugin.hints import Facts, Hint, model_hint
 from napari_sam.plugin.layers import shape_of
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.stack_follower import StackFollower
@@ -235,6 +236,9 @@ class FollowWidget(QWidget):  # type: ignore[misc]
         self._take_up_output()
         self._show_axes()
         hint = follower.hint()
+        if hint.kind == "do" and not self.model.is_here:
+            missing = Facts(model_state="missing", model_name=self.model.title)
+            hint = model_hint(missing) or hint
         notice = self._notice.text_at((hint, follower.plane))
         self.hint.show_hint(Hint(notice) if notice else hint)
         ready = not follower.problem and not follower.is_working and self.model.is_here
@@ -276,4 +280,4 @@ def _axis_text(image: Any, axis: int) -> str:
     label = str(image.axis_labels[axis])
     size = shape_of(image)[axis]
     name = f"axis {axis}" if label.lstrip("-").isdigit() else label
-    return f"{name} ({size} planes)"
+    return f"{name} ({counted(size, 'plane')})"

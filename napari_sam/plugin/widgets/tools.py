@@ -18,6 +18,7 @@ from napari.utils.notifications import show_warning
 from napari_sam.checkpoints.own import list_own_models
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
+from napari_sam.ops.counting import counted
 from napari_sam.plugin.layer_pairs import MADE_HERE
 from napari_sam.plugin.layers import spatial_metadata
 from napari_sam.plugin.plane_source import PlaneSource, shown_plane
@@ -168,9 +169,10 @@ def _outline(
             **spatial_metadata(source.image),
         )
         viewer.add_layer(layer)
-        return f"{len(present)} objects from {marks.many}."
+        return f"{counted(len(present), 'object')} from {marks.many}."
 
-    title = f"Outlining {len(found)} {marks.many}"
+    many = len(found) > 1
+    title = f"Outlining {len(found)} {marks.many if many else marks.one}"
     return ToolJob(title, model, read_settings().device, work, finish)
 
 
@@ -303,7 +305,7 @@ def object_proposals(
         if not records:
             return "Nothing was found that may be an object."
         viewer.add_layer(_proposal_layer(source, records))
-        return f"{len(records)} proposals."
+        return f"{counted(len(records), 'proposal')}."
 
     device = read_settings().device
     return ToolJob("Proposing objects", model, device, work, finish)

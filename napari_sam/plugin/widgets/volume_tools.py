@@ -313,6 +313,8 @@ def export_tracks(
     def work(predictor: Any, **steps: Any) -> Any:
         from napari_sam.io.ctc import write_ctc
 
+        if not any(np.any(frame) for frame in data):
+            raise ValueError(f"“{film.name}” holds no object; nothing was written")
         return write_ctc(folder, data, graph, ids)
 
     def finish(written: Any) -> str:
