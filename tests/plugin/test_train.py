@@ -156,8 +156,46 @@ def test_without_labels_it_says_what_is_missing(qtbot, widget, stand_in):
     assert "wanted the same" in widget.hint.text
     widget.viewer.layers.remove("drawn")
     widget.train.click()
-    assert "draw labels" in widget.hint.text
+    assert "or draw some on it" in widget.hint.text
     assert stand_in.jobs == []
+
+
+def test_labels_follow_the_image(qtbot, widget):
+    viewer = widget.viewer
+    assert widget.labels.layer is viewer.layers["drawn"]
+    small = viewer.add_image(np.zeros((9, 9)), name="small")
+    qtbot.waitUntil(lambda: widget.image.layer is small)
+    qtbot.waitUntil(lambda: widget.labels.layer is None)
+    widget.train.click()
+    assert "Choose the labels of “small”" in widget.hint.text
+    mine = viewer.add_labels(np.zeros((9, 9), int), name="mine")
+    qtbot.waitUntil(lambda: widget.labels.layer is mine)
+    viewer.layers.selection.active = viewer.layers["cells"]
+    qtbot.waitUntil(lambda: widget.labels.layer is viewer.layers["drawn"])
+
+
+def test_the_line_goes_when_what_it_asked_for_was_done(qtbot, widget):
+    labels = widget.viewer.layers["drawn"]
+    before = labels.data.copy()
+    labels.data = np.zeros_like(before)
+    widget.train.click()
+    assert "no object yet" in widget.hint.text and widget.hint.kind == "problem"
+    labels.data_setitem(np.nonzero(before), 1)
+    qtbot.waitUntil(lambda: "press Train" in widget.hint.text)
+    assert widget.hint.kind == "do"
+    widget.remove.click()
+    assert "Select a pair" in widget.hint.text
+    widget.add.click()
+    qtbot.waitUntil(lambda: widget.hint.text == "Add more, or press Train.")
+    widget.pairs.setCurrentRow(0)
+    widget.remove.click()
+    qtbot.waitUntil(lambda: "Choose an image" in widget.hint.text)
+
+
+def test_good_news_is_no_problem(qtbot, widget):
+    widget.train.click()
+    wait_for_end(qtbot, widget)
+    assert "list of models" in widget.hint.text and widget.hint.kind == "done"
 
 
 def test_pairs_and_folders_are_collected(qtbot, widget, stand_in, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -22,11 +22,12 @@ from qtpy.QtWidgets import (
 from napari_sam.checkpoints.own import free_path
 from napari_sam.io.pairs import labelled_planes
 from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.connections import Connections
 from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import Hint, sentence
 from napari_sam.plugin.layers import display_range
 from napari_sam.plugin.settings import read_settings
-from napari_sam.plugin.state import unwrapped
+from napari_sam.plugin.state import active_in, unwrapped
 from napari_sam.plugin.training_runs import (
     ending_in_words,
     gain_in_words,
@@ -34,7 +35,7 @@ from napari_sam.plugin.training_runs import (
 )
 from napari_sam.plugin.widgets.case_strip import CaseStrip
 from napari_sam.plugin.widgets.curve_plot import CurvePlot
-from napari_sam.plugin.widgets.hint_line import HintLine
+from napari_sam.plugin.widgets.hint_line import HintLine, Notice, NoticeKind
 from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
 from napari_sam.plugin.widgets.model_picker import ModelPicker, announce_model
 from napari_sam.plugin.widgets.panel import (
@@ -104,15 +105,22 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.hint = HintLine()
         self.progress = ProgressLine()
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
-        self.labels = LabelsChoice(viewer, _is_drawn, "none yet")
+        self.labels = LabelsChoice(viewer, self._is_drawn, "none yet")
         self.model = ModelPicker(store, settings.model, settings.device)
-        self.plot = CurvePlot("loss", ("1 click", "box"), "seconds")
+        self.plot = CurvePlot("loss", ("1 click", "box"), "s")
         self.cases = CaseStrip()
+        self._notice = Notice()
+        self._label_events = Connections()
+        self._paints = 0
+        self._view_timer = QTimer(self)
+        self._view_timer.setSingleShot(True)
+        self._view_timer.setInterval(0)
+        self._view_timer.timeout.connect(self._show_hint)
         self._make_controls()
         self._lay_out()
         self._worker = LatestWins("napari-sam training", self)
         self._connect()
-        self.hint.show_hint(Hint(_START, "do"))
+        self._show_hint()
         self.destroyed.connect(self._worker.close)
 
     # --- building -------------------------------------------------------------
@@ -183,13 +191,15 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         fill_dock(self, (self.hint, self.progress), body)
 
     def _connect(self) -> None:
-        self.image.chosen.connect(self.labels.follow)
+        self.image.chosen.connect(self._on_image)
+        self.labels.chosen.connect(self._on_labels)
         self.add.clicked.connect(self.add_pair)
         self.add_folder.clicked.connect(self._choose_folder)
         self.remove.clicked.connect(self._remove)
         self.train.clicked.connect(self.start)
         self.export.clicked.connect(self._choose_export)
         self.model.noticed.connect(self._say_problem)
+        self.model.chosen.connect(self._view_timer.start)
         self.progress.cancelled.connect(self._worker.cancel)
         self._worker.done.connect(self._on_done)
         self._worker.reported.connect(self._on_reported)
@@ -200,7 +210,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         if not event.spontaneous():
             self.image.start()
             self.labels.start()
-            self.labels.follow(self.image.layer)
+            self._on_image(self.image.layer)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Let go of the layers; a training goes on."""
@@ -208,6 +218,32 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         if not event.spontaneous():
             self.image.stop()
             self.labels.stop()
+            self._label_events.clear()
+
+    def _is_drawn(self, layer: Any) -> bool:
+        """Say whether a layer holds objects to learn from, and is no preview."""
+        annotator = active_in(self.viewer)
+        layers = None if annotator is None else annotator.layers
+        is_own = layers is not None and layer is layers.preview
+        return isinstance(layer, Labels) and not (is_own or is_found_layer(layer))
+
+    def _on_image(self, image: Any) -> None:
+        self.labels.follow(image)
+        self._on_labels(self.labels.layer)
+
+    def _on_labels(self, labels: Any) -> None:
+        """Notice what is drawn on other labels."""
+        self._label_events.clear()
+        if labels is not None:
+            for name in ("paint", "data", "labels_update"):
+                emitter = getattr(labels.events, name, None)
+                if emitter is not None:
+                    self._label_events.add(emitter, self._on_painted)
+        self._view_timer.start()
+
+    def _on_painted(self, event: Any = None) -> None:
+        self._paints += 1
+        self._view_timer.start()
 
     # --- what is learned from -----------------------------------------------------
 
@@ -236,13 +272,16 @@ class TrainWidget(QWidget):  # type: ignore[misc]
     def _add(self, title: str, sources: list[Any]) -> None:
         self._sources.append((title, sources))
         self.pairs.addItem(title)
-        self.hint.show_hint(Hint("Add more, or press Train.", "do"))
+        self._view_timer.start()
 
     def _remove(self) -> None:
         row = self.pairs.currentRow()
-        if row >= 0:
-            self.pairs.takeItem(row)
-            del self._sources[row]
+        if row < 0:
+            self._say_problem("Select a pair in the list below first.")
+            return
+        self.pairs.takeItem(row)
+        del self._sources[row]
+        self._view_timer.start()
 
     def _choose_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "A folder of labelled images")
@@ -252,7 +291,11 @@ class TrainWidget(QWidget):  # type: ignore[misc]
     def _pair(self) -> tuple[str, list[Any]] | None:
         image, labels = self.image.layer, self.labels.layer
         if image is None or labels is None:
-            self._say_problem("Open an image, and draw labels on it, first.")
+            self._say_problem(
+                "Open an image, and draw labels on it, first."
+                if image is None
+                else f"Choose the labels of “{image.name}”, or draw some on it, first."
+            )
             return None
         data = image.data[0] if image.multiscale else image.data
         try:
@@ -295,9 +338,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.train.setEnabled(False)
         self.progress.show_work("Looking at the images")
         self.progress.set_fraction(-1.0)
-        self.hint.show_hint(
-            Hint("Training. The rest of the window can be used meanwhile.", "wait")
-        )
+        self._notice.say("")
         worker, run = self._worker, self._run
 
         def work(is_cancelled: IsCancelled) -> Any:
@@ -309,6 +350,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             )
 
         worker.submit(job, work)
+        self._show_hint()
 
     def _job(self, sources: list[Any]) -> TrainJob:
         from napari_sam.training.jobs import TrainJob
@@ -346,22 +388,21 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.progress.hide()
         self.train.setEnabled(True)
         if isinstance(outcome.error, Cancelled):
-            self.hint.show_hint(Hint("Stopped before anything was learned.", "do"))
+            self._say("Stopped before anything was learned.", "info")
             return
         if outcome.error is not None:
             self._say_problem(sentence(outcome.error))
             return
         if isinstance(outcome.result, Path):
-            self.hint.show_hint(Hint(f"Written to {outcome.result}.", "do"))
+            self._say(f"Written to {outcome.result}.", "done")
             return
         self._show(outcome.result)
 
     def _show(self, result: TrainOutcome) -> None:
         self._outcome = result
         announce_model(result.path)
-        bad = result.reason == "diverged"
-        text = ending_in_words(result)
-        self.hint.show_hint(Hint(text, "problem" if bad else "do"))
+        bad = result.reason in ("diverged", "elsewhere")
+        self._say(ending_in_words(result), "problem" if bad else "done")
         self.result.setText(gain_in_words(result))
         self.export.setEnabled(True)
         self.worst.setVisible(bool(result.cases))
@@ -390,13 +431,29 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         if path:
             self.export_to(path)
 
+    # --- what is shown ----------------------------------------------------------------
+
     def _say_problem(self, text: str) -> None:
-        self.hint.show_hint(Hint(text, "problem"))
+        self._say(text, "problem")
 
+    def _say(self, text: str, kind: NoticeKind) -> None:
+        self._notice.say(text, kind)
+        self._show_hint()
 
-def _is_drawn(layer: Any) -> bool:
-    """Say whether a layer holds objects to learn from, and is no preview."""
-    return isinstance(layer, Labels) and not is_found_layer(layer)
+    def _show_hint(self) -> None:
+        """Show what is to be read until what it is about has changed."""
+        facts = (self.image.layer, self.labels.layer, self._paints)
+        facts += (len(self._sources), self.model.source, self.model.is_here)
+        notice = self._notice.text_at(facts)
+        if notice:
+            self.hint.show_hint(Hint(notice, self._notice.kind))
+        elif self.is_working:
+            text = "Training. The rest of the window can be used meanwhile."
+            self.hint.show_hint(Hint(text, "wait"))
+        elif self._sources:
+            self.hint.show_hint(Hint("Add more, or press Train."))
+        else:
+            self.hint.show_hint(Hint(_START))
 
 
 def _choice(items: tuple[tuple[str, Any], ...], tip: str) -> QComboBox:
