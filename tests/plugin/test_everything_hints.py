@@ -1,4 +1,4 @@
-""" "Segment everything": what its line says, what its rows choose, what it leaves out."""
+""" "Segment everything": what its line says, its rows choose, and it leaves out."""
 
 import numpy as np
 import pytest

@@ -442,8 +442,8 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
     def _show_hint(self) -> None:
         """Show what is to be read until what it is about has changed."""
-        facts = (self.image.layer, self.labels.layer, self._paints)
-        facts += (len(self._sources), self.model.source, self.model.is_here)
+        chosen = self.image.layer, self.labels.layer, self._paints, len(self._sources)
+        facts = *chosen, self.model.source, self.model.is_here
         notice = self._notice.text_at(facts)
         if notice:
             self.hint.show_hint(Hint(notice, self._notice.kind))
