@@ -173,7 +173,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "crop_n_points_downscale_factor",
-            "Points in crops, divided by",
+            "In crops divided by",
             1,
             1,
             8,
@@ -193,7 +193,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "box_nms_thresh",
-            "Duplicates from overlap",
+            "Duplicates overlap by",
             0.0,
             0.0,
             1.0,
@@ -205,7 +205,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "crop_nms_thresh",
-            "… across crops from",
+            "… across crops by",
             0.7,
             0.0,
             1.0,
@@ -215,7 +215,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         ),
         Option(
             "min_mask_region_area",
-            "Mend holes and islands below",
+            "Mend holes below",
             0,
             0,
             100_000,

@@ -104,6 +104,9 @@ def fill_dock(dock: QWidget, top: Iterable[QWidget], body: QWidget) -> None:
     scroll.setWidgetResizable(True)
     scroll.setFrameShape(QFrame.Shape.NoFrame)
     scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    # what is wider than its place would be cut at the right
+    bar = scroll.verticalScrollBar().sizeHint().width()
+    scroll.setMinimumWidth(body.minimumSizeHint().width() + bar)
     outer = QVBoxLayout(dock)
     outer.setContentsMargins(6, 6, 6, 6)
     for widget in top:
