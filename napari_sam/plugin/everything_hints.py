@@ -109,8 +109,8 @@ def _region_hint(facts: EverythingFacts) -> Hint | None:
 def _found_hint(facts: EverythingFacts) -> Hint | None:
     if facts.kept is not None:
         return Hint(
-            f"{facts.kept:,} kept in “{facts.output_name}”. Point at a wrong one: K "
-            "deletes it, G edits it. U takes all of them back.",
+            f"{facts.kept:,} kept in “{facts.output_name}”. Under the cursor: K "
+            "deletes, G edits. U takes all back.",
             "done",
         )
     if facts.found is None:
