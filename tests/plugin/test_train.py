@@ -102,7 +102,7 @@ def test_the_chosen_layers_are_trained_on(qtbot, widget, stand_in, own):
 
 
 def test_labels_in_part_are_said_to_be(qtbot, widget, stand_in):
-    widget.complete.setCurrentIndex(1)
+    widget.pairs.complete.setCurrentIndex(1)
     widget.train.click()
     wait_for_end(qtbot, widget)
     assert stand_in.jobs[0].changes["partial"] == ("*",)
@@ -162,16 +162,16 @@ def test_without_labels_it_says_what_is_missing(qtbot, widget, stand_in):
 
 def test_labels_follow_the_image(qtbot, widget):
     viewer = widget.viewer
-    assert widget.labels.layer is viewer.layers["drawn"]
+    assert widget.pairs.labels.layer is viewer.layers["drawn"]
     small = viewer.add_image(np.zeros((9, 9)), name="small")
-    qtbot.waitUntil(lambda: widget.image.layer is small)
-    qtbot.waitUntil(lambda: widget.labels.layer is None)
+    qtbot.waitUntil(lambda: widget.pairs.image.layer is small)
+    qtbot.waitUntil(lambda: widget.pairs.labels.layer is None)
     widget.train.click()
     assert "Choose the labels of “small”" in widget.hint.text
     mine = viewer.add_labels(np.zeros((9, 9), int), name="mine")
-    qtbot.waitUntil(lambda: widget.labels.layer is mine)
+    qtbot.waitUntil(lambda: widget.pairs.labels.layer is mine)
     viewer.layers.selection.active = viewer.layers["cells"]
-    qtbot.waitUntil(lambda: widget.labels.layer is viewer.layers["drawn"])
+    qtbot.waitUntil(lambda: widget.pairs.labels.layer is viewer.layers["drawn"])
 
 
 def test_the_line_goes_when_what_it_asked_for_was_done(qtbot, widget):
@@ -183,12 +183,12 @@ def test_the_line_goes_when_what_it_asked_for_was_done(qtbot, widget):
     labels.data_setitem(np.nonzero(before), 1)
     qtbot.waitUntil(lambda: "press Train" in widget.hint.text)
     assert widget.hint.kind == "do"
-    widget.remove.click()
+    widget.pairs.remove.click()
     assert "Select a pair" in widget.hint.text
-    widget.add.click()
+    widget.pairs.add.click()
     qtbot.waitUntil(lambda: widget.hint.text == "Add more, or press Train.")
-    widget.pairs.setCurrentRow(0)
-    widget.remove.click()
+    widget.pairs.list.setCurrentRow(0)
+    widget.pairs.remove.click()
     qtbot.waitUntil(lambda: "Choose an image" in widget.hint.text)
 
 
@@ -205,14 +205,14 @@ def test_pairs_and_folders_are_collected(qtbot, widget, stand_in, tmp_path):
     for part, data in zip(("images", "labels"), draw_discs(2), strict=True):
         (folder / part).mkdir(parents=True)
         iio.imwrite(folder / part / "a.png", data)
-    widget.add_files(folder)
-    widget.add.click()
-    assert widget.pairs.count() == 2
-    widget.add_files(tmp_path / "nowhere")
+    widget.pairs.add_files(folder)
+    widget.pairs.add.click()
+    assert widget.pairs.list.count() == 2
+    widget.pairs.add_files(tmp_path / "nowhere")
     assert "is not a folder" in widget.hint.text
     widget.train.click()
     wait_for_end(qtbot, widget)
     assert len(stand_in.jobs[0].sources) == 2
-    widget.pairs.setCurrentRow(0)
-    widget.remove.click()
-    assert widget.pairs.count() == 1
+    widget.pairs.list.setCurrentRow(0)
+    widget.pairs.remove.click()
+    assert widget.pairs.list.count() == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
@@ -25,6 +25,7 @@ __all__ = [
     "NEW_LAYER",
     "body_layout",
     "class_choice",
+    "data_choice",
     "fill_dock",
     "form",
     "heading",
@@ -75,6 +76,20 @@ def class_choice(tip: str) -> QComboBox:
     combo.lineEdit().returnPressed.connect(combo.clearFocus)
     combo.setToolTip(tip)
     combo.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+    return combo
+
+
+def data_choice(items: Iterable[tuple[str, Any]], tip: str) -> QComboBox:
+    """Return a choice of texts, each with its data."""
+    combo = QComboBox()
+    for text, value in items:
+        combo.addItem(text, value)
+    combo.setToolTip(tip)
+    combo.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+    combo.setMinimumContentsLength(6)
+    combo.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
     return combo
 
 

@@ -5,29 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QFileDialog,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
-    QListWidget,
     QPushButton,
     QWidget,
 )
 
 from napari_sam.checkpoints.own import free_path
-from napari_sam.io.pairs import labelled_planes
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.connections import Connections
-from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import Hint, sentence
-from napari_sam.plugin.layers import display_range
 from napari_sam.plugin.settings import read_settings
-from napari_sam.plugin.state import active_in, unwrapped
+from napari_sam.plugin.state import unwrapped
 from napari_sam.plugin.training_runs import (
     ending_in_words,
     gain_in_words,
@@ -36,16 +28,17 @@ from napari_sam.plugin.training_runs import (
 from napari_sam.plugin.widgets.case_strip import CaseStrip
 from napari_sam.plugin.widgets.curve_plot import CurvePlot
 from napari_sam.plugin.widgets.hint_line import HintLine, Notice, NoticeKind
-from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
 from napari_sam.plugin.widgets.model_picker import ModelPicker, announce_model
 from napari_sam.plugin.widgets.panel import (
     body_layout,
+    data_choice,
     fill_dock,
     form,
     heading,
     main_button,
 )
 from napari_sam.plugin.widgets.progress_line import ProgressLine
+from napari_sam.plugin.widgets.training_pairs import PairList
 from napari_sam.plugin.workers import LatestWins, Outcome
 
 if TYPE_CHECKING:
@@ -63,10 +56,6 @@ __all__ = ["TrainWidget"]
 _START = (
     "Choose an image and the labels that you drew on it, and press Train. Five images "
     "and five minutes help already."
-)
-_COMPLETE = (
-    ("Every object is labelled", True),
-    ("Only some objects are labelled", False),
 )
 _WHAT = (
     ("What suits the model", ""),
@@ -100,18 +89,14 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         viewer = unwrapped(viewer)
         self.viewer = viewer
         self._run = run
-        self._sources: list[tuple[str, list[Any]]] = []
         self._outcome: TrainOutcome | None = None
         self.hint = HintLine()
         self.progress = ProgressLine()
-        self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
-        self.labels = LabelsChoice(viewer, self._is_drawn, "none yet")
+        self.pairs = PairList(viewer)
         self.model = ModelPicker(store, settings.model, settings.device)
         self.plot = CurvePlot("loss", ("1 click", "box"), "s")
         self.cases = CaseStrip()
         self._notice = Notice()
-        self._label_events = Connections()
-        self._paints = 0
         self._view_timer = QTimer(self)
         self._view_timer.setSingleShot(True)
         self._view_timer.setInterval(0)
@@ -126,26 +111,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
     # --- building -------------------------------------------------------------
 
     def _make_controls(self) -> None:
-        self.pairs = QListWidget()
-        self.pairs.setMaximumHeight(84)
-        self.pairs.setToolTip(
-            "What is learned from. Where the list is empty, it is the image and the "
-            "labels above."
-        )
-        self.add = QPushButton("Add this pair")
-        self.add_folder = QPushButton("Add a folder…")
-        self.add_folder.setToolTip(
-            "A folder with images and labels in it, of files with the same names."
-        )
-        self.remove = QPushButton("Remove")
-        for button in (self.add, self.add_folder, self.remove):
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.complete = _choice(
-            _COMPLETE,
-            "Where only some are labelled, the rest of the image is not taken for "
-            "background.",
-        )
-        self.what = _choice(
+        self.what = data_choice(
             _WHAT,
             "The image encoder is most of the model. Of a light one, as that of cells, "
             "all learns; of a heavy one, which is slow to train, what it makes of the "
@@ -167,15 +133,9 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.worst.hide()
 
     def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
-        for button in (self.add, self.add_folder, self.remove):
-            buttons.addWidget(button)
         body, layout = body_layout()
         layout.addWidget(heading("1  What to learn from"))
-        layout.addLayout(form(("Image", self.image), ("Labels", self.labels)))
-        layout.addLayout(buttons)
         layout.addWidget(self.pairs)
-        layout.addLayout(form(("Labelled", self.complete)))
         layout.addWidget(heading("2  How"))
         layout.addWidget(self.model)
         layout.addLayout(
@@ -191,11 +151,8 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         fill_dock(self, (self.hint, self.progress), body)
 
     def _connect(self) -> None:
-        self.image.chosen.connect(self._on_image)
-        self.labels.chosen.connect(self._on_labels)
-        self.add.clicked.connect(self.add_pair)
-        self.add_folder.clicked.connect(self._choose_folder)
-        self.remove.clicked.connect(self._remove)
+        self.pairs.changed.connect(self._view_timer.start)
+        self.pairs.refused.connect(self._say_problem)
         self.train.clicked.connect(self.start)
         self.export.clicked.connect(self._choose_export)
         self.model.noticed.connect(self._say_problem)
@@ -208,123 +165,28 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         """Follow the layers."""
         super().showEvent(event)
         if not event.spontaneous():
-            self.image.start()
-            self.labels.start()
-            self._on_image(self.image.layer)
+            self.pairs.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Let go of the layers; a training goes on."""
         super().hideEvent(event)
         if not event.spontaneous():
-            self.image.stop()
-            self.labels.stop()
-            self._label_events.clear()
+            self.pairs.stop()
 
-    def _is_drawn(self, layer: Any) -> bool:
-        """Say whether a layer holds objects to learn from, and is no preview."""
-        annotator = active_in(self.viewer)
-        layers = None if annotator is None else annotator.layers
-        is_own = layers is not None and layer is layers.preview
-        return isinstance(layer, Labels) and not (is_own or is_found_layer(layer))
-
-    def _on_image(self, image: Any) -> None:
-        self.labels.follow(image)
-        self._on_labels(self.labels.layer)
-
-    def _on_labels(self, labels: Any) -> None:
-        """Notice what is drawn on other labels."""
-        self._label_events.clear()
-        if labels is not None:
-            for name in ("paint", "data", "labels_update"):
-                emitter = getattr(labels.events, name, None)
-                if emitter is not None:
-                    self._label_events.add(emitter, self._on_painted)
-        self._view_timer.start()
-
-    def _on_painted(self, event: Any = None) -> None:
-        self._paints += 1
-        self._view_timer.start()
-
-    # --- what is learned from -----------------------------------------------------
+    # --- the training ---------------------------------------------------------------
 
     @property
     def is_working(self) -> bool:
         """Whether a training runs."""
         return bool(self._worker.is_busy)
 
-    def add_pair(self) -> None:
-        """Add the chosen image and labels to the list."""
-        found = self._pair()
-        if found is not None:
-            self._add(*found)
-
-    def add_files(self, folder: str | Path) -> None:
-        """Add a folder of labelled images to the list."""
-        from napari_sam.io.folders import list_labelled_images
-
-        try:
-            found = list_labelled_images(folder)
-        except ValueError as error:
-            self._say_problem(sentence(error))
-            return
-        self._add(f"{Path(folder).name} ({len(found)} images)", list(found))
-
-    def _add(self, title: str, sources: list[Any]) -> None:
-        self._sources.append((title, sources))
-        self.pairs.addItem(title)
-        self._view_timer.start()
-
-    def _remove(self) -> None:
-        row = self.pairs.currentRow()
-        if row < 0:
-            self._say_problem("Select a pair in the list below first.")
-            return
-        self.pairs.takeItem(row)
-        del self._sources[row]
-        self._view_timer.start()
-
-    def _choose_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "A folder of labelled images")
-        if folder:
-            self.add_files(folder)
-
-    def _pair(self) -> tuple[str, list[Any]] | None:
-        image, labels = self.image.layer, self.labels.layer
-        if image is None or labels is None:
-            self._say_problem(
-                "Open an image, and draw labels on it, first."
-                if image is None
-                else f"Choose the labels of “{image.name}”, or draw some on it, first."
-            )
-            return None
-        data = image.data[0] if image.multiscale else image.data
-        try:
-            planes = labelled_planes(
-                data,
-                labels.data,
-                name=image.name,
-                rgb=bool(image.rgb),
-                complete=bool(self.complete.currentData()),
-                contrast_limits=None if image.rgb else display_range(image),
-            )
-        except ValueError as error:
-            self._say_problem(sentence(error))
-            return None
-        if not planes:
-            self._say_problem(f"“{labels.name}” has no object yet.")
-            return None
-        count = "" if len(planes) == 1 else f" ({len(planes)} planes)"
-        return f"{image.name} + {labels.name}{count}", planes
-
-    # --- the training ---------------------------------------------------------------
-
     def start(self) -> None:
         """Train on what is listed, or on the chosen pair."""
         if self.is_working:
             return
-        if not self._sources:
-            self.add_pair()
-        sources = [source for _, sources in self._sources for source in sources]
+        if not self.pairs.sources:
+            self.pairs.add_pair()
+        sources = self.pairs.sources
         if not sources:
             return
         if not self.model.is_here:
@@ -358,7 +220,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         changes: dict[str, Any] = {}
         if self.what.currentData():
             changes["what"] = self.what.currentData()
-        if not self.complete.currentData():
+        if not self.pairs.is_complete:
             changes["partial"] = ("*",)
         return TrainJob(
             sources,
@@ -442,28 +304,14 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
     def _show_hint(self) -> None:
         """Show what is to be read until what it is about has changed."""
-        chosen = self.image.layer, self.labels.layer, self._paints, len(self._sources)
-        facts = *chosen, self.model.source, self.model.is_here
+        facts = self.pairs.state, self.model.source, self.model.is_here
         notice = self._notice.text_at(facts)
         if notice:
             self.hint.show_hint(Hint(notice, self._notice.kind))
         elif self.is_working:
             text = "Training. The rest of the window can be used meanwhile."
             self.hint.show_hint(Hint(text, "wait"))
-        elif self._sources:
+        elif self.pairs.sources:
             self.hint.show_hint(Hint("Add more, or press Train."))
         else:
             self.hint.show_hint(Hint(_START))
-
-
-def _choice(items: tuple[tuple[str, Any], ...], tip: str) -> QComboBox:
-    combo = QComboBox()
-    for text, value in items:
-        combo.addItem(text, value)
-    combo.setToolTip(tip)
-    combo.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-    combo.setMinimumContentsLength(6)
-    combo.setSizeAdjustPolicy(
-        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-    )
-    return combo

@@ -1,0 +1,212 @@
+"""What a training learns from: the image and labels that are chosen, and a list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QListWidget,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_sam.io.pairs import labelled_planes
+from napari_sam.ops.counting import counted
+from napari_sam.plugin.connections import Connections
+from napari_sam.plugin.found_layer import is_found_layer
+from napari_sam.plugin.hints import sentence
+from napari_sam.plugin.layers import display_range
+from napari_sam.plugin.state import active_in
+from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
+from napari_sam.plugin.widgets.panel import data_choice, form
+
+__all__ = ["PairList"]
+
+_COMPLETE = (
+    ("Every object is labelled", True),
+    ("Only some objects are labelled", False),
+)
+
+
+class PairList(QWidget):  # type: ignore[misc]
+    """Chooses an image and its labels, and lists those that were added.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    """
+
+    changed = Signal()
+    """Something else is chosen, listed, or drawn on the labels."""
+
+    refused = Signal(str)
+    """Something could not be added or removed; emitted with why."""
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._sources: list[tuple[str, list[Any]]] = []
+        self._label_events = Connections()
+        self._paints = 0
+        self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
+        self.labels = LabelsChoice(viewer, self._is_drawn, "none yet")
+        self.list = QListWidget()
+        self.list.setMaximumHeight(84)
+        self.list.setToolTip(
+            "What is learned from. Where the list is empty, it is the image and the "
+            "labels above."
+        )
+        self.add = QPushButton("Add this pair")
+        self.add_folder = QPushButton("Add a folder…")
+        self.add_folder.setToolTip(
+            "A folder with images and labels in it, of files with the same names."
+        )
+        self.remove = QPushButton("Remove")
+        for button in (self.add, self.add_folder, self.remove):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.complete = data_choice(
+            _COMPLETE,
+            "Where only some are labelled, the rest of the image is not taken for "
+            "background.",
+        )
+        buttons = QHBoxLayout()
+        for button in (self.add, self.add_folder, self.remove):
+            buttons.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form(("Image", self.image), ("Labels", self.labels)))
+        layout.addLayout(buttons)
+        layout.addWidget(self.list)
+        layout.addLayout(form(("Labelled", self.complete)))
+        self.image.chosen.connect(self._on_image)
+        self.labels.chosen.connect(self._on_labels)
+        self.add.clicked.connect(self.add_pair)
+        self.add_folder.clicked.connect(self._choose_folder)
+        self.remove.clicked.connect(self._remove)
+
+    @property
+    def sources(self) -> list[Any]:
+        """What is listed, as `napari_sam.training` reads it."""
+        return [source for _, sources in self._sources for source in sources]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every object is labelled."""
+        return bool(self.complete.currentData())
+
+    @property
+    def state(self) -> tuple[Any, ...]:
+        """What changes with each `changed`."""
+        return self.image.layer, self.labels.layer, self._paints, len(self._sources)
+
+    # --- following the layers ---------------------------------------------------
+
+    def start(self) -> None:
+        """Follow the layers of the viewer."""
+        self.image.start()
+        self.labels.start()
+        self._on_image(self.image.layer)
+
+    def stop(self) -> None:
+        """Let go of the layers."""
+        self.image.stop()
+        self.labels.stop()
+        self._label_events.clear()
+
+    def _is_drawn(self, layer: Any) -> bool:
+        """Say whether a layer holds objects to learn from, and is no preview."""
+        annotator = active_in(self._viewer)
+        layers = None if annotator is None else annotator.layers
+        is_own = layers is not None and layer is layers.preview
+        return isinstance(layer, Labels) and not (is_own or is_found_layer(layer))
+
+    def _on_image(self, image: Any) -> None:
+        self.labels.follow(image)
+        self._on_labels(self.labels.layer)
+
+    def _on_labels(self, labels: Any) -> None:
+        """Notice what is drawn on other labels."""
+        self._label_events.clear()
+        if labels is not None:
+            for name in ("paint", "data", "labels_update"):
+                emitter = getattr(labels.events, name, None)
+                if emitter is not None:
+                    self._label_events.add(emitter, self._on_painted)
+        self.changed.emit()
+
+    def _on_painted(self, event: Any = None) -> None:
+        self._paints += 1
+        self.changed.emit()
+
+    # --- the list ---------------------------------------------------------------
+
+    def add_pair(self) -> None:
+        """Add the chosen image and labels to the list."""
+        found = self._pair()
+        if found is not None:
+            self._add(*found)
+
+    def add_files(self, folder: str | Path) -> None:
+        """Add a folder of labelled images to the list."""
+        from napari_sam.io.folders import list_labelled_images
+
+        try:
+            found = list_labelled_images(folder)
+        except ValueError as error:
+            self.refused.emit(sentence(error))
+            return
+        self._add(f"{Path(folder).name} ({counted(len(found), 'image')})", list(found))
+
+    def _add(self, title: str, sources: list[Any]) -> None:
+        self._sources.append((title, sources))
+        self.list.addItem(title)
+        self.changed.emit()
+
+    def _remove(self) -> None:
+        row = self.list.currentRow()
+        if row < 0:
+            self.refused.emit("Select a pair in the list below first.")
+            return
+        self.list.takeItem(row)
+        del self._sources[row]
+        self.changed.emit()
+
+    def _choose_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "A folder of labelled images")
+        if folder:
+            self.add_files(folder)
+
+    def _pair(self) -> tuple[str, list[Any]] | None:
+        image, labels = self.image.layer, self.labels.layer
+        if image is None or labels is None:
+            self.refused.emit(
+                "Open an image, and draw labels on it, first."
+                if image is None
+                else f"Choose the labels of “{image.name}”, or draw some on it, first."
+            )
+            return None
+        data = image.data[0] if image.multiscale else image.data
+        try:
+            planes = labelled_planes(
+                data,
+                labels.data,
+                name=image.name,
+                rgb=bool(image.rgb),
+                complete=bool(self.complete.currentData()),
+                contrast_limits=None if image.rgb else display_range(image),
+            )
+        except ValueError as error:
+            self.refused.emit(sentence(error))
+            return None
+        if not planes:
+            self.refused.emit(f"“{labels.name}” has no object yet.")
+            return None
+        count = "" if len(planes) == 1 else f" ({len(planes)} planes)"
+        return f"{image.name} + {labels.name}{count}", planes
