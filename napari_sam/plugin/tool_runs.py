@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info, show_warning
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import QLabel
 
 from napari_sam.ops.types import Cancelled
@@ -20,9 +20,13 @@ from napari_sam.plugin.workers import LatestWins, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qtpy.QtGui import QResizeEvent
+
     from napari_sam.ops.types import IsCancelled
 
 __all__ = ["ToolJob", "ToolRun"]
+
+_WARNING = "#e8912d"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,8 @@ class ToolJob:
     finish
         Called in the window with the result; adds the layer, and returns what the
         user should read, "" for nothing.
+    warns
+        Asked after `finish` with the result: whether that is a warning.
     """
 
     title: str
@@ -48,6 +54,7 @@ class ToolJob:
     device: str
     work: Callable[..., Any]
     finish: Callable[[Any], str]
+    warns: Callable[[Any], bool] = lambda result: False
 
 
 class ToolRun(QObject):  # type: ignore[misc]
@@ -68,11 +75,12 @@ class ToolRun(QObject):  # type: ignore[misc]
         self._job: ToolJob | None = None
         self._predictor: Any = None
         self.progress = ProgressLine()
-        label = QLabel(text)
-        label.setWordWrap(True)
+        self.said = _Paragraph()
+        self.said.hide()
         layout = gui.native.layout()
-        layout.insertWidget(0, label)
+        layout.insertWidget(0, _Paragraph(text))
         layout.addWidget(self.progress)
+        layout.addWidget(self.said)
         self._worker = LatestWins("napari-sam tool", self)
         self._worker.done.connect(self._on_done)
         self._worker.reported.connect(self._on_reported)
@@ -90,6 +98,7 @@ class ToolRun(QObject):  # type: ignore[misc]
         if job is None or self._job is not None:
             return
         self._job, self._clock = job, Clock()
+        self.said.hide()
         # magicgui enables the button by itself once the call is done
         QTimer.singleShot(0, self._show_button)
         self.progress.show_work(job.title)
@@ -135,11 +144,40 @@ class ToolRun(QObject):  # type: ignore[misc]
         if job is None or isinstance(outcome.error, Cancelled):
             return
         if outcome.error is not None:
-            show_warning(sentence(outcome.error))
+            self._say(sentence(outcome.error), warns=True)
             return
         predictor, result = outcome.result
         self._predictor = predictor or self._predictor  # kept for the next time
         with suppress(RuntimeError):  # the window is gone
-            message = job.finish(result)
-            if message:
-                show_info(message)
+            self._say(job.finish(result), warns=job.warns(result))
+
+    def _say(self, text: str, warns: bool) -> None:
+        """Tell it as napari does, which shows the first line, and in full here."""
+        if not text:
+            return
+        self.said.setText(text)
+        self.said.setStyleSheet(f"color: {_WARNING};" if warns else "")
+        self.said.show()
+        (show_warning if warns else show_info)(text)
+
+
+class _Paragraph(QLabel):  # type: ignore[misc]
+    """A text of several lines, of which none is cut in a dock that is low."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+
+    def setText(self, text: str) -> None:
+        """Show another text."""
+        super().setText(text)
+        self._take_room()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Take the room that the text needs at another width."""
+        super().resizeEvent(event)
+        self._take_room()
+
+    def _take_room(self) -> None:
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))

@@ -107,6 +107,21 @@ def test_what_the_user_chose_stays_until_it_goes(viewer, images, qtbot):
     assert images.layer is second
 
 
+def test_behind_a_tab_the_choice_stays(viewer, images, qtbot):
+    images.start()
+    first = add(viewer, "first")
+    qtbot.wait(1)
+    images.stop()
+    second = add(viewer, "second")
+    viewer.layers.selection.active = draw(viewer, "labels")
+    images.start()
+    assert images.layer is first
+    images.stop()
+    viewer.layers.selection.active = second
+    images.start()
+    assert images.layer is second
+
+
 def test_work_at_hand_holds_the_choice(viewer, images, qtbot):
     images.start()
     first = add(viewer, "first")

@@ -7,8 +7,10 @@ import pytest
 from fake_predictor import FakePredictor
 from napari.components import ViewerModel
 from napari.layers import Labels, Tracks
+from qtpy.QtWidgets import QLabel
 
 from napari_sam.io.ctc import read_ctc
+from napari_sam.plugin.tool_runs import ToolRun
 from napari_sam.plugin.widgets import volume_tools
 from napari_sam.workflows import volume as volume_module
 
@@ -103,8 +105,6 @@ def test_cancelling_leaves_everything_as_it_was(qapp, qtbot, press, gate, balls)
     layer = viewer.add_image(balls)
     gate.clear()
     gui = press(volume_tools.segment_volume, wait=False, viewer=viewer, image=layer)
-    from napari_sam.plugin.tool_runs import ToolRun
-
     (run,) = [child for child in gui.native.children() if isinstance(child, ToolRun)]
     assert run.is_working and not gui.call_button.enabled
     run.progress.cancelled.emit()
@@ -209,6 +209,8 @@ def test_one_erased_label_leaves_the_rest_of_the_export(
     press_export(qtbot, export, tmp_path)
     read, graph = read_ctc(tmp_path)
     assert np.array_equal(read, labels.data) and graph == {2: [1]}
+    (run,) = [one for one in export.native.children() if isinstance(one, ToolRun)]
+    assert run.said.text() == messages[-1] and run.said.isVisibleTo(export.native)
     assert messages[-1].splitlines() == [
         f"Written to {tmp_path}: 2 tracks, 0 divisions.",
         "Track 3 has no pixels, and is left out.",
@@ -222,6 +224,16 @@ def test_labels_without_an_object_replace_no_export(qtbot, export, messages, tmp
     press_export(qtbot, export, tmp_path)
     assert messages[-1] == "“film tracked” holds no object; nothing was written."
     assert read_ctc(tmp_path)[0].max() == 3
+
+
+def test_no_line_of_a_tool_is_cut_where_there_is_little_room(qtbot, export):
+    gui = export.native
+    gui.show()
+    (text,) = (w for w in gui.findChildren(QLabel) if "Challenge" in w.text())
+    for width in (600, 300):
+        gui.resize(width, 10)
+        qtbot.wait(5)
+        assert text.height() >= text.heightForWidth(text.width())
 
 
 def flipped(rows):

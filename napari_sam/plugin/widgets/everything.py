@@ -264,9 +264,9 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
 
     def _is_at_work(self) -> bool:
         """Whether another image would take away what is searched or found here."""
-        everything = self.everything
-        waits = everything.found is not None and everything.results.kept is None
-        return everything.runner.is_working or waits
+        everything, found = self.everything, self.everything.found
+        waits = found is not None and found.total and everything.results.kept is None
+        return bool(everything.runner.is_working or waits)
 
     def _on_image(self, image: Any) -> None:
         """Search another image, and keep its objects in its own labels."""

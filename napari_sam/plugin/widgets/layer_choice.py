@@ -85,8 +85,8 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
             self._events.add(emitter, self._on_layers)
         self._events.add(layers.selection.events.active, self._on_active)
         self.refill()
-        if not (self._by_hand or self.is_held()):
-            self.choose(self._preset())
+        if self._is_to_follow(layers.selection.active):
+            self._show(layers.selection.active)
 
     def stop(self) -> None:
         """Stop following."""
@@ -142,14 +142,15 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
     def _on_active(self, event: Any = None) -> None:
         """Follow to the layer that was selected; napari selects a new one as well."""
         active = self._viewer.layers.selection.active
-        if self._nothing or self._by_hand or self.is_held() or active is None:
-            return
-        if is_made_here(active) or not active.visible or active is self.layer:
-            return
-        if self._accepts(active):
+        if active is not self.layer and self._is_to_follow(active):
             self.refill()
             self._show(active)
             self._tell_timer.start()
+
+    def _is_to_follow(self, layer: Any) -> bool:
+        if layer is None or self._nothing or self._by_hand or self.is_held():
+            return False
+        return bool(self._accepts(layer) and layer.visible and not is_made_here(layer))
 
     def _on_renamed(self, event: Any = None) -> None:
         for index, layer in enumerate(self._layers):

@@ -327,9 +327,9 @@ def export_tracks(
         said += written.notes[:_NOTES]
         if len(written.notes) > _NOTES:
             said.append(f"And {len(written.notes) - _NOTES} more of the kind.")
-        if len(said) == 1:
-            return said[0]
-        show_warning("\n".join(said))
-        return ""
+        return "\n".join(said)
 
-    return ToolJob("Writing", "", "", work, finish)
+    def warns(written: Any) -> bool:
+        return tracks is None or bool(written.notes)
+
+    return ToolJob("Writing", "", "", work, finish, warns)
