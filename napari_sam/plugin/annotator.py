@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_sam.ops.counting import counted
 from napari_sam.plugin.flow import AnnotationFlow
-from napari_sam.plugin.hints import Facts, plural, sentence
+from napari_sam.plugin.hints import Facts, sentence
 from napari_sam.plugin.layer_pairs import note_pair
-from napari_sam.plugin.layers import position_on_plane
+from napari_sam.plugin.layers import (
+    looks_black,
+    position_on_plane,
+    stretch_contrast,
+)
 from napari_sam.plugin.navigation import go_to_plane
 from napari_sam.plugin.parts import open_part, size_if_too_large
+from napari_sam.plugin.sample_data import advice_on
 from napari_sam.plugin.tools import use_tool
 from napari_sam.workflows.interactive import OverlapError
 
@@ -127,7 +133,7 @@ class Annotator(AnnotationFlow):
         if left:
             self.succeeded.emit(
                 f"Object {label} is deleted on this plane; it stays on "
-                f"{plural(left, 'other plane')}. Delete in the table takes it whole."
+                f"{counted(left, 'other plane')}. Delete in the table takes it whole."
             )
 
     def rename(self, label: int, class_name: str) -> None:
@@ -160,6 +166,11 @@ class Annotator(AnnotationFlow):
             return
         note_pair(part, window)
         self.set_image(part)
+
+    def stretch(self) -> None:
+        """Stretch the contrast to what the plane holds, without outliers."""
+        if self.image is not None and self.plane is not None:
+            stretch_contrast(self.image, self.plane)
 
     def _at_cursor(self, action: Callable[[int], None]) -> None:
         session, plane = self.session, self.plane
@@ -231,7 +242,18 @@ class Annotator(AnnotationFlow):
             only_negative=draft is not None and draft.is_only_negative,
             score=None if session is None else session.score,
             is_refused=self.is_refused,
+            looks_black=self._looks_black(),
+            advice="" if self.image is None else advice_on(self.image),
         )
+
+    def _looks_black(self) -> bool:
+        """Whether the plane is shown nearly black; looked at once for each look."""
+        key = self.key
+        if self.image is None or key is None:
+            return False
+        if self._black is None or self._black[0] != key:
+            self._black = (key, looks_black(self.image, key.plane))
+        return self._black[1]
 
 
 def _refusal(error: OverlapError) -> str:

@@ -88,11 +88,14 @@ class PlaneKey:
         Which plane of it.
     contrast_limits
         How its intensities were converted.
+    scale
+        By how much it is enlarged for the model; None: as the model sees fit.
     """
 
     image: tuple[int, int]
     plane: Plane
     contrast_limits: tuple[float, float]
+    scale: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,7 +306,11 @@ class Engine(QObject):  # type: ignore[misc]
             limits = key.contrast_limits
             with made_from(origin):
                 embedding = embed_tiled(
-                    predictor, image, contrast_limits=limits, is_cancelled=ask
+                    predictor,
+                    image,
+                    scale=key.scale,
+                    contrast_limits=limits,
+                    is_cancelled=ask,
                 )
             return _Ready(embedding, plane_picture(image, limits), origin)
 

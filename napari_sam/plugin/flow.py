@@ -23,6 +23,7 @@ from napari_sam.plugin.layers import (
     shape_of,
 )
 from napari_sam.plugin.parts import size_if_too_large
+from napari_sam.plugin.sample_data import preset_scale
 from napari_sam.plugin.shelf import Shelf
 from napari_sam.plugin.stage import Stage
 from napari_sam.plugin.state import claim, release
@@ -89,6 +90,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self.overlap: OverlapRule = "keep"
         self.is_active = False
         self.is_refused = False
+        self._black: tuple[PlaneKey, bool] | None = None
         self._commit_when_answered = False
         self._is_entering = False
         self._device = ""
@@ -266,8 +268,12 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         """What the embedding that is needed now is of."""
         if self.image is None or self.plane is None:
             return None
-        identity = image_identity(self.image)
-        return PlaneKey(identity, self.plane, display_range(self.image))
+        return PlaneKey(
+            image_identity(self.image),
+            self.plane,
+            display_range(self.image),
+            preset_scale(self.image),
+        )
 
     @property
     def tool(self) -> str:

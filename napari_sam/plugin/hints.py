@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from napari_sam.ops.counting import counted
+
 __all__ = [
+    "LOOKS_BLACK",
     "Facts",
     "Hint",
     "model_hint",
     "next_hint",
     "obstacle_hint",
-    "plural",
     "sentence",
 ]
 
@@ -42,17 +44,6 @@ def sentence(error: Exception) -> str:
     return f"{text[0].upper()}{text[1:].rstrip('.')}."
 
 
-def plural(count: int, one: str, many: str = "") -> str:
-    """Return a number with its word.
-
-    Examples
-    --------
-    >>> plural(1, "object"), plural(1200, "object"), plural(2, "is", "are")
-    ('1 object', '1,200 objects', '2 are')
-    """
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 @dataclass(frozen=True)
 class Facts:
     """All that the hint depends on."""
@@ -78,7 +69,15 @@ class Facts:
     only_negative: bool = False
     score: float | None = None
     is_refused: bool = False
+    looks_black: bool = False
+    advice: str = ""
 
+
+LOOKS_BLACK = Hint(
+    "The image looks black, and the model sees it as you do: stretch the contrast.",
+    "problem",
+)
+"""Where a few outliers, or the range of the type, set the limits of contrast."""
 
 _UNSURE = 0.3
 """Predicted IoU below which an answer is not offered as if it were good."""
@@ -159,6 +158,8 @@ def _work_hint(facts: Facts) -> Hint:
             return Hint("The model looks at the plane; your prompt is kept.", "wait")
         return Hint("Segmenting…", "wait")
     if not facts.has_prompts:
+        if facts.looks_black:
+            return LOOKS_BLACK
         return Hint(_first_step(facts))
     if facts.only_negative:
         return Hint(
@@ -186,8 +187,10 @@ def _first_step(facts: Facts) -> str:
     step = _TOOL_STEPS.get(facts.tool, _TOOL_STEPS["point"])
     if facts.tool == "point" and not facts.polarity:
         step = "Click where the object is not (T switches to what it is)."
+    if facts.advice and not facts.committed:
+        step = f"{step} {facts.advice}"
     if facts.committed:
-        count = plural(facts.committed, "object")
+        count = counted(facts.committed, "object")
         step = f"{count}. Next: {step[0].lower()}{step[1:]}"
         if facts.tool == "point":
             step += " K deletes the one under the cursor, G edits it."

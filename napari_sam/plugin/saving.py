@@ -21,7 +21,8 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
 
 from napari_sam.io.masks import write_labels
 from napari_sam.io.object_tables import object_table_path, write_object_table
-from napari_sam.plugin.hints import plural, sentence
+from napari_sam.ops.counting import counted
+from napari_sam.plugin.hints import sentence
 from napari_sam.plugin.layers import is_helper
 from napari_sam.plugin.workers import LatestWins, Outcome
 
@@ -176,7 +177,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         answer = QMessageBox.question(
             self.parent(),
             "Replace files?",
-            f"{plural(len(names), 'file is', 'files are')} there already: "
+            f"{counted(len(names), 'file is', 'files are')} there already: "
             f"{', '.join(names[:5])}. Replace?",
         )
         return bool(answer == QMessageBox.StandardButton.Yes)
@@ -208,7 +209,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         if ours:
             self._write(ours)
         else:
-            self.done.emit(f"Saved {plural(len(targets), 'layer')} in {folder.name}.")
+            self.done.emit(f"Saved {counted(len(targets), 'layer')} in {folder.name}.")
 
 
 class SaveEntries(QObject):  # type: ignore[misc]

@@ -70,8 +70,8 @@ class Ledger:
         """Return the ledger with objects committed."""
         added = {record.label: record for record in records}
         made = {(r.label, r.latest.plane) for r in added.values() if r.latest}
-        records: dict[int, Record] = {**self.records, **added}
-        return replace(self, records=records, erased=self.erased - made)
+        known: dict[int, Record] = {**self.records, **added}
+        return replace(self, records=known, erased=self.erased - made)
 
     def without_object(self, label: int) -> Ledger:
         """Return the ledger with an object deleted, and no draft that edits it."""

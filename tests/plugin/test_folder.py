@@ -333,9 +333,7 @@ def test_labels_that_do_not_fit_are_said_not_raised(opened):
     assert opened.loop.name == "im0"
 
 
-def test_what_is_drawn_while_the_next_image_is_read_is_kept(
-    qtbot, opened, monkeypatch
-):
+def test_what_is_drawn_while_the_next_image_is_read_is_kept(qtbot, opened, monkeypatch):
     gate, read = threading.Event(), Project.read_image
     loop = opened.loop
 

@@ -59,7 +59,9 @@ def _work_on_a_full_disk(root, states, at):
         except OSError:
             failures, counted.at = 1, 0  # room again
             is_made = (root / "p" / "project.json").exists()
-            project = Project.open(root / "p") if is_made else project_steps.create(root)
+            project = (
+                Project.open(root / "p") if is_made else project_steps.create(root)
+            )
         for number, step in enumerate(project_steps.STEPS):
             try:
                 step(project)

@@ -22,7 +22,7 @@ from napari_sam.plugin.annotator import Annotator
 from napari_sam.plugin.canvas import PLACE_IT
 from napari_sam.plugin.desks import may_be_output
 from napari_sam.plugin.engine import Engine, load_predictor
-from napari_sam.plugin.hints import Facts, Hint, next_hint
+from napari_sam.plugin.hints import LOOKS_BLACK, Facts, Hint, next_hint
 from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS
 from napari_sam.plugin.saving import saver_in
 from napari_sam.plugin.settings import read_settings
@@ -63,6 +63,7 @@ _WORK_HERE = "Work on this part"
 _PUT_BACK = "Put it back"
 _PLACE = "Place it on the image"
 _OVERWRITE = "Overwrite"
+_STRETCH = "Stretch the contrast"
 
 _ANSWER_MS = 150
 """For so long an answer may take before the wait for it is shown."""
@@ -242,6 +243,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             _PLACE: annotator.desks.place_output,
             _OVERWRITE: annotator.overwrite,
             _WORK_HERE: annotator.open_part,
+            _STRETCH: annotator.stretch,
         }
         actions.get(self.hint.button.text(), annotator.retry)()
 
@@ -296,6 +298,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             return _PUT_BACK if self.annotator.desks.removed is not None else ""
         if PLACE_IT in facts.output_problem:
             return _PLACE
+        if hint is LOOKS_BLACK:
+            return _STRETCH
         again = facts.embedding_state in ("stopped", "failed")
         return "Try again" if again and hint.kind == "problem" else ""
 
