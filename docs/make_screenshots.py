@@ -369,7 +369,9 @@ def take_folder() -> None:
         widget.open_folder(folder)
         loop = widget.loop
         window.wait_until(
-            lambda: loop.project is not None and not loop.project.waiting_for_proposals()
+            lambda: (
+                loop.project is not None and not loop.project.waiting_for_proposals()
+            )
         )
         for _ in range(2):
             name = loop.name

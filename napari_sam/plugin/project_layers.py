@@ -66,7 +66,7 @@ class ProjectLayers:
             show_warning(
                 f"The labels of {self.name} could not be saved in the project. They "
                 f"stay in the layer “{self.labels.name}”: select it, and save it with "
-                "File › Save Selected Layers."
+                "File > Save Selected Layers."
             )
         self._let_go()
 

@@ -78,5 +78,9 @@ class DockEnd(QObject):  # type: ignore[misc]
             self.undocked.emit()
 
     def _look_at_window(self) -> None:
-        if not self._window.isVisible():
+        try:
+            is_open = self._window.isVisible()
+        except RuntimeError:  # it is gone already
+            is_open = False
+        if not is_open:
             self.ended.emit()
