@@ -18,7 +18,12 @@ from napari_sam.io.object_tables import read_object_table
 from napari_sam.plugin.canvas import LayerCanvas, why_not_writable
 from napari_sam.plugin.connections import Connections
 from napari_sam.plugin.hints import sentence
-from napari_sam.plugin.layer_pairs import labels_for, note_pair
+from napari_sam.plugin.layer_pairs import (
+    labels_for,
+    lie_together,
+    note_pair,
+    place_on,
+)
 from napari_sam.plugin.layers import (
     is_helper,
     place_emitters,
@@ -101,6 +106,8 @@ class Desks(QObject):  # type: ignore[misc]
         if image is not self._image or gone or not self._fits(image):
             layers = [one for one in self._viewer.layers if may_be_output(one)]
             self.output = labels_for(image, layers, only_its_own=True)
+            if self.output is not None and not lie_together(image, self.output):
+                place_on(image, self.output)
         self._sit_down(image)
 
     def _fits(self, image: Any) -> bool:
@@ -163,8 +170,7 @@ class Desks(QObject):  # type: ignore[misc]
         image = self._annotator.image
         if image is None or self.output is None:
             return
-        for name, value in spatial_metadata(image).items():
-            setattr(self.output, name, value)
+        place_on(image, self.output)
         self._sit_down(image)
         self._annotator.refresh()
 

@@ -13,6 +13,7 @@ from weakref import ref
 import numpy as np
 from napari.utils.transforms import Affine
 
+from napari_sam.io.calibration import Calibration
 from napari_sam.ops.planes import Plane
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HELPER_MARK",
+    "calibration_of",
     "display_range",
     "full_data",
     "is_helper",
@@ -74,6 +76,25 @@ def spatial_metadata(layer: Any) -> dict[str, Any]:
         "affine": np.asarray(layer.affine.affine_matrix, float),
         "units": tuple(str(unit) for unit in layer.units),
     }
+
+
+def calibration_of(layer: Any) -> Calibration | None:
+    """Return what a layer says of its axes; None where it has no scale and no units.
+
+    The names of the axes are the layer's where they are letters, else (T, Z,) Y, X.
+    """
+    units = tuple(None if str(u) == "pixel" else str(u) for u in layer.units)
+    scale = tuple(float(abs(size)) for size in layer.scale)
+    if not any(units) and all(size == 1 for size in scale):
+        return None
+    axes = "".join(layer.axis_labels)
+    if len(axes) != layer.ndim or not axes.isalpha():
+        axes = "tzyx"[-layer.ndim :]
+    if len(axes) != layer.ndim:
+        return None
+    last = units[-1] or ""
+    text = "micron" if last == "micrometer" else last
+    return Calibration(axes.lower(), scale, units, "imagej", text)
 
 
 def shifted_translate(layer: Any, offset: Sequence[float]) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ from napari_sam.io.masks import write_labels
 from napari_sam.io.object_tables import object_table_path, write_object_table
 from napari_sam.ops.counting import counted
 from napari_sam.plugin.hints import sentence
-from napari_sam.plugin.layers import is_helper
+from napari_sam.plugin.layers import calibration_of, is_helper
 from napari_sam.plugin.workers import LatestWins, Outcome
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
+    from napari_sam.io.calibration import Calibration
     from napari_sam.plugin.desks import Desks
 
 __all__ = ["ObjectSaver", "saver_in"]
@@ -44,6 +45,7 @@ class _Saved:
     path: Path
     labels: NDArray[Any]
     table: pd.DataFrame
+    known: Calibration | None
 
 
 class ObjectSaver(QObject):  # type: ignore[misc]
@@ -139,12 +141,12 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         for layer, path in chosen:
             self._paths[layer] = path
             labels, table = np.array(layer.data), layer.features.copy()
-            jobs.append(_Saved(path, labels, table))
+            jobs.append(_Saved(path, labels, table, calibration_of(layer)))
 
         def work(is_cancelled: Any) -> list[str]:
             said = []
             for job in jobs:
-                write_labels(job.path, job.labels)
+                write_labels(job.path, job.labels, job.known)
                 written = str(job.path.name)
                 if "index" in job.table:
                     write_object_table(job.path, job.table)
@@ -298,9 +300,10 @@ _SAVERS: WeakKeyDictionary[Any, ObjectSaver] = WeakKeyDictionary()
 def saver_in(viewer: Any, window: Any) -> ObjectSaver:
     """Return what saves the objects of a viewer; its window's menu leads there."""
     saver = _SAVERS.get(viewer)
-    if saver is None:
+    has_menu = hasattr(window, "menuBar")
+    if saver is None or (has_menu and saver.parent() is not window):
         saver = _SAVERS[viewer] = ObjectSaver(viewer, window)
-        if hasattr(window, "menuBar"):
+        if has_menu:
             SaveEntries(viewer, saver, window)
     return saver
 

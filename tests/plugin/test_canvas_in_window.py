@@ -103,6 +103,92 @@ def test_labels_of_yesterday_are_chosen_by_their_name_and_their_table_is_read(
     assert record.latest.draft.question.prompts.points.tolist() == [[30, 40]]
 
 
+def test_what_is_saved_is_calibrated_and_placed_again_the_next_day(
+    make_napari_viewer, open_annotator, settle, qtbot, image, tmp_path
+):
+    import tifffile
+
+    viewer = make_napari_viewer()
+    place = {"scale": (0.5, 0.25), "units": ("micrometer",) * 2}
+    viewer.add_image(image, name="cells", **place)
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40))
+    output = widget.annotator.desks.output
+    widget.saver.save(tmp_path / "cells objects.tif")
+    qtbot.waitUntil(lambda: "Saved cells objects.tif and" in widget.hint.text)
+    assert widget.hint.kind == "done"
+    with tifffile.TiffFile(tmp_path / "cells objects.tif") as file:
+        page = file.pages[0]
+        assert file.imagej_metadata["unit"] == "micron"
+        assert [t[0] / t[1] for t in (page.tags[282].value, page.tags[283].value)] == [
+            4,
+            2,
+        ]
+    widget.annotator.close()
+    viewer.layers.remove(output)
+
+    (again,) = viewer.open(
+        tmp_path / "cells objects.tif", layer_type="labels", plugin="napari"
+    )
+    assert np.allclose(again.scale, 1)
+    fresh = open_annotator(viewer)
+    assert fresh.annotator.desks.output is again
+    assert np.allclose(again.scale, (0.5, 0.25))
+    assert fresh.annotator.session.objects[1].latest is not None
+
+
+def test_save_all_leaves_out_what_shows_prompts(
+    make_napari_viewer, open_annotator, settle, qtbot, image, tmp_path
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image, name="cells")
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40))
+    widget.saver.save_all(tmp_path)
+    qtbot.waitUntil(lambda: (tmp_path / "cells objects.objects.csv").exists())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cells objects.objects.csv",
+        "cells objects.tif",
+        "cells.tif",
+    ]
+
+
+def test_ctrl_s_saves_the_objects_while_prompts_are_selected(
+    make_napari_viewer, open_annotator, settle, qtbot, image, tmp_path, monkeypatch
+):
+    from qtpy.QtCore import QEvent, Qt
+    from qtpy.QtGui import QKeyEvent
+    from qtpy.QtWidgets import QApplication, QFileDialog
+
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(image, name="cells")
+    widget = open_annotator(viewer)
+    viewer.window.add_dock_widget(widget)
+    settle(widget)
+    keep_at(widget, settle, (30, 40))
+    asked = []
+
+    def answer(parent, title, path, kinds):
+        asked.append(path)
+        return str(tmp_path / "mine.tif"), kinds
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+    control = Qt.KeyboardModifier.ControlModifier
+    pressed = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_S, control)
+    QApplication.sendEvent(widget.window(), pressed)
+    assert pressed.isAccepted()
+    qtbot.waitUntil(lambda: (tmp_path / "mine.objects.csv").exists())
+    assert asked[0].endswith("cells objects.tif")
+    menu = viewer.window.file_menu
+    menu.aboutToShow.emit()
+    shown = [entry.text() for entry in menu.actions() if entry.isVisible()]
+    assert "Save Objects…" in shown and "Save Selected Layers..." not in shown
+    menu.aboutToHide.emit()
+    qtbot.waitUntil(
+        lambda: "Save Objects…" not in [entry.text() for entry in menu.actions()]
+    )
+
+
 # --- what others write --------------------------------------------------------------
 
 
