@@ -254,8 +254,11 @@ _NEARLY_ALL = 99.9
 _STRETCH = (0.5, 99.8)
 """Percentiles that are shown black and white after the contrast was stretched."""
 
-_LOOKED_AT = 1024
-"""Pixels along a side of a plane that are looked at."""
+_LOOKED_AT = 256
+"""Pixels along a side of a plane that are looked at: there is no time for more."""
+
+_MIDDLE = 1024
+"""Of a lazy plane, no more than so many pixels along a side are read."""
 
 
 def looks_black(image: Any, plane: Plane) -> bool:
@@ -299,9 +302,8 @@ def _sample(image: Any, plane: Plane) -> NDArray[np.float64]:
     slicer: list[Any] = [0 if i is None else i for i in plane.index]
     for axis in (row, col):
         size = int(data.shape[axis])
-        slicer[axis] = slice(None, None, -(-size // _LOOKED_AT))
-        if not isinstance(data, np.ndarray) and size > _LOOKED_AT:
-            start = (size - _LOOKED_AT) // 2
-            slicer[axis] = slice(start, start + _LOOKED_AT)
+        read = size if isinstance(data, np.ndarray) else min(size, _MIDDLE)
+        start = (size - read) // 2
+        slicer[axis] = slice(start, start + read, max(1, -(-read // _LOOKED_AT)))
     values = np.asarray(data[tuple(slicer)], np.float64)
     return values[np.isfinite(values)]

@@ -175,6 +175,10 @@ def test_tissue_opens_with_what_makes_it_work(viewer, open_everything, qtbot, im
     viewer.add_image(image)
     qtbot.waitUntil(lambda: widget.hint.text == "Press Find objects.")
     assert "scale" not in widget.form.options["instances"]
+    widget.form.forms["instances"].boxes["scale"].setValue(3)
+    plain = viewer.add_image(image)
+    qtbot.waitUntil(lambda: widget.everything.image is plain)
+    assert widget.form.options["instances"]["scale"] == 3  # what the user set
 
 
 # --- good news and bad ---------------------------------------------------------------

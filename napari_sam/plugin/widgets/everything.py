@@ -270,8 +270,9 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
 
     def _on_image(self, image: Any) -> None:
         """Search another image, and keep its objects in its own labels."""
-        if image is not self.everything.image:
-            self.form.show_scale(preset_scale(image))
+        scale = preset_scale(image)
+        if scale != preset_scale(self.everything.image):
+            self.form.show_scale(scale)
         self.output.follow(image)
         self.everything.set_image(image)
         self.everything.set_output(self.output.layer)
