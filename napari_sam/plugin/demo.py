@@ -21,7 +21,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMainWindow
 
 from napari_sam.io.masks import write_labels
-from napari_sam.plugin.widgets.annotate import AnnotateWidget
+from napari_sam.plugin.widgets.annotate import dock_annotator
 from napari_sam.workflows.demonstration import DEMO_OBJECTS, DEMO_SAMPLE
 
 if TYPE_CHECKING:
@@ -50,10 +50,7 @@ class DemoWindow:
         self.viewer = napari.Viewer() if viewer is None else viewer
         self.viewer.window.resize(*_SIZE)
         (self.image,) = self.viewer.open_sample("napari-sam", DEMO_SAMPLE)
-        self.annotator = AnnotateWidget(self.viewer, **options)
-        self.viewer.window.add_dock_widget(
-            self.annotator, name="Annotate with SAM", area="right"
-        )
+        self.annotator = dock_annotator(self.viewer, **options)
         QApplication.processEvents()
         self.viewer.reset_view()
 

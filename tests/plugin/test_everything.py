@@ -817,7 +817,7 @@ def test_thousands_of_objects_are_listed_in_part_and_kept_in_whole(
     table = widget.annotate.objects
     assert table.table.rowCount() == 1000
     assert table.rest.text() == "The newest 1,000 of 1,600 objects."
-    draft = annotator.session.objects[1600].draft
+    draft = annotator.session.objects[1600].latest.draft
     assert draft.question.prompts.box.tolist() == [195, 195, 197, 197]
 
 

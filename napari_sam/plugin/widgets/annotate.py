@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from napari.layers import Image
 from qtpy.QtCore import Qt, QTimer
@@ -57,7 +58,56 @@ if TYPE_CHECKING:
     from napari_sam.plugin.saving import ObjectSaver
     from napari_sam.workflows.answers import Predicts
 
-__all__ = ["AnnotateWidget"]
+__all__ = ["AnnotateWidget", "dock_annotator"]
+
+_TITLE = "Annotate with SAM"
+"""Of the dock, as in the plugin's manifest."""
+
+_OPEN: WeakKeyDictionary[Any, ReferenceType[AnnotateWidget]] = WeakKeyDictionary()
+"""The annotator that was made last in each viewer."""
+
+
+def dock_annotator(
+    viewer: Any,
+    load: Callable[[str, str], Predicts] = load_predictor,
+    store: CheckpointStore | None = None,
+) -> AnnotateWidget:
+    """Show the annotator of a viewer; it is made and docked where there is none.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    load, store
+        For a new one, see `AnnotateWidget`.
+    """
+    viewer = unwrapped(viewer)
+    window = getattr(viewer, "window", None)
+    held = _OPEN.get(viewer)
+    widget = None if held is None else held()
+    if widget is not None and not _is_alive(widget):
+        widget = None
+    if widget is None and window is not None and load is load_predictor and not store:
+        # napari then knows it by its name, and its menu shows this one again
+        with suppress(KeyError, ValueError):
+            _, widget = window.add_plugin_dock_widget("napari-sam", _TITLE, tabify=True)
+    if widget is None:
+        widget = AnnotateWidget(viewer, load, store)
+    if window is not None and widget.parentWidget() is None:
+        window.add_dock_widget(widget, name=_TITLE, area="right", tabify=True)
+    shown = widget.parentWidget() or widget
+    shown.show()
+    shown.raise_()
+    return widget
+
+
+def _is_alive(widget: AnnotateWidget) -> bool:
+    try:
+        widget.isVisible()
+    except RuntimeError:  # Qt has deleted it
+        return False
+    return True
+
 
 _WORK_HERE = "Work on this part"
 _PUT_BACK = "Put it back"
@@ -94,12 +144,14 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         # a proxy's layers are not the layers themselves, and `is` tells them apart
         viewer = unwrapped(viewer)
         self.viewer = viewer
+        _OPEN[viewer] = ref(self)
         self.engine = Engine(load, settings.planes_kept, self, open_store())
         self.annotator = Annotator(viewer, self.engine, self)
         self.hint = HintLine()
         self.progress = ProgressLine()
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
         self.output = LayerChoice(viewer, may_be_output, NEW_LAYER)
+        self.image.is_held = self._has_prompts
         self.model = ModelPicker(store, settings.model, settings.device)
         self.tools = ToolBar()
         self.candidates = CandidateStrip()
@@ -220,6 +272,10 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
     def _on_save(self) -> None:
         if self.saver is not None:
             self.saver.ask()
+
+    def _has_prompts(self) -> bool:
+        session = self.annotator.session
+        return session is not None and not session.draft.is_empty
 
     def _load_model(self) -> None:
         if self.model.is_here:

@@ -27,7 +27,7 @@ from napari_sam.plugin.sample_data import preset_scale
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.shelf import open_store
 from napari_sam.plugin.state import active_in, unwrapped
-from napari_sam.plugin.widgets.annotate import AnnotateWidget
+from napari_sam.plugin.widgets.annotate import AnnotateWidget, dock_annotator
 from napari_sam.plugin.widgets.hint_line import HintLine, Notice, NoticeKind
 from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
 from napari_sam.plugin.widgets.model_picker import ModelPicker
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EverythingWidget"]
 
-_ANNOTATOR = "Annotate with SAM"
 _SHOW, _STRETCH = "Show again", "Stretch the contrast"
 """What the button of the hint says."""
 
@@ -224,41 +223,11 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
             self.engine.unload()
 
     def _open_annotator(self) -> Annotator:
-        """Dock an annotator beside this widget, with the same model.
-
-        napari knows the annotator by its name in the plugin, and shows it again if it
-        was docked before; where the plugin is not registered, one is made here.
-        """
-        widget = self._registered_annotator() or self._own_annotator()
-        widget.model.choose(self.model.source)
-        shown = widget.parentWidget() or widget
-        shown.show()
-        shown.raise_()
-        widget.annotator.activate()
-        return widget.annotator
-
-    def _registered_annotator(self) -> AnnotateWidget | None:
-        window = getattr(self.viewer, "window", None)
-        if window is None or self._load is not load_predictor or self._store:
-            return None
-        widget: AnnotateWidget
-        try:
-            _, widget = window.add_plugin_dock_widget(
-                "napari-sam", _ANNOTATOR, tabify=True
-            )
-        except (KeyError, ValueError):
-            return None
-        return widget
-
-    def _own_annotator(self) -> AnnotateWidget:
-        window = getattr(self.viewer, "window", None)
-        if self.annotate is None:
-            self.annotate = AnnotateWidget(self.viewer, self._load, self._store)
-        if window is not None and self.annotate.parentWidget() is None:
-            window.add_dock_widget(
-                self.annotate, name=_ANNOTATOR, area="right", tabify=True
-            )
-        return self.annotate
+        """Show the annotator beside this widget, with the same model."""
+        self.annotate = dock_annotator(self.viewer, self._load, self._store)
+        self.annotate.model.choose(self.model.source)
+        self.annotate.annotator.activate()
+        return self.annotate.annotator
 
     # --- what the user does -------------------------------------------------------
 

@@ -13,7 +13,7 @@ from napari_sam.plugin.project_models import propose
 from napari_sam.plugin.project_opening import Question
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.state import unwrapped
-from napari_sam.plugin.widgets.annotate import AnnotateWidget
+from napari_sam.plugin.widgets.annotate import AnnotateWidget, dock_annotator
 from napari_sam.plugin.widgets.dock_end import DockEnd
 from napari_sam.plugin.widgets.folder_controls import DONE, FolderControls
 from napari_sam.plugin.widgets.model_picker import announce_model
@@ -223,12 +223,7 @@ class FolderWidget(FolderControls):
     def open_annotator(self) -> AnnotateWidget:
         """Open the annotator beside this dock, with the project's model."""
         if self.annotate is None:
-            self.annotate = AnnotateWidget(self.viewer)
-            window = getattr(self.viewer, "window", None)
-            if window is not None:
-                window.add_dock_widget(
-                    self.annotate, name="Annotate with SAM", area="right", tabify=True
-                )
+            self.annotate = dock_annotator(self.viewer)
             self._use_model()
         annotator = self.annotate.annotator
         if self.loop.image is not None:
