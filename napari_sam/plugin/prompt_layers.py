@@ -71,7 +71,7 @@ class PromptLayers:
     Attributes
     ----------
     owner
-        Who works with them now; several take turns in one viewer.
+        Weak reference to who works with them now; several take turns in one viewer.
     """
 
     def __init__(self, image: Any) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 from napari import save_layers
@@ -294,15 +294,18 @@ class SaveEntries(QObject):  # type: ignore[misc]
         self._swapped.clear()
 
 
-_SAVERS: WeakKeyDictionary[Any, ObjectSaver] = WeakKeyDictionary()
+_SAVERS: WeakKeyDictionary[Any, ReferenceType[ObjectSaver]] = WeakKeyDictionary()
+"""What saves in each viewer; its window owns it."""
 
 
 def saver_in(viewer: Any, window: Any) -> ObjectSaver:
     """Return what saves the objects of a viewer; its window's menu leads there."""
-    saver = _SAVERS.get(viewer)
+    held = _SAVERS.get(viewer)
+    saver = None if held is None else held()
     has_menu = hasattr(window, "menuBar")
     if saver is None or (has_menu and saver.parent() is not window):
-        saver = _SAVERS[viewer] = ObjectSaver(viewer, window)
+        saver = ObjectSaver(viewer, window)
+        _SAVERS[viewer] = ref(saver)
         if has_menu:
             SaveEntries(viewer, saver, window)
     return saver

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from qtpy.QtCore import QObject, QTimer
 
@@ -77,7 +77,7 @@ class Stage(QObject):  # type: ignore[misc]
             layers = held[image.ndim] = PromptLayers(image)
         else:
             layers.take_up(image)
-        layers.owner = self
+        layers.owner = ref(self)
         self.layers = layers
         self.buttons = PointButtons(self.layers, self._on_press)
         self.buttons.attach()
@@ -112,7 +112,7 @@ class Stage(QObject):  # type: ignore[misc]
 
     def _hide(self) -> None:
         leaving, self._leaving = self._leaving, None
-        if leaving is None or leaving.owner is not self:
+        if leaving is None or leaving.owner is None or leaving.owner() is not self:
             return
         selection = self._viewer.layers.selection
         with suppress(RuntimeError, AttributeError):  # the window is gone

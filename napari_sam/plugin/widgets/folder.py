@@ -123,7 +123,7 @@ class FolderWidget(FolderControls):
         self.destroyed.connect(partial(_let_go, loop))
         self._end.hidden.connect(loop.save)
         self._end.undocked.connect(self.close_project)
-        self._end.ended.connect(loop.let_go)
+        self._end.ended.connect(self._on_end)
 
     # --- closing --------------------------------------------------------------
 
@@ -138,6 +138,13 @@ class FolderWidget(FolderControls):
         if self.loop.project is None:
             return
         self.loop.close()
+        self._unbind_keys()
+
+    def _on_end(self) -> None:
+        self.loop.let_go()
+        self._unbind_keys()  # the viewer would keep this widget, and itself with it
+
+    def _unbind_keys(self) -> None:
         for key in ("J", "W"):
             self.viewer.bind_key(key, None, overwrite=True)
 
