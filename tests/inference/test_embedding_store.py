@@ -155,3 +155,18 @@ def test_values_beyond_float16_are_kept_finite(store):
     kept = cache.put(type(made)(wild, made.geometry, key))
     assert kept.features.max() == 65504
     assert torch.equal(EmbeddingCache(store=store).get(key).features, kept.features)
+
+
+def test_beside_a_store_little_is_held_in_memory(store, image, monkeypatch, tmp_path):
+    size = make(store).embed(image).nbytes
+    limit = "napari_sam.inference.embedding._BESIDE_A_STORE"
+    monkeypatch.setattr(limit, round(2.5 * size))
+    kept, alone = make(store), make()
+    (tmp_path / "file").write_text("in the way")
+    blocked = make(EmbeddingStore(tmp_path / "file" / "store", warn=False))
+    for predictor in (kept, alone, blocked):
+        first = predictor.embed(image)
+        for i in range(1, 5):
+            predictor.embed(image + i)
+        assert torch.equal(predictor.embed(image).features, first.features)
+    assert [len(p.cache) for p in (kept, alone, blocked)] == [2, 5, 5]
