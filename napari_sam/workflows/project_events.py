@@ -75,6 +75,12 @@ class _OfLabels(_Event):
     closed: list[_Count] = []
     shape: Shape | tuple[()] = ()
 
+    @model_validator(mode="after")
+    def _check_shape(self) -> _OfLabels:
+        if self.shape and self.shape[0] * self.shape[1] > MOST:
+            raise ValueError(f"no image of a project is as large as {self.shape}")
+        return self
+
 
 class LabelsChanged(_OfLabels):
     """Some objects have other pixels now, or notes, or are gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import warnings
@@ -79,30 +80,40 @@ def mutate_bytes(rng, data):
     return bytes(data)
 
 
+def mutate_tiff(rng, file):
+    shape = (SHAPE, (3, 3), (2, *SHAPE), (0, 5))[rng.integers(4)]
+    dtype = ("uint8", "int16", "uint32", "float32")[rng.integers(4)]
+    factor = np.asarray(rng.choice([1, 0.5, 2**16])).astype(dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an empty image is odd
+        tifffile.imwrite(file, rng.integers(0, 3, shape).astype(dtype) * factor)
+
+
+def mutate_lines(rng, file):
+    lines = file.read_text().splitlines()
+    at = int(rng.integers(len(lines)))
+    lines[at] = json.dumps(mutate_json(rng, json.loads(lines[at])))
+    if rng.random() < 0.1:
+        rng.shuffle(lines)
+    file.write_text("\n".join(lines) + "\n")
+
+
+def mutate_head(rng, file):
+    file.write_text(json.dumps(mutate_json(rng, json.loads(file.read_text()))))
+
+
 def mutate(rng, root):
     """Change one file of the project, or leave one out."""
     files = [p for p in sorted((root / "p").rglob("*")) if p.is_file()]
     files = [p for p in files if p.name != ".lock"]
     file = files[rng.integers(len(files))]
     kind = rng.random()
-    if file.suffix == ".tif" and kind < 0.4:
-        shape = (SHAPE, (3, 3), (2, *SHAPE), (0, 5))[rng.integers(4)]
-        dtype = ("uint8", "int16", "uint32", "float32")[rng.integers(4)]
-        data = rng.integers(0, 3, shape).astype(dtype)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an empty image is odd
-            tifffile.imwrite(file, data * rng.choice([1, 0.5, 2**16]).astype(dtype))
-    elif file.suffix == ".jsonl" and kind < 0.8:
-        lines = file.read_text().splitlines()
-        at = int(rng.integers(len(lines)))
-        lines[at] = json.dumps(mutate_json(rng, json.loads(lines[at])))
-        if kind < 0.1:
-            rng.shuffle(lines)
-        file.write_text("\n".join(lines) + "\n")
-    elif file.suffix == ".json" and kind < 0.8:
-        file.write_text(json.dumps(mutate_json(rng, json.loads(file.read_text()))))
-    elif kind < 0.85:
+    ways = {".tif": mutate_tiff, ".jsonl": mutate_lines, ".json": mutate_head}
+    if kind < 0.1:
         file.unlink()
+    elif kind < 0.7:
+        with contextlib.suppress(ValueError, IndexError):  # it is damaged already
+            ways[file.suffix](rng, file)
     else:
         file.write_bytes(mutate_bytes(rng, file.read_bytes()))
 
