@@ -170,10 +170,12 @@ def _read_outline(label: int, given: Any, canvas: LabelCanvas) -> Outline | None
     if len(pixels) == 0:
         return None
     digest = given.get("digest")
-    if isinstance(digest, str) and digest and digest != pixels_digest(pixels):
+    if not isinstance(digest, str) or digest == pixels_digest(pixels):
+        digest = ""
+    elif digest:
         pixels = pixels[:0]
     beneath = np.zeros(len(pixels), canvas.dtype)
-    return Outline(plane, draft, score, model, time, pixels, beneath)
+    return Outline(plane, draft, score, model, time, pixels, beneath, digest)
 
 
 def make_canvas(

@@ -74,6 +74,8 @@ class Outline:
         (N,) flat indices into the plane that the object was given, ascending.
     beneath
         (N,) labels that were there before, 0 where it was free.
+    known_digest
+        Digest of the pixels that it was given, where they are no longer known.
     """
 
     plane: Plane
@@ -83,6 +85,7 @@ class Outline:
     time: str
     pixels: NDArray[Any]
     beneath: NDArray[Any]
+    known_digest: str = ""
 
     def __post_init__(self) -> None:
         # There are thousands of them, kept as long as the session.
@@ -97,7 +100,7 @@ class Outline:
     @cached_property
     def digest(self) -> str:
         """Digest of the pixels, to see later whether they are still the same."""
-        return pixels_digest(self.pixels)
+        return self.known_digest or pixels_digest(self.pixels)
 
 
 @dataclass(frozen=True, eq=False)

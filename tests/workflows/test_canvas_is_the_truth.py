@@ -353,3 +353,20 @@ def test_what_fails_in_its_middle_changes_nothing():
     assert not canvas.array.any()
     assert session.redo()
     assert np.array_equal(canvas.array, before)
+
+
+# --- saved and read back ---------------------------------------------------------------
+
+
+def test_the_table_of_what_was_corrected_by_hand_stays_as_it_is_from_day_to_day():
+    first = make_session()
+    place(first, (20, 25))
+    made = first.labels.copy()
+    first.labels[20:27, 20:30] = 0
+    second = make_session(labels=first.labels.copy())
+    second.adopt(first.table())
+    assert second.table().equals(first.table())
+    third = make_session(labels=made.copy())
+    third.adopt(second.table())
+    third.reopen(1)
+    assert third.draft.question.outline is None
