@@ -106,21 +106,37 @@ class AnnotationSession(PromptSession):
 
     def listed(self) -> Mapping[int, Record]:
         """Return `objects` as they were when the canvas was last looked at."""
-        present, records = self.index.labels, self._ledger.records
-        if self._listed[0] != present or self._listed[1] is not records:
-            strange = sorted(present - records.keys())
-            found = {label: self._record(label) for label in strange}
-            found.update((k, r) for k, r in records.items() if k in present)
-            self._listed = (present, records, MappingProxyType(found))
-        return self._listed[2]
+        version, records, known = self._listed
+        if version != self.index.version or records is not self._ledger.records:
+            found = self._list(known)
+            if list(found.items()) != list(known.items()):
+                known = MappingProxyType(found)
+            self._listed = (self.index.version, self._ledger.records, known)
+        return known
+
+    def _list(self, known: Mapping[int, Record]) -> dict[int, Record]:
+        """List the objects; what says the same as what is known stays that."""
+        records, homes = self._ledger.records, self.index.first_planes()
+        strange = sorted(homes.keys() - records.keys())
+        found = {}
+        for label in (*strange, *(k for k in records if k in homes)):
+            record = records.get(label) or Record(label)
+            if not record.outlines:
+                last, home = known.get(label), homes[label]
+                says = (record.class_name, (), home)
+                if last and (last.class_name, last.outlines, last.home) == says:
+                    record = last
+                else:
+                    record = replace(record, home=home)
+            found[label] = record
+        return found
 
     def _record(self, label: int) -> Record:
         """Return what is known of a label: nothing, where somebody else drew it."""
-        record = self._ledger.records.get(label)
-        if record is None or not record.outlines:
+        record = self._ledger.records.get(label) or Record(label)
+        if not record.outlines:
             planes = self.index.planes_of(label)
-            name = "" if record is None else record.class_name
-            return Record(label, name, home=planes[0] if planes else None)
+            return replace(record, home=planes[0] if planes else None)
         return record
 
     @property

@@ -84,6 +84,8 @@ class ObjectIndex:
     ----------
     is_complete
         Whether every plane has been counted.
+    version
+        Grows with every change.
     """
 
     def __init__(self, canvas: LabelCanvas) -> None:
@@ -91,6 +93,7 @@ class ObjectIndex:
         self._planes: dict[Plane, PlaneCounts] = {}
         self._areas: dict[int, int] = {}
         self.is_complete = False
+        self.version = 0
 
     @property
     def labels(self) -> frozenset[int]:
@@ -114,6 +117,14 @@ class ObjectIndex:
         found = [plane for plane, here in self._planes.items() if label in here.pixels]
         return sorted(found, key=lambda plane: plane.index[:-2])
 
+    def first_planes(self) -> dict[int, Plane]:
+        """Return the first of the planes on which each label lies."""
+        found: dict[int, Plane] = {}
+        for plane in sorted(self._planes, key=lambda plane: plane.index[:-2]):
+            for label in self._planes[plane].pixels:
+                found.setdefault(label, plane)
+        return found
+
     @property
     def highest(self) -> int:
         """The highest label, 0 for none."""
@@ -136,6 +147,7 @@ class ObjectIndex:
 
     def take(self, changed: dict[Plane, PlaneCounts]) -> None:
         """Take counts that were made elsewhere."""
+        self.version += bool(changed)
         for plane, counts in changed.items():
             before = self._planes.get(plane)
             for label, count in ({} if before is None else before.pixels).items():

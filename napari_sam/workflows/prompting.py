@@ -63,7 +63,7 @@ class PromptSession:
         self._embedding: tuple[Plane, PlaneEmbedding] | None = None
         self._answers = AnswerBook()
         self._edited: _Edited | None = None
-        self._listed: tuple[Any, Any, Mapping[int, Record]] = (None, None, {})
+        self._listed: tuple[int, Any, Mapping[int, Record]] = (-1, None, {})
         self.foreseen: Question | None = None
         self._ledger = Ledger()
         self._history: History[Step] = History()

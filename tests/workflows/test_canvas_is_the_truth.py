@@ -355,7 +355,7 @@ def test_what_fails_in_its_middle_changes_nothing():
     assert np.array_equal(canvas.array, before)
 
 
-# --- saved and read back ---------------------------------------------------------------
+# --- saved and read back -------------------------------------------------------------
 
 
 def test_the_table_of_what_was_corrected_by_hand_stays_as_it_is_from_day_to_day():
@@ -370,3 +370,16 @@ def test_the_table_of_what_was_corrected_by_hand_stays_as_it_is_from_day_to_day(
     third.adopt(second.table())
     third.reopen(1)
     assert third.draft.question.outline is None
+
+
+def test_the_table_tells_where_what_others_drew_lies_now():
+    labels = np.zeros((3, 40, 50), np.int32)
+    labels[0, 5:9, 5:9] = 3
+    session = make_session(labels.shape, labels=labels)
+    session.set_class(3, "cell")
+    assert session.table()["plane"].tolist() == ["[0, null, null]"]
+    labels[2], labels[0] = labels[0].copy(), 0
+    assert session.table()["plane"].tolist() == ["[2, null, null]"]
+    again = make_session(labels.shape, labels=labels)
+    again.adopt(session.table())
+    assert again.table().equals(session.table())

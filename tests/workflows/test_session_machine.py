@@ -320,7 +320,10 @@ class SessionMachine(RuleBasedStateMachine):
             self.session.set_class(number, "cell")
 
     @rule(
-        number=numbers, one=spots, other=spots, planes=st.sets(st.integers(0, 3), min_size=1)
+        number=numbers,
+        one=spots,
+        other=spots,
+        planes=st.sets(st.integers(0, 3), min_size=1),
     )
     def write_planes(self, number, one, other, planes):
         shape = self.labels.shape
