@@ -164,7 +164,7 @@ class AnnotationSession(PromptSession):
 
     @property
     def _first_free(self) -> int:
-        self.reconcile(here=True)
+        self.reconcile()
         taken = {self._reserved, self.index.highest}
         taken.update(self._ledger.records, self._ledger.retired)
         return next_free_label(taken, self.canvas.dtype)
@@ -271,7 +271,7 @@ class AnnotationSession(PromptSession):
                     f"a mask of shape {record.rle.shape} does not fit the plane of "
                     f"shape {self.plane_shape}"
                 )
-        self.reconcile(here=True)
+        self.reconcile()
         now = self.canvas.read(self._plane)
         after = np.array(now)
         records = self._place(found, after)
@@ -339,7 +339,7 @@ class AnnotationSession(PromptSession):
         ValueError
             If there is no such object, or none on the present plane.
         """
-        self.reconcile(here=here)
+        self.reconcile()
         self._check_is_there(label, here)
         stored = self.index.planes_of(label)
         record = self._ledger.records.get(label)

@@ -384,17 +384,12 @@ class PromptSession:
 
     # --- the canvas -----------------------------------------------------------
 
-    def reconcile(self, here: bool = False) -> bool:
+    def reconcile(self) -> bool:
         """Look at the canvas again, for others may have written to it.
 
         What is counted, listed and done afterwards is about the labels as they are.
         This is not a step of the history. It is done by itself before anything that
         reads or writes objects; on a canvas that is large, on the planes concerned.
-
-        Parameters
-        ----------
-        here
-            Look at the present plane only.
 
         Returns
         -------
@@ -403,7 +398,7 @@ class PromptSession:
         """
         before = self.index.labels
         planes: list[Plane] | None = None
-        if here or self.canvas.is_large:
+        if self.canvas.is_large:
             planes = self._stored_planes(self._plane)
         changed = self.index.refresh(planes)
         returned = (self.index.labels - before) & self._ledger.records.keys()

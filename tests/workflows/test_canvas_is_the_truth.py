@@ -383,3 +383,24 @@ def test_the_table_tells_where_what_others_drew_lies_now():
     again = make_session(labels.shape, labels=labels)
     again.adopt(session.table())
     assert again.table().equals(session.table())
+
+
+# --- other planes that others wrote to -----------------------------------------------
+
+
+def test_a_number_that_others_use_on_another_plane_is_not_given_out():
+    session = make_session((3, 40, 50))
+    session.labels[2, 5:9, 5:9] = 1
+    assert place(session, (20, 25)) == [2]
+    session.labels[1, 5:9, 5:9] = 3
+    assert session.next_label == 4
+
+
+def test_what_others_drew_on_another_plane_stays_when_it_is_deleted_here():
+    session = make_session((3, 40, 50))
+    place(session, (20, 25))
+    session.labels[2, 5:9, 5:9] = 1
+    session.delete(1, here=True)
+    assert not session.labels[0].any()
+    assert list(session.objects) == [1]
+    assert session.next_label == 2
