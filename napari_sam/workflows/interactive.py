@@ -344,7 +344,8 @@ class AnnotationSession(PromptSession):
         stored = self.index.planes_of(label)
         record = self._ledger.records.get(label)
         outlines = () if record is None else record.outlines
-        if here and (set(stored) - set(self._stored_planes(self._plane))):
+        pixels_here = np.count_nonzero(self.canvas.read(self._plane) == label)
+        if here and pixels_here < self.index.area(label):
             edit: LabelEdit | StackEdit = self._lift(label, self._plane)
             self._do(self._ledger.without_outline(label, self._plane), edit)
             return

@@ -404,3 +404,16 @@ def test_what_others_drew_on_another_plane_stays_when_it_is_deleted_here():
     assert not session.labels[0].any()
     assert list(session.objects) == [1]
     assert session.next_label == 2
+
+
+def test_an_outline_is_deleted_on_the_plane_that_is_shown_across_the_outer_axes():
+    session = make_session((30, 4, 50))
+    session.labels[5:20, :, 10:30] = 3
+    before = session.labels.copy()
+    session.go_to((None, 2, None))
+    session.delete(3, here=True)
+    assert not session.labels[:, 2].any()
+    assert np.array_equal(session.labels[:, [0, 1, 3]], before[:, [0, 1, 3]])
+    assert list(session.objects) == [3]
+    session.undo()
+    assert np.array_equal(session.labels, before)
