@@ -168,6 +168,14 @@ class PixelEdits:
             erased = erased | (gone & ~painted)
         return PixelEdits(_some(painted), _some(erased))
 
+    def as_in(self, mask: NDArray[np.bool_]) -> PixelEdits:
+        """Return these edits as far as a (H, W) mask shows them."""
+        painted, erased = self.painted, self.erased
+        return PixelEdits(
+            None if painted is None else _some(painted & mask),
+            None if erased is None else _some(erased & ~mask),
+        )
+
     def without_contradicted(
         self, points: NDArray[np.float32], labels: NDArray[np.int64]
     ) -> PixelEdits:

@@ -417,3 +417,34 @@ def test_an_outline_is_deleted_on_the_plane_that_is_shown_across_the_outer_axes(
     assert list(session.objects) == [3]
     session.undo()
     assert np.array_equal(session.labels, before)
+
+
+def test_what_was_painted_over_a_neighbour_is_not_in_hand_after_handwork():
+    labels = np.zeros(SHAPE, np.int32)
+    labels[20, 30:40] = 9
+    session = make_session(labels=labels)
+    session.add_point((20, 25))
+    painted = np.zeros(SHAPE, bool)
+    painted[20, 25:40] = True
+    session.paint(painted)
+    session.commit()
+    labels[26, 25] = 0
+    session.reopen(10)
+    assert np.array_equal(session.mask, labels == 10)
+
+
+def test_a_rim_that_was_taken_over_is_in_hand_after_handwork():
+    labels = np.zeros(SHAPE, np.int32)
+    labels[11:30, 17:45] = 4
+    session = make_session(labels=labels, overlap="overwrite")
+    session.add_point((20, 25))
+    session.choose(1)
+    erased = np.zeros(SHAPE, bool)
+    erased[11:13] = True
+    session.paint(erased, erase=True)
+    session.commit()
+    assert (labels[11:13] == 5).any()
+    labels[28:30, 20:30] = 0
+    labels[20, 20] = 0
+    session.reopen(5)
+    assert np.array_equal(session.mask, labels == 5)
