@@ -313,7 +313,9 @@ class Desks(QObject):  # type: ignore[misc]
             layers = self._viewer.layers
             at = layers.index(desk.image) + 1 if desk.image in layers else len(layers)
             layers.insert(at, layer)
-        self.set_output(layer)
+        note_pair(desk.image, layer)
+        if desk.image is self._annotator.image:
+            self.set_output(layer)
 
     def _on_painted(self, event: Any) -> None:
         """Leave to the user the numbers that the user paints with."""

@@ -386,3 +386,41 @@ def test_the_outline_on_the_plane_that_is_shown_is_edited_and_deleted(
     assert "it stays on 4 other planes" in widget.hint.text
     assert widget.hint.kind == "done"
     settled_table(qtbot, widget, [1])
+
+
+# --- layers that go -----------------------------------------------------------------
+
+
+def test_the_table_is_empty_where_nothing_is_annotated(
+    make_napari_viewer, open_annotator, settle, qtbot, image
+):
+    viewer = make_napari_viewer()
+    layer = viewer.add_image(image)
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40))
+    settled_table(qtbot, widget, [1])
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: listed(widget) == [])
+
+
+def test_labels_that_are_put_back_go_to_their_own_image(
+    make_napari_viewer, open_annotator, settle, qtbot, image
+):
+    viewer = make_napari_viewer()
+    first = viewer.add_image(image, name="first")
+    second = viewer.add_image(image[:30, :30], name="second")
+    widget = open_annotator(viewer)
+    widget.annotator.set_image(first)
+    settle(widget)
+    keep_at(widget, settle, (30, 40))
+    labels = widget.annotator.desks.output
+    viewer.layers.remove(labels)
+    widget.annotator.set_image(second)
+    settle(widget)
+    widget.annotator.desks.put_back()
+    settle(widget)
+    assert labels in viewer.layers
+    assert widget.annotator.desks.output is None and not widget.annotator.desks.problem
+    widget.annotator.set_image(first)
+    settled_table(qtbot, widget, [1])
+    assert widget.annotator.desks.output is labels

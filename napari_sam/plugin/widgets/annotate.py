@@ -49,7 +49,7 @@ from napari_sam.plugin.widgets.shelf_panel import ShelfPanel
 from napari_sam.plugin.widgets.tool_bar import ToolBar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import napari.viewer
     from qtpy.QtGui import QHideEvent, QShowEvent
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from napari_sam.checkpoints.store import CheckpointStore
     from napari_sam.plugin.saving import ObjectSaver
     from napari_sam.workflows.answers import Predicts
+    from napari_sam.workflows.provenance import Record
 
 __all__ = ["AnnotateWidget", "dock_annotator"]
 
@@ -114,6 +115,9 @@ _PUT_BACK = "Put it back"
 _PLACE = "Place it on the image"
 _OVERWRITE = "Overwrite"
 _STRETCH = "Stretch the contrast"
+
+_NOTHING: Mapping[int, Record] = {}
+"""The objects where nothing is annotated."""
 
 _ANSWER_MS = 150
 """For so long an answer may take before the wait for it is shown."""
@@ -370,6 +374,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
 
     def _show_session(self, facts: Facts) -> None:
         session = self.annotator.session
+        objects = _NOTHING if session is None else session.listed()
+        self.objects.show_objects(objects, self._color_of)
         if session is None or self.annotator.plane is None:
             self.candidates.show_candidates(None, None, 0)
             for button in (self.keep, self.undo, self.redo, self.clear):
@@ -383,7 +389,6 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.undo.setEnabled(session.can_undo)
         self.redo.setEnabled(session.can_redo)
         self.clear.setEnabled(facts.has_prompts)
-        self.objects.show_objects(session.listed(), self._color_of)
         self._show_classes(session.class_names)
 
     def _show_classes(self, names: tuple[str, ...]) -> None:
