@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.planes import Plane
 
-__all__ = ["PLACE_IT", "LayerCanvas", "why_not_writable"]
+__all__ = ["LayerCanvas", "why_not_writable"]
 
 
 class LayerCanvas:
@@ -158,13 +158,9 @@ def why_not_writable(layer: Labels, image: Any) -> str:
     if not lie_together(image, layer):
         return (
             f"“{layer.name}” does not lie on “{image.name}”: it has another scale or "
-            f"place. Choose other labels, or {PLACE_IT}."
+            "place. Choose labels of this image, or a new layer."
         )
     return ""
-
-
-PLACE_IT = "place it on the image"
-"""What the user is offered where labels of the right shape lie elsewhere."""
 
 
 def _by(shape: tuple[int, ...]) -> str:

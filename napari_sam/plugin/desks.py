@@ -93,6 +93,7 @@ class Desks(QObject):  # type: ignore[misc]
         self._look_timer.setInterval(_LOOK_MS)
         self._look_timer.timeout.connect(self.look_again)
         self._image: Any = None
+        self._shape: tuple[int, ...] | None = None
         self.current: Desk | None = None
         self.output: Any = None
         self.removed: Desk | None = None
@@ -103,21 +104,16 @@ class Desks(QObject):  # type: ignore[misc]
         """Sit down at an image, with the labels that belong to it."""
         output = self.output
         gone = output is not None and output not in self._viewer.layers
-        if image is not self._image or gone or not self._fits(image):
+        if image is not self._image or gone or shape_of(image) != self._shape:
             layers = [one for one in self._viewer.layers if may_be_output(one)]
             self.output = labels_for(image, layers, only_its_own=True)
             if self.output is not None and not lie_together(image, self.output):
                 place_on(image, self.output)
         self._sit_down(image)
 
-    def _fits(self, image: Any) -> bool:
-        """Whether the output has the size of an image, whose data may be other now."""
-        shape = None if self.output is None else tuple(self.output.data.shape)
-        return shape is None or shape == shape_of(image)
-
     def _sit_down(self, image: Any) -> None:
         self._leave_output()
-        self._image = image
+        self._image, self._shape = image, shape_of(image)
         self.problem = ""
         if self.output is not None:
             self.problem = why_not_writable(self.output, image)
@@ -164,6 +160,15 @@ class Desks(QObject):  # type: ignore[misc]
         if annotator.is_active:
             self._sit_down(image)
             annotator.refresh()
+
+    @property
+    def is_misplaced(self) -> bool:
+        """Whether the labels would fit the image, but lie elsewhere."""
+        image, output = self._annotator.image, self.output
+        if not self.problem or image is None or output is None or output.multiscale:
+            return False
+        same = tuple(output.data.shape) == shape_of(image)
+        return same and not lie_together(image, output)
 
     def place_output(self) -> None:
         """Put the labels where the image lies, with its scale and units."""

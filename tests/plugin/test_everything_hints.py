@@ -157,7 +157,7 @@ def test_labels_at_another_scale_are_refused(viewer, open_everything, find, imag
     widget = open_everything(viewer)
     widget.output.choose(labels)
     widget.output.chosen.emit(labels)
-    assert "“small” lies in another place or at another scale" in say(widget)
+    assert "“small” does not lie on “cells”: it has another scale" in say(widget)
     assert not widget.find.isEnabled()
 
 

@@ -20,7 +20,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.plugin.annotator import Annotator
-from napari_sam.plugin.canvas import PLACE_IT
 from napari_sam.plugin.desks import may_be_output
 from napari_sam.plugin.engine import Engine, load_predictor
 from napari_sam.plugin.hints import LOOKS_BLACK, Facts, Hint, next_hint
@@ -356,7 +355,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             return _OVERWRITE
         if is_notice:
             return _PUT_BACK if self.annotator.desks.removed is not None else ""
-        if PLACE_IT in facts.output_problem:
+        if self.annotator.desks.is_misplaced:
             return _PLACE
         if hint is LOOKS_BLACK:
             return _STRETCH
