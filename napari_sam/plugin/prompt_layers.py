@@ -42,8 +42,11 @@ OBJECT_COLOR = "#35d07f"
 BACKGROUND_COLOR = "#ff5c5c"
 PREVIEW_COLOR = "#ffd23f"
 _OTHER_COLORS = ("#00d5ff", "#ff2bd6", "#1f3bff")
-_STANDS_OUT = 320.0
-"""Difference of colours from which the usual colour of the preview is seen well."""
+_BRIGHT = 165.0
+"""Luminance of a ground, of 255, from which the usual colour looks pale on it."""
+
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+"""Of red, green and blue (ITU-R BT.601)."""
 
 POLARITY = "polarity"
 
@@ -364,9 +367,9 @@ def ellipse_outline(corners: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def color_on(ground: NDArray[np.floating]) -> str:
     """Return the colour of the preview that stands out from a (3,) RGB ground."""
-    if _difference(PREVIEW_COLOR, ground) >= _STANDS_OUT:
+    if float(_LUMINANCE @ ground) < _BRIGHT:
         return PREVIEW_COLOR
-    return max((PREVIEW_COLOR, *_OTHER_COLORS), key=lambda c: _difference(c, ground))
+    return max(_OTHER_COLORS, key=lambda color: _difference(color, ground))
 
 
 def _difference(color: str, ground: NDArray[np.floating]) -> float:

@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 
 from napari_sam.plugin.pictures import (
     candidate_picture,
     common_window,
     plane_picture,
 )
+from napari_sam.plugin.prompt_layers import PREVIEW_COLOR, color_on
 
 
 def test_intensities_are_clipped_to_the_contrast_limits():
@@ -52,3 +54,13 @@ def test_a_candidate_is_tinted_with_its_edge_in_full_colour():
     assert drawn[0, 0].tolist() == [100, 100, 100]
     tall = candidate_picture(picture, mask, (0, 0, 40, 20), 20, (255, 0, 0))
     assert tall.shape == (20, 10, 3)
+
+
+@pytest.mark.parametrize("ground", [(0, 0, 0), (150, 150, 150)])
+def test_the_preview_is_yellow_on_dark_ground(ground):
+    assert color_on(np.array(ground, float)) == PREVIEW_COLOR
+
+
+@pytest.mark.parametrize("ground", [(255, 255, 255), (240, 220, 235), (255, 230, 90)])
+def test_the_preview_has_another_colour_on_bright_ground(ground):
+    assert color_on(np.array(ground, float)) != PREVIEW_COLOR
