@@ -89,11 +89,13 @@ class Stage(QObject):  # type: ignore[misc]
             return
         listed = self._viewer.layers
         for layer in self.layers:
+            # napari does not look at the data of a hidden layer, and draws it from what
+            # it knew of it before, if it is hidden when it is added
+            layer.visible = True
             if layer not in listed:
                 listed.append(layer)
             elif any(not is_helper(above) for above in listed[listed.index(layer) :]):
                 listed.move(listed.index(layer), len(listed))
-            layer.visible = True
             extra = POINTS_KEYS if layer is self.layers.points else ()
             self._keys.bind(layer, KEYS + extra)
 

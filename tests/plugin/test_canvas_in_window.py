@@ -424,3 +424,30 @@ def test_labels_that_are_put_back_go_to_their_own_image(
     widget.annotator.set_image(first)
     settled_table(qtbot, widget, [1])
     assert widget.annotator.desks.output is labels
+
+
+@pytest.mark.parametrize("how", ["hidden", "another image"])
+def test_prompts_that_were_dropped_out_of_sight_do_not_break_the_window(
+    make_napari_viewer, open_annotator, settle, image, how
+):
+    viewer = make_napari_viewer()
+    first = viewer.add_image(image, name="first")
+    widget = open_annotator(viewer)
+    widget.annotator.set_image(first)
+    settle(widget)
+    points = widget.annotator.layers.points
+    points.add((30, 40))
+    settle(widget)
+    if how == "hidden":
+        points.visible = False
+        widget.annotator.clear()
+        viewer.layers.remove(points)
+    else:
+        viewer.layers.clear()
+        settle(widget)
+        viewer.add_image(image, name="second")
+    settle(widget)
+    widget.annotator.use_tool("point")
+    settle(widget)
+    assert viewer.layers.selection.active is points
+    assert len(points.data) == 0
