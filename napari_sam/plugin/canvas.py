@@ -10,7 +10,6 @@ import numpy as np
 from napari_sam.plugin.layer_pairs import lie_together
 from napari_sam.plugin.layers import shape_of
 from napari_sam.plugin.parts import whole_labels
-from napari_sam.workflows.canvas import LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
 
 __all__ = ["LayerCanvas", "why_not_writable"]
+
+_LARGE = 2**25
+"""Voxels from which labels are not looked at as a whole with every action."""
 
 
 class LayerCanvas:
@@ -47,7 +49,7 @@ class LayerCanvas:
         self._make = make
         self.is_writing = False
         self._is_shown_later = False
-        self._is_large = bool(np.prod(shape, dtype=float) > LARGE)
+        self._is_large = bool(np.prod(shape, dtype=float) > _LARGE)
 
     @property
     def shape(self) -> tuple[int, ...]:

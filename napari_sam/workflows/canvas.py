@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
 
 __all__ = [
-    "LARGE",
     "ArrayCanvas",
     "LabelCanvas",
     "LabelEdit",
@@ -25,9 +24,6 @@ __all__ = [
     "short_indices",
     "short_values",
 ]
-
-LARGE = 2**25
-"""Voxels from which labels are not searched as a whole with every action."""
 
 
 class LabelCanvas(Protocol):
@@ -110,8 +106,8 @@ class ArrayCanvas:
 
     @property
     def is_large(self) -> bool:
-        """Whether looking at all planes takes longer than a click may."""
-        return self.array.size > LARGE
+        """False: a script waits for no click, and all its labels are looked at."""
+        return False
 
     def read(self, plane: Plane) -> NDArray[Any]:
         """Return a view of the plane."""
