@@ -75,10 +75,14 @@ class Question:
 
     @property
     def says_where(self) -> bool:
-        """Whether it says where the object is, not only where it is not."""
+        """Whether it says where the object is, not only where it is not.
+
+        A question that refines an answer says so by that answer.
+        """
         prompts = self.prompts
         return (
-            self.outline is not None
+            self.refines is not None
+            or self.outline is not None
             or self.mask is not None
             or prompts.box is not None
             or bool((prompts.labels == 1).any())

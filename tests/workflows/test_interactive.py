@@ -355,6 +355,20 @@ def test_a_foreign_object_reopens_as_it_stands():
         session.reopen(8)
 
 
+def test_the_first_click_on_a_reopened_object_may_take_a_part_away():
+    labels = np.zeros(SHAPE, np.int32)
+    labels[5:25, 5:25] = 3
+    session = make_session(labels=labels)
+    session.reopen(3)
+    session.add_point((20, 20), False)
+    assert not session.draft.is_only_negative
+    assert session.mask[8, 8]
+    assert not session.mask[20, 20]
+    assert session.commit() == 3
+    assert labels[8, 8] == 3
+    assert labels[20, 20] == 0
+
+
 def test_objects_of_any_origin_can_be_deleted_and_brought_back():
     labels = np.zeros(SHAPE, np.int32)
     labels[5:9, 5:9] = 3
