@@ -243,6 +243,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         if project is not None:
             self.saver.save_last()
             self.saver.project = None
+            self.layers.let_go()
             self.models.use(None)
             with suppress(OSError, ValueError):
                 project.close()

@@ -55,7 +55,7 @@ class ProjectLayers:
     def take_down(self) -> None:
         """Remove the layers."""
         shown = (self.proposals, self.labels, self.image)
-        self._let_go()
+        self.let_go()
         for layer in shown:
             if layer is not None and layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
@@ -68,9 +68,10 @@ class ProjectLayers:
                 f"stay in the layer “{self.labels.name}”: select it, and save it with "
                 "File > Save Selected Layers."
             )
-        self._let_go()
+        self.let_go()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Leave the viewer and its layers to themselves; touches no Qt."""
         self._events.clear()
         if self._on_press in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._on_press)

@@ -155,12 +155,13 @@ def use(root, repair):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
-def test_a_mutated_project_is_an_error_or_right(made, tmp_path, seed):
-    """Two thousand in all; and nothing outside the project is touched."""
+def test_a_mutated_project_is_an_error_or_right(made, tmp_path, seed, monkeypatch):
+    """A thousand in all; and nothing outside the project is touched."""
+    monkeypatch.setattr("os.fsync", lambda handle: None)  # no power will be cut
     rng = np.random.default_rng(seed)
     outside = {p: p.read_bytes() for p in made.glob("*.png")}
     opened = 0
-    for _ in range(250):
+    for _ in range(125):
         root = tmp_path / "try"
         shutil.copytree(made, root)
         for _ in range(rng.integers(1, 4)):
@@ -173,4 +174,4 @@ def test_a_mutated_project_is_an_error_or_right(made, tmp_path, seed):
         assert names == ["a.png", "b.png", "p"], names
         shutil.rmtree(root)
     assert sorted(p.name for p in tmp_path.iterdir()) == []
-    assert 40 < opened < 250
+    assert 20 < opened < 125

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject, QTimer, Signal
@@ -78,9 +79,7 @@ class DockEnd(QObject):  # type: ignore[misc]
             self.undocked.emit()
 
     def _look_at_window(self) -> None:
-        try:
-            is_open = self._window.isVisible()
-        except RuntimeError:  # it is gone already
-            is_open = False
-        if not is_open:
-            self.ended.emit()
+        with suppress(RuntimeError):  # all is gone already, and `destroyed` was told
+            if not self._window.isVisible():
+                self._window = None  # it would be kept alive
+                self.ended.emit()

@@ -123,7 +123,7 @@ class FolderWidget(FolderControls):
         self.destroyed.connect(partial(_let_go, loop))
         self._end.hidden.connect(loop.save)
         self._end.undocked.connect(self.close_project)
-        self._end.ended.connect(self._on_end)
+        self._end.ended.connect(self._on_ended)
 
     # --- closing --------------------------------------------------------------
 
@@ -138,13 +138,15 @@ class FolderWidget(FolderControls):
         if self.loop.project is None:
             return
         self.loop.close()
-        self._unbind_keys()
+        self._give_back_keys()
 
-    def _on_end(self) -> None:
-        self.loop.let_go()
-        self._unbind_keys()  # the viewer would keep this widget, and itself with it
+    def _on_ended(self) -> None:
+        """Keep what there is of a window that is closed."""
+        if self.loop.project is not None:
+            self.loop.let_go()
+            self._give_back_keys()
 
-    def _unbind_keys(self) -> None:
+    def _give_back_keys(self) -> None:
         for key in ("J", "W"):
             self.viewer.bind_key(key, None, overwrite=True)
 
