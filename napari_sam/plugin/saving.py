@@ -15,6 +15,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 from napari import save_layers
+from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from napari_sam.plugin.desks import Desks
 
 __all__ = ["ObjectSaver", "saver_in"]
+
+_COPIED = 2**26
+"""Voxels up to which labels are copied first, so that one may go on writing there."""
 
 _FILTER = "Labels and their table (*.tif *.tiff)"
 _SUFFIXES = {"image": ".tif", "labels": ".tif", "points": ".csv", "shapes": ".csv"}
@@ -87,6 +91,17 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         """Write what is under way, then stop for good."""
         self._worker.close()
 
+    def _fail(self, text: str) -> None:
+        """Say why nothing was saved: in the dock, or to the window without one."""
+        if self.desks is None:
+            show_warning(text)
+        self.failed.emit(text)
+
+    def _succeed(self, text: str) -> None:
+        if self.desks is None:
+            show_info(text)
+        self.done.emit(text)
+
     @property
     def layer(self) -> Labels | None:
         """The labels that are worked on, or None."""
@@ -96,7 +111,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         """Ask where to save the objects, then do so."""
         layer = self.layer
         if layer is None or not self._count(layer):
-            self.failed.emit("There are no objects to save yet. Keep one with N first.")
+            self._fail("There are no objects to save yet. Keep one with N first.")
             return
         chosen, _ = QFileDialog.getSaveFileName(
             self.parent(), "Save objects", str(self.suggested(layer)), _FILTER
@@ -127,7 +142,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         """Write the objects and their table; `done` or `failed` tells the end."""
         layer = self.layer
         if layer is None:
-            self.failed.emit("There are no objects to save yet. Keep one with N first.")
+            self._fail("There are no objects to save yet. Keep one with N first.")
             return
         if path.suffix.lower() not in (".tif", ".tiff"):
             path = path.with_name(f"{path.name}.tif")
@@ -140,7 +155,10 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         jobs = []
         for layer, path in chosen:
             self._paths[layer] = path
-            labels, table = np.array(layer.data), layer.features.copy()
+            labels = layer.data
+            if labels.size <= _COPIED:
+                labels = np.array(labels)
+            table = layer.features.copy()
             jobs.append(_Saved(path, labels, table, calibration_of(layer)))
 
         def work(is_cancelled: Any) -> list[str]:
@@ -158,9 +176,9 @@ class ObjectSaver(QObject):  # type: ignore[misc]
 
     def _on_done(self, outcome: Outcome) -> None:
         if outcome.error is not None:
-            self.failed.emit(f"Nothing was saved: {sentence(outcome.error)}")
+            self._fail(f"Nothing was saved: {sentence(outcome.error)}")
         else:
-            self.done.emit(f"Saved {', '.join(outcome.result)}.")
+            self._succeed(f"Saved {', '.join(outcome.result)}.")
 
     # --- all layers ---------------------------------------------------------------
 
@@ -206,12 +224,12 @@ class ObjectSaver(QObject):  # type: ignore[misc]
                 if not any(layer is own for own, _ in ours):
                     save_layers(str(path), [layer])
         except (OSError, ValueError) as error:
-            self.failed.emit(sentence(error))
+            self._fail(sentence(error))
             return
         if ours:
             self._write(ours)
         else:
-            self.done.emit(f"Saved {counted(len(targets), 'layer')} in {folder.name}.")
+            self._succeed(f"Saved {counted(len(targets), 'layer')} in {folder.name}.")
 
 
 class SaveEntries(QObject):  # type: ignore[misc]
