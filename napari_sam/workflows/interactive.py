@@ -31,6 +31,7 @@ from napari_sam.workflows.drafts import NO_DRAFT, Draft, Question, make_question
 from napari_sam.workflows.ledger import lift_object, read_record
 from napari_sam.workflows.prompting import PromptSession
 from napari_sam.workflows.provenance import Outline, Record, records_table
+from napari_sam.workflows.versions import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -445,7 +446,7 @@ class AnnotationSession(PromptSession):
                 continue
             records[record.label] = record
             taken.append(record.label)
-        self._ledger = replace(self._ledger, records=records)
+        self._ledger = replace(self._ledger, records=Versions(records))
         return taken
 
     def _is_plain(self, record: Record) -> bool:

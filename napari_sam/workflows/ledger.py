@@ -22,6 +22,7 @@ from napari_sam.workflows.provenance import (
     draft_from_json,
     pixels_digest,
 )
+from napari_sam.workflows.versions import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,7 +52,7 @@ class Ledger:
     """
 
     drafts: Mapping[Plane, Draft] = field(default_factory=dict)
-    records: Mapping[int, Record] = field(default_factory=dict)
+    records: Versions[Record] = field(default_factory=Versions)
     retired: frozenset[int] = frozenset()
     erased: frozenset[tuple[int, Plane]] = frozenset()
 
@@ -70,12 +71,12 @@ class Ledger:
         """Return the ledger with objects committed."""
         added = {record.label: record for record in records}
         made = {(r.label, r.latest.plane) for r in added.values() if r.latest}
-        known: dict[int, Record] = {**self.records, **added}
+        known = self.records.updated(added)
         return replace(self, records=known, erased=self.erased - made)
 
     def without_object(self, label: int) -> Ledger:
         """Return the ledger with an object deleted, and no draft that edits it."""
-        records = {k: r for k, r in self.records.items() if k != label}
+        records = self.records.without([label])
         drafts = {p: d for p, d in self.drafts.items() if d.editing != label}
         retired = self.retired | {label}
         return replace(self, drafts=drafts, records=records, retired=retired)
@@ -85,9 +86,9 @@ class Ledger:
         drafts = dict(self.drafts)
         if drafts.get(plane, NO_DRAFT).editing == label:
             del drafts[plane]
-        records = dict(self.records)
+        records = self.records
         if label in records:
-            records[label] = records[label].without_plane(plane)
+            records = records.updated({label: records[label].without_plane(plane)})
         erased = self.erased | {(label, plane)}
         return replace(self, drafts=drafts, records=records, erased=erased)
 

@@ -405,8 +405,7 @@ class PromptSession:
         records = self._ledger.records
         strange = [k for k in returned if not self._is_known(records[k])]
         if strange:
-            kept = {k: r for k, r in records.items() if k not in strange}
-            self._ledger = replace(self._ledger, records=kept)
+            self._ledger = replace(self._ledger, records=records.without(strange))
         return bool(changed)
 
     def _stored_planes(self, plane: Plane) -> list[Plane]:

@@ -1,0 +1,82 @@
+"""A mapping that is never changed, of which many versions share their memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Versions"]
+
+Value = TypeVar("Value")
+
+_GONE: Any = object()
+
+
+class Versions(Mapping[int, Value]):
+    """Values by number; what is made of it differs from it, and only that is stored.
+
+    The version that was looked at last holds a dictionary, each other one what is
+    different in its neighbour on the way there (Baker, Shallow binding makes
+    functional arrays fast, 1991). To look at a neighbour costs the difference. For one
+    thread at a time. Iteration is by ascending number.
+
+    Parameters
+    ----------
+    items
+        The first version.
+
+    Examples
+    --------
+    >>> first = Versions({1: "a"})
+    >>> second = first.updated({2: "b"})
+    >>> dict(first), dict(second), dict(second.without([1]))
+    ({1: 'a'}, {1: 'a', 2: 'b'}, {2: 'b'})
+    """
+
+    __slots__ = ("_held", "_next")
+
+    def __init__(self, items: Mapping[int, Value] | None = None) -> None:
+        self._held: dict[int, Value] = dict(items or {})
+        self._next: Versions[Value] | None = None
+
+    def updated(self, items: Mapping[int, Value]) -> Versions[Value]:
+        """Return a version with values added or replaced."""
+        return self._with(dict(items))
+
+    def without(self, numbers: Iterable[int]) -> Versions[Value]:
+        """Return a version without some numbers."""
+        return self._with(dict.fromkeys(numbers, _GONE))
+
+    def _with(self, difference: dict[int, Value]) -> Versions[Value]:
+        made: Versions[Value] = Versions()
+        made._held, made._next = difference, self
+        made._open()
+        return made
+
+    def _open(self) -> dict[int, Value]:
+        """Take the dictionary over from the version that has it."""
+        path = [self]
+        while (after := path[-1]._next) is not None:
+            path.append(after)
+        for here, there in zip(path[-2::-1], path[:0:-1], strict=True):
+            values, difference = there._held, here._held
+            there._held = {n: values.get(n, _GONE) for n in difference}
+            for number, value in difference.items():
+                if value is _GONE:
+                    values.pop(number, None)
+                else:
+                    values[number] = value
+            here._held, here._next, there._next = values, None, here
+        return self._held
+
+    def __getitem__(self, number: int) -> Value:
+        return self._open()[number]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._open()))
+
+    def __len__(self) -> int:
+        return len(self._open())
