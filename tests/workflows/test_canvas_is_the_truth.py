@@ -448,3 +448,15 @@ def test_a_rim_that_was_taken_over_is_in_hand_after_handwork():
     labels[20, 20] = 0
     session.reopen(5)
     assert np.array_equal(session.mask, labels == 5)
+
+
+def test_objects_of_a_large_array_are_listed_and_numbered_after(monkeypatch):
+    monkeypatch.setattr("napari_sam.workflows.canvas.LARGE", 1000)
+    labels = np.zeros((3, 40, 50), np.int32)
+    labels[2, 5:9, 5:9] = 7
+    session = make_session(labels.shape, labels=labels)
+    assert session.canvas.is_large
+    assert place(session, (20, 25)) == [8]
+    assert sorted(session.objects) == [7, 8]
+    session.delete(7)
+    assert not labels[2].any()
