@@ -128,7 +128,8 @@ def lift_object(
         if below is not None:
             back = back[np.isin(back, below.pixels)]
         elif value in ledger.retired or (value, plane) in ledger.erased:
-            continue
+            if not (flat == value).any():  # else somebody drew it anew
+                continue
         flat[back] = value
     return lifted
 

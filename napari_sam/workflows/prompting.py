@@ -390,8 +390,8 @@ class PromptSession:
 
         What is counted, listed and done afterwards is about the labels as they are.
         This is not a step of the history. It is done by itself before anything that
-        reads or writes objects; on a canvas that is large, on the planes concerned, once
-        an array was looked at as a whole. A window counts a large layer by itself.
+        reads or writes objects; on a canvas that is large, on the planes concerned,
+        after the whole was counted once: an array here, a layer by its window.
 
         Returns
         -------

@@ -460,3 +460,16 @@ def test_objects_of_a_large_array_are_listed_and_numbered_after(monkeypatch):
     assert sorted(session.objects) == [7, 8]
     session.delete(7)
     assert not labels[2].any()
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_what_was_drawn_anew_under_a_deleted_number_comes_back_from_beneath(here):
+    session = make_session((2, 40, 50), overlap="overwrite")
+    place(session, (20, 25))
+    session.labels[1, :3, :3] = 1
+    session.delete(1, here=here)
+    session.labels[0, 10:30, 10:40] = 1
+    drawn = session.labels.copy()
+    (label,) = place(session, (20, 25))
+    session.delete(label)
+    assert np.array_equal(session.labels, drawn)
