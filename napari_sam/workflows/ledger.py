@@ -127,9 +127,10 @@ def lift_object(
         below = None if other is None else other.on(plane)
         if below is not None:
             back = back[np.isin(back, below.pixels)]
-        elif value in ledger.retired or (value, plane) in ledger.erased:
-            if not (flat == value).any():  # else somebody drew it anew
-                continue
+        elif (
+            value in ledger.retired or (value, plane) in ledger.erased
+        ) and value not in flat:  # nobody drew it anew
+            continue
         flat[back] = value
     return lifted
 
