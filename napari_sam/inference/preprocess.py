@@ -288,7 +288,9 @@ def binary_to_logits(
     ratio = mask_size / geometry.frame_size
     size = [max(1, round(n * ratio)) for n in geometry.resized_shape]
     soft = F.interpolate(
-        torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None],
+        torch.from_numpy(mask.astype(np.float32))[
+            None, None
+        ],  # a copy: it may be frozen
         size=size,
         mode="bilinear",
         align_corners=False,

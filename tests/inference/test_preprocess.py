@@ -152,3 +152,16 @@ def test_masks_become_logits():
     assert binary_to_logits(thin, geometry, 8).max() > 0
     with pytest.raises(ValueError, match=r"\(3, 3\)"):
         binary_to_logits(np.zeros((3, 3), bool), geometry, 32)
+
+
+def test_a_frozen_mask_becomes_logits_without_a_warning():
+    mask = np.zeros((8, 8), bool)
+    mask[2:6, 2:6] = True
+    geometry = FrameGeometry.fit((8, 8), 8)
+    expected = binary_to_logits(mask, geometry, 8)
+    mask.setflags(write=False)
+    torch.set_warn_always(True)
+    try:
+        assert np.array_equal(binary_to_logits(mask, geometry, 8), expected)
+    finally:
+        torch.set_warn_always(False)
