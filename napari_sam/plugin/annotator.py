@@ -193,6 +193,7 @@ class Annotator(AnnotationFlow):
         if session is None or self.plane is None or not self.is_active:
             return
         self._commit_when_answered = self.is_refused = False
+        self.noticed.emit("")  # what was said of the step before may be true no more
         try:
             action(session)
         except OverlapError as error:

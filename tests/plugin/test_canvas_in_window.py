@@ -451,3 +451,24 @@ def test_prompts_that_were_dropped_out_of_sight_do_not_break_the_window(
     settle(widget)
     assert viewer.layers.selection.active is points
     assert len(points.data) == 0
+
+
+def test_a_line_about_a_step_goes_when_it_is_undone(
+    make_napari_viewer, open_annotator, settle, qtbot, image
+):
+    viewer = make_napari_viewer()
+    stack = viewer.add_image(np.stack([image, image]))
+    data = np.zeros((2, *SHAPE), np.uint16)
+    data[:, 5:15, 5:15] = 7
+    mine = viewer.add_labels(data.copy())
+    widget = open_annotator(viewer)
+    widget.annotator.desks.set_output(mine)
+    settled_table(qtbot, widget, [7])
+    put_cursor(viewer, stack, *viewer.dims.current_step[:1], 10, 10)
+    widget.annotator.delete_under_cursor()
+    settle(widget)
+    assert "deleted on this plane" in widget.hint.text
+    widget.annotator.undo()
+    settle(widget)
+    assert np.array_equal(mine.data, data)
+    assert "deleted" not in widget.hint.text
