@@ -148,8 +148,8 @@ class ObjectSaver(QObject):  # type: ignore[misc]
             path = path.with_name(f"{path.name}.tif")
         self._write([(layer, path)])
 
-    def _write(self, chosen: list[tuple[Labels, Path]]) -> None:
-        """Write label layers as they are now."""
+    def _write(self, chosen: list[tuple[Labels, Path]], said_all: str = "") -> None:
+        """Write label layers as they are now, then say so, or what is to be said."""
         if self.desks is not None:
             self.desks.look_again()
         jobs = []
@@ -161,7 +161,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
             table = layer.features.copy()
             jobs.append(_Saved(path, labels, table, calibration_of(layer)))
 
-        def work(is_cancelled: Any) -> list[str]:
+        def work(is_cancelled: Any) -> str:
             said = []
             for job in jobs:
                 write_labels(job.path, job.labels, job.known)
@@ -170,7 +170,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
                     write_object_table(job.path, job.table)
                     written += f" and {object_table_path(job.path).name}"
                 said.append(written)
-            return said
+            return said_all or f"Saved {', '.join(said)}."
 
         self._worker.submit(None, work)
 
@@ -178,7 +178,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         if outcome.error is not None:
             self._fail(f"Nothing was saved: {sentence(outcome.error)}")
         else:
-            self._succeed(f"Saved {', '.join(outcome.result)}.")
+            self._succeed(outcome.result)
 
     # --- all layers ---------------------------------------------------------------
 
@@ -204,12 +204,33 @@ class ObjectSaver(QObject):  # type: ignore[misc]
 
     def targets(self, folder: Path) -> dict[Any, Path]:
         """Return the layers that *Save all* writes, with their files."""
-        found = {}
+        found: dict[Any, Path] = {}
+        names: set[str] = set()
         for layer in self._viewer.layers:
             suffix = _SUFFIXES.get(_type_of(layer))
-            if suffix is not None and not is_helper(layer):
-                found[layer] = folder / f"{_file_name(layer.name)}{suffix}"
+            if suffix is None or is_helper(layer):
+                continue
+            # "a/b" and "a:b" are two layers, and must not become one file
+            name = stem = _file_name(layer.name)
+            number = 1
+            while f"{name}{suffix}".casefold() in names:
+                number += 1
+                name = f"{stem} ({number})"
+            names.add(f"{name}{suffix}".casefold())
+            found[layer] = folder / f"{name}{suffix}"
         return found
+
+    def _summary(self, targets: dict[Any, Path], folder: Path) -> str:
+        """Say how many layers were saved where, and which could not be."""
+        left = [
+            f"“{layer.name}”"
+            for layer in self._viewer.layers
+            if layer not in targets and not is_helper(layer)
+        ]
+        said = f"Saved {counted(len(targets), 'layer')} in {folder.name}."
+        if left:
+            said += f" Left out, for no file holds them: {', '.join(left)}."
+        return said
 
     def save_all(self, folder: Path) -> None:
         """Save every layer to a folder, but those that show prompts."""
@@ -226,10 +247,11 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         except (OSError, ValueError) as error:
             self._fail(sentence(error))
             return
+        said = self._summary(targets, folder)
         if ours:
-            self._write(ours)
+            self._write(ours, said)
         else:
-            self._succeed(f"Saved {counted(len(targets), 'layer')} in {folder.name}.")
+            self._succeed(said)
 
 
 class SaveEntries(QObject):  # type: ignore[misc]
@@ -295,8 +317,11 @@ class SaveEntries(QObject):  # type: ignore[misc]
             call = self._call_for(keys)
             if call is not None:
                 text = "Save Objects…" if keys == _SAVE else entry.text()
-                own = QAction(text, menu)
-                own.setShortcutVisibleInContextMenu(True)
+                # shown behind a tab: as its own shortcut the key would be ambiguous
+                own = QAction(
+                    f"{text}\t{keys.toString(QKeySequence.SequenceFormat.NativeText)}",
+                    menu,
+                )
                 own.triggered.connect(call)
                 menu.insertAction(entry, own)
                 entry.setVisible(False)
