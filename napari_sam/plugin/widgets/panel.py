@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QComboBox,
     QFormLayout,
     QFrame,
     QLabel,
     QPushButton,
     QScrollArea,
+    QSlider,
     QVBoxLayout,
     QWidget,
 )
@@ -122,9 +124,28 @@ def fill_dock(dock: QWidget, top: Iterable[QWidget], body: QWidget) -> None:
     # what is wider than its place would be cut at the right
     bar = scroll.verticalScrollBar().sizeHint().width()
     scroll.setMinimumWidth(body.minimumSizeHint().width() + bar)
+    scrolling = _WheelScrolls(scroll)
+    for kind in (QComboBox, QAbstractSpinBox, QSlider):
+        for control in body.findChildren(kind):
+            control.installEventFilter(scrolling)
     outer = QVBoxLayout(dock)
     outer.setContentsMargins(6, 6, 6, 6)
     for widget in top:
         outer.addWidget(widget)
     outer.addWidget(scroll, 1)
     dock.setMinimumWidth(330)
+
+
+class _WheelScrolls(QObject):  # type: ignore[misc]
+    """Leaves the wheel to the dock.
+
+    Who scrolls down a dock passes over its choices. Without this they would take the
+    wheel, and another image, model or layer be chosen without a word.
+    """
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Keep the wheel from a control; what is around it gets it then."""
+        if event.type() == QEvent.Type.Wheel:
+            event.ignore()
+            return True
+        return False
