@@ -33,7 +33,8 @@ def test_save_all_says_how_many_layers_went_where_and_which_did_not(
     viewer.add_vectors(np.zeros((1, 2, 2)), name="arrows")
     said = save_all(viewer, tmp_path)
     assert said == (
-        f"Saved 2 layers in {tmp_path.name}. Left out, for no file holds them: “arrows”."
+        f"Saved 2 layers in {tmp_path.name}. Left out, for no file holds them: "
+        "“arrows”."
     )
     assert sorted(path.name for path in tmp_path.glob("cells*")) == [
         "cells objects.objects.csv",
