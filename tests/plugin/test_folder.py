@@ -88,8 +88,10 @@ def is_quiet(widget):
 
 
 def settle(qtbot, widget):
+    for _ in range(2):  # work that ended may be told, and lead to more, after this
+        qtbot.wait(1)
+        qtbot.waitUntil(lambda: is_quiet(widget))
     qtbot.wait(1)
-    qtbot.waitUntil(lambda: is_quiet(widget))
 
 
 def test_a_folder_becomes_a_project_and_is_looked_at(opened, asked):
