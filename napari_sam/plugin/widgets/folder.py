@@ -231,8 +231,9 @@ class FolderWidget(FolderControls):
 
     def open_annotator(self) -> AnnotateWidget:
         """Open the annotator beside this dock, with the project's model."""
-        if self.annotate is None:
-            self.annotate = dock_annotator(self.viewer)
+        shown = dock_annotator(self.viewer)
+        if shown is not self.annotate:
+            self.annotate = shown
             self._use_model()
         annotator = self.annotate.annotator
         if self.loop.image is not None:
