@@ -13,6 +13,7 @@ from napari_sam.plugin.flow import AnnotationFlow
 from napari_sam.plugin.hints import Facts, sentence
 from napari_sam.plugin.layer_pairs import note_pair
 from napari_sam.plugin.layers import (
+    covered_by,
     looks_black,
     position_on_plane,
     stretch_contrast,
@@ -95,6 +96,8 @@ class Annotator(AnnotationFlow):
         session.class_name = self.class_name
         session.overlap = "overwrite" if overwrite else self.overlap
         self._act(lambda session: session.commit(), labels=True)
+        if self.layers is not None and str(self.layers.preview.mode) == "erase":
+            self.layers.preview.mode = "paint"
         output = self.desks.output
         if output is not None and not output.visible and session.draft.is_empty:
             self.succeeded.emit(f"Kept in “{output.name}”, which is hidden.")
@@ -118,8 +121,10 @@ class Annotator(AnnotationFlow):
             self.layers.drop_drawing()
 
     def reopen(self, label: int) -> None:
-        """Take a committed object in hand again."""
+        """Take an object in hand again, with a tool that adds to it."""
         self._act(lambda session: session.reopen(label))
+        if not self.tool:
+            self.use_tool("point")
 
     def delete(self, label: int) -> None:
         """Delete an object, on all planes where it lies."""
@@ -244,8 +249,22 @@ class Annotator(AnnotationFlow):
             score=None if session is None else session.score,
             is_refused=self.is_refused,
             looks_black=self._looks_black(),
+            hidden_by=self._hidden_by(),
+            is_colour=self.image is not None and bool(self.image.rgb),
+            is_painted=draft is not None and not draft.edits.is_empty,
             advice="" if self.image is None else advice_on(self.image),
         )
+
+    def _hidden_by(self) -> str:
+        above = None if self.image is None else covered_by(self.viewer, self.image)
+        return "" if above is None else str(above.name)
+
+    def uncover(self) -> None:
+        """Hide what lies over the image."""
+        above = None if self.image is None else covered_by(self.viewer, self.image)
+        if above is not None:
+            above.visible = False
+            self.changed.emit()
 
     def _looks_black(self) -> bool:
         """Whether the plane is shown nearly black; looked at once for each look."""

@@ -71,6 +71,9 @@ class Facts:
     is_refused: bool = False
     looks_black: bool = False
     advice: str = ""
+    hidden_by: str = ""
+    is_colour: bool = False
+    is_painted: bool = False
 
 
 LOOKS_BLACK = Hint(
@@ -118,6 +121,10 @@ def obstacle_hint(facts: Facts) -> Hint | None:
             "This view does not show a plane of the image. Roll the axes (Ctrl-E) "
             "until it does.",
             "problem",
+        )
+    if facts.hidden_by:
+        return Hint(
+            f"“{facts.hidden_by}” lies over the chosen image and hides it.", "problem"
         )
     if facts.output_problem:
         return Hint(facts.output_problem, "problem")
@@ -168,10 +175,12 @@ def _work_hint(facts: Facts) -> Hint:
         )
     if facts.mask_is_empty:
         return Hint("Nothing found there. Add a point on the object, or press U.")
-    if facts.score is not None and facts.score < _UNSURE:
+    is_unsure = facts.score is not None and facts.score < _UNSURE
+    if is_unsure and not facts.is_painted:
+        contrast = "" if facts.is_colour else "stretch the contrast, "
         return Hint(
             f"The model is not sure of this ({facts.score:.2f}). Add a click or draw a "
-            "box; stretch the contrast, or try another model. N keeps it all the same.",
+            f"box; {contrast}or try another model. N keeps it all the same.",
             "info",
         )
     name = "the change" if facts.editing is not None else "it"

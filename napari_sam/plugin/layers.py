@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
+from napari.layers import Image
 from napari.utils.transforms import Affine
 
 from napari_sam.io.calibration import Calibration
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HELPER_MARK",
     "calibration_of",
+    "covered_by",
     "display_range",
     "full_data",
     "is_helper",
@@ -95,6 +97,30 @@ def calibration_of(layer: Any) -> Calibration | None:
     last = units[-1] or ""
     text = "micron" if last == "micrometer" else last
     return Calibration(axes.lower(), scale, units, "imagej", text)
+
+
+def covered_by(viewer: Any, image: Any) -> Any:
+    """Return the image layer that hides an image from view, or None.
+
+    That is one above it that is visible, lets nothing shine through, and reaches over
+    half of it.
+    """
+    if image not in viewer.layers:
+        return None
+    low, high = (np.asarray(end)[-2:] for end in image.extent.world)
+    for layer in viewer.layers[viewer.layers.index(image) + 1 :]:
+        is_opaque = layer.opacity > _OPAQUE and str(layer.blending) in _HIDING
+        if not (isinstance(layer, Image) and layer.visible and is_opaque):
+            continue
+        first, last = (np.asarray(end)[-2:] for end in layer.extent.world)
+        common = np.minimum(high, last) - np.maximum(low, first)
+        if (common > 0).all() and 2 * common.prod() > (high - low).prod():
+            return layer
+    return None
+
+
+_OPAQUE = 0.9
+_HIDING = ("opaque", "translucent", "translucent_no_depth")
 
 
 def shifted_translate(layer: Any, offset: Sequence[float]) -> NDArray[np.float64]:

@@ -474,3 +474,42 @@ def test_a_line_about_a_step_goes_when_it_is_undone(
     settle(widget)
     assert np.array_equal(mine.data, data)
     assert "deleted" not in widget.hint.text
+
+
+# --- what the line says ---------------------------------------------------------------
+
+
+def test_an_image_that_hides_the_chosen_one_is_named_and_hidden_by_one_press(
+    make_napari_viewer, open_annotator, settle, image
+):
+    viewer = make_napari_viewer()
+    first = viewer.add_image(image, name="first")
+    second = viewer.add_image(image, name="second")
+    widget = open_annotator(viewer)
+    widget.annotator.set_image(first)
+    settle(widget)
+    assert "“second” lies over the chosen image" in widget.hint.text
+    widget.hint.button.click()
+    settle(widget)
+    assert not second.visible
+    assert widget.hint.kind == "do"
+    second.visible, second.blending = True, "additive"
+    widget.annotator.changed.emit()
+    settle(widget)
+    assert widget.hint.kind == "do"
+
+
+def test_editing_takes_the_eraser_out_of_hand(
+    make_napari_viewer, open_annotator, settle, image
+):
+    viewer = make_napari_viewer()
+    layer = viewer.add_image(image)
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (30, 40))
+    output = widget.annotator.desks.output
+    viewer.layers.selection.active = output
+    output.mode = "erase"
+    put_cursor(viewer, layer, 30, 40)
+    widget.annotator.reopen_under_cursor()
+    settle(widget)
+    assert widget.annotator.tool == "point"

@@ -114,6 +114,7 @@ _PUT_BACK = "Put it back"
 _PLACE = "Place it on the image"
 _OVERWRITE = "Overwrite"
 _STRETCH = "Stretch the contrast"
+_UNCOVER = "Hide it"
 
 _NOTHING: Mapping[int, Record] = {}
 """The objects where nothing is annotated."""
@@ -303,6 +304,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             _OVERWRITE: annotator.overwrite,
             _WORK_HERE: annotator.open_part,
             _STRETCH: annotator.stretch,
+            _UNCOVER: annotator.uncover,
         }
         actions.get(self.hint.button.text(), annotator.retry)()
 
@@ -353,6 +355,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             return _WORK_HERE
         if facts.is_refused:
             return _OVERWRITE
+        if not is_notice and facts.hidden_by and facts.hidden_by in hint.text:
+            return _UNCOVER
         if is_notice:
             return _PUT_BACK if self.annotator.desks.removed is not None else ""
         if self.annotator.desks.is_misplaced:

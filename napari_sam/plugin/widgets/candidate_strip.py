@@ -9,7 +9,7 @@ from qtpy.QtGui import QColor, QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from napari_sam.plugin.pictures import candidate_picture, common_window
-from napari_sam.plugin.prompt_layers import PREVIEW_COLOR
+from napari_sam.plugin.prompt_layers import PREVIEW_COLOR, color_on
 
 if TYPE_CHECKING:
     from napari_sam.ops.types import MaskPrediction
@@ -75,7 +75,10 @@ class CandidateStrip(QWidget):  # type: ignore[misc]
     def _draw(
         self, answer: MaskPrediction | None, picture: PlanePicture | None, count: int
     ) -> None:
-        color = QColor(PREVIEW_COLOR)
+        ground = None
+        if picture is not None and answer is not None:
+            ground = picture.ground_of(answer.masks[0])
+        color = QColor(PREVIEW_COLOR if ground is None else color_on(ground))
         tint = (color.red(), color.green(), color.blue())
         window = None if answer is None else common_window(answer.masks)
         for index, button in enumerate(self.buttons):
