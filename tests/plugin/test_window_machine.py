@@ -6,6 +6,8 @@ objects, nothing was written to a layer that is not chosen, and nothing was rais
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 import tifffile
@@ -276,7 +278,8 @@ class Window:
     # --- a sequence -------------------------------------------------------------------
 
     def start_anew(self):
-        self.viewer.layers.clear()
+        for layer in [*self.labels, *self.images]:
+            self.viewer.layers.remove(layer)
         self.viewer.dims.ndisplay = 2
         self.wait()
         self.said = []
@@ -346,9 +349,30 @@ ACTIONS = [
 ]
 
 
+@pytest.fixture
+def leave_out_of_collections():
+    """Return a function: what is there now is left out when garbage is collected.
+
+    napari collects it with every layer that goes, which takes most of the time here.
+    """
+
+    def freeze():
+        gc.collect()
+        gc.freeze()
+
+    yield freeze
+    gc.unfreeze()
+
+
 @pytest.mark.parametrize("seed", range(SEQUENCES // PER_VIEWER))
 def test_anything_in_any_order(
-    make_napari_viewer, open_annotator, qtbot, tmp_path, monkeypatch, seed
+    make_napari_viewer,
+    open_annotator,
+    qtbot,
+    tmp_path,
+    monkeypatch,
+    leave_out_of_collections,
+    seed,
 ):
     monkeypatch.setattr("napari_sam.plugin.desks._LOOK_MS", 5)
     monkeypatch.setattr("napari_sam.plugin.flow._SEEN_MS", 5)
@@ -358,6 +382,7 @@ def test_anything_in_any_order(
     viewer = make_napari_viewer()  # shown, software GL dies where layers go and come
     rng = np.random.default_rng(seed)
     window = Window(viewer, open_annotator(viewer), qtbot, folder, rng)
+    leave_out_of_collections()
     for number in range(PER_VIEWER):
         with qtbot.captureExceptions() as raised:
             try:

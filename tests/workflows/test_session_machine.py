@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import tifffile
 from fake_predictor import FakePredictor
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -478,6 +478,7 @@ QUICK = settings(
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
+    phases=(Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
 
