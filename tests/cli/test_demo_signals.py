@@ -45,10 +45,18 @@ def test_the_window_ends_with_the_command(number):
     environment = {**os.environ, "DISPLAY": os.environ.get("DISPLAY", ":0")}
     command = [sys.executable, "-m", "napari_sam", "demo"]
     with subprocess.Popen(
-        command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # tests that run in the background of a shell ignore Ctrl-C, and so would it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as demo:
-        (window,) = wait_for(lambda: children_of(demo.pid))
-        demo.send_signal(number)
-        demo.wait(10)
+        try:
+            (window,) = wait_for(lambda: children_of(demo.pid))
+            demo.send_signal(number)
+            demo.wait(10)
+        finally:
+            demo.kill()
     wait_for(lambda: not is_alive(window), 1)
     assert demo.returncode != 0
