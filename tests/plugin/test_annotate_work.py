@@ -386,6 +386,7 @@ def test_the_window_stays_alive_while_the_model_works(
     viewer = make_napari_viewer()
     viewer.add_image(image)
     open_annotator(viewer, ready=False)
+    qtbot.waitUntil(lambda: "SAM points" in viewer.layers)
     ticks = []
     timer = QTimer()
     timer.timeout.connect(lambda: ticks.append(time.perf_counter()))

@@ -450,12 +450,10 @@ def test_a_rim_that_was_taken_over_is_in_hand_after_handwork():
     assert np.array_equal(session.mask, labels == 5)
 
 
-def test_objects_of_a_large_array_are_listed_and_numbered_after(monkeypatch):
-    monkeypatch.setattr("napari_sam.workflows.canvas.LARGE", 1000)
+def test_objects_on_planes_that_were_never_shown_are_listed_and_numbered_after():
     labels = np.zeros((3, 40, 50), np.int32)
     labels[2, 5:9, 5:9] = 7
     session = make_session(labels.shape, labels=labels)
-    assert session.canvas.is_large
     assert place(session, (20, 25)) == [8]
     assert sorted(session.objects) == [7, 8]
     session.delete(7)
