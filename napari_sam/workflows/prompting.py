@@ -11,7 +11,6 @@ import numpy as np
 from napari_sam.ops.labels import OverlapRule, check_overlap_rule
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.answers import AnswerBook, Job, Predicts
-from napari_sam.workflows.canvas import ArrayCanvas
 from napari_sam.workflows.drafts import NO_DRAFT, Draft, Question, make_question
 from napari_sam.workflows.history import History
 from napari_sam.workflows.ledger import Ledger, Step, make_canvas
@@ -390,8 +389,8 @@ class PromptSession:
 
         What is counted, listed and done afterwards is about the labels as they are.
         This is not a step of the history. It is done by itself before anything that
-        reads or writes objects; on a canvas that is large, on the planes concerned,
-        after the whole was counted once: an array here, a layer by its window.
+        reads or writes objects; on a canvas that is large, which its window counts as a
+        whole once, on the planes concerned.
 
         Returns
         -------
@@ -400,10 +399,7 @@ class PromptSession:
         """
         before = self.index.labels
         planes: list[Plane] | None = None
-        is_to_count = (
-            isinstance(self.canvas, ArrayCanvas) and not self.index.is_complete
-        )
-        if self.canvas.is_large and not is_to_count:
+        if self.canvas.is_large:
             planes = self._stored_planes(self._plane)
         changed = self.index.refresh(planes)
         returned = (self.index.labels - before) & self._ledger.records.keys()
