@@ -25,7 +25,7 @@ from napari_sam.plugin.layer_pairs import (
     place_on,
 )
 from napari_sam.plugin.layers import (
-    is_helper,
+    is_labels_of_user,
     place_emitters,
     shape_of,
     spatial_metadata,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from napari_sam.plugin.flow import AnnotationFlow
     from napari_sam.workflows.object_index import PlaneCounts
 
-__all__ = ["Desk", "Desks", "may_be_output", "merge_features"]
+__all__ = ["Desk", "Desks", "merge_features"]
 
 
 _LOOK_MS = 100
@@ -105,7 +105,7 @@ class Desks(QObject):  # type: ignore[misc]
         output = self.output
         gone = output is not None and output not in self._viewer.layers
         if image is not self._image or gone or shape_of(image) != self._shape:
-            layers = [one for one in self._viewer.layers if may_be_output(one)]
+            layers = [one for one in self._viewer.layers if is_labels_of_user(one)]
             self.output = labels_for(image, layers, only_its_own=True)
             if self.output is not None and not lie_together(image, self.output):
                 place_on(image, self.output)
@@ -267,7 +267,6 @@ class Desks(QObject):  # type: ignore[misc]
         if outcome.error is None:
             counts, highest = outcome.result
             desk.session.index.take(counts)
-            desk.session.index.is_complete = True
             desk.session.reserve(highest)
             if desk is self.current:
                 self.after_edit()
@@ -371,11 +370,6 @@ class Desks(QObject):  # type: ignore[misc]
         layer = desk.canvas.layer
         layer.features = merge_features(pd.DataFrame(layer.features), table)
         self._annotator.changed.emit()
-
-
-def may_be_output(layer: Any) -> bool:
-    """Say whether objects may be kept in a layer."""
-    return isinstance(layer, Labels) and not is_helper(layer)
 
 
 def merge_features(features: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -15,17 +15,10 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.planes import Plane
 
-__all__ = ["FOUND_LAYER", "FoundLayer", "is_found_layer"]
+__all__ = ["FOUND_LAYER", "FoundLayer"]
 
 FOUND_LAYER = "SAM objects found"
 """Name of the layer."""
-
-_MARK = "napari-sam-found"
-
-
-def is_found_layer(layer: Any) -> bool:
-    """Say whether a layer is such a preview, which objects are never saved in."""
-    return _MARK in layer.metadata
 
 
 class FoundLayer:
@@ -80,7 +73,7 @@ class FoundLayer:
             data,
             name=FOUND_LAYER,
             opacity=0.6,
-            metadata={_MARK: True, HELPER_MARK: True},
+            metadata={HELPER_MARK: True},
             **spatial_metadata(image),
         )
         self.place_like_image()

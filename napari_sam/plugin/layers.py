@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 
 from napari_sam.io.calibration import Calibration
@@ -29,6 +29,7 @@ __all__ = [
     "display_range",
     "full_data",
     "is_helper",
+    "is_labels_of_user",
     "looks_black",
     "onto_plane",
     "part_in_view",
@@ -97,6 +98,11 @@ def calibration_of(layer: Any) -> Calibration | None:
     last = units[-1] or ""
     text = "micron" if last == "micrometer" else last
     return Calibration(axes.lower(), scale, units, "imagej", text)
+
+
+def is_labels_of_user(layer: Any) -> bool:
+    """Whether a layer holds labels to work on, and is no preview of ours."""
+    return isinstance(layer, Labels) and not is_helper(layer)
 
 
 def covered_by(viewer: Any, image: Any) -> Any:

@@ -87,10 +87,6 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         """Whether files are being written."""
         return self._worker.is_busy
 
-    def close(self) -> None:
-        """Write what is under way, then stop for good."""
-        self._worker.close()
-
     def _fail(self, text: str) -> None:
         """Say why nothing was saved: in the dock, or to the window without one."""
         if self.desks is None:

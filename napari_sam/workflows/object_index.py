@@ -82,8 +82,6 @@ class ObjectIndex:
 
     Attributes
     ----------
-    is_complete
-        Whether every plane has been counted.
     version
         Grows with every change.
     """
@@ -92,18 +90,12 @@ class ObjectIndex:
         self._canvas = canvas
         self._planes: dict[Plane, PlaneCounts] = {}
         self._areas: dict[int, int] = {}
-        self.is_complete = False
         self.version = 0
 
     @property
     def labels(self) -> frozenset[int]:
         """The labels that have a pixel, on the planes counted so far."""
         return frozenset(self._areas)
-
-    @property
-    def known(self) -> dict[Plane, PlaneCounts]:
-        """The planes counted so far; not to be changed."""
-        return self._planes
 
     def __contains__(self, label: int) -> bool:
         return label in self._areas
@@ -141,8 +133,6 @@ class ObjectIndex:
         looked_at = planes_of_array(self._canvas.shape) if planes is None else planes
         changed = count_planes(self._canvas, looked_at, self._planes)
         self.take(changed)
-        if planes is None:
-            self.is_complete = True
         return set(changed)
 
     def take(self, changed: dict[Plane, PlaneCounts]) -> None:

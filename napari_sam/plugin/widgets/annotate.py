@@ -20,10 +20,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.plugin.annotator import Annotator
-from napari_sam.plugin.desks import may_be_output
 from napari_sam.plugin.engine import Engine, load_predictor
 from napari_sam.plugin.hints import LOOKS_BLACK, Facts, Hint, next_hint
 from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS
+from napari_sam.plugin.layers import is_labels_of_user
 from napari_sam.plugin.saving import saver_in
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.shelf import open_store
@@ -154,7 +154,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.hint = HintLine()
         self.progress = ProgressLine()
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
-        self.output = LayerChoice(viewer, may_be_output, NEW_LAYER)
+        self.output = LayerChoice(viewer, is_labels_of_user, NEW_LAYER)
         self.image.is_held = self._has_prompts
         self.model = ModelPicker(store, settings.model, settings.device)
         self.tools = ToolBar()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Labels
+from napari.layers import Image
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QVBoxLayout,
@@ -21,8 +21,8 @@ from napari_sam.plugin.everything_hints import (
     black_hint,
     next_step,
 )
-from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import Hint
+from napari_sam.plugin.layers import is_labels_of_user
 from napari_sam.plugin.sample_data import preset_scale
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.shelf import open_store
@@ -95,7 +95,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
         self.image.is_held = self._is_at_work
         self.output = LabelsChoice(
-            viewer, self._may_be_output, NEW_LAYER, is_for_writing=True
+            viewer, is_labels_of_user, NEW_LAYER, is_for_writing=True
         )
         self.model = ModelPicker(store, settings.model, settings.device)
         self.form = SearchForm(viewer, lambda: self.everything.image)
@@ -208,13 +208,6 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
             self.image.choose(annotator.image)
             self.output.follow(self.image.layer)
             self.output.choose(annotator.desks.output)
-
-    def _may_be_output(self, layer: Any) -> bool:
-        annotator = active_in(self.viewer)
-        layers = None if annotator is None else annotator.layers
-        preview = None if layers is None else layers.preview
-        is_own = layer is preview or is_found_layer(layer)
-        return isinstance(layer, Labels) and not is_own
 
     def _load_model(self) -> None:
         if self.model.is_here:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Labels
+from napari.layers import Image
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from napari_sam.ops.counting import counted
 from napari_sam.plugin.engine import shared_predictor
-from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import Facts, Hint, model_hint
-from napari_sam.plugin.layers import shape_of
+from napari_sam.plugin.layers import is_labels_of_user, shape_of
 from napari_sam.plugin.settings import read_settings
 from napari_sam.plugin.stack_follower import StackFollower
 from napari_sam.plugin.state import active_in, unwrapped
@@ -67,7 +66,7 @@ class FollowWidget(QWidget):  # type: ignore[misc]
         self.hint = HintLine()
         self.progress = ProgressLine()
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
-        self.output = LayerChoice(viewer, self._may_be_output, "none yet")
+        self.output = LayerChoice(viewer, is_labels_of_user, "none yet")
         self.model = ModelPicker(store, settings.model, settings.device)
         self._notice = Notice()
         self._started = False
@@ -188,13 +187,6 @@ class FollowWidget(QWidget):  # type: ignore[misc]
             self.output.choose(annotator.desks.output)
         elif self.output.count() > 1:
             self.output.setCurrentIndex(1)
-
-    def _may_be_output(self, layer: Any) -> bool:
-        annotator = active_in(self.viewer)
-        layers = None if annotator is None else annotator.layers
-        preview = None if layers is None else layers.preview
-        is_own = layer is preview or is_found_layer(layer)
-        return isinstance(layer, Labels) and not is_own
 
     # --- what the user does -------------------------------------------------------
 

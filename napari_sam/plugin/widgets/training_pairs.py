@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Image, Labels
+from napari.layers import Image
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -19,10 +19,8 @@ from qtpy.QtWidgets import (
 from napari_sam.io.pairs import labelled_planes
 from napari_sam.ops.counting import counted
 from napari_sam.plugin.connections import Connections
-from napari_sam.plugin.found_layer import is_found_layer
 from napari_sam.plugin.hints import sentence
-from napari_sam.plugin.layers import display_range
-from napari_sam.plugin.state import active_in
+from napari_sam.plugin.layers import display_range, is_labels_of_user
 from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
 from napari_sam.plugin.widgets.panel import data_choice, form
 
@@ -56,7 +54,7 @@ class PairList(QWidget):  # type: ignore[misc]
         self._label_events = Connections()
         self._paints = 0
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
-        self.labels = LabelsChoice(viewer, self._is_drawn, "none yet")
+        self.labels = LabelsChoice(viewer, is_labels_of_user, "none yet")
         self.list = QListWidget()
         self.list.setMaximumHeight(84)
         self.list.setToolTip(
@@ -119,13 +117,6 @@ class PairList(QWidget):  # type: ignore[misc]
         self.image.stop()
         self.labels.stop()
         self._label_events.clear()
-
-    def _is_drawn(self, layer: Any) -> bool:
-        """Say whether a layer holds objects to learn from, and is no preview."""
-        annotator = active_in(self._viewer)
-        layers = None if annotator is None else annotator.layers
-        is_own = layers is not None and layer is layers.preview
-        return isinstance(layer, Labels) and not (is_own or is_found_layer(layer))
 
     def _on_image(self, image: Any) -> None:
         self.labels.follow(image)
