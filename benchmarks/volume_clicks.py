@@ -53,7 +53,7 @@ def embed_ahead(path: Path, planes: list[int], tiles: bool) -> float:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.embeddings import EmbeddingStore
     from napari_sam.ops.planes import Plane
-    from napari_sam.workflows.precompute import embed_planes, opening_limits
+    from napari_sam.workflows.stacks.precompute import embed_planes, opening_limits
 
     data = zarr.open_array(path, mode="r")
     sam = load_model("cells")

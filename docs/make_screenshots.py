@@ -36,8 +36,8 @@ from napari_sam.plugin.widgets.folder import FolderWidget
 from napari_sam.plugin.widgets.follow import FollowWidget
 from napari_sam.plugin.widgets.train import TrainWidget
 from napari_sam.training.scenes import FAMILIES, render_scene
-from napari_sam.workflows.demonstration import DEMO_OBJECTS, DEMO_SAMPLE
-from napari_sam.workflows.segment import segment
+from napari_sam.workflows.objects.segment import segment
+from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from napari_sam.cli import COMMANDS
 from napari_sam.io.samples import load_sample
 from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS
 from napari_sam.training.config import TrainConfig
-from napari_sam.workflows.provenance import COLUMNS
+from napari_sam.workflows.session.provenance import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

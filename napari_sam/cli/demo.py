@@ -104,8 +104,8 @@ def _write_labels(folder: Path) -> None:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.masks import write_labels, write_overlay
     from napari_sam.io.samples import SAMPLES
-    from napari_sam.workflows.demonstration import DEMO_SAMPLE, replay
-    from napari_sam.workflows.interactive import AnnotationSession
+    from napari_sam.workflows.session.annotation_session import AnnotationSession
+    from napari_sam.workflows.session.demo_script import DEMO_SAMPLE, replay
 
     sample = SAMPLES[DEMO_SAMPLE]
     image = sample.read()

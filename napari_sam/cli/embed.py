@@ -70,7 +70,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.embeddings import EmbeddingStore
-    from napari_sam.workflows.precompute import embed_planes, opening_limits
+    from napari_sam.workflows.stacks.precompute import embed_planes, opening_limits
 
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out is {args.out}, which is a file; it must be a folder")

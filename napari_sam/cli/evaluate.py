@@ -211,7 +211,7 @@ def _read_settings(args: argparse.Namespace) -> dict[str, Any]:
         if pairs:
             raise ValueError(f"--set {args.set[0]} is for modes other than proposals")
         return {}
-    from napari_sam.workflows.segment import read_settings
+    from napari_sam.workflows.objects.segment import read_settings
 
     return read_settings(args.mode, pairs)
 
@@ -295,7 +295,7 @@ def _score_instances(
         score_instances,
         score_proposals,
     )
-    from napari_sam.workflows.segment import choose_mode
+    from napari_sam.workflows.objects.segment import choose_mode
 
     if mode == _PROPOSALS:
         score = partial(score_proposals, model)

@@ -119,7 +119,7 @@ def _detector(method: str, args: argparse.Namespace) -> Detector:
         return {"sobel": sobel_edges, "canny": canny_edges}[method]
 
     from napari_sam.inference.predictor import load_model
-    from napari_sam.workflows.edges import detect_edges
+    from napari_sam.workflows.objects.edges import detect_edges
 
     sam = load_model(args.model, device=args.device)
     return lambda image: detect_edges(sam, image)

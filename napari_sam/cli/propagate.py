@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
     from napari_sam.io.arrays import PlaneArray
-    from napari_sam.workflows.propagation import Propagated
+    from napari_sam.workflows.stacks.propagation import Propagated
 
 __all__ = ["add_parser"]
 
@@ -78,7 +78,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.masks import write_labels
-    from napari_sam.workflows.propagation import propagate
+    from napari_sam.workflows.stacks.propagation import propagate
 
     if args.out.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"--out is {args.out}; wanted a name that ends in .tif")

@@ -59,7 +59,11 @@ def _run(args: argparse.Namespace) -> int:
 def _prepare(args: argparse.Namespace) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.coco import records_to_coco, write_coco
-    from napari_sam.workflows.proposals import PROPOSALS, proposal_score, propose
+    from napari_sam.workflows.objects.proposals import (
+        PROPOSALS,
+        proposal_score,
+        propose,
+    )
 
     sam = load_model(args.model, device=args.device)
     config = PROPOSALS.model_copy(update={"points_per_side": args.points_per_side})

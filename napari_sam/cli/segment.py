@@ -86,7 +86,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.workflows.segment import read_settings
+    from napari_sam.workflows.objects.segment import read_settings
 
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
     settings = read_settings(args.mode, pairs)
@@ -108,7 +108,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.workers is None and args.scheduler is None:
         work = partial(_prepare, args, settings)
         return batch.run("segment", jobs, work, told, args.overwrite)
-    from napari_sam.workflows.cluster import open_pool
+    from napari_sam.workflows.blocks.worker_pool import open_pool
 
     def perform(
         open_jobs: Sequence[batch.Job],
@@ -142,7 +142,7 @@ def _work_there(
     args: argparse.Namespace, settings: dict[str, Any], job: batch.Job
 ) -> None:
     """Do one image in a worker, which keeps the model."""
-    from napari_sam.workflows.cluster import model_here
+    from napari_sam.workflows.blocks.worker_pool import model_here
 
     sam = model_here(args.model, args.device, args.threads)
     _prepare(args, settings, sam)(job)
@@ -155,7 +155,11 @@ def _prepare(
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.masks import write_labels
-    from napari_sam.workflows.segment import choose_mode, default_order, find_objects
+    from napari_sam.workflows.objects.segment import (
+        choose_mode,
+        default_order,
+        find_objects,
+    )
 
     sam = sam or load_model(args.model, device=args.device)
     mode = choose_mode(args.mode, sam)
@@ -257,7 +261,7 @@ def _write_features(
     records: list[MaskRecord],
 ) -> None:
     from napari_sam.io.atomic import write_atomically
-    from napari_sam.workflows.features import measure_objects
+    from napari_sam.workflows.objects.features import measure_objects
 
     table = measure_objects(labels, image, size, records)
     write_atomically(path, lambda part: table.to_csv(part, index=False))

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_sam.io.arrays import PlaneArray
-    from napari_sam.workflows.block_run import BlockRun, BlockTask, Request
-    from napari_sam.workflows.cluster import Pool
+    from napari_sam.workflows.blocks.block_run import BlockRun, BlockTask, Request
+    from napari_sam.workflows.blocks.worker_pool import Pool
 
 __all__ = ["add_arguments", "is_wanted", "run"]
 
@@ -73,8 +73,8 @@ def run(args: argparse.Namespace, settings: Mapping[str, str]) -> int:
     from napari_sam.io.arrays import ArraySource
     from napari_sam.io.claims import claim
     from napari_sam.io.ome_zarr import recover_label_image
-    from napari_sam.workflows.block_run import Request, identify
-    from napari_sam.workflows.cluster import open_pool
+    from napari_sam.workflows.blocks.block_run import Request, identify
+    from napari_sam.workflows.blocks.worker_pool import open_pool
 
     source = _check(args)
     place = ArraySource(str(source), args.channel, args.axes, args.scene)
@@ -170,7 +170,7 @@ def _segment(
     pool: Pool,
 ) -> int:
     from napari_sam.io.ome_zarr import write_label_image
-    from napari_sam.workflows.block_run import BlockRun
+    from napari_sam.workflows.blocks.block_run import BlockRun
 
     run = BlockRun.start(folder, request, pool, identity, args.overwrite)
     failures = _do_blocks(run, request, image, pool)
@@ -202,7 +202,7 @@ def _segment(
 
 def _clear(folder: Path) -> None:
     """Remove the blocks of a finished run; what cannot be removed does no harm."""
-    from napari_sam.workflows.block_run import BlockRun
+    from napari_sam.workflows.blocks.block_run import BlockRun
 
     with suppress(OSError, ValueError):
         BlockRun.clear(folder)

@@ -35,7 +35,7 @@ def add_link_argument(parser: argparse.ArgumentParser) -> None:
 
 def link_config(pairs: list[str]) -> Any:
     """Turn ``--link`` into a configuration, or raise ValueError."""
-    from napari_sam.workflows.linking import LinkConfig
+    from napari_sam.workflows.stacks.plane_linking import LinkConfig
 
     return LinkConfig(**dict(pair.partition("=")[::2] for pair in pairs))
 
@@ -76,7 +76,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.workflows.segment import read_settings
+    from napari_sam.workflows.objects.segment import read_settings
 
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
     settings = read_settings(args.mode, pairs)
@@ -104,7 +104,7 @@ def _prepare(
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.masks import write_labels
-    from napari_sam.workflows.segment import choose_mode
+    from napari_sam.workflows.objects.segment import choose_mode
 
     sam = load_model(args.model, device=args.device)
     choose_mode(args.mode, sam)
@@ -127,7 +127,7 @@ def _segment(
     """Segment a volume, or each of several; return the labels and their axes."""
     import numpy as np
 
-    from napari_sam.workflows.volume import segment_volume
+    from napari_sam.workflows.stacks.volume import segment_volume
 
     axes = _order(image)
     stack, kept = image.stack("z"), image.stack_axes("z")

@@ -83,7 +83,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.io.ctc import write_ctc
     from napari_sam.ops.counting import counted
-    from napari_sam.workflows.tracking import TrackConfig, track
+    from napari_sam.workflows.stacks.tracking import TrackConfig, track
 
     config = TrackConfig(**dict(pair.partition("=")[::2] for pair in args.set))
     link = link_config(args.link) if args.link else None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from napari_sam.evaluation.volume_report import VolumeReport
     from napari_sam.io.folders import LabelledVolume
-    from napari_sam.workflows.steps import Progress
+    from napari_sam.workflows.progress import Progress
 
 __all__ = ["score_clicks", "score_found"]
 
@@ -37,7 +37,7 @@ def score_found(
     """Find the objects of each volume by themselves; see `score_clicks`."""
     from napari_sam.evaluation.volume_instances import score_volume
     from napari_sam.evaluation.volume_report import sum_up_found
-    from napari_sam.workflows.segment import choose_mode
+    from napari_sam.workflows.objects.segment import choose_mode
 
     choose_mode(mode, model)
 

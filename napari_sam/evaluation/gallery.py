@@ -13,7 +13,7 @@ from napari_sam.evaluation.clicks import interior_point
 from napari_sam.inference.preprocess import to_rgb
 from napari_sam.ops.outlines import FOUND, TRUTH, draw_outlines, window_around
 from napari_sam.ops.types import Prompts
-from napari_sam.workflows.closer import embed_tiled
+from napari_sam.workflows.objects.closer import embed_tiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

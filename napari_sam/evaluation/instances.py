@@ -20,8 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.ops.painting import records_to_labels
-from napari_sam.workflows.proposals import propose
-from napari_sam.workflows.segment import choose_mode, default_order, find_objects
+from napari_sam.workflows.objects.proposals import propose
+from napari_sam.workflows.objects.segment import (
+    choose_mode,
+    default_order,
+    find_objects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -286,7 +290,7 @@ def score_instances(
     mode
         See `napari_sam.segment`.
     **settings
-        Further arguments of `napari_sam.workflows.segment.find_objects`.
+        Further arguments of `napari_sam.workflows.objects.segment.find_objects`.
 
     Raises
     ------

@@ -15,8 +15,8 @@ import numpy as np
 
 from napari_sam.evaluation.clicks import find_targets, next_click
 from napari_sam.ops.types import Prompts
-from napari_sam.workflows.closer import embed_tiled
-from napari_sam.workflows.preannotate import preannotate
+from napari_sam.workflows.objects.closer import embed_tiled
+from napari_sam.workflows.objects.preannotate import preannotate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

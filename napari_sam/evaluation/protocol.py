@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from napari_sam.evaluation.clicks import find_targets, next_click
 from napari_sam.inference.tiled import Embeds
 from napari_sam.ops.types import Prompts
-from napari_sam.workflows.closer import embed_tiled
+from napari_sam.workflows.objects.closer import embed_tiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -18,15 +18,15 @@ from napari_sam.evaluation.instances import (
     overlap_labels,
     score_overlaps,
 )
-from napari_sam.workflows.linking import LinkConfig, link_planes
-from napari_sam.workflows.stacks import Stack
-from napari_sam.workflows.volume import segment_planes
+from napari_sam.workflows.stacks.plane_linking import LinkConfig, link_planes
+from napari_sam.workflows.stacks.stack import Stack
+from napari_sam.workflows.stacks.volume import segment_planes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.workflows.steps import Progress
+    from napari_sam.workflows.progress import Progress
 
 __all__ = ["VolumeScores", "score_volume", "score_volume_labels"]
 

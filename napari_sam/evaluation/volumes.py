@@ -15,8 +15,8 @@ import numpy as np
 from scipy import ndimage
 
 from napari_sam.evaluation.clicks import interior_point
-from napari_sam.workflows.prompted import segment_points
-from napari_sam.workflows.propagation import propagate
+from napari_sam.workflows.objects.from_prompts import segment_points
+from napari_sam.workflows.stacks.propagation import propagate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.workflows.following import PropagationConfig
-    from napari_sam.workflows.steps import Progress
+    from napari_sam.workflows.progress import Progress
+    from napari_sam.workflows.stacks.plane_following import PropagationConfig
 
 __all__ = [
     "VolumeObject",

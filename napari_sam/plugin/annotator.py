@@ -22,12 +22,12 @@ from napari_sam.plugin.navigation import go_to_plane
 from napari_sam.plugin.parts import open_part, size_if_too_large
 from napari_sam.plugin.sample_data import advice_on
 from napari_sam.plugin.tools import use_tool
-from napari_sam.workflows.interactive import OverlapError
+from napari_sam.workflows.session.annotation_session import OverlapError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam.workflows.interactive import AnnotationSession
+    from napari_sam.workflows.session.annotation_session import AnnotationSession
 
 __all__ = ["Annotator"]
 

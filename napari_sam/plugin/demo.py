@@ -1,7 +1,7 @@
 """The demonstration in the real window, by hand or by a simulated user.
 
 Run by ``napari-sam demo`` as ``python -m napari_sam.plugin.demo``. With
-``--screenshot`` the clicks of `napari_sam.workflows.demonstration` are made with
+``--screenshot`` the clicks of `napari_sam.workflows.session.demo_script` are made with
 mouse events on the canvas, and a picture of the window is written.
 """
 
@@ -22,12 +22,12 @@ from qtpy.QtWidgets import QApplication, QMainWindow
 
 from napari_sam.io.masks import write_labels
 from napari_sam.plugin.widgets.annotate import dock_annotator
-from napari_sam.workflows.demonstration import DEMO_OBJECTS, DEMO_SAMPLE
+from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_sam.workflows.demonstration import DemoObject
+    from napari_sam.workflows.session.demo_script import DemoObject
 
 __all__ = ["DemoWindow", "main"]
 

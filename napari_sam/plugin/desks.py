@@ -32,14 +32,14 @@ from napari_sam.plugin.layers import (
 )
 from napari_sam.plugin.parts import whole_labels
 from napari_sam.plugin.workers import LatestWins, Outcome
-from napari_sam.workflows.interactive import AnnotationSession
-from napari_sam.workflows.object_index import count_planes, planes_of_array
-from napari_sam.workflows.provenance import COLUMNS, records_table
+from napari_sam.workflows.session.annotation_session import AnnotationSession
+from napari_sam.workflows.session.object_index import count_planes, planes_of_array
+from napari_sam.workflows.session.provenance import COLUMNS, records_table
 
 if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.flow import AnnotationFlow
-    from napari_sam.workflows.object_index import PlaneCounts
+    from napari_sam.workflows.session.object_index import PlaneCounts
 
 __all__ = ["Desk", "Desks", "merge_features"]
 

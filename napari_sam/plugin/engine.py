@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_sam.io.embeddings import EmbeddingStore
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.answers import Job, Predicts
+    from napari_sam.workflows.session.answering import Job, Predicts
 
 __all__ = ["Engine", "PlaneKey", "load_predictor", "shared_predictor"]
 
@@ -289,7 +289,7 @@ class Engine(QObject):  # type: ignore[misc]
 
         def work(is_cancelled: IsCancelled) -> _Ready:
             # It needs torch, which only this thread may wait for.
-            from napari_sam.workflows.closer import embed_tiled
+            from napari_sam.workflows.objects.closer import embed_tiled
 
             image = call_aside(read, is_cancelled)
             origin = Origin()

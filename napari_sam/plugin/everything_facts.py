@@ -8,7 +8,7 @@ from napari_sam.plugin.everything_hints import EverythingFacts
 from napari_sam.plugin.hints import Facts
 from napari_sam.plugin.layers import display_range, looks_black
 from napari_sam.plugin.sample_data import advice_on
-from napari_sam.workflows.selection import SelectionRule
+from napari_sam.workflows.objects.mask_selection import SelectionRule
 
 if TYPE_CHECKING:
     from napari_sam.plugin.everything import Everything

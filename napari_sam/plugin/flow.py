@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.prompt_layers import PromptLayers
     from napari_sam.plugin.tools import PointButtons
-    from napari_sam.workflows.answers import Predicts
-    from napari_sam.workflows.interactive import AnnotationSession
+    from napari_sam.workflows.session.annotation_session import AnnotationSession
+    from napari_sam.workflows.session.answering import Predicts
 
 __all__ = ["AnnotationFlow"]
 

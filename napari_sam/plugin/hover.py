@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.plugin.layers import position_on_plane
-from napari_sam.workflows.answers import Job
-from napari_sam.workflows.drafts import make_question
+from napari_sam.workflows.session.answering import Job
+from napari_sam.workflows.session.prompt_history import make_question
 
 if TYPE_CHECKING:
     from napari_sam.ops.types import MaskPrediction

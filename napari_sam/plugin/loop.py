@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.project import Look, Project
+    from napari_sam.workflows.project.project import Look, Project
 
 __all__ = ["ProjectLoop"]
 

@@ -10,7 +10,7 @@ from napari.utils.notifications import show_warning
 
 from napari_sam.plugin.connections import Connections
 from napari_sam.plugin.state import active_in
-from napari_sam.workflows.project_state import ObjectNote
+from napari_sam.workflows.project.state import ObjectNote
 
 if TYPE_CHECKING:
     from collections.abc import Callable

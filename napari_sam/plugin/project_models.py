@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.project import Project
+    from napari_sam.workflows.project.project import Project
 
 __all__ = ["ProjectModels", "propose"]
 
@@ -33,7 +33,7 @@ def propose(
 ) -> tuple[NDArray[np.int32], float]:
     """Let a model propose objects; away from the window."""
     predictor = shared_predictor(model, device)
-    from napari_sam.workflows.preannotate import preannotate
+    from napari_sam.workflows.objects.preannotate import preannotate
 
     found: tuple[NDArray[np.int32], float] = preannotate(
         predictor,  # type: ignore[arg-type]

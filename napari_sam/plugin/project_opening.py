@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam.plugin.hints import Hint
-    from napari_sam.workflows.project import Look, Project
+    from napari_sam.workflows.project.project import Look, Project
 
 __all__ = ["Question", "open_project"]
 
@@ -52,7 +52,7 @@ def open_project(folder: str | Path, repair: bool = False) -> tuple[Project, Loo
     OSError
         If it cannot be read or written.
     """
-    from napari_sam.workflows.project import PROJECT_FOLDER, Look, Project
+    from napari_sam.workflows.project.project import PROJECT_FOLDER, Look, Project
 
     root = Path(folder)
     for place in (root, root / PROJECT_FOLDER):

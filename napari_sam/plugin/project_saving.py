@@ -15,7 +15,7 @@ from napari_sam.plugin.workers import LatestWins, Outcome
 if TYPE_CHECKING:
     from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.project_layers import ProjectLayers
-    from napari_sam.workflows.project import Project
+    from napari_sam.workflows.project.project import Project
 
 __all__ = ["LabelSaver"]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.planes import Plane
-    from napari_sam.workflows.drafts import Question
+    from napari_sam.workflows.session.prompt_history import Question
 
 __all__ = [
     "OBJECT_COLOR",

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_sam.plugin.found_layer import FoundLayer
 from napari_sam.plugin.layers import plane_shown, shape_of
 from napari_sam.plugin.navigation import go_to_plane
-from napari_sam.workflows.selection import SelectionRule
+from napari_sam.workflows.objects.mask_selection import SelectionRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

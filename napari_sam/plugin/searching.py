@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.workflows.selection import MaskSelection, SelectionRule
+from napari_sam.workflows.objects.mask_selection import MaskSelection, SelectionRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.painting import PaintOrder
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled, MaskRecord
-    from napari_sam.workflows.automatic import AutomaticConfig
+    from napari_sam.workflows.objects.grid_masks import AutomaticConfig
 
 __all__ = [
     "Found",
@@ -52,7 +52,7 @@ class Search:
     contrast_limits
         What is shown black and white.
     mode
-        Of `napari_sam.workflows.segment.find_objects`.
+        Of `napari_sam.workflows.objects.segment.find_objects`.
     options
         Parameters of each of the modes "grid", "instances" and "refined", by name;
         the thresholds among them are how far down is searched.
@@ -119,7 +119,7 @@ class Found:
 def resolve_mode(mode: str, predictor: Any) -> str:
     """Say what "auto" stands for with a model; before there is one, "instances".
 
-    As `napari_sam.workflows.segment.choose_mode`, but without loading torch.
+    As `napari_sam.workflows.objects.segment.choose_mode`, but without loading torch.
     """
     if mode != "auto":
         return mode
@@ -130,8 +130,8 @@ def resolve_mode(mode: str, predictor: Any) -> str:
 def find_objects(
     predictor: Any, image: Any, mode: str, options: Mapping[str, Any], **where: Any
 ) -> Sequence[MaskRecord]:
-    """Call `napari_sam.workflows.segment.find_objects` with options by name."""
-    from napari_sam.workflows import segment
+    """Call `napari_sam.workflows.objects.segment.find_objects` with options by name."""
+    from napari_sam.workflows.objects import segment
 
     return segment.find_objects(
         predictor, image, mode, **segment.read_settings(mode, options), **where
@@ -145,7 +145,7 @@ def start_rule(mode: str, predictor: Any) -> SelectionRule:
         return SelectionRule(
             min_iou=grid.pred_iou_thresh, min_stability=grid.stability_score_thresh
         )
-    from napari_sam.workflows.basins import InstanceConfig
+    from napari_sam.workflows.objects.watershed import InstanceConfig
 
     instances = InstanceConfig()
     return SelectionRule(
@@ -154,13 +154,13 @@ def start_rule(mode: str, predictor: Any) -> SelectionRule:
 
 
 def _grid_defaults(predictor: Any) -> AutomaticConfig:
-    from napari_sam.workflows.segment import grid_defaults
+    from napari_sam.workflows.objects.segment import grid_defaults
 
     return grid_defaults(predictor)
 
 
 def _order(mode: str) -> PaintOrder:
-    from napari_sam.workflows.segment import default_order
+    from napari_sam.workflows.objects.segment import default_order
 
     return default_order(mode)
 
@@ -183,7 +183,7 @@ def search_plane(
     find
         Finds the masks; see `find_objects`.
     progress, is_cancelled
-        See `napari_sam.workflows.automatic.generate_masks`.
+        See `napari_sam.workflows.objects.grid_masks.generate_masks`.
     """
     mode = resolve_mode(search.mode, predictor)
     options = dict(search.options.get(mode, {}))

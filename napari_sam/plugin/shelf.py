@@ -197,7 +197,7 @@ class Shelf(QObject):  # type: ignore[misc]
             from dataclasses import replace
 
             from napari_sam.inference.embedding import made_from
-            from napari_sam.workflows.closer import embed_tiled
+            from napari_sam.workflows.objects.closer import embed_tiled
 
             if trace is None or predictor is None:
                 return
@@ -238,7 +238,7 @@ class Shelf(QObject):  # type: ignore[misc]
         limits, rgb = key.contrast_limits, bool(image.rgb)
 
         def work(is_cancelled: IsCancelled) -> Any:
-            from napari_sam.workflows.precompute import embed_planes
+            from napari_sam.workflows.stacks.precompute import embed_planes
 
             return embed_planes(
                 predictor,  # type: ignore[arg-type]

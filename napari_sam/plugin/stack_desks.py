@@ -10,7 +10,7 @@ from napari_sam.plugin.canvas import LayerCanvas
 from napari_sam.plugin.hints import sentence
 
 if TYPE_CHECKING:
-    from napari_sam.workflows.propagation_runs import PropagationRuns, Run
+    from napari_sam.workflows.stacks.propagation_runs import PropagationRuns, Run
 
 __all__ = ["StackDesk", "said", "summary"]
 

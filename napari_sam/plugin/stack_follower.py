@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.propagation import Direction
-    from napari_sam.workflows.propagation_runs import Run
+    from napari_sam.workflows.stacks.propagation import Direction
+    from napari_sam.workflows.stacks.propagation_runs import Run
 
 __all__ = ["StackFollower"]
 
@@ -191,7 +191,7 @@ class StackFollower(QObject):  # type: ignore[misc]
         for desk in self._desks:
             if desk.is_for(self.image, self.output, axis, at):
                 return desk
-        from napari_sam.workflows.propagation_runs import PropagationRuns
+        from napari_sam.workflows.stacks.propagation_runs import PropagationRuns
 
         data = (self.image.data, self.output.data)
         return StackDesk(self.image, self.output, data, axis, at, PropagationRuns())
@@ -221,7 +221,7 @@ class StackFollower(QObject):  # type: ignore[misc]
         load, model, worker = self._load, self.model, self._worker
 
         def work(is_cancelled: IsCancelled) -> Any:
-            from napari_sam.workflows.stacks import Stack
+            from napari_sam.workflows.stacks.stack import Stack
 
             def progress(done: int, total: int) -> None:
                 worker.report(desk, (done, total))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from napari_sam.inference.preprocess import to_rgb
-from napari_sam.workflows.closer import closer_scale
+from napari_sam.workflows.objects.closer import closer_scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam.inference.predictor import Predictor
 from napari_sam.inference.tiled import TiledEmbedding
-from napari_sam.workflows.closer import embed_tiled
+from napari_sam.workflows.objects.closer import embed_tiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from napari_sam.cli import main
 from napari_sam.evaluation.protocol import CLICKS, ObjectScores
 from napari_sam.io.arrays import ArraySource, open_array
 from napari_sam.io.ome_zarr import write_label_image
-from napari_sam.workflows.project import Project
+from napari_sam.workflows.project.project import Project
 
 PLANE = np.arange(40 * 48, dtype=np.uint16).reshape(40, 48) * 17
 VOLUME = np.stack([PLANE, PLANE + 5, PLANE[::-1]])
@@ -44,10 +44,14 @@ def seen(model, monkeypatch):
         arrays.setdefault("evaluate", []).append(np.asarray(image))
         return [ObjectScores(1, (1.0,) * CLICKS, 1.0, 1.0, (1.0,), (1.0,))]
 
-    monkeypatch.setattr("napari_sam.workflows.segment.find_objects", find_objects)
-    monkeypatch.setattr("napari_sam.workflows.edges.detect_edges", detect_edges)
-    monkeypatch.setattr("napari_sam.workflows.proposals.propose", propose)
-    monkeypatch.setattr("napari_sam.workflows.volume.segment_volume", segment_volume)
+    monkeypatch.setattr(
+        "napari_sam.workflows.objects.segment.find_objects", find_objects
+    )
+    monkeypatch.setattr("napari_sam.workflows.objects.edges.detect_edges", detect_edges)
+    monkeypatch.setattr("napari_sam.workflows.objects.proposals.propose", propose)
+    monkeypatch.setattr(
+        "napari_sam.workflows.stacks.volume.segment_volume", segment_volume
+    )
     monkeypatch.setattr("napari_sam.evaluation.protocol.score_image", score_image)
     return arrays
 

@@ -12,7 +12,7 @@ from fake_predictor import FakePredictor
 
 from napari_sam.cli import demo, main
 from napari_sam.inference import predictor
-from napari_sam.workflows.demonstration import DEMO_OBJECTS
+from napari_sam.workflows.session.demo_script import DEMO_OBJECTS
 
 DATA = Path(__file__).parents[1] / "data"
 KEPT = sum(item.is_kept for item in DEMO_OBJECTS)

@@ -4,7 +4,7 @@ import tifffile
 
 from napari_sam import cli
 from napari_sam.io.images import read_image
-from napari_sam.workflows.edges import detect_edges
+from napari_sam.workflows.objects.edges import detect_edges
 
 
 @pytest.fixture

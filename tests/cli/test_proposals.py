@@ -5,7 +5,7 @@ import pytest
 from napari_sam import cli
 from napari_sam.io.coco import read_coco
 from napari_sam.io.images import read_image
-from napari_sam.workflows.proposals import PROPOSALS, propose
+from napari_sam.workflows.objects.proposals import PROPOSALS, propose
 
 
 @pytest.fixture

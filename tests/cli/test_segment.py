@@ -8,7 +8,7 @@ from napari_sam import cli, segment
 from napari_sam.io.coco import read_coco
 from napari_sam.io.images import read_image
 from napari_sam.ops.painting import records_to_labels
-from napari_sam.workflows.automatic import AutomaticConfig
+from napari_sam.workflows.objects.grid_masks import AutomaticConfig
 
 GRID = AutomaticConfig(
     points_per_side=3, pred_iou_thresh=0.75, stability_score_thresh=0
@@ -33,7 +33,9 @@ def run(model, plate, tmp_path):
 
 @pytest.fixture
 def expected(model, plate, monkeypatch):
-    monkeypatch.setattr("napari_sam.workflows.segment.load_model", lambda source: model)
+    monkeypatch.setattr(
+        "napari_sam.workflows.objects.segment.load_model", lambda source: model
+    )
     return segment(read_image(plate / "a.png"), "x", "grid", grid=GRID)
 
 

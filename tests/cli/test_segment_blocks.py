@@ -165,7 +165,7 @@ def test_an_interrupted_run_goes_on(run, image, monkeypatch, capsys):
 
 def test_a_run_with_something_else_is_refused(run, image, monkeypatch, capsys):
     monkeypatch.setattr(
-        "napari_sam.workflows.block_run.find_in_block", lambda *given: 1 / 0
+        "napari_sam.workflows.blocks.block_run.find_in_block", lambda *given: 1 / 0
     )
     assert run() == 1
     assert "division by zero" in capsys.readouterr().err
@@ -249,7 +249,7 @@ def test_a_full_disk_ends_the_run_and_says_so(run, monkeypatch, capsys):
     def full(*given):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("napari_sam.workflows.stitching.BlockObjects.save", full)
+    monkeypatch.setattr("napari_sam.workflows.blocks.stitching.BlockObjects.save", full)
     assert run() == 1
     assert "is full; make room, and the same command goes on" in capsys.readouterr().err
     assert not (run.folder / "labels.zarr").exists()
@@ -399,7 +399,7 @@ def test_a_killed_run_leaves_no_process_and_goes_on(run, loaded, tmp_path):
 
 @pytest.mark.slow
 def test_a_scheduler_that_is_not_there_says_so(run, monkeypatch, capsys):
-    monkeypatch.setattr("napari_sam.workflows.cluster._PATIENCE", 1)
+    monkeypatch.setattr("napari_sam.workflows.blocks.worker_pool._PATIENCE", 1)
     assert run("--scheduler", "tcp://127.0.0.1:9") == 1
     assert "does not answer" in capsys.readouterr().err
 
@@ -417,7 +417,8 @@ from exact_worker import load_named
 from napari_sam import cli
 from napari_sam.cli import segment
 from napari_sam.inference import predictor
-from napari_sam.workflows import block_run, cluster
+from napari_sam.workflows.blocks import block_run
+from napari_sam.workflows.blocks import worker_pool
 
 predictor.load_model = load_named
 folder, *command = sys.argv[1:]

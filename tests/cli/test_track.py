@@ -70,7 +70,7 @@ def test_an_image_needs_a_model(tmp_path, capsys):
 
 
 def test_volumes(model, monkeypatch, tmp_path, capsys):
-    from napari_sam.workflows import volume
+    from napari_sam.workflows.stacks import volume
 
     def segment(plane, sam, mode, **options):
         return (plane > 0).astype(np.int32)

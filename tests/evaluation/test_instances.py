@@ -19,7 +19,7 @@ from napari_sam.evaluation.instances import (
 )
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
-from napari_sam.workflows.instances import InstanceConfig
+from napari_sam.workflows.objects.instances import InstanceConfig
 
 
 def line(*labels):

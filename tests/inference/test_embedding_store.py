@@ -8,7 +8,7 @@ from tiny_network import tiny_sam
 from napari_sam.inference.embedding import EmbeddingCache, embedding_key, made_from
 from napari_sam.inference.predictor import Predictor
 from napari_sam.io.embeddings import EmbeddingStore, Origin
-from napari_sam.workflows.closer import embed_tiled
+from napari_sam.workflows.objects.closer import embed_tiled
 
 PROMPT = {"points": [(40, 50), (60, 20)], "labels": [1, 0]}
 

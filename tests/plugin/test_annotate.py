@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from fake_predictor import FakePredictor, disc
 
-from napari_sam.workflows.interactive import AnnotationSession
+from napari_sam.workflows.session.annotation_session import AnnotationSession
 
 SHAPE = (60, 80)
 

@@ -12,8 +12,8 @@ from qtpy.QtTest import QTest
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.io.samples import load_sample
 from napari_sam.plugin.demo import DemoWindow
-from napari_sam.workflows.demonstration import DEMO_OBJECTS, DEMO_SAMPLE, replay
-from napari_sam.workflows.interactive import AnnotationSession
+from napari_sam.workflows.session.annotation_session import AnnotationSession
+from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE, replay
 
 
 class EverythingIsHere(CheckpointStore):

@@ -10,8 +10,8 @@ from ideal_predictor import IdealPredictor, grid_of_discs
 from napari_sam.ops.planes import Plane
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.engine import Engine, PlaneKey
-from napari_sam.workflows.answers import Job
-from napari_sam.workflows.drafts import make_question
+from napari_sam.workflows.session.answering import Job
+from napari_sam.workflows.session.prompt_history import make_question
 
 
 def key(z):

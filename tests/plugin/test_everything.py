@@ -12,7 +12,7 @@ from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
 from napari_sam.plugin.found_layer import FOUND_LAYER
 from napari_sam.plugin.state import active_in
-from napari_sam.workflows.selection import SelectionRule
+from napari_sam.workflows.objects.mask_selection import SelectionRule
 
 SHAPE = (60, 80)
 GOOD = [0, 1, 2, 4]

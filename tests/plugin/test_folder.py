@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_sam.plugin.widgets.folder import FolderWidget
 from napari_sam.training.jobs import TrainOutcome
-from napari_sam.workflows.project import Project
+from napari_sam.workflows.project.project import Project
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from napari_sam.io.embeddings import EmbeddingStore
 from napari_sam.model.build import build_sam
 from napari_sam.model.image_encoder import VitConfig
 from napari_sam.model.sam import Architecture
-from napari_sam.workflows.interactive import AnnotationSession
+from napari_sam.workflows.session.annotation_session import AnnotationSession
 
 
 def make_predictor():

@@ -13,9 +13,9 @@ from napari_sam.ops.planes import Plane
 from napari_sam.plugin.search_options import MODES, OPTIONS
 from napari_sam.plugin.search_runner import Clock
 from napari_sam.plugin.searching import Search, resolve_mode, search_plane, start_rule
-from napari_sam.workflows import segment
-from napari_sam.workflows.automatic import AutomaticConfig
-from napari_sam.workflows.selection import SelectionRule
+from napari_sam.workflows.objects import segment
+from napari_sam.workflows.objects.grid_masks import AutomaticConfig
+from napari_sam.workflows.objects.mask_selection import SelectionRule
 
 SHAPE = (40, 50)
 SEARCHED_DOWN_TO = {

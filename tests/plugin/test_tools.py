@@ -193,7 +193,7 @@ def test_nothing_found_is_a_message_and_no_layer(
     viewer = ViewerModel()
     layer = viewer.add_image(image)
     monkeypatch.setattr(
-        "napari_sam.workflows.proposals.propose", lambda *args, **options: []
+        "napari_sam.workflows.objects.proposals.propose", lambda *args, **options: []
     )
     press(tools.object_proposals, viewer=viewer, image=layer)
     assert "Nothing was found" in messages[-1] and len(viewer.layers) == 1
@@ -205,7 +205,7 @@ def test_an_error_is_a_message(qapp, press, messages, monkeypatch, asked, image)
 
     viewer = ViewerModel()
     layer = viewer.add_image(image)
-    monkeypatch.setattr("napari_sam.workflows.edges.detect_edges", fail)
+    monkeypatch.setattr("napari_sam.workflows.objects.edges.detect_edges", fail)
     press(tools.edges, viewer=viewer, image=layer)
     assert messages == ["The model is of no use here."]
     assert len(viewer.layers) == 1

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QLabel
 from napari_sam.io.ctc import read_ctc
 from napari_sam.plugin.tool_runs import ToolRun
 from napari_sam.plugin.widgets import volume_tools
-from napari_sam.workflows import volume as volume_module
+from napari_sam.workflows.stacks import volume as volume_module
 
 
 @pytest.fixture

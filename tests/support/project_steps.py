@@ -12,8 +12,8 @@ import numpy as np
 import tifffile
 from failing_disk import Changes, die
 
-from napari_sam.workflows.project import Project
-from napari_sam.workflows.project_export import export_project
+from napari_sam.workflows.project.export import export_project
+from napari_sam.workflows.project.project import Project
 
 SHAPE = (66, 66)
 OWN = b"of the user"

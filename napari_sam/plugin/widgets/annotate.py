@@ -55,8 +55,8 @@ if TYPE_CHECKING:
 
     from napari_sam.checkpoints.store import CheckpointStore
     from napari_sam.plugin.saving import ObjectSaver
-    from napari_sam.workflows.answers import Predicts
-    from napari_sam.workflows.provenance import Record
+    from napari_sam.workflows.session.answering import Predicts
+    from napari_sam.workflows.session.provenance import Record
 
 __all__ = ["AnnotateWidget", "dock_annotator"]
 

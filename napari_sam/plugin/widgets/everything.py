@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from napari_sam.checkpoints.store import CheckpointStore
     from napari_sam.plugin.annotator import Annotator
-    from napari_sam.workflows.answers import Predicts
+    from napari_sam.workflows.session.answering import Predicts
 
 __all__ = ["EverythingWidget"]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.project import Look, Project
+    from napari_sam.workflows.project.project import Look, Project
 
 __all__ = ["FolderWidget"]
 
@@ -261,7 +261,7 @@ class FolderWidget(FolderControls):
             return
 
         def work(is_cancelled: IsCancelled) -> Any:
-            from napari_sam.workflows.project_export import export_project
+            from napari_sam.workflows.project.export import export_project
 
             return export_project(project, folder, _EXPORTS, overwrite=overwrite)
 
@@ -273,7 +273,7 @@ class FolderWidget(FolderControls):
             self.export_to(folder)
 
     def _on_exported(self, outcome: Outcome) -> None:
-        from napari_sam.workflows.project_export import WouldReplaceError
+        from napari_sam.workflows.project.export import WouldReplaceError
 
         folder = outcome.token
         if isinstance(outcome.error, WouldReplaceError):

@@ -23,7 +23,7 @@ from napari_sam.plugin.widgets.icons import swatch_icon
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from napari_sam.workflows.provenance import Record
+    from napari_sam.workflows.session.provenance import Record
 
 __all__ = ["ObjectTable"]
 

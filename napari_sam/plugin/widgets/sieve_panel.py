@@ -20,7 +20,7 @@ from superqt import QLabeledDoubleSlider, QRangeSlider
 
 from napari_sam.ops.counting import counted
 from napari_sam.plugin.widgets.score_histogram import ScoreHistogram
-from napari_sam.workflows.selection import SelectionRule
+from napari_sam.workflows.objects.mask_selection import SelectionRule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -104,8 +104,8 @@ class _Marks:
     read
         Returns those on a plane, from (layer, viewer, image, plane).
     segment
-        The function of `napari_sam.workflows.prompted` that outlines their objects;
-        its module is not loaded before it is needed.
+        The function of `napari_sam.workflows.objects.from_prompts` that outlines their
+        objects; its module is not loaded before it is needed.
     """
 
     many: str
@@ -148,9 +148,9 @@ def _outline(
         return None
 
     def work(predictor: Any, **steps: Any) -> Any:
-        from napari_sam.workflows import prompted
+        from napari_sam.workflows.objects import from_prompts
 
-        segment = getattr(prompted, marks.segment)
+        segment = getattr(from_prompts, marks.segment)
         limits = source.contrast_limits
         image = source.read()
         return segment(
@@ -289,7 +289,7 @@ def object_proposals(
         return None
 
     def work(predictor: Any, **steps: Any) -> Any:
-        from napari_sam.workflows.proposals import PROPOSALS, propose
+        from napari_sam.workflows.objects.proposals import PROPOSALS, propose
 
         config = PROPOSALS.model_copy(update={"points_per_side": points_per_side})
         return propose(
@@ -313,7 +313,7 @@ def object_proposals(
 
 def _proposal_layer(source: PlaneSource, records: "list[MaskRecord]") -> Shapes:
     """Return rectangles around masks, coloured by their rank's score."""
-    from napari_sam.workflows.proposals import proposal_score
+    from napari_sam.workflows.objects.proposals import proposal_score
 
     boxes = np.array([record.bbox for record in records], float) - 0.5
     corners = boxes[:, [[0, 1], [0, 3], [2, 3], [2, 1]]]
@@ -375,7 +375,7 @@ def edges(
         return None
 
     def work(predictor: Any, **steps: Any) -> Any:
-        from napari_sam.workflows.edges import detect_edges
+        from napari_sam.workflows.objects.edges import detect_edges
 
         return detect_edges(
             predictor,

@@ -120,8 +120,8 @@ def segment_volume(
     limits = display_range(image)
 
     def work(predictor: Any, **steps: Any) -> Any:
-        from napari_sam.workflows.stacks import Stack
-        from napari_sam.workflows.volume import LinkConfig, segment_volume
+        from napari_sam.workflows.stacks.stack import Stack
+        from napari_sam.workflows.stacks.volume import LinkConfig, segment_volume
 
         config = LinkConfig(
             min_overlap=min_overlap, min_length=min_length, max_gap=max_gap
@@ -208,7 +208,7 @@ def track(
     spacing = tuple(abs(float(step)) for step in film.scale[1:])
 
     def work(predictor: Any, **steps: Any) -> Any:
-        from napari_sam.workflows import tracking
+        from napari_sam.workflows.stacks import tracking
 
         config = tracking.TrackConfig(
             max_move=max_move,

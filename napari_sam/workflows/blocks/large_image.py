@@ -1,0 +1,249 @@
+"""Every object of an image that is larger than memory, block by block.
+
+A block is read, segmented as any image is, and let go; what is kept of it are labels of
+its window. Then the blocks are stitched; see `napari_sam.workflows.blocks.stitching`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam.inference.predictor import load_model
+from napari_sam.io.arrays import PlaneArray
+from napari_sam.io.axes import name_axes
+from napari_sam.ops.painting import records_to_labels
+from napari_sam.workflows.blocks.block_plan import BLOCK, Recipe, survey
+from napari_sam.workflows.blocks.stitching import BlockObjects, number_objects
+from napari_sam.workflows.objects.instances import InstanceConfig
+from napari_sam.workflows.objects.segment import default_order, find_objects
+from napari_sam.workflows.progress import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_sam.inference.predictor import Predictor
+    from napari_sam.ops.blocks import Block, BlockGrid
+    from napari_sam.ops.types import IsCancelled
+    from napari_sam.workflows.progress import Progress
+
+__all__ = ["find_in_block", "paint_planes", "segment_large"]
+
+
+def segment_large(
+    image: Any,
+    model: str | Path | Predictor = "cells",
+    mode: str = "auto",
+    *,
+    axes: str = "",
+    channel: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    block: int = BLOCK,
+    halo: int | None = None,
+    contrast_limits: tuple[float, float] | None = None,
+    out: Any = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> Any:
+    """Label every object of an image that need not fit in memory.
+
+    An image of more than two axes is gone through plane by plane; each object of each
+    plane has a number of its own. To go on after an interruption, or on several
+    processes or machines, use ``napari-sam segment``.
+
+    Parameters
+    ----------
+    image
+        (..., H, W) array that is read by slicing: dask, zarr, a memory map, numpy.
+    model, mode
+        See `napari_sam.segment`.
+    axes
+        One letter for each axis, such as "tczyx"; "yx", "zyx", "tzyx" or "tczyx" if
+        left out. Colour is "c".
+    channel
+        Which index along "c" is looked at.
+    settings
+        From `napari_sam.workflows.objects.segment.read_settings`.
+    block, halo
+        Most pixels across of a block, and of what is looked at around it; the latter
+        by the size of the objects if None.
+    contrast_limits
+        Intensities that become black and white, for all blocks; robust percentiles
+        of a sample if None.
+    out
+        Array of whole numbers to write to, such as one of zarr; a new one in memory
+        if None.
+    progress
+        Told (blocks done, blocks in all).
+    is_cancelled
+        Asked before each block and within it.
+
+    Returns
+    -------
+    (..., H, W) uint32, or `out`
+        0 background, 1 to n the objects, numbered without gaps.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, the model cannot do the mode, or there
+        are more objects than the type of `out` has numbers; `out` is then as it was.
+    Cancelled
+        If `is_cancelled` answered True; `out` is as it was.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from napari_sam.workflows.blocks.large_image import segment_large
+    >>> slide = da.from_zarr("slide.zarr")                       # doctest: +SKIP
+    >>> labels = segment_large(slide, "cells")                   # doctest: +SKIP
+    """
+    array = image if hasattr(image, "shape") else np.asarray(image)
+    planes = PlaneArray(array, name_axes(axes, array.shape), channel)
+    shape = (*planes.leading, *planes.shape)
+    if out is not None:
+        _check_out(out, shape)
+    sam = load_model(model) if isinstance(model, (str, Path)) else model
+    recipe = survey(
+        sam,
+        planes,
+        mode,
+        settings,
+        block=block,
+        halo=halo,
+        contrast_limits=contrast_limits,
+        is_cancelled=is_cancelled,
+    )
+    grid = recipe.grid(planes.shape)
+    steps = Steps("the segmentation", progress, is_cancelled)
+    every = list(planes.indices())
+    tasks = [(index, number) for index in every for number in range(len(grid.blocks))]
+    labels = np.zeros(shape, np.uint32) if out is None else out
+    with TemporaryDirectory(prefix="napari-sam-") as folder:
+        files = {task: Path(folder, f"{n}.npz") for n, task in enumerate(tasks)}
+        for done, (index, number) in enumerate(tasks):
+            steps.before(len(tasks) - done)
+            one = grid.blocks[number]
+            find_in_block(
+                sam, planes, index, one, recipe, settings, steps.is_cancelled
+            ).save(files[index, number])
+        paint_planes(labels, grid, every, lambda *task: BlockObjects.load(files[task]))
+    steps.finish()
+    return labels
+
+
+def _check_out(out: Any, shape: tuple[int, ...]) -> None:
+    if tuple(out.shape) != shape:
+        raise ValueError(f"out must have shape {shape}, got {tuple(out.shape)}")
+    if np.dtype(out.dtype).kind not in "iu":
+        raise ValueError(
+            f"out must be of whole numbers, such as uint32, got {out.dtype}"
+        )
+
+
+def find_in_block(
+    sam: Predictor,
+    image: PlaneArray,
+    index: Sequence[int],
+    block: Block,
+    recipe: Recipe,
+    settings: Mapping[str, Any] | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> BlockObjects:
+    """Find the objects of a block's window.
+
+    Parameters
+    ----------
+    sam, image
+        The model and the image.
+    index
+        Of the plane, along `PlaneArray.leading`.
+    block
+        Of `Recipe.grid`.
+    recipe, settings
+        As for all blocks.
+
+    Raises
+    ------
+    Cancelled
+        If `is_cancelled` answered True.
+    """
+    settings = dict(settings or {})
+    if recipe.mode != "grid":
+        config = settings.get("instances") or InstanceConfig()
+        update = {"scale": recipe.scale}
+        settings["instances"] = config.model_copy(update=update)
+    window = image.read(index, block.window)
+    records = find_objects(
+        sam,
+        window,
+        recipe.mode,
+        contrast_limits=recipe.contrast_limits,
+        is_cancelled=is_cancelled,
+        **settings,
+    )
+    shape = (window.shape[0], window.shape[1])
+    labels = records_to_labels(records, shape, default_order(recipe.mode))
+    points = np.array([one.point for one in records], np.float64).reshape(-1, 2)
+    return BlockObjects(
+        labels,
+        points.round().astype(np.int64) + block.window[:2],
+        np.array([one.predicted_iou for one in records], np.float32),
+    )
+
+
+def paint_planes(
+    out: Any,
+    grid: BlockGrid,
+    indices: Sequence[tuple[int, ...]],
+    fetch: Callable[[tuple[int, ...], int], BlockObjects],
+) -> int:
+    """Stitch the blocks of planes and write them, each block for itself.
+
+    Parameters
+    ----------
+    out
+        (..., H, W) array of labels to write to.
+    grid
+        The blocks of each plane.
+    indices
+        Of the planes.
+    fetch
+        Returns what was found, by the plane and the block's index in the grid.
+
+    Returns
+    -------
+    int
+        How many objects there are in all planes.
+
+    Raises
+    ------
+    ValueError
+        If there are more than the type of `out` has numbers; nothing is written.
+    """
+
+    def number(index: tuple[int, ...]) -> tuple[list[NDArray[np.int64]], int]:
+        return number_objects(grid, lambda block: fetch(index, block))
+
+    numbered = [number(index) for index in indices]
+    total = sum(count for _, count in numbered)
+    most = np.iinfo(out.dtype).max
+    if total > most:
+        raise ValueError(
+            f"there are {total:,} objects, but labels of {np.dtype(out.dtype)} end at "
+            f"{most:,}; give an out of uint32"
+        )
+    before = 0
+    for index, (tables, count) in zip(indices, numbered, strict=True):
+        for block, (place, names) in enumerate(zip(grid.blocks, tables, strict=True)):
+            table = np.where(names > 0, names + before, 0)
+            core = fetch(index, block).labels[place.slices]
+            r0, c0, r1, c1 = place.core
+            out[(*index, slice(r0, r1), slice(c0, c1))] = table[core].astype(out.dtype)
+        before += count
+    return total

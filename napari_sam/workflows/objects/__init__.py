@@ -1,0 +1,1 @@
+"""Objects of one image: everything in it, from prompts, proposals, edges, features."""

@@ -1,0 +1,309 @@
+"""Objects from the boxes or points of any detector, many at a time.
+
+As in the paper's instance segmentation (section 7.4 and appendix D.4), a box is
+answered by a mask, and that mask is fed back once together with the box. Small
+objects of a large image are prompted in tiles, where the model sees them larger; see
+`napari_sam.workflows.objects.closer`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_sam.inference.preprocess import check_image
+from napari_sam.inference.tiled import PlaneEmbedding, TiledEmbedding
+from napari_sam.inference.upscale import without_padding
+from napari_sam.ops.painting import check_paint_order, records_to_labels
+from napari_sam.ops.rle import Rle
+from napari_sam.ops.stability import stability_score
+from napari_sam.ops.types import FrameGeometry, MaskRecord, Prompts
+from napari_sam.workflows.objects.closer import closer_scale, embed_tiled
+from napari_sam.workflows.progress import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_sam.inference.predictor import Predictor
+    from napari_sam.ops.painting import PaintOrder
+    from napari_sam.ops.types import IsCancelled, MaskPrediction
+    from napari_sam.workflows.progress import Progress
+
+__all__ = ["answer_prompts", "segment_boxes", "segment_points"]
+
+_BATCH = 32
+"""Objects asked about between two reports; their masks are in memory at one time."""
+
+
+def segment_boxes(
+    sam: Predictor,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
+    boxes: ArrayLike,
+    *,
+    refine: bool = True,
+    loose: bool = False,
+    order: PaintOrder = "score",
+    scale: float | None = None,
+    contrast_limits: tuple[float, float] | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> NDArray[np.int32]:
+    """Outline the object in each box.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    image_or_embedding
+        (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding, as it is.
+    boxes
+        (N, 4) of (row0, col0, row1, col1) in pixels; two corners in any order.
+    refine
+        Whether each mask is fed back once with its box.
+    loose
+        Whether the boxes leave much room around their objects, or are guesses: the
+        bundled model fits masks to boxes that are not.
+    order
+        Whose pixel it is where masks overlap; see `records_to_labels`.
+    scale
+        Frame pixels per pixel at which objects are seen; None: by their size.
+    contrast_limits
+        For an image; see `Predictor.embed`.
+    progress
+        Told (batches done, batches in all).
+    is_cancelled
+        Asked before each batch and within the embedding.
+
+    Returns
+    -------
+    (H, W) int32
+        Box i becomes label i + 1, which is missing where nothing was found or others
+        cover it. All 0 where there is no box.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, or a box lies outside the image; before
+        any work.
+    Cancelled
+        If `is_cancelled` answered True.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> sam = napari_sam.load_model("cells")
+    >>> napari_sam.segment_boxes(sam, np.eye(64), [(8, 8, 56, 56)]).shape
+    (64, 64)
+    """
+    order = check_paint_order(order)
+    shape = plane_shape(image_or_embedding)
+    corners = _check_boxes(boxes, shape)
+    prompts = [Prompts.make(box=box, loose=loose) for box in corners]
+    if scale is None:
+        areas = np.prod(corners[:, 2:] - corners[:, :2], axis=1) * np.pi / 4
+        scale = closer_scale(areas, sam.frame_size / max(shape))
+    steps = Steps("the segmentation of boxes", progress, is_cancelled)
+    records = answer_prompts(
+        sam, image_or_embedding, prompts, refine, scale, contrast_limits, steps
+    )
+    return records_to_labels(records, shape, order)
+
+
+def segment_points(
+    sam: Predictor,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
+    points: ArrayLike,
+    *,
+    refine: bool = True,
+    order: PaintOrder = "score",
+    scale: float | None = None,
+    contrast_limits: tuple[float, float] | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> NDArray[np.int32]:
+    """Outline the object at each point; see `segment_boxes`.
+
+    Of three masks the one with the highest predicted IoU is taken. Unless `scale` is
+    given, the model's dense head says how large objects are; a model without one sees
+    the image as a whole.
+
+    Parameters
+    ----------
+    points
+        (N, 2) of (row, col) in pixels, one for each object.
+    sam, image_or_embedding, refine, order, scale, contrast_limits
+        As for `segment_boxes`.
+    progress, is_cancelled
+        As for `segment_boxes`.
+
+    Returns
+    -------
+    (H, W) int32
+        Point i becomes label i + 1.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, or a point lies outside the image.
+    Cancelled
+        If `is_cancelled` answered True.
+    """
+    order = check_paint_order(order)
+    shape = plane_shape(image_or_embedding)
+    prompts = [Prompts.make([point]) for point in _check_points(points, shape)]
+    steps = Steps("the segmentation of points", progress, is_cancelled)
+    records = answer_prompts(
+        sam, image_or_embedding, prompts, refine, scale, contrast_limits, steps
+    )
+    return records_to_labels(records, shape, order)
+
+
+def plane_shape(image_or_embedding: ArrayLike | PlaneEmbedding) -> tuple[int, int]:
+    """Return (H, W) of an image plane or of what was embedded.
+
+    Raises
+    ------
+    ValueError
+        If it is no image; see `Predictor.embed`.
+    """
+    if isinstance(image_or_embedding, PlaneEmbedding):
+        return image_or_embedding.geometry.image_shape
+    image = check_image(image_or_embedding)
+    return image.shape[0], image.shape[1]
+
+
+def _check_boxes(boxes: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
+    array = np.asarray(boxes, np.float64)
+    if array.size == 0:
+        return np.zeros((0, 4))
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ValueError(
+            f"boxes must be (N, 4) as (row0, col0, row1, col1), got shape {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError("boxes must be finite, got NaN or inf")
+    pairs = np.sort(array.reshape(-1, 2, 2), axis=1)
+    outside = (pairs[:, 1] <= 0).any(axis=1) | (pairs[:, 0] >= shape).any(axis=1)
+    if outside.any():
+        number = int(np.flatnonzero(outside)[0])
+        raise ValueError(
+            f"box {number}, {tuple(array[number].tolist())}, lies outside the image "
+            f"plane of {shape[0]} x {shape[1]} pixels"
+        )
+    return np.clip(pairs, 0, shape).reshape(-1, 4)
+
+
+def _check_points(points: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
+    array = np.asarray(points, np.float64)
+    if array.size == 0:
+        return np.zeros((0, 2))
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise ValueError(f"points must be (N, 2) as (row, col), got {array.shape}")
+    outside = ~((array >= -0.5) & (array <= shape)).all(axis=1)
+    if outside.any():
+        number = int(np.flatnonzero(outside)[0])
+        raise ValueError(
+            f"point {number}, {tuple(array[number].tolist())}, lies outside the image "
+            f"plane of {shape[0]} x {shape[1]} pixels"
+        )
+    return array
+
+
+def answer_prompts(
+    sam: Predictor,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
+    prompts: Sequence[Prompts],
+    refine: bool,
+    scale: float | None,
+    contrast_limits: tuple[float, float] | None,
+    steps: Steps,
+) -> list[MaskRecord]:
+    """Ask about each object in the view that shows it best.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    image_or_embedding, scale, contrast_limits
+        As for `segment_boxes`. Nothing is embedded where nothing is asked.
+    prompts
+        Of each object.
+    refine
+        Whether each mask is fed back once with its prompts.
+    steps
+        Told of each batch.
+
+    Returns
+    -------
+    list of MaskRecord
+        One for each object, in order; its mask may be empty.
+    """
+    if not prompts:
+        return []
+    embedding = image_or_embedding
+    if not isinstance(embedding, PlaneEmbedding):
+        embedding = embed_tiled(
+            sam,
+            embedding,
+            scale=scale,
+            contrast_limits=contrast_limits,
+            is_cancelled=steps.is_cancelled,
+        )
+    if isinstance(embedding, TiledEmbedding):
+        views = [embedding.view_of(prompt) for prompt in prompts]
+    else:
+        views = [(0, 0, *embedding.geometry.image_shape)] * len(prompts)
+    jobs = [
+        (view, members[start : start + _BATCH])
+        for view in sorted(set(views))
+        for members in [[i for i, other in enumerate(views) if other == view]]
+        for start in range(0, len(members), _BATCH)
+    ]
+    found: dict[int, MaskRecord] = {}
+    for number, (view, some) in enumerate(jobs):
+        steps.before(len(jobs) - number)
+        if isinstance(embedding, TiledEmbedding):
+            embedding.embed(sam, view, steps.is_cancelled)
+        asked = [prompts[i] for i in some]
+        answers = sam.predict_batch(embedding, asked)
+        if refine:
+            again = [
+                replace(prompt, mask_logits=answer.logits[0], view=answer.view)
+                for prompt, answer in zip(asked, answers, strict=True)
+            ]
+            answers = sam.predict_batch(embedding, again)
+        for i, answer in zip(some, answers, strict=True):
+            found[i] = _record(answer, prompts[i], embedding.geometry)
+    steps.finish()
+    return [found[i] for i in range(len(prompts))]
+
+
+def _record(
+    answer: MaskPrediction, prompt: Prompts, geometry: FrameGeometry
+) -> MaskRecord:
+    """Keep an answer's best mask."""
+    shape = geometry.image_shape
+    view = answer.view or (0, 0, *shape)
+    top, left, bottom, right = view
+    rle = Rle.encode(answer.masks[0, top:bottom, left:right], shape, (top, left))
+    if prompt.box is None:
+        row, col = prompt.points[0].tolist()
+    else:
+        row, col = prompt.box.reshape(2, 2).mean(axis=0).tolist()
+    shown = FrameGeometry.fit((bottom - top, right - left), geometry.frame_size)
+    low = without_padding(torch.from_numpy(answer.logits[0]), shown)[None]
+    return MaskRecord(
+        rle=rle,
+        area=rle.area,
+        bbox=rle.bbox or (0, 0, 0, 0),
+        predicted_iou=float(answer.scores[0]),
+        stability_score=float(stability_score(low)[0]),
+        point=(row, col),
+        crop_box=view,
+    )

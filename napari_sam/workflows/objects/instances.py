@@ -1,0 +1,168 @@
+"""Every object of an image at once, from a model's dense head.
+
+How the head's maps become objects is told in `napari_sam.workflows.objects.watershed`.
+Here small objects are looked at twice: first the image is seen as a whole; where its
+objects turn out small in the model's frame, overlapping tiles are seen larger, their
+maps are blended, and one watershed goes over all. How closely to look where hardly
+anything is seen as a whole is told in `napari_sam.workflows.objects.crowds`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights
+from napari_sam.workflows.objects.crowds import crowd_areas
+from napari_sam.workflows.objects.point_grids import check_exclude, check_roi
+from napari_sam.workflows.objects.views import Views
+from napari_sam.workflows.objects.watershed import (
+    InstanceConfig,
+    Instances,
+    maps_to_instances,
+)
+from napari_sam.workflows.progress import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_sam.inference.predictor import Predictor
+    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.ops.types import Box, IsCancelled
+    from napari_sam.workflows.progress import Progress
+
+__all__ = ["InstanceConfig", "Instances", "find_instances"]
+
+_DEFAULT = InstanceConfig()
+
+
+def find_instances(
+    sam: Predictor,
+    image_or_embedding: ArrayLike | PlaneEmbedding,
+    config: InstanceConfig = _DEFAULT,
+    *,
+    roi: NDArray[np.bool_] | None = None,
+    exclude: NDArray[np.integer] | None = None,
+    contrast_limits: tuple[float, float] | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> Instances:
+    """Find every object of an image by the model's dense head.
+
+    Parameters
+    ----------
+    sam
+        A model with a dense head, such as "cells".
+    image_or_embedding
+        (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding, which is
+        never tiled.
+    config
+        Thresholds, scale, and how often to look.
+    roi
+        (H, W) bool: objects whose deepest point lies outside are left out, and tiles
+        that do not touch it are not computed.
+    exclude
+        (H, W) labels: objects with more than half of their pixels where these are
+        not 0 are left out.
+    contrast_limits
+        For an image; see `Predictor.embed`.
+    progress
+        Told (tiles done, tiles in all) before each tile and at the end.
+    is_cancelled
+        Asked before each tile and within its embedding.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, the model has no dense head, or an
+        embedding is to be looked at twice; before any work.
+    Cancelled
+        If `is_cancelled` answered True.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> from napari_sam.workflows.objects.instances import find_instances
+    >>> sam = napari_sam.load_model("cells")                     # doctest: +SKIP
+    >>> found = find_instances(sam, image)                       # doctest: +SKIP
+    >>> found.labels, found.scores                               # doctest: +SKIP
+    """
+    if not sam.has_dense_head:
+        raise ValueError(
+            f"{sam.name} has no dense head, so that it finds no instances by itself; "
+            "use mode 'grid', or a model with one, such as 'cells'"
+        )
+    views = Views.of(sam, image_or_embedding, contrast_limits)
+    inside = None if roi is None else check_roi(roi, views.shape)
+    occupied = None if exclude is None else check_exclude(exclude, views.shape)
+    if config.looks > 1 and not views.has_image:
+        raise ValueError("an embedding can not be looked at twice; give the image")
+    steps = Steps("the search for instances", progress, is_cancelled)
+    found = _look(views, config, inside, steps)
+    steps.finish()
+    good = np.ones(len(found), np.bool_)
+    if inside is not None:
+        good &= inside[found.points[:, 0], found.points[:, 1]]
+    if occupied is not None:
+        covered = np.bincount(found.labels.ravel(), occupied.ravel(), len(found) + 1)
+        good &= covered[1:] <= found.areas / 2
+    return found.keep(good)
+
+
+def _look(
+    views: Views,
+    config: InstanceConfig,
+    inside: NDArray[np.bool_] | None,
+    steps: Steps,
+) -> Instances:
+    """See the plane as a whole, and if its objects are small, tile by tile."""
+    scale = config.scale
+    if scale is None:
+        maps = _blend(views, [views.whole], None, 1, steps)
+        found = maps_to_instances(maps, config, views.whole_scale)
+        small, wanted = config.small_object, config.wanted_object
+        areas = crowd_areas(views, len(found), steps, config) if small > 0 else None
+        if areas is None:
+            areas = found.areas
+        scale = views.better_scale(areas, small, wanted)
+        if scale is None and config.looks == 1:
+            return found
+        scale = scale or views.whole_scale
+    tiles = views.lay(scale)
+    maps = _blend(views, tiles, inside, config.looks, steps)
+    return maps_to_instances(maps, config, max(scale, views.whole_scale))
+
+
+def _blend(
+    views: Views,
+    tiles: Sequence[Box],
+    inside: NDArray[np.bool_] | None,
+    looks: int,
+    steps: Steps,
+) -> NDArray[np.float32]:
+    """Dense maps of the plane from those of tiles; outside of all, background."""
+    if inside is not None:
+        tiles = [t for t in tiles if inside[t[0] : t[2], t[1] : t[3]].any()]
+    maps = np.zeros((3, *views.shape), np.float32)
+    total = np.zeros(views.shape, np.float32)
+    for number, tile in enumerate(tiles):
+        steps.before(len(tiles) - number)
+        part = views.sam.dense_maps(views.embed(tile, steps.is_cancelled))
+        if looks > 1:
+            turned = views.embed(tile, steps.is_cancelled, turned=True)
+            part += views.sam.dense_maps(turned)[:, ::-1, ::-1]
+            part /= 2
+        if tile == views.whole:
+            return part
+        ramp = max(1, round(TILE_OVERLAP / 2 * max(part.shape) / views.frame_size))
+        weight = blend_weights(tile, views.shape, ramp)
+        at = (slice(tile[0], tile[2]), slice(tile[1], tile[3]))
+        maps[:, *at] += part * weight
+        total[at] += weight
+    unseen = total == 0
+    maps /= np.where(unseen, 1, total)
+    maps[1:, unseen] = 1
+    return maps

@@ -1,0 +1,64 @@
+"""What a model proposes for an image, and how sure it is of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam.ops.painting import records_to_labels
+from napari_sam.workflows.objects.segment import default_order, find_objects
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_sam.inference.predictor import Predictor
+    from napari_sam.ops.types import IsCancelled
+    from napari_sam.workflows.progress import Progress
+
+__all__ = ["CONFIDENT", "preannotate"]
+
+CONFIDENT = 0.5
+"""Proposals below this score are not shown."""
+
+
+def preannotate(
+    sam: Predictor,
+    image: NDArray[Any],
+    *,
+    confident: float = CONFIDENT,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> tuple[NDArray[np.int32], float]:
+    """Propose objects for an image.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    image
+        (H, W) or (H, W, 1 to 4).
+    confident
+        Least score of what is proposed.
+    progress, is_cancelled
+        See `napari_sam.workflows.objects.segment.find_objects`.
+
+    Returns
+    -------
+    labels
+        (H, W) int32.
+    uncertainty
+        1 minus the mean score of all that was found, the unsure ones too; 1 where
+        nothing was.
+
+    Raises
+    ------
+    Cancelled
+        If `is_cancelled` answered True.
+    """
+    records = find_objects(sam, image, progress=progress, is_cancelled=is_cancelled)
+    scores = np.clip([record.predicted_iou for record in records], 0, 1)
+    uncertainty = 1 - float(scores.mean()) if len(scores) else 1.0
+    good = [r for r in records if r.predicted_iou >= confident]
+    order = default_order("instances" if sam.has_dense_head else "grid")
+    return records_to_labels(good, image.shape[:2], order), uncertainty

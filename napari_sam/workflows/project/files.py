@@ -1,0 +1,351 @@
+"""The files of a project that others read, change and move: images and labels."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam.io.atomic import write_atomically
+from napari_sam.io.images import list_images, read_image
+from napari_sam.io.masks import write_labels
+from napari_sam.ops.label_changes import as_labels
+from napari_sam.workflows.project.images import (
+    calibration_of,
+    image_problem,
+    name_images,
+    plane_shape,
+)
+from napari_sam.workflows.project.store import ProjectStore, file_digest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["PROJECT_FOLDER", "Look", "ProjectFiles"]
+
+
+PROJECT_FOLDER = "napari-sam-project"
+"""Where the project of a folder of images is, in that folder."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at the files of a project found.
+
+    Attributes
+    ----------
+    added
+        Names of images that are new in its folder, and belong to it now.
+    missing
+        Names of images of which the file is nowhere.
+    unfit
+        Why files of its folder, or images of it, cannot be annotated: a sentence each.
+    changed_elsewhere
+        Names of images of which another program has changed the label file.
+    """
+
+    added: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unfit: list[str] = field(default_factory=list)
+    changed_elsewhere: list[str] = field(default_factory=list)
+
+
+class ProjectFiles(ProjectStore):
+    """The images, and ``labels/ID.tif`` of each; see `Project`.
+
+    The journal knows the digest of each file that was written. A file with another one
+    was changed by another program, and is replaced only when the user says so.
+    """
+
+    def __init__(self, folder: Path, *, repair: bool = False) -> None:
+        self._changed_elsewhere: set[str] = set()
+        super().__init__(folder, repair=repair)
+
+    def close(self) -> None:
+        """Write the label files that are out of date, and let others open it.
+
+        Raises
+        ------
+        OSError, ValueError
+            If one cannot be written; it is closed all the same, and its journal has
+            all labels.
+        """
+        with self._writing:
+            if self._lock.is_locked:
+                try:
+                    self.write_label_files()
+                finally:
+                    self._lock.release()
+
+    def label_file(self, name: str) -> Path:
+        """Return where the label file of an image is, or goes."""
+        self._check(name)
+        return self._inside(f"labels/{name}.tif", "labels")
+
+    def _is_stale(self, name: str) -> bool:
+        book = self._books[name]
+        return book.changed_at > book.written_at
+
+    def write_label_files(self, but: str = "") -> None:
+        """Write each label file that is out of date, except that of one image.
+
+        Raises
+        ------
+        OSError, ValueError
+            If some that changed since it was opened cannot be written; the others are.
+        """
+        problems: list[Exception] = []
+        for name in sorted(self.images):
+            if name == but or not self._is_stale(name):
+                continue
+            try:
+                if self._is_ours_to_write(name):
+                    self.write_label_file(name)
+            except (OSError, ValueError) as error:
+                # Of earlier changes `look` tells, and they are in the journal.
+                if self._books[name].changed_at > self._lines_when_opened:
+                    problems.append(error)
+        if problems:
+            raise problems[0]
+
+    def _is_ours_to_write(self, name: str) -> bool:
+        """Say whether a stale file can be written without a look at all pixels.
+
+        Journals of older versions do not know their files; `look` compares those.
+        """
+        book = self._books[name]
+        is_known = bool(book.digests) or book.changed_at > self._lines_when_opened
+        return is_known or not self.label_file(name).exists()
+
+    def write_label_file(self, name: str) -> bool:
+        """Write the label file of an image, unless another program has changed it.
+
+        Returns
+        -------
+        Whether it is up to date now.
+        """
+        if self._is_foreign(name):
+            self._changed_elsewhere.add(name)
+            return False
+        if self._is_stale(name):
+            self._replace_label_file(name)
+        return True
+
+    def _replace_label_file(self, name: str) -> None:
+        labels, line = self._labels_at(name, keep=False)
+
+        def write(part: Path) -> None:
+            write_labels(part, labels, calibration_of(self.path_of(name)))
+            # Known before it is there: a crash in between leaves a file that is known.
+            self._note_written(name, file_digest(part), line)
+
+        write_atomically(self.label_file(name), write)
+
+    def _note_written(self, name: str, digest: str, line: int) -> None:
+        self._write(
+            {"event": "written", "image": name, "digest": digest, "after": line}
+        )
+
+    def leave(self, name: str) -> None:
+        """Write an image's label file, and forget its pixels.
+
+        Raises
+        ------
+        OSError, ValueError
+            If it cannot be written.
+        """
+        self._check(name)
+        with self._busy:
+            self._kept.pop(name, None)
+        if self._is_stale(name):
+            self.write_label_file(name)
+
+    # --- what another program did -------------------------------------------------
+
+    def _is_foreign(self, name: str) -> bool:
+        """Say whether there is a label file that this project did not write."""
+        path = self.label_file(name)
+        try:
+            digest = file_digest(path)
+        except FileNotFoundError:
+            return False
+        if digest in self._books[name].digests:
+            return False
+        try:
+            there = self._read_label_file(name)
+        except (OSError, ValueError):
+            return True
+        labels, line = self._labels_at(name, keep=False)
+        if not np.array_equal(there, labels):
+            return True
+        self._note_written(name, digest, line)
+        return False
+
+    def check_label_file(self, name: str) -> bool:
+        """Look whether another program has changed an image's label file.
+
+        One that is gone, or that a killed program left out of date, is written.
+        """
+        book = self._books[name]
+        if self._is_foreign(name):
+            self._changed_elsewhere.add(name)
+            return True
+        self._changed_elsewhere.discard(name)
+        if book.changed_at and not self.label_file(name).exists():
+            book.written_at = 0
+        if self._is_stale(name):
+            self._replace_label_file(name)
+        return False
+
+    @property
+    def changed_elsewhere(self) -> list[str]:
+        """Images of which another program has changed the label file.
+
+        It is left alone until `take_over` or `replace_label_file` is called.
+        """
+        return sorted(self._changed_elsewhere)
+
+    def take_over(self, name: str) -> int:
+        """Make the labels of the file, as another program left it, the project's.
+
+        Returns
+        -------
+        How many objects changed.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        ValueError
+            If it holds no labels of the image.
+        """
+        digest = file_digest(self.label_file(name))
+        changed = self.save(name, self._read_label_file(name))
+        self._note_written(name, digest, self._books[name].changed_at)
+        self._changed_elsewhere.discard(name)
+        return changed
+
+    def replace_label_file(self, name: str) -> None:
+        """Write the project's labels in place of what another program wrote.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        self._replace_label_file(name)
+        self._changed_elsewhere.discard(name)
+
+    def _read_label_file(self, name: str) -> NDArray[np.int32]:
+        path = self.label_file(name)
+        try:
+            return as_labels(read_image(path))
+        except ValueError as error:
+            raise ValueError(f"{path} holds no labels: {error}") from error
+
+    # --- its images -------------------------------------------------------------------
+
+    def look(self) -> Look:
+        """Look at the files: what came, what is gone, what cannot be annotated.
+
+        Images that came into the folder of the project belong to it afterwards.
+
+        Raises
+        ------
+        OSError
+            If the project cannot be written.
+        """
+        missing = self._places.missing()
+        added, unfit = self._add_new_images()
+        changed: list[str] = []
+        for name in self.images:
+            state = self._states[name]
+            if name in missing:
+                state.problem = f"{self.path_of(name)} is not there"
+            else:
+                state.problem = self._problem_of(name)
+                if state.problem:
+                    unfit.append(state.problem)
+            try:
+                if self._has_labels(name) and self.check_label_file(name):
+                    changed.append(name)
+            except (OSError, ValueError) as error:
+                unfit.append(f"the labels of {name} cannot be checked: {error}")
+        return Look(added, missing, unfit, changed)
+
+    def _has_labels(self, name: str) -> bool:
+        return bool(self._books[name].changed_at or self.label_file(name).exists())
+
+    def _problem_of(self, name: str) -> str:
+        path, known = self.path_of(name), self._books[name].shape
+        try:
+            shape = plane_shape(path)
+        except ValueError as error:
+            return str(error)
+        if known is not None and shape != known:
+            return (
+                f"{path.name} is {shape[0]} x {shape[1]} pixels now, but was annotated "
+                f"when it was {known[0]} x {known[1]}; put that image back"
+            )
+        return ""
+
+    def _watched_folders(self) -> list[Path]:
+        """List the folders of which new images belong to the project."""
+        watched = self._watched
+        if not watched and self.folder.name == PROJECT_FOLDER:
+            watched = ".."  # older projects do not say so
+        if not watched:
+            return []
+        home = Path(os.path.realpath(self.folder))
+        paths = [self.path_of(name) for name in self.images]
+        own = {os.path.realpath(path.parent) for path in paths if path.exists()}
+        named = [Path(os.path.normpath(home / watched)), *self._places.searched]
+        # Where none of its images is, the project was moved without them.
+        return [where for where in named if os.path.realpath(where) in own]
+
+    def _add_new_images(self) -> tuple[list[str], list[str]]:
+        """Add what came into the folder; return its names, and what is unfit."""
+        known = {os.path.realpath(self.path_of(name)) for name in self.images}
+        files = [
+            path
+            for where in self._watched_folders()
+            if where.is_dir()
+            for path in list_images(where).paths
+        ]
+        new = {os.path.realpath(p): p for p in files}
+        problems = {p: image_problem(p) for real, p in new.items() if real not in known}
+        good = [path for path, why in problems.items() if not why]
+        named = name_images(good, self.images)
+        if named:
+            added = {name: self._places.written(path) for name, path in named.items()}
+            self._write({"event": "images", "added": added})
+        return list(named), [why for why in problems.values() if why]
+
+    def locate(self, folder: str | Path) -> list[str]:
+        """Say where the images are now; the project remembers it.
+
+        Returns
+        -------
+        Names of those that are missing still.
+
+        Raises
+        ------
+        ValueError
+            If none of the missing images is there.
+        """
+        where, before = Path(folder), self._places.missing()
+        trial = self._places.copy()
+        trial.look_in(os.path.realpath(where))
+        left = trial.missing()
+        if before and len(left) == len(before):
+            raise ValueError(
+                f"{folder} has none of the missing images, {before[0]} for one"
+            )
+        if before:
+            self._write({"event": "located", "folder": self._places.written(where)})
+            for name in set(before) - set(left):
+                self._states[name].problem = ""
+        return left

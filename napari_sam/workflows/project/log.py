@@ -1,0 +1,338 @@
+"""The folder of a project, its journal, and what follows from it but the labels."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_sam.io.atomic import PARTIAL_PREFIX
+from napari_sam.io.journal import DamagedLine, Journal, Line
+from napari_sam.workflows.project.events import (
+    MOST,
+    Added,
+    Event,
+    LabelsChanged,
+    Located,
+    Proposed,
+    Rejected,
+    Settings,
+    SnapshotTaken,
+    StatusChanged,
+    Trained,
+    Written,
+    parse_event,
+)
+from napari_sam.workflows.project.images import ImagePlaces, is_name, read_plane
+from napari_sam.workflows.project.state import ImageState, ObjectNote
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["FORMAT", "ProjectLog", "Step"]
+
+FORMAT = 1
+JOURNAL = "journal.jsonl"
+
+
+class _Head(BaseModel):
+    """What project.json holds."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: int
+    images: dict[str, str]
+    model: str
+    retrain_after: Annotated[int, Field(ge=1, le=MOST)]
+    folder: str = ""
+    made_in: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line that changed the labels of an image, or wrote its label file."""
+
+    kind: Literal["labels", "snapshot", "written"]
+    line: Line
+    file: str = ""
+    digest: str = ""
+    after: int = 0
+
+
+@dataclass
+class Book:
+    """What the journal says of the labels of an image."""
+
+    steps: list[Step] = field(default_factory=list)
+    shape: tuple[int, int] | None = None
+    changed_at: int = 0
+    written_at: int = 0
+    digests: set[str] = field(default_factory=set)
+
+    @property
+    def snapshot(self) -> str:
+        """File of the latest snapshot, "" for none."""
+        taken = (step.file for step in reversed(self.steps) if step.kind == "snapshot")
+        return next(taken, "")
+
+
+class ProjectLog:
+    """The folder, the journal, and how far each image is; see `Project`."""
+
+    def __init__(self, folder: Path, *, repair: bool = False) -> None:
+        self.folder = folder
+        for name in (".lock", JOURNAL, "project.json"):
+            self._inside(name)
+        self._busy = threading.RLock()  # short looks at, and changes of, what is known
+        self._writing = threading.RLock()  # one change after the other
+        self._lock = FileLock(folder / ".lock", thread_local=False)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise ValueError(f"{folder} is open in another window") from None
+        except NotImplementedError as error:
+            raise OSError(f"{folder} cannot be locked on this disk") from error
+        try:
+            self._sweep()
+            while not self._load(repair):
+                pass
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _sweep(self) -> None:
+        """Remove what a killed program had not finished writing."""
+        for kind in ("labels", "proposals", "snapshots"):
+            with suppress(OSError, ValueError):
+                for part in self._inside(kind).glob(f"{PARTIAL_PREFIX}*"):
+                    part.unlink()
+
+    # --- opening ------------------------------------------------------------------
+
+    def _load(self, repair: bool) -> bool:
+        """Read all that is known; False if the journal was cut and is to be read."""
+        head = self._read_head()
+        self.images = tuple(head.images)
+        self._places = ImagePlaces(self.folder, head.images, head.made_in)
+        self._watched = head.folder
+        self.retrain_after = head.retrain_after
+        self._short: dict[str, str] = {}
+        self._model = self._short_model(head.model)
+        self.trainings = 0
+        self._trained_on = 0
+        self._done: list[str] = []
+        self._states = {name: ImageState() for name in self.images}
+        self._books = {name: Book() for name in self.images}
+        try:
+            path = self.folder / JOURNAL
+            self._journal = Journal[Event](path, parse_event, self._apply)
+        except DamagedLine as error:
+            if not repair:
+                raise
+            Journal.cut(path, error.number)
+            return False
+        self._lines_when_opened = self._journal.lines
+        self._number = -1  # of the latest file that was named
+        return True
+
+    def _read_head(self) -> _Head:
+        path = self.folder / "project.json"
+        try:
+            head = _Head.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "line 1"
+            raise ValueError(f"{path} is damaged: {where}: {first['msg']}") from None
+        if head.format != FORMAT:
+            raise ValueError(f"{self.folder} is of a format that is not known here")
+        if not head.images:
+            raise ValueError(f"{path} is damaged: it names no image")
+        if odd := [name for name in head.images if not is_name(name)]:
+            raise ValueError(f"{path} is damaged: {odd[0]!r} is no name of an image")
+        return head
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        """Write an event down, then let it happen."""
+        with self._writing:
+            if not self._lock.is_locked:
+                raise ValueError(f"the project {self.folder} is closed")
+            self._journal.append(entry)
+
+    def _apply(self, line: Line, event: Event) -> None:
+        """Let an event happen; ValueError if it cannot, and then nothing does."""
+        with self._busy:
+            if isinstance(event, Trained):
+                self._model = self._short_model(event.model)
+                self.trainings += 1
+                self._trained_on = len(self._done)
+            elif isinstance(event, Settings):
+                self.retrain_after = event.retrain_after
+            elif isinstance(event, Added):
+                self._add(event.added)
+            elif isinstance(event, Located):
+                self._places.look_in(event.folder)
+            elif isinstance(event, LabelsChanged | SnapshotTaken):
+                self._apply_labels(line, event)
+            elif isinstance(event, Written):
+                self._apply_written(line, event)
+            else:
+                self._apply_to_state(event)
+
+    def _add(self, added: dict[str, str]) -> None:
+        for name in added:
+            if not is_name(name) or name in self._states:
+                raise ValueError(f"{name!r} is no name of a new image")
+        self._places.add(added)
+        self._states.update({name: ImageState() for name in added})
+        self._books.update({name: Book() for name in added})
+        self.images = self._places.names
+
+    def _apply_labels(self, line: Line, event: LabelsChanged | SnapshotTaken) -> None:
+        name = event.image
+        state, book = self._check(name), self._books[name]
+        if isinstance(event, SnapshotTaken):
+            self._inside(event.file, "snapshots")
+            book.steps.append(Step("snapshot", line, event.file))
+        else:
+            book.steps.append(Step("labels", line))
+        book.shape = event.shape or book.shape
+        book.changed_at = line.number
+        state.notes.update(event.notes)
+        for label in event.gone:
+            state.notes.pop(label, None)
+        state.closed |= set(event.closed)
+        if state.status == "new":
+            state.status = "started"
+
+    def _apply_written(self, line: Line, event: Written) -> None:
+        self._check(event.image)
+        book = self._books[event.image]
+        book.steps.append(Step("written", line, "", event.digest, event.after))
+        book.digests.add(event.digest)
+        book.written_at = event.after
+
+    def _apply_to_state(self, event: Proposed | Rejected | StatusChanged) -> None:
+        state = self._check(event.image)
+        if isinstance(event, Proposed):
+            self._inside(event.file, "proposals")
+            state.proposals, state.proposed = event.file, event.count
+            state.uncertainty = event.uncertainty
+            state.model = self._short_model(event.model)
+            state.closed = set()
+        elif isinstance(event, Rejected):
+            state.closed |= set(event.which)
+        else:
+            state.status = event.status
+            self._done = [n for n in self._done if n != event.image]
+            if state.status == "done":
+                self._done.append(event.image)
+
+    def _short_model(self, model: str) -> str:
+        """Return a model by its place in the project, where it is one of its own."""
+        if model not in self._short:
+            path = Path(model)
+            own = self.folder / "models" / path.name
+            is_own = path.parent == own.parent or (
+                path.is_absolute()
+                and path.parent.name == "models"
+                and own.is_file()
+                and not path.is_file()  # it was moved, with the project
+            )
+            self._short[model] = f"models/{path.name}" if is_own else model
+        return self._short[model]
+
+    @property
+    def model(self) -> str:
+        """Name or path of the model that proposes."""
+        if self._model.startswith("models/"):
+            return str(self.folder / self._model)
+        return self._model
+
+    @property
+    def models_folder(self) -> Path:
+        """Where what is trained here goes.
+
+        Raises
+        ------
+        ValueError
+            If it is a link out of the project.
+        """
+        return self._inside("models")
+
+    # --- files of the project ---------------------------------------------------------
+
+    def _inside(self, file: str, kind: str = "") -> Path:
+        """Return the path of one of the project's own files.
+
+        Raises
+        ------
+        ValueError
+            If it lies, or leads, out of the project: somebody else may have made it.
+        """
+        parts = PurePosixPath(file).parts
+        path = self.folder / file
+        if kind and (len(parts) != 2 or parts[0] != kind or "\\" in file):
+            raise ValueError(f"{file!r} is no file of {kind}")
+        home = self.folder.resolve()
+        try:
+            real = path.resolve()
+        except RuntimeError:  # links in a circle
+            real = Path()
+        if real.parent != home.joinpath(*parts[:-1]) or real.name != parts[-1]:
+            raise ValueError(f"{path} is a link out of its folder; remove it")
+        return path
+
+    def _new_file(self, kind: str, name: str) -> str:
+        """Return a file name that nothing has, for something of an image."""
+        stem = name.encode()[:150].decode(errors="ignore")
+        with self._busy:
+            number = max(self._journal.lines, self._number + 1)
+            while self._inside(f"{kind}/{stem}-{number}.tif", kind).exists():
+                number += 1
+            self._number = number
+        return f"{kind}/{stem}-{number}.tif"
+
+    def _forget(self, file: str) -> None:
+        """Remove one of the project's own files that nothing names any more."""
+        if file:
+            with suppress(OSError, ValueError):  # it is in the way of nothing
+                self._inside(file, file.split("/")[0]).unlink()
+
+    # --- images and labels ------------------------------------------------------------
+
+    def _check(self, name: str) -> ImageState:
+        if name not in self._states:
+            raise ValueError(f"the project has no image {name!r}")
+        return self._states[name]
+
+    def state(self, name: str) -> ImageState:
+        """Return how far an image is; not to be changed."""
+        return self._check(name)
+
+    def notes(self, name: str) -> dict[int, ObjectNote]:
+        """Return what is known of the objects of an image, by label; a copy."""
+        state = self._check(name)
+        with self._busy:
+            return dict(state.notes)
+
+    def path_of(self, name: str) -> Path:
+        """Return the file of an image; where it should be, if it is not there."""
+        self._check(name)
+        return self._places.path_of(name)
+
+    def read_image(self, name: str) -> NDArray[Any]:
+        """Read an image, (H, W) or (H, W, 3 | 4).
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        ValueError
+            If it is no plane of gray or RGB.
+        """
+        return read_plane(self.path_of(name))

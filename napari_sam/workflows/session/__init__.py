@@ -1,0 +1,1 @@
+"""Annotation: prompts, answers, objects, undo, and the labels they are written to."""

@@ -1,0 +1,166 @@
+"""Questions to a model and its answers, in step or on another thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet, finalize
+
+from napari_sam.inference.tiled import Embeds, add_mask
+from napari_sam.workflows.session.answer_cache import AnswerRoom
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.ops.types import ImageEmbedding, MaskPrediction, Prompts
+    from napari_sam.workflows.session.prompt_history import Question
+
+__all__ = ["AnswerBook", "Job", "Predicts"]
+
+
+class Predicts(Embeds, Protocol):
+    """What an annotation session needs of a model.
+
+    `napari_sam.inference.predictor.Predictor` is the real one.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the model, for the provenance table."""
+        ...
+
+    def predict_prompts(
+        self,
+        embedding: PlaneEmbedding,
+        prompts: Prompts,
+        multimask: bool | None = None,
+    ) -> MaskPrediction:
+        """Answer the prompts for one object."""
+        ...
+
+    def mask_to_logits(
+        self, embedding: ImageEmbedding, mask: NDArray[np.bool_], /
+    ) -> NDArray[np.float32]:
+        """Turn a mask of the plane into a mask prompt."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A question with all that is needed to answer it away from the session.
+
+    Attributes
+    ----------
+    chain
+        Questions still to be answered, each refining the one before; the last is
+        the one that was asked.
+    known
+        The answer that the first of the chain refines, or None.
+    """
+
+    chain: tuple[Question, ...]
+    known: MaskPrediction | None
+
+    @property
+    def question(self) -> Question:
+        """The question that was asked."""
+        return self.chain[-1]
+
+    def run(
+        self, predictor: Predicts, embedding: PlaneEmbedding
+    ) -> list[tuple[Question, MaskPrediction]]:
+        """Answer the chain in order; touches nothing but its arguments."""
+        answers: list[tuple[Question, MaskPrediction]] = []
+        before = self.known
+        for question in self.chain:
+            before = _answer(question, before, predictor, embedding)
+            answers.append((question, before))
+        return answers
+
+
+def _answer(
+    question: Question,
+    before: MaskPrediction | None,
+    predictor: Predicts,
+    embedding: PlaneEmbedding,
+) -> MaskPrediction:
+    # Boxes are drawn by hand, or lie around a mask that was: about there it is.
+    prompts = replace(question.prompts, box=question.box, loose=True)
+    if question.outline_answer is not None:
+        return question.outline_answer
+    if question.refines is not None and question.refines.question.outline is not None:
+        outline = question.refines.question.outline
+        prompts = add_mask(predictor, embedding, prompts, outline)
+    elif question.refines is not None and before is not None:
+        chosen = min(question.refines.choice, len(before.scores) - 1)
+        logits = before.logits[chosen]
+        prompts = replace(prompts, mask_logits=logits, view=before.view)
+    elif question.mask is not None:
+        prompts = add_mask(predictor, embedding, prompts, question.mask)
+    return predictor.predict_prompts(embedding, prompts)
+
+
+_NUMBERS = count()
+
+_SHARED = AnswerRoom(64 * 2**20)
+"""Of all sessions: some eighty answers, more than anybody goes back at once."""
+
+
+class AnswerBook:
+    """The answers of a session by question; the least recently used go first.
+
+    An answer that was dropped is made again from its chain of questions.
+
+    Parameters
+    ----------
+    room
+        Where they are held; one that all books share if None.
+    """
+
+    def __init__(self, room: AnswerRoom | None = None) -> None:
+        self._room = _SHARED if room is None else room
+        self._number = next(_NUMBERS)
+        self._questions: WeakSet[Question] = WeakSet()
+        finalize(self, _forget, self._room, self._number, self._questions)
+
+    def get(self, question: Question) -> MaskPrediction | None:
+        """Return the answer, or None if it is not known."""
+        if question.outline is not None:
+            return question.outline_answer
+        return self._room.get((self._number, question))
+
+    def put(self, question: Question, answer: MaskPrediction) -> None:
+        """Keep an answer."""
+        self._questions.add(question)
+        self._room.put((self._number, question), answer)
+
+    def clear(self) -> None:
+        """Forget every answer."""
+        _forget(self._room, self._number, self._questions)
+
+    def job(self, question: Question) -> Job | None:
+        """Return what is left to compute for a question, or None if nothing is.
+
+        A question that only says where the object is not is not asked.
+        """
+        if not question.says_where or self.get(question) is not None:
+            return None
+        chain: list[Question] = []
+        at: Question | None = question
+        known: MaskPrediction | None = None
+        while at is not None:
+            known = self.get(at)
+            if known is not None:
+                break
+            chain.append(at)
+            at = at.refines.question if at.refines is not None else None
+        return Job(tuple(reversed(chain)), known)
+
+
+def _forget(room: AnswerRoom, number: int, questions: WeakSet[Question]) -> None:
+    for question in list(questions):
+        room.drop((number, question))
+    questions.clear()

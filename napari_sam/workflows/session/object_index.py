@@ -1,0 +1,154 @@
+"""Which objects are on a canvas, and on which of its planes.
+
+The canvas is the truth about objects: an object is a number on it, whoever drew it.
+The index counts the pixels of each number, plane by plane, and sees by a digest which
+planes have changed since, so that looking again costs little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xxhash
+
+from napari_sam.ops.labels import count_labels
+from napari_sam.ops.planes import Plane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from napari_sam.ops.types import IsCancelled
+    from napari_sam.workflows.session.canvas import LabelCanvas
+
+__all__ = ["ObjectIndex", "PlaneCounts", "count_planes", "planes_of_array"]
+
+
+@dataclass(frozen=True)
+class PlaneCounts:
+    """What is on one plane.
+
+    Attributes
+    ----------
+    digest
+        Of all its labels.
+    pixels
+        How many pixels each label above 0 has.
+    """
+
+    digest: int
+    pixels: dict[int, int]
+
+
+def planes_of_array(shape: tuple[int, ...]) -> Iterator[Plane]:
+    """Yield the planes of the last two axes of an array, in order."""
+    for index in np.ndindex(*shape[:-2]):
+        yield Plane((*index, None, None))
+
+
+def count_planes(
+    canvas: LabelCanvas,
+    planes: Iterable[Plane],
+    known: dict[Plane, PlaneCounts],
+    is_cancelled: IsCancelled | None = None,
+) -> dict[Plane, PlaneCounts]:
+    """Count planes that are not as they are known; fit for another thread.
+
+    Returns
+    -------
+    dict
+        Those that changed.
+    """
+    changed: dict[Plane, PlaneCounts] = {}
+    for plane in planes:
+        if is_cancelled is not None and is_cancelled():
+            break
+        labels = np.ascontiguousarray(canvas.read(plane))
+        digest = xxhash.xxh3_64_intdigest(labels.data)
+        before = known.get(plane)
+        if before is None or before.digest != digest:
+            changed[plane] = PlaneCounts(digest, count_labels(labels))
+    return changed
+
+
+class ObjectIndex:
+    """Counts of all labels of a canvas.
+
+    Parameters
+    ----------
+    canvas
+        Where the labels are. Nothing is read before `refresh`.
+
+    Attributes
+    ----------
+    version
+        Grows with every change.
+    """
+
+    def __init__(self, canvas: LabelCanvas) -> None:
+        self._canvas = canvas
+        self._planes: dict[Plane, PlaneCounts] = {}
+        self._areas: dict[int, int] = {}
+        self.version = 0
+
+    @property
+    def labels(self) -> frozenset[int]:
+        """The labels that have a pixel, on the planes counted so far."""
+        return frozenset(self._areas)
+
+    def __contains__(self, label: int) -> bool:
+        return label in self._areas
+
+    def area(self, label: int) -> int:
+        """Return the pixels of a label on all planes, 0 for none."""
+        return self._areas.get(label, 0)
+
+    def planes_of(self, label: int) -> list[Plane]:
+        """Return the planes of the last two axes on which a label lies, in order."""
+        found = [plane for plane, here in self._planes.items() if label in here.pixels]
+        return sorted(found, key=lambda plane: plane.index[:-2])
+
+    def first_planes(self) -> dict[int, Plane]:
+        """Return the first of the planes on which each label lies."""
+        found: dict[int, Plane] = {}
+        for plane in sorted(self._planes, key=lambda plane: plane.index[:-2]):
+            for label in self._planes[plane].pixels:
+                found.setdefault(label, plane)
+        return found
+
+    @property
+    def highest(self) -> int:
+        """The highest label, 0 for none."""
+        return max(self._areas, default=0)
+
+    def refresh(self, planes: Iterable[Plane] | None = None) -> set[Plane]:
+        """Look at planes again, all of them by default.
+
+        Returns
+        -------
+        set of Plane
+            Those that have changed since.
+        """
+        looked_at = planes_of_array(self._canvas.shape) if planes is None else planes
+        changed = count_planes(self._canvas, looked_at, self._planes)
+        self.take(changed)
+        return set(changed)
+
+    def take(self, changed: dict[Plane, PlaneCounts]) -> None:
+        """Take counts that were made elsewhere."""
+        self.version += bool(changed)
+        for plane, counts in changed.items():
+            before = self._planes.get(plane)
+            for label, count in ({} if before is None else before.pixels).items():
+                self._add(label, -count)
+            for label, count in counts.pixels.items():
+                self._add(label, count)
+            self._planes[plane] = counts
+
+    def _add(self, label: int, count: int) -> None:
+        total = self._areas.get(label, 0) + count
+        if total:
+            self._areas[label] = total
+        else:
+            del self._areas[label]

@@ -1,0 +1,359 @@
+"""Objects through a volume or a film, from the planes on which they are given.
+
+From each seed an object is followed outward, plane by plane, its last mask being the
+next plane's prompt; between two seeds it is followed from both sides, and the ways
+are blended. The idea of following an object with the masks of a promptable model is
+that of micro-sam (Archit et al., Nature Methods 2025) and of SAM 2's memory, here
+without any training on volumes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_sam.workflows.objects.closer import closer_scale, embed_tiled
+from napari_sam.workflows.progress import Steps
+from napari_sam.workflows.stacks.pixel_ownership import settle
+from napari_sam.workflows.stacks.plane_following import (
+    PropagationConfig,
+    Track,
+    advance,
+)
+from napari_sam.workflows.stacks.seeds import read_seeds
+from napari_sam.workflows.stacks.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_sam.ops.types import IsCancelled
+    from napari_sam.workflows.progress import Progress
+    from napari_sam.workflows.stacks.pixel_ownership import Settled
+    from napari_sam.workflows.stacks.plane_following import Follows
+    from napari_sam.workflows.stacks.seeds import Seeds
+
+__all__ = ["DIRECTIONS", "Direction", "Propagated", "propagate"]
+
+Direction = Literal["both", "forward", "backward"]
+
+DIRECTIONS: tuple[Direction, ...] = ("both", "forward", "backward")
+
+
+@dataclass(frozen=True, eq=False)
+class Propagated:
+    """Where objects are in a stack.
+
+    Attributes
+    ----------
+    stack
+        The image, plane by plane.
+    planes
+        By plane and label: where the object is, how sure that is, and whether it was
+        given.
+    tracks
+        By label, plane of the seed and step: how it was found; for the next run.
+    settings
+        Scale, contrast limits, configuration and model, which the next run has to
+        share.
+    """
+
+    stack: Stack
+    planes: Mapping[int, Mapping[int, Settled]]
+    tracks: Mapping[tuple[int, int, int], Track]
+    settings: tuple[Any, ...]
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """Labels of the volume's shape, without colour; 0 where no object is."""
+        shape = self.stack.array.shape
+        shape = shape[:-1] if self.stack.rgb else shape
+        labels = np.zeros(shape, np.int32)
+        self.write(labels)
+        return labels
+
+    @property
+    def confidence(self) -> dict[int, dict[int, float]]:
+        """By label and plane: how sure it is, 0 to 1; 1 for a seed."""
+        found: dict[int, dict[int, float]] = {}
+        for plane, present in self.planes.items():
+            for label, one in present.items():
+                found.setdefault(label, {})[plane] = one.confidence
+        return found
+
+    def paint(self, plane: int, beneath: NDArray[Any]) -> NDArray[Any]:
+        """Return (H, W) labels of a plane with the objects in them."""
+        painted = beneath.copy()
+        for label, one in self.planes.get(plane, {}).items():
+            part = painted[one.patch.window]
+            part[one.patch.mask & ((part == 0) | (part == label))] = label
+        return painted
+
+    def write(self, labels: Any) -> None:
+        """Write the objects where `labels`, of the volume's shape, are 0.
+
+        Planes are read and written one by one, so that a Zarr array or a memory map
+        will do.
+        """
+        canvas = self.stack.like(labels)
+        for plane in self.planes:
+            slicer = canvas.at(plane).slicer
+            labels[slicer] = self.paint(plane, canvas.plane(plane))
+
+    def least_sure(self, known: Sequence[int] = ()) -> list[int]:
+        """List planes, that of the lowest confidence of an object first.
+
+        Parameters
+        ----------
+        known
+            Planes to leave out. Those where every object is given are left out.
+        """
+        worst = {
+            plane: min(one.confidence for one in present.values())
+            for plane, present in self.planes.items()
+            if plane not in known and not all(one.is_seed for one in present.values())
+        }
+        return sorted(worst, key=lambda plane: (worst[plane], plane))
+
+
+def propagate(
+    sam: Follows,
+    volume: Any,
+    seeds: Mapping[int, ArrayLike] | ArrayLike,
+    axis: int = 0,
+    config: PropagationConfig | None = None,
+    *,
+    at: tuple[int | None, ...] | None = None,
+    rgb: bool = False,
+    until: tuple[int, int] | None = None,
+    direction: Direction = "both",
+    existing: Any = None,
+    absent: Mapping[int, Collection[int]] | None = None,
+    previous: Propagated | None = None,
+    contrast_limits: tuple[float, float] | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> Propagated:
+    """Follow objects through a volume or a film from the planes where they are given.
+
+    Outward from its first and last seed an object is followed until it is lost:
+    until its area or place changes too much from one plane to the next, the model is
+    too unsure, it fades in comparison with the planes before, or another object has
+    most of its place. Between two seeds it is
+    followed from both sides and the masks are blended; where the model is unsure
+    there, the shape is interpolated. No object takes a pixel of another or of
+    `existing`.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    volume
+        Array of three axes in any order, or of more with `at`; NumPy, Dask, Zarr or
+        a memory map. It is read one plane at a time.
+    seeds
+        (H, W) labels by plane, or labels of the volume's shape, of which the planes
+        that hold objects count. The same label on two planes is one object.
+    axis
+        Along which planes are stacked.
+    config
+        How objects are followed.
+    at
+        Index of the stack in an array of more axes: None for each of the three axes
+        that run, else where it stands.
+    rgb
+        Whether the volume has one more axis, of colour, at its end.
+    until
+        First and last plane, inclusive; the volume's if None.
+    direction
+        "forward": no plane before an object's first seed; "backward": none after its
+        last one; "both".
+    existing
+        Labels of the volume's shape that are there already and stay as they are.
+        Their pixels are free for the object of the same label alone.
+    absent
+        By label, planes on which an object is known not to be. It is not followed to
+        them nor beyond.
+    previous
+        What an earlier run with other seeds gave on the same volume: only the spans
+        between seeds that changed are followed anew. The result is that of a full
+        run at the same scale.
+    contrast_limits
+        Intensities that become black and white; of each plane if None, see
+        `Predictor.embed`.
+    progress
+        Told (planes done, planes in all); the latter shrinks where objects are lost.
+    is_cancelled
+        Asked before each plane and within the embedding.
+
+    Returns
+    -------
+    Propagated
+        With `labels`, of the volume's shape, and `confidence` by label and plane.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, or there is no object in the seeds.
+    Cancelled
+        If `is_cancelled` answered True.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> from napari_sam.io.samples import load_sample
+    >>> volume = load_sample("nuclei_3d")
+    >>> sam = napari_sam.load_model("cells")
+    >>> middle = len(volume) // 2
+    >>> seeds = {middle: napari_sam.segment(volume[middle], sam)}  # doctest: +SKIP
+    >>> found = napari_sam.propagate(sam, volume, seeds)  # doctest: +SKIP
+    >>> found.labels.shape == volume.shape  # doctest: +SKIP
+    True
+    """
+    config = PropagationConfig() if config is None else config
+    if direction not in DIRECTIONS:
+        raise ValueError(f"direction must be one of {DIRECTIONS}, got {direction!r}")
+    stack = Stack.of(volume, axis, at, rgb)
+    walls = None if existing is None else stack.like(existing, "existing labels")
+    bounds = _check_bounds(until, len(stack))
+    given = read_seeds(stack, seeds)
+    settings = _settings(sam, stack, given, config, contrast_limits, previous)
+    kept = _kept(previous, stack, settings, given)
+    gone = absent or {}
+    tracks = _plan(given, bounds, direction, gone, kept)
+    steps = Steps("the propagation", progress, is_cancelled)
+    _follow(sam, stack, tracks, settings, steps)
+    followed = {key: track for key, (track, _) in tracks.items()}
+    planes = settle(
+        given,
+        followed,
+        bounds,
+        gone,
+        stack.plane_shape,
+        config,
+        lambda plane: None if walls is None else walls.plane(plane),
+    )
+    steps.finish()
+    return Propagated(stack, planes, {**kept, **followed}, settings)
+
+
+def _check_bounds(until: tuple[int, int] | None, count: int) -> tuple[int, int]:
+    if until is None:
+        return 0, count - 1
+    first, last = (int(n) for n in until)
+    if not 0 <= first <= last < count:
+        raise ValueError(
+            f"until must be a first and a last plane of 0 to {count - 1}, got {until}"
+        )
+    return first, last
+
+
+def _settings(
+    sam: Follows,
+    stack: Stack,
+    seeds: Seeds,
+    config: PropagationConfig,
+    limits: tuple[float, float] | None,
+    previous: Propagated | None,
+) -> tuple[Any, ...]:
+    """Return (scale, limits, configuration, model); the scale of before stays."""
+    scale = config.scale
+    if scale is None and previous is not None:
+        scale = previous.settings[0]
+    if scale is None:
+        areas = [patch.area for own in seeds.values() for patch in own.values()]
+        scale = closer_scale(areas, sam.frame_size / max(stack.plane_shape))
+    return scale, limits, config, getattr(sam, "identity", None)
+
+
+def _kept(
+    previous: Propagated | None,
+    stack: Stack,
+    settings: tuple[Any, ...],
+    seeds: Seeds,
+) -> dict[tuple[int, int, int], Track]:
+    """Return the tracks of an earlier run that hold for this one."""
+    if previous is None or previous.settings != settings:
+        return {}
+    before = previous.stack
+    same = (before.index, before.axis, before.array.shape) == (
+        (stack.index, stack.axis, stack.array.shape)
+    )
+    if not same:
+        return {}
+    return {
+        (label, start, step): track
+        for (label, start, step), track in previous.tracks.items()
+        if start in seeds.get(label, {}) and track.starts_at(seeds[label][start])
+    }
+
+
+def _plan(
+    seeds: Seeds,
+    bounds: tuple[int, int],
+    direction: Direction,
+    absent: Mapping[int, Collection[int]],
+    kept: Mapping[tuple[int, int, int], Track],
+) -> dict[tuple[int, int, int], tuple[Track, int]]:
+    """Return each track with the last plane that it is to reach."""
+    plan = {}
+    for label, own in seeds.items():
+        at = sorted(own)
+        for i, start in enumerate(at):
+            below = at[i - 1] + 1 if i else bounds[0]
+            above = at[i + 1] - 1 if i + 1 < len(at) else bounds[1]
+            if not i and direction == "forward":
+                below = start
+            if i + 1 == len(at) and direction == "backward":
+                above = start
+            gone = absent.get(label, ())
+            above = min([above, bounds[1], *(p - 1 for p in gone if p > start)])
+            below = max([below, bounds[0], *(p + 1 for p in gone if p < start)])
+            for step, last in ((1, above), (-1, below)):
+                if (last - start) * step <= 0:
+                    continue
+                old = kept.get((label, start, step))
+                track = old.copy() if old else Track(label, start, step, own[start])
+                plan[label, start, step] = track, last
+    return plan
+
+
+def _follow(
+    sam: Follows,
+    stack: Stack,
+    plan: Mapping[tuple[int, int, int], tuple[Track, int]],
+    settings: tuple[Any, ...],
+    steps: Steps,
+) -> None:
+    """Take all tracks as far as they go; each sweep embeds a plane once."""
+    scale, limits, config, _ = settings
+    for step in (1, -1):
+        while True:
+            left = [(t, last) for t, last in plan.values() if not t.covers(last)]
+            here = [track for track, _ in left if track.step == step]
+            if not here:
+                break
+            plane = min((track.reach + step) * step for track in here) * step
+            steps.before(_count_planes(left))
+            image = stack.plane(plane)
+            embedding = embed_tiled(
+                sam,
+                image,
+                scale=scale,
+                contrast_limits=limits,
+                is_cancelled=steps.is_cancelled,
+            )
+            some = [track for track in here if track.reach + step == plane]
+            advance(sam, embedding, image, some, config)
+
+
+def _count_planes(left: Sequence[tuple[Track, int]]) -> int:
+    """Count the planes that are to be embedded, at the most."""
+    planes: set[tuple[int, int]] = set()
+    for track, last in left:
+        ahead = range(track.reach + track.step, last + track.step, track.step)
+        planes.update((track.step, plane) for plane in ahead)
+    return len(planes)

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+from disc_predictor import DiscPredictor
+from ideal_predictor import IdealPredictor, NearSighted, grid_of_discs
+
+import napari_sam
+from napari_sam.inference.tiled import TiledEmbedding
+from napari_sam.ops.types import ImageEmbedding
+from napari_sam.workflows.objects.instances import find_instances
+
+
+def test_small_objects_are_looked_at_closer():
+    image = grid_of_discs(256, 32, 10).astype(np.uint8)  # 10 frame pixels across
+    embedding = napari_sam.embed_tiled(IdealPredictor(128), image)
+    assert isinstance(embedding, TiledEmbedding)
+    side = embedding.tiles[0][2]
+    assert 20 * 128 / side == pytest.approx(48, rel=0.1)
+
+
+def test_large_objects_are_seen_in_the_whole():
+    image = grid_of_discs(256, 128, 40).astype(np.uint8)
+    embedding = napari_sam.embed_tiled(IdealPredictor(128), image)
+    assert isinstance(embedding, ImageEmbedding)
+
+
+def test_where_hardly_anything_is_seen_no_pixel_is_given_away():
+    embedding = napari_sam.embed_tiled(IdealPredictor(128), np.zeros((256, 256)))
+    assert embedding.tiles[0] == (0, 0, 128, 128)
+    embedding = napari_sam.embed_tiled(IdealPredictor(128), np.zeros((90, 100)))
+    assert isinstance(embedding, ImageEmbedding)
+
+
+def crowd_of_discs():
+    crowd = np.zeros((400, 400), np.uint8)
+    crowd[120:280, 120:280] = grid_of_discs(160, 20, 8)
+    return crowd
+
+
+def test_a_crowd_is_measured_at_its_own_pixels():
+    embedding = napari_sam.embed_tiled(NearSighted(), crowd_of_discs())
+    top, _, bottom, _ = embedding.tiles[0]
+    assert 128 / (bottom - top) * 16 == pytest.approx(48, rel=0.1)
+
+
+def test_objects_too_small_to_be_seen_as_a_whole_are_measured():
+    class Blind(NearSighted):
+        def _blur(self, image):
+            return np.zeros_like(image)
+
+    sam = Blind()
+    embedding = napari_sam.embed_tiled(sam, crowd_of_discs())
+    top, _, bottom, _ = embedding.tiles[0]
+    assert 128 / (bottom - top) * 16 == pytest.approx(48, rel=0.1)
+    assert sam.shapes == [(400, 400), (128, 128)]
+
+
+class Tolerant(NearSighted):
+    """Takes what is not finite for darkness."""
+
+    def embed(self, image, **options):
+        return super().embed(np.nan_to_num(image, posinf=0), **options)
+
+
+def test_what_is_not_finite_does_not_choose_where_a_crowd_is_looked_for():
+    image = crowd_of_discs().astype(np.float32)
+    image[:100, :100] = np.nan
+    image[0, 0] = np.inf
+    found = napari_sam.embed_tiled(Tolerant(), image, contrast_limits=(0, 1))
+    clean = napari_sam.embed_tiled(Tolerant(), crowd_of_discs(), contrast_limits=(0, 1))
+    assert found.tiles == clean.tiles
+
+
+def test_a_model_without_a_dense_head_sees_the_whole_unless_told():
+    sam = DiscPredictor()
+    assert isinstance(napari_sam.embed_tiled(sam, np.eye(300)), ImageEmbedding)
+    embedding = napari_sam.embed_tiled(sam, np.eye(300), scale=1)
+    assert isinstance(embedding, TiledEmbedding)
+    assert isinstance(
+        napari_sam.embed_tiled(sam, np.eye(300), scale=0.1), type(embedding.whole)
+    )
+
+
+def test_the_tiles_have_the_contrast_of_the_plane():
+    sam = DiscPredictor()
+    image = np.linspace(0, 1000, 300 * 300).reshape(300, 300)
+    embedding = napari_sam.embed_tiled(sam, image, scale=1)
+    embedding.embed(sam, embedding.tiles[0])
+    assert sam.embedded[0] == sam.embedded[1] == embedding.contrast_limits
+
+
+def test_what_is_no_scale_is_refused():
+    with pytest.raises(ValueError, match="scale must be above 0, got -1"):
+        napari_sam.embed_tiled(DiscPredictor(), np.eye(300), scale=-1)
+
+
+def test_a_bundled_model_refines_within_a_tile():
+    sam = napari_sam.load_model("cells", device="cpu")
+    image = np.zeros((640, 640), np.uint8)
+    rows, cols = np.ogrid[:640, :640]
+    for row in range(40, 640, 80):
+        for col in range(40, 640, 80):
+            image[(rows - row) ** 2 + (cols - col) ** 2 < 15**2] = 180
+    embedding = napari_sam.embed_tiled(sam, image, scale=2)
+    first = sam.predict(embedding, points=[(360, 280)])
+    assert first.view in embedding.tiles
+    disc = (rows - 360) ** 2 + (cols - 280) ** 2 < 15**2
+    assert iou(first.masks[0], disc) > 0.85
+    again = sam.predict(
+        embedding,
+        points=[(360, 280), (360, 320)],
+        labels=[1, 0],
+        mask=first.logits[0],
+        view=first.view,
+        multimask=False,
+    )
+    assert again.view == first.view
+    assert iou(again.masks[0], disc) > 0.85
+    drawn = sam.predict(embedding, mask=disc, box=(345, 265, 375, 295))
+    assert drawn.view in embedding.tiles
+    assert iou(drawn.masks[0], disc) > 0.85
+
+
+def test_a_tiled_embedding_goes_wherever_an_image_goes():
+    sam = napari_sam.load_model("cells", device="cpu")
+    image = np.zeros((96, 120), np.uint8)
+    image[30:60, 40:80] = 200
+    tiled = napari_sam.embed_tiled(sam, image, scale=8)
+    assert isinstance(tiled, TiledEmbedding)
+    assert (sam.dense_maps(tiled) == sam.dense_maps(tiled.whole)).all()
+    assert sam.point_decoder(tiled).geometry == tiled.geometry
+    by_image = find_instances(sam, image)
+    assert (find_instances(sam, tiled).labels == by_image.labels).all()
+    assert (napari_sam.segment_boxes(sam, tiled, [(28, 38, 62, 82)]) > 0).any()
+
+
+def iou(a, b):
+    return (a & b).sum() / (a | b).sum()
+
+
+def test_a_tuned_model_does_not_take_a_crowd_for_an_object():
+    image = np.zeros((512, 512))
+    for left in (5, 175, 345):  # three blobs, 160 pixels across
+        image[150:310, left : left + 160] = 1
+    plain = IdealPredictor(frame_size=128)
+    blobs = napari_sam.embed_tiled(plain, image)
+    tuned = IdealPredictor(frame_size=128)
+    tuned.object_size = 40.0
+    closer = napari_sam.embed_tiled(tuned, image)
+    assert not isinstance(blobs, TiledEmbedding)
+    top, _, bottom, _ = closer.tiles[0]
+    assert 128 / (bottom - top) == pytest.approx(48 / 40, rel=0.05)
+    tuned.object_size = 100.0  # what it sees is like that
+    assert not isinstance(napari_sam.embed_tiled(tuned, image), TiledEmbedding)

@@ -1,0 +1,194 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from ideal_predictor import IdealPredictor, grid_of_discs
+from tiny_network import tiny_predictor
+
+import napari_sam
+from napari_sam.evaluation.instances import overlap_labels, score_overlaps
+from napari_sam.io.samples import load_sample
+from napari_sam.workflows.objects.grid_masks import AutomaticConfig
+from napari_sam.workflows.objects.instances import InstanceConfig, find_instances
+from napari_sam.workflows.objects.refinement import RefineConfig, refine_instances
+from napari_sam.workflows.objects.segment import (
+    MODES,
+    choose_mode,
+    grid_defaults,
+    read_settings,
+    segment,
+)
+
+DISCS = grid_of_discs(120, 40, 8).astype(np.uint8)
+EXACT = InstanceConfig(smoothing=0, min_area=5)
+
+
+class Careless(IdealPredictor):
+    """Draws objects a pixel larger, as a decoder that is asked to refine might."""
+
+    grow = 1
+
+    def _answer(self, labels, prompt):
+        answer = super()._answer(labels, prompt)
+        mask = answer.masks[0]
+        for _ in range(self.grow):
+            wide = np.pad(mask, 1)
+            mask = wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
+            mask |= answer.masks[0]
+        answer.masks[0] = mask
+        return answer
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return napari_sam.load_model("cells", device="cpu")
+
+
+def test_the_door_is_open_and_the_bundled_model_finds_nuclei(cells):
+    image = load_sample("nuclei_2d")
+    truth = tifffile.imread(Path(__file__).parents[1] / "data" / "nuclei_2d_labels.tif")
+    labels = napari_sam.segment(image, cells)
+    assert labels.dtype == np.int32
+    assert labels.shape == image.shape
+    assert np.unique(labels).tolist() == list(range(labels.max() + 1))
+    assert score_overlaps(overlap_labels(truth, labels)).precision(0) >= 0.75
+    part = image[:160, :160]
+    refined = napari_sam.segment(part, cells, "refined")
+    scores = score_overlaps(overlap_labels(truth[:160, :160], refined))
+    assert scores.precision(0) >= 0.7
+
+
+def test_dense_maps_have_the_size_of_the_image(cells):
+    maps = cells.dense_maps(cells.embed(load_sample("nuclei_2d")[:200, :160]))
+    assert maps.shape == (3, 200, 160)
+    assert maps.dtype == np.float32
+    assert maps.min() >= 0
+    assert maps.max() <= 1
+    inside = maps[0] > 0.5
+    assert maps[1][inside].mean() < maps[1][~inside].mean()
+    assert maps[2][inside].mean() < maps[2][~inside].mean()
+
+
+def test_refined_masks_replace_those_that_they_agree_with():
+    found = find_instances(Careless(), DISCS, EXACT)
+    lenient = RefineConfig(agreement_thresh=0.7)
+    records = refine_instances(Careless(), DISCS, found, lenient)
+    assert [r.area > old for r, old in zip(records, found.areas, strict=True)] == (
+        [True] * 9
+    )
+    assert [r.predicted_iou for r in records] == found.scores.tolist()
+    assert [r.point for r in records] == list(map(tuple, found.points))
+
+
+@pytest.mark.parametrize(
+    ("sam", "config"),
+    [
+        (Careless(score=0.3), RefineConfig(agreement_thresh=0)),
+        (Careless(), RefineConfig(agreement_thresh=0.95)),
+        (Careless(), RefineConfig(agreement_thresh=0, pred_iou_thresh=0.95)),
+    ],
+)
+def test_an_instance_stays_where_the_answer_is_doubtful(sam, config):
+    found = find_instances(sam, DISCS, EXACT)
+    assert refine_instances(sam, DISCS, found, config) == found.records()
+
+
+def test_refinement_wants_the_image_that_was_searched():
+    found = find_instances(IdealPredictor(), DISCS, EXACT)
+    with pytest.raises(ValueError, match="instances have shape"):
+        refine_instances(IdealPredictor(), DISCS[:-1], found)
+
+
+def test_refinement_prompts_in_the_tiles_that_were_searched():
+    image = grid_of_discs(400, 40, 8).astype(np.uint8)
+    sam = IdealPredictor()
+    found = find_instances(sam, image, EXACT)
+    seen = set(sam.shapes[1:])
+    sam.shapes.clear()
+    records = refine_instances(sam, image, found)
+    assert set(sam.shapes) == seen | {(400, 400)}
+    assert len(records) == 100
+    assert sum(r.area for r in records) == image.sum()
+    assert all(p.box is not None and len(p.points) == 1 for p in sam.asked)
+
+
+def test_auto_takes_what_the_model_has():
+    assert choose_mode("auto", IdealPredictor()) == "instances"
+    assert choose_mode("auto", tiny_predictor()) == "grid"
+    for mode in MODES[1:]:
+        assert choose_mode(mode, IdealPredictor()) == mode
+
+
+@pytest.mark.parametrize("mode", ["instances", "refined"])
+def test_a_mode_that_the_model_lacks_is_refused(mode):
+    with pytest.raises(ValueError, match="needs a model with a dense head"):
+        segment(np.zeros((20, 20)), tiny_predictor(), mode)
+
+
+def test_grid_mode_labels_what_passes_and_nothing_where_nothing_does():
+    image = load_sample("coins")[:64, :80]
+    loose = AutomaticConfig(
+        points_per_side=2, pred_iou_thresh=-9, stability_score_thresh=0
+    )
+    labels = segment(image, tiny_predictor(), "grid", grid=loose)
+    assert labels.shape == (64, 80)
+    assert np.unique(labels).tolist() == list(range(labels.max() + 1))
+    strict = AutomaticConfig(points_per_side=2, pred_iou_thresh=99)
+    assert not segment(image, tiny_predictor(), grid=strict).any()
+
+
+def test_the_grid_has_thresholds_that_suit_the_model(monkeypatch):
+    assert grid_defaults(tiny_predictor()) == AutomaticConfig()
+    seen = []
+
+    def generate(sam, image, config, **options):
+        seen.append(config)
+        return []
+
+    monkeypatch.setattr("napari_sam.workflows.objects.segment.generate_masks", generate)
+    given = AutomaticConfig(points_per_side=8, box_nms_thresh=0.7)
+    assert not segment(DISCS, IdealPredictor(), "grid", grid=given).any()
+    assert not segment(DISCS, IdealPredictor(), "grid").any()
+    own = grid_defaults(IdealPredictor())
+    assert own.pred_iou_thresh < AutomaticConfig().pred_iou_thresh
+    assert seen[1] == own
+    assert (seen[0].points_per_side, seen[0].box_nms_thresh) == (8, 0.7)
+    assert seen[0].pred_iou_thresh == own.pred_iou_thresh
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"mode": "magic"}, "mode must be one of"),
+        ({"order": "age"}, "order must be one of"),
+        ({"model": "no such model"}, "no such model"),
+    ],
+)
+def test_wrong_words_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        segment(np.zeros((20, 20)), **arguments)
+
+
+def test_settings_are_sorted_by_what_they_are_of():
+    found = read_settings("refined", {"min_area": "50", "agreement_thresh": 0.5})
+    assert found == {
+        "instances": InstanceConfig(min_area=50),
+        "refine": RefineConfig(agreement_thresh=0.5),
+    }
+    grid = read_settings("grid", {"points_per_side": "16"})
+    assert grid == {"grid": AutomaticConfig(points_per_side=16)}
+    assert read_settings("auto", {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("mode", "settings", "message"),
+    [
+        ("grid", {"min_area": 3}, "mode 'grid' has no parameter 'min_area'"),
+        ("instances", {"min_area": "many"}, "min_area"),
+        ("clicks", {}, "mode must be one of"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(mode, settings, message):
+    with pytest.raises(ValueError, match=message):
+        read_settings(mode, settings)

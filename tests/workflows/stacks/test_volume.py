@@ -1,0 +1,111 @@
+"""Volumes and films by a stand-in for the model that finds bright discs."""
+
+import numpy as np
+import pytest
+
+import napari_sam
+from napari_sam.evaluation.volume_instances import score_volume
+from napari_sam.ops.types import Cancelled
+from napari_sam.workflows.stacks import volume as module
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Label what is bright on a plane, under numbers that change."""
+    calls = []
+
+    def segment(plane, sam, mode, *, contrast_limits, is_cancelled, **settings):
+        from skimage.measure import label
+
+        calls.append({"limits": contrast_limits, "shape": plane.shape, **settings})
+        bright = plane if plane.ndim == 2 else plane[..., 0]
+        found = label(bright > 100).astype(np.int32)
+        return np.where(found, found.max() + 1 - found, 0) if len(calls) % 2 else found
+
+    monkeypatch.setattr(module, "segment", segment)
+    return calls
+
+
+class Lazy:
+    """An array that tells how much of it was read at a time."""
+
+    def __init__(self, data):
+        self.data, self.shape, self.dtype = data, data.shape, data.dtype
+        self.largest = 0
+
+    def __getitem__(self, key):
+        part = self.data[key]
+        self.largest = max(self.largest, part.size)
+        return part
+
+    def __len__(self):
+        return len(self.data)
+
+
+@pytest.fixture
+def balls():
+    volume = np.zeros((8, 30, 40), np.uint8)
+    volume[1:6, 4:12, 5:15], volume[2:8, 16:28, 20:36] = 200, 180
+    return volume
+
+
+def test_objects_of_planes_become_objects_of_the_volume(asked, balls):
+    lazy = Lazy(balls)
+    told = []
+    labels = napari_sam.segment_volume(
+        lazy, object(), progress=lambda *steps: told.append(steps)
+    )
+    assert labels.shape == balls.shape and labels.dtype == np.int32
+    assert np.array_equal(labels > 0, balls > 0)
+    assert np.unique(labels[balls == 200]).tolist() == [1]
+    assert np.unique(labels[balls == 180]).tolist() == [2]
+    assert lazy.largest == 30 * 40  # never more than a plane
+    assert len({call["limits"] for call in asked}) == 1
+    assert told[0] == (0, 8) and told[-1] == (8, 8)
+
+
+@pytest.mark.parametrize("axis", [1, 2, -1])
+def test_planes_may_lie_across_any_axis(asked, balls, axis):
+    labels = napari_sam.segment_volume(balls, object(), axis=axis)
+    assert np.array_equal(labels > 0, balls > 0) and labels.max() == 2
+    assert asked[0]["shape"] == tuple(np.delete(balls.shape, axis))
+
+
+def test_colour_one_plane_and_wrong_shapes(asked, balls):
+    colour = np.stack([balls, balls // 2, balls // 3], axis=-1)
+    labels = napari_sam.segment_volume(colour, object(), rgb=True)
+    assert labels.shape == balls.shape and labels.max() == 2
+    assert napari_sam.segment_volume(balls[3:4], object()).max() == 2
+    with pytest.raises(ValueError, match="three running axes"):
+        napari_sam.segment_volume(balls[0], object())
+
+
+def test_cancelling(asked, balls):
+    with pytest.raises(Cancelled):
+        napari_sam.segment_volume(balls, object(), is_cancelled=lambda: len(asked) == 2)
+    assert len(asked) == 2
+
+
+def test_films_are_segmented_frame_by_frame(asked, balls):
+    flat = np.stack([np.roll(balls[4], t, axis=1) for t in range(4)])
+    found = napari_sam.track(flat, object())
+    assert len(found) == 2 and found.tracks.shape == (8, 4)
+    solid = np.stack([np.roll(balls, t, axis=2) for t in range(3)])
+    told = []
+    found = napari_sam.track(
+        solid, object(), progress=lambda *steps: told.append(steps)
+    )
+    assert len(found) == 2 and found.tracks.shape == (6, 5)
+    assert told[-1] == (24, 24) and told == sorted(told)
+
+
+def test_a_volume_is_scored_beside_its_planes(asked, balls):
+    truth = np.where(balls == 200, 4, np.where(balls == 180, 9, 0))
+    scores = score_volume(object(), balls, truth)
+    assert scores.plane_precision() == 1 and scores.volume.precision(0) == 1
+    assert scores.volume.truths == 2 and len(scores.planes) == 8
+    wrong = np.where(truth == 4, 20 + truth + np.arange(8)[:, None, None], truth)
+    scores = score_volume(object(), balls, wrong)
+    assert scores.plane_precision() == 1 and scores.volume.matches[0] == 1
+    with pytest.raises(ValueError, match="true labels have shape"):
+        score_volume(object(), balls, truth[:3])
