@@ -28,8 +28,8 @@ from napari_sam.checkpoints.own import OWN_VARIABLE
 from napari_sam.cli import main as main_of_cli
 from napari_sam.io.samples import SAMPLES
 from napari_sam.plugin.demo import DemoWindow
-from napari_sam.plugin.engine import shared_predictor
-from napari_sam.plugin.layers import spatial_metadata
+from napari_sam.plugin.model.model_host import shared_predictor
+from napari_sam.plugin.viewer.layers import spatial_metadata
 from napari_sam.plugin.widgets.annotate import AnnotateWidget
 from napari_sam.plugin.widgets.everything import EverythingWidget
 from napari_sam.plugin.widgets.folder import FolderWidget

@@ -12,7 +12,7 @@ import tifffile
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.cli import COMMANDS
 from napari_sam.io.samples import load_sample
-from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS
+from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS
 from napari_sam.training.config import TrainConfig
 from napari_sam.workflows.session.provenance import COLUMNS
 

@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from npe2 import PluginManifest
 
 from napari_sam.io.samples import SAMPLES, load_sample
-from napari_sam.plugin.settings import AnnotatorSettings, read_settings
+from napari_sam.plugin.viewer.settings import AnnotatorSettings, read_settings
 
 
 @pytest.fixture(scope="module")

@@ -19,15 +19,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam.plugin.annotator import Annotator
-from napari_sam.plugin.engine import Engine, load_predictor
-from napari_sam.plugin.hints import LOOKS_BLACK, Facts, Hint, next_hint
-from napari_sam.plugin.keybindings import KEYS, POINTS_KEYS
-from napari_sam.plugin.layers import is_labels_of_user
-from napari_sam.plugin.saving import saver_in
-from napari_sam.plugin.settings import read_settings
-from napari_sam.plugin.shelf import open_store
-from napari_sam.plugin.state import unwrapped
+from napari_sam.plugin.annotator.annotator import Annotator
+from napari_sam.plugin.annotator.hints import LOOKS_BLACK, Facts, Hint, next_hint
+from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS
+from napari_sam.plugin.annotator.saving import saver_in
+from napari_sam.plugin.model.embedding_store_jobs import open_store
+from napari_sam.plugin.model.model_host import Engine, load_predictor
+from napari_sam.plugin.viewer.active_annotator import unwrapped
+from napari_sam.plugin.viewer.layers import is_labels_of_user
+from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
 from napari_sam.plugin.widgets.hint_line import HintLine, Notice
 from napari_sam.plugin.widgets.layer_choice import LayerChoice
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_sam.checkpoints.store import CheckpointStore
-    from napari_sam.plugin.saving import ObjectSaver
+    from napari_sam.plugin.annotator.saving import ObjectSaver
     from napari_sam.workflows.session.answering import Predicts
     from napari_sam.workflows.session.provenance import Record
 

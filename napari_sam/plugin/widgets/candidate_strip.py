@@ -8,12 +8,12 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
-from napari_sam.plugin.pictures import candidate_picture, common_window
-from napari_sam.plugin.prompt_layers import PREVIEW_COLOR, color_on
+from napari_sam.plugin.annotator.prompt_layers import PREVIEW_COLOR, color_on
+from napari_sam.plugin.model.thumbnails import candidate_picture, common_window
 
 if TYPE_CHECKING:
     from napari_sam.ops.types import MaskPrediction
-    from napari_sam.plugin.pictures import PlanePicture
+    from napari_sam.plugin.model.thumbnails import PlanePicture
 
 __all__ = ["CandidateStrip"]
 

@@ -13,20 +13,20 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.ops.counting import counted
-from napari_sam.plugin.engine import Engine, load_predictor
-from napari_sam.plugin.everything import Everything
-from napari_sam.plugin.everything_facts import FactReader
-from napari_sam.plugin.everything_hints import (
+from napari_sam.plugin.annotator.hints import Hint
+from napari_sam.plugin.model.embedding_store_jobs import open_store
+from napari_sam.plugin.model.model_host import Engine, load_predictor
+from napari_sam.plugin.search.hint_facts import FactReader
+from napari_sam.plugin.search.hints import (
     EverythingFacts,
     black_hint,
     next_step,
 )
-from napari_sam.plugin.hints import Hint
-from napari_sam.plugin.layers import is_labels_of_user
-from napari_sam.plugin.sample_data import preset_scale
-from napari_sam.plugin.settings import read_settings
-from napari_sam.plugin.shelf import open_store
-from napari_sam.plugin.state import active_in, unwrapped
+from napari_sam.plugin.search.segment_everything import Everything
+from napari_sam.plugin.viewer.active_annotator import active_in, unwrapped
+from napari_sam.plugin.viewer.layers import is_labels_of_user
+from napari_sam.plugin.viewer.sample_data import preset_scale
+from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.annotate import AnnotateWidget, dock_annotator
 from napari_sam.plugin.widgets.hint_line import HintLine, Notice, NoticeKind
 from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_sam.checkpoints.store import CheckpointStore
-    from napari_sam.plugin.annotator import Annotator
+    from napari_sam.plugin.annotator.annotator import Annotator
     from napari_sam.workflows.session.answering import Predicts
 
 __all__ = ["EverythingWidget"]

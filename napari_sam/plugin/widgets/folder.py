@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qtpy.QtWidgets import QFileDialog
 
-from napari_sam.plugin.hints import Hint, sentence
-from napari_sam.plugin.loop import ProjectLoop
-from napari_sam.plugin.project_models import propose
-from napari_sam.plugin.project_opening import Question
-from napari_sam.plugin.settings import read_settings
-from napari_sam.plugin.state import unwrapped
+from napari_sam.plugin.annotator.hints import Hint, sentence
+from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.project.background_models import propose
+from napari_sam.plugin.project.opening import Question
+from napari_sam.plugin.project.project_loop import ProjectLoop
+from napari_sam.plugin.viewer.active_annotator import unwrapped
+from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.annotate import AnnotateWidget, dock_annotator
 from napari_sam.plugin.widgets.dock_end import DockEnd
 from napari_sam.plugin.widgets.folder_controls import DONE, FolderControls
 from napari_sam.plugin.widgets.model_picker import announce_model
-from napari_sam.plugin.workers import LatestWins, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,12 +9,12 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from napari_sam.ops.counting import counted
-from napari_sam.plugin.engine import shared_predictor
-from napari_sam.plugin.hints import Facts, Hint, model_hint
-from napari_sam.plugin.layers import is_labels_of_user, shape_of
-from napari_sam.plugin.settings import read_settings
-from napari_sam.plugin.stack_follower import StackFollower
-from napari_sam.plugin.state import active_in, unwrapped
+from napari_sam.plugin.annotator.hints import Facts, Hint, model_hint
+from napari_sam.plugin.model.model_host import shared_predictor
+from napari_sam.plugin.stacks.follower import StackFollower
+from napari_sam.plugin.viewer.active_annotator import active_in, unwrapped
+from napari_sam.plugin.viewer.layers import is_labels_of_user, shape_of
+from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.hint_line import HintLine, Notice
 from napari_sam.plugin.widgets.layer_choice import LayerChoice
 from napari_sam.plugin.widgets.model_picker import ModelPicker

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPainterPath, QPen, QPixmap
 
-from napari_sam.plugin.prompt_layers import BACKGROUND_COLOR, OBJECT_COLOR
+from napari_sam.plugin.annotator.prompt_layers import BACKGROUND_COLOR, OBJECT_COLOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable

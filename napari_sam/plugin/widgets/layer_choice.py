@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
-from napari_sam.plugin.connections import Connections
-from napari_sam.plugin.layer_pairs import is_made_here, labels_for, note_pair
+from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.layer_pairs import is_made_here, labels_for, note_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable

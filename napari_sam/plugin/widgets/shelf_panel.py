@@ -16,12 +16,12 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_sam.checkpoints.registry import format_size
-from napari_sam.plugin.layers import shape_of
+from napari_sam.plugin.viewer.layers import shape_of
 from napari_sam.plugin.widgets.progress_line import ProgressLine
 
 if TYPE_CHECKING:
-    from napari_sam.plugin.annotator import Annotator
-    from napari_sam.plugin.shelf import Count
+    from napari_sam.plugin.annotator.annotator import Annotator
+    from napari_sam.plugin.model.embedding_store_jobs import Count
 
 __all__ = ["ShelfPanel"]
 

@@ -17,14 +17,15 @@ from qtpy.QtWidgets import (
 
 from napari_sam.checkpoints.own import free_path
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.hints import Hint, sentence
-from napari_sam.plugin.settings import read_settings
-from napari_sam.plugin.state import unwrapped
-from napari_sam.plugin.training_runs import (
+from napari_sam.plugin.annotator.hints import Hint, sentence
+from napari_sam.plugin.model.training_runs import (
     ending_in_words,
     gain_in_words,
     run_training,
 )
+from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.viewer.active_annotator import unwrapped
+from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.case_strip import CaseStrip
 from napari_sam.plugin.widgets.curve_plot import CurvePlot
 from napari_sam.plugin.widgets.hint_line import HintLine, Notice, NoticeKind
@@ -39,7 +40,6 @@ from napari_sam.plugin.widgets.panel import (
 )
 from napari_sam.plugin.widgets.progress_line import ProgressLine
 from napari_sam.plugin.widgets.training_pairs import PairList
-from napari_sam.plugin.workers import LatestWins, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,9 +18,9 @@ from qtpy.QtWidgets import (
 
 from napari_sam.io.pairs import labelled_planes
 from napari_sam.ops.counting import counted
-from napari_sam.plugin.connections import Connections
-from napari_sam.plugin.hints import sentence
-from napari_sam.plugin.layers import display_range, is_labels_of_user
+from napari_sam.plugin.annotator.hints import sentence
+from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.layers import display_range, is_labels_of_user
 from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
 from napari_sam.plugin.widgets.panel import data_choice, form
 

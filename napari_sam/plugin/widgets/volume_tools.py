@@ -14,17 +14,17 @@ from napari.layers import Image, Labels, Tracks
 from napari.utils.notifications import show_warning
 
 from napari_sam.ops.counting import counted
-from napari_sam.plugin.layers import display_range, shape_of, spatial_metadata
-from napari_sam.plugin.plane_source import shown_plane
-from napari_sam.plugin.settings import read_settings
-from napari_sam.plugin.state import unwrapped
-from napari_sam.plugin.tool_runs import ToolJob, ToolRun
-from napari_sam.plugin.tracked_layers import (
+from napari_sam.plugin.model.tool_runs import ToolJob, ToolRun
+from napari_sam.plugin.stacks.tracked_layers import (
     TracksPreset,
     agreement,
     mark_as_one,
     tracks_of,
 )
+from napari_sam.plugin.viewer.active_annotator import unwrapped
+from napari_sam.plugin.viewer.layers import display_range, shape_of, spatial_metadata
+from napari_sam.plugin.viewer.plane_source import shown_plane
+from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.tools import MODEL_CHOICE, attach
 
 if TYPE_CHECKING:

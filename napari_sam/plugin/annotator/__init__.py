@@ -1,0 +1,1 @@
+"""Annotating in a viewer: prompt layers, keys, previews, objects, saving."""

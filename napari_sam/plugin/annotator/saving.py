@@ -1,0 +1,377 @@
+"""Saving the objects: labels, and the table that an image file has no room for.
+
+While objects are annotated, the active layer is one that shows prompts. napari's *Save
+Selected Layers* would write that one, and *Save All Layers* all of them. So as long as
+nothing else is selected, Ctrl+S and the entries of the *File* menu save the objects,
+and what shows prompts is never saved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, WeakKeyDictionary, ref
+
+import numpy as np
+from napari import save_layers
+from napari.utils.notifications import show_info, show_warning
+from qtpy.QtCore import QEvent, QObject, QTimer, Signal
+from qtpy.QtGui import QAction, QKeySequence
+from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
+
+from napari_sam.io.masks import write_labels
+from napari_sam.io.object_tables import object_table_path, write_object_table
+from napari_sam.ops.counting import counted
+from napari_sam.plugin.annotator.hints import sentence
+from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.viewer.layers import calibration_of, is_helper
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from napari.layers import Labels
+    from numpy.typing import NDArray
+
+    from napari_sam.io.calibration import Calibration
+    from napari_sam.plugin.annotator.sessions import Desks
+
+__all__ = ["ObjectSaver", "saver_in"]
+
+_COPIED = 2**26
+"""Voxels up to which labels are copied first, so that one may go on writing there."""
+
+_FILTER = "Labels and their table (*.tif *.tiff)"
+_SUFFIXES = {"image": ".tif", "labels": ".tif", "points": ".csv", "shapes": ".csv"}
+
+
+@dataclass(frozen=True, eq=False)
+class _Saved:
+    path: Path
+    labels: NDArray[Any]
+    table: pd.DataFrame
+    known: Calibration | None
+
+
+class ObjectSaver(QObject):  # type: ignore[misc]
+    """Writes the objects of the annotator to files, away from the window.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    window
+        The window over which dialogs open.
+
+    Attributes
+    ----------
+    desks
+        With the labels that are worked on; None while nobody annotates.
+    """
+
+    done = Signal(str)
+    """Objects were saved; emitted with what the user reads."""
+
+    failed = Signal(str)
+    """They were not; emitted with why."""
+
+    def __init__(self, viewer: Any, window: QObject) -> None:
+        super().__init__(window)
+        self._viewer = viewer
+        self.desks: Desks | None = None
+        self._paths: WeakKeyDictionary[Any, Path] = WeakKeyDictionary()
+        self._worker = LatestWins("napari-sam save")
+        self._worker.done.connect(self._on_done)
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether files are being written."""
+        return self._worker.is_busy
+
+    def _fail(self, text: str) -> None:
+        """Say why nothing was saved: in the dock, or to the window without one."""
+        if self.desks is None:
+            show_warning(text)
+        self.failed.emit(text)
+
+    def _succeed(self, text: str) -> None:
+        if self.desks is None:
+            show_info(text)
+        self.done.emit(text)
+
+    @property
+    def layer(self) -> Labels | None:
+        """The labels that are worked on, or None."""
+        return None if self.desks is None else self.desks.output
+
+    def ask(self) -> None:
+        """Ask where to save the objects, then do so."""
+        layer = self.layer
+        if layer is None or not self._count(layer):
+            self._fail("There are no objects to save yet. Keep one with N first.")
+            return
+        chosen, _ = QFileDialog.getSaveFileName(
+            self.parent(), "Save objects", str(self.suggested(layer)), _FILTER
+        )
+        if chosen:
+            self.save(Path(chosen))
+
+    def _count(self, layer: Labels) -> int:
+        desk = None if self.desks is None else self.desks.current
+        if desk is not None and desk.canvas.layer is layer:
+            return len(desk.session.objects)
+        return int(layer in self._viewer.layers)
+
+    def suggested(self, layer: Labels) -> Path:
+        """Return where a layer was saved last, or lies, or would be looked for."""
+        known = self._paths.get(layer)
+        if known is not None:
+            return known
+        desk = None if self.desks is None else self.desks.current
+        image = None if desk is None else desk.image
+        for one in (layer, image):
+            path = None if one is None else one.source.path
+            if path is not None and Path(path).parent.is_dir():
+                return Path(path).parent / f"{_file_name(layer.name)}.tif"
+        return Path.home() / f"{_file_name(layer.name)}.tif"
+
+    def save(self, path: Path) -> None:
+        """Write the objects and their table; `done` or `failed` tells the end."""
+        layer = self.layer
+        if layer is None:
+            self._fail("There are no objects to save yet. Keep one with N first.")
+            return
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            path = path.with_name(f"{path.name}.tif")
+        self._write([(layer, path)])
+
+    def _write(self, chosen: list[tuple[Labels, Path]], said_all: str = "") -> None:
+        """Write label layers as they are now, then say so, or what is to be said."""
+        if self.desks is not None:
+            self.desks.look_again()
+        jobs = []
+        for layer, path in chosen:
+            self._paths[layer] = path
+            labels = layer.data
+            if labels.size <= _COPIED:
+                labels = np.array(labels)
+            table = layer.features.copy()
+            jobs.append(_Saved(path, labels, table, calibration_of(layer)))
+
+        def work(is_cancelled: Any) -> str:
+            said = []
+            for job in jobs:
+                write_labels(job.path, job.labels, job.known)
+                written = str(job.path.name)
+                if "index" in job.table:
+                    write_object_table(job.path, job.table)
+                    written += f" and {object_table_path(job.path).name}"
+                said.append(written)
+            return said_all or f"Saved {', '.join(said)}."
+
+        self._worker.submit(None, work)
+
+    def _on_done(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._fail(f"Nothing was saved: {sentence(outcome.error)}")
+        else:
+            self._succeed(outcome.result)
+
+    # --- all layers ---------------------------------------------------------------
+
+    def ask_all(self) -> None:
+        """Ask for a folder, then save every layer but those that show prompts."""
+        chosen = QFileDialog.getExistingDirectory(self.parent(), "Save all layers in")
+        if not chosen:
+            return
+        targets = self.targets(Path(chosen))
+        there = [path.name for path in targets.values() if path.exists()]
+        if there and not self._may_replace(there):
+            return
+        self.save_all(Path(chosen))
+
+    def _may_replace(self, names: list[str]) -> bool:
+        answer = QMessageBox.question(
+            self.parent(),
+            "Replace files?",
+            f"{counted(len(names), 'file is', 'files are')} there already: "
+            f"{', '.join(names[:5])}. Replace?",
+        )
+        return bool(answer == QMessageBox.StandardButton.Yes)
+
+    def targets(self, folder: Path) -> dict[Any, Path]:
+        """Return the layers that *Save all* writes, with their files."""
+        found: dict[Any, Path] = {}
+        names: set[str] = set()
+        for layer in self._viewer.layers:
+            suffix = _SUFFIXES.get(_type_of(layer))
+            if suffix is None or is_helper(layer):
+                continue
+            # "a/b" and "a:b" are two layers, and must not become one file
+            name = stem = _file_name(layer.name)
+            number = 1
+            while f"{name}{suffix}".casefold() in names:
+                number += 1
+                name = f"{stem} ({number})"
+            names.add(f"{name}{suffix}".casefold())
+            found[layer] = folder / f"{name}{suffix}"
+        return found
+
+    def _summary(self, targets: dict[Any, Path], folder: Path) -> str:
+        """Say how many layers were saved where, and which could not be."""
+        left = [
+            f"“{layer.name}”"
+            for layer in self._viewer.layers
+            if layer not in targets and not is_helper(layer)
+        ]
+        said = f"Saved {counted(len(targets), 'layer')} in {folder.name}."
+        if left:
+            said += f" Left out, for no file holds them: {', '.join(left)}."
+        return said
+
+    def save_all(self, folder: Path) -> None:
+        """Save every layer to a folder, but those that show prompts."""
+        targets = self.targets(folder)
+        ours = [
+            (layer, path)
+            for layer, path in targets.items()
+            if _type_of(layer) == "labels" and "index" in layer.features
+        ]
+        try:
+            for layer, path in targets.items():
+                if not any(layer is own for own, _ in ours):
+                    save_layers(str(path), [layer])
+        except (OSError, ValueError) as error:
+            self._fail(sentence(error))
+            return
+        said = self._summary(targets, folder)
+        if ours:
+            self._write(ours, said)
+        else:
+            self._succeed(said)
+
+
+class SaveEntries(QObject):  # type: ignore[misc]
+    """Routes Ctrl+S and the *File* menu of a window to the objects.
+
+    It stays with the window: the layers that show prompts do, too.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    saver
+        Saves the objects.
+    window
+        With a menu bar.
+    """
+
+    def __init__(self, viewer: Any, saver: ObjectSaver, window: Any) -> None:
+        super().__init__(window)
+        self._viewer = viewer
+        self._saver = saver
+        self._swapped: list[tuple[QAction, QAction]] = []
+        window.installEventFilter(self)
+        for entry in window.menuBar().actions():
+            menu = entry.menu()
+            if menu is not None and _save_entries(menu):
+                menu.aboutToShow.connect(self._on_menu)
+                menu.aboutToHide.connect(self._on_menu_left)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Take Ctrl+S before napari does, where it would save what shows prompts."""
+        if event.type() == QEvent.Type.ShortcutOverride:
+            call = self._call_for(QKeySequence(event.keyCombination()))
+            if call is not None:
+                event.accept()
+                QTimer.singleShot(0, call)
+                return True
+        return False
+
+    def _call_for(self, keys: QKeySequence) -> Any:
+        if keys == _SAVE and self._means_objects():
+            return self._saver.ask
+        if keys in _SAVE_ALL and self._has_helpers():
+            return self._saver.ask_all
+        return None
+
+    def _means_objects(self) -> bool:
+        """Whether nothing but helpers, and perhaps the objects, is selected."""
+        output = self._saver.layer
+        selected = set(self._viewer.layers.selection)
+        others = [one for one in selected if not is_helper(one) and one is not output]
+        return bool(selected) and not others
+
+    def _has_helpers(self) -> bool:
+        return any(is_helper(layer) for layer in self._viewer.layers)
+
+    def _on_menu(self) -> None:
+        menu = self.sender()
+        self._put_back()
+        if not isinstance(menu, QMenu):
+            return
+        for entry, keys in _save_entries(menu):
+            call = self._call_for(keys)
+            if call is not None:
+                text = "Save Objects…" if keys == _SAVE else entry.text()
+                # shown behind a tab: as its own shortcut the key would be ambiguous
+                own = QAction(
+                    f"{text}\t{keys.toString(QKeySequence.SequenceFormat.NativeText)}",
+                    menu,
+                )
+                own.triggered.connect(call)
+                menu.insertAction(entry, own)
+                entry.setVisible(False)
+                self._swapped.append((entry, own))
+
+    def _on_menu_left(self) -> None:
+        QTimer.singleShot(0, self._put_back)
+
+    def _put_back(self) -> None:
+        for entry, own in self._swapped:
+            entry.setVisible(True)
+            own.deleteLater()
+        self._swapped.clear()
+
+
+_SAVERS: WeakKeyDictionary[Any, ReferenceType[ObjectSaver]] = WeakKeyDictionary()
+"""What saves in each viewer; its window owns it."""
+
+
+def saver_in(viewer: Any, window: Any) -> ObjectSaver:
+    """Return what saves the objects of a viewer; its window's menu leads there."""
+    held = _SAVERS.get(viewer)
+    saver = None if held is None else held()
+    has_menu = hasattr(window, "menuBar")
+    if saver is None or (has_menu and saver.parent() is not window):
+        saver = ObjectSaver(viewer, window)
+        _SAVERS[viewer] = ref(saver)
+        if has_menu:
+            SaveEntries(viewer, saver, window)
+    return saver
+
+
+_SAVE = QKeySequence("Ctrl+S")
+_SAVE_ALL = (QKeySequence("Ctrl+Alt+S"), QKeySequence("Ctrl+Shift+S"))
+
+
+def _save_entries(menu: QMenu) -> list[tuple[QAction, QKeySequence]]:
+    """Return the entries of a menu that save layers, with their keys."""
+    return [
+        (entry, keys)
+        for entry in menu.actions()
+        for keys in (_SAVE, *_SAVE_ALL)
+        if entry.shortcut() == keys
+    ]
+
+
+def _type_of(layer: Any) -> str:
+    """Return napari's name of the type of a layer, such as "labels"."""
+    return str(layer.as_layer_data_tuple()[2])
+
+
+def _file_name(name: str) -> str:
+    """Return a layer's name without what a file's name may not hold."""
+    kept = "".join(c if c.isalnum() or c in " ._-()[]" else "_" for c in name).strip(
+        " ."
+    )
+    return kept or "objects"

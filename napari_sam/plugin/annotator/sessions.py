@@ -1,0 +1,398 @@
+"""Which session works on which image and writes to which labels layer.
+
+A desk is an image layer, a canvas and a session. Desks are kept as long as the
+annotator lives, so that nothing is lost when the user looks at another image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Labels
+from qtpy.QtCore import QObject, QTimer
+
+from napari_sam.io.object_tables import read_object_table
+from napari_sam.plugin.annotator.hints import sentence
+from napari_sam.plugin.annotator.image_parts import whole_labels
+from napari_sam.plugin.annotator.layer_canvas import LayerCanvas, why_not_writable
+from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.layer_pairs import (
+    labels_for,
+    lie_together,
+    note_pair,
+    place_on,
+)
+from napari_sam.plugin.viewer.layers import (
+    is_labels_of_user,
+    place_emitters,
+    shape_of,
+    spatial_metadata,
+)
+from napari_sam.workflows.session.annotation_session import AnnotationSession
+from napari_sam.workflows.session.object_index import count_planes, planes_of_array
+from napari_sam.workflows.session.provenance import COLUMNS, records_table
+
+if TYPE_CHECKING:
+    from napari_sam.ops.planes import Plane
+    from napari_sam.plugin.annotator.wiring import AnnotationFlow
+    from napari_sam.workflows.session.object_index import PlaneCounts
+
+__all__ = ["Desk", "Desks", "merge_features"]
+
+
+_LOOK_MS = 100
+"""So long after the last stroke the labels are looked at again."""
+
+
+@dataclass(eq=False)
+class Desk:
+    """An image, the labels made on it, and the session in between.
+
+    Attributes
+    ----------
+    is_counting
+        Whether the labels, which are large, are still being counted.
+    written
+        The objects that the layer's features tell of.
+    """
+
+    image: Any
+    canvas: LayerCanvas
+    session: AnnotationSession
+    is_counting: bool = False
+    written: Any = None
+
+
+class Desks(QObject):  # type: ignore[misc]
+    """The desks of one annotator, and the one that is worked at.
+
+    An image and its labels are a pair: when the image changes, so do the labels.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    annotator
+        Whose desks they are.
+    """
+
+    def __init__(self, viewer: Any, annotator: AnnotationFlow) -> None:
+        super().__init__(annotator)
+        self._viewer = viewer
+        self._annotator = annotator
+        self._all: list[Desk] = []
+        self._events = Connections()
+        self._counter = LatestWins("napari-sam labels")
+        self._counter.done.connect(self._on_counted)
+        self._look_timer = QTimer(self)
+        self._look_timer.setSingleShot(True)
+        self._look_timer.setInterval(_LOOK_MS)
+        self._look_timer.timeout.connect(self.look_again)
+        self._image: Any = None
+        self._shape: tuple[int, ...] | None = None
+        self.current: Desk | None = None
+        self.output: Any = None
+        self.removed: Desk | None = None
+        self.problem = ""
+        self.model_name = ""
+
+    def enter(self, image: Any) -> None:
+        """Sit down at an image, with the labels that belong to it."""
+        output = self.output
+        gone = output is not None and output not in self._viewer.layers
+        if image is not self._image or gone or shape_of(image) != self._shape:
+            layers = [one for one in self._viewer.layers if is_labels_of_user(one)]
+            self.output = labels_for(image, layers, only_its_own=True)
+            if self.output is not None and not lie_together(image, self.output):
+                place_on(image, self.output)
+        self._sit_down(image)
+
+    def _sit_down(self, image: Any) -> None:
+        self._leave_output()
+        self._image, self._shape = image, shape_of(image)
+        self.problem = ""
+        if self.output is not None:
+            self.problem = why_not_writable(self.output, image)
+        if not self.problem:
+            shape = shape_of(image)
+            self.current = self._find(image, self.output) or self._open(image, shape)
+            if self.output is not None:
+                note_pair(image, self.output)
+        if self.output is not None:
+            self._watch(self.output)
+        self._annotator.bind_output(None if self.problem else self.output)
+        self.look_again()
+
+    def _watch(self, layer: Any) -> None:
+        events = layer.events
+        self._events.add(events.paint, self._on_painted)
+        self._events.add(events.labels_update, self._on_written)
+        self._events.add(events.set_data, self._on_written)
+        self._events.add(events.data, self._on_replaced)
+        for emitter in place_emitters(layer):
+            self._events.add(emitter, self._on_moved)
+
+    def _leave_output(self) -> None:
+        self._look_timer.stop()
+        self._events.clear()
+        self.current = None
+
+    def leave(self) -> None:
+        """Stand up."""
+        self._leave_output()
+        self.problem = ""
+
+    def set_output(self, layer: Any) -> None:
+        """Write to another labels layer; None: a new one, made when it is needed."""
+        if layer is self.output and self.current is not None:
+            return
+        self.output = layer
+        annotator = self._annotator
+        image = annotator.image
+        if image is None:
+            return
+        if layer is None:
+            note_pair(image, None)
+        if annotator.is_active:
+            self._sit_down(image)
+            annotator.refresh()
+
+    @property
+    def is_misplaced(self) -> bool:
+        """Whether the labels would fit the image, but lie elsewhere."""
+        image, output = self._annotator.image, self.output
+        if not self.problem or image is None or output is None or output.multiscale:
+            return False
+        same = tuple(output.data.shape) == shape_of(image)
+        return same and not lie_together(image, output)
+
+    def place_output(self) -> None:
+        """Put the labels where the image lies, with its scale and units."""
+        image = self._annotator.image
+        if image is None or self.output is None:
+            return
+        place_on(image, self.output)
+        self._sit_down(image)
+        self._annotator.refresh()
+
+    def use_model(self, name: str) -> None:
+        """Answer with another model from now on."""
+        self.model_name = name
+        for desk in self._all:
+            desk.session.model_name = name
+            desk.session.forget_answers()
+
+    def close(self) -> None:
+        """Stop counting."""
+        self._leave_output()
+        self._counter.close()
+
+    # --- opening ----------------------------------------------------------------
+
+    def _find(self, image: Any, layer: Any) -> Desk | None:
+        for desk in self._all:
+            if desk.image is image and desk.canvas.layer is layer:
+                same = tuple(desk.canvas.shape) == shape_of(image)
+                return desk if same else None
+        return None
+
+    def _open(self, image: Any, shape: tuple[int, ...]) -> Desk:
+        layer = self.output
+        canvas = LayerCanvas(layer, shape, lambda: self._make(desk))
+        session = AnnotationSession(labels=canvas, model_name=self.model_name)
+        desk = Desk(image, canvas, session)
+        self._all.append(desk)
+        if layer is not None:
+            self._adopt(desk, layer)
+            if canvas.is_large:
+                self._count(desk)
+        return desk
+
+    def _adopt(self, desk: Desk, layer: Any) -> None:
+        """Take up what the layer's features, or the file beside it, tell of objects."""
+        if "index" in layer.features:
+            desk.session.adopt(pd.DataFrame(layer.features))
+        path = layer.source.path
+        if path is not None:
+            try:
+                table = read_object_table(path)
+            except (OSError, ValueError) as error:
+                self._annotator.noticed.emit(sentence(error))
+            else:
+                if table is not None:
+                    desk.session.adopt(table)
+
+    def _make(self, desk: Desk) -> Labels:
+        """Make the output layer and put it below the prompt layers."""
+        image = desk.image
+        try:
+            data = np.zeros(desk.canvas.shape, np.int32)
+        except MemoryError:
+            raise ValueError(
+                f"there is no memory for labels of shape {desk.canvas.shape}"
+            ) from None
+        layer = Labels(data, name=f"{image.name} objects", **spatial_metadata(image))
+        layers, selection = self._viewer.layers, self._viewer.layers.selection
+        active = selection.active
+        above = layers.index(image) + 1 if image in layers else len(layers)
+        layers.insert(above, layer)
+        selection.active = active
+        if desk is self.current:
+            self.output = layer
+            note_pair(image, layer)
+            self._watch(layer)
+            self._annotator.bind_output(layer)
+        return layer
+
+    def _count(self, desk: Desk) -> None:
+        """Count large labels away from the window."""
+        canvas, layer = desk.canvas, desk.canvas.layer
+        whole = whole_labels(layer) if canvas.is_window else ()
+        desk.is_counting = True
+
+        def work(is_cancelled: Any) -> tuple[dict[Plane, PlaneCounts], int]:
+            planes = planes_of_array(canvas.shape)
+            counts = count_planes(canvas, planes, {}, is_cancelled)
+            return counts, max((int(np.max(part)) for part in whole), default=0)
+
+        self._counter.submit(desk, work)
+
+    def _on_counted(self, outcome: Outcome) -> None:
+        desk: Desk = outcome.token
+        desk.is_counting = False
+        if outcome.error is None:
+            counts, highest = outcome.result
+            desk.session.index.take(counts)
+            desk.session.reserve(highest)
+            if desk is self.current:
+                self.after_edit()
+        self._annotator.changed.emit()
+
+    # --- what happens to the output -------------------------------------------------
+
+    def on_removed(self, layer: Any) -> None:
+        """Take note that a layer left the viewer."""
+        made_on = [desk for desk in self._all if desk.canvas.layer is layer]
+        used = [desk for desk in made_on if desk.session.can_undo]
+        if layer is self.output or used:
+            self.removed = used[-1] if used else None
+        self._drop_left()
+        if layer is not self.output and not used:
+            return
+        if used:
+            self._annotator.noticed.emit(
+                f"“{layer.name}” was removed. The next object starts a new layer."
+            )
+        if layer is self.output:
+            self.output = None
+            image = self._annotator.image
+            if image is not None:
+                note_pair(image, None)
+                self._sit_down(image)
+                self._annotator.refresh()
+
+    def _drop_left(self) -> None:
+        """Forget the desks whose layers are all gone, and their memory with them."""
+        layers = self._viewer.layers
+        self._all = [
+            desk
+            for desk in self._all
+            if desk is self.removed
+            or desk is self.current
+            or desk.image in layers
+            or (desk.canvas.layer is not None and desk.canvas.layer in layers)
+        ]
+
+    def put_back(self) -> None:
+        """Bring back the output layer that was removed last."""
+        desk, self.removed = self.removed, None
+        if desk is None or desk.canvas.layer is None:
+            return
+        layer = desk.canvas.layer
+        if layer not in self._viewer.layers:
+            layers = self._viewer.layers
+            at = layers.index(desk.image) + 1 if desk.image in layers else len(layers)
+            layers.insert(at, layer)
+        note_pair(desk.image, layer)
+        if desk.image is self._annotator.image:
+            self.set_output(layer)
+
+    def _on_painted(self, event: Any) -> None:
+        """Leave to the user the numbers that the user paints with."""
+        desk = self.current
+        if desk is None or desk.canvas.is_writing or self.output is None:
+            return
+        desk.session.reserve(int(self.output.selected_label))
+        self._on_written()
+
+    def _on_written(self, event: Any = None) -> None:
+        """Look at the labels again once somebody else has written to them."""
+        if self.current is not None and not self.current.canvas.is_writing:
+            self._look_timer.start()
+
+    def _on_replaced(self, event: Any) -> None:
+        """Look again at an output whose data were replaced."""
+        if self._annotator.image is not None:
+            self._sit_down(self._annotator.image)
+            self._annotator.refresh()
+
+    def _on_moved(self, event: Any = None) -> None:
+        """Look again whether the output lies on its image."""
+        image = self._annotator.image
+        if image is not None and self.output is not None:
+            problem = why_not_writable(self.output, image)
+            if problem != self.problem:
+                self._sit_down(image)
+                self._annotator.refresh()
+
+    def look_again(self) -> None:
+        """Bring table and features up to what the labels show."""
+        self._look_timer.stop()
+        desk = self.current
+        if desk is not None and not desk.is_counting:
+            desk.session.reconcile()
+            self.after_edit()
+
+    def after_edit(self) -> None:
+        """Write the table into the layer's features."""
+        desk = self.current
+        if desk is None or desk.canvas.layer is None:
+            return
+        listed = desk.session.listed()
+        if listed is desk.written:
+            return
+        desk.written = listed
+        table = records_table(listed.values())
+        layer = desk.canvas.layer
+        layer.features = merge_features(pd.DataFrame(layer.features), table)
+        self._annotator.changed.emit()
+
+
+def merge_features(features: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Put the rows of a session's table into the features of a labels layer.
+
+    Columns of other tools stay, for the objects that there are.
+
+    Parameters
+    ----------
+    features
+        The layer's features; without a column "index" row i is about label i.
+    table
+        From `AnnotationSession.table`.
+    """
+    old = features.copy()
+    if len(old) and "index" not in old:
+        old.insert(0, "index", np.arange(len(old)))
+    if not len(old):
+        return table
+    background = old[old["index"] == 0]
+    extra = [name for name in old.columns if name not in COLUMNS]
+    if extra:
+        table = table.merge(old[["index", *extra]], on="index", how="left")
+    if not len(background):
+        return table
+    return pd.concat([background, table], ignore_index=True)

@@ -1,0 +1,1 @@
+"""The model behind the window: loaded, at work on threads, its memory."""

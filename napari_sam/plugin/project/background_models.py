@@ -1,0 +1,213 @@
+"""What models do beside the user's work on a project: propose, and learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_sam.checkpoints.own import free_path
+from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.annotator.hints import Hint, sentence
+from napari_sam.plugin.model.model_host import shared_predictor
+from napari_sam.plugin.model.training_runs import run_training
+from napari_sam.plugin.model.workers import LatestWins, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.types import IsCancelled
+    from napari_sam.workflows.project.project import Project
+
+__all__ = ["ProjectModels", "propose"]
+
+_MINUTES = 5.0
+
+
+def propose(
+    model: str, device: str, image: NDArray[Any], is_cancelled: IsCancelled
+) -> tuple[NDArray[np.int32], float]:
+    """Let a model propose objects; away from the window."""
+    predictor = shared_predictor(model, device)
+    from napari_sam.workflows.objects.preannotate import preannotate
+
+    found: tuple[NDArray[np.int32], float] = preannotate(
+        predictor,  # type: ignore[arg-type]
+        image,
+        is_cancelled=is_cancelled,
+    )
+    return found
+
+
+class ProjectModels(QObject):  # type: ignore[misc]
+    """Lets the model of a project look at its images, and trains it.
+
+    Parameters
+    ----------
+    device
+        Where models run.
+    ask
+        Proposes objects; see `propose`.
+    train
+        Does a training; see `napari_sam.training.jobs.train`.
+    """
+
+    proposed = Signal(str)
+    """There are proposals for an image; emitted with its name."""
+
+    noticed = Signal(object)
+    """Something that the user should read once: a `Hint`."""
+
+    trained = Signal(object)
+    """A model was trained; emitted with its path."""
+
+    advanced = Signal(float)
+    """How far the training is, 0 to 1."""
+
+    changed = Signal()
+    """Work began or ended."""
+
+    def __init__(
+        self,
+        device: str,
+        ask: Callable[..., tuple[NDArray[np.int32], float]],
+        train: Callable[..., Any] | None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.device = device
+        self.minutes = _MINUTES
+        self.project: Project | None = None
+        self._ask = ask
+        self._train = train
+        self._asker = LatestWins("napari-sam proposing", self)
+        self._asker.done.connect(self._on_proposed)
+        self._trainer = LatestWins("napari-sam training", self)
+        self._trainer.done.connect(self._on_trained)
+        self._trainer.reported.connect(lambda token, part: self.advanced.emit(part))
+        self._failed: set[tuple[str, str]] = set()
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a training runs."""
+        return bool(self._trainer.is_busy)
+
+    @property
+    def is_proposing(self) -> bool:
+        """Whether the model looks at an image."""
+        return bool(self._asker.is_busy)
+
+    def use(self, project: Project | None) -> None:
+        """Work for a project, or for none."""
+        self._asker.cancel()
+        self._trainer.cancel()
+        self.project = project
+
+    def cancel_training(self) -> None:
+        """Stop the training; the best weights so far are kept."""
+        self._trainer.cancel()
+
+    def close(self) -> None:
+        """Stop all work for good."""
+        self._asker.close()
+        self._trainer.close()
+
+    # --- proposals ----------------------------------------------------------------
+
+    def propose_next(self, first: str = "") -> None:
+        """Let the model look at an image that is new to it; `first` comes first."""
+        project = self.project
+        if project is None or self._asker.is_busy:
+            return
+        model, device, ask = project.model, self.device, self._ask
+        left = [
+            name
+            for name in project.waiting_for_proposals()
+            if (model, name) not in self._failed
+        ]
+        if not left:
+            return
+        name = first if first in left else left[0]
+
+        def work(is_cancelled: IsCancelled) -> None:
+            image = project.read_image(name)
+            labels, uncertainty = ask(model, device, image, is_cancelled)
+            if not is_cancelled():
+                project.propose(name, labels, uncertainty, model)
+
+        self._asker.submit((project, name, model), work)
+        self.changed.emit()
+
+    def _on_proposed(self, outcome: Outcome) -> None:
+        project: Project = outcome.token[0]
+        name, model = outcome.token[1:]
+        if project is not self.project or isinstance(outcome.error, Cancelled):
+            return
+        if outcome.error is not None:
+            self._failed.add((model, name))
+            text = f"No proposals for {name}: {sentence(outcome.error)}"
+            self.noticed.emit(Hint(text, "problem"))
+        self.proposed.emit(name)
+
+    # --- training -----------------------------------------------------------------
+
+    def train(self) -> None:
+        """Train on what is annotated, beside the user's work."""
+        project = self.project
+        if project is None or self.is_training:
+            return
+        if not project.counts().objects:
+            self.noticed.emit(Hint("There is no object yet to learn from.", "problem"))
+            return
+        worker, doing = self._trainer, self._train or run_training
+        minutes, device = self.minutes, self.device
+
+        def work(is_cancelled: IsCancelled) -> Any:
+            from napari_sam.training.jobs import TrainJob
+
+            out = free_path(project.folder.resolve().parent.name, project.models_folder)
+            job = TrainJob(project.sources(), out, project.model, minutes, device)
+
+            def progress(done: int, total: int) -> None:
+                worker.report(project, done / max(1, total))
+
+            return doing(job, progress=progress, is_cancelled=is_cancelled)
+
+        worker.submit(project, work)
+        self.changed.emit()
+
+    def _on_trained(self, outcome: Outcome) -> None:
+        project = self.project
+        if project is None or outcome.token is not project:
+            return
+        if outcome.error is None:
+            self._keep(project, outcome.result.path, outcome.result.reason)
+        elif not isinstance(outcome.error, Cancelled):
+            text = f"The training failed: {sentence(outcome.error)}"
+            self.noticed.emit(Hint(text, "problem"))
+        self.changed.emit()
+
+    def _keep(self, project: Project, path: Path, reason: str) -> None:
+        """Make what was trained the project's model, if it is in its place."""
+        if reason == "diverged":
+            text = "The training went wrong; the model stays as it was."
+            self.noticed.emit(Hint(text, "problem"))
+            return
+        if reason == "elsewhere":
+            text = (
+                f"There was no room for the trained model in the project, so it is in "
+                f"{path}, among the temporary files, and is not used. Make room and "
+                "train again, or move that file to a safe place."
+            )
+            self.noticed.emit(Hint(text, "problem"))
+            return
+        try:
+            project.note_training(path)
+        except OSError as error:
+            self.noticed.emit(Hint(sentence(error), "problem"))
+            return
+        self.trained.emit(path)

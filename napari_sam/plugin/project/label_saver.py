@@ -1,0 +1,161 @@
+"""What the user changes in the labels of a project is written a moment later."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_sam.plugin.model.workers import LatestWins, Outcome
+
+if TYPE_CHECKING:
+    from napari_sam.ops.types import IsCancelled
+    from napari_sam.plugin.project.project_layers import ProjectLayers
+    from napari_sam.workflows.project.project import Project
+
+__all__ = ["LabelSaver"]
+
+_SAVE_MS = 250
+_IDLE = 60.0
+"""Seconds without a change beyond which the user is taken to be elsewhere."""
+
+
+class LabelSaver(QObject):  # type: ignore[misc]
+    """Saves the labels that the layers show, away from the window or at once.
+
+    Attributes
+    ----------
+    project
+        Where they are saved, or None.
+    edited
+        Whether something was changed and not saved yet.
+    """
+
+    saved = Signal()
+    """Objects were changed, and are on the disk."""
+
+    failed = Signal(str)
+    """They could not be saved; emitted with what the user should read."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.project: Project | None = None
+        self.edited = False
+        self._layers: ProjectLayers | None = None
+        self._since = time.monotonic()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_SAVE_MS)
+        self._timer.timeout.connect(self._save_aside)
+        self._worker = LatestWins("napari-sam saving", self)
+        self._worker.done.connect(self._on_saved)
+        self._order = threading.Lock()  # an older state is never saved last
+        self._latest = 0
+
+    def watch(self, layers: ProjectLayers) -> None:
+        """Save what these layers show."""
+        self._layers = layers
+
+    def on_edit(self) -> None:
+        """Save in a moment."""
+        self.edited = True
+        self._timer.start()
+
+    def forget(self) -> None:
+        """Take what the layers show for saved: it is what the project has."""
+        self._timer.stop()
+        self.edited = False
+
+    def begin(self) -> None:
+        """Let the user's time begin anew."""
+        self.forget()
+        self._since = time.monotonic()
+
+    def seconds(self) -> float:
+        """Return the user's time since the last change, which ends with this."""
+        spent, self._since = self._spent(), time.monotonic()
+        return spent
+
+    def _spent(self) -> float:
+        return min(time.monotonic() - self._since, _IDLE)
+
+    def _shown(self) -> tuple[Project, ProjectLayers] | None:
+        if self.project is None or self._layers is None or self._layers.labels is None:
+            return None
+        return self.project, self._layers
+
+    def _save_aside(self) -> None:
+        shown = self._shown()
+        if shown is None:
+            return
+        project, layers = shown
+        with self._order:
+            self._latest += 1
+            number = self._latest
+        name, data = layers.name, np.array(layers.labels.data)
+        notes, spent = layers.notes(), self._spent()
+        self.edited = False
+
+        def work(is_cancelled: IsCancelled) -> int:
+            with self._order:
+                if number != self._latest:
+                    return 0
+                return project.save(name, data, notes=notes, seconds=spent)
+
+        self._worker.submit(project, work)
+
+    def _on_saved(self, outcome: Outcome) -> None:
+        if outcome.token is not self.project:
+            return
+        if outcome.error is not None:
+            self._fail(outcome.error)
+        elif outcome.result:
+            self._since = time.monotonic()
+            self.saved.emit()
+
+    def _fail(self, error: Exception) -> None:
+        self.edited = True
+        what = "make room, and " if isinstance(error, OSError) else ""
+        self.failed.emit(
+            f"The labels could not be saved: {error}. They are still in the window; "
+            f"{what}change something."
+        )
+
+    def save(self) -> bool:
+        """Save at once; whether all is safe now."""
+        self._timer.stop()
+        shown = self._shown()
+        if shown is None:
+            return True
+        try:
+            changed = self._save_now(*shown)
+        except (OSError, ValueError) as error:
+            self._fail(error)
+            return False
+        self.edited = False
+        if changed:
+            self._since = time.monotonic()
+            self.saved.emit()
+        return True
+
+    def _save_now(self, project: Project, layers: ProjectLayers) -> int:
+        data: Any = np.asarray(layers.labels.data)
+        notes = layers.notes()
+        with self._order:
+            self._latest += 1  # what waits to be saved is older
+            return project.save(layers.name, data, notes=notes, seconds=self._spent())
+
+    def save_last(self) -> None:
+        """Save where the window is gone already: touches no Qt."""
+        shown = self._shown()
+        if shown is not None:
+            with suppress(OSError, ValueError):
+                self._save_now(*shown)
+
+    def close(self) -> None:
+        """Stop for good."""
+        self._worker.close()

@@ -1,0 +1,193 @@
+"""The layers that show one image of a project."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_warning
+
+from napari_sam.plugin.viewer.active_annotator import active_in
+from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.workflows.project.state import ObjectNote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+__all__ = ["ProjectLayers"]
+
+_EDITS = ("labels_update", "paint", "set_data", "data", "features")
+
+
+class ProjectLayers:
+    """An image, the labels that the user makes, and outlines of what is proposed.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    on_edit
+        Called after each change of the labels.
+
+    Attributes
+    ----------
+    name
+        Of the project's image that is shown, whatever its layers are called; "" for
+        none.
+    image, labels, proposals
+        The layers, or None.
+    """
+
+    def __init__(self, viewer: Any, on_edit: Callable[[], None]) -> None:
+        self._viewer = viewer
+        self._on_edit = on_edit
+        self._events = Connections()
+        self.name = ""
+        self.image: Any = None
+        self.labels: Any = None
+        self.proposals: Any = None
+        self._chosen = self._pointed = 0
+        self._plain: Any = None
+
+    def take_down(self) -> None:
+        """Remove the layers."""
+        shown = (self.proposals, self.labels, self.image)
+        self.let_go()
+        for layer in shown:
+            if layer is not None and layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    def leave_up(self) -> None:
+        """Leave the layers to the user: what is in them is nowhere else."""
+        if self.labels is not None:
+            show_warning(
+                f"The labels of {self.name} could not be saved in the project. They "
+                f"stay in the layer “{self.labels.name}”: select it, and save it with "
+                "File > Save Selected Layers."
+            )
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Leave the viewer and its layers to themselves; touches no Qt."""
+        self._events.clear()
+        if self._on_press in self._viewer.mouse_drag_callbacks:
+            self._viewer.mouse_drag_callbacks.remove(self._on_press)
+        self.name = ""
+        self.image = self.labels = self.proposals = None
+        self._chosen = self._pointed = 0
+
+    def put_up(
+        self,
+        name: str,
+        image: NDArray[Any],
+        labels: NDArray[Any],
+        proposals: NDArray[Any],
+    ) -> None:
+        """Add the layers of an image."""
+        from napari.layers import Image, Labels
+
+        is_colour = image.ndim == 3 and image.shape[-1] in (3, 4)
+        self.name = name
+        self.image = Image(image, name=name, rgb=is_colour)
+        self.labels = Labels(labels, name=f"{name} objects")
+        self.proposals = Labels(proposals, name="proposals", opacity=0.9)
+        self.proposals.contour = 2
+        self.proposals.editable = False
+        self._plain = self.proposals.colormap
+        for layer in (self.image, self.proposals, self.labels):
+            self._viewer.layers.append(layer)
+        for emitter in _EDITS:
+            if hasattr(self.labels.events, emitter):
+                self._events.add(getattr(self.labels.events, emitter), self._edited)
+        self._events.add(self._viewer.cursor.events.position, self._on_moved)
+        self._viewer.mouse_drag_callbacks.append(self._on_press)
+        with suppress(ValueError):  # no canvas yet
+            self._viewer.reset_view()
+
+    def hand_over(self) -> None:
+        """Let the annotator of the viewer, if there is one, work on the image."""
+        annotator = active_in(self._viewer)
+        if annotator is not None and self.image is not None:
+            annotator.set_image(self.image)
+            annotator.desks.set_output(self.labels)
+
+    def show(self, labels: NDArray[Any] | None, proposals: NDArray[Any]) -> None:
+        """Show other labels (None: the same) and proposals."""
+        if labels is not None and not np.array_equal(labels, self.labels.data):
+            self.labels.data = labels
+        self.proposals.data[...] = proposals
+        if not (proposals == self._chosen).any():
+            self.choose(0)
+        self.proposals.refresh()
+
+    def _edited(self, event: Any = None) -> None:
+        self._on_edit()
+
+    def notes(self) -> dict[int, ObjectNote]:
+        """Read from the features of the labels what the annotator wrote there."""
+        features = self.labels.features
+        if not {"index", "prompts"} <= set(features):
+            return {}
+        notes = {}
+        for row in features.to_dict("records"):
+            if isinstance(row.get("prompts"), str):
+                name = row.get("class", "")
+                notes[int(row["index"])] = ObjectNote(
+                    clicks=max(1, int(row.get("points", 1) or 1)),
+                    class_name=name if isinstance(name, str) else "",
+                    prompts=row["prompts"],
+                )
+        return notes
+
+    # --- which proposal is meant --------------------------------------------------
+
+    def _proposal_at_cursor(self) -> int:
+        if self.proposals is None:
+            return 0
+        value = self.proposals.get_value(self._viewer.cursor.position, world=True)
+        return int(value or 0)
+
+    def _on_moved(self, event: Any = None) -> None:
+        self._pointed = self._proposal_at_cursor() or self._pointed
+
+    def _on_press(self, viewer: Any, event: Any) -> None:
+        self.choose(self._proposal_at_cursor())
+
+    def choose(self, number: int) -> None:
+        """Choose a proposal, which is white then; 0 for none."""
+        if number == self._chosen or self.proposals is None:
+            return
+        from napari.utils.colormaps import DirectLabelColormap
+
+        self._chosen = number
+        if not number:
+            self.proposals.colormap = self._plain
+            return
+        there = np.unique(self.proposals.data)
+        colors: dict[int | None, Any] = {
+            int(n): self._plain.map(int(n)) for n in there if n
+        }
+        colors.update({None: "transparent", 0: "transparent", number: "white"})
+        self.proposals.colormap = DirectLabelColormap(color_dict=colors)
+
+    def _is_open(self, number: int) -> bool:
+        there = self.proposals is not None and (self.proposals.data == number).any()
+        return bool(number and there)
+
+    def meant_by_key(self) -> int:
+        """Return the proposal under the cursor, else the chosen one, else 0."""
+        return self._proposal_at_cursor() or self._chosen
+
+    def meant_by_button(self) -> int:
+        """Return the proposal that a button acts on, 0 for none.
+
+        The chosen one, else the last one that was under the cursor: which is on the
+        button when it is pressed.
+        """
+        for number in (self._chosen, self._pointed):
+            if self._is_open(number):
+                return number
+        return 0

@@ -1,0 +1,1 @@
+"""Finding everything on a plane: the search, what it found, and keeping it."""

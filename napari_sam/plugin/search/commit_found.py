@@ -1,0 +1,77 @@
+"""From masks that were found to objects of the annotator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.plugin.viewer.navigation import go_to_plane
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_sam.ops.labels import OverlapRule
+    from napari_sam.ops.planes import Plane
+    from napari_sam.ops.types import MaskRecord
+    from napari_sam.plugin.annotator.annotator import Annotator
+
+__all__ = ["keep_found"]
+
+
+def keep_found(
+    annotator: Annotator,
+    image: Any,
+    plane: Plane,
+    records: Sequence[MaskRecord],
+    *,
+    output: Any = None,
+    model_name: str = "",
+    class_name: str = "",
+    overlap: OverlapRule = "keep",
+) -> list[int]:
+    """Write masks as objects, in one step of the annotator's history.
+
+    Parameters
+    ----------
+    annotator
+        Works in the viewer that shows the image.
+    image, plane
+        Where the masks were found.
+    records
+        The masks; an earlier one has its pixels before a later one.
+    output
+        The Labels layer to write to; None for a new one.
+    model_name, class_name
+        For the table.
+    overlap
+        Who gets a pixel that has a label already.
+
+    Returns
+    -------
+    list of int
+        The labels of the objects.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be written; nothing is then.
+    """
+    annotator.set_image(image)
+    annotator.desks.set_output(output)
+    desk, session = annotator.desk, annotator.session
+    if desk is None or session is None:
+        raise ValueError(annotator.desks.problem or "there is no image to work on")
+    if desk.is_counting:
+        raise ValueError("the labels are still being counted; try again in a moment")
+    before = session.class_name, session.overlap, session.model_name
+    session.go_to(plane)
+    try:
+        session.class_name, session.overlap = class_name, overlap
+        session.model_name = model_name or session.model_name
+        labels = session.commit_found(records)
+    finally:
+        session.class_name, session.overlap, session.model_name = before
+    annotator.desks.after_edit()
+    if annotator.plane != plane:
+        go_to_plane(annotator.viewer, image, plane)
+    annotator.refresh()
+    return labels

@@ -1,0 +1,211 @@
+"""What a search found: sieved by a rule, and shown as long as it is not kept."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_sam.plugin.search.found_layer import FoundLayer
+from napari_sam.plugin.viewer.layers import plane_shown, shape_of
+from napari_sam.plugin.viewer.navigation import go_to_plane
+from napari_sam.workflows.objects.mask_selection import SelectionRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.types import MaskRecord
+    from napari_sam.plugin.search.search import Found
+
+__all__ = ["Results"]
+
+
+class Results(QObject):  # type: ignore[misc]
+    """The masks of the last search, and the preview of those that pass the sieve.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+
+    Attributes
+    ----------
+    found
+        What the last search found, or None.
+    rule, passing
+        The sieve, and the indices of the masks that pass it.
+    kept
+        How many objects were kept at last and are still there, None if anything was
+        done since.
+    output
+        The Labels layer whose ground may be asked to be empty, or None.
+    is_active
+        Whether the preview may be in the viewer.
+    """
+
+    changed = Signal()
+    """Other masks pass, or none are there any more."""
+
+    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.found: Found | None = None
+        self.rule = SelectionRule()
+        self.passing: NDArray[np.intp] = np.zeros(0, np.intp)
+        self.kept: int | None = None
+        self.output: Any = None
+        self.is_active = False
+        self.preview = FoundLayer(viewer)
+        self._labels_changed = True
+        self._sieve_timer = QTimer(self)
+        self._sieve_timer.setSingleShot(True)
+        self._sieve_timer.setInterval(0)
+        self._sieve_timer.timeout.connect(self.sieve)
+        self._kept_labels: frozenset[int] = frozenset()
+        self._recount_timer = QTimer(self)
+        self._recount_timer.setSingleShot(True)
+        self._recount_timer.setInterval(0)
+        self._recount_timer.timeout.connect(self._recount)
+        self._hide_timer = QTimer(self)
+        self._hide_timer.setSingleShot(True)
+        self._hide_timer.timeout.connect(self._hide)
+
+    # --- coming and going -----------------------------------------------------
+
+    def activate(self) -> None:
+        """Show the preview, unless what it shows is no more."""
+        self._hide_timer.stop()
+        self.is_active = True
+        if not self.is_current:
+            self.forget()
+        self.show()
+
+    def deactivate(self) -> None:
+        """Take the preview out once the events at hand are done."""
+        self.is_active = False
+        self._sieve_timer.stop()
+        self._hide_timer.start(0)
+
+    def _hide(self) -> None:
+        with suppress(RuntimeError):  # the window is gone
+            self.preview.take_down()
+
+    def take(self, found: Found) -> None:
+        """Take the result of a search in place of the one before."""
+        self.found, self.rule, self.kept = found, found.start, None
+        self._labels_changed = True
+
+    def forget(self) -> None:
+        """Drop what was found."""
+        self.found, self.kept = None, None
+        self.passing = np.zeros(0, np.intp)
+        self.preview.take_down()
+        self.changed.emit()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the image still is what was searched; True without a result."""
+        return self.found is None or self.found.search.is_current(self.viewer)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the plane that was searched is displayed; True without a result."""
+        if self.found is None:
+            return True
+        search = self.found.search
+        if search.image not in self.viewer.layers:
+            return False
+        return plane_shown(self.viewer, search.image) == search.plane
+
+    # --- sieving ----------------------------------------------------------------
+
+    def set_rule(self, rule: SelectionRule) -> None:
+        """Sieve by another rule, as soon as the events at hand are done."""
+        if rule != self.rule:
+            self.rule = rule
+            self.kept = None
+            self._sieve_timer.start()
+
+    def on_labels(self) -> None:
+        """Take note that labels were painted."""
+        self._labels_changed = True
+        if self.kept is not None:
+            self._recount_timer.start()
+        elif self.rule.only_empty and self.found is not None:
+            self._sieve_timer.start()
+
+    def _recount(self) -> None:
+        """Count those of the kept objects that are still there; without one, none were.
+
+        They were taken back, or deleted one by one.
+        """
+        if self.kept is None or self.found is None or self.output is None:
+            return
+        there = np.unique(self._ground(self.found)).tolist()
+        self.kept = len(self._kept_labels.intersection(there)) or None
+        self.changed.emit()
+
+    def sieve(self) -> None:
+        """Sieve what was found, and show what passes."""
+        self._sieve_timer.stop()
+        found = self.found
+        if found is None:
+            return
+        if self.rule.only_empty and self._labels_changed:
+            found.selection.compare_with(self._ground(found))
+            self._labels_changed = False
+        self.passing = found.selection.keep(self.rule)
+        self.show()
+        self.changed.emit()
+
+    def _ground(self, found: Found) -> NDArray[Any]:
+        layer, search = self.output, found.search
+        if layer is None or tuple(layer.data.shape) != shape_of(search.image):
+            return np.zeros(search.shape, np.int32)
+        return np.asarray(search.plane.take(layer.data))
+
+    @property
+    def records(self) -> list[MaskRecord]:
+        """The masks that pass, in the order in which they get their pixels."""
+        if self._sieve_timer.isActive():
+            self.sieve()
+        if self.found is None:
+            return []
+        records = self.found.selection.records
+        return [records[index] for index in self.passing.tolist()]
+
+    # --- showing ----------------------------------------------------------------
+
+    def show(self) -> None:
+        """Show what passes, unless it was kept."""
+        found = self.found
+        if found is None or not self.is_active or self.kept is not None:
+            return
+        if found.total == 0:
+            self.preview.take_down()
+            return
+        search = found.search
+        labels = found.selection.paint(self.passing)
+        highest = len(found.selection)
+        self.preview.show(search.image, search.plane, labels, highest)
+
+    def show_again(self) -> None:
+        """Bring back the preview, and the plane that it is of."""
+        if self.found is None:
+            return
+        self.kept = None
+        self.sieve()
+        go_to_plane(self.viewer, self.found.search.image, self.found.search.plane)
+        self.changed.emit()
+
+    def mark_kept(self, labels: Iterable[int]) -> None:
+        """Take note that objects were kept with these labels; the preview goes."""
+        self.preview.take_down()
+        self._kept_labels = frozenset(labels)
+        self.kept = len(self._kept_labels)
+        self._labels_changed = True
+        self.changed.emit()

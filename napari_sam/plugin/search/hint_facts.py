@@ -1,0 +1,90 @@
+"""What the hint line of "Segment everything" depends on, read from its state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.plugin.annotator.hints import Facts
+from napari_sam.plugin.search.hints import EverythingFacts
+from napari_sam.plugin.viewer.layers import display_range, looks_black
+from napari_sam.plugin.viewer.sample_data import advice_on
+from napari_sam.workflows.objects.mask_selection import SelectionRule
+
+if TYPE_CHECKING:
+    from napari_sam.plugin.search.segment_everything import Everything
+
+__all__ = ["FactReader"]
+
+
+class FactReader:
+    """Reads the facts; what takes time is looked at once for each state.
+
+    Parameters
+    ----------
+    everything
+        Whose state is read.
+    """
+
+    def __init__(self, everything: Everything) -> None:
+        self._everything = everything
+        self._seen: tuple[Any, ...] = ()
+        self._is_black = False
+
+    def read(self) -> EverythingFacts:
+        """Return the facts as they are now."""
+        everything = self._everything
+        results, found, image = everything.results, everything.found, everything.image
+        common = Facts(
+            has_image=image is not None,
+            is_3d_view=everything.viewer.dims.ndisplay == 3,
+            plane_shown=everything.plane is not None,
+            output_problem=everything.problem,
+            model_state=everything.engine.model_state,
+            model_error=everything.engine.model_error,
+        )
+        return EverythingFacts(
+            common=common,
+            working=everything.runner.is_working,
+            has_begun=everything.runner.has_begun,
+            region_problem=self._region_problem(),
+            is_black=self._looks_black(),
+            advice=advice_on(image),
+            found=None if found is None else found.total,
+            left_out=0 if found is None else found.left_out,
+            passing=len(results.passing),
+            best_score=float(found.selection.iou.max(initial=0)) if found else 0.0,
+            is_sure=found is None or found.start != SelectionRule(),
+            is_shown=results.preview.is_shown,
+            is_here=results.is_here,
+            kept=results.kept,
+            output_name="" if everything.output is None else everything.output.name,
+        )
+
+    def _region_problem(self) -> str:
+        everything = self._everything
+        if everything.where != "region":
+            return ""
+        if everything.region is None:
+            return (
+                "Press Draw, and drag a rectangle over the region; then press Find "
+                "objects."
+            )
+        if not len(everything.region.data):
+            return "Drag a rectangle over the region; then press Find objects."
+        return ""
+
+    def _looks_black(self) -> bool:
+        """Whether the displayed plane looks black."""
+        image, plane = self._everything.image, self._everything.plane
+        if plane is None:
+            return False
+        seen = (image, image.data, plane, display_range(image))
+        if not _are_same(seen, self._seen):
+            self._seen, self._is_black = seen, looks_black(image, plane)
+        return self._is_black
+
+
+def _are_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Compare a layer and its data by what they are, the rest by value."""
+    same = [a is b for a, b in zip(one[:2], other[:2], strict=False)]
+    return same == [True, True] and one[2:] == other[2:]

@@ -1,0 +1,400 @@
+"""Objects through the stack of a viewer: followed, kept in the labels, corrected.
+
+It owns no widget. The dock widget shows its state after each `changed` and calls its
+actions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.annotator.hints import Hint, sentence
+from napari_sam.plugin.annotator.layer_canvas import why_not_writable
+from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.search.runner import Clock
+from napari_sam.plugin.stacks.stack_session import StackDesk, said, summary
+from napari_sam.plugin.viewer.active_annotator import active_in
+from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.layers import (
+    display_range,
+    full_data,
+    plane_shown,
+    shape_of,
+)
+from napari_sam.plugin.viewer.navigation import go_to_plane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam.ops.planes import Plane
+    from napari_sam.ops.types import IsCancelled
+    from napari_sam.workflows.stacks.propagation import Direction
+    from napari_sam.workflows.stacks.propagation_runs import Run
+
+__all__ = ["StackFollower"]
+
+
+class StackFollower(QObject):  # type: ignore[misc]
+    """Follows the objects of a Labels layer through the stack that is displayed.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    load
+        Returns a predictor for a model's name or path and a device; called away from
+        the window.
+
+    Attributes
+    ----------
+    image, output
+        The image layer, and the Labels layer with the objects.
+    axis
+        Along which axis of the image they are followed; None for the last of those
+        that stand.
+    which
+        "all" objects, those "here" on the displayed plane, or the "selected" label.
+    until
+        First and last plane; None for all.
+    model
+        (name or path, device).
+    """
+
+    changed = Signal()
+    """What the widget shows may have changed."""
+
+    noticed = Signal(str)
+    """Something that the user should read once."""
+
+    progressed = Signal(float, float)
+    """How far it is, 0 to 1, and the seconds left; negative where not known."""
+
+    def __init__(
+        self,
+        viewer: Any,
+        load: Callable[[str, str], Any],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.image: Any = None
+        self.output: Any = None
+        self.axis: int | None = None
+        self.which = "all"
+        self.until: tuple[int, int] | None = None
+        self.model = ("cells", "auto")
+        self._load = load
+        self._desks: list[StackDesk] = []
+        self._job: StackDesk | None = None
+        self._clock = Clock()
+        self._events = Connections()
+        self._output_events = Connections()
+        self._is_writing = False
+        self._worker = LatestWins("napari-sam stack", self)
+        self._worker.done.connect(self._on_done)
+        self._worker.reported.connect(self._on_reported)
+
+    # --- coming and going -----------------------------------------------------
+
+    def activate(self) -> None:
+        """Start listening to the viewer."""
+        self.deactivate()
+        dims = self.viewer.dims.events
+        self._events.add(self.viewer.layers.events.removed, self._on_removed)
+        for emitter in (dims.current_step, dims.order, dims.ndisplay):
+            self._events.add(emitter, self._on_dims)
+        self._watch_output()
+
+    def deactivate(self) -> None:
+        """Stop listening; a run goes on."""
+        self._events.clear()
+        self._output_events.clear()
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.deactivate()
+        self._worker.close()
+
+    def set_image(self, image: Any) -> None:
+        """Work on another image layer, or None."""
+        if image is not self.image:
+            self.image, self.axis, self.until = image, None, None
+            self.changed.emit()
+
+    def set_output(self, layer: Any) -> None:
+        """Work on another Labels layer, or None."""
+        if layer is not self.output:
+            self.output = layer
+            self._watch_output()
+            self.changed.emit()
+
+    def _watch_output(self) -> None:
+        self._output_events.clear()
+        if self.output is not None:
+            for name in ("labels_update", "paint", "data"):
+                emitter = getattr(self.output.events, name, None)
+                if emitter is not None:
+                    self._output_events.add(emitter, self._on_labels)
+
+    # --- what is worked on -----------------------------------------------------
+
+    @property
+    def plane(self) -> Plane | None:
+        """The plane of the image that is displayed, or None."""
+        return None if self.image is None else plane_shown(self.viewer, self.image)
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes of the image along which there are planes like the displayed."""
+        plane = self.plane
+        if plane is None:
+            return ()
+        return tuple(a for a, i in enumerate(plane.index) if i is not None)
+
+    @property
+    def along(self) -> int | None:
+        """The axis along which objects are followed, None where there is none."""
+        axes = self.axes
+        return self.axis if self.axis in axes else (axes[-1] if axes else None)
+
+    @property
+    def count(self) -> int:
+        """How many planes there are along it."""
+        return 0 if self.along is None else shape_of(self.image)[self.along]
+
+    @property
+    def problem(self) -> str:
+        """Why objects cannot be followed; "" if they can."""
+        if self.image is None:
+            return "Open a volume or a film."
+        if len(shape_of(self.image)) < 3:
+            return (
+                f"“{self.image.name}” is a single plane. Choose an image with several "
+                "planes."
+            )
+        if self.viewer.dims.ndisplay == 3:
+            return "Leave the 3D view: objects are followed from the displayed plane."
+        if self.along is None:
+            return "Move the sliders to a plane of the image."
+        if self.output is None:
+            return (
+                "Annotate an object on some plane first, with “Annotate with SAM” or a "
+                "brush; then choose its labels here."
+            )
+        return why_not_writable(self.output, self.image)
+
+    def _desk(self) -> StackDesk | None:
+        """Return the desk of what is chosen and displayed; None if there is none."""
+        plane, axis = self.plane, self.along
+        if self.problem or plane is None or axis is None:
+            return None
+        at = tuple(None if a == axis else i for a, i in enumerate(plane.index))
+        for desk in self._desks:
+            if desk.is_for(self.image, self.output, axis, at):
+                return desk
+        from napari_sam.workflows.stacks.propagation_runs import PropagationRuns
+
+        data = (self.image.data, self.output.data)
+        return StackDesk(self.image, self.output, data, axis, at, PropagationRuns())
+
+    @property
+    def run(self) -> Run | None:
+        """The last run on what is displayed, None without one."""
+        desk = self._desk()
+        return None if desk is None or desk not in self._desks else desk.last()
+
+    # --- actions ------------------------------------------------------------------
+
+    @property
+    def is_working(self) -> bool:
+        """Whether objects are being followed."""
+        return self._job is not None
+
+    def start(self, direction: Direction) -> None:
+        """Follow objects; says so where that cannot be."""
+        desk = self._desk()
+        if desk is None or self._job is not None:
+            self.changed.emit()
+            return
+        image, data, labels = desk.image, full_data(desk.image), desk.output.data
+        limits, rgb = display_range(image), bool(image.rgb)
+        only, until, last = self._only(), self.until, desk.last()
+        load, model, worker = self._load, self.model, self._worker
+
+        def work(is_cancelled: IsCancelled) -> Any:
+            from napari_sam.workflows.stacks.stack import Stack
+
+            def progress(done: int, total: int) -> None:
+                worker.report(desk, (done, total))
+
+            stack = Stack.of(data, desk.axis, desk.at, rgb)
+            run = desk.runs.run(
+                load(*model),
+                stack,
+                stack.like(labels),
+                last,
+                only=only,
+                until=until,
+                direction=direction,
+                contrast_limits=limits,
+                progress=progress,
+                is_cancelled=is_cancelled,
+            )
+            return run, last
+
+        self._job, self._clock = desk, Clock()
+        worker.submit(desk, work)
+        self.progressed.emit(-1.0, -1.0)
+        self.changed.emit()
+
+    def _only(self) -> set[int] | None:
+        """Return the labels to follow; None for all."""
+        if self.which == "selected":
+            return {int(self.output.selected_label)}
+        plane = self.plane
+        if self.which == "here" and plane is not None:
+            return set(np.unique(plane.take(self.output.data)).tolist()) - {0}
+        return None
+
+    def cancel(self) -> None:
+        """Stop; nothing is written."""
+        if self._job is not None:
+            self._stop("Stopped. Nothing was changed.")
+
+    def _stop(self, message: str) -> None:
+        self._job = None
+        self._worker.cancel()
+        self.noticed.emit(message)
+        self.changed.emit()
+
+    def show_uncertain(self) -> None:
+        """Go to the least sure plane, then to the next one with each call."""
+        desk = self._desk()
+        run = None if desk is None else desk.last()
+        if desk is None or run is None:
+            return
+        planes = run.result.least_sure(desk.seen)
+        if not planes:
+            desk.seen.clear()
+            planes = run.result.least_sure()
+        if not planes:
+            self.noticed.emit("Every plane was given; there is nothing to doubt.")
+            return
+        plane = planes[0]
+        desk.seen.append(plane)
+        present = run.result.planes[plane]
+        label = min(present, key=lambda k: (present[k].confidence, k))
+        go_to_plane(self.viewer, desk.image, run.result.stack.at(plane))
+        desk.output.selected_label = label
+        self.noticed.emit(
+            f"Plane {plane}, object {label}: confidence "
+            f"{present[label].confidence:.2f}. Correct it with the annotator or a "
+            "brush, or look at the next one."
+        )
+        self.changed.emit()
+
+    # --- what the worker says ---------------------------------------------------
+
+    def _on_reported(self, desk: StackDesk, steps: tuple[int, int]) -> None:
+        if desk is self._job:
+            done, total = steps
+            fraction = done / total if total > 1 and done else -1.0
+            self.progressed.emit(fraction, self._clock.left(done, total))
+
+    def _on_done(self, outcome: Outcome) -> None:
+        desk: StackDesk = outcome.token
+        if desk is not self._job:
+            return
+        self._job = None
+        if outcome.error is not None:
+            if not isinstance(outcome.error, Cancelled):
+                self.noticed.emit(said(outcome.error))
+        elif not (desk.is_current and self._is_there(desk)):
+            self.noticed.emit("The layers have changed meanwhile. Nothing was written.")
+        else:
+            self._write(desk, *outcome.result)
+        self.changed.emit()
+
+    def _is_there(self, desk: StackDesk) -> bool:
+        """Whether both layers are still in the viewer."""
+        layers = self.viewer.layers
+        return desk.image in layers and desk.output in layers
+
+    def _write(self, desk: StackDesk, run: Run, last: Run | None) -> None:
+        """Write what was found, as one step of the annotator or of the layer."""
+        annotator = active_in(self.viewer)
+        at_work: Any = None if annotator is None else annotator.desk
+        self._is_writing = True
+        try:
+            shared = (
+                at_work is not None
+                and at_work.image is desk.image
+                and at_work.canvas.layer is desk.output
+            )
+            if shared:
+                at_work.session.write_planes(run.edit)
+                annotator.refresh()
+            else:
+                run.edit.apply(desk.canvas)
+        except (ValueError, OSError, MemoryError) as error:
+            self.noticed.emit(sentence(error))
+            return
+        finally:
+            self._is_writing = False
+        desk.runs.keep(run, last)
+        desk.seen.clear()
+        desk.is_corrected = False
+        if desk not in self._desks:
+            self._desks.append(desk)
+        self.noticed.emit(summary(run, "U" if shared else "Ctrl+Z on the labels"))
+
+    # --- what the viewer says -----------------------------------------------------
+
+    def _on_removed(self, event: Any) -> None:
+        layer = event.value
+        job = self._job
+        if job is not None and layer in (job.image, job.output):
+            self._stop(f"“{layer.name}” was removed. Nothing was written.")
+        if layer is self.image:
+            self.set_image(None)
+        if layer is self.output:
+            self.set_output(None)
+        gone = [d for d in self._desks if layer is d.image or layer is d.output]
+        self._desks = [desk for desk in self._desks if desk not in gone]
+        self.changed.emit()
+
+    def _on_dims(self, event: Any = None) -> None:
+        self.changed.emit()
+
+    def _on_labels(self, event: Any = None) -> None:
+        if self._is_writing:
+            return
+        for desk in self._desks:
+            if desk.output is self.output:
+                desk.is_corrected = True
+        self.changed.emit()
+
+    # --- for the widget -----------------------------------------------------------
+
+    def hint(self) -> Hint:
+        """Return what the user should do next."""
+        if self.problem:
+            return Hint(self.problem, "problem")
+        if self._job is not None:
+            return Hint("The objects are followed from plane to plane.", "wait")
+        desk = self._desk()
+        if desk is None or desk not in self._desks:
+            return Hint(
+                "Annotate objects on one plane or on several, then follow them: "
+                "forward, backward, or both ways."
+            )
+        if desk.is_corrected:
+            return Hint(
+                "The labels have changed. Follow again: only what lies between the "
+                "changed planes and their neighbours is done anew."
+            )
+        return Hint("Look at the uncertain planes, correct them, and follow again.")

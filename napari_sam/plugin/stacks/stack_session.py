@@ -1,0 +1,70 @@
+"""A stack of an image, the labels made on it, and what is said about a run there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.ops.counting import counted
+from napari_sam.plugin.annotator.hints import sentence
+from napari_sam.plugin.annotator.layer_canvas import LayerCanvas
+
+if TYPE_CHECKING:
+    from napari_sam.workflows.stacks.propagation_runs import PropagationRuns, Run
+
+__all__ = ["StackDesk", "said", "summary"]
+
+
+@dataclass(eq=False)
+class StackDesk:
+    """A stack of an image, the labels made on it, and the runs so far."""
+
+    image: Any
+    output: Any
+    data: tuple[Any, Any]
+    axis: int
+    at: tuple[int | None, ...]
+    runs: PropagationRuns
+    seen: list[int] = field(default_factory=list)
+    is_corrected: bool = False
+
+    def is_for(self, image: Any, output: Any, axis: int, at: Any) -> bool:
+        """Whether it is that of these layers, as their data are now."""
+        same = self.image is image and self.output is output
+        return same and self.is_current and (self.axis, self.at) == (axis, at)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the layers hold the data that they held."""
+        return self.data[0] is self.image.data and self.data[1] is self.output.data
+
+    @property
+    def canvas(self) -> LayerCanvas:
+        """Where the labels are."""
+        return LayerCanvas(self.output, tuple(self.output.data.shape))
+
+    def last(self) -> Run | None:
+        """Return the last run that was not undone."""
+        return self.runs.last(self.canvas)
+
+
+def said(error: Exception) -> str:
+    """Return what the user reads of an error."""
+    if "no object in the seeds" in str(error):
+        return "There is no object to follow yet. Annotate one on some plane."
+    return sentence(error)
+
+
+def summary(run: Run, undo: str) -> str:
+    """Say what came of a run."""
+    objects = len(run.result.confidence)
+    found = sum(
+        not one.is_seed for here in run.result.planes.values() for one in here.values()
+    )
+    least = run.result.least_sure()
+    text = f"{counted(objects, 'object')}, {counted(found, 'outline')} found"
+    if least:
+        here = run.result.planes[least[0]].values()
+        sure = min(one.confidence for one in here)
+        text += f"; the least sure is on plane {least[0]} ({sure:.2f})"
+    return f"{text}. {undo} takes it back."

@@ -1,0 +1,1 @@
+"""What is asked of napari's viewer and its layers."""

@@ -1,0 +1,249 @@
+"""Embeddings on disk in the window: found again, made ahead, counted, cleared."""
+
+import dask.array as da
+import numpy as np
+import pytest
+from full_folder import contents, fill_folder
+from tiny_network import tiny_sam
+
+from napari_sam.inference.predictor import Predictor
+from napari_sam.ops.planes import Plane
+from napari_sam.plugin.model import embedding_store_jobs as shelf_module
+from napari_sam.plugin.model.embedding_store_jobs import planes_around, planes_like
+
+STACK = np.random.default_rng(0).integers(0, 255, (12, 40, 50), np.uint8)
+
+
+def is_embedded(widget):
+    return widget.engine.embedding_state(widget.annotator.key) == "ready"
+
+
+class Counting(Predictor):
+    """A tiny model that counts the planes that it encodes, and can be held."""
+
+    def __init__(self):
+        super().__init__(tiny_sam(), name="tiny", digest="tiny", device="cpu")
+        self.encoded = 0
+        self.held = False
+
+    def _encode(self, frame, on_block):
+        while self.held:
+            on_block()
+        features = super()._encode(frame, on_block)
+        self.encoded += 1
+        return features
+
+
+@pytest.fixture
+def sam():
+    return Counting()
+
+
+@pytest.fixture
+def open_stack(make_napari_viewer, open_annotator, sam, qtbot, monkeypatch):
+    """Return a function that opens the annotator on a stack, and waits for all."""
+
+    monkeypatch.setattr("napari_sam.plugin.annotator.wiring._IDLE_MS", 0)
+
+    def open_on(data=STACK, predictor=sam):
+        viewer = make_napari_viewer()
+        viewer.add_image(data)
+        widget = open_annotator(viewer, load=lambda source, device: predictor)
+        settle(widget)
+        return widget
+
+    def settle(widget):
+        idle = widget.annotator.shelf._ahead
+        qtbot.waitUntil(
+            lambda: (
+                is_embedded(widget)
+                and not widget.engine.is_looking
+                and not widget.annotator._idle_timer.isActive()
+                and not idle.is_busy
+            ),
+            timeout=10000,
+        )
+
+    open_on.settle = settle
+    return open_on
+
+
+def expand(widget, qtbot):
+    shelf = widget.annotator.shelf
+    with qtbot.waitSignal(shelf.counted):
+        widget.shelf.expand(animate=False)
+        widget.shelf.refresh()
+    return widget.shelf.state.text()
+
+
+def test_the_section_is_closed_until_it_is_opened_then_counts_and_clears(
+    open_stack, qtbot
+):
+    widget = open_stack()
+    assert not widget.shelf.isExpanded()
+    assert widget.shelf.state.text() == ""
+    text = expand(widget, qtbot)
+    assert "This image: 5 of 12 planes" in text
+    assert "of 10.0 GB" in text
+    assert widget.shelf.embed.text() == "Embed all 12 planes"
+    for button in (widget.shelf.clear_image, widget.shelf.clear_all):
+        with qtbot.waitSignal(widget.annotator.shelf.counted):
+            button.click()
+        assert "0 of 12 planes" in widget.shelf.state.text()
+        assert widget.engine.store.nbytes == 0
+
+
+@pytest.mark.parametrize("how", ["variable", "preference"])
+def test_a_folder_full_of_other_things_loses_none_of_them(
+    open_stack, qtbot, monkeypatch, tmp_path, how
+):
+    folder, outside = tmp_path / "S", tmp_path / "outside"
+    fill_folder(folder, outside)
+    own = folder / "napari-sam-embeddings"
+    before = contents(folder, outside, besides=[own])
+    settings = shelf_module.read_settings().__class__
+    given = {"embeddings_folder": str(folder)} if how == "preference" else {}
+    monkeypatch.setattr(shelf_module, "read_settings", lambda: settings(**given))
+    if how == "variable":
+        monkeypatch.setenv("NAPARI_SAM_EMBEDDINGS", str(folder))
+    widget = open_stack()
+    assert "This image: 5 of 12 planes" in expand(widget, qtbot)
+    assert len(list(own.glob("*/*/zarr.json"))) == 5
+    for button in (widget.shelf.clear_image, widget.shelf.clear_all):
+        with qtbot.waitSignal(widget.annotator.shelf.counted):
+            button.click()
+    assert widget.engine.store.nbytes == 0
+    assert list(own.glob("*/*/zarr.json")) == []
+    assert contents(folder, outside, besides=[own]) == before
+
+
+def test_neighbours_are_embedded_ahead_and_found_by_another_window(
+    open_stack, sam, qtbot
+):
+    widget = open_stack()
+    at = widget.annotator.plane.index[0]
+    limits = widget.annotator.key.contrast_limits
+    wanted = {p.index[0] for p in planes_around(Plane((at, None, None)), (12, 1, 1), 0)}
+    wanted |= {at}
+    kept = {z for z in range(12) if sam.key_of(STACK[z], limits) in sam.cache.store}
+    assert kept == wanted
+    encoded = sam.encoded
+    widget.viewer.dims.set_current_step(0, at + 1)
+    qtbot.waitUntil(lambda: is_embedded(widget))
+    open_stack.settle(widget)
+    assert sam.encoded <= encoded + 1  # one new neighbour
+    other = Counting()
+    again = open_stack(predictor=other)
+    assert other.encoded == 0
+    assert again.engine.store is widget.engine.store
+
+
+def test_all_planes_are_embedded_and_told(open_stack, sam, qtbot):
+    widget = open_stack(da.from_array(STACK, chunks=(1, 40, 50)))
+    expand(widget, qtbot)
+    shelf, panel, told = widget.annotator.shelf, widget.shelf, []
+    shelf.progressed.connect(lambda *n: told.append(n[:2]))
+    widget.annotator.noticed.connect(told.append)
+    panel.embed.click()
+    assert not panel.embed.isEnabled()
+    assert not panel.progress.isHidden()
+    qtbot.waitUntil(lambda: not shelf.is_working)
+    qtbot.waitUntil(lambda: "12 of 12 planes" in panel.state.text())
+    assert sam.encoded == 12
+    assert (11, 12) in told
+    assert "All 12 planes are embedded." in told
+    assert panel.progress.isHidden()
+    assert panel.embed.isEnabled()
+
+
+def test_clicks_are_answered_while_all_planes_are_embedded(open_stack, sam, qtbot):
+    widget = open_stack()
+    shelf, annotator = widget.annotator.shelf, widget.annotator
+    sam.held = True
+    shelf.embed_all(annotator.image, annotator.key)
+    annotator.layers.points.add(annotator.plane.locate([(20, 20)])[0])
+    qtbot.waitUntil(lambda: annotator.session.candidates is not None)
+    assert shelf.is_working
+    told = []
+    annotator.noticed.connect(told.append)
+    shelf.ended.connect(told.append)
+    shelf.stop()
+    assert not shelf.is_working
+    assert any("press again to go on" in text for text in told)
+    sam.held = False
+    shelf.embed_all(annotator.image, annotator.key)
+    qtbot.waitUntil(lambda: not shelf.is_working)
+    assert sam.encoded == 12
+
+
+def test_neighbours_wait_while_prompts_are_given(open_stack, sam, qtbot, monkeypatch):
+    widget = open_stack()
+    annotator = widget.annotator
+    sam.held = True
+    widget.viewer.dims.set_current_step(0, 1)
+    qtbot.waitUntil(lambda: annotator.engine.is_looking)
+    sam.held = False
+    open_stack.settle(widget)
+    encoded = sam.encoded
+    annotator._idle_timer.setInterval(60_000)
+    widget.viewer.dims.set_current_step(0, 11)
+    qtbot.waitUntil(lambda: is_embedded(widget))
+    annotator.layers.points.add((11, 20, 20))
+    qtbot.waitUntil(lambda: annotator.session.candidates is not None)
+    assert sam.encoded == encoded + 1
+    assert annotator._idle_timer.isActive()
+    annotator._idle_timer.start(0)
+    open_stack.settle(widget)
+    assert sam.encoded == encoded + 3
+
+
+def test_a_layer_that_is_removed_stops_the_work(open_stack, sam, qtbot):
+    widget = open_stack()
+    shelf, annotator = widget.annotator.shelf, widget.annotator
+    sam.held = True
+    shelf.embed_all(annotator.image, annotator.key)
+    widget.viewer.layers.remove(annotator.image)
+    assert not shelf.is_working
+    sam.held = False
+    qtbot.waitUntil(lambda: not shelf._all.is_busy)
+    assert sam.encoded < 12
+
+
+def test_a_folder_that_cannot_be_written_is_said_once(
+    open_stack, sam, qtbot, embeddings_folder
+):
+    embeddings_folder.write_text("in the way")
+    told = []
+    widget = open_stack()
+    widget.annotator.noticed.connect(told.append)
+    assert sam.cache.store.problem
+    assert "not kept on disk" in widget.hint.text
+    widget.viewer.dims.set_current_step(0, 2)
+    qtbot.waitUntil(lambda: is_embedded(widget))
+    assert told == []
+    assert "Nothing more is kept" in expand(widget, qtbot)
+
+
+def test_without_room_there_is_no_store_and_no_section(
+    open_stack, sam, qtbot, monkeypatch
+):
+    settings = shelf_module.read_settings().__class__(embeddings_limit=0)
+    monkeypatch.setattr(shelf_module, "read_settings", lambda: settings)
+    widget = open_stack()
+    assert widget.shelf.isHidden()
+    assert sam.cache.store is None
+    assert sam.encoded == 1
+
+
+def test_planes_around_and_like_stay_within_the_image():
+    plane = Plane((0, 3, None, None))
+    shape = (2, 4, 9, 9)
+    around = planes_around(plane, shape, 1)
+    assert [p.index[1] for p in around] == [2, 1]
+    assert [p.index[0] for p in planes_around(plane, shape, 0)] == [1]
+    assert planes_around(plane, shape, 3) == planes_around(plane, shape, None)
+    assert planes_around(Plane.whole(), (9, 9), None) == []
+    like = planes_like(plane, shape)
+    assert like[0] == plane
+    assert len(set(like)) == 8
+    assert {p.axes for p in like} == {(2, 3)}

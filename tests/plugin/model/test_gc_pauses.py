@@ -1,0 +1,86 @@
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+from napari_sam.plugin.model.gc_pauses import collector_paused
+
+
+class Cycle:
+    """Something that only a full collection finds once it is old."""
+
+    def __init__(self):
+        self.itself = self
+        self.data = np.zeros(10)
+
+
+@pytest.fixture(autouse=True)
+def a_short_rest(monkeypatch):
+    monkeypatch.setattr("napari_sam.plugin.model.gc_pauses._REST_MS", 50)
+
+
+def test_the_collector_comes_back_as_it_was():
+    assert gc.isenabled()
+    with collector_paused():
+        assert not gc.isenabled()
+        with collector_paused():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_objects_are_set_aside_while_somebody_annotates(
+    make_napari_viewer, open_annotator
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(np.zeros((60, 80)))
+    assert gc.get_freeze_count() == 0
+    widget = open_annotator(viewer)
+    assert gc.get_freeze_count() > 10_000
+    gc.unfreeze()
+    gc.collect()
+    assert gc.get_freeze_count() > 10_000
+    widget.annotator.deactivate()
+    assert gc.get_freeze_count() == 0
+    gc.collect()
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_a_removed_layer_held_is_let_go(make_napari_viewer, open_annotator, qtbot):
+    viewer = make_napari_viewer()
+    viewer.add_image(np.zeros((60, 80)))
+    open_annotator(viewer)
+    other = viewer.add_image(np.zeros((60, 80)))
+    other.metadata["held"] = held = Cycle()
+    held.layer = other
+    gc.collect()  # and all of it is set aside
+    data = weakref.ref(held)
+    viewer.layers.remove(other)
+    del held, other
+    qtbot.waitUntil(lambda: data() is None)
+
+
+def test_two_windows_share_it(make_napari_viewer, open_annotator):
+    viewers = [make_napari_viewer(), make_napari_viewer()]
+    for viewer in viewers:
+        viewer.add_image(np.zeros((60, 80)))
+    widgets = [open_annotator(viewer) for viewer in viewers]
+    widgets[0].annotator.deactivate()
+    gc.collect()
+    assert gc.get_freeze_count() > 0
+    widgets[1].annotator.deactivate()
+    assert gc.get_freeze_count() == 0
+
+
+def test_what_others_set_aside_stays_aside(make_napari_viewer, open_annotator):
+    gc.freeze()
+    try:
+        count = gc.get_freeze_count()
+        viewer = make_napari_viewer()
+        viewer.add_image(np.zeros((60, 80)))
+        widget = open_annotator(viewer)
+        widget.annotator.deactivate()
+        assert gc.get_freeze_count() == pytest.approx(count, rel=0.1)
+    finally:
+        gc.unfreeze()
