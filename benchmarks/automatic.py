@@ -88,7 +88,7 @@ class Ours(Task):
         self, weights: str, size: str, points_per_side: int, dtype: str
     ) -> None:
         super().__init__(weights, size, points_per_side)
-        from napari_sam.inference.embedding import EmbeddingCache
+        from napari_sam.inference.embedding_cache import EmbeddingCache
         from napari_sam.inference.predictor import Predictor
         from napari_sam.model.build import build_sam
 
@@ -110,8 +110,8 @@ class Ours(Task):
 
     def sample(self) -> np.ndarray:
         """Predicted IoU and stability of some masks, (2, N)."""
-        from napari_sam.inference.upscale import without_padding
-        from napari_sam.ops.stability import stability_score
+        from napari_sam.inference.mask_upscaling import without_padding
+        from napari_sam.ops.stability_score import stability_score
 
         found = []
         for some in self.decoder.decode(self.batch[:: -(-len(self.batch) // SAMPLE)]):

@@ -28,7 +28,7 @@ import zarr
 import napari_sam
 from napari_sam.evaluation.instances import overlap_labels, score_overlaps
 from napari_sam.inference.tiling import tile_plane
-from napari_sam.io.arrays import ArraySource, open_array
+from napari_sam.io.image_reader import ArraySource, open_array
 from napari_sam.workflows.blocks.block_run import BlockRun
 
 CHUNK = 1024

@@ -3,11 +3,11 @@
     python benchmarks/prompt_constraints.py VAL --max-objects 6 --max-images 20
 
 asks the bundled model twice, once as its decoder draws and once refined
-(`napari_sam.inference.constraints` and `agreement`), with one to five simulated clicks
-and with boxes: exact; each side up to two pixels too far out; each side a tenth of the
-box too far out; each side off by a normal error of 5 % or 10 % of the box. Told are the
-mean IoU of each kind and of kinds, and the share of answers in which every click so far
-has its sign.
+(`napari_sam.inference.prompt_constraints` and `agreement`), with one to five simulated
+clicks and with boxes: exact; each side up to two pixels too far out; each side a tenth
+of the box too far out; each side off by a normal error of 5 % or 10 % of the box. Told
+are the mean IoU of each kind and of kinds, and the share of answers in which every
+click so far has its sign.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import napari_sam
-from napari_sam.evaluation.clicks import find_targets, next_click
-from napari_sam.io.folders import list_labelled_images
+from napari_sam.evaluation.simulated_clicks import find_targets, next_click
+from napari_sam.io.labelled_folders import list_labelled_images
 from napari_sam.ops.types import Prompts
 
 if TYPE_CHECKING:
-    from napari_sam.evaluation.clicks import Target
+    from napari_sam.evaluation.simulated_clicks import Target
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.tiled import PlaneEmbedding
 

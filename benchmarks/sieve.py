@@ -20,7 +20,7 @@ from qtpy.QtTest import QTest
 
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
-from napari_sam.plugin.widgets.everything import EverythingWidget
+from napari_sam.plugin.widgets.segment_everything import EverythingWidget
 from napari_sam.workflows.objects import segment  # noqa: F401 - loads torch, as a model would
 
 BAR_MS = 50.0

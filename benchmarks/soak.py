@@ -28,7 +28,7 @@ from skimage.measure import label, regionprops
 
 from napari_sam.io.samples import load_sample
 from napari_sam.plugin.demo import DemoWindow
-from napari_sam.plugin.widgets.everything import EverythingWidget
+from napari_sam.plugin.widgets.segment_everything import EverythingWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

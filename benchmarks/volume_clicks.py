@@ -51,7 +51,7 @@ def embed_ahead(path: Path, planes: list[int], tiles: bool) -> float:
     import zarr
 
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.embeddings import EmbeddingStore
+    from napari_sam.io.embedding_store import EmbeddingStore
     from napari_sam.ops.planes import Plane
     from napari_sam.workflows.stacks.precompute import embed_planes, opening_limits
 

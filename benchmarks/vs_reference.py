@@ -64,7 +64,7 @@ class Ours:
     """The predictor of this package."""
 
     def __init__(self, weights: str, dtype: str, size: int) -> None:
-        from napari_sam.inference.embedding import EmbeddingCache
+        from napari_sam.inference.embedding_cache import EmbeddingCache
         from napari_sam.inference.predictor import Predictor
         from napari_sam.model.build import build_sam
 
@@ -200,7 +200,7 @@ def product_limit() -> float:
 
 def cells_seconds(runs: int) -> float:
     """Return the median seconds in which the bundled model embeds 512 x 512."""
-    from napari_sam.inference.embedding import EmbeddingCache
+    from napari_sam.inference.embedding_cache import EmbeddingCache
     from napari_sam.inference.predictor import load_model
 
     predictor = load_model("cells", device="cpu")

@@ -24,18 +24,18 @@ from qtpy.QtWidgets import QApplication, QScrollArea
 from scipy import ndimage
 from skimage.segmentation import clear_border
 
-from napari_sam.checkpoints.own import OWN_VARIABLE
+from napari_sam.checkpoints.user_models import OWN_VARIABLE
 from napari_sam.cli import main as main_of_cli
 from napari_sam.io.samples import SAMPLES
 from napari_sam.plugin.demo import DemoWindow
 from napari_sam.plugin.model.model_host import shared_predictor
 from napari_sam.plugin.viewer.layers import spatial_metadata
 from napari_sam.plugin.widgets.annotate import AnnotateWidget
-from napari_sam.plugin.widgets.everything import EverythingWidget
-from napari_sam.plugin.widgets.folder import FolderWidget
-from napari_sam.plugin.widgets.follow import FollowWidget
+from napari_sam.plugin.widgets.annotate_folder import FolderWidget
+from napari_sam.plugin.widgets.follow_stack import FollowWidget
+from napari_sam.plugin.widgets.segment_everything import EverythingWidget
 from napari_sam.plugin.widgets.train import TrainWidget
-from napari_sam.training.scenes import FAMILIES, render_scene
+from napari_sam.training.synthetic_images import FAMILIES, render_scene
 from napari_sam.workflows.objects.segment import segment
 from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import napari_sam
-from napari_sam.io.masks import write_labels, write_overlay
+from napari_sam.io.label_images import write_labels, write_overlay
 from napari_sam.io.samples import load_sample
 
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from napari_sam.checkpoints.load import load_sam
-from napari_sam.io.atomic import write_atomically
+from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

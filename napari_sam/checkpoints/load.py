@@ -16,17 +16,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch.overrides import TorchFunctionMode
 
+from napari_sam.checkpoints.architecture_detection import detect_architecture
 from napari_sam.checkpoints.convert import extract_state
-from napari_sam.checkpoints.detect import detect_architecture
 from napari_sam.checkpoints.errors import CheckpointError
-from napari_sam.checkpoints.hashing import hash_file
-from napari_sam.checkpoints.registry import DECODERS, REGISTRY, get_spec
-from napari_sam.checkpoints.sniff import (
+from napari_sam.checkpoints.file_kinds import (
     SAFETENSORS,
     TORCH_PICKLE,
     TORCH_ZIP,
     name_file_kind,
 )
+from napari_sam.checkpoints.hashing import hash_file
+from napari_sam.checkpoints.registry import DECODERS, REGISTRY, get_spec
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.model.build import ARCHITECTURES, build_sam
 

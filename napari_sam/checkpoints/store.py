@@ -19,15 +19,15 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from napari_sam.checkpoints.errors import CheckpointError
+from napari_sam.checkpoints.file_kinds import SAFETENSORS, TORCH_ZIP, name_file_kind
 from napari_sam.checkpoints.hashing import hash_file
-from napari_sam.checkpoints.registry import format_size
-from napari_sam.checkpoints.sniff import SAFETENSORS, TORCH_ZIP, name_file_kind
-from napari_sam.checkpoints.transfer import (
+from napari_sam.checkpoints.http_download import (
     BadSource,
     ProgressCallback,
     TransferFailed,
     fetch,
 )
+from napari_sam.checkpoints.registry import format_size
 from napari_sam.ops.types import Cancelled, IsCancelled
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli.plans import Job, Plan, hidden, plan
+from napari_sam.cli.input_output import Job, Plan, hidden, plan
 from napari_sam.cli.run_record import RunRecord, file_digest
 
 if TYPE_CHECKING:
-    from napari_sam.io.arrays import PlaneArray
+    from napari_sam.io.image_reader import PlaneArray
 
 __all__ = [
     "Job",
@@ -144,9 +144,9 @@ def open_input(args: argparse.Namespace, path: Path) -> PlaneArray:
     Raises
     ------
     OSError, ValueError
-        See `napari_sam.io.arrays.open_array`.
+        See `napari_sam.io.image_reader.open_array`.
     """
-    from napari_sam.io.arrays import ArraySource, open_array
+    from napari_sam.io.image_reader import ArraySource, open_array
 
     image = open_array(ArraySource(str(path), args.channel, args.axes, args.scene))
     tell(args.command, image.note)

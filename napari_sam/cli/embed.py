@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam.cli import batch
-from napari_sam.cli.step_bar import StepBar
+from napari_sam.cli.progress_bar import StepBar
 
 if TYPE_CHECKING:
     import argparse
@@ -69,7 +69,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.embeddings import EmbeddingStore
+    from napari_sam.io.embedding_store import EmbeddingStore
     from napari_sam.workflows.stacks.precompute import embed_planes, opening_limits
 
     if args.out.exists() and not args.out.is_dir():

@@ -15,7 +15,7 @@ from napari_sam.cli.batch import (
     count,
     tell_hidden,
 )
-from napari_sam.io.atomic import write_atomically
+from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_sam.evaluation.click_protocol import ImageScores
+    from napari_sam.evaluation.click_report import Report
     from napari_sam.evaluation.instance_report import InstanceReport
     from napari_sam.evaluation.instances import InstanceScores
-    from napari_sam.evaluation.protocol import ImageScores
-    from napari_sam.evaluation.report import Report
     from napari_sam.evaluation.volume_report import VolumeReport
-    from napari_sam.io.folders import LabelledImage
+    from napari_sam.io.labelled_folders import LabelledImage
 
 __all__ = ["add_parser"]
 
@@ -173,17 +173,17 @@ def _show(
 
 
 def _run_volumes(args: argparse.Namespace, settings: dict[str, Any]) -> int:
-    from napari_sam.cli import volumes
+    from napari_sam.cli import evaluate_volume
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.folders import list_labelled_volumes
+    from napari_sam.io.labelled_folders import list_labelled_volumes
 
     found = list_labelled_volumes(args.data, **array_options(args))
     check_folder_of(args.json)
     model = load_model(args.model, device=args.device)
     report, failures = (
-        volumes.score_clicks(model, found, args.max_objects)
+        evaluate_volume.score_clicks(model, found, args.max_objects)
         if args.mode == _CLICKS
-        else volumes.score_found(model, found, args.mode, settings)
+        else evaluate_volume.score_found(model, found, args.mode, settings)
     )
     _show(args, report)
     return 1 if failures else 0
@@ -217,7 +217,7 @@ def _read_settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _select(args: argparse.Namespace) -> list[LabelledImage]:
-    from napari_sam.io.folders import list_labelled_images
+    from napari_sam.io.labelled_folders import list_labelled_images
 
     folder, kinds = args.data, args.kinds
     images = list_labelled_images(folder, **array_options(args))
@@ -255,9 +255,9 @@ def _score_clicks(
     """Score all images behind a progress bar that counts them."""
     from tqdm import tqdm
 
-    from napari_sam.evaluation.gallery import draw_gallery
-    from napari_sam.evaluation.protocol import score_images
-    from napari_sam.evaluation.report import summarise
+    from napari_sam.evaluation.click_protocol import score_images
+    from napari_sam.evaluation.click_report import summarise
+    from napari_sam.evaluation.worst_objects import draw_gallery
 
     tiled = not args.whole
     scores = []

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.evaluation.edges import EdgeScores
-    from napari_sam.io.edge_folders import OutlinedImage
+    from napari_sam.evaluation.edge_scores import EdgeScores
+    from napari_sam.io.boundary_folders import OutlinedImage
 
     Detector = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -81,8 +81,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.evaluation.edges import summarise_edges
-    from napari_sam.io.atomic import write_atomically
+    from napari_sam.evaluation.edge_scores import summarise_edges
+    from napari_sam.io.atomic_write import write_atomically
 
     images = _select(args)
     batch.check_folder_of(args.json)
@@ -103,7 +103,7 @@ def _run(args: argparse.Namespace) -> int:
 def _select(args: argparse.Namespace) -> list[OutlinedImage]:
     import numpy as np
 
-    from napari_sam.io.edge_folders import list_outlined_images
+    from napari_sam.io.boundary_folders import list_outlined_images
 
     images = list_outlined_images(args.data, **batch.array_options(args))
     if args.max_images is None or args.max_images >= len(images):
@@ -134,7 +134,7 @@ def _count_all(
     """Score each image by each method; an image that fails counts for none."""
     from tqdm import tqdm
 
-    from napari_sam.evaluation.edges import count_matches, even_thresholds
+    from napari_sam.evaluation.edge_scores import count_matches, even_thresholds
 
     cuts = even_thresholds(thresholds)
     failures: dict[str, Exception] = {}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from napari_sam.io.folders import LabelledImage
+    from napari_sam.io.labelled_folders import LabelledImage
 
 __all__ = ["add_parser"]
 
@@ -80,10 +80,10 @@ def _run(args: argparse.Namespace) -> int:
 
     import torch
 
-    from napari_sam.evaluation.loop import simulate_loop
+    from napari_sam.evaluation.annotation_loop import simulate_loop
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.atomic import write_atomically
-    from napari_sam.io.folders import list_labelled_images
+    from napari_sam.io.atomic_write import write_atomically
+    from napari_sam.io.labelled_folders import list_labelled_images
 
     check_folder_of(args.json)
     if args.threads is not None:
@@ -137,7 +137,7 @@ def _readable(images: Sequence[LabelledImage]) -> tuple[list[LabelledImage], int
 def _trainer(args: argparse.Namespace, folder: Path) -> Any:
     """Return what trains the model that is in use on the images done so far."""
     from napari_sam.inference.predictor import load_model
-    from napari_sam.training.jobs import TrainJob, train
+    from napari_sam.training.training_job import TrainJob, train
 
     latest = str(args.model)
 

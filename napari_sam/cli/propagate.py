@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam.cli import batch
-from napari_sam.cli.step_bar import StepBar
+from napari_sam.cli.progress_bar import StepBar
 
 if TYPE_CHECKING:
     import argparse
 
-    from napari_sam.io.arrays import PlaneArray
+    from napari_sam.io.image_reader import PlaneArray
     from napari_sam.workflows.stacks.propagation import Propagated
 
 __all__ = ["add_parser"]
@@ -77,7 +77,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.masks import write_labels
+    from napari_sam.io.label_images import write_labels
     from napari_sam.workflows.stacks.propagation import propagate
 
     if args.out.suffix.lower() not in (".tif", ".tiff"):
@@ -114,7 +114,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _open_seeds(args: argparse.Namespace) -> PlaneArray:
     """Open the seeds, whose axes are those of the image where none are named."""
-    from napari_sam.io.arrays import ArraySource, open_array
+    from napari_sam.io.image_reader import ArraySource, open_array
 
     seeds = open_array(ArraySource(str(args.seeds)))
     letters = "".join(axis for axis in args.axes.lower() if axis not in "cs")
@@ -141,7 +141,7 @@ def _three(image: PlaneArray, path: Path) -> str:
 
 
 def _write_confidence(path: Path, found: Propagated) -> None:
-    from napari_sam.io.atomic import write_atomically
+    from napari_sam.io.atomic_write import write_atomically
 
     lines = ["label,plane,confidence"]
     for label, planes in sorted(found.confidence.items()):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from napari_sam.io.names import name_key
+from napari_sam.io.file_names import name_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

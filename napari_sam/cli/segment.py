@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.io.arrays import PlaneArray
+    from napari_sam.io.image_reader import PlaneArray
     from napari_sam.ops.types import MaskRecord
 
 __all__ = ["add_parser"]
@@ -154,7 +154,7 @@ def _prepare(
     sam: Predictor | None = None,
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.masks import write_labels
+    from napari_sam.io.label_images import write_labels
     from napari_sam.workflows.objects.segment import (
         choose_mode,
         default_order,
@@ -207,7 +207,7 @@ def _paint(
     """Paint masks; return labels 1 to n, and what is left to see of each mask."""
     import numpy as np
 
-    from napari_sam.ops.painting import records_to_labels
+    from napari_sam.ops.label_painting import records_to_labels
     from napari_sam.ops.rle import Rle
 
     painted = records_to_labels(records, shape, order)
@@ -233,7 +233,7 @@ def _write(
 ) -> None:
     import numpy as np
 
-    from napari_sam.io.atomic import write_atomically
+    from napari_sam.io.atomic_write import write_atomically
     from napari_sam.io.coco import records_to_coco, write_coco
 
     if form == "coco":
@@ -260,7 +260,7 @@ def _write_features(
     labels: NDArray[np.int32],
     records: list[MaskRecord],
 ) -> None:
-    from napari_sam.io.atomic import write_atomically
+    from napari_sam.io.atomic_write import write_atomically
     from napari_sam.workflows.objects.features import measure_objects
 
     table = measure_objects(labels, image, size, records)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from napari_sam.io.arrays import PlaneArray
+    from napari_sam.io.image_reader import PlaneArray
     from napari_sam.workflows.blocks.block_run import BlockRun, BlockTask, Request
     from napari_sam.workflows.blocks.worker_pool import Pool
 
@@ -70,9 +70,9 @@ def run(args: argparse.Namespace, settings: Mapping[str, str]) -> int:
     OSError
         If a file cannot be read or written.
     """
-    from napari_sam.io.arrays import ArraySource
-    from napari_sam.io.claims import claim
+    from napari_sam.io.image_reader import ArraySource
     from napari_sam.io.ome_zarr import recover_label_image
+    from napari_sam.io.process_lock import claim
     from napari_sam.workflows.blocks.block_run import Request, identify
     from napari_sam.workflows.blocks.worker_pool import open_pool
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
-from napari_sam.cli.step_bar import StepBar
+from napari_sam.cli.progress_bar import StepBar
 
 if TYPE_CHECKING:
     import argparse
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_sam.io.arrays import PlaneArray
+    from napari_sam.io.image_reader import PlaneArray
 
 __all__ = ["add_link_argument", "add_parser", "link_config"]
 
@@ -103,7 +103,7 @@ def _prepare(
     args: argparse.Namespace, settings: dict[str, Any], link: Any
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
-    from napari_sam.io.masks import write_labels
+    from napari_sam.io.label_images import write_labels
     from napari_sam.workflows.objects.segment import choose_mode
 
     sam = load_model(args.model, device=args.device)

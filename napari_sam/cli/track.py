@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
+from napari_sam.cli.progress_bar import StepBar
 from napari_sam.cli.segment_volume import add_link_argument, link_config
-from napari_sam.cli.step_bar import StepBar
 
 if TYPE_CHECKING:
     import argparse
@@ -82,7 +82,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.io.ctc import write_ctc
-    from napari_sam.ops.counting import counted
+    from napari_sam.ops.wording import counted
     from napari_sam.workflows.stacks.tracking import TrackConfig, track
 
     config = TrackConfig(**dict(pair.partition("=")[::2] for pair in args.set))
@@ -117,7 +117,7 @@ def _open(args: argparse.Namespace) -> tuple[Any, Calibration]:
     """Open the film; return it, and what is known of the axes of a frame."""
     import dask.array as da
 
-    from napari_sam.io.arrays import is_zarr
+    from napari_sam.io.image_reader import is_zarr
     from napari_sam.io.images import list_images
 
     path = args.input

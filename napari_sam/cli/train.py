@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_sam.model.sam import Sam
     from napari_sam.training.config import TrainConfig
-    from napari_sam.training.examples import Source
+    from napari_sam.training.labelled_images import Source
     from napari_sam.training.trainer import TrainResult
 
 __all__ = ["add_parser"]
@@ -230,13 +230,13 @@ def _configure(args: argparse.Namespace) -> tuple[Sam | None, TrainConfig]:
 
 def _find_data(args: argparse.Namespace) -> list[Source]:
     """List the labelled images of a folder, or the planes of a zarr image."""
-    from napari_sam.io.arrays import is_zarr
+    from napari_sam.io.image_reader import is_zarr
 
     if is_zarr(args.data) or (args.data / ".zattrs").exists():
-        from napari_sam.io.pairs import read_zarr_pairs
+        from napari_sam.io.labelled_arrays import read_zarr_pairs
 
         return [*read_zarr_pairs(args.data, **array_options(args))]
-    from napari_sam.io.folders import list_labelled_images
+    from napari_sam.io.labelled_folders import list_labelled_images
 
     images = list_labelled_images(args.data, **array_options(args))
     tell_hidden("train", images.hidden)

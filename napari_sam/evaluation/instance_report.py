@@ -4,7 +4,7 @@ Per kind, an average precision is the mean over its images that hold or were giv
 object, as published for the Data Science Bowl 2018, CellPose and micro-sam; panoptic
 quality and recall are computed from the counts of all images of the kind together.
 The mean of kinds weighs each kind the same. The 95 % intervals resample the images
-inside every kind, as in `napari_sam.evaluation.report`.
+inside every kind, as in `napari_sam.evaluation.click_report`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from napari_sam.evaluation.instances import RECALL_AT, THRESHOLDS
 from napari_sam.evaluation.metrics import resample_sums
-from napari_sam.evaluation.summaries import (
+from napari_sam.evaluation.summary_tables import (
     REPLICATES,
     average_kinds,
     cell_text,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.ops.painting import records_to_labels
+from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.workflows.objects.proposals import propose
 from napari_sam.workflows.objects.segment import (
     choose_mode,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.io.folders import LabelledImage
+    from napari_sam.io.labelled_folders import LabelledImage
     from napari_sam.ops.types import MaskRecord
 
 __all__ = [

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.evaluation.summaries import number_text
+from napari_sam.evaluation.summary_tables import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from napari_sam.evaluation import volume_instances
-    from napari_sam.evaluation.volumes import VolumeObject
+    from napari_sam.evaluation.volume_clicks import VolumeObject
 
 __all__ = ["VolumeReport", "VolumeRow", "sum_up_found", "sum_up_volumes"]
 

@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_sam.checkpoints.load import load_sam
-from napari_sam.inference.agreement import choose_candidates
-from napari_sam.inference.constraints import keep_to
-from napari_sam.inference.dense import read_dense_head
+from napari_sam.inference.candidates import choose_candidates
+from napari_sam.inference.dense_maps import read_dense_head
 from napari_sam.inference.device import choose_device, is_out_of_memory
-from napari_sam.inference.embedding import EmbeddingCache, embedding_key
-from napari_sam.inference.placement import Placement, copy_to_cpu, place
+from napari_sam.inference.embedding_cache import EmbeddingCache, embedding_key
+from napari_sam.inference.mask_upscaling import upscale_masks, without_padding
+from napari_sam.inference.model_placement import Placement, copy_to_cpu, place
 from napari_sam.inference.point_decoder import PointDecoder
 from napari_sam.inference.precision import fast_products
 from napari_sam.inference.preprocess import (
@@ -32,6 +32,7 @@ from napari_sam.inference.preprocess import (
     default_limits,
     to_frame,
 )
+from napari_sam.inference.prompt_constraints import keep_to
 from napari_sam.inference.tiled import (
     PlaneEmbedding,
     TiledEmbedding,
@@ -39,7 +40,6 @@ from napari_sam.inference.tiled import (
     predict_tiled,
     seen_whole,
 )
-from napari_sam.inference.upscale import upscale_masks, without_padding
 from napari_sam.ops.types import (
     Cancelled,
     FrameGeometry,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pycocotools import mask as coco_masks
 
-from napari_sam.io.atomic import write_atomically
+from napari_sam.io.atomic_write import write_atomically
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
 
@@ -166,7 +166,7 @@ def coco_to_records(content: Mapping[str, Any]) -> dict[str, list[MaskRecord]]:
     -------
     dict
         For each ``file_name`` its masks in the order of the file. ``records_to_labels``
-        of `napari_sam.ops.painting` paints them.
+        of `napari_sam.ops.label_painting` paints them.
 
     Raises
     ------

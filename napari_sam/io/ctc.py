@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_sam.io.atomic import write_atomically
-from napari_sam.io.masks import write_labels
-from napari_sam.ops.counting import listed
+from napari_sam.io.atomic_write import write_atomically
+from napari_sam.io.label_images import write_labels
+from napari_sam.ops.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -94,7 +94,8 @@ def write_ctc(
     tracks
         Further ids that there should be; it is noted if one has no pixel.
     known
-        What is known of the axes of a frame; see `napari_sam.io.masks.write_labels`.
+        What is known of the axes of a frame; see
+        `napari_sam.io.label_images.write_labels`.
 
     Returns
     -------

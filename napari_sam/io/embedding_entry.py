@@ -17,7 +17,7 @@ from uuid import uuid4
 import numpy as np
 import xxhash
 
-from napari_sam.io.atomic import write_atomically
+from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.embedding_groups import (
     METADATA,
     is_group,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from napari_sam.io.atomic import write_atomically
+from napari_sam.io.atomic_write import write_atomically
 
 __all__ = [
     "METADATA",

@@ -1,6 +1,6 @@
 """Images and label images of one plane, and which files of a folder are images.
 
-Reading itself is that of `napari_sam.io.arrays`, whatever the file.
+Reading itself is that of `napari_sam.io.image_reader`, whatever the file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.io.arrays import ArraySource, is_zarr, open_array
+from napari_sam.io.image_reader import ArraySource, is_zarr, open_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,8 +118,8 @@ def read_pixel_size(path: Path) -> tuple[float, float] | None:
 
     None where a file says nothing, names no unit of length or cannot be read.
     """
-    from napari_sam.io.arrays import open_file
     from napari_sam.io.calibration import Calibration
+    from napari_sam.io.image_reader import open_file
 
     try:
         file = open_file(path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.io.atomic import write_atomically
+from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd

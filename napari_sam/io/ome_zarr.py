@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from napari_sam.io.arrays import is_zarr
-from napari_sam.io.claims import claim
+from napari_sam.io.image_reader import is_zarr
+from napari_sam.io.process_lock import claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
-    from napari_sam.io.arrays import PlaneArray
+    from napari_sam.io.image_reader import PlaneArray
 
 __all__ = ["read_note", "recover_label_image", "write_label_image"]
 

@@ -16,7 +16,7 @@ import tifffile
 
 from napari_sam.io.axes import fill_axes, unit_name
 from napari_sam.io.scenes import NoSuchScene, choose_scene
-from napari_sam.io.stored import FileArray, StoredArray, unreadable
+from napari_sam.io.stored_array import FileArray, StoredArray, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam.io.axes import name_axes
 from napari_sam.io.scenes import NoSuchScene, choose_scene
-from napari_sam.io.stored import FileArray, StoredArray, unreadable
+from napari_sam.io.stored_array import FileArray, StoredArray, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam.model.layers import LayerNorm2d, MLPBlock
-from napari_sam.model.windows import cut_windows, join_windows
+from napari_sam.model.window_partition import cut_windows, join_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -34,9 +34,9 @@ class Architecture:
         Whether the model has one.
     refines_answers
         Whether what the decoder draws is made to keep to its prompts
-        (`napari_sam.inference.constraints`) and its candidates are ranked by how far
-        they agree (`napari_sam.inference.agreement`). Published models answer as they
-        were published.
+        (`napari_sam.inference.prompt_constraints`) and its candidates are ranked by how
+        far they agree (`napari_sam.inference.candidates`). Published models answer as
+        they were published.
     """
 
     name: str

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_sam.model.image_encoder import neck
-from napari_sam.model.windows import cut_windows, join_windows
+from napari_sam.model.window_partition import cut_windows, join_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -216,7 +216,7 @@ class MaskRecord:
         The model's own estimate of the mask's IoU; it may exceed 1.
     stability_score
         IoU of the mask at a higher and at a lower threshold, 0 to 1; see
-        `napari_sam.ops.stability`.
+        `napari_sam.ops.stability_score`.
     point
         (row, col) of the point that was prompted.
     crop_box

@@ -20,7 +20,7 @@ from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMainWindow
 
-from napari_sam.io.masks import write_labels
+from napari_sam.io.label_images import write_labels
 from napari_sam.plugin.widgets.annotate import dock_annotator
 from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE
 

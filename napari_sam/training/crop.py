@@ -11,7 +11,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from napari_sam.model.sam import Sam
     from napari_sam.training.dataset import Sample
-    from napari_sam.training.sampling import SimulatedPrompts
+    from napari_sam.training.simulated_prompts import SimulatedPrompts
 
 __all__ = ["Crop", "embed_view"]
 

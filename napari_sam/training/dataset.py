@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 
 from napari_sam.inference.preprocess import check_image
-from napari_sam.io.folders import list_labelled_images
+from napari_sam.io.labelled_folders import list_labelled_images
 from napari_sam.training.augment import Window, change_intensities, cut
-from napari_sam.training.examples import (
+from napari_sam.training.labelled_images import (
     Example,
     hold_out_strip,
     measure,
     number_objects,
     prepare,
 )
-from napari_sam.training.scenes import render_scene
+from napari_sam.training.synthetic_images import render_scene
 from napari_sam.training.targets import SMALLEST, pick_objects
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.training.config import TrainConfig
-    from napari_sam.training.examples import Source
+    from napari_sam.training.labelled_images import Source
 
 __all__ = ["Dataset", "Sample", "View"]
 

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from napari_sam.io.atomic import write_atomically
+from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,17 +19,17 @@ from napari_sam.inference.device import choose_device, choose_dtype
 from napari_sam.model.build import build_sam
 from napari_sam.model.tiny_vit import TinyVitConfig
 from napari_sam.ops.types import Cancelled
-from napari_sam.training.bank import EmbeddingBank
+from napari_sam.training.annotator_scale import annotator_scale
+from napari_sam.training.click_rounds import Outcome, Teacher
 from napari_sam.training.dataset import Dataset
-from napari_sam.training.guides import Guides
-from napari_sam.training.held_out import HeldOut, Scores
+from napari_sam.training.distillation import Guides
+from napari_sam.training.divergence import DivergenceWatch
+from napari_sam.training.embedding_bank import EmbeddingBank
 from napari_sam.training.initialise import model_for
-from napari_sam.training.learner import Learner
-from napari_sam.training.rounds import Outcome, Teacher
+from napari_sam.training.learning_rate import learning_rate
 from napari_sam.training.run_files import append_line, write_state, write_weights
-from napari_sam.training.scales import annotator_scale
-from napari_sam.training.schedule import learning_rate
-from napari_sam.training.watch import DivergenceWatch
+from napari_sam.training.trainable_weights import Learner
+from napari_sam.training.validation import HeldOut, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_sam.model.sam import Sam
     from napari_sam.ops.types import IsCancelled
     from napari_sam.training.config import TrainConfig
-    from napari_sam.training.examples import Source
+    from napari_sam.training.labelled_images import Source
 
 __all__ = ["TrainResult", "Trainer"]
 
@@ -92,7 +92,8 @@ class Trainer:
     config
         The run.
     data
-        Folder of labelled images, or what reads them (see `napari_sam.io.pairs`).
+        Folder of labelled images, or what reads them (see
+        `napari_sam.io.labelled_arrays`).
     out
         Where the averaged weights of the best validation go, as safetensors.
     init

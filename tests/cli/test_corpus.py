@@ -7,8 +7,8 @@ import zarr
 from image_files import CHANNELS, COLOURS, PLANES, VOLUMES, write_ome_zarr
 
 from napari_sam.cli import main
-from napari_sam.evaluation.protocol import CLICKS, ObjectScores
-from napari_sam.io.arrays import ArraySource, open_array
+from napari_sam.evaluation.click_protocol import CLICKS, ObjectScores
+from napari_sam.io.image_reader import ArraySource, open_array
 from napari_sam.io.ome_zarr import write_label_image
 from napari_sam.workflows.project.project import Project
 
@@ -52,7 +52,7 @@ def seen(model, monkeypatch):
     monkeypatch.setattr(
         "napari_sam.workflows.stacks.volume.segment_volume", segment_volume
     )
-    monkeypatch.setattr("napari_sam.evaluation.protocol.score_image", score_image)
+    monkeypatch.setattr("napari_sam.evaluation.click_protocol.score_image", score_image)
     return arrays
 
 

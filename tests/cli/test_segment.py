@@ -7,7 +7,7 @@ import tifffile
 from napari_sam import cli, segment
 from napari_sam.io.coco import read_coco
 from napari_sam.io.images import read_image
-from napari_sam.ops.painting import records_to_labels
+from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.workflows.objects.grid_masks import AutomaticConfig
 
 GRID = AutomaticConfig(

@@ -4,8 +4,8 @@ import tifffile
 import zarr
 
 from napari_sam.cli import main
-from napari_sam.io.arrays import ArraySource, open_array
 from napari_sam.io.ctc import read_ctc
+from napari_sam.io.image_reader import ArraySource, open_array
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_sam.evaluation.edges import (
+from napari_sam.evaluation.edge_scores import (
     EdgeCounts,
     count_matches,
     even_thresholds,

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_network import tiny_predictor, tiny_sam
 
-from napari_sam.inference import placement
+from napari_sam.inference import model_placement
 from napari_sam.inference.device import choose_device, choose_dtype
-from napari_sam.inference.embedding import EmbeddingCache
+from napari_sam.inference.embedding_cache import EmbeddingCache
+from napari_sam.inference.mask_upscaling import upscale_masks
 from napari_sam.inference.predictor import Predictor
-from napari_sam.inference.upscale import upscale_masks
 from napari_sam.ops.types import Cancelled, FrameGeometry, ImageEmbedding, Prompts
 
 
@@ -204,7 +204,7 @@ def full_gpu(monkeypatch):
 
     def make(dtype=torch.float32):
         chosen = [dtype]
-        monkeypatch.setattr(placement, "choose_dtype", lambda *given: chosen[0])
+        monkeypatch.setattr(model_placement, "choose_dtype", lambda *given: chosen[0])
         predictor = Predictor(tiny_sam(), name="tiny", digest="tiny", device="cpu")
         predictor._at = replace(predictor._at, device=torch.device("cuda"))
         predictor.held = held

@@ -6,7 +6,7 @@ from pycocotools import mask as coco_masks
 from pycocotools.coco import COCO
 
 from napari_sam.io.coco import coco_to_records, read_coco, records_to_coco, write_coco
-from napari_sam.ops.painting import records_to_labels
+from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
 

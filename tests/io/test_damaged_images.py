@@ -9,7 +9,7 @@ import pytest
 import tifffile
 import zarr
 
-from napari_sam.io.arrays import ArraySource, open_array
+from napari_sam.io.image_reader import ArraySource, open_array
 from napari_sam.io.images import read_image, read_labels, read_pixel_size
 
 RNG = np.random.default_rng(7)

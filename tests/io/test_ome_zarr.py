@@ -12,7 +12,7 @@ from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 from ome_zarr.writer import write_multiscales_metadata
 
-from napari_sam.io.arrays import ArraySource, PlaneArray, open_array
+from napari_sam.io.image_reader import ArraySource, PlaneArray, open_array
 from napari_sam.io.ome_zarr import (
     read_note,
     recover_label_image,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sam.ops.nms import box_nms
-from napari_sam.ops.stability import stability_score
+from napari_sam.ops.stability_score import stability_score
 
 corner = st.integers(0, 12)
 boxes_and_scores = st.lists(

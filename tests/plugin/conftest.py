@@ -6,8 +6,8 @@ import pytest
 from fake_predictor import FakePredictor
 from fake_search import FakeSearch
 
-from napari_sam.checkpoints.own import OWN_VARIABLE
 from napari_sam.checkpoints.store import CheckpointStore
+from napari_sam.checkpoints.user_models import OWN_VARIABLE
 
 SHAPE = (60, 80)
 PATIENCE_MS = 30_000
@@ -101,7 +101,7 @@ def search():
 @pytest.fixture
 def open_everything(qtbot, predictor, search, tmp_path):
     """Return a function that opens "Segment everything" on a viewer."""
-    from napari_sam.plugin.widgets.everything import EverythingWidget
+    from napari_sam.plugin.widgets.segment_everything import EverythingWidget
 
     opened = []
 

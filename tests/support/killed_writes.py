@@ -15,9 +15,9 @@ import torch
 import zarr  # noqa: F401  imported before the forks
 from failing_disk import Changes, be_full, die
 
-from napari_sam.io.embeddings import EmbeddingStore, Origin
+from napari_sam.io.embedding_store import EmbeddingStore, Origin
 from napari_sam.io.images import read_labels
-from napari_sam.io.masks import write_labels
+from napari_sam.io.label_images import write_labels
 from napari_sam.io.object_tables import read_object_table, write_object_table
 from napari_sam.ops.types import FrameGeometry
 from napari_sam.training.run_files import write_state, write_weights

@@ -21,10 +21,10 @@ from tiny_network import tiny_architecture, tiny_sam
 from napari_sam.checkpoints.export import export_pth
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.predictor import load_model
-from napari_sam.io.pairs import LabelledArrays
+from napari_sam.io.labelled_arrays import LabelledArrays
 from napari_sam.model.build import ARCHITECTURES
 from napari_sam.ops.types import Cancelled
-from napari_sam.training import rounds, run_files
+from napari_sam.training import click_rounds, run_files
 from napari_sam.training.config import TrainConfig
 from napari_sam.training.crop import embed_view
 from napari_sam.training.finetune import fine_tuning
@@ -114,7 +114,7 @@ def test_a_frozen_encoder_sees_each_view_once(tmp_path, monkeypatch):
         calls.append(1)
         return real(*args)
 
-    monkeypatch.setattr("napari_sam.training.bank.embed_view", counted)
+    monkeypatch.setattr("napari_sam.training.embedding_bank.embed_view", counted)
     config = few_steps(start, what="decoder", steps=8, validate_every=100, embeddings=2)
     Trainer(config, arrays(), tmp_path / "m.safetensors", start, device="cpu").run()
     assert len(calls) == 2
@@ -266,7 +266,7 @@ def test_fewer_prompts_at_a_time_give_the_same_gradients():
     sample = Dataset(arrays(), config, frame, stride).sample(1)
     grads = []
     for at_once in (len(sample.masks), 1):
-        teacher = rounds.Teacher(start, config)
+        teacher = click_rounds.Teacher(start, config)
         teacher.at_once = at_once
         start.zero_grad()
         teacher.teach(sample, np.random.default_rng(0))
@@ -298,7 +298,9 @@ def test_a_file_for_metas_loader_holds_what_was_learned(
     for name, tensor in bare.items():
         assert tensor.dtype == torch.float32
         assert torch.equal(tensor, mine.state_dict()[name])
-    monkeypatch.setattr("napari_sam.checkpoints.detect._VIT_BY_WIDTH", {32: "vit_b"})
+    monkeypatch.setattr(
+        "napari_sam.checkpoints.architecture_detection._VIT_BY_WIDTH", {32: "vit_b"}
+    )
     assert load_sam(target).model.dense_head is None
     wrapped = {"model_state": {f"sam.{k}": v for k, v in bare.items()}}
     torch.save(wrapped, tmp_path / "micro.pt")

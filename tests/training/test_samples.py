@@ -14,7 +14,7 @@ from napari_sam.training.config import read_config
 from napari_sam.training.dataset import Dataset
 from napari_sam.training.initialise import start_from
 from napari_sam.training.losses import dice_loss, focal_loss, mask_iou, mask_loss
-from napari_sam.training.sampling import correct, first_prompts, rough_masks
+from napari_sam.training.simulated_prompts import correct, first_prompts, rough_masks
 from napari_sam.training.targets import dense_targets
 
 

@@ -14,9 +14,9 @@ from safetensors import safe_open
 
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.ops.types import Cancelled
-from napari_sam.training.held_out import HeldOut, Scores
-from napari_sam.training.schedule import learning_rate
+from napari_sam.training.learning_rate import learning_rate
 from napari_sam.training.trainer import Trainer
+from napari_sam.training.validation import HeldOut, Scores
 
 
 def test_a_stopped_run_ends_as_an_unbroken_one(discs, quick, tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sam.ops.counting import counted
+from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.hints import Facts, sentence
 from napari_sam.plugin.annotator.image_parts import open_part, size_if_too_large
 from napari_sam.plugin.annotator.pointer_tools import use_tool

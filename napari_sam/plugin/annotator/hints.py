@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from napari_sam.ops.counting import counted
+from napari_sam.ops.wording import counted
 
 __all__ = [
     "LOOKS_BLACK",

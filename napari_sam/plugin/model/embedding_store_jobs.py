@@ -27,7 +27,7 @@ from napari_sam.plugin.viewer.settings import read_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam.io.embeddings import EmbeddingStore
+    from napari_sam.io.embedding_store import EmbeddingStore
     from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.model.model_host import Engine, PlaneKey
 
@@ -41,7 +41,7 @@ _STORES: dict[tuple[str, int], EmbeddingStore] = {}
 
 def open_store() -> EmbeddingStore | None:
     """Return the store of the preferences, the same for all windows; None if off."""
-    from napari_sam.io.embeddings import EmbeddingStore
+    from napari_sam.io.embedding_store import EmbeddingStore
 
     settings = read_settings()
     if settings.embeddings_limit < 1:
@@ -196,7 +196,7 @@ class Shelf(QObject):  # type: ignore[misc]
         def work(is_cancelled: IsCancelled) -> None:
             from dataclasses import replace
 
-            from napari_sam.inference.embedding import made_from
+            from napari_sam.inference.embedding_cache import made_from
             from napari_sam.workflows.objects.closer import embed_tiled
 
             if trace is None or predictor is None:

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.inference.embedding import made_from
+from napari_sam.inference.embedding_cache import made_from
 from napari_sam.inference.tiled import TiledEmbedding, seen_whole
 from napari_sam.io.embedding_entry import Origin
 from napari_sam.ops.types import Cancelled
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.tiled import PlaneEmbedding
-    from napari_sam.io.embeddings import EmbeddingStore
+    from napari_sam.io.embedding_store import EmbeddingStore
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.session.answering import Job, Predicts

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.ops.counting import counted
+from napari_sam.ops.wording import counted
 
 if TYPE_CHECKING:
-    from napari_sam.training.jobs import TrainJob, TrainOutcome
+    from napari_sam.training.training_job import TrainJob, TrainOutcome
 
 __all__ = ["ending_in_words", "gain_in_words", "run_training"]
 
@@ -28,7 +28,7 @@ def run_training(job: TrainJob, **steps: Any) -> TrainOutcome:
     from napari_sam.plugin.model.torch_loading import load_torch_library
 
     load_torch_library()
-    from napari_sam.training.jobs import train
+    from napari_sam.training.training_job import train
 
     return train(job, **steps)
 

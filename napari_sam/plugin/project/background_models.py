@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.checkpoints.own import free_path
+from napari_sam.checkpoints.user_models import free_path
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.annotator.hints import Hint, sentence
 from napari_sam.plugin.model.model_host import shared_predictor
@@ -53,7 +53,7 @@ class ProjectModels(QObject):  # type: ignore[misc]
     ask
         Proposes objects; see `propose`.
     train
-        Does a training; see `napari_sam.training.jobs.train`.
+        Does a training; see `napari_sam.training.training_job.train`.
     """
 
     proposed = Signal(str)
@@ -167,7 +167,7 @@ class ProjectModels(QObject):  # type: ignore[misc]
         minutes, device = self.minutes, self.device
 
         def work(is_cancelled: IsCancelled) -> Any:
-            from napari_sam.training.jobs import TrainJob
+            from napari_sam.training.training_job import TrainJob
 
             out = free_path(project.folder.resolve().parent.name, project.models_folder)
             job = TrainJob(project.sources(), out, project.model, minutes, device)

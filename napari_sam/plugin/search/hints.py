@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from napari_sam.ops.counting import counted
+from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.hints import Facts, Hint, model_hint, obstacle_hint
 
 __all__ = ["EverythingFacts", "black_hint", "next_step"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_sam.ops.painting import PaintOrder
+    from napari_sam.ops.label_painting import PaintOrder
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled, MaskRecord
     from napari_sam.workflows.objects.grid_masks import AutomaticConfig

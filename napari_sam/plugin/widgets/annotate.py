@@ -29,11 +29,7 @@ from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.layers import is_labels_of_user
 from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
-from napari_sam.plugin.widgets.hint_line import HintLine, Notice
-from napari_sam.plugin.widgets.layer_choice import LayerChoice
-from napari_sam.plugin.widgets.model_picker import ModelPicker
-from napari_sam.plugin.widgets.object_table import ObjectTable
-from napari_sam.plugin.widgets.panel import (
+from napari_sam.plugin.widgets.dock_layout import (
     NEW_LAYER,
     body_layout,
     class_choice,
@@ -43,8 +39,12 @@ from napari_sam.plugin.widgets.panel import (
     main_button,
     overlap_choice,
 )
+from napari_sam.plugin.widgets.embedding_store_panel import ShelfPanel
+from napari_sam.plugin.widgets.hint_line import HintLine, Notice
+from napari_sam.plugin.widgets.layer_choice import LayerChoice
+from napari_sam.plugin.widgets.model_picker import ModelPicker
+from napari_sam.plugin.widgets.object_table import ObjectTable
 from napari_sam.plugin.widgets.progress_line import ProgressLine
-from napari_sam.plugin.widgets.shelf_panel import ShelfPanel
 from napari_sam.plugin.widgets.tool_bar import ToolBar
 
 if TYPE_CHECKING:

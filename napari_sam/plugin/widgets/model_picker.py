@@ -20,9 +20,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam.checkpoints.own import list_own_models
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
+from napari_sam.checkpoints.user_models import list_own_models
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.widgets.progress_line import ProgressLine

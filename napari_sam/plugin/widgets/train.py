@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam.checkpoints.own import free_path
+from napari_sam.checkpoints.user_models import free_path
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.annotator.hints import Hint, sentence
 from napari_sam.plugin.model.training_runs import (
@@ -26,11 +26,7 @@ from napari_sam.plugin.model.training_runs import (
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.settings import read_settings
-from napari_sam.plugin.widgets.case_strip import CaseStrip
-from napari_sam.plugin.widgets.curve_plot import CurvePlot
-from napari_sam.plugin.widgets.hint_line import HintLine, Notice, NoticeKind
-from napari_sam.plugin.widgets.model_picker import ModelPicker, announce_model
-from napari_sam.plugin.widgets.panel import (
+from napari_sam.plugin.widgets.dock_layout import (
     body_layout,
     data_choice,
     fill_dock,
@@ -38,8 +34,12 @@ from napari_sam.plugin.widgets.panel import (
     heading,
     main_button,
 )
+from napari_sam.plugin.widgets.hint_line import HintLine, Notice, NoticeKind
+from napari_sam.plugin.widgets.model_picker import ModelPicker, announce_model
 from napari_sam.plugin.widgets.progress_line import ProgressLine
+from napari_sam.plugin.widgets.training_curves import CurvePlot
 from napari_sam.plugin.widgets.training_pairs import PairList
+from napari_sam.plugin.widgets.worst_cases import CaseStrip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from napari_sam.checkpoints.store import CheckpointStore
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.training.jobs import TrainJob, TrainOutcome
+    from napari_sam.training.training_job import TrainJob, TrainOutcome
 
 __all__ = ["TrainWidget"]
 
@@ -215,7 +215,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self._show_hint()
 
     def _job(self, sources: list[Any]) -> TrainJob:
-        from napari_sam.training.jobs import TrainJob
+        from napari_sam.training.training_job import TrainJob
 
         changes: dict[str, Any] = {}
         if self.what.currentData():

@@ -16,13 +16,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam.io.pairs import labelled_planes
-from napari_sam.ops.counting import counted
+from napari_sam.io.labelled_arrays import labelled_planes
+from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.hints import sentence
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.layers import display_range, is_labels_of_user
+from napari_sam.plugin.widgets.dock_layout import data_choice, form
 from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
-from napari_sam.plugin.widgets.panel import data_choice, form
 
 __all__ = ["PairList"]
 
@@ -146,7 +146,7 @@ class PairList(QWidget):  # type: ignore[misc]
 
     def add_files(self, folder: str | Path) -> None:
         """Add a folder of labelled images to the list."""
-        from napari_sam.io.folders import list_labelled_images
+        from napari_sam.io.labelled_folders import list_labelled_images
 
         try:
             found = list_labelled_images(folder)

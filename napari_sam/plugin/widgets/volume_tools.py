@@ -1,6 +1,6 @@
 """The tools for volumes and films: segment a volume, track, export the tracks.
 
-They are made as those of `napari_sam.plugin.widgets.tools`.
+They are made as those of `napari_sam.plugin.widgets.prompt_tools`.
 """
 
 # magicgui reads annotations by itself: no "from __future__ import annotations" here
@@ -13,7 +13,7 @@ from magicgui import magic_factory
 from napari.layers import Image, Labels, Tracks
 from napari.utils.notifications import show_warning
 
-from napari_sam.ops.counting import counted
+from napari_sam.ops.wording import counted
 from napari_sam.plugin.model.tool_runs import ToolJob, ToolRun
 from napari_sam.plugin.stacks.tracked_layers import (
     TracksPreset,
@@ -25,7 +25,7 @@ from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.layers import display_range, shape_of, spatial_metadata
 from napari_sam.plugin.viewer.plane_source import shown_plane
 from napari_sam.plugin.viewer.settings import read_settings
-from napari_sam.plugin.widgets.tools import MODEL_CHOICE, attach
+from napari_sam.plugin.widgets.prompt_tools import MODEL_CHOICE, attach
 
 if TYPE_CHECKING:
     import napari.layers

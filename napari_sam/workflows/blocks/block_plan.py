@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.io.arrays import PlaneArray
+    from napari_sam.io.image_reader import PlaneArray
     from napari_sam.ops.types import Box, IsCancelled
 
 __all__ = ["BLOCK", "Recipe", "Samples", "sample_image", "survey"]

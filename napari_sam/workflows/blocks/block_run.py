@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_sam.io.arrays import ArraySource, open_array
-from napari_sam.io.atomic import write_atomically
+from napari_sam.io.atomic_write import write_atomically
+from napari_sam.io.image_reader import ArraySource, open_array
 from napari_sam.workflows.blocks.block_plan import BLOCK, Recipe, sample_image, survey
 from napari_sam.workflows.blocks.large_image import find_in_block, paint_planes
 from napari_sam.workflows.blocks.stitching import BlockObjects
@@ -31,7 +31,7 @@ from napari_sam.workflows.objects.segment import read_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_sam.io.arrays import PlaneArray
+    from napari_sam.io.image_reader import PlaneArray
     from napari_sam.workflows.blocks.worker_pool import Pool
 
 __all__ = ["BlockRun", "BlockTask", "Request", "identify"]

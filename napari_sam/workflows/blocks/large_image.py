@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.inference.predictor import load_model
-from napari_sam.io.arrays import PlaneArray
 from napari_sam.io.axes import name_axes
-from napari_sam.ops.painting import records_to_labels
+from napari_sam.io.image_reader import PlaneArray
+from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.workflows.blocks.block_plan import BLOCK, Recipe, survey
 from napari_sam.workflows.blocks.stitching import BlockObjects, number_objects
 from napari_sam.workflows.objects.instances import InstanceConfig

@@ -24,7 +24,7 @@ from napari_sam.workflows.progress import Steps
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from napari_sam.inference.embedding import EmbeddingCache
+    from napari_sam.inference.embedding_cache import EmbeddingCache
     from napari_sam.inference.tiled import Embeds, PlaneEmbedding
     from napari_sam.ops.types import ImageEmbedding, IsCancelled
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from napari_sam.inference.upscale import upscale_logits, upscale_window
+from napari_sam.inference.mask_upscaling import upscale_logits, upscale_window
 from napari_sam.ops.edges import outer_boundary, thin_ridges
 from napari_sam.ops.labels import mask_bounds
 from napari_sam.ops.nms import box_nms

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_sam.inference.mask_upscaling import without_padding
 from napari_sam.inference.preprocess import check_image
 from napari_sam.inference.tiled import PlaneEmbedding, TiledEmbedding
-from napari_sam.inference.upscale import without_padding
-from napari_sam.ops.painting import check_paint_order, records_to_labels
+from napari_sam.ops.label_painting import check_paint_order, records_to_labels
 from napari_sam.ops.rle import Rle
-from napari_sam.ops.stability import stability_score
+from napari_sam.ops.stability_score import stability_score
 from napari_sam.ops.types import FrameGeometry, MaskRecord, Prompts
 from napari_sam.workflows.objects.closer import closer_scale, embed_tiled
 from napari_sam.workflows.progress import Steps
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.painting import PaintOrder
+    from napari_sam.ops.label_painting import PaintOrder
     from napari_sam.ops.types import IsCancelled, MaskPrediction
     from napari_sam.workflows.progress import Progress
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam.inference.upscale import upscale_window, without_padding
+from napari_sam.inference.mask_upscaling import upscale_window, without_padding
 from napari_sam.ops.rle import Rle
-from napari_sam.ops.stability import stability_score
+from napari_sam.ops.stability_score import stability_score
 from napari_sam.ops.types import MaskRecord
 from napari_sam.workflows.objects.crops import Crop, near_crop_edge
 

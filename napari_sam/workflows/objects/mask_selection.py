@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.ops.painting import PaintOrder
+    from napari_sam.ops.label_painting import PaintOrder
     from napari_sam.ops.types import MaskRecord
 
 __all__ = ["MaskSelection", "SelectionRule"]

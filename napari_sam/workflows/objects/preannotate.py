@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.ops.painting import records_to_labels
+from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.workflows.objects.segment import default_order, find_objects
 
 if TYPE_CHECKING:

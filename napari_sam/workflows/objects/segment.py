@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sam.inference.predictor import load_model
 from napari_sam.inference.tiled import PlaneEmbedding
-from napari_sam.ops.painting import check_paint_order, records_to_labels
+from napari_sam.ops.label_painting import check_paint_order, records_to_labels
 from napari_sam.workflows.objects.grid_masks import AutomaticConfig, generate_masks
 from napari_sam.workflows.objects.instances import InstanceConfig, find_instances
 from napari_sam.workflows.objects.refinement import RefineConfig, refine_instances
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.painting import PaintOrder
+    from napari_sam.ops.label_painting import PaintOrder
     from napari_sam.ops.types import IsCancelled, MaskRecord
     from napari_sam.workflows.progress import Progress
 

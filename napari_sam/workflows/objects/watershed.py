@@ -18,7 +18,7 @@ from scipy import ndimage
 from skimage.measure import label
 from skimage.segmentation import watershed
 
-from napari_sam.ops.minima import extended_minima
+from napari_sam.ops.extended_minima import extended_minima
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
 from napari_sam.workflows.objects.views import SMALL, WANTED

@@ -18,14 +18,14 @@ import pandas as pd
 import xxhash
 from scipy import ndimage
 
-from napari_sam.io.atomic import (
+from napari_sam.io.atomic_write import (
     make_folder,
     partial_beside,
     replace_folder,
     write_atomically,
 )
 from napari_sam.io.coco import write_coco
-from napari_sam.io.masks import write_labels
+from napari_sam.io.label_images import write_labels
 from napari_sam.ops.rle import Rle
 from napari_sam.workflows.objects.features import measure_objects
 from napari_sam.workflows.project.images import calibration_of

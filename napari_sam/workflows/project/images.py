@@ -13,9 +13,9 @@ import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.io.arrays import ArraySource, open_array
+from napari_sam.io.file_names import file_stem, name_key
+from napari_sam.io.image_reader import ArraySource, open_array
 from napari_sam.io.images import read_image
-from napari_sam.io.names import file_stem, name_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

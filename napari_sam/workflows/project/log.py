@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_sam.io.atomic import PARTIAL_PREFIX
+from napari_sam.io.atomic_write import PARTIAL_PREFIX
 from napari_sam.io.journal import DamagedLine, Journal, Line
 from napari_sam.workflows.project.events import (
     MOST,

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam.io.atomic import write_atomically
+from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.images import list_images, read_image
-from napari_sam.io.masks import write_labels
+from napari_sam.io.label_images import write_labels
 from napari_sam.ops.label_changes import as_labels
 from napari_sam.ops.labels import next_free_label
 from napari_sam.workflows.project.files import PROJECT_FOLDER, Look, ProjectFiles

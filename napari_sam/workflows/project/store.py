@@ -12,7 +12,7 @@ import xxhash
 
 from napari_sam.io.images import read_image
 from napari_sam.io.journal import DamagedLine
-from napari_sam.io.masks import write_labels
+from napari_sam.io.label_images import write_labels
 from napari_sam.ops.label_changes import (
     apply_changes,
     as_labels,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.ops.patches import Patch, blend_patches, interpolate_patches
+from napari_sam.ops.mask_patches import Patch, blend_patches, interpolate_patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -15,9 +15,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy import ndimage
 
+from napari_sam.inference.mask_upscaling import upscale_window
 from napari_sam.inference.tiled import Embeds, MakesLogits, add_mask, seen_whole
-from napari_sam.inference.upscale import upscale_window
-from napari_sam.ops.patches import Patch, ring_contrast
+from napari_sam.ops.mask_patches import Patch, ring_contrast
 from napari_sam.ops.types import FrameGeometry, Prompts
 
 if TYPE_CHECKING:

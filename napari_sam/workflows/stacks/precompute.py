@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.inference.embedding import made_from
+from napari_sam.inference.embedding_cache import made_from
 from napari_sam.inference.preprocess import check_image, colour_limits, default_limits
 from napari_sam.inference.tiled import TiledEmbedding
 from napari_sam.inference.tiling import tile_plane
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.io.embeddings import EmbeddingStore
+    from napari_sam.io.embedding_store import EmbeddingStore
     from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.progress import Progress
 
@@ -219,7 +219,7 @@ def embed_planes(
     Examples
     --------
     >>> import napari_sam
-    >>> from napari_sam.io.embeddings import EmbeddingStore
+    >>> from napari_sam.io.embedding_store import EmbeddingStore
     >>> sam = napari_sam.load_model("cells")  # doctest: +SKIP
     >>> sam.cache.store = EmbeddingStore("embeddings")  # doctest: +SKIP
     >>> embed_planes(sam, np.zeros((3, 64, 64))).planes  # doctest: +SKIP

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.ops.patches import Patch
+from napari_sam.ops.mask_patches import Patch
 from napari_sam.workflows.session.canvas import StackEdit, plan_edit
 from napari_sam.workflows.stacks.seeds import Seeds, patches_of
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_sam.ops.patches import Patch
+from napari_sam.ops.mask_patches import Patch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

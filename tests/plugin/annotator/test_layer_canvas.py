@@ -81,7 +81,7 @@ def test_labels_that_lie_elsewhere_are_refused_until_they_are_placed(
 def test_labels_of_yesterday_are_chosen_by_their_name_and_their_table_is_read(
     make_napari_viewer, open_annotator, settle, qtbot, image, tmp_path
 ):
-    from napari_sam.io.masks import write_labels
+    from napari_sam.io.label_images import write_labels
 
     viewer = make_napari_viewer()
     viewer.add_image(image, name="cells")

@@ -10,7 +10,7 @@ import torch
 from skimage.data import coins
 
 from napari_sam.inference.predictor import Predictor
-from napari_sam.io.embeddings import EmbeddingStore
+from napari_sam.io.embedding_store import EmbeddingStore
 from napari_sam.model.build import build_sam
 from napari_sam.model.image_encoder import VitConfig
 from napari_sam.model.sam import Architecture

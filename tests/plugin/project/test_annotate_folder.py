@@ -14,8 +14,8 @@ from drawn_discs import draw_discs
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
-from napari_sam.plugin.widgets.folder import FolderWidget
-from napari_sam.training.jobs import TrainOutcome
+from napari_sam.plugin.widgets.annotate_folder import FolderWidget
+from napari_sam.training.training_job import TrainOutcome
 from napari_sam.workflows.project.project import Project
 
 
@@ -391,7 +391,7 @@ def test_images_that_came_are_gone_or_do_not_fit_are_told(
     assert opened.images.item(4).text().split()[0] == "new"
     assert opened.images.item(2).text().startswith("✗")
     monkeypatch.setattr(
-        "napari_sam.plugin.widgets.folder.QFileDialog.getExistingDirectory",
+        "napari_sam.plugin.widgets.annotate_folder.QFileDialog.getExistingDirectory",
         lambda *_: str(tmp_path / "away"),
     )
     opened.hint.button.click()

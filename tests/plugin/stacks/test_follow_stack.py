@@ -46,7 +46,7 @@ def sam():
 
 @pytest.fixture
 def open_follow(qtbot, sam, tmp_path):
-    from napari_sam.plugin.widgets.follow import FollowWidget
+    from napari_sam.plugin.widgets.follow_stack import FollowWidget
 
     opened = []
 

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam.plugin.widgets.panel import body_layout, fill_dock
+from napari_sam.plugin.widgets.dock_layout import body_layout, fill_dock
 
 
 def takes_the_wheel(control):

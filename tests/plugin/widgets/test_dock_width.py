@@ -6,8 +6,8 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QScrollArea
 
 from napari_sam.checkpoints.store import CheckpointStore
-from napari_sam.plugin.widgets.everything import EverythingWidget
-from napari_sam.plugin.widgets.follow import FollowWidget
+from napari_sam.plugin.widgets.follow_stack import FollowWidget
+from napari_sam.plugin.widgets.segment_everything import EverythingWidget
 from napari_sam.plugin.widgets.train import TrainWidget
 
 

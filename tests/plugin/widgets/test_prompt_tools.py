@@ -9,7 +9,7 @@ from fake_search import disc_records
 from napari.components import ViewerModel
 
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.widgets import tools
+from napari_sam.plugin.widgets import prompt_tools
 
 SHAPE = (60, 80)
 RECTANGLE = [[5, 5], [5, 20], [15, 20], [15, 5]]
@@ -22,7 +22,7 @@ def messages(monkeypatch):
         for name in ("show_info", "show_warning"):
             target = f"napari_sam.plugin.{module}.{name}"
             monkeypatch.setattr(target, said.append, raising=False)
-    monkeypatch.setattr(tools, "show_warning", said.append)
+    monkeypatch.setattr(prompt_tools, "show_warning", said.append)
     return said
 
 
@@ -111,7 +111,7 @@ def test_boxes_become_objects_on_the_displayed_plane(qapp, press, asked, image):
         scale=layer.scale,
         units=layer.units,
     )
-    press(tools.boxes_to_objects, viewer=viewer, image=layer, boxes=boxes)
+    press(prompt_tools.boxes_to_objects, viewer=viewer, image=layer, boxes=boxes)
     (call,) = asked.calls
     assert np.array_equal(call["image"], layer.data[1])
     assert call["args"][0].tolist() == [[5, 5, 15, 20]]
@@ -127,7 +127,7 @@ def test_points_become_objects(qapp, press, asked, image):
     viewer = ViewerModel()
     layer = viewer.add_image(image, scale=(2, 2))
     points = viewer.add_points([(60, 80), (20, 20), (900, 3)])
-    press(tools.points_to_objects, viewer=viewer, image=layer, points=points)
+    press(prompt_tools.points_to_objects, viewer=viewer, image=layer, points=points)
     assert asked.calls[0]["args"][0].tolist() == [[30, 40], [10, 10]]
     labels = viewer.layers[-1].data
     assert labels[30, 40] == 1 and labels[10, 10] == 2
@@ -137,7 +137,11 @@ def test_points_become_objects(qapp, press, asked, image):
 def test_proposals_are_rectangles_with_scores(qapp, press, asked, image):
     viewer, layer = stack_viewer(image)
     press(
-        tools.object_proposals, viewer=viewer, image=layer, number=3, points_per_side=8
+        prompt_tools.object_proposals,
+        viewer=viewer,
+        image=layer,
+        number=3,
+        points_per_side=8,
     )
     assert asked.calls[0]["config"].points_per_side == 8
     assert asked.calls[0]["config"].box_nms_thresh == 0.9
@@ -153,7 +157,7 @@ def test_proposals_are_rectangles_with_scores(qapp, press, asked, image):
 
 def test_edges_are_an_image_on_the_plane(qapp, press, asked, image):
     viewer, layer = stack_viewer(image)
-    press(tools.edges, viewer=viewer, image=layer, points_per_side=4, thin=False)
+    press(prompt_tools.edges, viewer=viewer, image=layer, points_per_side=4, thin=False)
     assert asked.calls[0]["points_per_side"] == 4 and asked.calls[0]["thin"] is False
     made = viewer.layers[-1]
     assert made.data.shape == (1, *SHAPE) and made.data.dtype == np.float32
@@ -163,8 +167,8 @@ def test_edges_are_an_image_on_the_plane(qapp, press, asked, image):
 @pytest.mark.parametrize(
     ("factory", "extra", "said"),
     [
-        (tools.boxes_to_objects, "boxes", "has no rectangle"),
-        (tools.points_to_objects, "points", "has no point"),
+        (prompt_tools.boxes_to_objects, "boxes", "has no rectangle"),
+        (prompt_tools.points_to_objects, "points", "has no point"),
     ],
 )
 def test_nothing_to_work_on_is_a_message(
@@ -183,7 +187,7 @@ def test_nothing_to_work_on_is_a_message(
 def test_a_3d_view_is_a_message(qapp, press, asked, messages, image):
     viewer, layer = stack_viewer(image)
     viewer.dims.ndisplay = 3
-    press(tools.edges, viewer=viewer, image=layer)
+    press(prompt_tools.edges, viewer=viewer, image=layer)
     assert "Leave the 3D view" in messages[-1] and asked.calls == []
 
 
@@ -195,7 +199,7 @@ def test_nothing_found_is_a_message_and_no_layer(
     monkeypatch.setattr(
         "napari_sam.workflows.objects.proposals.propose", lambda *args, **options: []
     )
-    press(tools.object_proposals, viewer=viewer, image=layer)
+    press(prompt_tools.object_proposals, viewer=viewer, image=layer)
     assert "Nothing was found" in messages[-1] and len(viewer.layers) == 1
 
 
@@ -206,7 +210,7 @@ def test_an_error_is_a_message(qapp, press, messages, monkeypatch, asked, image)
     viewer = ViewerModel()
     layer = viewer.add_image(image)
     monkeypatch.setattr("napari_sam.workflows.objects.edges.detect_edges", fail)
-    press(tools.edges, viewer=viewer, image=layer)
+    press(prompt_tools.edges, viewer=viewer, image=layer)
     assert messages == ["The model is of no use here."]
     assert len(viewer.layers) == 1
 
@@ -217,10 +221,10 @@ def test_a_run_can_be_cancelled_and_the_button_waits(
     viewer = ViewerModel()
     layer = viewer.add_image(image)
     asked.gate.clear()
-    gui = press(tools.edges, wait=False, viewer=viewer, image=layer)
+    gui = press(prompt_tools.edges, wait=False, viewer=viewer, image=layer)
     qtbot.waitUntil(lambda: len(asked.calls) == 1)
     assert not gui.call_button.enabled
-    (line,) = gui.native.findChildren(tools.ToolRun)
+    (line,) = gui.native.findChildren(prompt_tools.ToolRun)
     qtbot.waitUntil(lambda: line.progress.bar.value() == 250)
     line.progress.cancel.click()
     qtbot.waitUntil(lambda: gui.call_button.enabled)
@@ -231,7 +235,7 @@ def test_the_image_may_go_during_a_run(qapp, qtbot, press, asked, image):
     viewer = ViewerModel()
     layer = viewer.add_image(image)
     asked.gate.clear()
-    gui = press(tools.edges, wait=False, viewer=viewer, image=layer)
+    gui = press(prompt_tools.edges, wait=False, viewer=viewer, image=layer)
     qtbot.waitUntil(lambda: len(asked.calls) == 1)
     viewer.layers.remove(layer)
     asked.gate.set()
@@ -243,7 +247,7 @@ def test_napari_fills_in_viewer_and_layers(make_napari_viewer, qtbot, asked, ima
     viewer = make_napari_viewer()
     viewer.add_image(image, name="cells")
     shapes = viewer.add_shapes([RECTANGLE], shape_type="rectangle")
-    gui = tools.boxes_to_objects()
+    gui = prompt_tools.boxes_to_objects()
     viewer.window.add_dock_widget(gui)
     assert gui.image.value.name == "cells" and gui.boxes.value is shapes
     assert gui.model.value == "cells"

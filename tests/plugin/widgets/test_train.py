@@ -9,13 +9,13 @@ import pytest
 from drawn_discs import draw_discs
 from napari.components import ViewerModel
 
-from napari_sam.checkpoints.own import OWN_VARIABLE, free_path, list_own_models
 from napari_sam.checkpoints.store import CheckpointStore
+from napari_sam.checkpoints.user_models import OWN_VARIABLE, free_path, list_own_models
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.widgets.model_picker import ModelPicker
 from napari_sam.plugin.widgets.train import TrainWidget
-from napari_sam.training.held_out import Case
-from napari_sam.training.jobs import TrainOutcome
+from napari_sam.training.training_job import TrainOutcome
+from napari_sam.training.validation import Case
 
 
 @pytest.fixture

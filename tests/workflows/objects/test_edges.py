@@ -5,7 +5,7 @@ from scipy import ndimage
 from scipy.special import expit
 from tiny_network import tiny_predictor
 
-from napari_sam.inference.upscale import upscale_logits
+from napari_sam.inference.mask_upscaling import upscale_logits
 from napari_sam.ops.nms import box_nms
 from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.objects.edges import detect_edges

@@ -256,7 +256,7 @@ def test_all_is_exported(project, tmp_path):
     assert len(coco["annotations"]) == 4
     assert {c["name"] for c in coco["categories"]} == {"nucleus", "object"}
     from napari_sam.io.coco import read_coco
-    from napari_sam.io.pairs import read_zarr_pairs
+    from napari_sam.io.labelled_arrays import read_zarr_pairs
 
     masks = read_coco(out / "annotations.json")["a.png"]
     assert np.array_equal(masks[1].rle.decode(), squares(3) == 2)

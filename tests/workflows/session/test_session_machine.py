@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 from scipy import ndimage
 
-from napari_sam.io.masks import write_labels
+from napari_sam.io.label_images import write_labels
 from napari_sam.io.object_tables import read_object_table, write_object_table
 from napari_sam.ops.planes import Plane
 from napari_sam.ops.rle import Rle

@@ -8,9 +8,9 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from tiny_network import tiny_sam
 
-from napari_sam.inference.embedding import EmbeddingCache
+from napari_sam.inference.embedding_cache import EmbeddingCache
 from napari_sam.inference.predictor import Predictor
-from napari_sam.io.embeddings import EmbeddingStore
+from napari_sam.io.embedding_store import EmbeddingStore
 from napari_sam.ops.planes import Plane
 from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.objects.closer import embed_tiled

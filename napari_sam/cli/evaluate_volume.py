@@ -1,0 +1,65 @@
+"""What ``napari-sam evaluate --volume`` does; no command of its own."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.cli.progress_bar import StepBar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_sam.evaluation.volume_report import VolumeReport
+    from napari_sam.io.labelled_folders import LabelledVolume
+    from napari_sam.workflows.progress import Progress
+
+__all__ = ["score_clicks", "score_found"]
+
+
+def score_clicks(
+    model: Any, volumes: Sequence[LabelledVolume], max_objects: int | None
+) -> tuple[VolumeReport, int]:
+    """Propagate one click on each object; return the report and the failures."""
+    from napari_sam.evaluation.volume_clicks import score_volume_clicks
+    from napari_sam.evaluation.volume_report import sum_up_volumes
+
+    def score(image: Any, labels: Any, progress: Progress) -> Any:
+        return score_volume_clicks(model, image, labels, max_objects, progress=progress)
+
+    scores, failures = _score(volumes, score)
+    return sum_up_volumes(scores), failures
+
+
+def score_found(
+    model: Any, volumes: Sequence[LabelledVolume], mode: str, settings: dict[str, Any]
+) -> tuple[VolumeReport, int]:
+    """Find the objects of each volume by themselves; see `score_clicks`."""
+    from napari_sam.evaluation.volume_instances import score_volume
+    from napari_sam.evaluation.volume_report import sum_up_found
+    from napari_sam.workflows.objects.segment import choose_mode
+
+    choose_mode(mode, model)
+
+    def score(image: Any, labels: Any, progress: Progress) -> Any:
+        return score_volume(model, image, labels, mode, progress=progress, **settings)
+
+    scores, failures = _score(volumes, score)
+    return sum_up_found(scores), failures
+
+
+def _score(
+    volumes: Sequence[LabelledVolume], score: Callable[[Any, Any, Progress], Any]
+) -> tuple[list[tuple[str, Any]], int]:
+    """Score volumes behind a progress bar; say which could not be."""
+    scores, failures = [], 0
+    with StepBar("plane") as bar:
+        for item in volumes:
+            bar.name(item.name)
+            try:
+                image, labels = item.read()
+                scores.append((item.name, score(image, labels, bar.show)))
+            except (ValueError, OSError) as error:
+                print(f"{item.name} was left out: {error}", file=sys.stderr)
+                failures += 1
+    return scores, failures

@@ -1,0 +1,381 @@
+"""The one reader: images of any file, read piece by piece.
+
+`open_array` opens what a path names and returns a `PlaneArray`: an array with named
+axes, of which two are the plane; the others are gone through one index at a time, and
+colour comes along. Nothing is read before it is asked for. Every command, the folder
+project, training and evaluation read through it, so that axes, channels, scenes and
+colour follow one rule.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam.io.axes import check_axes, name_axes
+from napari_sam.io.calibration import Calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_sam.io.stored_array import FileArray
+    from napari_sam.ops.types import Box
+
+__all__ = [
+    "ArraySource",
+    "PlaneArray",
+    "is_zarr",
+    "open_array",
+    "open_file",
+]
+
+_COLOURS = (3, 4)
+_TIFF = (".tif", ".tiff")
+
+_MOST_PIECES = 10**6
+"""Into which a stack is cut at the most; more are read as whole planes."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneArray:
+    """An array, and which of its axes are what.
+
+    Attributes
+    ----------
+    array
+        Anything with a shape, a dtype and slicing: numpy, dask, zarr, a memory map.
+    axes
+        One letter for each axis, such as "tczyx"; y and x are the plane, c the
+        channels, s the samples of a colour.
+    channel
+        Which channel is looked at; None: all of them, as colour.
+    scale
+        Size of a pixel along each axis.
+    units
+        Of the scale along each axis, as OME names them; None where unknown.
+    levels
+        Shapes of the coarser copies that the file holds, if any.
+    rgb
+        Whether the file says that three or four channels are a colour. Three or four
+        of 8 bit are one in any case.
+    channel_names
+        Of the channels, as far as the file has them.
+    kind, unit_text
+        See `Calibration`.
+    assumed
+        Whether the axes are by a rule, since neither the file nor the user named them.
+    note
+        A sentence about what else the file holds; "" if nothing.
+
+    Raises
+    ------
+    ValueError
+        If the axes do not fit the array, or a channel has to be chosen.
+
+    Examples
+    --------
+    >>> image = PlaneArray(np.zeros((5, 20, 30)), "zyx")
+    >>> image.leading, image.shape
+    ((5,), (20, 30))
+    >>> image.read((4,), (0, 0, 3, 4)).shape
+    (3, 4)
+    """
+
+    array: Any
+    axes: str
+    channel: int | None = None
+    scale: tuple[float, ...] = ()
+    units: tuple[str | None, ...] = ()
+    levels: tuple[tuple[int, ...], ...] = ()
+    rgb: bool = False
+    channel_names: tuple[str, ...] = ()
+    kind: str = ""
+    unit_text: str = ""
+    assumed: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        check_axes(self.axes, tuple(self.array.shape))
+        if self.dtype.kind not in "buif":
+            raise ValueError(
+                f"the image has values of type {self.dtype}; wanted real numbers"
+            )
+        count = self._size("c") if "c" in self.axes else 1
+        if self.channel is not None and not 0 <= self.channel < count:
+            raise ValueError(
+                f"there is no channel {self.channel}; the image has "
+                f"{self._channels(count)}{self._told}"
+            )
+        if self.channel is None and count != 1 and self.colour_axis != "c":
+            raise ValueError(
+                f"the image has {self._channels(count)}{self._told}; choose one with "
+                "--channel, from 0 up"
+            )
+
+    def _channels(self, count: int) -> str:
+        names = [
+            f"{number} ({name})" if name else str(number)
+            for number, name in zip(
+                range(count), [*self.channel_names, *[""] * count], strict=False
+            )
+        ]
+        if count == 1:
+            return "1 channel, 0"
+        listed = names if count <= 16 else [*names[:15], "...", names[-1]]
+        return f"{count} channels: {', '.join(listed[:-1])} and {listed[-1]}"
+
+    @property
+    def _told(self) -> str:
+        sizes = " x ".join(map(str, self.array.shape))
+        how = ", assumed; --axes names them" if self.assumed else ""
+        return f" (axes {self.axes.upper()}{how}; {sizes})"
+
+    @property
+    def colour_axis(self) -> str | None:
+        """The axis along which the planes have colour, if they have."""
+        if "s" in self.axes:
+            return "s"
+        if self.channel is not None or "c" not in self.axes:
+            return None
+        is_colour = self._size("c") in _COLOURS and (self.rgb or self.dtype == np.uint8)
+        return "c" if is_colour else None
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether its planes have colour."""
+        return self.colour_axis is not None
+
+    @property
+    def leading_axes(self) -> str:
+        """The axes that are gone through one index at a time."""
+        return "".join(axis for axis in self.axes if axis not in "csyx")
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Their sizes."""
+        return tuple(self._size(axis) for axis in self.leading_axes)
+
+    @property
+    def running_axes(self) -> str:
+        """Those of them that have more than one index."""
+        return "".join(axis for axis in self.leading_axes if self._size(axis) > 1)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the planes."""
+        return self._size("y"), self._size("x")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the intensities, in the byte order of this machine."""
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype).newbyteorder("=")
+        return dtype
+
+    @property
+    def pixel_size(self) -> tuple[float, float] | None:
+        """(row, col) size of a pixel in micrometres; None if it has none."""
+        return self.calibration().pixel_size
+
+    def calibration(self, axes: str | None = None) -> Calibration:
+        """Return what is known of the axes, by default of those of its labels."""
+        known = Calibration(
+            self.axes, self.scale, self.units, self.kind, self.unit_text
+        )
+        return known.along(f"{self.leading_axes}yx" if axes is None else axes)
+
+    def _size(self, axis: str) -> int:
+        return int(self.array.shape[self.axes.index(axis)])
+
+    def indices(self) -> Iterator[tuple[int, ...]]:
+        """Yield the index of each plane."""
+        yield from np.ndindex(self.leading)
+
+    def stack_axes(self, keep: str = "z") -> str:
+        """Return the letters of the axes of `stack`, without colour."""
+        leading, running = self.leading_axes, self.running_axes
+        if leading and not running:
+            running = keep if keep in leading else leading[-1]
+        return f"{running}yx"
+
+    def stack(self, keep: str = "z") -> Any:
+        """Return the array as a Dask array of the axes that run; nothing is read.
+
+        The channel is chosen, axes of a single index are left out, and colour comes
+        last. Where no axis beside the plane would be left, `keep` stays, or the last.
+
+        Examples
+        --------
+        >>> film = PlaneArray(np.zeros((9, 2, 1, 20, 30)), "tczyx", channel=1)
+        >>> film.stack("t").shape
+        (9, 20, 30)
+        """
+        import dask.array as da
+
+        plane = f"yx{self.colour_axis or ''}"
+        pieces = tuple(self._size(a) if a in plane else 1 for a in self.axes)
+        chunks = getattr(self.array, "chunks", None) or pieces
+        if _count(self.array.shape, chunks) > _MOST_PIECES:
+            chunks = pieces
+        if _count(self.array.shape, chunks) > _MOST_PIECES:
+            raise ValueError(
+                f"the image has {_count(self.array.shape, chunks)} planes{self._told}; "
+                f"at most {_MOST_PIECES} can be gone through"
+            )
+        array: Any = da.from_array(self.array, chunks, name=False)
+        wanted = f"{self.stack_axes(keep)}{self.colour_axis or ''}"
+        kept = [axis for axis in self.axes if axis in wanted]
+        at = {"c": self.channel or 0}
+        index = (slice(None) if a in kept else at.get(a, 0) for a in self.axes)
+        order = [kept.index(axis) for axis in wanted]
+        return array[tuple(index)].transpose(order).astype(self.dtype)
+
+    def read(self, index: Sequence[int], box: Box) -> NDArray[Any]:
+        """Read a box (row0, col0, row1, col1) of a plane: (h, w) or (h, w, C)."""
+        places: dict[str, int | slice] = dict(
+            zip(self.leading_axes, map(int, index), strict=True)
+        )
+        places["y"], places["x"] = slice(box[0], box[2]), slice(box[1], box[3])
+        colour = self.colour_axis
+        for axis in "cs":
+            if axis in self.axes:
+                at = self.channel or 0 if axis == "c" else 0
+                places[axis] = slice(None) if axis == colour else at
+        part = np.asarray(
+            self.array[tuple(places[axis] for axis in self.axes)], self.dtype
+        )
+        left = [axis for axis in self.axes if isinstance(places[axis], slice)]
+        return np.transpose(part, [left.index(a) for a in f"yx{colour or ''}"])
+
+    def plane(self) -> NDArray[Any]:
+        """Read the only plane: (H, W), or (H, W, 3 | 4) of colour.
+
+        Raises
+        ------
+        ValueError
+            If there are several.
+        OSError
+            If it cannot be read.
+        """
+        if self.running_axes:
+            count = math.prod(self.leading)
+            raise ValueError(
+                f"the image has {count} planes{self._told}; wanted one. If an axis is "
+                "one of channels, say so, such as by --axes CYX --channel 0"
+            )
+        return self.read((0,) * len(self.leading), (0, 0, *self.shape))
+
+
+def _count(shape: Sequence[int], pieces: Sequence[Any]) -> int:
+    """Return into how many pieces an array is cut."""
+    total = 1
+    for length, piece in zip(shape, pieces, strict=True):
+        is_listed = isinstance(piece, tuple)
+        total *= len(piece) if is_listed else -(-int(length) // max(1, int(piece)))
+    return total
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Where an image lies, and what of it is looked at; another process can open it.
+
+    Attributes
+    ----------
+    path
+        An OME-Zarr image, a zarr array, a TIFF, a .npy file or a picture.
+    channel
+        See `PlaneArray`.
+    axes
+        Letters of the axes, for a file that does not name them, or names them wrongly;
+        "" for those of the file, or by the rule of `napari_sam.io.axes`.
+    scene
+        Which of the file's images, from 0 up; None for the largest.
+    """
+
+    path: str
+    channel: int | None = None
+    axes: str = ""
+    scene: int | None = None
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a path is a zarr group or array."""
+    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+
+
+def open_file(path: Path, scene: int | None = None) -> FileArray:
+    """Open the image in a file or in a zarr folder without reading it.
+
+    Of a file with several images that is the largest, or the scene that is asked for;
+    of a zarr group its OME-Zarr image or its only array. Pictures (PNG, JPEG, BMP)
+    are read.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If there is no such scene, or a zarr group holds no image, or several.
+    """
+    if is_zarr(path):
+        from napari_sam.io.zarr_images import open_zarr
+
+        return open_zarr(path, scene)
+    if path.is_dir() or not path.exists():
+        problem = "is a folder without zarr metadata" if path.is_dir() else "not found"
+        raise FileNotFoundError(f"{path}: {problem}")
+    suffix = path.suffix.lower()
+    if suffix in _TIFF or _starts_as_tiff(path):
+        from napari_sam.io.tiff import open_tiff
+
+        return open_tiff(path, scene)
+    if scene:
+        raise ValueError(f"there is no scene {scene}; {path.name} holds one image")
+    from napari_sam.io.picture_files import open_npy, open_picture
+
+    return open_npy(path) if suffix == ".npy" else open_picture(path)
+
+
+def _starts_as_tiff(path: Path) -> bool:
+    """Whether a file of another ending (.lsm, .svs, .stk) is a TIFF."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def open_array(source: ArraySource) -> PlaneArray:
+    """Open an image whose axes have names without reading it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is no such file, its axes do not fit, or a channel has to be chosen.
+    """
+    file = open_file(Path(source.path), source.scene)
+    axes, rgb = source.axes.lower(), file.rgb
+    if axes:
+        rgb = "s" in axes or (rgb and axes == file.axes)
+    axes = axes or file.axes or name_axes("", file.array.shape)
+    if "s" in axes and "c" not in axes:
+        axes = axes.replace("s", "c")
+    known = Calibration(file.axes, file.scale, file.units).along(axes)
+    return PlaneArray(
+        file.array,
+        axes,
+        source.channel,
+        known.scale,
+        known.units,
+        file.levels,
+        rgb,
+        file.channel_names,
+        file.kind,
+        file.unit_text,
+        file.assumed and not source.axes,
+        file.note,
+    )

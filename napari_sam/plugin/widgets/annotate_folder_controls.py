@@ -1,0 +1,145 @@
+"""The controls of the dock "Annotate a folder", and how they lie."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QProgressBar,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
+
+from napari_sam.plugin.widgets.dock_layout import (
+    body_layout,
+    fill_dock,
+    form,
+    heading,
+    main_button,
+)
+from napari_sam.plugin.widgets.hint_line import HintLine
+from napari_sam.plugin.widgets.progress_line import ProgressLine
+
+__all__ = ["DONE", "FolderControls"]
+
+DONE = "This image is done"
+
+
+class FolderControls(QWidget):  # type: ignore[misc]
+    """Buttons, list and lines; they do nothing by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hint = HintLine()
+        self.progress = ProgressLine()
+        self._make_controls()
+        self._lay_out()
+
+    def _make_controls(self) -> None:
+        self.open = QPushButton("Open a folder…")
+        self.stage = QLabel()
+        self.stage.setWordWrap(True)
+        self.images = QListWidget()
+        self.images.setMaximumHeight(150)
+        self.images.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.bar = QProgressBar()
+        self.bar.setFormat("%v of %m images done")
+        self.draw = QPushButton("Draw objects…")
+        self.draw.setToolTip("Open “Annotate with SAM” on this image and its labels.")
+        self.before = QPushButton("◀ Previous")
+        self.after = QPushButton("Next ▶")
+        self.uncertain = QPushButton("Most uncertain")
+        self.accept = QPushButton("Accept all")
+        self.accept_one = QPushButton("Accept (J)")
+        self.reject = QPushButton("Reject all")
+        self.reject_one = QPushButton("Reject (W)")
+        for button, what in ((self.accept_one, "Accept"), (self.reject_one, "Reject")):
+            button.setToolTip(
+                f"{what} the proposal that you clicked, which is white, or else the "
+                "last one under the cursor. The key takes the one under the cursor."
+            )
+        self.edited = QLabel()
+        self.edited.setWordWrap(True)
+        self.take_over = QPushButton("Take over")
+        self.take_over.setToolTip("Make what is in the files the project's labels.")
+        self.keep_own = QPushButton("Write mine")
+        self.keep_own.setToolTip("Write the project's labels in their place.")
+        self.finish = main_button(DONE, "samDone", 6)
+        self.counts = QLabel()
+        self.counts.setWordWrap(True)
+        self.retrain = QPushButton("Train now")
+        self.by_itself = QCheckBox("Train by itself after every few images")
+        self.by_itself.setChecked(True)
+        self.every = QSpinBox()
+        self.every.setRange(1, 1000)
+        self.every.setSuffix(" images")
+        self.minutes = QDoubleSpinBox()
+        self.minutes.setRange(0.1, 24 * 60)
+        self.minutes.setValue(5)
+        self.minutes.setSuffix(" min")
+        self.export = QPushButton("Export all labels…")
+        for button in self.buttons():
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+
+    def buttons(self) -> tuple[QPushButton, ...]:
+        """Return the buttons that work on an open project."""
+        return (
+            self.draw,
+            self.before,
+            self.after,
+            self.uncertain,
+            self.accept,
+            self.accept_one,
+            self.reject,
+            self.reject_one,
+            self.finish,
+            self.retrain,
+            self.export,
+            self.take_over,
+            self.keep_own,
+        )
+
+    def _lay_out(self) -> None:
+        ways = QHBoxLayout()
+        for button in (self.before, self.after, self.uncertain):
+            ways.addWidget(button)
+        answers = QGridLayout()
+        answers.addWidget(self.accept_one, 0, 0)
+        answers.addWidget(self.reject_one, 0, 1)
+        answers.addWidget(self.accept, 1, 0)
+        answers.addWidget(self.reject, 1, 1)
+        self.elsewhere = QWidget()
+        choice = QGridLayout(self.elsewhere)
+        choice.setContentsMargins(0, 0, 0, 0)
+        choice.addWidget(self.edited, 0, 0, 1, 2)
+        choice.addWidget(self.take_over, 1, 0)
+        choice.addWidget(self.keep_own, 1, 1)
+        self.elsewhere.hide()
+        body, layout = body_layout()
+        layout.addWidget(self.open)
+        layout.addWidget(self.elsewhere)
+        layout.addWidget(self.stage)
+        layout.addWidget(heading("Images"))
+        layout.addWidget(self.images)
+        layout.addLayout(ways)
+        layout.addWidget(self.bar)
+        layout.addWidget(heading("1  What the model proposes"))
+        layout.addLayout(answers)
+        layout.addWidget(heading("2  What is missing"))
+        layout.addWidget(self.draw)
+        layout.addWidget(heading("3  On to the next"))
+        layout.addWidget(self.finish)
+        layout.addWidget(self.counts)
+        layout.addWidget(heading("Training"))
+        layout.addWidget(self.by_itself)
+        layout.addLayout(form(("After", self.every), ("Time", self.minutes)))
+        layout.addWidget(self.retrain)
+        layout.addWidget(self.export)
+        layout.addStretch(1)
+        fill_dock(self, (self.hint, self.progress), body)

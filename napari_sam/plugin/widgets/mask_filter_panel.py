@@ -1,0 +1,204 @@
+"""The sieve: which of the masks that were found are to be kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QLabeledDoubleSlider, QRangeSlider
+
+from napari_sam.ops.wording import counted
+from napari_sam.plugin.widgets.score_histogram import ScoreHistogram
+from napari_sam.workflows.objects.mask_selection import SelectionRule
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["SievePanel"]
+
+_STEPS = 1000
+"""Places of the area slider; they are even in the logarithm of the area."""
+
+
+class SievePanel(QWidget):  # type: ignore[misc]
+    """Sliders that make a `SelectionRule`, and the histogram of the scores."""
+
+    ruled = Signal(object)
+    """Emitted with the `SelectionRule` that is set now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.histogram = ScoreHistogram()
+        self.min_iou = _score_slider(
+            "Objects with a lower score go. The score is the overlap (IoU) with the "
+            "true outline that the model expects."
+        )
+        self.min_stability = _score_slider(
+            "Objects that are less stable go: how little a mask changes when its "
+            "cutoff is moved."
+        )
+        self.area = QRangeSlider(Qt.Orientation.Horizontal)
+        self.area.setRange(0, _STEPS)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.setToolTip("Objects that are smaller or larger go.")
+        self.area_text = QLabel()
+        self.drop_border = QCheckBox("Drop objects at the border")
+        self.drop_border.setToolTip("Objects that touch the border of the image go.")
+        self.only_empty = QCheckBox("Only on empty ground")
+        self.only_empty.setToolTip(
+            "Objects that lie mostly on labels of the layer in “Save in” go."
+        )
+        self.reset = QPushButton("Reset")
+        self.reset.setToolTip("Set the sieve as it was after the search.")
+        self.count = QLabel()
+        self.count.setStyleSheet("font-weight: 700;")
+        for control in (self.drop_border, self.only_empty, self.reset):
+            control.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._low, self._high = 1, 1
+        self._start = SelectionRule()
+        self._setting = False
+        self._lay_out()
+        for slider in (self.min_iou, self.min_stability, self.area):
+            slider.valueChanged.connect(self._on_changed)
+        for box in (self.drop_border, self.only_empty):
+            box.toggled.connect(self._on_changed)
+        self.reset.clicked.connect(self._on_reset)
+
+    def _lay_out(self) -> None:
+        self._stability_label = QLabel("Stability at least")
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(4)
+        grid.addWidget(QLabel("Score at least"), 0, 0)
+        grid.addWidget(self.min_iou, 0, 1)
+        grid.addWidget(self._stability_label, 1, 0)
+        grid.addWidget(self.min_stability, 1, 1)
+        grid.addWidget(QLabel("Area"), 2, 0)
+        grid.addWidget(self.area, 2, 1)
+        grid.addWidget(self.area_text, 3, 1)
+        grid.setColumnStretch(1, 1)
+        row = QHBoxLayout()
+        row.addWidget(self.count, 1)
+        row.addWidget(self.reset)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.histogram)
+        layout.addLayout(grid)
+        layout.addWidget(self.drop_border)
+        layout.addWidget(self.only_empty)
+        layout.addLayout(row)
+        policy = QSizePolicy.Policy
+        self.setSizePolicy(policy.Preferred, policy.Maximum)
+
+    # --- what is set --------------------------------------------------------------
+
+    @property
+    def rule(self) -> SelectionRule:
+        """The rule that the controls stand for."""
+        low, high = self.area.value()
+        return SelectionRule(
+            min_iou=round(float(self.min_iou.value()), 3),
+            min_stability=round(float(self.min_stability.value()), 3),
+            min_area=0 if low <= 0 else self._area_at(low),
+            max_area=None if high >= _STEPS else self._area_at(high),
+            drop_border=self.drop_border.isChecked(),
+            only_empty=self.only_empty.isChecked(),
+        )
+
+    def _area_at(self, place: float) -> int:
+        ratio: float = (self._high / self._low) ** (place / _STEPS)
+        return round(self._low * ratio)
+
+    def _place_of(self, area: float) -> float:
+        if self._high <= self._low:
+            return 0.0
+        ratio = np.log(max(area, 1) / self._low) / np.log(self._high / self._low)
+        return float(np.clip(_STEPS * ratio, 0, _STEPS))
+
+    def start(
+        self, areas: NDArray[np.integer], rule: SelectionRule, has_stability: bool
+    ) -> None:
+        """Set the controls for other masks.
+
+        Parameters
+        ----------
+        areas
+            (N,) of the masks.
+        rule
+            Where the controls stand at first; the border and the empty ground stay
+            as they are.
+        has_stability
+            Whether the stability tells anything.
+        """
+        self._low = max(1, int(areas.min(initial=2**62))) if len(areas) else 1
+        self._high = max(self._low, int(areas.max(initial=1)))
+        self._start = rule
+        for control in (self._stability_label, self.min_stability):
+            control.setVisible(has_stability)
+        self.set_rule(
+            rule.model_copy(
+                update={
+                    "drop_border": self.drop_border.isChecked(),
+                    "only_empty": self.only_empty.isChecked(),
+                }
+            )
+        )
+
+    def set_rule(self, rule: SelectionRule) -> None:
+        """Set the controls; `ruled` is emitted once."""
+        self._setting = True
+        self.min_iou.setValue(rule.min_iou)
+        self.min_stability.setValue(rule.min_stability)
+        low = self._place_of(rule.min_area) if rule.min_area > self._low else 0
+        high = _STEPS if rule.max_area is None else self._place_of(rule.max_area)
+        self.area.setValue((int(np.ceil(low)), int(high)))
+        self.drop_border.setChecked(rule.drop_border)
+        self.only_empty.setChecked(rule.only_empty)
+        self._setting = False
+        self._on_changed()
+
+    def _on_reset(self) -> None:
+        self.set_rule(self._start)
+
+    def _on_changed(self) -> None:
+        if self._setting:
+            return
+        rule = self.rule
+        low = max(rule.min_area, self._low)
+        high = self._high if rule.max_area is None else rule.max_area
+        self.area_text.setText(f"{low:,} to {high:,} pixels")
+        self.ruled.emit(rule)
+
+    # --- what is shown ------------------------------------------------------------
+
+    def show_result(
+        self,
+        scores: NDArray[np.floating],
+        passing: NDArray[np.floating],
+        total: int,
+    ) -> None:
+        """Show the scores of all masks and of those that pass, and how many."""
+        self.histogram.show_scores(scores, passing, float(self.min_iou.value()))
+        self.count.setText(f"{len(passing):,} of {counted(total, 'object')}")
+
+
+def _score_slider(tip: str) -> QLabeledDoubleSlider:
+    slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+    slider.setRange(0, 1)
+    slider.setSingleStep(0.01)
+    slider.setDecimals(2)
+    slider.setToolTip(tip)
+    slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return slider

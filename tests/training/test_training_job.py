@@ -1,0 +1,91 @@
+"""A training as a window starts it."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+from drawn_discs import draw_discs
+from filelock import FileLock
+from tiny_network import tiny_architecture, tiny_sam
+
+from napari_sam.checkpoints.load import LoadedCheckpoint, load_sam
+from napari_sam.io.labelled_arrays import LabelledArrays
+from napari_sam.training import run_files
+from napari_sam.training.training_job import TrainJob, train
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    loaded = LoadedCheckpoint(tiny_sam("cells"), "tiny", "0", ())
+    real = load_sam
+    monkeypatch.setattr("napari_sam.checkpoints.load.load_sam", lambda _: loaded)
+    tiny = {"cells": tiny_architecture("cells")}
+    monkeypatch.setattr("napari_sam.checkpoints.load.ARCHITECTURES", tiny)
+    sources = [LabelledArrays("mine", str(i), *draw_discs(i)) for i in range(4)]
+    changes = {"window": 64, "steps": 3}
+    return TrainJob(sources, tmp_path / "new" / "m.safetensors", changes=changes), real
+
+
+def test_it_ends_with_a_model_and_the_worst_cases(job):
+    job, load = job
+    told = []
+    outcome = train(job, on_event=told.append)
+    assert outcome.reason == "steps"
+    assert outcome.objects == len(outcome.cases) > 0
+    assert outcome.cases[0].before is not None
+    assert load(outcome.path).model.architecture.name == "cells"
+    assert {p.suffix for p in outcome.path.parent.iterdir()} == {
+        ".safetensors",
+        ".jsonl",
+    }
+
+
+def test_stopped_it_keeps_the_best_so_far(job):
+    job, load = job
+    outcome = train(job, is_cancelled=lambda: True)
+    assert outcome.reason == "cancelled"
+    assert load(outcome.path).model.architecture.name == "cells"
+
+
+def test_without_room_the_model_is_put_elsewhere(job, monkeypatch, tmp_path):
+    job, load = job
+    real = run_files.save_file
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp" / job.out.name).write_bytes(b"another user's")
+
+    def full(weights, path, metadata):
+        if "new" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(weights, path, metadata)
+
+    monkeypatch.setattr(run_files, "save_file", full)
+    outcome = train(job)
+    assert outcome.reason == "elsewhere"
+    assert outcome.path.parent.parent == tmp_path / "tmp"
+    assert load(outcome.path).model.architecture.name == "cells"
+    assert (tmp_path / "tmp" / job.out.name).read_bytes() == b"another user's"
+
+
+def test_another_run_at_the_same_place_is_left_alone(job):
+    """What belongs to a run goes while it still holds the place."""
+    job, _ = job
+    job.out.parent.mkdir()
+    lock = FileLock(job.out.with_name(job.out.name + ".lock"))
+    checkpoint = job.out.with_name(job.out.name + ".checkpoint")
+    checkpoint.write_bytes(b"of the other run")
+    with lock, pytest.raises(ValueError, match="another training writes"):
+        train(job)
+    assert checkpoint.read_bytes() == b"of the other run"
+
+
+def test_a_checkpoint_that_was_cut_off_is_said(job):
+    job, _ = job
+    job.out.parent.mkdir()
+    checkpoint = job.out.with_name(job.out.name + ".checkpoint")
+    for content in (b"", b"PK\x03\x04" + b"\0" * 99, b"\x80\x02}q\x00."):
+        checkpoint.write_bytes(content)
+        with pytest.raises(ValueError, match=r"checkpoint is .*remove it"):
+            train(job)
+        assert checkpoint.exists()
