@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.annotator.hints import Facts, sentence
+from napari_sam.plugin.annotator.hints import Facts
 from napari_sam.plugin.annotator.image_parts import open_part, size_if_too_large
 from napari_sam.plugin.annotator.pointer_tools import use_tool
 from napari_sam.plugin.annotator.wiring import AnnotationFlow
+from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layer_pairs import note_pair
 from napari_sam.plugin.viewer.layers import (
     covered_by,

@@ -6,42 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from napari_sam.ops.wording import counted
+from napari_sam.plugin.viewer.hint import Hint
 
 __all__ = [
     "LOOKS_BLACK",
     "Facts",
-    "Hint",
     "model_hint",
     "next_hint",
     "obstacle_hint",
-    "sentence",
 ]
-
-HintKind = Literal["do", "wait", "problem", "done", "info"]
-
-
-@dataclass(frozen=True)
-class Hint:
-    """A line for the user.
-
-    Attributes
-    ----------
-    text
-        What it says.
-    kind
-        "do": the next step; "wait": something is under way; "problem": something
-        stands in the way, and the text says what to do; "done": something has
-        succeeded; "info": something to know that is neither.
-    """
-
-    text: str
-    kind: HintKind = "do"
-
-
-def sentence(error: Exception) -> str:
-    """Return an error's message as a sentence for the user."""
-    text = str(error).strip() or type(error).__name__
-    return f"{text[0].upper()}{text[1:].rstrip('.')}."
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
 from napari_sam.io.label_images import write_labels
 from napari_sam.io.object_tables import object_table_path, write_object_table
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.annotator.hints import sentence
 from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import calibration_of, is_helper
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from napari.layers import Labels
 from qtpy.QtCore import QObject, QTimer
 
 from napari_sam.io.object_tables import read_object_table
-from napari_sam.plugin.annotator.hints import sentence
 from napari_sam.plugin.annotator.image_parts import whole_labels
 from napari_sam.plugin.annotator.layer_canvas import LayerCanvas, why_not_writable
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layer_pairs import (
     labels_for,
     lie_together,

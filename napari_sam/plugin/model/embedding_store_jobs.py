@@ -19,8 +19,8 @@ from qtpy.QtCore import QObject, Signal
 from napari_sam.io.embedding_entry import Origin, view_of
 from napari_sam.ops.planes import Plane
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.annotator.hints import sentence
 from napari_sam.plugin.model.workers import LatestWins, Outcome, call_aside
+from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import full_data, plane_reader, shape_of
 from napari_sam.plugin.viewer.settings import read_settings
 

@@ -11,10 +11,10 @@ from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import QLabel
 
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.annotator.hints import sentence
 from napari_sam.plugin.model.model_host import shared_predictor
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.search.runner import Clock
+from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.widgets.progress_line import ProgressLine
 
 if TYPE_CHECKING:

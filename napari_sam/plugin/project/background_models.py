@@ -8,10 +8,10 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.checkpoints.user_models import free_path
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.annotator.hints import Hint, sentence
 from napari_sam.plugin.model.model_host import shared_predictor
 from napari_sam.plugin.model.training_runs import run_training
 from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.viewer.hint import Hint, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam.plugin.annotator.hints import Hint
+    from napari_sam.plugin.viewer.hint import Hint
     from napari_sam.workflows.project.project import Look, Project
 
 __all__ = ["Question", "open_project"]

@@ -15,13 +15,13 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_sam.io.journal import DamagedLine
-from napari_sam.plugin.annotator.hints import Hint, sentence
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.project.background_models import ProjectModels, propose
 from napari_sam.plugin.project.label_saver import LabelSaver
 from napari_sam.plugin.project.opening import Question, open_project
 from napari_sam.plugin.project.project_layers import ProjectLayers
 from napari_sam.plugin.viewer.active_annotator import unwrapped
+from napari_sam.plugin.viewer.hint import Hint, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

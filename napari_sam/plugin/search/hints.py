@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.annotator.hints import Facts, Hint, model_hint, obstacle_hint
+from napari_sam.plugin.annotator.hints import Facts, model_hint, obstacle_hint
+from napari_sam.plugin.viewer.hint import Hint
 
 __all__ = ["EverythingFacts", "black_hint", "next_step"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.annotator.hints import sentence
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.search.search import find_objects, search_plane
+from napari_sam.plugin.viewer.hint import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

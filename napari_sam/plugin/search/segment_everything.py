@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.plugin.annotator.hints import sentence
 from napari_sam.plugin.annotator.layer_canvas import why_not_writable
 from napari_sam.plugin.search.commit_found import keep_found
 from napari_sam.plugin.search.found_objects import Results
@@ -20,6 +19,7 @@ from napari_sam.plugin.search.runner import SearchRunner
 from napari_sam.plugin.search.search import Search, resolve_mode
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layer_pairs import note_pair
 from napari_sam.plugin.viewer.layers import (
     display_range,

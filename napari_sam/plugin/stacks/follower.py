@@ -12,13 +12,13 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.annotator.hints import Hint, sentence
 from napari_sam.plugin.annotator.layer_canvas import why_not_writable
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.search.runner import Clock
 from napari_sam.plugin.stacks.stack_session import StackDesk, said, summary
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.layers import (
     display_range,
     full_data,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.annotator.hints import sentence
 from napari_sam.plugin.annotator.layer_canvas import LayerCanvas
+from napari_sam.plugin.viewer.hint import sentence
 
 if TYPE_CHECKING:
     from napari_sam.workflows.stacks.propagation_runs import PropagationRuns, Run

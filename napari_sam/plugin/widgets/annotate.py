@@ -20,12 +20,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.plugin.annotator.annotator import Annotator
-from napari_sam.plugin.annotator.hints import LOOKS_BLACK, Facts, Hint, next_hint
+from napari_sam.plugin.annotator.hints import LOOKS_BLACK, Facts, next_hint
 from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS
 from napari_sam.plugin.annotator.saving import saver_in
 from napari_sam.plugin.model.embedding_store_jobs import open_store
 from napari_sam.plugin.model.model_host import Engine, load_predictor
 from napari_sam.plugin.viewer.active_annotator import unwrapped
+from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layers import is_labels_of_user
 from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qtpy.QtWidgets import QFileDialog
 
-from napari_sam.plugin.annotator.hints import Hint, sentence
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.project.background_models import propose
 from napari_sam.plugin.project.opening import Question
 from napari_sam.plugin.project.project_loop import ProjectLoop
 from napari_sam.plugin.viewer.active_annotator import unwrapped
+from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.annotate import AnnotateWidget, dock_annotator
 from napari_sam.plugin.widgets.annotate_folder_controls import DONE, FolderControls

@@ -9,10 +9,11 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.annotator.hints import Facts, Hint, model_hint
+from napari_sam.plugin.annotator.hints import Facts, model_hint
 from napari_sam.plugin.model.model_host import shared_predictor
 from napari_sam.plugin.stacks.follower import StackFollower
 from napari_sam.plugin.viewer.active_annotator import active_in, unwrapped
+from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layers import is_labels_of_user, shape_of
 from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.dock_layout import (

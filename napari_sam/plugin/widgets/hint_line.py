@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout
 if TYPE_CHECKING:
     from qtpy.QtGui import QResizeEvent
 
-    from napari_sam.plugin.annotator.hints import Hint
+    from napari_sam.plugin.viewer.hint import Hint
 
 __all__ = ["HintLine", "Notice", "NoticeKind"]
 

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.annotator.hints import Hint
 from napari_sam.plugin.model.embedding_store_jobs import open_store
 from napari_sam.plugin.model.model_host import Engine, load_predictor
 from napari_sam.plugin.search.hint_facts import FactReader
@@ -24,6 +23,7 @@ from napari_sam.plugin.search.hints import (
 )
 from napari_sam.plugin.search.segment_everything import Everything
 from napari_sam.plugin.viewer.active_annotator import active_in, unwrapped
+from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layers import is_labels_of_user
 from napari_sam.plugin.viewer.sample_data import preset_scale
 from napari_sam.plugin.viewer.settings import read_settings

@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
 
 from napari_sam.checkpoints.user_models import free_path
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.annotator.hints import Hint, sentence
 from napari_sam.plugin.model.training_runs import (
     ending_in_words,
     gain_in_words,
@@ -25,6 +24,7 @@ from napari_sam.plugin.model.training_runs import (
 )
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.viewer.active_annotator import unwrapped
+from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.dock_layout import (
     body_layout,

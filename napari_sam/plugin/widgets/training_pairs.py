@@ -18,8 +18,8 @@ from qtpy.QtWidgets import (
 
 from napari_sam.io.labelled_arrays import labelled_planes
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.annotator.hints import sentence
 from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import display_range, is_labels_of_user
 from napari_sam.plugin.widgets.dock_layout import data_choice, form
 from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice

@@ -3,7 +3,7 @@
 import pytest
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_sam.plugin.annotator.hints import Hint
+from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.widgets.hint_line import HintLine, Notice
 
 LONGEST = (
