@@ -18,7 +18,7 @@ RECTANGLE = [[5, 5], [5, 20], [15, 20], [15, 5]]
 @pytest.fixture
 def messages(monkeypatch):
     said = []
-    for module in ("tool_runs", "plane_source"):
+    for module in ("model.tool_runs", "viewer.plane_source"):
         for name in ("show_info", "show_warning"):
             target = f"napari_sam.plugin.{module}.{name}"
             monkeypatch.setattr(target, said.append, raising=False)
@@ -57,12 +57,12 @@ def asked(monkeypatch):
             labels[disc(image.shape, point, 3)] = number
         return labels
 
-    workflows = "napari_sam.workflows"
+    objects = "napari_sam.workflows.objects"
     doors = {
-        f"{workflows}.prompted.segment_boxes": boxes_labels,
-        f"{workflows}.prompted.segment_points": points_labels,
-        f"{workflows}.proposals.propose": lambda im, n: disc_records(im.shape)[:n],
-        f"{workflows}.edges.detect_edges": lambda im: im.astype(np.float32) / 255,
+        f"{objects}.from_prompts.segment_boxes": boxes_labels,
+        f"{objects}.from_prompts.segment_points": points_labels,
+        f"{objects}.proposals.propose": lambda im, n: disc_records(im.shape)[:n],
+        f"{objects}.edges.detect_edges": lambda im: im.astype(np.float32) / 255,
     }
     for door, result in doors.items():
         monkeypatch.setattr(door, stand_in(result))

@@ -18,7 +18,7 @@ from napari_sam.workflows.stacks import volume as volume_module
 @pytest.fixture
 def messages(monkeypatch):
     said = []
-    for module in ("tool_runs", "plane_source", "widgets.volume_tools"):
+    for module in ("model.tool_runs", "viewer.plane_source", "widgets.volume_tools"):
         for name in ("show_info", "show_warning"):
             target = f"napari_sam.plugin.{module}.{name}"
             monkeypatch.setattr(target, said.append, raising=False)

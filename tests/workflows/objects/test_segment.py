@@ -47,7 +47,7 @@ def cells():
 
 def test_the_door_is_open_and_the_bundled_model_finds_nuclei(cells):
     image = load_sample("nuclei_2d")
-    truth = tifffile.imread(Path(__file__).parents[1] / "data" / "nuclei_2d_labels.tif")
+    truth = tifffile.imread(Path(__file__).parents[2] / "data" / "nuclei_2d_labels.tif")
     labels = napari_sam.segment(image, cells)
     assert labels.dtype == np.int32
     assert labels.shape == image.shape

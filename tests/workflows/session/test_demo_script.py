@@ -18,7 +18,7 @@ from napari_sam.workflows.session.demo_script import (
 @pytest.fixture
 def nuclei():
     """The true nuclei of the sample, as StarDist ships them (BSD-3)."""
-    return tifffile.imread(Path(__file__).parents[1] / "data" / "nuclei_2d_labels.tif")
+    return tifffile.imread(Path(__file__).parents[2] / "data" / "nuclei_2d_labels.tif")
 
 
 def make_session(shape):
