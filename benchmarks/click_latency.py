@@ -127,17 +127,17 @@ class Bench:
 
         Returns the seconds from the model to the plane that can be asked about.
         """
-        engine, annotator = self.widget.engine, self.widget.annotator
+        model_host, annotator = self.widget.model_host, self.widget.annotator
         with self._stalls.watch() as stalls:
-            wait_until(lambda: engine.model_state != "loading")
+            wait_until(lambda: model_host.model_state != "loading")
         self.stalls["loading"] = stalls.longest
-        if engine.model_state != "ready":
-            raise RuntimeError(engine.model_error)
+        if model_host.model_state != "ready":
+            raise RuntimeError(model_host.model_error)
         start = time.perf_counter()
         with self._stalls.watch() as stalls:
             wait_until(lambda: annotator.facts().embedding_state == "ready")
             took = time.perf_counter() - start
-            wait_until(lambda: not engine.is_looking)
+            wait_until(lambda: not model_host.is_looking)
         self.stalls["embedding"] = stalls.longest
         return took
 

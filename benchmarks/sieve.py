@@ -68,7 +68,7 @@ def measure(count: int = 1000, size: int = 1024, steps: int = 40) -> dict[str, A
     everything.runner.find = lambda *args, **options: records
     viewer.window.add_dock_widget(widget, name="Segment everything")
     try:
-        _wait(lambda: widget.engine.predictor is not None)
+        _wait(lambda: widget.model_host.predictor is not None)
         QTest.qWait(50)
         widget.find.click()
         _wait(lambda: everything.found is not None)

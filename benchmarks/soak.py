@@ -90,7 +90,7 @@ class Soak(DemoWindow):
         self.add_labels()
         self.kept = 0
         self.annotator_dock = self.annotator.parent()
-        self.wait_until(lambda: self.annotator.engine.predictor is not None)
+        self.wait_until(lambda: self.annotator.model_host.predictor is not None)
 
     # --- what the user does ----------------------------------------------------
 

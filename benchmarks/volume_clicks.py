@@ -101,11 +101,11 @@ def annotate(path: Path, planes: list[int], clicks: int) -> dict[str, Any]:
 
     data = zarr.open_array(path, mode="r")
     bench = Bench(load_predictor, 0, image=data)
-    engine, annotator = bench.widget.engine, bench.widget.annotator
+    model_host, annotator = bench.widget.model_host, bench.widget.annotator
     rng = np.random.default_rng(1)
     arrivals, times = [], []
     with Peak() as peak:
-        wait_until(lambda: engine.model_state == "ready")
+        wait_until(lambda: model_host.model_state == "ready")
         for z in planes:
             start = time.perf_counter()
             bench.viewer.dims.set_current_step(0, z)

@@ -140,7 +140,7 @@ def take_everything() -> None:
     window = SampleWindow()
     widget = EverythingWidget(window.viewer)
     window.dock(widget, "Segment everything")
-    window.wait_until(lambda: widget.engine.predictor is not None)
+    window.wait_until(lambda: widget.model_host.predictor is not None)
     widget.find.click()
     window.wait_until(lambda: widget.everything.found is not None)
     widget.sieve.drop_border.setChecked(True)
@@ -212,14 +212,14 @@ def take_large() -> None:
     annotator = widget.annotator
     for place in ((395, 317), (421, 242)):
         window.wait_until(
-            lambda: annotator.engine.embedding_state(annotator.key) == "ready"
+            lambda: annotator.model_host.embedding_state(annotator.key) == "ready"
         )
         annotator.commit()
         origin = annotator.image.translate
         annotator.layers.points.add(corner + place - origin)
         window.wait_until(lambda: annotator.session.candidates is not None)
     save(window, "large-image.png")
-    window.wait_until(lambda: not annotator.engine.is_looking)
+    window.wait_until(lambda: not annotator.model_host.is_looking)
     window.viewer.close()
 
 
@@ -416,13 +416,17 @@ def take_embeddings() -> None:
     widget = AnnotateWidget(window.viewer)
     window.dock(widget, "Annotate with SAM")
     annotator = widget.annotator
-    window.wait_until(lambda: widget.engine.embedding_state(annotator.key) == "ready")
-    widget.shelf.expand(animate=False)
-    widget.shelf.embed.click()
-    window.wait_until(lambda: widget.shelf.progress.label.text().startswith("8 of"))
-    widget.shelf.refresh()
+    window.wait_until(
+        lambda: widget.model_host.embedding_state(annotator.key) == "ready"
+    )
+    widget.embedding_store.expand(animate=False)
+    widget.embedding_store.embed.click()
+    window.wait_until(
+        lambda: widget.embedding_store.progress.label.text().startswith("8 of")
+    )
+    widget.embedding_store.refresh()
     QTest.qWait(300)
-    widget.findChild(QScrollArea).ensureWidgetVisible(widget.shelf)
+    widget.findChild(QScrollArea).ensureWidgetVisible(widget.embedding_store)
     QTest.qWait(300)
     widget.grab().save(str(IMAGES / "embeddings.png"))
     annotator.close()

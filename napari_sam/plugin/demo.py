@@ -143,7 +143,7 @@ class DemoWindow:
     @property
     def labels(self) -> Any:
         """The label array that the annotator writes to."""
-        return self.annotator.annotator.desks.output.data
+        return self.annotator.annotator.sessions.output.data
 
     # --- inner parts ----------------------------------------------------------
 

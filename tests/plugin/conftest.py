@@ -62,7 +62,7 @@ def open_annotator(qtbot, predictor, tmp_path):
 
 
 def is_embedded(widget):
-    return widget.engine.embedding_state(widget.annotator.key) == "ready"
+    return widget.model_host.embedding_state(widget.annotator.key) == "ready"
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def settle(qtbot):
             assert not annotator._push_timer.isActive()
             assert not annotator._paint_timer.isActive()
             assert not widget._view_timer.isActive()
-            assert not widget.engine.is_answering
+            assert not widget.model_host.is_answering
 
         qtbot.wait(1)
         qtbot.waitUntil(settled)
@@ -111,7 +111,7 @@ def open_everything(qtbot, predictor, search, tmp_path):
         opened.append(widget)
         widget.show()
         if ready:
-            qtbot.waitUntil(lambda: widget.engine.predictor is not None)
+            qtbot.waitUntil(lambda: widget.model_host.predictor is not None)
             widget._show_state()
         return widget
 

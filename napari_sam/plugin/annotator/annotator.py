@@ -42,7 +42,7 @@ class Annotator(AnnotationFlow):
         """Take up a tool: its layer becomes active, in its mode."""
         if self.layers is None or self.buttons is None:
             return
-        self._stage.show()
+        self._prompt_stage.show()
         if positive is not None:
             self.buttons.set_positive(positive)
         use_tool(self.viewer, self.layers, tool)
@@ -91,7 +91,7 @@ class Annotator(AnnotationFlow):
         if self._commit_when_answered:
             self._request()
             return
-        if self.desk is not None and self.desk.is_counting:
+        if self.open_session is not None and self.open_session.is_counting:
             self.noticed.emit("The labels are still being counted; press N again.")
             return
         session.class_name = self.class_name
@@ -99,7 +99,7 @@ class Annotator(AnnotationFlow):
         self._act(lambda session: session.commit(), labels=True)
         if self.layers is not None and str(self.layers.preview.mode) == "erase":
             self.layers.preview.mode = "paint"
-        output = self.desks.output
+        output = self.sessions.output
         if output is not None and not output.visible and session.draft.is_empty:
             self.succeeded.emit(f"Kept in “{output.name}”, which is hidden.")
 
@@ -157,7 +157,7 @@ class Annotator(AnnotationFlow):
     def retry(self) -> None:
         """Let the model look at a plane again that was stopped or has failed."""
         if self.key is not None:
-            self.engine.retry(self.key)
+            self.model_host.retry(self.key)
             self._embed_here()
 
     def open_part(self) -> None:
@@ -166,7 +166,7 @@ class Annotator(AnnotationFlow):
         if image is None:
             return
         try:
-            part, window = open_part(self.viewer, image, self.desks.output)
+            part, window = open_part(self.viewer, image, self.sessions.output)
         except ValueError as error:
             self.noticed.emit(sentence(error))
             return
@@ -210,7 +210,7 @@ class Annotator(AnnotationFlow):
             self.noticed.emit(sentence(error))
             return
         if labels:
-            self.desks.after_edit()
+            self.sessions.after_edit()
         if session.plane != self.plane and self.image is not None:
             go_to_plane(self.viewer, self.image, session.plane)
         self._push()
@@ -233,11 +233,11 @@ class Annotator(AnnotationFlow):
             is_3d_view=self.viewer.dims.ndisplay == 3,
             too_large=self._size_if_too_large(),
             plane_shown=self.plane is not None,
-            output_problem=self.desks.problem,
-            model_state=self.engine.model_state,
-            model_error=self.engine.model_error,
-            embedding_state=self.engine.embedding_state(key),
-            embedding_error=self.engine.embedding_error(key),
+            output_problem=self.sessions.problem,
+            model_state=self.model_host.model_state,
+            model_error=self.model_host.model_error,
+            embedding_state=self.model_host.embedding_state(key),
+            embedding_error=self.model_host.embedding_error(key),
             tool=self.tool,
             polarity=self.positive,
             has_prompts=draft is not None and not draft.is_empty,

@@ -21,7 +21,7 @@ class HoverPreview:
     Parameters
     ----------
     annotator
-        Whose viewer, layers and engine are used.
+        Whose viewer, layers and model host are used.
     """
 
     def __init__(self, annotator: AnnotationFlow) -> None:
@@ -29,7 +29,7 @@ class HoverPreview:
         self.is_on = False
         self.is_shown = False
         self._place: object = None
-        annotator.engine.hovered.connect(self._on_answer)
+        annotator.model_host.hovered.connect(self._on_answer)
 
     def attach(self) -> None:
         """Start listening to the mouse."""
@@ -68,7 +68,7 @@ class HoverPreview:
             return
         question = make_question(session.plane_shape, [at], [1])
         self._place = question
-        owner.engine.ask_hover(key, Job((question,), None), key)
+        owner.model_host.ask_hover(key, Job((question,), None), key)
 
     def _on_answer(self, key: Any, answer: MaskPrediction) -> None:
         owner = self._annotator

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.io.calibration import Calibration
-    from napari_sam.plugin.annotator.sessions import Desks
+    from napari_sam.plugin.annotator.sessions import Sessions
 
 __all__ = ["ObjectSaver", "saver_in"]
 
@@ -64,7 +64,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
 
     Attributes
     ----------
-    desks
+    sessions
         With the labels that are worked on; None while nobody annotates.
     """
 
@@ -77,7 +77,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
     def __init__(self, viewer: Any, window: QObject) -> None:
         super().__init__(window)
         self._viewer = viewer
-        self.desks: Desks | None = None
+        self.sessions: Sessions | None = None
         self._paths: WeakKeyDictionary[Any, Path] = WeakKeyDictionary()
         self._worker = LatestWins("napari-sam save")
         self._worker.done.connect(self._on_done)
@@ -89,19 +89,19 @@ class ObjectSaver(QObject):  # type: ignore[misc]
 
     def _fail(self, text: str) -> None:
         """Say why nothing was saved: in the dock, or to the window without one."""
-        if self.desks is None:
+        if self.sessions is None:
             show_warning(text)
         self.failed.emit(text)
 
     def _succeed(self, text: str) -> None:
-        if self.desks is None:
+        if self.sessions is None:
             show_info(text)
         self.done.emit(text)
 
     @property
     def layer(self) -> Labels | None:
         """The labels that are worked on, or None."""
-        return None if self.desks is None else self.desks.output
+        return None if self.sessions is None else self.sessions.output
 
     def ask(self) -> None:
         """Ask where to save the objects, then do so."""
@@ -116,9 +116,9 @@ class ObjectSaver(QObject):  # type: ignore[misc]
             self.save(Path(chosen))
 
     def _count(self, layer: Labels) -> int:
-        desk = None if self.desks is None else self.desks.current
-        if desk is not None and desk.canvas.layer is layer:
-            return len(desk.session.objects)
+        opened = None if self.sessions is None else self.sessions.current
+        if opened is not None and opened.canvas.layer is layer:
+            return len(opened.session.objects)
         return int(layer in self._viewer.layers)
 
     def suggested(self, layer: Labels) -> Path:
@@ -126,8 +126,8 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         known = self._paths.get(layer)
         if known is not None:
             return known
-        desk = None if self.desks is None else self.desks.current
-        image = None if desk is None else desk.image
+        opened = None if self.sessions is None else self.sessions.current
+        image = None if opened is None else opened.image
         for one in (layer, image):
             path = None if one is None else one.source.path
             if path is not None and Path(path).parent.is_dir():
@@ -146,8 +146,8 @@ class ObjectSaver(QObject):  # type: ignore[misc]
 
     def _write(self, chosen: list[tuple[Labels, Path]], said_all: str = "") -> None:
         """Write label layers as they are now, then say so, or what is to be said."""
-        if self.desks is not None:
-            self.desks.look_again()
+        if self.sessions is not None:
+            self.sessions.look_again()
         jobs = []
         for layer, path in chosen:
             self._paths[layer] = path

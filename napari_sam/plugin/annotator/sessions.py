@@ -1,7 +1,8 @@
 """Which session works on which image and writes to which labels layer.
 
-A desk is an image layer, a canvas and a session. Desks are kept as long as the
-annotator lives, so that nothing is lost when the user looks at another image.
+An open session is an image layer, the labels made on it, and the annotation session in
+between. Sessions stay open as long as the annotator lives, so that nothing is lost when
+the user looks at another image.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from napari_sam.plugin.annotator.wiring import AnnotationFlow
     from napari_sam.workflows.session.object_index import PlaneCounts
 
-__all__ = ["Desk", "Desks", "merge_features"]
+__all__ = ["OpenSession", "Sessions", "merge_features"]
 
 
 _LOOK_MS = 100
@@ -49,7 +50,7 @@ _LOOK_MS = 100
 
 
 @dataclass(eq=False)
-class Desk:
+class OpenSession:
     """An image, the labels made on it, and the session in between.
 
     Attributes
@@ -67,8 +68,8 @@ class Desk:
     written: Any = None
 
 
-class Desks(QObject):  # type: ignore[misc]
-    """The desks of one annotator, and the one that is worked at.
+class Sessions(QObject):  # type: ignore[misc]
+    """The open sessions of one annotator, and the one that is worked in.
 
     An image and its labels are a pair: when the image changes, so do the labels.
 
@@ -77,14 +78,14 @@ class Desks(QObject):  # type: ignore[misc]
     viewer
         The napari viewer.
     annotator
-        Whose desks they are.
+        Whose sessions they are.
     """
 
     def __init__(self, viewer: Any, annotator: AnnotationFlow) -> None:
         super().__init__(annotator)
         self._viewer = viewer
         self._annotator = annotator
-        self._all: list[Desk] = []
+        self._all: list[OpenSession] = []
         self._events = Connections()
         self._counter = LatestWins("napari-sam labels")
         self._counter.done.connect(self._on_counted)
@@ -94,14 +95,14 @@ class Desks(QObject):  # type: ignore[misc]
         self._look_timer.timeout.connect(self.look_again)
         self._image: Any = None
         self._shape: tuple[int, ...] | None = None
-        self.current: Desk | None = None
+        self.current: OpenSession | None = None
         self.output: Any = None
-        self.removed: Desk | None = None
+        self.removed: OpenSession | None = None
         self.problem = ""
         self.model_name = ""
 
     def enter(self, image: Any) -> None:
-        """Sit down at an image, with the labels that belong to it."""
+        """Work on an image, with the labels that belong to it."""
         output = self.output
         gone = output is not None and output not in self._viewer.layers
         if image is not self._image or gone or shape_of(image) != self._shape:
@@ -109,9 +110,9 @@ class Desks(QObject):  # type: ignore[misc]
             self.output = labels_for(image, layers, only_its_own=True)
             if self.output is not None and not lie_together(image, self.output):
                 place_on(image, self.output)
-        self._sit_down(image)
+        self._resume(image)
 
-    def _sit_down(self, image: Any) -> None:
+    def _resume(self, image: Any) -> None:
         self._leave_output()
         self._image, self._shape = image, shape_of(image)
         self.problem = ""
@@ -142,7 +143,7 @@ class Desks(QObject):  # type: ignore[misc]
         self.current = None
 
     def leave(self) -> None:
-        """Stand up."""
+        """Work on no image."""
         self._leave_output()
         self.problem = ""
 
@@ -158,7 +159,7 @@ class Desks(QObject):  # type: ignore[misc]
         if layer is None:
             note_pair(image, None)
         if annotator.is_active:
-            self._sit_down(image)
+            self._resume(image)
             annotator.refresh()
 
     @property
@@ -176,15 +177,15 @@ class Desks(QObject):  # type: ignore[misc]
         if image is None or self.output is None:
             return
         place_on(image, self.output)
-        self._sit_down(image)
+        self._resume(image)
         self._annotator.refresh()
 
     def use_model(self, name: str) -> None:
         """Answer with another model from now on."""
         self.model_name = name
-        for desk in self._all:
-            desk.session.model_name = name
-            desk.session.forget_answers()
+        for opened in self._all:
+            opened.session.model_name = name
+            opened.session.forget_answers()
 
     def close(self) -> None:
         """Stop counting."""
@@ -193,29 +194,29 @@ class Desks(QObject):  # type: ignore[misc]
 
     # --- opening ----------------------------------------------------------------
 
-    def _find(self, image: Any, layer: Any) -> Desk | None:
-        for desk in self._all:
-            if desk.image is image and desk.canvas.layer is layer:
-                same = tuple(desk.canvas.shape) == shape_of(image)
-                return desk if same else None
+    def _find(self, image: Any, layer: Any) -> OpenSession | None:
+        for opened in self._all:
+            if opened.image is image and opened.canvas.layer is layer:
+                same = tuple(opened.canvas.shape) == shape_of(image)
+                return opened if same else None
         return None
 
-    def _open(self, image: Any, shape: tuple[int, ...]) -> Desk:
+    def _open(self, image: Any, shape: tuple[int, ...]) -> OpenSession:
         layer = self.output
-        canvas = LayerCanvas(layer, shape, lambda: self._make(desk))
+        canvas = LayerCanvas(layer, shape, lambda: self._make(opened))
         session = AnnotationSession(labels=canvas, model_name=self.model_name)
-        desk = Desk(image, canvas, session)
-        self._all.append(desk)
+        opened = OpenSession(image, canvas, session)
+        self._all.append(opened)
         if layer is not None:
-            self._adopt(desk, layer)
+            self._adopt(opened, layer)
             if canvas.is_large:
-                self._count(desk)
-        return desk
+                self._count(opened)
+        return opened
 
-    def _adopt(self, desk: Desk, layer: Any) -> None:
+    def _adopt(self, opened: OpenSession, layer: Any) -> None:
         """Take up what the layer's features, or the file beside it, tell of objects."""
         if "index" in layer.features:
-            desk.session.adopt(pd.DataFrame(layer.features))
+            opened.session.adopt(pd.DataFrame(layer.features))
         path = layer.source.path
         if path is not None:
             try:
@@ -224,16 +225,16 @@ class Desks(QObject):  # type: ignore[misc]
                 self._annotator.noticed.emit(sentence(error))
             else:
                 if table is not None:
-                    desk.session.adopt(table)
+                    opened.session.adopt(table)
 
-    def _make(self, desk: Desk) -> Labels:
+    def _make(self, opened: OpenSession) -> Labels:
         """Make the output layer and put it below the prompt layers."""
-        image = desk.image
+        image = opened.image
         try:
-            data = np.zeros(desk.canvas.shape, np.int32)
+            data = np.zeros(opened.canvas.shape, np.int32)
         except MemoryError:
             raise ValueError(
-                f"there is no memory for labels of shape {desk.canvas.shape}"
+                f"there is no memory for labels of shape {opened.canvas.shape}"
             ) from None
         layer = Labels(data, name=f"{image.name} objects", **spatial_metadata(image))
         layers, selection = self._viewer.layers, self._viewer.layers.selection
@@ -241,34 +242,34 @@ class Desks(QObject):  # type: ignore[misc]
         above = layers.index(image) + 1 if image in layers else len(layers)
         layers.insert(above, layer)
         selection.active = active
-        if desk is self.current:
+        if opened is self.current:
             self.output = layer
             note_pair(image, layer)
             self._watch(layer)
             self._annotator.bind_output(layer)
         return layer
 
-    def _count(self, desk: Desk) -> None:
+    def _count(self, opened: OpenSession) -> None:
         """Count large labels away from the window."""
-        canvas, layer = desk.canvas, desk.canvas.layer
+        canvas, layer = opened.canvas, opened.canvas.layer
         whole = whole_labels(layer) if canvas.is_window else ()
-        desk.is_counting = True
+        opened.is_counting = True
 
         def work(is_cancelled: Any) -> tuple[dict[Plane, PlaneCounts], int]:
             planes = planes_of_array(canvas.shape)
             counts = count_planes(canvas, planes, {}, is_cancelled)
             return counts, max((int(np.max(part)) for part in whole), default=0)
 
-        self._counter.submit(desk, work)
+        self._counter.submit(opened, work)
 
     def _on_counted(self, outcome: Outcome) -> None:
-        desk: Desk = outcome.token
-        desk.is_counting = False
+        opened: OpenSession = outcome.token
+        opened.is_counting = False
         if outcome.error is None:
             counts, highest = outcome.result
-            desk.session.index.take(counts)
-            desk.session.reserve(highest)
-            if desk is self.current:
+            opened.session.index.take(counts)
+            opened.session.reserve(highest)
+            if opened is self.current:
                 self.after_edit()
         self._annotator.changed.emit()
 
@@ -276,8 +277,8 @@ class Desks(QObject):  # type: ignore[misc]
 
     def on_removed(self, layer: Any) -> None:
         """Take note that a layer left the viewer."""
-        made_on = [desk for desk in self._all if desk.canvas.layer is layer]
-        used = [desk for desk in made_on if desk.session.can_undo]
+        made_on = [opened for opened in self._all if opened.canvas.layer is layer]
+        used = [opened for opened in made_on if opened.session.can_undo]
         if layer is self.output or used:
             self.removed = used[-1] if used else None
         self._drop_left()
@@ -292,41 +293,45 @@ class Desks(QObject):  # type: ignore[misc]
             image = self._annotator.image
             if image is not None:
                 note_pair(image, None)
-                self._sit_down(image)
+                self._resume(image)
                 self._annotator.refresh()
 
     def _drop_left(self) -> None:
-        """Forget the desks whose layers are all gone, and their memory with them."""
+        """Forget the sessions whose layers are all gone, and their memory with them."""
         layers = self._viewer.layers
         self._all = [
-            desk
-            for desk in self._all
-            if desk is self.removed
-            or desk is self.current
-            or desk.image in layers
-            or (desk.canvas.layer is not None and desk.canvas.layer in layers)
+            opened
+            for opened in self._all
+            if opened is self.removed
+            or opened is self.current
+            or opened.image in layers
+            or (opened.canvas.layer is not None and opened.canvas.layer in layers)
         ]
 
     def put_back(self) -> None:
         """Bring back the output layer that was removed last."""
-        desk, self.removed = self.removed, None
-        if desk is None or desk.canvas.layer is None:
+        opened, self.removed = self.removed, None
+        if opened is None or opened.canvas.layer is None:
             return
-        layer = desk.canvas.layer
+        layer = opened.canvas.layer
         if layer not in self._viewer.layers:
             layers = self._viewer.layers
-            at = layers.index(desk.image) + 1 if desk.image in layers else len(layers)
+            at = (
+                layers.index(opened.image) + 1
+                if opened.image in layers
+                else len(layers)
+            )
             layers.insert(at, layer)
-        note_pair(desk.image, layer)
-        if desk.image is self._annotator.image:
+        note_pair(opened.image, layer)
+        if opened.image is self._annotator.image:
             self.set_output(layer)
 
     def _on_painted(self, event: Any) -> None:
         """Leave to the user the numbers that the user paints with."""
-        desk = self.current
-        if desk is None or desk.canvas.is_writing or self.output is None:
+        opened = self.current
+        if opened is None or opened.canvas.is_writing or self.output is None:
             return
-        desk.session.reserve(int(self.output.selected_label))
+        opened.session.reserve(int(self.output.selected_label))
         self._on_written()
 
     def _on_written(self, event: Any = None) -> None:
@@ -337,7 +342,7 @@ class Desks(QObject):  # type: ignore[misc]
     def _on_replaced(self, event: Any) -> None:
         """Look again at an output whose data were replaced."""
         if self._annotator.image is not None:
-            self._sit_down(self._annotator.image)
+            self._resume(self._annotator.image)
             self._annotator.refresh()
 
     def _on_moved(self, event: Any = None) -> None:
@@ -346,28 +351,28 @@ class Desks(QObject):  # type: ignore[misc]
         if image is not None and self.output is not None:
             problem = why_not_writable(self.output, image)
             if problem != self.problem:
-                self._sit_down(image)
+                self._resume(image)
                 self._annotator.refresh()
 
     def look_again(self) -> None:
         """Bring table and features up to what the labels show."""
         self._look_timer.stop()
-        desk = self.current
-        if desk is not None and not desk.is_counting:
-            desk.session.reconcile()
+        opened = self.current
+        if opened is not None and not opened.is_counting:
+            opened.session.reconcile()
             self.after_edit()
 
     def after_edit(self) -> None:
         """Write the table into the layer's features."""
-        desk = self.current
-        if desk is None or desk.canvas.layer is None:
+        opened = self.current
+        if opened is None or opened.canvas.layer is None:
             return
-        listed = desk.session.listed()
-        if listed is desk.written:
+        listed = opened.session.listed()
+        if listed is opened.written:
             return
-        desk.written = listed
+        opened.written = listed
         table = records_table(listed.values())
-        layer = desk.canvas.layer
+        layer = opened.canvas.layer
         layer.features = merge_features(pd.DataFrame(layer.features), table)
         self._annotator.changed.emit()
 

@@ -12,11 +12,11 @@ from napari_sam.plugin.annotator.hover import HoverPreview
 from napari_sam.plugin.annotator.image_parts import size_if_too_large
 from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS, KeyBinder
 from napari_sam.plugin.annotator.pointer_tools import current_tool, use_tool
-from napari_sam.plugin.annotator.prompt_stage import Stage
-from napari_sam.plugin.annotator.sessions import Desk, Desks
-from napari_sam.plugin.model.embedding_store_jobs import Shelf
+from napari_sam.plugin.annotator.prompt_stage import PromptStage
+from napari_sam.plugin.annotator.sessions import OpenSession, Sessions
+from napari_sam.plugin.model.embedding_store_jobs import EmbeddingStoreJobs
 from napari_sam.plugin.model.gc_pauses import GarbageKeeper
-from napari_sam.plugin.model.model_host import Engine, PlaneKey
+from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
 from napari_sam.plugin.viewer.active_annotator import claim, release
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.image_identity import image_identity, look_at_plane
@@ -60,7 +60,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     ----------
     viewer
         The napari viewer, or the proxy that napari gives to plugins.
-    engine
+    model_host
         The model at work.
     """
 
@@ -77,14 +77,14 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     """The preview shows the answer to the prompts as they are now."""
 
     def __init__(
-        self, viewer: Any, engine: Engine, parent: QObject | None = None
+        self, viewer: Any, model_host: ModelHost, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
         self.viewer = viewer
-        self.engine = engine
+        self.model_host = model_host
         self.image: Any = None
-        self.desks = Desks(viewer, self)
-        self.shelf = Shelf(engine, self)
+        self.sessions = Sessions(viewer, self)
+        self.embedding_jobs = EmbeddingStoreJobs(model_host, self)
         self.plane: Plane | None = None
         self.class_name = ""
         self.overlap: OverlapRule = "keep"
@@ -102,7 +102,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self._hover = HoverPreview(self)
         self._garbage = GarbageKeeper(self)
         self._keys = KeyBinder(self._actions())
-        self._stage = Stage(viewer, self._keys, self._on_press, self)
+        self._prompt_stage = PromptStage(viewer, self._keys, self._on_press, self)
         self._show_timer = self._timer(0, self._show_layers)
         self._seen_timer = self._timer(_SEEN_MS, self._look_at_image)
         self._push_timer = self._timer(0, self._push)
@@ -110,11 +110,11 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self._dwell_timer = self._timer(_DWELL_MS, self._embed_here)
         self._idle_timer = self._timer(_IDLE_MS, self._look_around)
         self._contrast_timer = self._timer(_CONTRAST_MS, self._on_content)
-        engine.changed.connect(self._on_engine)
-        engine.embedded.connect(self._on_embedded)
-        engine.answered.connect(self._on_answered)
-        engine.failed.connect(self._on_failed)
-        self.shelf.noticed.connect(self.noticed)
+        model_host.changed.connect(self._on_model_host)
+        model_host.embedded.connect(self._on_embedded)
+        model_host.answered.connect(self._on_answered)
+        model_host.failed.connect(self._on_failed)
+        self.embedding_jobs.noticed.connect(self.noticed)
 
     def _actions(self) -> dict[str, Callable[[], object]]:
         """Return what the keys do, by the names in `keybindings`."""
@@ -173,9 +173,9 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     def close(self) -> None:
         """Stop for good."""
         self.deactivate()
-        self.shelf.close()
-        self.engine.close()
-        self.desks.close()
+        self.embedding_jobs.close()
+        self.model_host.close()
+        self.sessions.close()
 
     # --- the image ------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             return
         self._leave_image()
         self.image = image
-        self.desks.leave()
+        self.sessions.leave()
         if image is not None and self.is_active:
             self._enter_image()
         self.changed.emit()
@@ -196,7 +196,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         image, events = self.image, self.image.events
         self._is_entering = True
         try:
-            layers = self._stage.put_up(image)
+            layers = self._prompt_stage.put_up(image)
         finally:
             self._is_entering = False
         self._image_events.add(layers.points.events.data, self._on_prompts)
@@ -209,7 +209,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self._image_events.add(events.contrast_limits, self._on_contrast)
         for emitter in place_emitters(image):
             self._image_events.add(emitter, self._on_moved)
-        self.desks.enter(image)
+        self.sessions.enter(image)
         self._show_timer.start()
         self._on_dims()
 
@@ -220,7 +220,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         that is over can make software renderers crash.
         """
         if self.layers is not None and self.is_active:
-            self._stage.show()
+            self._prompt_stage.show()
             use_tool(self.viewer, self.layers, "point")
             self._on_dims()
 
@@ -232,20 +232,20 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             timer.stop()
         self.is_refused = False
         self._image_events.clear()
-        self.shelf.stop()
-        self._stage.take_down(later)
+        self.embedding_jobs.stop()
+        self._prompt_stage.take_down(later)
         self.bind_output(None)
         self.plane = None
 
     @property
     def layers(self) -> PromptLayers | None:
         """The prompt layers of the image, or None."""
-        return self._stage.layers
+        return self._prompt_stage.layers
 
     @property
     def buttons(self) -> PointButtons | None:
         """What the mouse buttons say on the points layer, or None."""
-        return self._stage.buttons
+        return self._prompt_stage.buttons
 
     def bind_output(self, layer: Any) -> None:
         """Bind the keys on the output layer, and on no other."""
@@ -254,14 +254,14 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             self._keys.bind(layer, role="output")
 
     @property
-    def desk(self) -> Desk | None:
+    def open_session(self) -> OpenSession | None:
         """The image with its output and its session."""
-        return self.desks.current
+        return self.sessions.current
 
     @property
     def session(self) -> AnnotationSession | None:
         """The session on the image and the output that are chosen."""
-        return None if self.desks.current is None else self.desks.current.session
+        return None if self.sessions.current is None else self.sessions.current.session
 
     @property
     def key(self) -> PlaneKey | None:
@@ -299,7 +299,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
                 "bring it back."
             )
         else:
-            self.desks.on_removed(layer)
+            self.sessions.on_removed(layer)
         self.changed.emit()
 
     def _on_tool(self, event: Any = None) -> None:
@@ -354,7 +354,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             return False
         if is_large:
             self._leave_image(later=True)
-            self.desks.leave()
+            self.sessions.leave()
             self.changed.emit()
         else:
             self._enter_image()
@@ -370,8 +370,8 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
 
     def _on_data(self, event: Any = None) -> None:
         """Work on other data of the image: another plane, perhaps of another size."""
-        desk, image = self.desk, self.image
-        if desk is None or shape_of(image) != tuple(desk.canvas.shape):
+        opened, image = self.open_session, self.image
+        if opened is None or shape_of(image) != tuple(opened.canvas.shape):
             self.set_image(None)
             self.set_image(image)
             return
@@ -422,7 +422,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
             )
             if job is not None:
                 self._stay_here()
-                self.engine.ask(key, job, hold=False)
+                self.model_host.ask(key, job, hold=False)
 
     def _pull(self) -> None:
         """Take what the user did to points and shapes; the layers stay untouched."""
@@ -480,7 +480,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         job = session.job()
         if job is None:
             self._show_answer()
-        elif not self.engine.ask(key, job):
+        elif not self.model_host.ask(key, job):
             self._embed_here()
 
     def _embed_here(self) -> None:
@@ -489,39 +489,41 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         key = self.key
         if self.is_active and key is not None and self.session is not None:
             reader = plane_reader(self.image, key.plane)
-            self.engine.want(key, reader, self.shelf.trace(self.image, key))
-            if self.engine.embedding_state(key) == "ready":
+            self.model_host.want(
+                key, reader, self.embedding_jobs.trace(self.image, key)
+            )
+            if self.model_host.embedding_state(key) == "ready":
                 self._idle_timer.start()
 
     def _look_around(self) -> None:
         """Embed the neighbours of the plane once nothing was asked for a while."""
         key = self.key
-        if self.is_active and self.engine.embedding_state(key) == "ready" and key:
-            self.shelf.look_around(self.image, key, self._last_axis)
+        if self.is_active and self.model_host.embedding_state(key) == "ready" and key:
+            self.embedding_jobs.look_around(self.image, key, self._last_axis)
 
     def _stay_here(self) -> None:
         """Leave the neighbours alone: a prompt is given, and more may follow."""
-        self.shelf.pause()
+        self.embedding_jobs.pause()
         self._idle_timer.start()
 
-    def _on_engine(self) -> None:
-        predictor = self.engine.predictor
+    def _on_model_host(self) -> None:
+        predictor = self.model_host.predictor
         if predictor is not None and self._predictor is not predictor:
             self._predictor = predictor
-            self.desks.use_model(predictor.name)
-            self._device = self.engine.device
+            self.sessions.use_model(predictor.name)
+            self._device = self.model_host.device
             self._request()
         if predictor is not None and not self._dwell_timer.isActive():
             self._embed_here()
         self.changed.emit()
 
     def _on_embedded(self, key: PlaneKey) -> None:
-        if self.engine.device != self._device:
+        if self.model_host.device != self._device:
+            old, self._device = self._device, self.model_host.device
             self.noticed.emit(
-                f"The {self._device.upper()} has too little memory for this model; "
-                f"it goes on with the {self.engine.device.upper()}, which is slower."
+                f"The {old.upper()} has too little memory for this model; "
+                f"it goes on with the {self._device.upper()}, which is slower."
             )
-            self._device = self.engine.device
         if key == self.key:
             self._request()
             self._idle_timer.start()
@@ -557,7 +559,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
 
         Drawing costs tens of milliseconds, and an answer comes in about as many.
         """
-        self._push_timer.start(_ANSWER_MS if self.engine.is_answering else 0)
+        self._push_timer.start(_ANSWER_MS if self.model_host.is_answering else 0)
 
     def _push(self) -> None:
         """Show the session's prompts and what is known of their answer."""
@@ -584,7 +586,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         if self.layers is not None and self.session is not None:
             self._hover.is_shown = False
             mask = self.session.mask
-            picture = self.engine.picture(self.key)
+            picture = self.model_host.picture(self.key)
             if mask is not None and picture is not None:
                 self.layers.show_on(picture.ground_of(mask))
             self.layers.show_mask(mask)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from napari_sam.io.embedding_store import EmbeddingStore
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.plugin.model.model_host import Engine, PlaneKey
+    from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
 
-__all__ = ["Count", "Shelf", "open_store", "planes_around", "planes_like"]
+__all__ = ["Count", "EmbeddingStoreJobs", "open_store", "planes_around", "planes_like"]
 
 _REACH = 2
 """Planes to either side that are embedded before anybody goes there."""
@@ -108,12 +108,12 @@ class Count:
     problem: str = ""
 
 
-class Shelf(QObject):  # type: ignore[misc]
-    """Embeddings on disk for what one engine works on; see `open_store`.
+class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
+    """Embeddings on disk for what one model host works on; see `open_store`.
 
     Parameters
     ----------
-    engine
+    model_host
         The model at work, with the store that it uses.
     """
 
@@ -129,26 +129,26 @@ class Shelf(QObject):  # type: ignore[misc]
     noticed = Signal(str)
     """Something that the user should read once."""
 
-    def __init__(self, engine: Engine, parent: QObject | None = None) -> None:
+    def __init__(self, model_host: ModelHost, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._engine = engine
+        self._model_host = model_host
         self._names: dict[tuple[int, int], str] = {}
         self._around: PlaneKey | None = None
         self._bulk: object | None = None
         self._pace = _Pace()
         self._said: set[str] = set()
-        self._ahead = LatestWins(engine.thread, self, urgency=-1)
-        self._all = LatestWins(engine.thread, self, urgency=-2)
+        self._ahead = LatestWins(model_host.thread, self, urgency=-1)
+        self._all = LatestWins(model_host.thread, self, urgency=-2)
         self._files = LatestWins("napari-sam store", self)
         self._all.reported.connect(self._on_reported)
         self._all.done.connect(self._on_done)
         self._files.done.connect(self._on_counted)
-        engine.embedded.connect(self._watch)
+        model_host.embedded.connect(self._watch)
 
     @property
     def store(self) -> EmbeddingStore | None:
         """The store, or None."""
-        return self._engine.store
+        return self._model_host.store
 
     @property
     def is_working(self) -> bool:
@@ -165,7 +165,7 @@ class Shelf(QObject):  # type: ignore[misc]
 
     def trace(self, image: Any, key: PlaneKey) -> Callable[[Any], Origin] | None:
         """Return what says where a plane comes from; None where nothing is kept."""
-        if not self._can_keep(self._engine.predictor):
+        if not self._can_keep(self._model_host.predictor):
             return None
         data, source, names = full_data(image), image.source.path, self._names
 
@@ -183,7 +183,7 @@ class Shelf(QObject):  # type: ignore[misc]
 
     def look_around(self, image: Any, key: PlaneKey, axis: int | None) -> None:
         """Embed the neighbours of a plane that is ready, while nothing else is done."""
-        predictor = self._engine.predictor
+        predictor = self._model_host.predictor
         if not self._can_keep(predictor) or key == self._around or self.is_working:
             return
         self._around = key
@@ -228,7 +228,7 @@ class Shelf(QObject):  # type: ignore[misc]
 
     def embed_all(self, image: Any, key: PlaneKey, tiles: bool = False) -> None:
         """Embed all planes like the one that is shown, the nearest first."""
-        predictor, lane = self._engine.predictor, self._all
+        predictor, lane = self._model_host.predictor, self._all
         if self.is_working or not self._can_keep(predictor):
             return
         token = self._bulk = object()
@@ -296,7 +296,7 @@ class Shelf(QObject):  # type: ignore[misc]
     def _do_files(
         self, what: Literal["count", "clear", "clear all"], key: PlaneKey | None
     ) -> None:
-        store, predictor = self.store, self._engine.predictor
+        store, predictor = self.store, self._model_host.predictor
         if store is None:
             return
         name = "" if key is None else self._names.get(key.image, "")

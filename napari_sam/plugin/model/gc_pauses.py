@@ -55,13 +55,13 @@ class GarbageKeeper(QObject):  # type: ignore[misc]
     Parameters
     ----------
     annotator
-        Whose viewer and engine are watched.
+        Whose viewer and model host are watched.
     """
 
     def __init__(self, annotator: AnnotationFlow) -> None:
         super().__init__(annotator)
         self._viewer = annotator.viewer
-        self._engine = annotator.engine
+        self._model_host = annotator.model_host
         self._events = Connections()
         self._is_attached = False
         self._rest_timer = QTimer(self)
@@ -69,11 +69,11 @@ class GarbageKeeper(QObject):  # type: ignore[misc]
         self._rest_timer.setInterval(_REST_MS)
         self._rest_timer.timeout.connect(self._collect)
         self._is_due = False
-        self._engine.changed.connect(self._on_engine)
+        self._model_host.changed.connect(self._on_model_host)
         for signal in (
-            self._engine.answered,
-            self._engine.hovered,
-            self._engine.embedded,
+            self._model_host.answered,
+            self._model_host.hovered,
+            self._model_host.embedded,
         ):
             signal.connect(self._on_answer)
 
@@ -85,7 +85,7 @@ class GarbageKeeper(QObject):  # type: ignore[misc]
     def attach(self) -> None:
         """Begin, as soon as there is a model."""
         self._is_attached = True
-        self._on_engine()
+        self._on_model_host()
 
     def detach(self) -> None:
         """Bring everything back."""
@@ -98,8 +98,8 @@ class GarbageKeeper(QObject):  # type: ignore[misc]
                 gc.callbacks.remove(_after_collection)
                 gc.unfreeze()
 
-    def _on_engine(self) -> None:
-        is_ready = self._is_attached and self._engine.predictor is not None
+    def _on_model_host(self) -> None:
+        is_ready = self._is_attached and self._model_host.predictor is not None
         if not is_ready or self.is_keeping:
             return
         if not _KEEPERS:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.session.answering import Job, Predicts
 
-__all__ = ["Engine", "PlaneKey", "load_predictor", "shared_predictor"]
+__all__ = ["ModelHost", "PlaneKey", "load_predictor", "shared_predictor"]
 
 EmbeddingState = Literal["none", "ready", "working", "stopped", "failed"]
 ModelState = Literal["ready", "loading", "missing", "failed"]
@@ -121,7 +121,7 @@ class _Token:
     detail: Any = None
 
 
-class Engine(QObject):  # type: ignore[misc]
+class ModelHost(QObject):  # type: ignore[misc]
     """Loads a model, keeps embedded planes, answers jobs.
 
     Parameters

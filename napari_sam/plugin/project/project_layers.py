@@ -112,7 +112,7 @@ class ProjectLayers:
         annotator = active_in(self._viewer)
         if annotator is not None and self.image is not None:
             annotator.set_image(self.image)
-            annotator.desks.set_output(self.labels)
+            annotator.sessions.set_output(self.labels)
 
     def show(self, labels: NDArray[Any] | None, proposals: NDArray[Any]) -> None:
         """Show other labels (None: the same) and proposals."""

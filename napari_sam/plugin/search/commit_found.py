@@ -56,11 +56,11 @@ def keep_found(
         If they cannot be written; nothing is then.
     """
     annotator.set_image(image)
-    annotator.desks.set_output(output)
-    desk, session = annotator.desk, annotator.session
-    if desk is None or session is None:
-        raise ValueError(annotator.desks.problem or "there is no image to work on")
-    if desk.is_counting:
+    annotator.sessions.set_output(output)
+    opened, session = annotator.open_session, annotator.session
+    if opened is None or session is None:
+        raise ValueError(annotator.sessions.problem or "there is no image to work on")
+    if opened.is_counting:
         raise ValueError("the labels are still being counted; try again in a moment")
     before = session.class_name, session.overlap, session.model_name
     session.go_to(plane)
@@ -70,7 +70,7 @@ def keep_found(
         labels = session.commit_found(records)
     finally:
         session.class_name, session.overlap, session.model_name = before
-    annotator.desks.after_edit()
+    annotator.sessions.after_edit()
     if annotator.plane != plane:
         go_to_plane(annotator.viewer, image, plane)
     annotator.refresh()

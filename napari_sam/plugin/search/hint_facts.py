@@ -39,8 +39,8 @@ class FactReader:
             is_3d_view=everything.viewer.dims.ndisplay == 3,
             plane_shown=everything.plane is not None,
             output_problem=everything.problem,
-            model_state=everything.engine.model_state,
-            model_error=everything.engine.model_error,
+            model_state=everything.model_host.model_state,
+            model_error=everything.model_host.model_error,
         )
         return EverythingFacts(
             common=common,

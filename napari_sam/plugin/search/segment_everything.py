@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.annotator.annotator import Annotator
-    from napari_sam.plugin.model.model_host import Engine
+    from napari_sam.plugin.model.model_host import ModelHost
     from napari_sam.plugin.search.search import Found
 
 __all__ = ["Everything"]
@@ -54,7 +54,7 @@ class Everything(QObject):  # type: ignore[misc]
     ----------
     viewer
         The napari viewer, or the proxy that napari gives to plugins.
-    engine
+    model_host
         Holds the model.
     open_annotator
         Opens an annotator on the viewer, for keeping, where none works there.
@@ -86,13 +86,13 @@ class Everything(QObject):  # type: ignore[misc]
     def __init__(
         self,
         viewer: Any,
-        engine: Engine,
+        model_host: ModelHost,
         open_annotator: Callable[[], Annotator],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.viewer = viewer
-        self.engine = engine
+        self.model_host = model_host
         self.image: Any = None
         self.output: Any = None
         self.mode = "auto"
@@ -114,7 +114,7 @@ class Everything(QObject):  # type: ignore[misc]
         self.results.changed.connect(self.changed)
         self.runner.found.connect(self._on_found)
         self.runner.failed.connect(self._on_failed)
-        engine.changed.connect(self._on_engine)
+        model_host.changed.connect(self._on_model_host)
 
     # --- coming and going -----------------------------------------------------
 
@@ -153,7 +153,7 @@ class Everything(QObject):  # type: ignore[misc]
         """Stop for good."""
         self.deactivate()
         self.runner.close()
-        self.engine.close()
+        self.model_host.close()
 
     # --- what is chosen ---------------------------------------------------------
 
@@ -229,7 +229,7 @@ class Everything(QObject):  # type: ignore[misc]
 
     def start(self) -> None:
         """Search the displayed plane; says so where that cannot be."""
-        plane, predictor = self.plane, self.engine.predictor
+        plane, predictor = self.plane, self.model_host.predictor
         if plane is None or predictor is None or self.problem:
             self.changed.emit()
             return
@@ -327,7 +327,7 @@ class Everything(QObject):  # type: ignore[misc]
         except ValueError as error:
             self._complain(sentence(error))
             return
-        self.output = self.results.output = annotator.desks.output
+        self.output = self.results.output = annotator.sessions.output
         note_pair(found.search.image, self.output)
         self._watch_output()
         self.results.mark_kept(labels)
@@ -370,8 +370,8 @@ class Everything(QObject):  # type: ignore[misc]
     def _on_labels(self, event: Any = None) -> None:
         self.results.on_labels()
 
-    def _on_engine(self) -> None:
-        predictor = self.engine.predictor
+    def _on_model_host(self) -> None:
+        predictor = self.model_host.predictor
         if predictor is not self._predictor:
             self._predictor = predictor
             if self.runner.cancel():
@@ -396,4 +396,4 @@ class Everything(QObject):  # type: ignore[misc]
     @property
     def found_mode(self) -> str:
         """How is searched with the model and the mode that are chosen."""
-        return resolve_mode(self.mode, self.engine.predictor)
+        return resolve_mode(self.mode, self.model_host.predictor)

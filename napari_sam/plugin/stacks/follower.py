@@ -15,7 +15,7 @@ from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.annotator.layer_canvas import why_not_writable
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.search.runner import Clock
-from napari_sam.plugin.stacks.stack_session import StackDesk, said, summary
+from napari_sam.plugin.stacks.stack_session import StackSession, said, summary
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import Hint, sentence
@@ -88,8 +88,8 @@ class StackFollower(QObject):  # type: ignore[misc]
         self.until: tuple[int, int] | None = None
         self.model = ("cells", "auto")
         self._load = load
-        self._desks: list[StackDesk] = []
-        self._job: StackDesk | None = None
+        self._sessions: list[StackSession] = []
+        self._job: StackSession | None = None
         self._clock = Clock()
         self._events = Connections()
         self._output_events = Connections()
@@ -187,25 +187,27 @@ class StackFollower(QObject):  # type: ignore[misc]
             )
         return why_not_writable(self.output, self.image)
 
-    def _desk(self) -> StackDesk | None:
-        """Return the desk of what is chosen and displayed; None if there is none."""
+    def _session(self) -> StackSession | None:
+        """Return the session on what is chosen and displayed; None if there is none."""
         plane, axis = self.plane, self.along
         if self.problem or plane is None or axis is None:
             return None
         at = tuple(None if a == axis else i for a, i in enumerate(plane.index))
-        for desk in self._desks:
-            if desk.is_for(self.image, self.output, axis, at):
-                return desk
+        for session in self._sessions:
+            if session.is_for(self.image, self.output, axis, at):
+                return session
         from napari_sam.workflows.stacks.propagation_runs import PropagationRuns
 
         data = (self.image.data, self.output.data)
-        return StackDesk(self.image, self.output, data, axis, at, PropagationRuns())
+        return StackSession(self.image, self.output, data, axis, at, PropagationRuns())
 
     @property
     def run(self) -> Run | None:
         """The last run on what is displayed, None without one."""
-        desk = self._desk()
-        return None if desk is None or desk not in self._desks else desk.last()
+        session = self._session()
+        return (
+            None if session is None or session not in self._sessions else session.last()
+        )
 
     # --- actions ------------------------------------------------------------------
 
@@ -216,23 +218,27 @@ class StackFollower(QObject):  # type: ignore[misc]
 
     def start(self, direction: Direction) -> None:
         """Follow objects; says so where that cannot be."""
-        desk = self._desk()
-        if desk is None or self._job is not None:
+        session = self._session()
+        if session is None or self._job is not None:
             self.changed.emit()
             return
-        image, data, labels = desk.image, full_data(desk.image), desk.output.data
+        image, data, labels = (
+            session.image,
+            full_data(session.image),
+            session.output.data,
+        )
         limits, rgb = display_range(image), bool(image.rgb)
-        only, until, last = self._only(), self.until, desk.last()
+        only, until, last = self._only(), self.until, session.last()
         load, model, worker = self._load, self.model, self._worker
 
         def work(is_cancelled: IsCancelled) -> Any:
             from napari_sam.workflows.stacks.stack import Stack
 
             def progress(done: int, total: int) -> None:
-                worker.report(desk, (done, total))
+                worker.report(session, (done, total))
 
-            stack = Stack.of(data, desk.axis, desk.at, rgb)
-            run = desk.runs.run(
+            stack = Stack.of(data, session.axis, session.at, rgb)
+            run = session.runs.run(
                 load(*model),
                 stack,
                 stack.like(labels),
@@ -246,8 +252,8 @@ class StackFollower(QObject):  # type: ignore[misc]
             )
             return run, last
 
-        self._job, self._clock = desk, Clock()
-        worker.submit(desk, work)
+        self._job, self._clock = session, Clock()
+        worker.submit(session, work)
         self.progressed.emit(-1.0, -1.0)
         self.changed.emit()
 
@@ -273,23 +279,23 @@ class StackFollower(QObject):  # type: ignore[misc]
 
     def show_uncertain(self) -> None:
         """Go to the least sure plane, then to the next one with each call."""
-        desk = self._desk()
-        run = None if desk is None else desk.last()
-        if desk is None or run is None:
+        session = self._session()
+        run = None if session is None else session.last()
+        if session is None or run is None:
             return
-        planes = run.result.least_sure(desk.seen)
+        planes = run.result.least_sure(session.seen)
         if not planes:
-            desk.seen.clear()
+            session.seen.clear()
             planes = run.result.least_sure()
         if not planes:
             self.noticed.emit("Every plane was given; there is nothing to doubt.")
             return
         plane = planes[0]
-        desk.seen.append(plane)
+        session.seen.append(plane)
         present = run.result.planes[plane]
         label = min(present, key=lambda k: (present[k].confidence, k))
-        go_to_plane(self.viewer, desk.image, run.result.stack.at(plane))
-        desk.output.selected_label = label
+        go_to_plane(self.viewer, session.image, run.result.stack.at(plane))
+        session.output.selected_label = label
         self.noticed.emit(
             f"Plane {plane}, object {label}: confidence "
             f"{present[label].confidence:.2f}. Correct it with the annotator or a "
@@ -299,57 +305,57 @@ class StackFollower(QObject):  # type: ignore[misc]
 
     # --- what the worker says ---------------------------------------------------
 
-    def _on_reported(self, desk: StackDesk, steps: tuple[int, int]) -> None:
-        if desk is self._job:
+    def _on_reported(self, session: StackSession, steps: tuple[int, int]) -> None:
+        if session is self._job:
             done, total = steps
             fraction = done / total if total > 1 and done else -1.0
             self.progressed.emit(fraction, self._clock.left(done, total))
 
     def _on_done(self, outcome: Outcome) -> None:
-        desk: StackDesk = outcome.token
-        if desk is not self._job:
+        session: StackSession = outcome.token
+        if session is not self._job:
             return
         self._job = None
         if outcome.error is not None:
             if not isinstance(outcome.error, Cancelled):
                 self.noticed.emit(said(outcome.error))
-        elif not (desk.is_current and self._is_there(desk)):
+        elif not (session.is_current and self._is_there(session)):
             self.noticed.emit("The layers have changed meanwhile. Nothing was written.")
         else:
-            self._write(desk, *outcome.result)
+            self._write(session, *outcome.result)
         self.changed.emit()
 
-    def _is_there(self, desk: StackDesk) -> bool:
+    def _is_there(self, session: StackSession) -> bool:
         """Whether both layers are still in the viewer."""
         layers = self.viewer.layers
-        return desk.image in layers and desk.output in layers
+        return session.image in layers and session.output in layers
 
-    def _write(self, desk: StackDesk, run: Run, last: Run | None) -> None:
+    def _write(self, session: StackSession, run: Run, last: Run | None) -> None:
         """Write what was found, as one step of the annotator or of the layer."""
         annotator = active_in(self.viewer)
-        at_work: Any = None if annotator is None else annotator.desk
+        at_work: Any = None if annotator is None else annotator.open_session
         self._is_writing = True
         try:
             shared = (
                 at_work is not None
-                and at_work.image is desk.image
-                and at_work.canvas.layer is desk.output
+                and at_work.image is session.image
+                and at_work.canvas.layer is session.output
             )
             if shared:
                 at_work.session.write_planes(run.edit)
                 annotator.refresh()
             else:
-                run.edit.apply(desk.canvas)
+                run.edit.apply(session.canvas)
         except (ValueError, OSError, MemoryError) as error:
             self.noticed.emit(sentence(error))
             return
         finally:
             self._is_writing = False
-        desk.runs.keep(run, last)
-        desk.seen.clear()
-        desk.is_corrected = False
-        if desk not in self._desks:
-            self._desks.append(desk)
+        session.runs.keep(run, last)
+        session.seen.clear()
+        session.is_corrected = False
+        if session not in self._sessions:
+            self._sessions.append(session)
         self.noticed.emit(summary(run, "U" if shared else "Ctrl+Z on the labels"))
 
     # --- what the viewer says -----------------------------------------------------
@@ -363,8 +369,8 @@ class StackFollower(QObject):  # type: ignore[misc]
             self.set_image(None)
         if layer is self.output:
             self.set_output(None)
-        gone = [d for d in self._desks if layer is d.image or layer is d.output]
-        self._desks = [desk for desk in self._desks if desk not in gone]
+        gone = [d for d in self._sessions if layer is d.image or layer is d.output]
+        self._sessions = [session for session in self._sessions if session not in gone]
         self.changed.emit()
 
     def _on_dims(self, event: Any = None) -> None:
@@ -373,9 +379,9 @@ class StackFollower(QObject):  # type: ignore[misc]
     def _on_labels(self, event: Any = None) -> None:
         if self._is_writing:
             return
-        for desk in self._desks:
-            if desk.output is self.output:
-                desk.is_corrected = True
+        for session in self._sessions:
+            if session.output is self.output:
+                session.is_corrected = True
         self.changed.emit()
 
     # --- for the widget -----------------------------------------------------------
@@ -386,13 +392,13 @@ class StackFollower(QObject):  # type: ignore[misc]
             return Hint(self.problem, "problem")
         if self._job is not None:
             return Hint("The objects are followed from plane to plane.", "wait")
-        desk = self._desk()
-        if desk is None or desk not in self._desks:
+        session = self._session()
+        if session is None or session not in self._sessions:
             return Hint(
                 "Annotate objects on one plane or on several, then follow them: "
                 "forward, backward, or both ways."
             )
-        if desk.is_corrected:
+        if session.is_corrected:
             return Hint(
                 "The labels have changed. Follow again: only what lies between the "
                 "changed planes and their neighbours is done anew."

@@ -12,11 +12,11 @@ from napari_sam.plugin.viewer.hint import sentence
 if TYPE_CHECKING:
     from napari_sam.workflows.stacks.propagation_runs import PropagationRuns, Run
 
-__all__ = ["StackDesk", "said", "summary"]
+__all__ = ["StackSession", "said", "summary"]
 
 
 @dataclass(eq=False)
-class StackDesk:
+class StackSession:
     """A stack of an image, the labels made on it, and the runs so far."""
 
     image: Any

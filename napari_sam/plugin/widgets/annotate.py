@@ -24,7 +24,7 @@ from napari_sam.plugin.annotator.hints import LOOKS_BLACK, Facts, next_hint
 from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS
 from napari_sam.plugin.annotator.saving import saver_in
 from napari_sam.plugin.model.embedding_store_jobs import open_store
-from napari_sam.plugin.model.model_host import Engine, load_predictor
+from napari_sam.plugin.model.model_host import ModelHost, load_predictor
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layers import is_labels_of_user
@@ -40,7 +40,7 @@ from napari_sam.plugin.widgets.dock_layout import (
     main_button,
     overlap_choice,
 )
-from napari_sam.plugin.widgets.embedding_store_panel import ShelfPanel
+from napari_sam.plugin.widgets.embedding_store_panel import EmbeddingStorePanel
 from napari_sam.plugin.widgets.hint_line import HintLine, Notice
 from napari_sam.plugin.widgets.layer_choice import LayerChoice
 from napari_sam.plugin.widgets.model_picker import ModelPicker
@@ -150,8 +150,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         viewer = unwrapped(viewer)
         self.viewer = viewer
         _OPEN[viewer] = ref(self)
-        self.engine = Engine(load, settings.planes_kept, self, open_store())
-        self.annotator = Annotator(viewer, self.engine, self)
+        self.model_host = ModelHost(load, settings.planes_kept, self, open_store())
+        self.annotator = Annotator(viewer, self.model_host, self)
         self.hint = HintLine()
         self.progress = ProgressLine()
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
@@ -161,7 +161,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.tools = ToolBar()
         self.candidates = CandidateStrip()
         self.objects = ObjectTable()
-        self.shelf = ShelfPanel(self.annotator)
+        self.embedding_store = EmbeddingStorePanel(self.annotator)
         self.saver: ObjectSaver | None = None
         self._make_controls()
         self._lay_out()
@@ -173,7 +173,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self._view_timer.setSingleShot(True)
         self._view_timer.setInterval(0)
         self._view_timer.timeout.connect(self._show_state)
-        self.destroyed.connect(self.engine.close)
+        self.destroyed.connect(self.model_host.close)
 
     # --- building -------------------------------------------------------------
 
@@ -206,14 +206,14 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         layout.addLayout(steps)
         layout.addWidget(heading("Objects"))
         layout.addWidget(self.objects, 1)
-        layout.addWidget(self.shelf)
+        layout.addWidget(self.embedding_store)
         layout.addWidget(_key_list())
         fill_dock(self, (self.hint, self.progress), body)
 
     def _connect(self) -> None:
         annotator = self.annotator
         self.image.chosen.connect(annotator.set_image)
-        self.output.chosen.connect(annotator.desks.set_output)
+        self.output.chosen.connect(annotator.sessions.set_output)
         self.model.chosen.connect(self._load_model)
         self.model.noticed.connect(self._on_notice)
         self.tools.chosen.connect(annotator.use_tool)
@@ -229,9 +229,9 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.objects.deleted.connect(annotator.delete)
         self.objects.renamed.connect(annotator.rename)
         self.objects.saved.connect(self._on_save)
-        self.progress.cancelled.connect(self.engine.stop)
+        self.progress.cancelled.connect(self.model_host.stop)
         self.hint.pressed.connect(self._on_hint_button)
-        self.engine.advanced.connect(self.progress.set_fraction)
+        self.model_host.advanced.connect(self.progress.set_fraction)
         annotator.changed.connect(self._on_changed)
         annotator.noticed.connect(self._on_notice)
         annotator.succeeded.connect(self._on_success)
@@ -248,7 +248,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.annotator.activate()
         self.annotator.set_image(self.image.layer)
         self.saver = saver_in(self.viewer, self.window())
-        self.saver.desks = self.annotator.desks
+        self.saver.sessions = self.annotator.sessions
         self.saver.done.connect(self._on_success)
         self.saver.failed.connect(self._on_notice)
         if not self._started:
@@ -271,8 +271,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             if saver is not None:
                 saver.done.disconnect(self._on_success)
                 saver.failed.disconnect(self._on_notice)
-                if saver.desks is self.annotator.desks:
-                    saver.desks = None
+                if saver.sessions is self.annotator.sessions:
+                    saver.sessions = None
 
     def _on_save(self) -> None:
         if self.saver is not None:
@@ -284,9 +284,9 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
 
     def _load_model(self) -> None:
         if self.model.is_here:
-            self.engine.load(self.model.source, self.model.device_name)
+            self.model_host.load(self.model.source, self.model.device_name)
         else:
-            self.engine.unload()
+            self.model_host.unload()
 
     # --- what the user does -------------------------------------------------------
 
@@ -300,8 +300,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
     def _on_hint_button(self) -> None:
         annotator = self.annotator
         actions = {
-            _PUT_BACK: annotator.desks.put_back,
-            _PLACE: annotator.desks.place_output,
+            _PUT_BACK: annotator.sessions.put_back,
+            _PLACE: annotator.sessions.place_output,
             _OVERWRITE: annotator.overwrite,
             _WORK_HERE: annotator.open_part,
             _STRETCH: annotator.stretch,
@@ -320,7 +320,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self._on_changed()
 
     def _on_changed(self) -> None:
-        wait = _ANSWER_MS if self.engine.is_answering else 0
+        wait = _ANSWER_MS if self.model_host.is_answering else 0
         if wait == 0 or not self._view_timer.isActive():
             self._view_timer.start(wait)
 
@@ -329,21 +329,21 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         facts = replace(annotator.facts(), model_name=self.model.title)
         self._show_hint(facts)
         self._show_progress(facts)
-        self.model.show_device(self.engine.device)
+        self.model.show_device(self.model_host.device)
         self.tools.show_tool(annotator.tool, annotator.positive)
         self.tools.setEnabled(annotator.plane is not None)
         self.image.choose(annotator.image)
-        self.output.choose(annotator.desks.output)
+        self.output.choose(annotator.sessions.output)
         self.hover.setChecked(annotator.hover)
         self._show_session(facts)
-        self._show_shelf(facts)
+        self._show_embedding_store(facts)
 
-    def _show_shelf(self, facts: Facts) -> None:
+    def _show_embedding_store(self, facts: Facts) -> None:
         """Count embeddings anew where another plane is ready or another one shown."""
         state = (self.annotator.key, facts.embedding_state, facts.model_state)
         if state != self._shelved:
             self._shelved = state
-            self.shelf.refresh()
+            self.embedding_store.refresh()
 
     def _show_hint(self, facts: Facts) -> None:
         notice = self._notice.text_at(facts)
@@ -359,8 +359,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         if not is_notice and facts.hidden_by and facts.hidden_by in hint.text:
             return _UNCOVER
         if is_notice:
-            return _PUT_BACK if self.annotator.desks.removed is not None else ""
-        if self.annotator.desks.is_misplaced:
+            return _PUT_BACK if self.annotator.sessions.removed is not None else ""
+        if self.annotator.sessions.is_misplaced:
             return _PLACE
         if hint is LOOKS_BLACK:
             return _STRETCH
@@ -385,7 +385,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             for button in (self.keep, self.undo, self.redo, self.clear):
                 button.setEnabled(False)
             return
-        picture = self.engine.picture(self.annotator.key)
+        picture = self.model_host.picture(self.annotator.key)
         self.candidates.show_candidates(session.candidates, picture, session.choice)
         self.keep.setEnabled(facts.has_prompts)
         editing = facts.editing is not None
@@ -407,7 +407,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
             combo.blockSignals(False)
 
     def _color_of(self, label: int) -> tuple[int, int, int]:
-        layer = self.annotator.desks.output
+        layer = self.annotator.sessions.output
         color = None if layer is None else layer.get_color(label)
         if color is None:
             return 128, 128, 128

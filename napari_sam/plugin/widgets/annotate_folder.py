@@ -238,7 +238,7 @@ class FolderWidget(FolderControls):
         annotator = self.annotate.annotator
         if self.loop.image is not None:
             annotator.set_image(self.loop.image)
-            annotator.desks.set_output(self.loop.labels)
+            annotator.sessions.set_output(self.loop.labels)
         return self.annotate
 
     def _use_model(self) -> None:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from napari_sam.plugin.annotator.annotator import Annotator
     from napari_sam.plugin.model.embedding_store_jobs import Count
 
-__all__ = ["ShelfPanel"]
+__all__ = ["EmbeddingStorePanel"]
 
 
-class ShelfPanel(QCollapsible):  # type: ignore[misc]
+class EmbeddingStorePanel(QCollapsible):  # type: ignore[misc]
     """Closed until somebody opens it; then it counts, and offers what can be done.
 
     Parameters
@@ -38,7 +38,7 @@ class ShelfPanel(QCollapsible):  # type: ignore[misc]
     def __init__(self, annotator: Annotator) -> None:
         super().__init__("Embeddings on disk")
         self._annotator = annotator
-        self._shelf = annotator.shelf
+        self._jobs = annotator.embedding_jobs
         self.state = QLabel()
         self.state.setWordWrap(True)
         self.embed = QPushButton("Embed all planes")
@@ -65,12 +65,12 @@ class ShelfPanel(QCollapsible):  # type: ignore[misc]
         self.embed.clicked.connect(self._on_embed)
         self.clear_image.clicked.connect(lambda: self._clear(False))
         self.clear_all.clicked.connect(lambda: self._clear(True))
-        self.progress.cancelled.connect(self._shelf.stop)
+        self.progress.cancelled.connect(self._jobs.stop)
         self.toggled.connect(self.refresh)
-        self._shelf.counted.connect(self._on_counted)
-        self._shelf.progressed.connect(self._on_progressed)
-        self._shelf.ended.connect(self._on_ended)
-        if self._shelf.store is None:  # shown without a parent, it would be a window
+        self._jobs.counted.connect(self._on_counted)
+        self._jobs.progressed.connect(self._on_progressed)
+        self._jobs.ended.connect(self._on_ended)
+        if self._jobs.store is None:  # shown without a parent, it would be a window
             self.hide()
 
     def _lay_out(self) -> None:
@@ -108,14 +108,14 @@ class ShelfPanel(QCollapsible):  # type: ignore[misc]
         if not self.isExpanded():
             return
         count = self._planes
-        ready = count > 0 and self._annotator.engine.predictor is not None
+        ready = count > 0 and self._annotator.model_host.predictor is not None
         self.embed.setText(f"Embed all {count} planes" if count > 1 else "Embed")
-        self.embed.setEnabled(ready and not self._shelf.is_working)
+        self.embed.setEnabled(ready and not self._jobs.is_working)
         self.clear_image.setEnabled(count > 0)
-        self._shelf.count(self._annotator.key)
+        self._jobs.count(self._annotator.key)
 
     def _on_counted(self, count: Count) -> None:
-        store, planes = self._shelf.store, self._planes
+        store, planes = self._jobs.store, self._planes
         if store is None:
             return
         lines = []
@@ -140,11 +140,11 @@ class ShelfPanel(QCollapsible):  # type: ignore[misc]
         annotator = self._annotator
         key = annotator.key
         if annotator.image is not None and key is not None:
-            self._shelf.embed_all(annotator.image, key, self.tiles.isChecked())
+            self._jobs.embed_all(annotator.image, key, self.tiles.isChecked())
             self.refresh()
 
     def _clear(self, everything: bool) -> None:
-        self._shelf.clear(self._annotator.key, everything)
+        self._jobs.clear(self._annotator.key, everything)
 
     def _on_progressed(self, done: int, total: int, left: float) -> None:
         text = f"{done} of {total}"

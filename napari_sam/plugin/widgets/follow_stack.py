@@ -185,7 +185,7 @@ class FollowWidget(QWidget):  # type: ignore[misc]
         annotator = active_in(self.viewer)
         if annotator is not None:
             self.image.choose(annotator.image)
-            self.output.choose(annotator.desks.output)
+            self.output.choose(annotator.sessions.output)
         elif self.output.count() > 1:
             self.output.setCurrentIndex(1)
 
@@ -244,7 +244,7 @@ class FollowWidget(QWidget):  # type: ignore[misc]
     def _take_up_output(self) -> None:
         """Take up labels that the annotator has just begun."""
         annotator = active_in(self.viewer)
-        output = None if annotator is None else annotator.desks.output
+        output = None if annotator is None else annotator.sessions.output
         if self.follower.output is None and output is not None:
             self.output.choose(output)
             self.follower.set_output(self.output.layer)

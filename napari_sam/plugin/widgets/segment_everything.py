@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
 
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.model.embedding_store_jobs import open_store
-from napari_sam.plugin.model.model_host import Engine, load_predictor
+from napari_sam.plugin.model.model_host import ModelHost, load_predictor
 from napari_sam.plugin.search.hint_facts import FactReader
 from napari_sam.plugin.search.hints import (
     EverythingFacts,
@@ -87,8 +87,10 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         viewer = unwrapped(viewer)
         self.viewer = viewer
         self._load, self._store = load, store
-        self.engine = Engine(load, settings.planes_kept, self, open_store())
-        self.everything = Everything(viewer, self.engine, self._open_annotator, self)
+        self.model_host = ModelHost(load, settings.planes_kept, self, open_store())
+        self.everything = Everything(
+            viewer, self.model_host, self._open_annotator, self
+        )
         self.annotate: AnnotateWidget | None = None
         self.hint = HintLine()
         self.progress = ProgressLine()
@@ -113,7 +115,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         self._orphan_timer = QTimer(self)
         self._orphan_timer.setSingleShot(True)
         self._orphan_timer.timeout.connect(self._stop_if_closed)
-        self.destroyed.connect(self.engine.close)
+        self.destroyed.connect(self.model_host.close)
         self.destroyed.connect(self.everything.runner.close)
 
     # --- building -------------------------------------------------------------
@@ -207,13 +209,13 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         if annotator is not None and not self._started:
             self.image.choose(annotator.image)
             self.output.follow(self.image.layer)
-            self.output.choose(annotator.desks.output)
+            self.output.choose(annotator.sessions.output)
 
     def _load_model(self) -> None:
         if self.model.is_here:
-            self.engine.load(self.model.source, self.model.device_name)
+            self.model_host.load(self.model.source, self.model.device_name)
         else:
-            self.engine.unload()
+            self.model_host.unload()
 
     def _open_annotator(self) -> Annotator:
         """Show the annotator beside this widget, with the same model."""
@@ -261,7 +263,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         self.everything.set_output(layer)
         annotator = active_in(self.viewer)
         if annotator is not None and annotator.image is self.everything.image:
-            annotator.desks.set_output(layer)
+            annotator.sessions.set_output(layer)
 
     def _on_class(self, text: str) -> None:
         self.everything.class_name = text.strip()
@@ -296,13 +298,13 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
         facts = replace(facts, common=common)
         self._show_hint(facts)
         self._show_progress(facts)
-        self.model.show_device(self.engine.device)
+        self.model.show_device(self.model_host.device)
         self.form.show_mode(everything.found_mode)
         self.output.choose(everything.output)
         self.find.setEnabled(
             not facts.working
             and everything.plane is not None
-            and self.engine.predictor is not None
+            and self.model_host.predictor is not None
             and not facts.common.output_problem
             and not facts.region_problem
         )

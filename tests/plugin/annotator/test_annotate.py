@@ -19,7 +19,7 @@ def click(widget, *positions):
 
 
 def labels_of(widget):
-    return np.asarray(widget.annotator.desks.output.data)
+    return np.asarray(widget.annotator.sessions.output.data)
 
 
 # --- opening --------------------------------------------------------------------
@@ -293,7 +293,7 @@ def test_keeping_writes_a_new_layer_with_the_table(
     settle(widget)
     widget.keep.click()
     settle(widget)
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     assert output.name == "cells objects"
     assert np.allclose(output.scale, layer.scale)
     assert np.array_equal(output.data, disc(SHAPE, (30, 40), 6).astype(int))
@@ -315,7 +315,7 @@ def test_keeping_at_once_waits_for_the_answer(
     predictor.predict_gate.clear()
     click(widget, (30, 40))
     widget.annotator.commit()
-    assert widget.annotator.desks.output is None
+    assert widget.annotator.sessions.output is None
     predictor.predict_gate.set()
     settle(widget)
     assert np.array_equal(labels_of(widget) == 1, disc(SHAPE, (30, 40), 6))
@@ -332,7 +332,7 @@ def test_commits_can_be_undone_in_the_layer_and_nothing_breaks(
         settle(widget)
         widget.annotator.commit()
         settle(widget)
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     output.undo()
     assert set(np.unique(output.data)) == {0, 1}
     widget.annotator.undo()
@@ -358,7 +358,7 @@ def test_an_existing_annotation_is_kept_and_continued(
     mine.features = {"index": [7], "area": [100.0]}
     widget = open_annotator(viewer)
     widget.output.choose(mine)
-    widget.annotator.desks.set_output(mine)
+    widget.annotator.sessions.set_output(mine)
     click(widget, (30, 40))
     settle(widget)
     widget.annotator.commit()
@@ -451,7 +451,7 @@ def test_reopening_and_deleting_from_the_list(
     widget.objects.delete.click()
     settle(widget)
     assert not labels_of(widget).any()
-    assert len(widget.annotator.desks.output.features) == 0
+    assert len(widget.annotator.sessions.output.features) == 0
     assert widget.objects.table.rowCount() == 0
 
 
@@ -467,7 +467,7 @@ def test_renaming_a_class_in_the_list(
     settle(widget)
     widget.objects.table.item(0, 1).setText("mitosis")
     settle(widget)
-    assert widget.annotator.desks.output.features["class"].tolist() == ["mitosis"]
+    assert widget.annotator.sessions.output.features["class"].tolist() == ["mitosis"]
     assert widget.class_name.findText("mitosis") >= 0
 
 
@@ -499,7 +499,7 @@ def test_hand_painted_numbers_are_not_given_out(
     viewer.add_image(image)
     mine = viewer.add_labels(np.zeros(SHAPE, np.int32))
     widget = open_annotator(viewer)
-    widget.annotator.desks.set_output(mine)
+    widget.annotator.sessions.set_output(mine)
     mine.selected_label = 5
     mine.paint((5, 5), 5)
     mine.data[:] = 0
@@ -540,7 +540,7 @@ def test_a_script_gives_the_same_labels_as_the_window(
     assert script.labels.any()
     assert np.array_equal(labels_of(widget), script.labels)
     kept = ["index", "score", "candidate", "plane", "prompts"]
-    features = widget.annotator.desks.output.features
+    features = widget.annotator.sessions.output.features
     assert features[kept].to_dict() == script.table()[kept].to_dict()
 
 

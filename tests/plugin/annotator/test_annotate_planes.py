@@ -36,7 +36,7 @@ def test_a_click_lands_in_the_displayed_plane(
     widget = open_annotator(viewer)
     assert np.array_equal(predictor.embedded[-1], stack()[3])
     keep_at(widget, settle, (3, 30, 40))
-    data = np.asarray(widget.annotator.desks.output.data)
+    data = np.asarray(widget.annotator.sessions.output.data)
     assert np.array_equal(data[3] == 1, disc(SHAPE, (30, 40), 6))
     assert not data[:3].any()
 
@@ -50,7 +50,7 @@ def test_rolled_axes(make_napari_viewer, open_annotator, settle, predictor):
     assert widget.annotator.plane == Plane((None, 2, None))
     assert np.array_equal(predictor.embedded[-1], stack((30, 5, 50))[:, 2])
     keep_at(widget, settle, (15, 2, 20))
-    data = np.asarray(widget.annotator.desks.output.data)
+    data = np.asarray(widget.annotator.sessions.output.data)
     assert np.array_equal(data[:, 2] == 1, disc((30, 50), (15, 20), 6))
     assert np.count_nonzero(data) == np.count_nonzero(data[:, 2])
 
@@ -65,7 +65,7 @@ def test_a_2d_image_in_a_viewer_with_more_axes(
     assert widget.annotator.image is flat
     assert widget.annotator.plane == Plane((None, None))
     keep_at(widget, settle, (30, 40))
-    assert widget.annotator.desks.output.data.shape == SHAPE
+    assert widget.annotator.sessions.output.data.shape == SHAPE
     viewer.dims.order = (1, 0, 2)
     settle(widget)
     assert "Roll the axes" in widget.hint.text
@@ -160,7 +160,7 @@ def test_multiscale_images_are_read_at_full_resolution(
     widget = open_annotator(viewer)
     assert np.array_equal(predictor.embedded[-1], full)
     keep_at(widget, settle, (30, 40))
-    assert widget.annotator.desks.output.data.shape == SHAPE
+    assert widget.annotator.sessions.output.data.shape == SHAPE
 
 
 def test_the_3d_view_is_explained_and_nothing_is_lost(
@@ -208,7 +208,7 @@ def test_deleted_prompt_layers_come_back_with_their_prompts(
     assert "SAM preview" in viewer.layers
     widget.annotator.commit()
     settle(widget)
-    assert np.asarray(widget.annotator.desks.output.data)[30, 40] == 1
+    assert np.asarray(widget.annotator.sessions.output.data)[30, 40] == 1
 
 
 def test_a_deleted_image_leaves_the_labels_and_the_next_image_is_taken(
@@ -219,7 +219,7 @@ def test_a_deleted_image_leaves_the_labels_and_the_next_image_is_taken(
     image = viewer.add_image(stack()[1], name="image")
     widget = open_annotator(viewer)
     keep_at(widget, settle, (30, 40))
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     viewer.layers.remove(image)
     settle(widget)
     assert output in viewer.layers
@@ -244,14 +244,14 @@ def test_a_removed_output_can_be_put_back(make_napari_viewer, open_annotator, se
     viewer.add_image(stack()[0])
     widget = open_annotator(viewer)
     keep_at(widget, settle, (30, 40))
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     viewer.layers.remove(output)
     settle(widget)
     assert "was removed" in widget.hint.text
-    assert widget.annotator.desks.output is None
+    assert widget.annotator.sessions.output is None
     widget.hint.button.click()
     settle(widget)
-    assert widget.annotator.desks.output is output
+    assert widget.annotator.sessions.output is output
     keep_at(widget, settle, (10, 10))
     assert set(np.unique(output.data)) == {0, 1, 2}
 
@@ -263,11 +263,11 @@ def test_a_new_layer_after_the_old_one_was_removed(
     viewer.add_image(stack()[0])
     widget = open_annotator(viewer)
     keep_at(widget, settle, (30, 40))
-    old = widget.annotator.desks.output
+    old = widget.annotator.sessions.output
     viewer.layers.remove(old)
     settle(widget)
     keep_at(widget, settle, (10, 10))
-    new = widget.annotator.desks.output
+    new = widget.annotator.sessions.output
     assert new is not old
     assert np.array_equal(new.data, disc(SHAPE, (10, 10), 6).astype(int))
     assert np.array_equal(old.data, disc(SHAPE, (30, 40), 6).astype(int))
@@ -282,7 +282,7 @@ def test_renamed_and_reordered_layers(make_napari_viewer, open_annotator, settle
     viewer.layers.move(0, 3)
     assert widget.image.currentText() == "tissue"
     keep_at(widget, settle, (30, 40))
-    assert widget.annotator.desks.output.name == "tissue objects"
+    assert widget.annotator.sessions.output.name == "tissue objects"
 
 
 def test_replaced_image_data_are_embedded_anew(
@@ -297,11 +297,11 @@ def test_replaced_image_data_are_embedded_anew(
     keep_at(widget, settle, (30, 40))
     image.data = np.zeros((20, 30), np.float32)
     settle(widget)
-    assert widget.annotator.desks.output is None
+    assert widget.annotator.sessions.output is None
     assert not widget.annotator.session.objects
     image.data = stack()[1]
     settle(widget)
-    assert np.asarray(widget.annotator.desks.output.data).any()
+    assert np.asarray(widget.annotator.sessions.output.data).any()
     assert list(widget.annotator.session.objects) == [1]
 
 
@@ -320,12 +320,12 @@ def test_labels_that_cannot_be_written_are_explained(
     viewer.add_image(stack()[0])
     layer = viewer.add_labels(labels)
     widget = open_annotator(viewer)
-    widget.annotator.desks.set_output(layer)
+    widget.annotator.sessions.set_output(layer)
     settle(widget)
     assert words in widget.hint.text
-    widget.annotator.desks.set_output(None)
+    widget.annotator.sessions.set_output(None)
     keep_at(widget, settle, (30, 40))
-    assert np.asarray(widget.annotator.desks.output.data).any()
+    assert np.asarray(widget.annotator.sessions.output.data).any()
 
 
 def test_switching_images_keeps_both_annotations(
@@ -337,13 +337,13 @@ def test_switching_images_keeps_both_annotations(
     widget = open_annotator(viewer)
     assert widget.annotator.image is second
     keep_at(widget, settle, (30, 40))
-    made = widget.annotator.desks.output
+    made = widget.annotator.sessions.output
     widget.image.choose(first)
     widget.annotator.set_image(first)
-    widget.annotator.desks.set_output(None)
+    widget.annotator.sessions.set_output(None)
     keep_at(widget, settle, (10, 10))
     widget.annotator.set_image(second)
-    widget.annotator.desks.set_output(made)
+    widget.annotator.sessions.set_output(made)
     settle(widget)
     assert list(widget.annotator.session.objects) == [1]
     assert widget.annotator.session.can_undo
@@ -383,10 +383,10 @@ def test_a_new_widget_takes_up_the_objects_of_an_old_one(
     viewer.add_image(stack()[0])
     widget = open_annotator(viewer)
     keep_at(widget, settle, (30, 40))
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     widget.close()
     again = open_annotator(viewer)
-    again.annotator.desks.set_output(output)
+    again.annotator.sessions.set_output(output)
     settle(again)
     again.annotator.reopen(1)
     settle(again)
@@ -403,7 +403,7 @@ def test_a_second_widget_in_the_same_viewer_takes_over(
     assert not first.annotator.is_active
     assert [layer.name for layer in viewer.layers].count("SAM points") == 1
     keep_at(second, settle, (30, 40))
-    assert np.asarray(second.annotator.desks.output.data).any()
+    assert np.asarray(second.annotator.sessions.output.data).any()
 
 
 def test_two_viewers_do_not_disturb_each_other(
@@ -416,7 +416,7 @@ def test_two_viewers_do_not_disturb_each_other(
         widgets.append(open_annotator(viewer))
     keep_at(widgets[0], settle, (30, 40))
     keep_at(widgets[1], settle, (10, 10))
-    first, second = (np.asarray(w.annotator.desks.output.data) for w in widgets)
+    first, second = (np.asarray(w.annotator.sessions.output.data) for w in widgets)
     assert np.array_equal(first, disc(SHAPE, (30, 40), 6).astype(int))
     assert np.array_equal(second, disc(SHAPE, (10, 10), 6).astype(int))
 

@@ -99,7 +99,7 @@ def test_a_click_is_answered_while_the_button_is_held(
         shown = preview_of(widget)
         release = press_mouse(points, place, button)
         qtbot.waitUntil(lambda wanted=number: len(predictor.asked) == wanted)
-        qtbot.waitUntil(lambda: not widget.engine.is_answering)
+        qtbot.waitUntil(lambda: not widget.model_host.is_answering)
         qtbot.wait(20)
         assert len(session.draft.question.prompts.points) == number - 1
         assert (preview_of(widget) == shown).all()
@@ -149,7 +149,7 @@ def test_keys_work_whichever_layer_is_active(
     assert widget.annotator.session.choice == 1
     press_key(viewer, "N")
     settle(widget)
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     assert np.array_equal(output.data, disc(SHAPE, (30, 40), 9).astype(int))
     viewer.layers.selection.active = output
     press_key(viewer, "U")
@@ -350,13 +350,13 @@ def test_answers_of_another_model_are_dropped(
     widget = open_annotator(viewer, load=lambda *_: next(models))
     old.predict_gate.clear()
     widget.annotator.layers.points.add((30, 40))
-    widget.engine.load("other", "cpu")
+    widget.model_host.load("other", "cpu")
     old.predict_gate.set()
     settle(widget)
     assert len(new.asked) == 1
     widget.annotator.commit()
     settle(widget)
-    assert widget.annotator.desks.output.features["model"].tolist() == ["new"]
+    assert widget.annotator.sessions.output.features["model"].tolist() == ["new"]
 
 
 def test_leaving_a_plane_stops_its_embedding(
@@ -372,7 +372,7 @@ def test_leaving_a_plane_stops_its_embedding(
     qtbot.wait(300)
     predictor.gate.set()
     key = widget.annotator.key
-    qtbot.waitUntil(lambda: widget.engine.embedding_state(key) == "ready")
+    qtbot.waitUntil(lambda: widget.model_host.embedding_state(key) == "ready")
     assert len(predictor.embedded) == 1
     assert predictor.embedded[0][0, 0] == 2 * 60 * 80
 
@@ -423,4 +423,4 @@ def test_a_real_click_on_the_canvas(
     assert widget.annotator.session.draft.question.prompts.labels.tolist() == [1, 0]
     qtbot.keyClick(canvas, Qt.Key.Key_N)
     settle(widget)
-    assert np.asarray(widget.annotator.desks.output.data).any()
+    assert np.asarray(widget.annotator.sessions.output.data).any()

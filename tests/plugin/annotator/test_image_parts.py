@@ -39,7 +39,7 @@ def open_on_slide(make_napari_viewer, open_annotator, data, **options):
 
 
 def is_ready(widget):
-    return widget.engine.embedding_state(widget.annotator.key) == "ready"
+    return widget.model_host.embedding_state(widget.annotator.key) == "ready"
 
 
 def press(widget, qtbot):
@@ -68,7 +68,7 @@ def test_a_part_is_worked_on_and_its_labels_land_in_the_whole(
     at = part.world_to_data(image.data_to_world((450, 650)))
     widget.annotator.layers.points.add(at)
     settle(widget)
-    qtbot.waitUntil(lambda: not widget.annotator.desk.is_counting)
+    qtbot.waitUntil(lambda: not widget.annotator.open_session.is_counting)
     widget.annotator.commit()
     settle(widget)
     whole = viewer.layers["slide objects"]
@@ -91,7 +91,7 @@ def test_the_next_part_goes_on_with_the_same_labels(
         at = part.world_to_data(image.data_to_world(middle))
         widget.annotator.layers.points.add(at)
         settle(widget)
-        qtbot.waitUntil(lambda: not widget.annotator.desk.is_counting)
+        qtbot.waitUntil(lambda: not widget.annotator.open_session.is_counting)
         widget.annotator.commit()
         settle(widget)
         data = viewer.layers["slide objects"].data

@@ -28,7 +28,7 @@ def listed(widget):
 
 def settled_table(qtbot, widget, labels):
     qtbot.waitUntil(lambda: listed(widget) == labels)
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     assert sorted(output.features["index"].tolist()) == labels
 
 
@@ -43,12 +43,12 @@ def test_the_labels_follow_the_image(make_napari_viewer, open_annotator, settle,
     widget.annotator.set_image(first)
     settle(widget)
     keep_at(widget, settle, (30, 40))
-    labels = widget.annotator.desks.output
+    labels = widget.annotator.sessions.output
     widget.annotator.set_image(second)
     settle(widget)
     assert widget.output.layer is None
     keep_at(widget, settle, (20, 20))
-    other = widget.annotator.desks.output
+    other = widget.annotator.sessions.output
     assert other.name == "second objects"
     assert np.allclose(other.scale, (2, 2))
     assert np.array_equal(labels.data == 1, disc(SHAPE, (30, 40), 6))
@@ -64,7 +64,7 @@ def test_labels_that_lie_elsewhere_are_refused_until_they_are_placed(
     viewer.add_image(image, scale=(0.5, 0.5))
     labels = viewer.add_labels(np.zeros(SHAPE, np.int32), name="mine")
     widget = open_annotator(viewer)
-    widget.annotator.desks.set_output(labels)
+    widget.annotator.sessions.set_output(labels)
     settle(widget)
     assert "has another scale or place" in widget.hint.text
     widget.annotator.layers.points.add((30, 40))
@@ -88,7 +88,7 @@ def test_labels_of_yesterday_are_chosen_by_their_name_and_their_table_is_read(
     widget = open_annotator(viewer)
     widget.class_name.setCurrentText("nucleus")
     keep_at(widget, settle, (30, 40))
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     path = write_labels(tmp_path / "cells objects.tif", output.data)
     write_object_table(path, output.features)
     assert object_table_path(path).name == "cells objects.objects.csv"
@@ -97,7 +97,7 @@ def test_labels_of_yesterday_are_chosen_by_their_name_and_their_table_is_read(
 
     (again,) = viewer.open(path, layer_type="labels", plugin="napari")
     fresh = open_annotator(viewer)
-    assert fresh.annotator.desks.output is again
+    assert fresh.annotator.sessions.output is again
     record = fresh.annotator.session.objects[1]
     assert record.class_name == "nucleus"
     assert record.latest.draft.question.prompts.points.tolist() == [[30, 40]]
@@ -113,7 +113,7 @@ def test_what_is_saved_is_calibrated_and_placed_again_the_next_day(
     viewer.add_image(image, name="cells", **place)
     widget = open_annotator(viewer)
     keep_at(widget, settle, (30, 40))
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     widget.saver.save(tmp_path / "cells objects.tif")
     qtbot.waitUntil(lambda: "Saved cells objects.tif and" in widget.hint.text)
     assert widget.hint.kind == "done"
@@ -132,7 +132,7 @@ def test_what_is_saved_is_calibrated_and_placed_again_the_next_day(
     )
     assert np.allclose(again.scale, 1)
     fresh = open_annotator(viewer)
-    assert fresh.annotator.desks.output is again
+    assert fresh.annotator.sessions.output is again
     assert np.allclose(again.scale, (0.5, 0.25))
     assert fresh.annotator.session.objects[1].latest is not None
 
@@ -203,7 +203,7 @@ def test_objects_of_another_program_are_listed_edited_and_deleted(
     data[5:15, 5:15], data[30:40, 30:40] = 7, 9
     mine = viewer.add_labels(data.copy())
     widget = open_annotator(viewer)
-    widget.annotator.desks.set_output(mine)
+    widget.annotator.sessions.set_output(mine)
     settled_table(qtbot, widget, [7, 9])
     put_cursor(viewer, layer, 10, 10)
     widget.annotator.delete_under_cursor()
@@ -226,7 +226,7 @@ def test_brush_eraser_and_napari_undo_are_noticed(
     viewer.add_image(image)
     widget = open_annotator(viewer)
     keep_at(widget, settle, (30, 40), (10, 10))
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     settled_table(qtbot, widget, [1, 2])
     output.undo()
     settled_table(qtbot, widget, [1])
@@ -248,7 +248,7 @@ def test_handwork_on_a_kept_object_survives_editing(
     layer = viewer.add_image(image)
     widget = open_annotator(viewer)
     keep_at(widget, settle, (30, 40))
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     output.data_setitem(np.nonzero(np.arange(80) < 38 + np.zeros((60, 1))), 0)
     by_hand = output.data.copy()
     put_cursor(viewer, layer, 30, 42)
@@ -300,7 +300,7 @@ def test_hidden_labels_are_written_and_booked(
     viewer.dims.set_current_step(0, 0)
     widget = open_annotator(viewer)
     keep_at(widget, settle, (30, 40) if planes == 1 else (0, 30, 40))
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     output.visible = False
     settle(widget)
     if planes > 1:
@@ -340,7 +340,7 @@ def test_data_replaced_under_us_are_looked_at_anew(
         qtbot.waitUntil(lambda s=shape: predictor.embedded[-1].shape == s)
         settle(widget)
         keep_at(widget, settle, (10, 10))
-        output = widget.annotator.desks.output
+        output = widget.annotator.sessions.output
         assert output.data.shape == shape and output.data[10, 10] == 1
 
 
@@ -368,7 +368,7 @@ def test_the_outline_on_the_plane_that_is_shown_is_edited_and_deleted(
     viewer.dims.set_current_step(0, 1)
     widget = open_annotator(viewer)
     keep_at(widget, settle, (1, 30, 40))
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     output.data[:] = output.data[1]
     output.refresh()
     viewer.dims.set_current_step(0, 3)
@@ -415,17 +415,20 @@ def test_labels_that_are_put_back_go_to_their_own_image(
     widget.annotator.set_image(first)
     settle(widget)
     keep_at(widget, settle, (30, 40))
-    labels = widget.annotator.desks.output
+    labels = widget.annotator.sessions.output
     viewer.layers.remove(labels)
     widget.annotator.set_image(second)
     settle(widget)
-    widget.annotator.desks.put_back()
+    widget.annotator.sessions.put_back()
     settle(widget)
     assert labels in viewer.layers
-    assert widget.annotator.desks.output is None and not widget.annotator.desks.problem
+    assert (
+        widget.annotator.sessions.output is None
+        and not widget.annotator.sessions.problem
+    )
     widget.annotator.set_image(first)
     settled_table(qtbot, widget, [1])
-    assert widget.annotator.desks.output is labels
+    assert widget.annotator.sessions.output is labels
 
 
 @pytest.mark.parametrize("how", ["hidden", "another image"])
@@ -464,7 +467,7 @@ def test_a_line_about_a_step_goes_when_it_is_undone(
     data[:, 5:15, 5:15] = 7
     mine = viewer.add_labels(data.copy())
     widget = open_annotator(viewer)
-    widget.annotator.desks.set_output(mine)
+    widget.annotator.sessions.set_output(mine)
     settled_table(qtbot, widget, [7])
     put_cursor(viewer, stack, *viewer.dims.current_step[:1], 10, 10)
     widget.annotator.delete_under_cursor()
@@ -506,7 +509,7 @@ def test_editing_takes_the_eraser_out_of_hand(
     layer = viewer.add_image(image)
     widget = open_annotator(viewer)
     keep_at(widget, settle, (30, 40))
-    output = widget.annotator.desks.output
+    output = widget.annotator.sessions.output
     viewer.layers.selection.active = output
     output.mode = "erase"
     put_cursor(viewer, layer, 30, 40)

@@ -44,7 +44,7 @@ for _ in range(4):
     wait_until(lambda: widget.annotator.session.candidates is not None)
     widget.annotator.commit()
     draw(0.2)
-    viewer.layers.remove(widget.annotator.desks.output)
+    viewer.layers.remove(widget.annotator.sessions.output)
     viewer.window.remove_dock_widget(widget)
     widget.annotator.close()
     widget.close()

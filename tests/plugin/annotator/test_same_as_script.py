@@ -77,8 +77,8 @@ def test_real_predictions_are_bit_identical(
     both("undo")
     both("redo")
 
-    labels = np.asarray(window.desks.output.data)
+    labels = np.asarray(window.sessions.output.data)
     assert len(np.unique(labels)) > 1
     assert np.array_equal(labels, script.labels)
-    scores = window.desks.output.features["score"].tolist()
+    scores = window.sessions.output.features["score"].tolist()
     assert scores == script.table()["score"].tolist()

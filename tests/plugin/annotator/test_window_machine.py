@@ -35,7 +35,7 @@ class Window:
 
     @property
     def output(self):
-        return self.annotator.desks.output
+        return self.annotator.sessions.output
 
     @property
     def images(self):
@@ -223,7 +223,7 @@ class Window:
             self.viewer.layers.remove(self.output)
 
     def put_back(self):
-        self.annotator.desks.put_back()
+        self.annotator.sessions.put_back()
 
     def remove_helper(self):
         helpers = self.annotator.layers
@@ -245,7 +245,7 @@ class Window:
         self.annotator.set_image(self.some(self.images))
 
     def change_output(self):
-        self.annotator.desks.set_output(self.some([None, *self.labels]))
+        self.annotator.sessions.set_output(self.some([None, *self.labels]))
 
     def add_labels(self):
         image = self.annotator.image
@@ -270,7 +270,7 @@ class Window:
             (again,) = self.viewer.open(path, layer_type="labels", plugin="napari")
             if again.ndim == self.annotator.image.ndim:
                 again.scale = self.annotator.image.scale
-            self.annotator.desks.set_output(again)
+            self.annotator.sessions.set_output(again)
 
     def picture(self, shape):
         return self.rng.integers(0, 255, shape, np.uint8)
@@ -310,24 +310,24 @@ class Window:
         session = annotator.session
         timers = (
             *(annotator._push_timer, annotator._paint_timer, annotator._show_timer),
-            *(annotator.desks._look_timer, widget._view_timer),
+            *(annotator.sessions._look_timer, widget._view_timer),
             *(widget.output._tell_timer, widget.image._tell_timer),
         )
         is_answered = session is None or annotator.plane is None or not session.job()
         return (
             is_answered
-            and not widget.engine.is_answering
+            and not widget.model_host.is_answering
             and not any(timer.isActive() for timer in timers)
         )
 
     def check(self):
         table = self.widget.objects.table
         rows = [int(table.item(row, 0).text()) for row in range(table.rowCount())]
-        desk, output = self.annotator.desk, self.output
-        if desk is None or desk.canvas.layer is None:
+        opened, output = self.annotator.open_session, self.output
+        if opened is None or opened.canvas.layer is None:
             assert rows == []
             return
-        assert desk.canvas.layer is output
+        assert opened.canvas.layer is output
         there = numbers_in(output.data)
         assert sorted(rows) == there
         features = output.features["index"].tolist() if len(output.features) else []

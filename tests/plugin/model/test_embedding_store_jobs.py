@@ -8,14 +8,14 @@ from tiny_network import tiny_sam
 
 from napari_sam.inference.predictor import Predictor
 from napari_sam.ops.planes import Plane
-from napari_sam.plugin.model import embedding_store_jobs as shelf_module
+from napari_sam.plugin.model import embedding_store_jobs as jobs_module
 from napari_sam.plugin.model.embedding_store_jobs import planes_around, planes_like
 
 STACK = np.random.default_rng(0).integers(0, 255, (12, 40, 50), np.uint8)
 
 
 def is_embedded(widget):
-    return widget.engine.embedding_state(widget.annotator.key) == "ready"
+    return widget.model_host.embedding_state(widget.annotator.key) == "ready"
 
 
 class Counting(Predictor):
@@ -53,11 +53,11 @@ def open_stack(make_napari_viewer, open_annotator, sam, qtbot, monkeypatch):
         return widget
 
     def settle(widget):
-        idle = widget.annotator.shelf._ahead
+        idle = widget.annotator.embedding_jobs._ahead
         qtbot.waitUntil(
             lambda: (
                 is_embedded(widget)
-                and not widget.engine.is_looking
+                and not widget.model_host.is_looking
                 and not widget.annotator._idle_timer.isActive()
                 and not idle.is_busy
             ),
@@ -69,28 +69,31 @@ def open_stack(make_napari_viewer, open_annotator, sam, qtbot, monkeypatch):
 
 
 def expand(widget, qtbot):
-    shelf = widget.annotator.shelf
-    with qtbot.waitSignal(shelf.counted):
-        widget.shelf.expand(animate=False)
-        widget.shelf.refresh()
-    return widget.shelf.state.text()
+    jobs = widget.annotator.embedding_jobs
+    with qtbot.waitSignal(jobs.counted):
+        widget.embedding_store.expand(animate=False)
+        widget.embedding_store.refresh()
+    return widget.embedding_store.state.text()
 
 
 def test_the_section_is_closed_until_it_is_opened_then_counts_and_clears(
     open_stack, qtbot
 ):
     widget = open_stack()
-    assert not widget.shelf.isExpanded()
-    assert widget.shelf.state.text() == ""
+    assert not widget.embedding_store.isExpanded()
+    assert widget.embedding_store.state.text() == ""
     text = expand(widget, qtbot)
     assert "This image: 5 of 12 planes" in text
     assert "of 10.0 GB" in text
-    assert widget.shelf.embed.text() == "Embed all 12 planes"
-    for button in (widget.shelf.clear_image, widget.shelf.clear_all):
-        with qtbot.waitSignal(widget.annotator.shelf.counted):
+    assert widget.embedding_store.embed.text() == "Embed all 12 planes"
+    for button in (
+        widget.embedding_store.clear_image,
+        widget.embedding_store.clear_all,
+    ):
+        with qtbot.waitSignal(widget.annotator.embedding_jobs.counted):
             button.click()
-        assert "0 of 12 planes" in widget.shelf.state.text()
-        assert widget.engine.store.nbytes == 0
+        assert "0 of 12 planes" in widget.embedding_store.state.text()
+        assert widget.model_host.store.nbytes == 0
 
 
 @pytest.mark.parametrize("how", ["variable", "preference"])
@@ -101,18 +104,21 @@ def test_a_folder_full_of_other_things_loses_none_of_them(
     fill_folder(folder, outside)
     own = folder / "napari-sam-embeddings"
     before = contents(folder, outside, besides=[own])
-    settings = shelf_module.read_settings().__class__
+    settings = jobs_module.read_settings().__class__
     given = {"embeddings_folder": str(folder)} if how == "preference" else {}
-    monkeypatch.setattr(shelf_module, "read_settings", lambda: settings(**given))
+    monkeypatch.setattr(jobs_module, "read_settings", lambda: settings(**given))
     if how == "variable":
         monkeypatch.setenv("NAPARI_SAM_EMBEDDINGS", str(folder))
     widget = open_stack()
     assert "This image: 5 of 12 planes" in expand(widget, qtbot)
     assert len(list(own.glob("*/*/zarr.json"))) == 5
-    for button in (widget.shelf.clear_image, widget.shelf.clear_all):
-        with qtbot.waitSignal(widget.annotator.shelf.counted):
+    for button in (
+        widget.embedding_store.clear_image,
+        widget.embedding_store.clear_all,
+    ):
+        with qtbot.waitSignal(widget.annotator.embedding_jobs.counted):
             button.click()
-    assert widget.engine.store.nbytes == 0
+    assert widget.model_host.store.nbytes == 0
     assert list(own.glob("*/*/zarr.json")) == []
     assert contents(folder, outside, besides=[own]) == before
 
@@ -135,19 +141,19 @@ def test_neighbours_are_embedded_ahead_and_found_by_another_window(
     other = Counting()
     again = open_stack(predictor=other)
     assert other.encoded == 0
-    assert again.engine.store is widget.engine.store
+    assert again.model_host.store is widget.model_host.store
 
 
 def test_all_planes_are_embedded_and_told(open_stack, sam, qtbot):
     widget = open_stack(da.from_array(STACK, chunks=(1, 40, 50)))
     expand(widget, qtbot)
-    shelf, panel, told = widget.annotator.shelf, widget.shelf, []
-    shelf.progressed.connect(lambda *n: told.append(n[:2]))
+    jobs, panel, told = widget.annotator.embedding_jobs, widget.embedding_store, []
+    jobs.progressed.connect(lambda *n: told.append(n[:2]))
     widget.annotator.noticed.connect(told.append)
     panel.embed.click()
     assert not panel.embed.isEnabled()
     assert not panel.progress.isHidden()
-    qtbot.waitUntil(lambda: not shelf.is_working)
+    qtbot.waitUntil(lambda: not jobs.is_working)
     qtbot.waitUntil(lambda: "12 of 12 planes" in panel.state.text())
     assert sam.encoded == 12
     assert (11, 12) in told
@@ -158,21 +164,21 @@ def test_all_planes_are_embedded_and_told(open_stack, sam, qtbot):
 
 def test_clicks_are_answered_while_all_planes_are_embedded(open_stack, sam, qtbot):
     widget = open_stack()
-    shelf, annotator = widget.annotator.shelf, widget.annotator
+    jobs, annotator = widget.annotator.embedding_jobs, widget.annotator
     sam.held = True
-    shelf.embed_all(annotator.image, annotator.key)
+    jobs.embed_all(annotator.image, annotator.key)
     annotator.layers.points.add(annotator.plane.locate([(20, 20)])[0])
     qtbot.waitUntil(lambda: annotator.session.candidates is not None)
-    assert shelf.is_working
+    assert jobs.is_working
     told = []
     annotator.noticed.connect(told.append)
-    shelf.ended.connect(told.append)
-    shelf.stop()
-    assert not shelf.is_working
+    jobs.ended.connect(told.append)
+    jobs.stop()
+    assert not jobs.is_working
     assert any("press again to go on" in text for text in told)
     sam.held = False
-    shelf.embed_all(annotator.image, annotator.key)
-    qtbot.waitUntil(lambda: not shelf.is_working)
+    jobs.embed_all(annotator.image, annotator.key)
+    qtbot.waitUntil(lambda: not jobs.is_working)
     assert sam.encoded == 12
 
 
@@ -181,7 +187,7 @@ def test_neighbours_wait_while_prompts_are_given(open_stack, sam, qtbot, monkeyp
     annotator = widget.annotator
     sam.held = True
     widget.viewer.dims.set_current_step(0, 1)
-    qtbot.waitUntil(lambda: annotator.engine.is_looking)
+    qtbot.waitUntil(lambda: annotator.model_host.is_looking)
     sam.held = False
     open_stack.settle(widget)
     encoded = sam.encoded
@@ -199,13 +205,13 @@ def test_neighbours_wait_while_prompts_are_given(open_stack, sam, qtbot, monkeyp
 
 def test_a_layer_that_is_removed_stops_the_work(open_stack, sam, qtbot):
     widget = open_stack()
-    shelf, annotator = widget.annotator.shelf, widget.annotator
+    jobs, annotator = widget.annotator.embedding_jobs, widget.annotator
     sam.held = True
-    shelf.embed_all(annotator.image, annotator.key)
+    jobs.embed_all(annotator.image, annotator.key)
     widget.viewer.layers.remove(annotator.image)
-    assert not shelf.is_working
+    assert not jobs.is_working
     sam.held = False
-    qtbot.waitUntil(lambda: not shelf._all.is_busy)
+    qtbot.waitUntil(lambda: not jobs._all.is_busy)
     assert sam.encoded < 12
 
 
@@ -227,10 +233,10 @@ def test_a_folder_that_cannot_be_written_is_said_once(
 def test_without_room_there_is_no_store_and_no_section(
     open_stack, sam, qtbot, monkeypatch
 ):
-    settings = shelf_module.read_settings().__class__(embeddings_limit=0)
-    monkeypatch.setattr(shelf_module, "read_settings", lambda: settings)
+    settings = jobs_module.read_settings().__class__(embeddings_limit=0)
+    monkeypatch.setattr(jobs_module, "read_settings", lambda: settings)
     widget = open_stack()
-    assert widget.shelf.isHidden()
+    assert widget.embedding_store.isHidden()
     assert sam.cache.store is None
     assert sam.encoded == 1
 

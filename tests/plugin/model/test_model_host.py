@@ -9,7 +9,7 @@ from ideal_predictor import IdealPredictor, grid_of_discs
 
 from napari_sam.ops.planes import Plane
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.model.model_host import Engine, PlaneKey
+from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
 from napari_sam.workflows.session.answering import Job
 from napari_sam.workflows.session.prompt_history import make_question
 
@@ -28,103 +28,103 @@ def predictor():
 
 
 @pytest.fixture
-def engine(qtbot, predictor):
-    engine = Engine(lambda source, device: predictor, planes_kept=2)
-    engine.load("fake", "cpu")
-    qtbot.waitUntil(lambda: engine.model_state == "ready")
-    yield engine
-    engine.close()
+def model_host(qtbot, predictor):
+    model_host = ModelHost(lambda source, device: predictor, planes_kept=2)
+    model_host.load("fake", "cpu")
+    qtbot.waitUntil(lambda: model_host.model_state == "ready")
+    yield model_host
+    model_host.close()
 
 
-def embed(qtbot, engine, z):
-    engine.want(key(z), read)
-    qtbot.waitUntil(lambda: engine.embedding_state(key(z)) == "ready")
+def embed(qtbot, model_host, z):
+    model_host.want(key(z), read)
+    qtbot.waitUntil(lambda: model_host.embedding_state(key(z)) == "ready")
 
 
-def test_the_last_planes_are_kept(qtbot, engine, predictor):
+def test_the_last_planes_are_kept(qtbot, model_host, predictor):
     for z in (0, 1, 0, 2):
-        embed(qtbot, engine, z)
+        embed(qtbot, model_host, z)
     assert len(predictor.embedded) == 3
-    assert engine.embedding_state(key(0)) == "ready"
-    assert engine.embedding_state(key(1)) == "none"
-    assert engine.picture(key(2)).pixels.shape == (20, 30, 3)
-    assert engine.picture(key(1)) is None
+    assert model_host.embedding_state(key(0)) == "ready"
+    assert model_host.embedding_state(key(1)) == "none"
+    assert model_host.picture(key(2)).pixels.shape == (20, 30, 3)
+    assert model_host.picture(key(1)) is None
 
 
 def test_fewer_planes_are_kept_where_they_are_large(
-    qtbot, engine, predictor, monkeypatch
+    qtbot, model_host, predictor, monkeypatch
 ):
     monkeypatch.setattr("napari_sam.plugin.model.model_host._KEPT_BYTES", 2000)
     for z in (0, 1):
-        embed(qtbot, engine, z)
-    assert engine.embedding_state(key(0)) == "none"
-    assert engine.embedding_state(key(1)) == "ready"
+        embed(qtbot, model_host, z)
+    assert model_host.embedding_state(key(0)) == "none"
+    assert model_host.embedding_state(key(1)) == "ready"
 
 
-def test_a_question_in_work_is_not_asked_twice(qtbot, engine, predictor):
-    embed(qtbot, engine, 0)
+def test_a_question_in_work_is_not_asked_twice(qtbot, model_host, predictor):
+    embed(qtbot, model_host, 0)
     predictor.predict_gate.clear()
     job = Job((make_question((20, 30), [(5, 5)], [1]),), None)
-    with qtbot.waitSignal(engine.answered):
-        assert engine.ask(key(0), job)
-        assert engine.ask(key(0), job)
+    with qtbot.waitSignal(model_host.answered):
+        assert model_host.ask(key(0), job)
+        assert model_host.ask(key(0), job)
         predictor.predict_gate.set()
-    qtbot.waitUntil(lambda: not engine.is_answering)
+    qtbot.waitUntil(lambda: not model_host.is_answering)
     assert len(predictor.asked) == 1
 
 
-def test_a_quick_answer_comes_within_the_call(qtbot, engine):
-    embed(qtbot, engine, 0)
+def test_a_quick_answer_comes_within_the_call(qtbot, model_host):
+    embed(qtbot, model_host, 0)
     answers = []
-    engine.answered.connect(lambda key, answer: answers.append(answer))
+    model_host.answered.connect(lambda key, answer: answers.append(answer))
     job = Job((make_question((20, 30), [(5, 5)], [1]),), None)
-    engine.ask(key(0), job)
+    model_host.ask(key(0), job)
     assert len(answers) == 1
     qtbot.wait(20)
     assert len(answers) == 1
 
 
-def test_a_slow_answer_does_not_hold_the_window(qtbot, engine, predictor):
-    embed(qtbot, engine, 0)
+def test_a_slow_answer_does_not_hold_the_window(qtbot, model_host, predictor):
+    embed(qtbot, model_host, 0)
     predictor.predict_gate.clear()
     start = time.perf_counter()
-    engine.ask(key(0), Job((make_question((20, 30), [(5, 5)], [1]),), None))
+    model_host.ask(key(0), Job((make_question((20, 30), [(5, 5)], [1]),), None))
     assert time.perf_counter() - start < 0.1
-    with qtbot.waitSignal(engine.answered):
+    with qtbot.waitSignal(model_host.answered):
         qtbot.wait(250)
         predictor.predict_gate.set()
     predictor.predict_gate.clear()
     start = time.perf_counter()
-    engine.ask(key(0), Job((make_question((20, 30), [(6, 6)], [1]),), None))
+    model_host.ask(key(0), Job((make_question((20, 30), [(6, 6)], [1]),), None))
     assert time.perf_counter() - start < 0.04
     predictor.predict_gate.set()
 
 
-def test_a_plane_that_is_not_ready_is_not_asked(engine):
+def test_a_plane_that_is_not_ready_is_not_asked(model_host):
     job = Job((make_question((20, 30), [(5, 5)], [1]),), None)
-    assert not engine.ask(key(0), job)
+    assert not model_host.ask(key(0), job)
 
 
-def test_another_model_forgets_the_planes(qtbot, engine):
-    embed(qtbot, engine, 0)
-    engine.load("other", "cpu")
-    assert engine.embedding_state(key(0)) == "none"
-    assert engine.predictor is None
-    engine.unload()
-    assert engine.model_state == "missing"
+def test_another_model_forgets_the_planes(qtbot, model_host):
+    embed(qtbot, model_host, 0)
+    model_host.load("other", "cpu")
+    assert model_host.embedding_state(key(0)) == "none"
+    assert model_host.predictor is None
+    model_host.unload()
+    assert model_host.model_state == "missing"
 
 
-def test_a_failed_plane_is_tried_again_only_when_asked(qtbot, engine):
+def test_a_failed_plane_is_tried_again_only_when_asked(qtbot, model_host):
     def fail():
         raise OSError("unplugged")
 
-    engine.want(key(0), fail)
-    qtbot.waitUntil(lambda: engine.embedding_state(key(0)) == "failed")
-    assert engine.embedding_error(key(0)) == "unplugged."
-    engine.want(key(0), read)
-    assert engine.embedding_state(key(0)) == "failed"
-    engine.retry(key(0))
-    embed(qtbot, engine, 0)
+    model_host.want(key(0), fail)
+    qtbot.waitUntil(lambda: model_host.embedding_state(key(0)) == "failed")
+    assert model_host.embedding_error(key(0)) == "unplugged."
+    model_host.want(key(0), read)
+    assert model_host.embedding_state(key(0)) == "failed"
+    model_host.retry(key(0))
+    embed(qtbot, model_host, 0)
 
 
 class TiledPredictor(IdealPredictor):
@@ -152,12 +152,12 @@ class TiledPredictor(IdealPredictor):
 @pytest.fixture
 def tiling(qtbot):
     sam = TiledPredictor()
-    engine = Engine(lambda source, device: sam)
-    engine.load("tiled", "cpu")
-    qtbot.waitUntil(lambda: engine.model_state == "ready")
-    yield engine, sam
+    model_host = ModelHost(lambda source, device: sam)
+    model_host.load("tiled", "cpu")
+    qtbot.waitUntil(lambda: model_host.model_state == "ready")
+    yield model_host, sam
     sam.gate.set()
-    engine.close()
+    model_host.close()
 
 
 def small_discs():
@@ -165,40 +165,40 @@ def small_discs():
 
 
 def test_tiles_are_embedded_from_the_middle_while_nothing_is_asked(qtbot, tiling):
-    engine, sam = tiling
-    engine.want(key(0), small_discs)
+    model_host, sam = tiling
+    model_host.want(key(0), small_discs)
     qtbot.waitUntil(lambda: len(sam.shapes) > 9)
     assert sam.shapes[0] == (256, 256)
     assert set(sam.shapes[1:]) == {(53, 53)}
-    qtbot.waitUntil(lambda: not engine.is_looking)
+    qtbot.waitUntil(lambda: not model_host.is_looking)
     known = len(sam.shapes)
-    engine.want(key(0), small_discs)
+    model_host.want(key(0), small_discs)
     qtbot.wait(50)
     assert len(sam.shapes) == known
 
 
 def test_another_plane_is_embedded_before_the_tiles_of_the_last(qtbot, tiling):
-    engine, sam = tiling
+    model_host, sam = tiling
     sam.gate.clear()
-    engine.want(key(0), small_discs)
+    model_host.want(key(0), small_discs)
     qtbot.waitUntil(lambda: len(sam.shapes) == 2)
     large = grid_of_discs(256, 128, 40).astype(np.uint8)
-    engine.want(key(1), lambda: large)
+    model_host.want(key(1), lambda: large)
     sam.gate.set()
-    qtbot.waitUntil(lambda: engine.embedding_state(key(1)) == "ready")
+    qtbot.waitUntil(lambda: model_host.embedding_state(key(1)) == "ready")
     assert len(sam.shapes) == 3
     qtbot.wait(50)
     assert len(sam.shapes) == 3
-    engine.want(key(0), small_discs)
+    model_host.want(key(0), small_discs)
     qtbot.waitUntil(lambda: len(sam.shapes) > 9)
 
 
 def test_a_prompt_is_answered_from_its_tile(qtbot, tiling):
-    engine, _ = tiling
-    engine.want(key(0), small_discs)
-    qtbot.waitUntil(lambda: engine.embedding_state(key(0)) == "ready")
-    with qtbot.waitSignal(engine.answered) as heard:
-        engine.ask(key(0), Job((make_question((256, 256), [(16, 48)], [1]),), None))
+    model_host, _ = tiling
+    model_host.want(key(0), small_discs)
+    qtbot.waitUntil(lambda: model_host.embedding_state(key(0)) == "ready")
+    with qtbot.waitSignal(model_host.answered) as heard:
+        model_host.ask(key(0), Job((make_question((256, 256), [(16, 48)], [1]),), None))
     (_, answer) = heard.args[1][0]
     assert answer.masks[0].sum() == disc((256, 256), (16, 48), 10).sum()
     assert answer.view[2:] == (53, 78)

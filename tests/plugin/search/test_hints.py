@@ -44,7 +44,7 @@ def test_objects_outside_the_region_are_not_shown_and_not_kept(
     assert np.array_equal(np.asarray(viewer.layers[FOUND_LAYER].data) > 0, inside)
     assert widget.keep.text() == "Keep 1 object"
     widget.keep.click()
-    assert np.array_equal(active_in(viewer).desks.output.data > 0, inside)
+    assert np.array_equal(active_in(viewer).sessions.output.data > 0, inside)
 
 
 def test_an_object_that_is_cut_belongs_to_the_side_where_more_of_it_lies(

@@ -34,7 +34,7 @@ def preview(viewer):
 
 
 def output_of(viewer):
-    return active_in(viewer).desks.output
+    return active_in(viewer).sessions.output
 
 
 # --- opening ----------------------------------------------------------------------
@@ -66,7 +66,7 @@ def test_a_model_that_does_not_load_is_said(make_viewer, open_everything, qtbot,
     viewer = make_viewer()
     viewer.add_image(image)
     widget = open_everything(viewer, load=load, ready=False)
-    qtbot.waitUntil(lambda: widget.engine.model_state == "failed")
+    qtbot.waitUntil(lambda: widget.model_host.model_state == "failed")
     widget._show_state()
     assert "the file is damaged" in widget.hint.text
     assert not widget.find.isEnabled()
@@ -513,7 +513,7 @@ def test_keeping_opens_the_annotator_and_is_one_step(
     widget.keep.click()
     widget._show_state()
     annotator = active_in(viewer)
-    output = annotator.desks.output
+    output = annotator.sessions.output
     assert output.name == "cells objects" and FOUND_LAYER not in viewer.layers
     assert np.array_equal(output.data > 0, union(GOOD))
     features = output.features
@@ -538,7 +538,7 @@ def test_the_annotators_keys_go_on_with_the_objects(
     find(widget)
     widget.keep.click()
     annotator = active_in(viewer)
-    output = annotator.desks.output
+    output = annotator.sessions.output
     viewer.cursor.position = (15, 45)
     annotator.delete_under_cursor()
     assert np.array_equal(output.data > 0, union([0, 2, 4]))
@@ -558,14 +558,14 @@ def test_keeping_goes_into_the_active_annotators_labels(
     settle(annotate)
     annotate.annotator.commit()
     settle(annotate)
-    output = annotate.annotator.desks.output
+    output = annotate.annotator.sessions.output
     before = output.data.copy()
     widget = open_everything(viewer)
     assert widget.output.layer is output
     find(widget)
     widget.keep.click()
     assert active_in(viewer) is annotate.annotator and widget.annotate is None
-    assert annotate.annotator.desks.output is output
+    assert annotate.annotator.sessions.output is output
     assert (output.data[before > 0] == 1).all()
     assert set(np.unique(output.data)) == {0, 1, 2, 3, 4, 5}
     assert len(output.features) == 5
@@ -811,8 +811,8 @@ def test_thousands_of_objects_are_listed_in_part_and_kept_in_whole(
     find(widget)
     widget.keep.click()
     annotator = active_in(viewer)
-    assert len(np.unique(annotator.desks.output.data)) == 1601
-    assert len(annotator.desks.output.features) == 1600
+    assert len(np.unique(annotator.sessions.output.data)) == 1601
+    assert len(annotator.sessions.output.features) == 1600
     widget.annotate._show_state()
     table = widget.annotate.objects
     assert table.table.rowCount() == 1000

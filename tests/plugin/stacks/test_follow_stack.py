@@ -267,7 +267,7 @@ def test_the_annotator_takes_a_run_back_with_one_undo(
     annotate.annotator._push()
     settle(annotate)
     annotate.annotator.commit()
-    layer = active_in(viewer).desks.output
+    layer = active_in(viewer).sessions.output
     widget = open_follow(viewer)
     assert widget.follower.output is layer
     before = layer.data.copy()
