@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.io.images import list_images, read_image
+from napari_sam.io.images import Listed, is_hidden, list_images, read_image
+from napari_sam.io.labelled_folders import check_partners
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,19 @@ __all__ = ["OutlinedImage", "list_outlined_images"]
 
 @dataclass(frozen=True)
 class OutlinedImage:
-    """One image and the boundaries of its annotators on disk."""
+    """One image and the boundaries of its annotators on disk.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    image_path, boundaries_path
+        Where they lie.
+    channel, axes, scene
+        What of the image's file is looked at; see `ArraySource`.
+    missing
+        What is said of an image without boundaries, or the other way round.
+    """
 
     name: str
     image_path: Path
@@ -34,6 +47,7 @@ class OutlinedImage:
     channel: int | None = None
     axes: str = ""
     scene: int | None = None
+    missing: str = ""
 
     def read(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Read the image, (H, W) or (H, W, 3 | 4), and its boundaries, (A, H, W).
@@ -41,10 +55,12 @@ class OutlinedImage:
         Raises
         ------
         OSError
-            If one of them cannot be read.
+            If one of them is missing, or cannot be read.
         ValueError
             If they do not fit together.
         """
+        if self.missing:
+            raise OSError(self.missing)
         image = read_image(
             self.image_path, channel=self.channel, axes=self.axes, scene=self.scene
         )
@@ -70,29 +86,54 @@ def list_outlined_images(
     channel: int | None = None,
     axes: str = "",
     scene: int | None = None,
-) -> list[OutlinedImage]:
-    """List the images of a folder that have boundaries, sorted by name.
+) -> Listed[OutlinedImage]:
+    """List the images of a folder and their boundaries, sorted by name.
 
-    Channel, axes and scene are of all images; see `ArraySource`. Hidden files do not
-    count.
+    Those without a partner are listed too; see `OutlinedImage.missing`. Channel, axes
+    and scene are of all images; see `ArraySource`. Hidden files do not count.
 
     Raises
     ------
     ValueError
-        If the folder does not exist, holds no image, or an image has no boundaries.
+        If the folder does not exist, or no image in it has boundaries.
     """
     root = Path(folder)
-    if not (root / "images").is_dir():
+    place, truths = root / "images", root / "ground_truth"
+    if not place.is_dir():
         raise ValueError(
             f"{folder} has no folder of images; wanted images/NAME.jpg with "
             "ground_truth/NAME.npz"
         )
-    found = []
-    for path in list_images(root / "images", (".npy",)).paths:
-        truth = root / "ground_truth" / f"{path.stem}.npz"
-        if not truth.is_file():
-            raise ValueError(f"{path} has no boundaries: there is no {truth}")
-        found.append(OutlinedImage(path.stem, path, truth, channel, axes, scene))
-    if not found:
-        raise ValueError(f"{root / 'images'} holds no image")
+    images = list_images(place, (".npy",))
+    drawn = sorted(truths.glob("*.npz"))
+    found: Listed[OutlinedImage] = Listed()
+    found.hidden = images.hidden + sum(map(is_hidden, drawn))
+    for path in images.paths:
+        truth = truths / f"{path.stem}.npz"
+        missing = f"{path} has no boundaries: there is no {truth}"
+        found.append(
+            OutlinedImage(
+                path.stem,
+                path,
+                truth,
+                channel,
+                axes,
+                scene,
+                "" if truth.is_file() else missing,
+            )
+        )
+    names = {path.stem for path in images.paths}
+    for truth in drawn:
+        if truth.stem not in names and not is_hidden(truth):
+            missing = f"{truth} has no image in {place}"
+            found.append(
+                OutlinedImage(truth.stem, place / truth.stem, truth, missing=missing)
+            )
+    found.sort(key=lambda one: one.name)
+    check_partners(
+        found,
+        folder,
+        "image with boundaries",
+        "images/NAME.jpg with ground_truth/NAME.npz",
+    )
     return found

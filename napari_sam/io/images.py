@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "IMAGE_SUFFIXES",
     "FoundImages",
+    "Listed",
     "as_labels",
     "is_hidden",
     "list_images",
@@ -29,6 +30,8 @@ __all__ = [
     "read_labels",
     "read_pixel_size",
 ]
+
+_T = TypeVar("_T")
 
 IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 """Of the files that are taken for images in a folder, beside zarr images."""
@@ -142,6 +145,12 @@ class FoundImages:
     """
 
     paths: list[Path]
+    hidden: int = 0
+
+
+class Listed(list[_T]):
+    """What was found in a folder, and how many hidden files were left out of it."""
+
     hidden: int = 0
 
 

@@ -9,6 +9,9 @@ Label images hold 0 for background and one positive integer for each object. Vol
 lie in folders of their own::
 
     FOLDER/<name>/image.tif      FOLDER/<name>/labels.tif
+
+An image without labels, or labels without an image, are listed too, and reading them is
+an error that says what is missing: whoever reads a folder names it and goes on.
 """
 
 from __future__ import annotations
@@ -22,20 +25,23 @@ import numpy as np
 from napari_sam.io.file_names import name_key
 from napari_sam.io.image_reader import ArraySource, open_array
 from napari_sam.io.images import (
+    FoundImages,
+    Listed,
     as_labels,
     is_hidden,
     list_images,
     read_image,
     read_labels,
 )
+from napari_sam.ops.wording import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
     "LabelledImage",
-    "LabelledImages",
     "LabelledVolume",
+    "check_partners",
     "list_labelled_images",
     "list_labelled_volumes",
 ]
@@ -57,6 +63,8 @@ class LabelledImage:
         Where they lie.
     channel, axes, scene
         What of the image's file is looked at; see `ArraySource`.
+    missing
+        What is said of an image without labels, or of labels without an image.
     """
 
     kind: str
@@ -66,6 +74,7 @@ class LabelledImage:
     channel: int | None = None
     axes: str = ""
     scene: int | None = None
+    missing: str = ""
 
     def read(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Read the image, (H, W) or (H, W, 3 | 4), and its labels, (H, W) int32.
@@ -73,11 +82,13 @@ class LabelledImage:
         Raises
         ------
         OSError
-            If one of them cannot be read.
+            If one of them is missing, or cannot be read.
         ValueError
             If the two do not have the same height and width, a channel of the image
             has to be chosen, or the labels are none.
         """
+        if self.missing:
+            raise OSError(self.missing)
         image = read_image(
             self.image_path, channel=self.channel, axes=self.axes, scene=self.scene
         )
@@ -90,10 +101,34 @@ class LabelledImage:
         return image, labels
 
 
-class LabelledImages(list[LabelledImage]):
-    """Labelled images, and how many hidden files were left out of them."""
+def check_partners(
+    listed: Listed[Any], where: str | Path, what: str, wanted: str
+) -> None:
+    """Refuse a folder in which there is nothing, or nothing has its partner.
 
-    hidden: int = 0
+    Parameters
+    ----------
+    listed
+        What was found, each with what is `missing`.
+    where
+        The folder, as it was given.
+    what, wanted
+        What it should hold, and how it should look.
+
+    Raises
+    ------
+    ValueError
+        If so.
+    """
+    missing = [one.missing for one in listed if one.missing]
+    if len(missing) < len(listed):
+        return
+    why = f": {missing[0]}" if missing else ""
+    if len(missing) > 1:
+        why += f", and {len(missing) - 1} more are without a partner"
+    if listed.hidden:
+        why += f"; {counted(listed.hidden, 'hidden file')} left out"
+    raise ValueError(f"{where} holds no {what}{why}; wanted {wanted}")
 
 
 def list_labelled_images(
@@ -102,8 +137,10 @@ def list_labelled_images(
     channel: int | None = None,
     axes: str = "",
     scene: int | None = None,
-) -> LabelledImages:
+) -> Listed[LabelledImage]:
     """List the labelled images of a folder, sorted by kind and name.
+
+    Those without a partner are listed too; see `LabelledImage.missing`.
 
     Parameters
     ----------
@@ -116,47 +153,61 @@ def list_labelled_images(
     Raises
     ------
     ValueError
-        If the folder does not exist, holds no image, or an image has no labels.
+        If the folder does not exist, or no image in it has labels.
     """
     root = Path(folder).resolve()
     if not root.is_dir():
         raise ValueError(f"{folder} is not a folder of labelled images")
     kinds = [root] if (root / "images").is_dir() else sorted(root.iterdir())
-    found = LabelledImages()
+    found: Listed[LabelledImage] = Listed()
     for kind in kinds:
-        if (kind == root or not is_hidden(kind)) and (kind / "images").is_dir():
-            images = list_images(kind / "images", _ARRAYS)
-            found.hidden += images.hidden
-            pairs = _pair(kind, images.paths)
-            found += [
-                replace(one, channel=channel, axes=axes, scene=scene) for one in pairs
-            ]
-    if not found:
-        hidden = f"; {found.hidden} hidden files left out" if found.hidden else ""
-        raise ValueError(
-            f"{folder} holds no labelled image{hidden}; wanted KIND/images/NAME.png "
-            "with KIND/labels/NAME.png"
-        )
+        if not (kind / "images").is_dir():
+            continue
+        if kind != root and is_hidden(kind):
+            found.hidden += 1
+            continue
+        pairs = _pair(kind)
+        found.hidden += pairs.hidden
+        found += [
+            replace(one, channel=channel, axes=axes, scene=scene) for one in pairs
+        ]
+    check_partners(
+        found,
+        folder,
+        "labelled image",
+        "KIND/images/NAME.png with KIND/labels/NAME.png",
+    )
     return found
 
 
-def _pair(kind: Path, images: list[Path]) -> list[LabelledImage]:
+def _pair(kind: Path) -> Listed[LabelledImage]:
+    """List the pairs of one kind, and what has no partner, sorted by name."""
     folder = kind / "labels"
-    paths = list_images(folder, _ARRAYS).paths if folder.is_dir() else []
-    labels = {path.stem: path for path in paths}
-    by_key = {name_key(path.stem): path for path in paths}
-    found = []
-    for path in images:
+    images = list_images(kind / "images", _ARRAYS)
+    known = list_images(folder, _ARRAYS) if folder.is_dir() else FoundImages([])
+    labels = {path.stem: path for path in known.paths}
+    by_key = {name_key(path.stem): path for path in known.paths}
+    found: Listed[LabelledImage] = Listed()
+    found.hidden = images.hidden + known.hidden
+    for path in images.paths:
         match = labels.get(path.stem) or by_key.get(name_key(path.stem))
-        if match is None:
-            raise ValueError(f"{path} has no label image in {folder}")
-        found.append(LabelledImage(kind.name, path.stem, path, match))
+        missing = "" if match else f"{path} has no label image in {folder}"
+        place = match or folder / path.name
+        found.append(LabelledImage(kind.name, path.stem, path, place, missing=missing))
+    for name in by_key.keys() - {name_key(path.stem) for path in images.paths}:
+        path, place = by_key[name], kind / "images"
+        missing = f"the label image {path} has no image in {place}"
+        one = LabelledImage(
+            kind.name, path.stem, place / path.name, path, missing=missing
+        )
+        found.append(one)
+    found.sort(key=lambda one: one.image_path.name)
     return found
 
 
 @dataclass(frozen=True)
 class LabelledVolume:
-    """One volume and its labels on disk."""
+    """One volume and its labels on disk; see `LabelledImage`."""
 
     name: str
     image_path: Path
@@ -164,6 +215,7 @@ class LabelledVolume:
     channel: int | None = None
     axes: str = ""
     scene: int | None = None
+    missing: str = ""
 
     def read(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Read the volume and its labels, both (Z, Y, X), the labels int32.
@@ -171,10 +223,12 @@ class LabelledVolume:
         Raises
         ------
         OSError
-            If one of them cannot be read.
+            If one of them is missing, or cannot be read.
         ValueError
             If the two do not have one shape of three axes.
         """
+        if self.missing:
+            raise OSError(self.missing)
         place = ArraySource(str(self.image_path), self.channel, self.axes, self.scene)
         image = _read_stack(place)
         labels = _read_stack(ArraySource(str(self.labels_path)))
@@ -196,32 +250,39 @@ def list_labelled_volumes(
     channel: int | None = None,
     axes: str = "",
     scene: int | None = None,
-) -> list[LabelledVolume]:
+) -> Listed[LabelledVolume]:
     """List the labelled volumes of a folder, sorted by name.
 
-    Channel, axes and scene are of all images; see `ArraySource`.
+    Those without a partner are listed too; see `LabelledImage.missing`. Channel, axes
+    and scene are of all images; see `ArraySource`.
 
     Raises
     ------
     ValueError
-        If the folder does not exist, holds no volume, or a volume has no labels.
+        If the folder does not exist, or no volume in it has labels.
     """
     root = Path(folder).resolve()
     if not root.is_dir():
         raise ValueError(f"{folder} is not a folder of labelled volumes")
-    found = []
-    for image in sorted(root.glob("*/image.tif")):
-        if is_hidden(image.parent):
+    found: Listed[LabelledVolume] = Listed()
+    found.hidden = list_images(root).hidden
+    for place in sorted(root.iterdir()):
+        image, labels = place / "image.tif", place / "labels.tif"
+        is_labelled = image.exists() or labels.exists()
+        if is_hidden(place):
+            found.hidden += is_labelled
             continue
-        labels = image.with_name("labels.tif")
-        if not labels.exists():
-            raise ValueError(f"{image} has no labels.tif beside it")
+        if place.is_dir():
+            found.hidden += list_images(place).hidden
+        if not is_labelled:
+            continue
+        missing = "" if labels.exists() else f"{image} has no labels.tif beside it"
+        if not image.exists():
+            missing = f"{labels} has no image.tif beside it"
         found.append(
-            LabelledVolume(image.parent.name, image, labels, channel, axes, scene)
+            LabelledVolume(place.name, image, labels, channel, axes, scene, missing)
         )
-    if not found:
-        raise ValueError(
-            f"{folder} holds no labelled volume; wanted NAME/image.tif with "
-            "NAME/labels.tif"
-        )
+    check_partners(
+        found, folder, "labelled volume", "NAME/image.tif with NAME/labels.tif"
+    )
     return found

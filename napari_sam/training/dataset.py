@@ -46,6 +46,9 @@ _HELD_OBJECTS = 5
 _FAMILIAR = 8
 """Images that are learned from and looked at where little is held out."""
 
+_NAMED = 5
+"""So many images are named where none can be read."""
+
 _ALIKE = 2.5
 """How many times as large objects of one size may be in some images as in others."""
 
@@ -163,7 +166,7 @@ class Dataset:
         Raises
         ------
         OSError, ValueError
-            If nothing is left: what is wrong with the first.
+            If nothing is left, with what is wrong with the first of them.
         """
         self.left_out: list[tuple[Source, Exception]] = []
         kept = []
@@ -175,8 +178,22 @@ class Dataset:
             else:
                 kept.append(item)
         if not kept:
-            raise self.left_out[0][1]
+            raise self._nothing_left()
         return kept
+
+    def _nothing_left(self) -> Exception:
+        """Say why nothing can be trained on; an OSError where files are at fault."""
+        told = self.told_left_out
+        if len(told) > _NAMED:
+            told = [*told[:_NAMED], f"and {len(told) - _NAMED} more"]
+        is_of_files = isinstance(self.left_out[0][1], OSError)
+        text = f"no labelled image can be trained on. {'; '.join(told)}"
+        return OSError(text) if is_of_files else ValueError(text)
+
+    @property
+    def told_left_out(self) -> list[str]:
+        """Say of each image that was left out which it is, and why."""
+        return [f"{item.kind}/{item.name}: {why}" for item, why in self.left_out]
 
     def _split(self, items: Sequence[Source]) -> tuple[float, list[Source]]:
         """Choose the share of objects, or the images, that are held out."""

@@ -139,6 +139,19 @@ def test_a_bad_image_is_reported_and_the_rest_is_scored(
     assert "squares" in out
 
 
+def test_what_has_no_partner_is_reported_and_the_rest_is_scored(evaluate, data, capsys):
+    (data / "pairs" / "labels" / "a.png").unlink()
+    (data / "squares" / "images" / "b.png").unlink()
+    assert evaluate() == 1
+    err = capsys.readouterr().err
+    assert "pairs/a was left out: " in err and "a.png has no label image" in err
+    assert "squares/b was left out: " in err and "b.png has no image in" in err
+    for kind, name in (("pairs", "b"), ("squares", "a")):
+        (data / kind / "labels" / f"{name}.png").unlink()
+    assert evaluate() == 2
+    assert "holds no labelled image" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -47,8 +47,10 @@ def test_a_folder_without_labels_is_refused(tmp_path, capsys):
 def test_a_pair_that_cannot_be_read_is_named_and_left_out(data, capsys):
     (data / "discs" / "images" / "a.png").write_bytes(b"damaged")
     (data / "discs" / "images" / "._b.png").write_bytes(b"shadow")
+    iio.imwrite(data / "discs" / "images" / "c.png", np.zeros((9, 9), np.uint8))
     command = ["evaluate-loop", "--data", str(data), "--minutes", "0"]
     assert cli.main(command) == 1
     told = capsys.readouterr()
     assert "discs/a was left out" in told.err and "1 hidden file" in told.err
+    assert "discs/c was left out" in told.err and "has no label image" in told.err
     assert [row.split("\t")[0] for row in told.out.splitlines()] == ["image", "b"]

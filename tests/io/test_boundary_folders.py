@@ -36,8 +36,16 @@ def test_what_does_not_fit_is_said(folder):
     second.boundaries_path.write_bytes(b"no archive")
     with pytest.raises(OSError, match="no array of boundaries"):
         second.read()
-    second.boundaries_path.unlink()
-    with pytest.raises(ValueError, match="has no boundaries"):
+    second.boundaries_path.rename(folder / "ground_truth" / "c.npz")
+    _, alone, other = list_outlined_images(folder)
+    with pytest.raises(
+        OSError, match=r"b\.png has no boundaries: there is no .*b\.npz"
+    ):
+        alone.read()
+    with pytest.raises(OSError, match=r"c\.npz has no image in .*images"):
+        other.read()
+    first.boundaries_path.unlink()
+    with pytest.raises(ValueError, match=r"no image with boundaries: .*a\.png has no"):
         list_outlined_images(folder)
     with pytest.raises(ValueError, match="no folder of images"):
         list_outlined_images(folder / "images")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_sam.io.labelled_folders import list_labelled_images
+from napari_sam.io.labelled_folders import list_labelled_images, list_labelled_volumes
 
 
 def add(folder, name, image, labels, image_suffix=".png", labels_suffix=".png"):
@@ -75,8 +75,48 @@ def test_other_files_are_passed_over(tmp_path):
 def test_an_image_without_labels_is_named(tmp_path):
     add(tmp_path, "a", GRAY, LABELS)
     iio.imwrite(tmp_path / "images" / "lonely.png", GRAY)
-    with pytest.raises(ValueError, match=r"lonely\.png has no label image"):
+    first, lonely = list_labelled_images(tmp_path)
+    assert (first.name, lonely.name) == ("a", "lonely")
+    first.read()
+    with pytest.raises(OSError, match=r"lonely\.png has no label image in .*labels"):
+        lonely.read()
+
+
+def test_labels_without_an_image_are_named(tmp_path):
+    add(tmp_path, "b", GRAY, LABELS)
+    iio.imwrite(tmp_path / "labels" / "a.png", LABELS)
+    iio.imwrite(tmp_path / "labels" / "b.bmp", GRAY)  # b.png is the same name
+    orphan, _ = list_labelled_images(tmp_path)
+    with pytest.raises(OSError, match=r"label image .*a\.png has no image in .*images"):
+        orphan.read()
+
+
+def test_no_image_with_labels_is_an_error_that_names_one(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in ("a", "b", "._a"):
+        iio.imwrite(tmp_path / "images" / f"{name}.png", GRAY)
+    told = (
+        r"holds no labelled image: .*a\.png has no label image in .*, and 1 more are "
+        r"without a partner; 1 hidden file left out; wanted KIND/images/NAME\.png"
+    )
+    with pytest.raises(ValueError, match=told):
         list_labelled_images(tmp_path)
+
+
+def test_volumes_without_a_partner_are_named(tmp_path):
+    for name, parts in (("a", ("image", "labels")), ("b", ("image",)), ("c", ())):
+        (tmp_path / name).mkdir()
+        for part in parts:
+            ones = np.ones((2, 4, 5), np.uint8)
+            tifffile.imwrite(tmp_path / name / f"{part}.tif", ones)
+    whole, half = list_labelled_volumes(tmp_path)
+    assert whole.read()[1].shape == (2, 4, 5)
+    with pytest.raises(OSError, match=r"image\.tif has no labels\.tif beside it"):
+        half.read()
+    (tmp_path / "a" / "image.tif").unlink()
+    told = r"holds no labelled volume: .*labels\.tif has no image\.tif beside it, and 1"
+    with pytest.raises(ValueError, match=told):
+        list_labelled_volumes(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
@@ -114,7 +154,7 @@ def test_hidden_files_and_folders_are_left_out_and_counted(tmp_path):
         (tmp_path / "a" / part / "._x.png").write_bytes(b"shadow")
     found = list_labelled_images(tmp_path)
     assert [(item.kind, item.name) for item in found] == [("a", "x")]
-    assert found.hidden == 1
+    assert found.hidden == 3  # of the folder .old no file is looked at
 
 
 def test_a_name_may_be_written_in_two_ways(tmp_path):
