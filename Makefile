@@ -31,7 +31,8 @@ endif
 .PHONY: demo test test-lowest check lint types layers manifest wheel screenshots clean
 
 demo: $(VENV)/.demo-is-set-up
-	$(BIN)/napari-sam demo $(if $(filter-out 0 no,$(HEADLESS)),--headless) --out $(OUT)
+	$(BIN)/napari-sam demo $(if $(filter-out 0 no,$(HEADLESS)),--headless) --out $(OUT) \
+	    $(if $(filter demo-output,$(OUT)),--overwrite)
 
 test: $(VENV)/.tests-are-set-up
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)

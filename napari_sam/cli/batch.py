@@ -28,9 +28,10 @@ __all__ = [
     "add_array_arguments",
     "add_batch_arguments",
     "add_model_arguments",
+    "add_overwrite_argument",
     "array_options",
     "array_settings",
-    "check_folder_of",
+    "check_output",
     "count",
     "model_settings",
     "open_input",
@@ -70,10 +71,39 @@ def size(text: str) -> float:
     return number
 
 
-def check_folder_of(path: Path | None) -> None:
-    """Refuse, before any work, a file to write whose folder does not exist."""
-    if path is not None and not path.resolve().parent.is_dir():
+def check_output(option: str, path: Path | None, overwrite: bool) -> None:
+    """Refuse, before any work, a file to write whose place is taken or is none.
+
+    Parameters
+    ----------
+    option
+        How the file was named, such as "--json".
+    path
+        The file; None where none was.
+    overwrite
+        Whether a file that is there is replaced.
+
+    Raises
+    ------
+    ValueError
+        If its folder does not exist, it is a folder itself, or it is there.
+    """
+    if path is None:
+        return
+    if not path.resolve().parent.is_dir():
         raise ValueError(f"there is no folder {path.resolve().parent} to write to")
+    if path.is_dir():
+        raise ValueError(f"{option} is {path}, which is a folder; it must be a file")
+    if path.exists() and not overwrite:
+        raise ValueError(
+            f"{path} is there already; --overwrite replaces it, or choose another "
+            f"{option}"
+        )
+
+
+def add_overwrite_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --overwrite; `what` says what is replaced."""
+    parser.add_argument("--overwrite", action="store_true", help=f"replace {what}")
 
 
 def add_batch_arguments(parser: argparse.ArgumentParser, what: str) -> None:

@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_sam.cli import batch
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
 __all__ = ["add_parser"]
 
+_FILES = ("labels.tif", "overlay.png", "annotator.png")
 _WINDOW = (sys.executable, "-m", "napari_sam.plugin.demo")
 _XVFB = ("xvfb-run", "-a", "-s", "-screen 0 1600x1000x24")
 _WINDOW_SECONDS = 300
@@ -47,12 +50,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="DIR",
         help="folder of the files (default: %(default)s)",
     )
+    batch.add_overwrite_argument(parser, "files that are there")
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
     if not args.headless and _has_display():
         return _run_window()
+    for name in _FILES:
+        if args.out.is_dir():
+            batch.check_output("--out", args.out / name, args.overwrite)
     _write_labels(args.out)
     return _write_screenshot(args.out / "annotator.png")
 

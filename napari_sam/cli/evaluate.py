@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.cli.batch import (
     add_array_arguments,
     add_model_arguments,
+    add_overwrite_argument,
     array_options,
-    check_folder_of,
+    check_output,
     count,
     tell_hidden,
 )
@@ -132,6 +133,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="score on volumes, in 3D",
     )
+    add_overwrite_argument(parser, "the files of --json and --gallery")
     parser.add_argument(
         "--markdown", action="store_true", help="print the table as Markdown"
     )
@@ -145,8 +147,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.volume:
         return _run_volumes(args, settings)
     images = _thin(_select(args), args.max_images)
-    check_folder_of(args.json)
-    _check_gallery(args.gallery)
+    _check_outputs(args)
     model = load_model(args.model, device=args.device)
     report, failures = (
         _score_clicks(args, model, images)
@@ -157,8 +158,10 @@ def _run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _check_gallery(path: Path | None) -> None:
-    check_folder_of(path)
+def _check_outputs(args: argparse.Namespace) -> None:
+    check_output("--json", args.json, args.overwrite)
+    path = args.gallery
+    check_output("--gallery", path, args.overwrite)
     if path is not None and path.suffix.lower() != ".png":
         raise ValueError(f"--gallery writes a .png, got {path.name}")
 
@@ -178,7 +181,8 @@ def _run_volumes(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     from napari_sam.io.labelled_folders import list_labelled_volumes
 
     found = list_labelled_volumes(args.data, **array_options(args))
-    check_folder_of(args.json)
+    tell_hidden("evaluate", found.hidden)
+    _check_outputs(args)
     model = load_model(args.model, device=args.device)
     report, failures = (
         evaluate_volume.score_clicks(model, found, args.max_objects)

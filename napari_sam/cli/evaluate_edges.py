@@ -64,6 +64,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--json", type=Path, metavar="F", help="write the scores to this file"
     )
+    batch.add_overwrite_argument(parser, "the file of --json")
     parser.add_argument(
         "--max-images",
         type=batch.count,
@@ -85,7 +86,7 @@ def _run(args: argparse.Namespace) -> int:
     from napari_sam.io.atomic_write import write_atomically
 
     images = _select(args)
-    batch.check_folder_of(args.json)
+    batch.check_output("--json", args.json, args.overwrite)
     methods = list(dict.fromkeys(args.method))
     counts: dict[str, list[Any]] = {name: [] for name in methods}
     detectors = {name: _detector(name, args) for name in methods}
@@ -106,6 +107,7 @@ def _select(args: argparse.Namespace) -> list[OutlinedImage]:
     from napari_sam.io.boundary_folders import list_outlined_images
 
     images = list_outlined_images(args.data, **batch.array_options(args))
+    batch.tell_hidden("evaluate-edges", images.hidden)
     if args.max_images is None or args.max_images >= len(images):
         return images
     spread = np.linspace(0, len(images) - 1, args.max_images).round().astype(int)

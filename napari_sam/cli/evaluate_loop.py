@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.cli.batch import (
     add_array_arguments,
     add_model_arguments,
+    add_overwrite_argument,
     array_options,
-    check_folder_of,
+    check_output,
     count,
     tell,
     tell_hidden,
@@ -68,6 +69,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--json", type=Path, metavar="F", help="write the numbers to this file"
     )
+    add_overwrite_argument(parser, "the file of --json")
     parser.add_argument(
         "--threads", type=count, metavar="N", help="processor threads; all if left out"
     )
@@ -85,7 +87,7 @@ def _run(args: argparse.Namespace) -> int:
     from napari_sam.io.atomic_write import write_atomically
     from napari_sam.io.labelled_folders import list_labelled_images
 
-    check_folder_of(args.json)
+    check_output("--json", args.json, args.overwrite)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     listed = list_labelled_images(args.data, **array_options(args))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam.io.file_names import file_stem, name_key
+from napari_sam.ops.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ class Plan:
 
 def hidden(count: int) -> str:
     """Say how many hidden files were left out."""
-    return f"{count} hidden file{'s' * (count != 1)} left out"
+    return f"{counted(count, 'hidden file')} left out"
 
 
 def plan(inputs: Sequence[str], out: Path, endings: Sequence[str]) -> Plan:

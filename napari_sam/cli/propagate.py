@@ -72,6 +72,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     batch.add_model_arguments(parser)
     batch.add_array_arguments(parser)
+    batch.add_overwrite_argument(parser, "OUT.tif and F.csv where they are there")
     parser.set_defaults(run=_run)
 
 
@@ -85,8 +86,9 @@ def _run(args: argparse.Namespace) -> int:
     for path in (args.image, args.seeds):
         if args.out.resolve() == path.resolve():
             raise ValueError(f"{path} is an input and would be replaced")
-    batch.check_folder_of(args.out)
-    batch.check_folder_of(args.confidence)
+    _check_confidence(args)
+    batch.check_output("--out", args.out, args.overwrite)
+    batch.check_output("--confidence", args.confidence, args.overwrite)
     image = batch.open_input(args, args.image)
     axes = _three(image, args.image)
     seeds = _open_seeds(args)
@@ -110,6 +112,18 @@ def _run(args: argparse.Namespace) -> int:
     everywhere = sum(len(planes) for planes in sure.values())
     print(f"{len(sure)} objects: {given} outlines given, {everywhere - given} found")
     return 0
+
+
+def _check_confidence(args: argparse.Namespace) -> None:
+    """Refuse a table that would be written over another file of the command."""
+    if args.confidence is None:
+        return
+    for path in (args.image, args.seeds, args.out):
+        if args.confidence.resolve() == path.resolve():
+            raise ValueError(
+                f"--confidence is {args.confidence}, which is the image, the seeds or "
+                "--out; choose another file"
+            )
 
 
 def _open_seeds(args: argparse.Namespace) -> PlaneArray:

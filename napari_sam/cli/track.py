@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
+from napari_sam.cli.input_output import hidden
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.cli.segment_volume import add_link_argument, link_config
 
@@ -74,14 +75,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add_link_argument(parser)
     batch.add_array_arguments(parser)
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace an earlier result in DIR"
-    )
+    batch.add_overwrite_argument(parser, "an earlier result in DIR")
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.io.ctc import write_ctc
+    from napari_sam.io.ctc import holds_ctc, write_ctc
     from napari_sam.ops.wording import counted
     from napari_sam.workflows.stacks.tracking import TrackConfig, track
 
@@ -89,8 +88,11 @@ def _run(args: argparse.Namespace) -> int:
     link = link_config(args.link) if args.link else None
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out is {args.out}, which is a file; it must be a folder")
-    if (args.out / "res_track.txt").exists() and not args.overwrite:
-        raise ValueError(f"{args.out} holds a result; --overwrite replaces it")
+    if holds_ctc(args.out) and not args.overwrite:
+        raise ValueError(
+            f"{args.out} holds a result already, or a part of one; --overwrite "
+            "replaces it, or choose another --out"
+        )
     frames, known = _open(args)
     model: Any = None
     if args.model is None and not args.labels:
@@ -139,7 +141,8 @@ def _open(args: argparse.Namespace) -> tuple[Any, Calibration]:
         return frames, image.calibration(axes[:place] + axes[place + 1 :])
     found = list_images(path)
     if not found.paths:
-        raise ValueError(f"the folder {path} holds no image")
+        also = f" ({hidden(found.hidden)})" if found.hidden else ""
+        raise ValueError(f"the folder {path} holds no image{also}")
     batch.tell_hidden("track", found.hidden)
     images = [batch.open_input(args, file) for file in found.paths]
     stacks = [image.stack("z") for image in images]

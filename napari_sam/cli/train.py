@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli.batch import (
     add_array_arguments,
+    add_overwrite_argument,
     array_options,
-    check_folder_of,
+    check_output,
     count,
     tell,
     tell_hidden,
@@ -122,6 +123,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--threads", type=count, metavar="N", help="processor threads; all if left out"
     )
     add_array_arguments(parser)
+    add_overwrite_argument(
+        parser, "the files of --out and --pth, and begin anew where a run was stopped"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -148,12 +152,21 @@ def _run(args: argparse.Namespace) -> int:
         raise ValueError(f"--out is {args.out}; its name must end in .safetensors")
     if not args.out.resolve().parent.is_dir():
         raise ValueError(f"--out is {args.out}, but its folder does not exist")
-    check_folder_of(args.pth)
+    check_output("--pth", args.pth, args.overwrite)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     init, config = _configure(args)
-    trainer = Trainer(config, _find_data(args), args.out, init, device=args.device)
+    if not (args.overwrite or _is_of_run(args.out, config)):
+        check_output("--out", args.out, overwrite=False)
+    trainer = Trainer(
+        config,
+        _find_data(args),
+        args.out,
+        init,
+        device=args.device,
+        anew=args.overwrite,
+    )
     trainer.data.check()
     left_out = trainer.data.left_out
     for item, problem in left_out:
@@ -171,6 +184,18 @@ def _run(args: argparse.Namespace) -> int:
         export_pth(args.out, args.pth)
     _report(result)
     return 1 if result.reason == "diverged" or left_out else 0
+
+
+def _is_of_run(out: Path, config: TrainConfig) -> bool:
+    """Whether weights are those of a run that can be gone on with.
+
+    Beside them is a checkpoint, of which `Trainer` knows more; or they were written
+    with this configuration, before there was any.
+    """
+    from napari_sam.training.run_files import read_config_of
+
+    checkpoint = out.with_name(f"{out.name}.checkpoint")
+    return checkpoint.exists() or read_config_of(out) == config.model_dump_json()
 
 
 @contextmanager

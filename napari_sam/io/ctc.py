@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from napari_sam.io.calibration import Calibration
 
-__all__ = ["CtcExport", "read_ctc", "write_ctc"]
+__all__ = ["CtcExport", "holds_ctc", "read_ctc", "write_ctc"]
 
 _TABLE = "res_track.txt"
 _MASK = re.compile(r"mask(\d{3,})\.tif")
@@ -263,6 +263,14 @@ def _write_frame(
     for label, name in names.items():
         table[label] = name
     write_labels(path, table[frame], known)
+
+
+def holds_ctc(folder: str | Path) -> bool:
+    """Whether there are files in a folder that `write_ctc` would replace."""
+    where = Path(folder)
+    if not where.is_dir():
+        return False
+    return (where / _TABLE).exists() or bool(_numbered(where))
 
 
 def _numbered(folder: Path) -> list[tuple[Path, int]]:

@@ -327,7 +327,9 @@ def open_file(path: Path, scene: int | None = None) -> FileArray:
 
         return open_zarr(path, scene)
     if path.is_dir() or not path.exists():
-        problem = "is a folder without zarr metadata" if path.is_dir() else "not found"
+        problem = "not found"
+        if path.is_dir():
+            problem = "is a folder and no zarr; wanted one image"
         raise FileNotFoundError(f"{path}: {problem}")
     suffix = path.suffix.lower()
     if suffix in _TIFF or _starts_as_tiff(path):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from napari_sam.io.atomic_write import write_atomically
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["append_line", "write_state", "write_weights"]
+__all__ = ["append_line", "read_config_of", "write_state", "write_weights"]
 
 
 def write_weights(
@@ -36,6 +36,15 @@ def write_weights(
         for name, tensor in weights.items()
     }
     _write(path, lambda part: save_file(half, part, metadata))
+
+
+def read_config_of(path: Path) -> str | None:
+    """Return the configuration that weights were trained with, as JSON, or None."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("config")
+    except (OSError, SafetensorError):
+        return None
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -103,6 +103,8 @@ class Trainer:
     resumable
         Whether the run can be gone on with; else FILE.checkpoint and FILE.lock go with
         its end.
+    anew
+        Whether to begin anew where FILE.checkpoint is there.
 
     Raises
     ------
@@ -120,6 +122,7 @@ class Trainer:
         *,
         device: str = "auto",
         resumable: bool = True,
+        anew: bool = False,
     ) -> None:
         torch.manual_seed(config.seed)
         self._born = time.monotonic()
@@ -136,6 +139,8 @@ class Trainer:
             ) from None
         try:
             self._build(data, init, device)
+            if anew:
+                self.checkpoint_path.unlink(missing_ok=True)
             self._resume()
         except BaseException:
             self._lock.release()
@@ -472,12 +477,12 @@ class Trainer:
         if state["config"] != self.config.model_dump_json():
             raise ValueError(
                 f"{self.checkpoint_path} belongs to a run with another "
-                "configuration; choose another --out, or move it away"
+                "configuration; choose another --out, or begin anew by --overwrite"
             )
         if state["fixed"] != self.learner.fixed_digest():
             raise ValueError(
                 f"{self.checkpoint_path} belongs to a run that started from another "
-                "model; choose another --out, or move it away"
+                "model; choose another --out, or begin anew by --overwrite"
             )
         self.learner.load(state["model"])
         self.learner.average = state["average"]

@@ -128,7 +128,8 @@ def test_one_click_is_scored_beside_one_on_every_plane(
         "ratio": 1.0,
     }
     assert "every plane" in capsys.readouterr().out
-    assert cli.main([*arguments, "--max-objects", "1", "--markdown"]) == 0
+    again = [*arguments, "--overwrite", "--max-objects", "1", "--markdown"]
+    assert cli.main(again) == 0
     assert "| a | 1 | 1.0" in capsys.readouterr().out
 
 
@@ -136,6 +137,9 @@ def test_a_bad_volume_is_left_out_and_a_bad_call_refused(volumes, ideal, capsys)
     tifffile.imwrite(volumes / "a" / "labels.tif", np.ones((4, 4), np.uint8))
     assert cli.main(["evaluate", "--volume", "--data", str(volumes)]) == 1
     assert "a was left out" in capsys.readouterr().err
+    (volumes / "b" / "labels.tif").unlink()
+    assert cli.main(["evaluate", "--volume", "--data", str(volumes)]) == 1
+    assert "image.tif has no labels.tif beside it" in capsys.readouterr().err
     arguments = ["evaluate", "--volume", "--data", str(volumes), "--mode", "proposals"]
     assert cli.main(arguments) == 2
     assert cli.main(["evaluate", "--volume", "--data", str(volumes / "a")]) == 2

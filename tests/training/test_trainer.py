@@ -75,8 +75,11 @@ def test_another_configuration_does_not_resume(discs, quick, tmp_path):
     out = tmp_path / "mine.safetensors"
     Trainer(quick, discs, out).run()
     other = quick.model_copy(update={"steps": 5})
-    with pytest.raises(ValueError, match="another configuration"):
+    with pytest.raises(ValueError, match=r"another configuration.*--overwrite"):
         Trainer(other, discs, out)
+    anew = Trainer(other, discs, out, anew=True)
+    anew.close()
+    assert anew.step == 0 and not anew.checkpoint_path.exists()
 
 
 def test_it_stops_early_without_gain(discs, quick, tmp_path, monkeypatch):

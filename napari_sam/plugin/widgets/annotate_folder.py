@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qtpy.QtWidgets import QFileDialog
 
+from napari_sam.ops.wording import counted
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.project.background_models import propose
 from napari_sam.plugin.project.opening import Question
@@ -174,6 +175,8 @@ class FolderWidget(FolderControls):
         if found.unfit:
             more = f" And {len(found.unfit) - 2} more." if len(found.unfit) > 2 else ""
             texts.append(f"Left out: {'; '.join(found.unfit[:2])}.{more}")
+        if found.hidden:
+            texts.append(f"{counted(found.hidden, 'hidden file')} left out.")
         if found.missing:
             texts.insert(0, f"{_many(found.missing)} not where they were.")
             hint = Hint(" ".join(texts), "problem")

@@ -45,12 +45,15 @@ class Look:
         Why files of its folder, or images of it, cannot be annotated: a sentence each.
     changed_elsewhere
         Names of images of which another program has changed the label file.
+    hidden
+        How many hidden files of a new project's folder were left out.
     """
 
     added: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     unfit: list[str] = field(default_factory=list)
     changed_elsewhere: list[str] = field(default_factory=list)
+    hidden: int = 0
 
 
 class ProjectFiles(ProjectStore):

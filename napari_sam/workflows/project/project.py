@@ -140,15 +140,15 @@ class Project(ProjectFiles):
         where = Path(images)
         if not where.is_dir():
             raise ValueError(f"{images} is not a folder")
-        files = list_images(where).paths
-        problems = {path: image_problem(path) for path in files}
-        good = [path for path in files if not problems[path]]
+        found = list_images(where)
+        problems = {path: image_problem(path) for path in found.paths}
+        good = [path for path in found.paths if not problems[path]]
         unfit = [why for why in problems.values() if why]
         if not good:
             why = f": {'; '.join(unfit[:3])}" if unfit else ""
             raise ValueError(f"the folder {images} holds no image to annotate{why}")
         project = cls.create(where / PROJECT_FOLDER, good, watched=where)
-        return project, Look(unfit=unfit)
+        return project, Look(unfit=unfit, hidden=found.hidden)
 
     @classmethod
     def open(cls, folder: str | Path, *, repair: bool = False) -> Project:

@@ -200,8 +200,9 @@ def test_no_project_is_made_of_what_it_cannot_hold(tmp_path):
         Project.create_of_folder(tmp_path)
     assert not (tmp_path / PROJECT_FOLDER).exists()
     iio.imwrite(tmp_path / "a.png", plane())
+    (tmp_path / "._a.png").write_bytes(b"of a Mac")
     project, found = Project.create_of_folder(tmp_path)
-    assert project.images == ("a",) and len(found.unfit) == 1
+    assert project.images == ("a",) and len(found.unfit) == 1 and found.hidden == 1
     project.close()
 
 
