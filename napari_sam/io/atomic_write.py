@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -22,12 +23,18 @@ __all__ = [
     "replace_folder",
     "sync_folder",
     "write_atomically",
+    "write_problem",
 ]
 
 PARTIAL_PREFIX = ".napari-sam-"
 """How the names of files and folders begin that are being written."""
 
 _LONGEST_SUFFIX = 16
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_OF_RUST = re.compile(r"\(os error (\d+)\)")
+"""How libraries in Rust, safetensors among them, end what the system said."""
+
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM)
 """What systems answer that do not sync folders, some network drives among them."""
 
@@ -60,6 +67,44 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
         temporary.unlink(missing_ok=True)
     sync_folder(target.parent)
     return path
+
+
+def write_problem(error: BaseException, path: Path) -> str:
+    """Say why a file could not be written: no room, no permission, or what it was.
+
+    Parameters
+    ----------
+    error
+        What was raised, perhaps from what the system said.
+    path
+        The file.
+
+    Examples
+    --------
+    >>> write_problem(OSError(errno.ENOSPC, "No space left"), Path("models/a.pth"))
+    'there is no room for a.pth on the disk of models'
+    """
+    number = _system_error(error)
+    if number in _FULL:
+        return f"there is no room for {path.name} on the disk of {path.parent}"
+    if number in _FORBIDDEN:
+        return f"{path} may not be written, by what the system says"
+    said = str(error) or type(error).__name__
+    return said if str(path) in said else f"{path} could not be written: {said}"
+
+
+def _system_error(error: BaseException | None) -> int | None:
+    """Return the number of the system's error that another one came from."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error.errno
+        if match := _OF_RUST.search(str(error)):
+            number = int(match[1])
+            if sys.platform == "win32":
+                return OSError(0, "", None, number).errno
+            return number
+        error = error.__cause__
+    return None
 
 
 def _create_like(temporary: Path, target: Path) -> int:

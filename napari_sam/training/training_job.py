@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.io.atomic_write import write_problem
 from napari_sam.ops.types import Cancelled
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ class TrainOutcome:
     path
         The weights.
     reason
-        See `TrainResult.reason`; "cancelled" too, and "elsewhere": there was no room at
-        the place for the weights, and they are in a folder of their own among the
+        See `TrainResult.reason`; "cancelled" too, and "elsewhere": the weights could
+        not be written to their place, and are in a folder of their own among the
         temporary files.
     before, after
         Mean IoU of the held-out objects from (one click, a box); None where nothing
@@ -71,6 +72,10 @@ class TrainOutcome:
         How many were held out.
     cases
         The worst of them.
+    left_out
+        Images that could not be read, or whose labels do not fit, and why.
+    problem
+        Why the weights are elsewhere.
     """
 
     path: Path
@@ -79,6 +84,8 @@ class TrainOutcome:
     after: tuple[float, float] | None
     objects: int
     cases: list[Case]
+    left_out: tuple[str, ...] = ()
+    problem: str = ""
 
 
 def train(
@@ -127,35 +134,41 @@ def train(
 
     start = load_sam(job.start).model
     config = fine_tuning(start, job.minutes, init=job.start, **job.changes)
-    job.out.parent.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(
-        config,
-        list(job.sources),
-        job.out,
-        start,
-        device=job.device,
-        resumable=False,  # a window begins anew
-    )
-    path = job.out
+    try:
+        job.out.parent.mkdir(parents=True, exist_ok=True)
+        trainer = Trainer(
+            config,
+            list(job.sources),
+            job.out,
+            start,
+            device=job.device,
+            resumable=False,  # a window begins anew
+        )
+    except OSError as error:
+        if error.errno is None:  # of images, and in words
+            raise
+        raise OSError(write_problem(error, job.out)) from error
+    path, problem = job.out, ""
     try:
         trainer.data.check()
-        for item, problem in trainer.data.left_out:
-            _LOG.warning("%s/%s was left out: %s", item.kind, item.name, problem)
+        for told in trainer.data.told_left_out:
+            _LOG.warning("left out: %s", told)
         result = trainer.run(progress, is_cancelled, on_event)
         reason = result.reason
     except Cancelled:
         if not job.out.exists():
             raise
         reason = "cancelled"
-    except OSError:
+    except OSError as error:
+        problem = write_problem(error, job.out)
         # A folder of its own: the name may be that of another project's model.
         folder = Path(tempfile.mkdtemp(prefix="napari-sam-"))
         reason, path = "elsewhere", folder / job.out.name
         try:
             trainer.save_to(path)
-        except OSError:
+        except OSError as second:
             shutil.rmtree(folder, ignore_errors=True)
-            raise
+            raise OSError(f"{problem}, and {write_problem(second, path)}") from second
     finally:
         trainer.close()
     return TrainOutcome(
@@ -165,6 +178,8 @@ def train(
         trainer.after,
         trainer.held.objects,
         _worst(trainer),
+        tuple(trainer.data.told_left_out),
+        problem,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 
 import pytest
 from drawn_discs import draw_discs
 from filelock import FileLock
+from safetensors import SafetensorError
 from tiny_network import tiny_architecture, tiny_sam
 
 from napari_sam.checkpoints.load import LoadedCheckpoint, load_sam
@@ -48,8 +50,25 @@ def test_stopped_it_keeps_the_best_so_far(job):
     assert load(outcome.path).model.architecture.name == "cells"
 
 
-def test_without_room_the_model_is_put_elsewhere(job, monkeypatch, tmp_path):
+FAILURES = {
+    "full": (OSError(errno.ENOSPC, "No space left on device"), "there is no room for"),
+    "quota": (OSError(errno.EDQUOT, "Disk quota exceeded"), "there is no room for"),
+    "full, in Rust's words": (
+        SafetensorError("I/O error: No space left on device (os error 28)"),
+        "there is no room for m.safetensors on the disk of",
+    ),
+    "forbidden": (PermissionError(errno.EACCES, "Permission denied"), "may not be"),
+    "read-only": (OSError(errno.EROFS, "Read-only file system"), "may not be written"),
+    "broken": (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_model_that_cannot_be_written_is_put_elsewhere(
+    job, monkeypatch, tmp_path, failure
+):
     job, load = job
+    problem, told = FAILURES[failure]
     real = run_files.save_file
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
@@ -57,15 +76,40 @@ def test_without_room_the_model_is_put_elsewhere(job, monkeypatch, tmp_path):
 
     def full(weights, path, metadata):
         if "new" in str(path):
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise problem
         real(weights, path, metadata)
 
     monkeypatch.setattr(run_files, "save_file", full)
     outcome = train(job)
     assert outcome.reason == "elsewhere"
+    assert told in outcome.problem and "m.safetensors" in outcome.problem
+    assert str(job.out.parent) in outcome.problem
+    assert ("room" in outcome.problem) == ("room" in told)
     assert outcome.path.parent.parent == tmp_path / "tmp"
     assert load(outcome.path).model.architecture.name == "cells"
     assert (tmp_path / "tmp" / job.out.name).read_bytes() == b"another user's"
+
+
+def test_a_place_that_may_not_be_written_is_said_before_the_work(job, monkeypatch):
+    job, _ = job
+
+    def forbidden(path, *args, **options):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.mkdir", forbidden)
+    with pytest.raises(OSError, match=r"m\.safetensors may not be written"):
+        train(job)
+
+
+def test_images_that_are_left_out_are_named(job):
+    job, _ = job
+    image, labels = draw_discs(9)
+    odd = LabelledArrays("mine", "odd", image, labels[:-1])
+    outcome = train(dataclasses.replace(job, sources=[*job.sources, odd]))
+    (told,) = outcome.left_out
+    assert told.startswith("mine/odd: the labels of odd have shape")
+    with pytest.raises(ValueError, match=r"no labelled image can be .* mine/odd: the"):
+        train(dataclasses.replace(job, sources=[odd]))
 
 
 def test_another_run_at_the_same_place_is_left_alone(job):

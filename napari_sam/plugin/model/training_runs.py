@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.ops.wording import counted
+from napari_sam.plugin.viewer.hint import sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_sam.training.training_job import TrainJob, TrainOutcome
 
-__all__ = ["ending_in_words", "gain_in_words", "run_training"]
+__all__ = ["ending_in_words", "gain_in_words", "left_out_in_words", "run_training"]
+
+_NAMED = 6
 
 _ENDINGS = {
     "minutes": "The time is over.",
@@ -17,8 +22,6 @@ _ENDINGS = {
     "patience": "It got no better, so it ended early.",
     "diverged": "The training went wrong (it diverged); the best weights before that "
     "are kept.",
-    "elsewhere": "There was no room for the model; it is among the temporary files. "
-    "Make room and export it.",
     "cancelled": "Stopped; the best weights so far are kept.",
 }
 
@@ -36,8 +39,20 @@ def run_training(job: TrainJob, **steps: Any) -> TrainOutcome:
 def ending_in_words(result: TrainOutcome) -> str:
     """Say how a training ended, and where its model is."""
     if result.reason == "elsewhere":
-        return f"{_ENDINGS[result.reason]} It is {result.path}."
+        return (
+            f"{sentence(result.problem)} The model is among the temporary files, as "
+            f"{result.path}. Mend that, and export it."
+        )
     return f"{_ENDINGS[result.reason]} “{result.path.stem}” is in the list of models."
+
+
+def left_out_in_words(told: Sequence[str]) -> str:
+    """Say which images were left out, or "" where there is none."""
+    if not told:
+        return ""
+    named = "; ".join(told[:_NAMED])
+    more = f"; and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+    return f"{counted(len(told), 'image')} left out: {named}{more}."
 
 
 def gain_in_words(result: TrainOutcome) -> str:

@@ -9,18 +9,18 @@ from qtpy.QtCore import QObject, Signal
 from napari_sam.checkpoints.user_models import free_path
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.model.model_host import shared_predictor
-from napari_sam.plugin.model.training_runs import run_training
+from napari_sam.plugin.model.training_runs import left_out_in_words, run_training
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.viewer.hint import Hint, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import IsCancelled
+    from napari_sam.training.training_job import TrainOutcome
     from napari_sam.workflows.project.project import Project
 
 __all__ = ["ProjectModels", "propose"]
@@ -185,23 +185,26 @@ class ProjectModels(QObject):  # type: ignore[misc]
         if project is None or outcome.token is not project:
             return
         if outcome.error is None:
-            self._keep(project, outcome.result.path, outcome.result.reason)
+            self._keep(project, outcome.result)
+            if left_out := left_out_in_words(outcome.result.left_out):
+                self.noticed.emit(Hint(left_out, "problem"))
         elif not isinstance(outcome.error, Cancelled):
             text = f"The training failed: {sentence(outcome.error)}"
             self.noticed.emit(Hint(text, "problem"))
         self.changed.emit()
 
-    def _keep(self, project: Project, path: Path, reason: str) -> None:
+    def _keep(self, project: Project, result: TrainOutcome) -> None:
         """Make what was trained the project's model, if it is in its place."""
+        path, reason = result.path, result.reason
         if reason == "diverged":
             text = "The training went wrong; the model stays as it was."
             self.noticed.emit(Hint(text, "problem"))
             return
         if reason == "elsewhere":
             text = (
-                f"There was no room for the trained model in the project, so it is in "
-                f"{path}, among the temporary files, and is not used. Make room and "
-                "train again, or move that file to a safe place."
+                f"{sentence(result.problem)} So the trained model is in {path}, among "
+                "the temporary files, and is not used. Mend that and train again, or "
+                "move that file to a safe place."
             )
             self.noticed.emit(Hint(text, "problem"))
             return

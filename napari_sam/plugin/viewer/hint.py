@@ -28,7 +28,7 @@ class Hint:
     kind: HintKind = "do"
 
 
-def sentence(error: Exception) -> str:
-    """Return an error's message as a sentence for the user."""
+def sentence(error: Exception | str) -> str:
+    """Return an error, or what is said of one, as a sentence for the user."""
     text = str(error).strip() or type(error).__name__
     return f"{text[0].upper()}{text[1:].rstrip('.')}."

@@ -20,6 +20,7 @@ from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.model.training_runs import (
     ending_in_words,
     gain_in_words,
+    left_out_in_words,
     run_training,
 )
 from napari_sam.plugin.model.workers import LatestWins, Outcome
@@ -263,8 +264,10 @@ class TrainWidget(QWidget):  # type: ignore[misc]
     def _show(self, result: TrainOutcome) -> None:
         self._outcome = result
         announce_model(result.path)
-        bad = result.reason in ("diverged", "elsewhere")
-        self._say(ending_in_words(result), "problem" if bad else "done")
+        left_out = left_out_in_words(result.left_out)
+        bad = result.reason in ("diverged", "elsewhere") or left_out
+        text = f"{ending_in_words(result)} {left_out}".strip()
+        self._say(text, "problem" if bad else "done")
         self.result.setText(gain_in_words(result))
         self.export.setEnabled(True)
         self.worst.setVisible(bool(result.cases))

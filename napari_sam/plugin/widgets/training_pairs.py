@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_sam.io.labelled_arrays import labelled_planes
 from napari_sam.ops.wording import counted
+from napari_sam.plugin.model.training_runs import left_out_in_words
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import display_range, is_labels_of_user
@@ -153,7 +154,11 @@ class PairList(QWidget):  # type: ignore[misc]
         except ValueError as error:
             self.refused.emit(sentence(error))
             return
-        self._add(f"{Path(folder).name} ({counted(len(found), 'image')})", list(found))
+        whole = [one for one in found if not one.missing]
+        self._add(f"{Path(folder).name} ({counted(len(whole), 'image')})", whole)
+        alone = [one.missing for one in found if one.missing]
+        if alone:
+            self.refused.emit(left_out_in_words(alone))
 
     def _add(self, title: str, sources: list[Any]) -> None:
         self._sources.append((title, sources))

@@ -240,6 +240,13 @@ def test_what_cannot_be_opened_is_said(qtbot, widget, tmp_path):
     assert not widget.finish.isEnabled()
 
 
+def test_hidden_files_of_a_new_project_are_counted(qtbot, widget, folder):
+    (folder / "._im0.png").write_bytes(b"of a Mac")
+    widget.open_folder(folder)
+    settle(qtbot, widget)
+    assert widget.hint.text == "1 hidden file left out." and widget.hint.kind == "info"
+
+
 # --- what was lost, or misled ---------------------------------------------------------
 
 
@@ -432,7 +439,10 @@ def test_a_model_that_is_among_the_temporary_files_is_not_the_projects(
     qtbot, folder, asked, tmp_path
 ):
     def train(job, *, progress, is_cancelled):
-        return TrainOutcome(tmp_path / "m.safetensors", "elsewhere", None, None, 0, [])
+        told = (None, None, 0, [])
+        problem = "there is no room for m.safetensors on the disk of models"
+        path = tmp_path / "m.safetensors"
+        return TrainOutcome(path, "elsewhere", *told, problem=problem)
 
     widget = FolderWidget(ViewerModel(), ask=asked, train=train)
     qtbot.addWidget(widget, before_close_func=lambda w: w.close_project())

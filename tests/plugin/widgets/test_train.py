@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -32,6 +33,7 @@ class StandIn:
         self.gate = threading.Event()
         self.gate.set()
         self.error = None
+        self.more = {}
 
     def __call__(self, job, *, on_event, progress, is_cancelled):
         self.jobs.append(job)
@@ -54,7 +56,8 @@ class StandIn:
             0.3,
             0.6,
         )
-        return TrainOutcome(job.out, reason, (0.5, 0.6), (0.7, 0.8), 9, [case] * 4)
+        told = (job.out, reason, (0.5, 0.6), (0.7, 0.8), 9, [case] * 4)
+        return dataclasses.replace(TrainOutcome(*told), **self.more)
 
 
 @pytest.fixture
@@ -198,6 +201,28 @@ def test_good_news_is_no_problem(qtbot, widget):
     assert "list of models" in widget.hint.text and widget.hint.kind == "done"
 
 
+def test_pairs_that_were_left_out_are_named(qtbot, widget, stand_in):
+    stand_in.more = {"left_out": ("mine/b: b.png cannot be read", "mine/c: no labels")}
+    widget.train.click()
+    wait_for_end(qtbot, widget)
+    assert widget.hint.text == (
+        "The time is over. “my model” is in the list of models. 2 images left out: "
+        "mine/b: b.png cannot be read; mine/c: no labels."
+    )
+    assert widget.hint.kind == "problem"
+    assert "0.70 after" in widget.result.text() and widget.export.isEnabled()
+
+
+def test_why_the_model_is_elsewhere_is_said(qtbot, widget, stand_in):
+    problem = "there is no room for m.safetensors on the disk of models"
+    stand_in.more = {"reason": "elsewhere", "problem": problem}
+    widget.train.click()
+    wait_for_end(qtbot, widget)
+    assert widget.hint.text.startswith("There is no room for m.safetensors on the disk")
+    assert "among the temporary files" in widget.hint.text
+    assert widget.hint.kind == "problem"
+
+
 def test_pairs_and_folders_are_collected(qtbot, widget, stand_in, tmp_path):
     import imageio.v3 as iio
 
@@ -205,7 +230,12 @@ def test_pairs_and_folders_are_collected(qtbot, widget, stand_in, tmp_path):
     for part, data in zip(("images", "labels"), draw_discs(2), strict=True):
         (folder / part).mkdir(parents=True)
         iio.imwrite(folder / part / "a.png", data)
+    iio.imwrite(folder / "images" / "b.png", draw_discs(3)[0])
     widget.pairs.add_files(folder)
+    assert "1 image left out: " in widget.hint.text
+    assert "b.png has no label image in" in widget.hint.text
+    assert widget.hint.kind == "problem"
+    assert widget.pairs.list.item(0).text() == "mine (1 image)"
     widget.pairs.add.click()
     assert widget.pairs.list.count() == 2
     widget.pairs.add_files(tmp_path / "nowhere")
