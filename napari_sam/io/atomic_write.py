@@ -88,7 +88,7 @@ def write_problem(error: BaseException, path: Path) -> str:
     if number in _FULL:
         return f"there is no room for {path.name} on the disk of {path.parent}"
     if number in _FORBIDDEN:
-        return f"{path} may not be written, by what the system says"
+        return f"{path} may not be written: it is read-only, in use, or not yours"
     said = str(error) or type(error).__name__
     return said if str(path) in said else f"{path} could not be written: {said}"
 
