@@ -17,7 +17,7 @@ from napari_sam.cli import batch
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["add_parser"]
 
@@ -66,8 +66,9 @@ def _run(args: argparse.Namespace) -> int:
 
 def _run_window() -> int:
     """Run the window in a process of its own, which ends with this one."""
-    with _exit_when_terminated(), subprocess.Popen(_WINDOW) as process:
+    with _exit_when_terminated() as listen, subprocess.Popen(_WINDOW) as process:
         try:
+            listen()
             return process.wait()
         except BaseException:
             process.terminate()
@@ -79,22 +80,39 @@ def _run_window() -> int:
 
 
 @contextmanager
-def _exit_when_terminated() -> Iterator[None]:
+def _exit_when_terminated() -> Iterator[Callable[[], None]]:
     """Leave by an exception when this process is told to end.
 
-    Otherwise it would end at once, and what it has started would live on.
+    Otherwise it would end at once, and what it has started would live on. The
+    exception comes from the call of the function that is given on: a process that is
+    being started can't be ended yet.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what a signal does
+        yield lambda: None  # only the main thread may say what a signal does
         return
+    is_listening, early = False, 0
 
     def leave(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
+        nonlocal early
+        if not is_listening:
+            early = number
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+        else:
+            raise SystemExit(128 + number)
+
+    def listen() -> None:
+        nonlocal is_listening
+        is_listening = True
+        if early:
+            leave(early, None)
 
     told = [signal.SIGTERM, *([signal.SIGHUP] if os.name == "posix" else [])]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        told.append(signal.SIGINT)
     before = {number: signal.signal(number, leave) for number in told}
     try:
-        yield
+        yield listen
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -158,7 +176,7 @@ def _run_for(
     """
     is_posix = os.name == "posix"
     with (
-        _exit_when_terminated(),
+        _exit_when_terminated() as listen,
         subprocess.Popen(
             command,
             env=environment,
@@ -169,6 +187,7 @@ def _run_for(
         ) as process,
     ):
         try:
+            listen()
             said, _ = process.communicate(timeout=seconds)
         except BaseException as error:
             if is_posix:  # xvfb-run has children: Xvfb and the window

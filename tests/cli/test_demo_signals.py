@@ -60,3 +60,31 @@ def test_the_window_ends_with_the_command(number):
             demo.kill()
     wait_for(lambda: not is_alive(window), 1)
     assert demo.returncode != 0
+
+
+EARLY = """
+import os, signal, subprocess, sys
+from napari_sam.cli import demo, main
+
+class Popen(subprocess.Popen):
+    def _execute_child(self, *args, **options):
+        super()._execute_child(*args, **options)
+        print(self.pid, flush=True)
+        os.kill(os.getpid(), int(sys.argv[1]))
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+subprocess.Popen = Popen
+demo._WINDOW = (sys.executable, "-c", "import time; time.sleep(60)")
+sys.exit(main(["demo"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_the_window_ends_with_a_command_that_is_ended_while_it_opens(number):
+    environment = {**os.environ, "DISPLAY": os.environ.get("DISPLAY", ":0")}
+    command = [sys.executable, "-c", EARLY, str(int(number))]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode not in (0, 1), done.stderr
+    assert not is_alive(int(done.stdout))
