@@ -89,6 +89,7 @@ class Soak(DemoWindow):
         self.stack = self.viewer.add_image(stack, name="stack")
         self.add_labels()
         self.kept = 0
+        self.has_begun_anew = False
         self.annotator_dock = self.annotator.parent()
         self.wait_until(lambda: self.annotator.model_host.predictor is not None)
 
@@ -114,7 +115,9 @@ class Soak(DemoWindow):
                 if z % 6 == 2:
                     self.open_anew()
                     yield "docks closed and opened"
-            self.begin_anew()
+                if z == 3 and not self.has_begun_anew:
+                    self.begin_anew()
+                    yield "labels removed, others begun"
 
     def go_to(self, image: Any, z: int | None = None) -> None:
         """Look at a plane of an image, and wait until the model has."""
@@ -199,7 +202,11 @@ class Soak(DemoWindow):
         self.wait_until_ready()
 
     def begin_anew(self) -> None:
-        """Save in new layers, as after a day's work."""
+        """Go on in new layers, once: what was removed last is held to be put back.
+
+        It is done early, so that one session then holds all that follows.
+        """
+        self.has_begun_anew = True
         for layer in list(self.viewer.layers):
             if layer.name.endswith("objects"):
                 self.viewer.layers.remove(layer)

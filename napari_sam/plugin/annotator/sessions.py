@@ -297,15 +297,19 @@ class Sessions(QObject):  # type: ignore[misc]
                 self._annotator.refresh()
 
     def _drop_left(self) -> None:
-        """Forget the sessions whose layers are all gone, and their memory with them."""
+        """Forget the sessions whose labels are gone, and their memory with them.
+
+        What was removed last can be put back. Where no label was written yet, it is the
+        image that counts.
+        """
         layers = self._viewer.layers
         self._all = [
             opened
             for opened in self._all
             if opened is self.removed
             or opened is self.current
-            or opened.image in layers
-            or (opened.canvas.layer is not None and opened.canvas.layer in layers)
+            or (opened.image if opened.canvas.layer is None else opened.canvas.layer)
+            in layers
         ]
 
     def put_back(self) -> None:

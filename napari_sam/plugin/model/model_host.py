@@ -51,7 +51,7 @@ _HOPELESS = 0.2
 _TILES_AHEAD = 36
 """Tiles of a plane that are embedded before they are asked about."""
 
-_KEPT_BYTES = 128 * 2**20
+_KEPT_BYTES = 64 * 2**20
 """Bytes of planes that are kept; fewer planes than wanted where they are large."""
 
 _SHARED: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QItemSelectionModel, Qt, Signal
@@ -23,13 +24,21 @@ from napari_sam.plugin.widgets.icons import swatch_icon
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from qtpy.QtGui import QIcon
+
     from napari_sam.workflows.session.provenance import Record
 
+
 __all__ = ["ObjectTable"]
+
+_Color = tuple[int, int, int]
+_Row = tuple["Record", _Color]
 
 _CLASS = 1
 _MOST_ROWS = 1000
 """More would take the window seconds to fill in; the keys reach all objects."""
+_MOST_ICONS = 256
+"""Colours whose patch is kept; napari's labels have fifty."""
 _LABEL_ROLE = Qt.ItemDataRole.UserRole
 
 
@@ -80,6 +89,8 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         self.table.itemSelectionChanged.connect(self._show_buttons)
         self.table.itemChanged.connect(self._on_changed)
         self._shown: Mapping[int, Record] = {}
+        self._rows: list[_Row] = []
+        self._icons: dict[_Color, QIcon] = {}
         self._filling = False
         self._show_buttons()
 
@@ -92,7 +103,7 @@ class ObjectTable(QWidget):  # type: ignore[misc]
     def show_objects(
         self,
         objects: Mapping[int, Record],
-        color: Callable[[int], tuple[int, int, int]],
+        color: Callable[[int], _Color],
     ) -> None:
         """Show the objects; does nothing where they are shown already."""
         if objects is self._shown:
@@ -103,9 +114,7 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         listed = sorted(objects, reverse=True)[:_MOST_ROWS]
         self.rest.setText(f"The newest {len(listed):,} of {len(objects):,} objects.")
         self.rest.setVisible(len(listed) < len(objects))
-        self.table.setRowCount(len(listed))
-        for row, label in enumerate(listed):
-            self._fill_row(row, objects[label], color(label))
+        self._lay_out([(objects[label], color(label)) for label in listed])
         self._filling = False
         self.table.clearSelection()
         for row in range(self.table.rowCount()):
@@ -116,7 +125,37 @@ class ObjectTable(QWidget):  # type: ignore[misc]
                 )
         self._show_buttons()
 
-    def _fill_row(self, row: int, record: Record, color: tuple[int, int, int]) -> None:
+    def _lay_out(self, wanted: list[_Row]) -> None:
+        """Fill in the rows that are new or changed, and take away those that went.
+
+        All of them anew, with each object that is kept, would take longer and longer,
+        and leave the heap in pieces.
+        """
+        rows = self._rows
+        for at, row in enumerate(wanted):
+            label = row[0].label
+            while at < len(rows) and rows[at][0].label > label:
+                self.table.removeRow(at)
+                del rows[at]
+            if at == len(rows) or rows[at][0].label < label:
+                self.table.insertRow(at)
+                rows.insert(at, row)
+            elif rows[at][0] is row[0] and rows[at][1] == row[1]:
+                continue
+            rows[at] = row
+            self._fill_row(at, *row)
+        del rows[len(wanted) :]
+        self.table.setRowCount(len(wanted))
+
+    def _icon(self, color: _Color) -> QIcon:
+        """Return the patch of a colour; objects that have the same one share it."""
+        if len(self._icons) > _MOST_ICONS:
+            self._icons.clear()
+        if color not in self._icons:
+            self._icons[color] = swatch_icon(color)
+        return self._icons[color]
+
+    def _fill_row(self, row: int, record: Record, color: _Color) -> None:
         score = "" if math.isnan(record.score) else f"{record.score:.2f}"
         texts = (str(record.label), record.class_name, score)
         latest = record.latest
@@ -127,7 +166,7 @@ class ObjectTable(QWidget):  # type: ignore[misc]
             item = QTableWidgetItem(text)
             item.setData(_LABEL_ROLE, record.label)
             if column == 0:
-                item.setIcon(swatch_icon(color))
+                item.setIcon(self._icon(color))
             if column != _CLASS:
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
             item.setToolTip(tip)
@@ -152,4 +191,6 @@ class ObjectTable(QWidget):  # type: ignore[misc]
     def _on_changed(self, item: Any) -> None:
         if not self._filling and item.column() == _CLASS:
             self.table.clearFocus()
+            record, color = self._rows[item.row()]
+            self._rows[item.row()] = (copy(record), color)  # it shows another text
             self.renamed.emit(int(item.data(_LABEL_ROLE)), str(item.text()).strip())

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam.ops.labels import mask_bounds
+from napari_sam.ops.packed import PackedMask
 from napari_sam.ops.types import MaskPrediction
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-
-    from numpy.typing import NDArray
 
 __all__ = ["AnswerRoom"]
 
@@ -28,54 +26,16 @@ _AS_GIVEN = 2
 
 
 @dataclass(frozen=True, eq=False)
-class _PackedMask:
-    """A mask, cut to the box around its true pixels, eight of them to a byte.
-
-    Attributes
-    ----------
-    shape
-        (H, W) of the mask.
-    corner
-        (row, col) of the box.
-    size
-        (h, w) of the box; (0, 0) for an empty mask.
-    bits
-        The pixels of the box in row order.
-    """
-
-    shape: tuple[int, int]
-    corner: tuple[int, int]
-    size: tuple[int, int]
-    bits: NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, mask: NDArray[np.bool_]) -> _PackedMask:
-        height, width = mask.shape
-        bounds = mask_bounds(mask)
-        if bounds is None:
-            return cls((height, width), (0, 0), (0, 0), np.zeros(0, np.uint8))
-        top, left, bottom, right = bounds
-        part = mask[top : bottom + 1, left : right + 1]
-        return cls((height, width), (top, left), part.shape, np.packbits(part))
-
-    def draw(self, mask: NDArray[np.bool_]) -> None:
-        """Set the true pixels of an empty (H, W) mask."""
-        (top, left), (height, width) = self.corner, self.size
-        pixels = np.unpackbits(self.bits, count=height * width).view(np.bool_)
-        mask[top : top + height, left : left + width] = pixels.reshape(height, width)
-
-
-@dataclass(frozen=True, eq=False)
 class _Packed:
     """An answer with packed masks; all else is as it was."""
 
-    masks: tuple[_PackedMask, ...]
+    masks: tuple[PackedMask, ...]
     shape: tuple[int, ...]
     rest: MaskPrediction
 
     @classmethod
     def of(cls, answer: MaskPrediction) -> _Packed:
-        masks = tuple(_PackedMask.of(mask) for mask in answer.masks)
+        masks = tuple(PackedMask.of(mask) for mask in answer.masks)
         rest = replace(answer, masks=np.zeros((0, 0, 0), np.bool_))
         return cls(masks, answer.masks.shape, rest)
 
@@ -87,7 +47,7 @@ class _Packed:
 
     @property
     def nbytes(self) -> int:
-        held = sum(mask.bits.nbytes for mask in self.masks)
+        held = sum(mask.nbytes for mask in self.masks)
         return held + self.rest.logits.nbytes + self.rest.scores.nbytes
 
 

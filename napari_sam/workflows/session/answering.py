@@ -89,17 +89,19 @@ def _answer(
 ) -> MaskPrediction:
     # Boxes are drawn by hand, or lie around a mask that was: about there it is.
     prompts = replace(question.prompts, box=question.box, loose=True)
-    if question.outline_answer is not None:
-        return question.outline_answer
-    if question.refines is not None and question.refines.question.outline is not None:
-        outline = question.refines.question.outline
+    drawn = question.outline_answer
+    if drawn is not None:
+        return drawn
+    refined = None if question.refines is None else question.refines.question
+    outline = None if refined is None else refined.outline
+    if outline is not None:
         prompts = add_mask(predictor, embedding, prompts, outline)
     elif question.refines is not None and before is not None:
         chosen = min(question.refines.choice, len(before.scores) - 1)
         logits = before.logits[chosen]
         prompts = replace(prompts, mask_logits=logits, view=before.view)
-    elif question.mask is not None:
-        prompts = add_mask(predictor, embedding, prompts, question.mask)
+    elif (mask := question.mask) is not None:
+        prompts = add_mask(predictor, embedding, prompts, mask)
     return predictor.predict_prompts(embedding, prompts)
 
 
@@ -128,9 +130,10 @@ class AnswerBook:
 
     def get(self, question: Question) -> MaskPrediction | None:
         """Return the answer, or None if it is not known."""
-        if question.outline is not None:
-            return question.outline_answer
-        return self._room.get((self._number, question))
+        answer = self._room.get((self._number, question))
+        if answer is None and (answer := question.outline_answer) is not None:
+            self.put(question, answer)
+        return answer
 
     def put(self, question: Question, answer: MaskPrediction) -> None:
         """Keep an answer."""

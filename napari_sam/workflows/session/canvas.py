@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from napari_sam.ops.packed import PixelsField, ValuesField
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -21,8 +23,6 @@ __all__ = [
     "LabelEdit",
     "StackEdit",
     "plan_edit",
-    "short_indices",
-    "short_values",
 ]
 
 
@@ -148,9 +148,9 @@ class LabelEdit:
     """
 
     plane: Plane
-    pixels: NDArray[Any]
-    before: NDArray[Any]
-    after: NDArray[Any]
+    pixels: PixelsField = PixelsField()  # noqa: RUF009 - it packs what is given
+    before: ValuesField = ValuesField()  # noqa: RUF009
+    after: ValuesField = ValuesField()  # noqa: RUF009
 
     @property
     def edits(self) -> tuple[LabelEdit, ...]:
@@ -211,24 +211,4 @@ class StackEdit:
 def plan_edit(plane: Plane, before: NDArray[Any], after: NDArray[Any]) -> LabelEdit:
     """Return the edit that turns one (H, W) plane of labels into another."""
     changed = np.flatnonzero(before != after)
-    return LabelEdit(
-        plane,
-        short_indices(changed),
-        short_values(before.ravel()[changed]),
-        short_values(after.ravel()[changed]),
-    )
-
-
-def short_indices(indices: NDArray[Any]) -> NDArray[Any]:
-    """Return indices, ascending, in half the room where they fit; kept for undo."""
-    fits = not len(indices) or indices[-1] < 2**31
-    return indices.astype(np.int32) if fits else indices
-
-
-def short_values(values: NDArray[Any]) -> NDArray[Any]:
-    """Return values as a read-only array; one value stands for all where they agree."""
-    if len(values) and (values == values[0]).all():
-        return np.broadcast_to(values[:1].copy()[0], values.shape)
-    copy = values.copy()
-    copy.setflags(write=False)
-    return copy
+    return LabelEdit(plane, changed, before.ravel()[changed], after.ravel()[changed])

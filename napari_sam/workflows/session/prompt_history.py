@@ -14,13 +14,13 @@ or erased on the preview (`PixelEdits`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from napari_sam.ops.labels import mask_bounds
+from napari_sam.ops.packed import MaskField
 from napari_sam.ops.types import MaskPrediction, Prompts
 
 if TYPE_CHECKING:
@@ -53,25 +53,26 @@ class Question:
     """
 
     prompts: Prompts = field(default_factory=Prompts)
-    mask: NDArray[np.bool_] | None = None
+    mask: MaskField = MaskField()  # noqa: RUF009 - it packs what is given
     refines: Draft | None = None
-    outline: NDArray[np.bool_] | None = None
+    outline: MaskField = MaskField()  # noqa: RUF009
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing has been said."""
         return self.prompts.is_empty and self.mask is None and self.outline is None
 
-    @cached_property
+    @property
     def outline_answer(self) -> MaskPrediction | None:
         """The answer where an outline stands: just that mask, without logits.
 
         Its score is 1, for nobody is surer than who drew it.
         """
-        if self.outline is None:
+        outline = self.outline
+        if outline is None:
             return None
         score, logits = np.ones(1, np.float32), np.zeros((1, 0, 0), np.float32)
-        return MaskPrediction(self.outline[None], score, logits)
+        return MaskPrediction(outline[None], score, logits)
 
     @property
     def says_where(self) -> bool:
@@ -95,9 +96,10 @@ class Question:
         A mask prompt alone tells the decoder little about the extent; its box
         comes along, as micro-sam does it.
         """
-        if self.prompts.box is not None or self.mask is None:
+        mask = self.mask
+        if self.prompts.box is not None or mask is None:
             return self.prompts.box
-        bounds = mask_bounds(self.mask)
+        bounds = mask_bounds(mask)
         return None if bounds is None else np.asarray(bounds, np.float32)
 
     def same_prompts(self, other: Question) -> bool:
@@ -144,8 +146,8 @@ class PixelEdits:
         (H, W) bool masks without common pixels, or None where there are none.
     """
 
-    painted: NDArray[np.bool_] | None = None
-    erased: NDArray[np.bool_] | None = None
+    painted: MaskField = MaskField()  # noqa: RUF009 - it packs what is given
+    erased: MaskField = MaskField()  # noqa: RUF009
 
     @property
     def is_empty(self) -> bool:
@@ -156,11 +158,12 @@ class PixelEdits:
         """Return (..., H, W) masks with what was painted, without what was erased."""
         if self.is_empty:
             return masks
+        painted, erased = self.painted, self.erased
         edited = masks.copy()
-        if self.painted is not None:
-            edited |= self.painted
-        if self.erased is not None:
-            edited &= ~self.erased
+        if painted is not None:
+            edited |= painted
+        if erased is not None:
+            edited &= ~erased
         return edited
 
     def then(self, painted: NDArray[np.bool_], erased: NDArray[np.bool_]) -> PixelEdits:
@@ -188,9 +191,10 @@ class PixelEdits:
         A click into what was erased takes back the erasing around it, a click "not
         this" into what was painted the painting.
         """
-        painted = _outside(self.painted, points[labels == 0])
-        erased = _outside(self.erased, points[labels == 1])
-        if painted is self.painted and erased is self.erased:
+        before, gone = self.painted, self.erased
+        painted = _outside(before, points[labels == 0])
+        erased = _outside(gone, points[labels == 1])
+        if painted is before and erased is gone:
             return self
         return PixelEdits(painted, erased)
 

@@ -12,7 +12,7 @@ import pandas as pd
 import xxhash
 
 from napari_sam.ops.labels import decode_runs, encode_runs
-from napari_sam.workflows.session.canvas import short_indices, short_values
+from napari_sam.ops.packed import PixelsField, ValuesField
 from napari_sam.workflows.session.prompt_history import Draft, PixelEdits, make_question
 
 if TYPE_CHECKING:
@@ -83,14 +83,9 @@ class Outline:
     score: float
     model: str
     time: str
-    pixels: NDArray[Any]
-    beneath: NDArray[Any]
+    pixels: PixelsField = PixelsField()  # noqa: RUF009 - it packs what is given
+    beneath: ValuesField = ValuesField()  # noqa: RUF009
     known_digest: str = ""
-
-    def __post_init__(self) -> None:
-        # There are thousands of them, kept as long as the session.
-        object.__setattr__(self, "pixels", short_indices(self.pixels))
-        object.__setattr__(self, "beneath", short_values(self.beneath))
 
     @cached_property
     def prompts(self) -> str:

@@ -1,5 +1,8 @@
 """Objects in the window are what the labels layer shows, whoever wrote there."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from fake_predictor import disc
@@ -516,3 +519,57 @@ def test_editing_takes_the_eraser_out_of_hand(
     widget.annotator.reopen_under_cursor()
     settle(widget)
     assert widget.annotator.tool == "point"
+
+
+# --- what is held ------------------------------------------------------------------
+
+
+def test_only_the_labels_that_were_removed_last_are_held(
+    make_napari_viewer, open_annotator, settle, qtbot, image
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    widget = open_annotator(viewer)
+    sessions = []
+    for _ in range(3):
+        keep_at(widget, settle, (30, 40))
+        sessions.append(weakref.ref(widget.annotator.session))
+        viewer.layers.remove(widget.annotator.desks.output)
+        settle(widget)
+
+    def held():
+        gc.collect()
+        return [session() is not None for session in sessions]
+
+    qtbot.waitUntil(lambda: held() == [False, False, True])
+    widget.annotator.desks.put_back()
+    settle(widget)
+    assert listed(widget) == [1]
+    assert widget.annotator.undo()
+
+
+def test_the_list_is_filled_in_where_it_changes(
+    make_napari_viewer, open_annotator, settle, qtbot, image
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    widget = open_annotator(viewer)
+    keep_at(widget, settle, (10, 10), (30, 40), (50, 70))
+    table = widget.objects.table
+    third, second, first = (table.item(row, 0) for row in range(3))
+    widget.annotator.session.delete(2)
+    widget.annotator.desks.after_edit()
+    qtbot.waitUntil(lambda: listed(widget) == [1, 3])
+    assert table.item(0, 0) is third and table.item(1, 0) is first
+    widget.annotator.undo()
+    settle(widget)
+    keep_at(widget, settle, (10, 60))
+    assert [table.item(row, 0).text() for row in range(4)] == ["4", "3", "2", "1"]
+    assert table.item(1, 0) is third and table.item(3, 0) is first
+    assert table.item(2, 0) is not second
+    table.item(2, 1).setText("mitosis")
+    settle(widget)
+    assert [table.item(row, 1).text() for row in range(4)] == ["", "", "mitosis", ""]
+    table.item(2, 1).setText("  mitosis ")
+    keep_at(widget, settle, (50, 20))
+    assert table.item(3, 1).text() == "mitosis"
