@@ -12,7 +12,7 @@ from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS
 from napari_sam.plugin.annotator.pointer_tools import PointButtons
 from napari_sam.plugin.annotator.prompt_layers import PromptLayers
 from napari_sam.plugin.viewer.active_annotator import unwrapped
-from napari_sam.plugin.viewer.layers import is_helper
+from napari_sam.plugin.viewer.layers import is_helper, layers_above
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ class PromptStage(QObject):  # type: ignore[misc]
             layer.visible = True
             if layer not in listed:
                 listed.append(layer)
-            elif any(not is_helper(above) for above in listed[listed.index(layer) :]):
+            elif not all(is_helper(above) for above in layers_above(listed, layer)):
                 listed.move(listed.index(layer), len(listed))
             extra = POINTS_KEYS if layer is self.layers.points else ()
             self._keys.bind(layer, KEYS + extra)

@@ -30,6 +30,7 @@ __all__ = [
     "full_data",
     "is_helper",
     "is_labels_of_user",
+    "layers_above",
     "looks_black",
     "onto_plane",
     "part_in_view",
@@ -105,6 +106,15 @@ def is_labels_of_user(layer: Any) -> bool:
     return isinstance(layer, Labels) and not is_helper(layer)
 
 
+def layers_above(layers: Any, layer: Any) -> list[Any]:
+    """Return the layers that lie above one of them, the lowest first.
+
+    A slice of napari's list is another such list, to which each layer and the menus are
+    connected for good: they would grow with every look.
+    """
+    return list(layers)[layers.index(layer) + 1 :]
+
+
 def covered_by(viewer: Any, image: Any) -> Any:
     """Return the image layer that hides an image from view, or None.
 
@@ -114,7 +124,7 @@ def covered_by(viewer: Any, image: Any) -> Any:
     if image not in viewer.layers:
         return None
     low, high = (np.asarray(end)[-2:] for end in image.extent.world)
-    for layer in viewer.layers[viewer.layers.index(image) + 1 :]:
+    for layer in layers_above(viewer.layers, image):
         is_opaque = layer.opacity > _OPAQUE and str(layer.blending) in _HIDING
         if not (isinstance(layer, Image) and layer.visible and is_opaque):
             continue

@@ -6,6 +6,7 @@ import weakref
 import numpy as np
 import pytest
 from fake_predictor import disc
+from napari.components import LayerList
 
 from napari_sam.io.object_tables import object_table_path, write_object_table
 
@@ -545,7 +546,9 @@ def test_only_the_labels_that_were_removed_last_are_held(
     widget.annotator.desks.put_back()
     settle(widget)
     assert listed(widget) == [1]
-    assert widget.annotator.undo()
+    widget.annotator.undo()
+    settle(widget)
+    assert listed(widget) == []
 
 
 def test_the_list_is_filled_in_where_it_changes(
@@ -573,3 +576,22 @@ def test_the_list_is_filled_in_where_it_changes(
     table.item(2, 1).setText("  mitosis ")
     keep_at(widget, settle, (50, 20))
     assert table.item(3, 1).text() == "mitosis"
+
+
+def test_nothing_in_napari_grows_with_the_objects(
+    make_napari_viewer, open_annotator, settle, image
+):
+    viewer = make_napari_viewer()
+    layer = viewer.add_image(image)
+    widget = open_annotator(viewer)
+
+    def connected():
+        gc.collect()
+        lists = sum(isinstance(one, LayerList) for one in gc.get_objects())
+        emitters = (*layer.events.emitters.values(), *viewer.events.emitters.values())
+        return lists, sum(len(emitter.callbacks) for emitter in emitters)
+
+    keep_at(widget, settle, (10, 10))
+    before = connected()
+    keep_at(widget, settle, (30, 40), (50, 70), (10, 60))
+    assert connected() == before
