@@ -4,6 +4,7 @@
 # make test-lowest      tests of what reads, computes and writes, with the lowest
 #                       versions that pyproject.toml allows (all but torch)
 # make check            what CI runs besides the tests
+# make docs             the documentation as a site, into site/
 # make screenshots      the pictures in docs/images, anew
 #
 # Each sets up what it needs, once. To choose: PYTHON=python3.12, VENV=folder,
@@ -28,7 +29,8 @@ BIN := $(VENV)/bin
 LOWEST_BIN := $(LOWEST)/bin
 endif
 
-.PHONY: demo test test-lowest check lint types layers manifest wheel screenshots clean
+.PHONY: demo test test-lowest check lint spelling types layers manifest metadata \
+	wheel docs screenshots clean
 
 demo: $(VENV)/.demo-is-set-up
 	$(BIN)/napari-sam demo $(if $(filter-out 0 no,$(HEADLESS)),--headless) --out $(OUT) \
@@ -41,11 +43,14 @@ test-lowest: $(LOWEST)/.is-set-up
 	$(LOWEST_BIN)/python -m pytest -n auto --dist worksteal tests/io tests/ops \
 		tests/checkpoints tests/inference tests/workflows $(PYTEST_ARGS)
 
-check: lint types layers manifest wheel
+check: lint spelling types layers manifest metadata wheel docs
 
 lint: $(VENV)/.tests-are-set-up
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+spelling: $(VENV)/.tests-are-set-up
+	$(BIN)/typos
 
 types: $(VENV)/.tests-are-set-up
 	$(BIN)/mypy --strict
@@ -56,16 +61,22 @@ layers: $(VENV)/.tests-are-set-up
 manifest: $(VENV)/.tests-are-set-up
 	$(BIN)/npe2 validate napari_sam/napari.yaml
 
+metadata: $(VENV)/.tests-are-set-up
+	$(BIN)/validate-pyproject pyproject.toml
+
 wheel: $(VENV)/.tests-are-set-up
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/python scripts/check_wheel.py dist/*.whl
 
+docs: $(VENV)/.docs-are-set-up
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 screenshots: $(VENV)/.demo-is-set-up
 	xvfb-run -a -s '-screen 0 1600x1000x24' $(BIN)/python docs/make_screenshots.py
 
 clean:
-	rm -rf $(VENV) $(LOWEST) dist demo-output
+	rm -rf $(VENV) $(LOWEST) dist demo-output site
 
 $(VENV)/.torch-is-set-up: scripts/system_packages.sh scripts/install_torch.py
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed"; exit 1; }
@@ -81,6 +92,10 @@ $(VENV)/.demo-is-set-up: $(VENV)/.torch-is-set-up pyproject.toml
 
 $(VENV)/.tests-are-set-up: $(VENV)/.demo-is-set-up
 	@$(BIN)/python -m pip install -qq --editable ".[all,test,dev]"
+	@touch $@
+
+$(VENV)/.docs-are-set-up: $(VENV)/.demo-is-set-up
+	@$(BIN)/python -m pip install -qq --editable ".[all,docs]"
 	@touch $@
 
 # Of torch the index has only builds of gigabytes on Linux; it stays as TORCH says.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import napari_sam
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.cli import COMMANDS
 from napari_sam.io.samples import load_sample
@@ -18,11 +19,54 @@ from napari_sam.workflows.session.provenance import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "benchmarks").glob("*.md")),
+)
+doc_pages = runpy.run_path(str(ROOT / "scripts" / "doc_pages.py"))
 
 
 def code_blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+
+
+def without_code(text):
+    return re.sub(r"^( *)```.*?^ *```|`[^`\n]*`", "", text, flags=re.DOTALL | re.M)
+
+
+def anchors(text):
+    """Anchors of a page's headings, as GitHub makes them."""
+    found: list[str] = []
+    fenced = re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.M)
+    for heading in re.findall(r"^#+ (.*)$", fenced, re.MULTILINE):
+        slug = re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
+        doubles = sum(
+            re.fullmatch(rf"{slug}(-\d+)?", other) is not None for other in found
+        )
+        found.append(f"{slug}-{doubles}" if doubles else slug)
+    return found
+
+
+def broken_links(text, folder, name):
+    """Links of a page in `folder` to files, headings and generated pages not there."""
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(text)):
+        if target.startswith(("http:", "https:")):
+            continue
+        path, _, anchor = target.partition("#")
+        file = folder / path
+        if not path:
+            page = text
+        elif folder == ROOT / "docs" and path in doc_pages["PAGES"]:
+            page = doc_pages["PAGES"][path]()
+        elif file.exists():
+            page = file.read_text("utf-8") if file.suffix == ".md" else ""
+        else:
+            page = None
+        if page is None or (anchor and anchor not in anchors(page)):
+            broken.append(f"{name}: {target}")
+    return broken
 
 
 def test_the_script_of_the_readme_runs():
@@ -68,19 +112,22 @@ def test_the_example_writes_two_nuclei(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_and_headings_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
-        if target.startswith(("http:", "https:")):
-            continue
-        path, _, anchor = target.partition("#")
-        file = (page.parent / path) if path else page
-        assert file.exists(), f"{page.name} links to {target}"
-        if anchor:
-            headings = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
-            slugs = {
-                re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
-                for heading in headings
-            }
-            assert anchor in slugs, f"{page.name} links to {target}"
+    assert broken_links(page.read_text("utf-8"), page.parent, page.name) == []
+
+
+@pytest.mark.parametrize("name", sorted(doc_pages["PAGES"]))
+def test_links_of_generated_pages_lead_somewhere(name):
+    assert broken_links(doc_pages["PAGES"][name](), ROOT / "docs", name) == []
+
+
+def test_a_link_to_nothing_is_found(tmp_path):
+    (tmp_path / "there.md").write_text("## A heading\n```sh\n# a comment\n```\n")
+    text = "[a](there.md#a-heading) [b](there.md#a-comment) [c](gone.md) [d](#here)"
+    assert broken_links(text, tmp_path, "page.md") == [
+        "page.md: there.md#a-comment",
+        "page.md: gone.md",
+        "page.md: #here",
+    ]
 
 
 def test_pictures_are_small():
@@ -97,9 +144,48 @@ def test_the_readme_lists_every_key_and_command():
         assert f"| `napari-sam {command}" in text
 
 
-def test_the_models_page_lists_every_model():
+def test_the_table_of_models_is_that_of_the_registry():
     text = (ROOT / "docs" / "models.md").read_text("utf-8")
+    assert doc_pages["with_models_table"](text) == text, "run scripts/doc_pages.py"
     assert [name for name in REGISTRY if f"`{name}`" not in text] == []
+
+
+def test_the_commands_page_tells_every_argument():
+    text = doc_pages["commands_page"]()
+    for command in COMMANDS:
+        assert f"\n## {command}\n" in text
+    assert "| `--overwrite` |" in text
+    assert "| `--scheduler ADDRESS` |" in text
+    assert "--help" not in text.partition("## demo")[2]
+
+
+def test_the_api_page_tells_every_public_name():
+    text = doc_pages["api_page"]()
+    wanted = [name for name in napari_sam.__all__ if name != "__version__"]
+    assert wanted
+    assert [name for name in wanted if f"heading: {name}\n" not in text] == []
+
+
+def test_links_out_of_the_folder_lead_to_a_page_or_the_repository():
+    mend = doc_pages["with_outward_links"]
+    text = "[a](../README.md#keys) [b](../examples/a.py) [c](files.md)"
+    assert mend(text, None) == "[a](first-two-minutes.md#keys) b [c](files.md)"
+    assert mend(text, "https://host/x/") == (
+        "[a](first-two-minutes.md#keys) "
+        "[b](https://host/x/blob/main/examples/a.py) [c](files.md)"
+    )
+
+
+def test_the_architecture_page_names_every_package():
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"^\| `napari_sam/(.*?)/?` \|", text, re.MULTILINE)
+    package = ROOT / "napari_sam"
+    there = [
+        str(file.parent.relative_to(package)).replace("\\", "/")
+        for file in package.rglob("__init__.py")
+        if file.parent != package
+    ]
+    assert sorted(named) == sorted(there)
 
 
 def test_the_annotation_page_lists_every_column():

@@ -17,7 +17,7 @@ import napari_sam
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "build_parser", "main"]
 
 COMMANDS = (
     "demo",
@@ -42,7 +42,8 @@ _WRONG_INPUT = 2
 _INTERRUPTED = 130
 
 
-def _build_parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command with those of all sub-commands."""
     parser = argparse.ArgumentParser(
         prog="napari-sam", description="Segment Anything for scientific images."
     )
@@ -75,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     SystemExit
         After ``--help``, ``--version`` or arguments that do not parse.
     """
-    args = _build_parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     try:
         code: int = args.run(args)
     except KeyboardInterrupt:
