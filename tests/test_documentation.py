@@ -199,3 +199,9 @@ def test_the_configuration_of_the_training_page_is_read():
     (text,) = code_blocks(ROOT / "docs" / "training.md", "toml")
     config = TrainConfig.model_validate(tomllib.loads(text))
     assert config.kinds == {"nuclei": 2.0}
+
+
+def test_the_list_of_benchmarks_names_every_script():
+    text = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    scripts = [path.name for path in (ROOT / "benchmarks").glob("*.py")]
+    assert [name for name in scripts if f"| `{name}` |" not in text] == []
