@@ -3,6 +3,7 @@
 import re
 import runpy
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -194,8 +195,6 @@ def test_the_annotation_page_lists_every_column():
 
 
 def test_the_configuration_of_the_training_page_is_read():
-    import tomllib
-
     (text,) = code_blocks(ROOT / "docs" / "training.md", "toml")
     config = TrainConfig.model_validate(tomllib.loads(text))
     assert config.kinds == {"nuclei": 2.0}
@@ -205,3 +204,22 @@ def test_the_list_of_benchmarks_names_every_script():
     text = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
     scripts = [path.name for path in (ROOT / "benchmarks").glob("*.py")]
     assert [name for name in scripts if f"| `{name}` |" not in text] == []
+
+
+def test_files_that_contributors_are_sent_to_are_there():
+    missing = []
+    for page in (ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"):
+        for path in re.findall(
+            r"`((?:napari_sam|tests|docs|scripts)/[^`*]*)`", page.read_text("utf-8")
+        ):
+            if "NAME" not in path and not (ROOT / path).exists():
+                missing.append(f"{page.name}: {path}")
+    assert missing == []
+
+
+def test_the_citation_has_the_version_of_the_package():
+    (cited,) = re.findall(
+        r"^version: (.*)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.MULTILINE
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert cited == project["version"]
