@@ -41,12 +41,16 @@ def predictor():
 @pytest.fixture
 def open_annotator(qtbot, predictor, tmp_path):
     """Return a function that opens the widget on a viewer, beside its window."""
+    from napari_sam.plugin.annotator.workspace import Times
     from napari_sam.plugin.widgets.annotate import AnnotateWidget
 
     opened = []
 
-    def open_on(viewer, load=lambda source, device: predictor, ready=True):
-        widget = AnnotateWidget(viewer, load=load, store=CheckpointStore(tmp_path))
+    def open_on(
+        viewer, load=lambda source, device: predictor, ready=True, times=Times()
+    ):
+        store = CheckpointStore(tmp_path)
+        widget = AnnotateWidget(viewer, load=load, store=store, times=times)
         opened.append(widget)
         widget.show()
         if ready and widget.annotator.image is not None:
@@ -70,15 +74,8 @@ def settle(qtbot):
     """Return a function that waits until every prompt is answered and shown."""
 
     def wait(widget):
-        annotator = widget.annotator
-
         def settled():
-            session = annotator.session
-            assert session is None or session.job() is None
-            assert not annotator._push_timer.isActive()
-            assert not annotator._paint_timer.isActive()
-            assert not widget._view_timer.isActive()
-            assert not widget.model_host.is_answering
+            return widget.annotator.is_settled and not widget._view_timer.isActive()
 
         qtbot.wait(1)
         qtbot.waitUntil(settled)

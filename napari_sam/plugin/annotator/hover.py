@@ -9,8 +9,13 @@ from napari_sam.workflows.session.answering import Job
 from napari_sam.workflows.session.prompt_history import make_question
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam.ops.types import MaskPrediction
-    from napari_sam.plugin.annotator.wiring import AnnotationFlow
+    from napari_sam.plugin.annotator.prompt_stage import PromptStage
+    from napari_sam.plugin.annotator.workspace import Workspace
+    from napari_sam.plugin.model.model_host import ModelHost
+    from napari_sam.workflows.session.annotation_session import AnnotationSession
 
 __all__ = ["HoverPreview"]
 
@@ -20,26 +25,41 @@ class HoverPreview:
 
     Parameters
     ----------
-    annotator
-        Whose viewer, layers and model host are used.
+    workspace
+        In whose viewer the mouse is followed.
+    session
+        Returns the session that is worked in, or None.
+    stage
+        With the layers that show the mask, and the tool in hand.
+    model_host
+        Is asked.
     """
 
-    def __init__(self, annotator: AnnotationFlow) -> None:
-        self._annotator = annotator
+    def __init__(
+        self,
+        workspace: Workspace,
+        session: Callable[[], AnnotationSession | None],
+        stage: PromptStage,
+        model_host: ModelHost,
+    ) -> None:
+        self._workspace = workspace
+        self._session = session
+        self._stage = stage
+        self._model_host = model_host
         self.is_on = False
-        self.is_shown = False
+        self._is_shown = False
         self._place: object = None
-        annotator.model_host.hovered.connect(self._on_answer)
+        model_host.hovered.connect(self._on_answer)
 
     def attach(self) -> None:
         """Start listening to the mouse."""
-        callbacks = self._annotator.viewer.mouse_move_callbacks
+        callbacks = self._workspace.viewer.mouse_move_callbacks
         if self._on_move not in callbacks:
             callbacks.append(self._on_move)
 
     def detach(self) -> None:
         """Stop listening."""
-        callbacks = self._annotator.viewer.mouse_move_callbacks
+        callbacks = self._workspace.viewer.mouse_move_callbacks
         if self._on_move in callbacks:
             callbacks.remove(self._on_move)
 
@@ -53,34 +73,37 @@ class HoverPreview:
         """Drop an answer that is under way: something was clicked, or moved."""
         self._place = None
 
+    def give_way(self) -> None:
+        """Take note that the preview shows the answer to the prompts instead."""
+        self._is_shown = False
+
     def _is_free(self) -> bool:
-        session = self._annotator.session
+        session = self._session()
         return session is not None and session.draft.is_empty
 
     def _on_move(self, viewer: Any, event: Any) -> None:
-        owner = self._annotator
-        key, session = owner.key, owner.session
+        key, session = self._workspace.key, self._session()
         if not self.is_on or key is None or session is None or not self._is_free():
             return
-        at = position_on_plane(owner.image, key.plane, event.position)
-        if at is None or owner.tool != "point":
+        at = position_on_plane(self._workspace.image, key.plane, event.position)
+        if at is None or self._stage.tool != "point":
             self._hide()
             return
         question = make_question(session.plane_shape, [at], [1])
         self._place = question
-        owner.model_host.ask_hover(key, Job((question,), None), key)
+        self._model_host.ask_hover(key, Job((question,), None), key)
 
     def _on_answer(self, key: Any, answer: MaskPrediction) -> None:
-        owner = self._annotator
         if self._place is None or not self.is_on or not self._is_free():
             return
-        if owner.layers is not None and key == owner.key:
-            self.is_shown = True
-            owner.layers.show_mask(answer.masks[0])
+        layers = self._stage.layers
+        if layers is not None and key == self._workspace.key:
+            self._is_shown = True
+            layers.show_mask(answer.masks[0])
 
     def _hide(self) -> None:
         self._place = None
-        owner = self._annotator
-        if self.is_shown and owner.layers is not None and self._is_free():
-            owner.layers.show_mask(None)
-        self.is_shown = False
+        layers = self._stage.layers
+        if self._is_shown and layers is not None and self._is_free():
+            layers.show_mask(None)
+        self._is_shown = False

@@ -6,13 +6,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS
-from napari_sam.plugin.annotator.pointer_tools import PointButtons
+from napari_sam.plugin.annotator.pointer_tools import PointButtons, current_tool
 from napari_sam.plugin.annotator.prompt_layers import PromptLayers
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.layers import is_helper, layers_above
+from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,9 +60,17 @@ class PromptStage(QObject):  # type: ignore[misc]
         self.layers: PromptLayers | None = None
         self.buttons: PointButtons | None = None
         self._leaving: PromptLayers | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._hide)
+        self._timer = single_shot(self, 0, self._hide)
+
+    @property
+    def tool(self) -> str:
+        """The tool in hand, "" for none."""
+        return "" if self.layers is None else current_tool(self._viewer, self.layers)
+
+    @property
+    def positive(self) -> bool:
+        """Whether a left click says that the object is there."""
+        return self.buttons is None or self.buttons.positive
 
     def put_up(self, image: Any) -> PromptLayers:
         """Make the layers of an image; `show` brings them into the viewer.
@@ -107,7 +116,7 @@ class PromptStage(QObject):  # type: ignore[misc]
         for layer in self._leaving or ():
             self._keys.unbind(layer)
         if later:
-            self._timer.start(0)
+            self._timer.start()
         else:
             self._hide()
         self.layers = self.buttons = None

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from napari.layers import Labels
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, Signal
 
 from napari_sam.io.object_tables import read_object_table
 from napari_sam.plugin.annotator.image_parts import whole_labels
 from napari_sam.plugin.annotator.layer_canvas import LayerCanvas, why_not_writable
+from napari_sam.plugin.annotator.object_features import merge_features
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
@@ -33,20 +34,17 @@ from napari_sam.plugin.viewer.layers import (
     shape_of,
     spatial_metadata,
 )
+from napari_sam.plugin.viewer.timers import single_shot
 from napari_sam.workflows.session.annotation_session import AnnotationSession
 from napari_sam.workflows.session.object_index import count_planes, planes_of_array
-from napari_sam.workflows.session.provenance import COLUMNS, records_table
+from napari_sam.workflows.session.provenance import records_table
 
 if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
-    from napari_sam.plugin.annotator.wiring import AnnotationFlow
+    from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.workflows.session.object_index import PlaneCounts
 
-__all__ = ["OpenSession", "Sessions", "merge_features"]
-
-
-_LOOK_MS = 100
-"""So long after the last stroke the labels are looked at again."""
+__all__ = ["OpenSession", "Sessions"]
 
 
 @dataclass(eq=False)
@@ -75,24 +73,46 @@ class Sessions(QObject):  # type: ignore[misc]
 
     Parameters
     ----------
-    viewer
-        The napari viewer.
-    annotator
-        Whose sessions they are.
+    workspace
+        What is worked on.
+    look_ms
+        So many milliseconds after the last stroke the labels are looked at again.
+
+    Attributes
+    ----------
+    current
+        The session that is worked in, or None.
+    output
+        The labels layer that is chosen; None for a new one.
+    removed
+        The session whose labels were removed last, until they are put back.
+    problem
+        Why nothing can be written to the output; "" if all is well.
+    model_name
+        Of the model that answers.
     """
 
-    def __init__(self, viewer: Any, annotator: AnnotationFlow) -> None:
-        super().__init__(annotator)
-        self._viewer = viewer
-        self._annotator = annotator
+    changed = Signal()
+    """Labels were counted, or their table has changed."""
+
+    noticed = Signal(str)
+    """Something that the user should read once."""
+
+    output_changed = Signal(object)
+    """There is another layer to write to, or None."""
+
+    session_changed = Signal()
+    """Another session is worked in, or the same one on other labels."""
+
+    def __init__(self, workspace: Workspace, look_ms: int, parent: QObject) -> None:
+        super().__init__(parent)
+        self._workspace = workspace
+        self._viewer = workspace.viewer
         self._all: list[OpenSession] = []
         self._events = Connections()
         self._counter = LatestWins("napari-sam labels")
         self._counter.done.connect(self._on_counted)
-        self._look_timer = QTimer(self)
-        self._look_timer.setSingleShot(True)
-        self._look_timer.setInterval(_LOOK_MS)
-        self._look_timer.timeout.connect(self.look_again)
+        self._look_timer = single_shot(self, look_ms, self.look_again)
         self._image: Any = None
         self._shape: tuple[int, ...] | None = None
         self.current: OpenSession | None = None
@@ -100,6 +120,17 @@ class Sessions(QObject):  # type: ignore[misc]
         self.removed: OpenSession | None = None
         self.problem = ""
         self.model_name = ""
+
+    @property
+    def session(self) -> AnnotationSession | None:
+        """The session on the image and the output that are chosen."""
+        return None if self.current is None else self.current.session
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the labels are still to be looked at, or counted."""
+        is_counting = self.current is not None and self.current.is_counting
+        return is_counting or bool(self._look_timer.isActive())
 
     def enter(self, image: Any) -> None:
         """Work on an image, with the labels that belong to it."""
@@ -125,7 +156,7 @@ class Sessions(QObject):  # type: ignore[misc]
                 note_pair(image, self.output)
         if self.output is not None:
             self._watch(self.output)
-        self._annotator.bind_output(None if self.problem else self.output)
+        self.output_changed.emit(None if self.problem else self.output)
         self.look_again()
 
     def _watch(self, layer: Any) -> None:
@@ -152,20 +183,19 @@ class Sessions(QObject):  # type: ignore[misc]
         if layer is self.output and self.current is not None:
             return
         self.output = layer
-        annotator = self._annotator
-        image = annotator.image
+        image = self._workspace.image
         if image is None:
             return
         if layer is None:
             note_pair(image, None)
-        if annotator.is_active:
+        if self._workspace.is_active:
             self._resume(image)
-            annotator.refresh()
+            self.session_changed.emit()
 
     @property
     def is_misplaced(self) -> bool:
         """Whether the labels would fit the image, but lie elsewhere."""
-        image, output = self._annotator.image, self.output
+        image, output = self._workspace.image, self.output
         if not self.problem or image is None or output is None or output.multiscale:
             return False
         same = tuple(output.data.shape) == shape_of(image)
@@ -173,12 +203,12 @@ class Sessions(QObject):  # type: ignore[misc]
 
     def place_output(self) -> None:
         """Put the labels where the image lies, with its scale and units."""
-        image = self._annotator.image
+        image = self._workspace.image
         if image is None or self.output is None:
             return
         place_on(image, self.output)
         self._resume(image)
-        self._annotator.refresh()
+        self.session_changed.emit()
 
     def use_model(self, name: str) -> None:
         """Answer with another model from now on."""
@@ -222,7 +252,7 @@ class Sessions(QObject):  # type: ignore[misc]
             try:
                 table = read_object_table(path)
             except (OSError, ValueError) as error:
-                self._annotator.noticed.emit(sentence(error))
+                self.noticed.emit(sentence(error))
             else:
                 if table is not None:
                     opened.session.adopt(table)
@@ -246,7 +276,7 @@ class Sessions(QObject):  # type: ignore[misc]
             self.output = layer
             note_pair(image, layer)
             self._watch(layer)
-            self._annotator.bind_output(layer)
+            self.output_changed.emit(layer)
         return layer
 
     def _count(self, opened: OpenSession) -> None:
@@ -271,7 +301,7 @@ class Sessions(QObject):  # type: ignore[misc]
             opened.session.reserve(highest)
             if opened is self.current:
                 self.after_edit()
-        self._annotator.changed.emit()
+        self.changed.emit()
 
     # --- what happens to the output -------------------------------------------------
 
@@ -285,16 +315,16 @@ class Sessions(QObject):  # type: ignore[misc]
         if layer is not self.output and not used:
             return
         if used:
-            self._annotator.noticed.emit(
+            self.noticed.emit(
                 f"“{layer.name}” was removed. The next object starts a new layer."
             )
         if layer is self.output:
             self.output = None
-            image = self._annotator.image
+            image = self._workspace.image
             if image is not None:
                 note_pair(image, None)
                 self._resume(image)
-                self._annotator.refresh()
+                self.session_changed.emit()
 
     def _drop_left(self) -> None:
         """Forget the sessions whose labels are gone, and their memory with them.
@@ -327,7 +357,7 @@ class Sessions(QObject):  # type: ignore[misc]
             )
             layers.insert(at, layer)
         note_pair(opened.image, layer)
-        if opened.image is self._annotator.image:
+        if opened.image is self._workspace.image:
             self.set_output(layer)
 
     def _on_painted(self, event: Any) -> None:
@@ -345,18 +375,18 @@ class Sessions(QObject):  # type: ignore[misc]
 
     def _on_replaced(self, event: Any) -> None:
         """Look again at an output whose data were replaced."""
-        if self._annotator.image is not None:
-            self._resume(self._annotator.image)
-            self._annotator.refresh()
+        if self._workspace.image is not None:
+            self._resume(self._workspace.image)
+            self.session_changed.emit()
 
     def _on_moved(self, event: Any = None) -> None:
         """Look again whether the output lies on its image."""
-        image = self._annotator.image
+        image = self._workspace.image
         if image is not None and self.output is not None:
             problem = why_not_writable(self.output, image)
             if problem != self.problem:
                 self._resume(image)
-                self._annotator.refresh()
+                self.session_changed.emit()
 
     def look_again(self) -> None:
         """Bring table and features up to what the labels show."""
@@ -378,30 +408,4 @@ class Sessions(QObject):  # type: ignore[misc]
         table = records_table(listed.values())
         layer = opened.canvas.layer
         layer.features = merge_features(pd.DataFrame(layer.features), table)
-        self._annotator.changed.emit()
-
-
-def merge_features(features: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Put the rows of a session's table into the features of a labels layer.
-
-    Columns of other tools stay, for the objects that there are.
-
-    Parameters
-    ----------
-    features
-        The layer's features; without a column "index" row i is about label i.
-    table
-        From `AnnotationSession.table`.
-    """
-    old = features.copy()
-    if len(old) and "index" not in old:
-        old.insert(0, "index", np.arange(len(old)))
-    if not len(old):
-        return table
-    background = old[old["index"] == 0]
-    extra = [name for name in old.columns if name not in COLUMNS]
-    if extra:
-        table = table.merge(old[["index", *extra]], on="index", how="left")
-    if not len(background):
-        return table
-    return pd.concat([background, table], ignore_index=True)
+        self.changed.emit()

@@ -2,66 +2,54 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.annotator.hover import HoverPreview
-from napari_sam.plugin.annotator.image_parts import size_if_too_large
-from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS, KeyBinder
-from napari_sam.plugin.annotator.pointer_tools import current_tool, use_tool
+from napari_sam.plugin.annotator.image_watch import ImageWatch
+from napari_sam.plugin.annotator.pointer_tools import use_tool
 from napari_sam.plugin.annotator.prompt_stage import PromptStage
-from napari_sam.plugin.annotator.sessions import OpenSession, Sessions
-from napari_sam.plugin.model.embedding_store_jobs import EmbeddingStoreJobs
-from napari_sam.plugin.model.gc_pauses import GarbageKeeper
-from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
-from napari_sam.plugin.viewer.active_annotator import claim, release
 from napari_sam.plugin.viewer.connections import Connections
-from napari_sam.plugin.viewer.image_identity import image_identity, look_at_plane
-from napari_sam.plugin.viewer.layers import (
-    display_range,
-    place_emitters,
-    plane_reader,
-    plane_shown,
-    shape_of,
-)
-from napari_sam.plugin.viewer.sample_data import preset_scale
+from napari_sam.plugin.viewer.layers import plane_shown, shape_of
+from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from napari_sam.ops.labels import OverlapRule
-    from napari_sam.ops.planes import Plane
-    from napari_sam.plugin.annotator.pointer_tools import PointButtons
-    from napari_sam.plugin.annotator.prompt_layers import PromptLayers
-    from napari_sam.workflows.session.annotation_session import AnnotationSession
-    from napari_sam.workflows.session.answering import Predicts
+    from napari_sam.plugin.annotator.asker import Asker
+    from napari_sam.plugin.annotator.keybindings import KeyBinder
+    from napari_sam.plugin.annotator.sessions import Sessions
+    from napari_sam.plugin.annotator.workspace import Times, Workspace
 
-__all__ = ["AnnotationFlow"]
-
-_ALL_KEYS = KEYS + POINTS_KEYS
-_DWELL_MS = 150
-_ANSWER_MS = 150
-_CONTRAST_MS = 400
-_IDLE_MS = 1500
-_SEEN_MS = 100
+__all__ = ["Wiring"]
 
 
-class AnnotationFlow(QObject):  # type: ignore[misc]
-    """Connects a viewer, the sessions on its images, and the model at work.
-
-    What a user can do besides giving prompts is in `annotator.Annotator`.
+class Wiring(QObject):  # type: ignore[misc]
+    """Connects the layers of a viewer with the sessions on its images.
 
     Parameters
     ----------
-    viewer
-        The napari viewer, or the proxy that napari gives to plugins.
-    model_host
-        The model at work.
+    workspace
+        What is worked on; image and plane are set here.
+    sessions
+        The sessions on the images of the viewer.
+    asker
+        Has the prompts answered.
+    keys
+        Binds the annotator's keys on the layers that it works with.
+    times
+        How long it waits.
+
+    Attributes
+    ----------
+    stage
+        The prompt layers, and the tool in hand.
+    hover
+        The preview under the cursor.
+    is_refused
+        Whether the mask in hand could not be kept: it lies on other objects.
     """
 
     changed = Signal()
@@ -70,146 +58,104 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
     noticed = Signal(str)
     """Something is in the way or went wrong; emitted with what the user reads once."""
 
-    succeeded = Signal(str)
-    """Something is done; emitted with what the user reads once."""
+    prompted = Signal()
+    """The user gave other prompts."""
 
     previewed = Signal()
     """The preview shows the answer to the prompts as they are now."""
 
     def __init__(
-        self, viewer: Any, model_host: ModelHost, parent: QObject | None = None
+        self,
+        workspace: Workspace,
+        sessions: Sessions,
+        asker: Asker,
+        keys: KeyBinder,
+        times: Times,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self.viewer = viewer
-        self.model_host = model_host
-        self.image: Any = None
-        self.sessions = Sessions(viewer, self)
-        self.embedding_jobs = EmbeddingStoreJobs(model_host, self)
-        self.plane: Plane | None = None
-        self.class_name = ""
-        self.overlap: OverlapRule = "keep"
-        self.is_active = False
+        self._at = workspace
+        self._sessions = sessions
+        self._asker = asker
+        self._keys = keys
+        self._answer_ms = times.answer
         self.is_refused = False
-        self._black: tuple[PlaneKey, bool] | None = None
-        self._commit_when_answered = False
         self._is_entering = False
-        self._device = ""
         self._last_tool = "point"
-        self._last_axis: int | None = None
-        self._predictor: Predicts | None = None
         self._viewer_events = Connections()
-        self._image_events = Connections()
-        self._hover = HoverPreview(self)
-        self._garbage = GarbageKeeper(self)
-        self._keys = KeyBinder(self._actions())
-        self._prompt_stage = PromptStage(viewer, self._keys, self._on_press, self)
-        self._show_timer = self._timer(0, self._show_layers)
-        self._seen_timer = self._timer(_SEEN_MS, self._look_at_image)
-        self._push_timer = self._timer(0, self._push)
-        self._paint_timer = self._timer(0, self._pull_painting)
-        self._dwell_timer = self._timer(_DWELL_MS, self._embed_here)
-        self._idle_timer = self._timer(_IDLE_MS, self._look_around)
-        self._contrast_timer = self._timer(_CONTRAST_MS, self._on_content)
-        model_host.changed.connect(self._on_model_host)
-        model_host.embedded.connect(self._on_embedded)
-        model_host.answered.connect(self._on_answered)
-        model_host.failed.connect(self._on_failed)
-        self.embedding_jobs.noticed.connect(self.noticed)
+        self._layer_events = Connections()
+        self.stage = PromptStage(workspace.viewer, keys, self._on_press, self)
+        self.hover = HoverPreview(
+            workspace, lambda: sessions.session, self.stage, asker.model_host
+        )
+        self._image_watch = ImageWatch(workspace, times, self)
+        self._image_watch.replaced.connect(self._on_data)
+        self._image_watch.content_changed.connect(asker.request_again)
+        self._image_watch.moved.connect(self._on_moved)
+        self._show_timer = single_shot(self, 0, self._show_layers)
+        self._push_timer = single_shot(self, 0, self.push)
+        self._paint_timer = single_shot(self, 0, self._pull_painting)
+        asker.answered.connect(self._show_answer)
+        sessions.session_changed.connect(self.refresh)
+        sessions.output_changed.connect(self._bind_output)
 
-    def _actions(self) -> dict[str, Callable[[], object]]:
-        """Return what the keys do, by the names in `keybindings`."""
-        return {entry.action: getattr(self, entry.action) for entry in _ALL_KEYS}
-
-    def _timer(self, wait: int, call: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(wait)
-        timer.timeout.connect(call)
-        return timer
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something that happened is still to be shown, or read."""
+        timers = (self._show_timer, self._push_timer, self._paint_timer)
+        return self._image_watch.is_waiting or any(one.isActive() for one in timers)
 
     # --- coming and going -----------------------------------------------------
 
-    def activate(self) -> None:
-        """Start working in the viewer."""
-        if self.is_active:
-            return
-        claim(self.viewer, self)
-        self.is_active = True
-        layers, dims = self.viewer.layers.events, self.viewer.dims.events
+    def attach(self) -> None:
+        """Listen to the viewer, and work on the image if it is there."""
+        viewer = self._at.viewer
+        layers, dims = viewer.layers.events, viewer.dims.events
         self._viewer_events.add(layers.removed, self._on_removed)
-        active = self.viewer.layers.selection.events.active
+        active = viewer.layers.selection.events.active
         self._viewer_events.add(active, self._on_tool)
         for emitter in (dims.current_step, dims.order, dims.ndisplay):
             self._viewer_events.add(emitter, self._on_dims)
-        self._keys.bind(self.viewer)
-        self._hover.attach()
-        self._garbage.attach()
-        if self.image is not None and self.image in self.viewer.layers:
+        self._keys.bind(viewer)
+        self.hover.attach()
+        if self._at.image is not None and self._at.image in viewer.layers:
             self._enter_image()
         else:
-            self.image = None
-        self.changed.emit()
+            self._at.image = None
 
-    def deactivate(self, later: bool = False) -> None:
-        """Stop: keys and events are let go, the prompt layers leave the viewer.
-
-        Parameters
-        ----------
-        later
-            Leave the layers until the events at hand are done: a widget is also
-            hidden when its window is being destroyed, and the layer list with it.
-        """
-        if not self.is_active:
-            return
+    def detach(self, later: bool = False) -> None:
+        """Listen no more; the prompt layers leave the viewer, later if need be."""
         self._leave_image(later)
-        self._hover.detach()
-        self._garbage.detach()
+        self.hover.detach()
         self._viewer_events.clear()
         self._keys.unbind_all()
-        self.is_active = False
-        release(self.viewer, self)
-        self.changed.emit()
-
-    def close(self) -> None:
-        """Stop for good."""
-        self.deactivate()
-        self.embedding_jobs.close()
-        self.model_host.close()
-        self.sessions.close()
-
-    # --- the image ------------------------------------------------------------
 
     def set_image(self, image: Any) -> None:
         """Work on another image layer, or None."""
-        if image is self.image:
+        if image is self._at.image:
             return
         self._leave_image()
-        self.image = image
-        self.sessions.leave()
-        if image is not None and self.is_active:
+        self._at.image = image
+        self._sessions.leave()
+        if image is not None and self._at.is_active:
             self._enter_image()
         self.changed.emit()
 
     def _enter_image(self) -> None:
-        if size_if_too_large(self.viewer, self.image) is not None:
+        if self._at.size_if_too_large is not None:
             return  # it is worked on part by part; see `Annotator.open_part`
-        image, events = self.image, self.image.events
         self._is_entering = True
         try:
-            layers = self._prompt_stage.put_up(image)
+            layers = self.stage.put_up(self._at.image)
         finally:
             self._is_entering = False
-        self._image_events.add(layers.points.events.data, self._on_prompts)
-        self._image_events.add(layers.boxes.events.data, self._on_prompts)
-        self._image_events.add(layers.preview.events.paint, self._on_paint)
+        self._layer_events.add(layers.points.events.data, self._on_prompts)
+        self._layer_events.add(layers.boxes.events.data, self._on_prompts)
+        self._layer_events.add(layers.preview.events.paint, self._on_paint)
         for layer in layers:
-            self._image_events.add(layer.events.mode, self._on_tool)
-        self._image_events.add(events.data, self._on_data)
-        self._image_events.add(events.set_data, self._on_seen)
-        self._image_events.add(events.contrast_limits, self._on_contrast)
-        for emitter in place_emitters(image):
-            self._image_events.add(emitter, self._on_moved)
-        self.sessions.enter(image)
+            self._layer_events.add(layer.events.mode, self._on_tool)
+        self._image_watch.start(self._at.image)
+        self._sessions.enter(self._at.image)
         self._show_timer.start()
         self._on_dims()
 
@@ -219,100 +165,58 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         napari draws a new image in the event that adds it. Layers that are added before
         that is over can make software renderers crash.
         """
-        if self.layers is not None and self.is_active:
-            self._prompt_stage.show()
-            use_tool(self.viewer, self.layers, "point")
+        if self.stage.layers is not None and self._at.is_active:
+            self.stage.show()
+            use_tool(self._at.viewer, self.stage.layers, "point")
             self._on_dims()
 
     def _leave_image(self, later: bool = False) -> None:
         """Take the prompt layers away; later, while the layer list is changing."""
-        if self.layers is None:
+        if self.stage.layers is None:
             return
-        for timer in (self._show_timer, self._seen_timer):
-            timer.stop()
+        self._show_timer.stop()
+        self._image_watch.stop()
         self.is_refused = False
-        self._image_events.clear()
-        self.embedding_jobs.stop()
-        self._prompt_stage.take_down(later)
-        self.bind_output(None)
-        self.plane = None
+        self._layer_events.clear()
+        self._asker.leave()
+        self.stage.take_down(later)
+        self._bind_output(None)
+        self._at.plane = None
 
-    @property
-    def layers(self) -> PromptLayers | None:
-        """The prompt layers of the image, or None."""
-        return self._prompt_stage.layers
-
-    @property
-    def buttons(self) -> PointButtons | None:
-        """What the mouse buttons say on the points layer, or None."""
-        return self._prompt_stage.buttons
-
-    def bind_output(self, layer: Any) -> None:
+    def _bind_output(self, layer: Any) -> None:
         """Bind the keys on the output layer, and on no other."""
         self._keys.unbind_role("output")
         if layer is not None:
             self._keys.bind(layer, role="output")
 
-    @property
-    def open_session(self) -> OpenSession | None:
-        """The image with its output and its session."""
-        return self.sessions.current
-
-    @property
-    def session(self) -> AnnotationSession | None:
-        """The session on the image and the output that are chosen."""
-        return None if self.sessions.current is None else self.sessions.current.session
-
-    @property
-    def key(self) -> PlaneKey | None:
-        """What the embedding that is needed now is of."""
-        if self.image is None or self.plane is None:
-            return None
-        return PlaneKey(
-            image_identity(self.image),
-            self.plane,
-            display_range(self.image),
-            preset_scale(self.image),
-        )
-
-    @property
-    def tool(self) -> str:
-        """The tool in hand, "" for none."""
-        return "" if self.layers is None else current_tool(self.viewer, self.layers)
-
-    @property
-    def positive(self) -> bool:
-        """Whether a left click says that the object is there."""
-        return self.buttons is None or self.buttons.positive
-
     # --- what the viewer says ---------------------------------------------------
 
     def _on_removed(self, event: Any) -> None:
-        layer = event.value
-        if layer is self.image:
+        layer, layers = event.value, self.stage.layers
+        if layer is self._at.image:
             self._leave_image(later=True)
             self.set_image(None)
             self.noticed.emit(f"“{layer.name}” was removed; its labels stay.")
-        elif self.layers is not None and any(layer is own for own in self.layers):
+        elif layers is not None and any(layer is own for own in layers):
             self.noticed.emit(
                 f"“{layer.name}” was removed; the prompts are kept. Press a tool to "
                 "bring it back."
             )
         else:
-            self.sessions.on_removed(layer)
+            self._sessions.on_removed(layer)
         self.changed.emit()
 
     def _on_tool(self, event: Any = None) -> None:
-        self._last_tool = self.tool or self._last_tool
+        self._last_tool = self.stage.tool or self._last_tool
         self.changed.emit()
 
     def _resume_tool(self) -> None:
         """Take the tool up again that napari put down for a 3D view."""
-        active = self.viewer.layers.selection.active
-        if self.layers is None or self.tool:
+        layers, active = self.stage.layers, self._at.viewer.layers.selection.active
+        if layers is None or self.stage.tool:
             return
-        if any(layer is active for layer in self.layers):
-            use_tool(self.viewer, self.layers, self._last_tool)
+        if any(layer is active for layer in layers):
+            use_tool(self._at.viewer, layers, self._last_tool)
 
     def _on_dims(self, event: Any = None) -> None:
         """Follow the viewer to another plane.
@@ -320,113 +224,81 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         The event also comes when a prompt beyond the image widens the viewer's
         range, in the middle of adding it; the layers are left alone then.
         """
-        if self.image is None:
+        if self._at.image is None:
             return
-        plane = plane_shown(self.viewer, self.image)
+        plane, before = plane_shown(self._at.viewer, self._at.image), self._at.plane
         if plane is not None and self._follow_size():
             return
-        if self.layers is None:
-            return
-        if plane == self.plane and plane is not None:
+        layers, session = self.stage.layers, self._sessions.session
+        if layers is None or (plane == before and plane is not None):
             return
         if self._paint_timer.isActive():
             self._paint_timer.stop()
             self._pull_painting()
         self._push_timer.stop()
-        is_back = self.plane is None and plane is not None
-        self._last_axis = _moved_axis(self.plane, plane, self._last_axis)
-        self.plane = plane
-        self._hover.forget()
-        if is_back:
+        self._asker.note_move(before, plane)
+        self._at.plane = plane
+        self.hover.forget()
+        if before is None and plane is not None:
             self._resume_tool()
         if plane is not None:
-            self.layers.show_plane(plane)
-            if self.session is not None:
-                self.session.go_to(plane)
-            self._push()
-            self._dwell_timer.start()
+            layers.show_plane(plane)
+            if session is not None:
+                session.go_to(plane)
+            self.push()
+            self._asker.dwell()
         self.changed.emit()
 
     def _follow_size(self) -> bool:
         """Enter an image whose planes fit now, leave one whose planes do not."""
-        is_large = size_if_too_large(self.viewer, self.image) is not None
-        if not self.is_active or self._is_entering or is_large == (self.layers is None):
+        is_large = self._at.size_if_too_large is not None
+        is_out = self.stage.layers is None
+        if not self._at.is_active or self._is_entering or is_large == is_out:
             return False
         if is_large:
             self._leave_image(later=True)
-            self.sessions.leave()
+            self._sessions.leave()
             self.changed.emit()
         else:
             self._enter_image()
         return True
 
-    def _on_moved(self, event: Any = None) -> None:
-        if self.layers is not None:
-            self.layers.place_like_image()
+    def _on_moved(self) -> None:
+        if self.stage.layers is not None:
+            self.stage.layers.place_like_image()
             self._on_dims()
 
-    def _on_contrast(self, event: Any = None) -> None:
-        self._contrast_timer.start()
-
-    def _on_data(self, event: Any = None) -> None:
+    def _on_data(self) -> None:
         """Work on other data of the image: another plane, perhaps of another size."""
-        opened, image = self.open_session, self.image
+        opened, image = self._sessions.current, self._at.image
         if opened is None or shape_of(image) != tuple(opened.canvas.shape):
             self.set_image(None)
             self.set_image(image)
             return
-        self._on_content()
-
-    def _on_seen(self, event: Any = None) -> None:
-        """Look, when napari draws the image anew, whether it has changed."""
-        self._seen_timer.start()
-
-    def _look_at_image(self) -> None:
-        if self.image is None or self.plane is None:
-            return
-        if look_at_plane(self.image, self.plane):
-            self._on_content()
-
-    def _on_content(self) -> None:
-        """Ask anew after intensities or their conversion have changed."""
-        if self.session is not None:
-            self.session.forget_answers()
-        self._request()
-        self._embed_here()
+        self._asker.request_again()
 
     # --- prompts: layers to session ---------------------------------------------
 
     def _on_prompts(self, event: Any) -> None:
-        if self.layers is None or self.layers.is_showing:
+        if self.stage.layers is None or self.stage.layers.is_showing:
             return
         if str(event.action) in ("added", "removed", "changed"):
             self._pull()
 
     def _on_paint(self, event: Any) -> None:
-        if self.layers is not None and not self.layers.is_showing:
+        if self.stage.layers is not None and not self.stage.layers.is_showing:
             self._paint_timer.start()
 
     def _on_press(self, position: NDArray[Any], positive: bool) -> None:
         """Have a click answered while its button is still held down."""
-        session, plane, key = self.session, self.plane, self.key
-        if session is None or plane is None or key is None:
-            return
-        said = session.draft.question
-        (place,) = plane.project(position[None])
-        with suppress(ValueError):  # it lies outside the image
-            job = session.foresee(
-                [*said.prompts.points, place],
-                [*said.prompts.labels, int(positive)],
-                said.prompts.box,
-                said.mask,
-            )
-            if job is not None:
-                self._stay_here()
-                self.model_host.ask(key, job, hold=False)
+        if self._at.plane is not None:
+            (place,) = self._at.plane.project(position[None])
+            self._asker.foresee(place, positive)
 
     def _pull(self) -> None:
         """Take what the user did to points and shapes; the layers stay untouched."""
-        layers, session, plane = self.layers, self.session, self.plane
+        layers, session = self.stage.layers, self._sessions.session
+        plane = self._at.plane
         if layers is None or session is None or plane is None:
             self._push_soon()
             return
@@ -443,7 +315,7 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
 
     def _starts_another(self, points: NDArray[Any], labels: NDArray[Any]) -> bool:
         """Whether a click after a mask was refused is about another object."""
-        session = self.session
+        session = self._sessions.session
         mask = None if session is None else session.mask
         if session is None or mask is None or not len(points):
             return False
@@ -455,7 +327,8 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
 
     def _pull_painting(self) -> None:
         """Take what the user painted and erased on the preview."""
-        layers, session, plane = self.layers, self.session, self.plane
+        layers, session = self.stage.layers, self._sessions.session
+        plane = self._at.plane
         if layers is None or session is None or plane is None:
             return
         painted, erased = layers.read_edits(plane)
@@ -464,93 +337,10 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
         self._push_soon()
 
     def _after_prompts(self) -> None:
-        self._commit_when_answered = False
         self.is_refused = False
-        self._hover.forget()
-        self._stay_here()
-        self._request()
-
-    # --- the model --------------------------------------------------------------
-
-    def _request(self) -> None:
-        """Have the prompts answered, now or when the plane is ready."""
-        session, key = self.session, self.key
-        if session is None or key is None:
-            return
-        job = session.job()
-        if job is None:
-            self._show_answer()
-        elif not self.model_host.ask(key, job):
-            self._embed_here()
-
-    def _embed_here(self) -> None:
-        if self.is_active and self.image is not None and self.plane is not None:
-            look_at_plane(self.image, self.plane)  # to see later whether it changed
-        key = self.key
-        if self.is_active and key is not None and self.session is not None:
-            reader = plane_reader(self.image, key.plane)
-            self.model_host.want(
-                key, reader, self.embedding_jobs.trace(self.image, key)
-            )
-            if self.model_host.embedding_state(key) == "ready":
-                self._idle_timer.start()
-
-    def _look_around(self) -> None:
-        """Embed the neighbours of the plane once nothing was asked for a while."""
-        key = self.key
-        if self.is_active and self.model_host.embedding_state(key) == "ready" and key:
-            self.embedding_jobs.look_around(self.image, key, self._last_axis)
-
-    def _stay_here(self) -> None:
-        """Leave the neighbours alone: a prompt is given, and more may follow."""
-        self.embedding_jobs.pause()
-        self._idle_timer.start()
-
-    def _on_model_host(self) -> None:
-        predictor = self.model_host.predictor
-        if predictor is not None and self._predictor is not predictor:
-            self._predictor = predictor
-            self.sessions.use_model(predictor.name)
-            self._device = self.model_host.device
-            self._request()
-        if predictor is not None and not self._dwell_timer.isActive():
-            self._embed_here()
-        self.changed.emit()
-
-    def _on_embedded(self, key: PlaneKey) -> None:
-        if self.model_host.device != self._device:
-            old, self._device = self._device, self.model_host.device
-            self.noticed.emit(
-                f"The {old.upper()} has too little memory for this model; "
-                f"it goes on with the {self._device.upper()}, which is slower."
-            )
-        if key == self.key:
-            self._request()
-            self._idle_timer.start()
-
-    def _on_answered(self, key: PlaneKey, answers: Any) -> None:
-        now, session = self.key, self.session
-        if now is None or session is None:
-            return
-        if (key.image, key.contrast_limits) == (now.image, now.contrast_limits):
-            session.deliver(answers)
-            if self._is_early(answers):
-                return
-        self._request()
-        if self._commit_when_answered and session.candidates is not None:
-            self.commit()
-
-    def _is_early(self, answers: Any) -> bool:
-        """Whether this is the answer to a click that is not made yet."""
-        session = self.session
-        if session is None or not answers:
-            return False
-        answered = answers[-1][0]
-        return answered is session.foreseen and answered is not session.draft.question
-
-    def _on_failed(self, message: str) -> None:
-        self._commit_when_answered = False
-        self.noticed.emit(f"The model could not answer: {message}")
+        self.hover.forget()
+        self.prompted.emit()
+        self._asker.request_new()
 
     # --- session to layers --------------------------------------------------------
 
@@ -559,51 +349,42 @@ class AnnotationFlow(QObject):  # type: ignore[misc]
 
         Drawing costs tens of milliseconds, and an answer comes in about as many.
         """
-        self._push_timer.start(_ANSWER_MS if self.model_host.is_answering else 0)
+        is_answering = self._asker.model_host.is_answering
+        self._push_timer.start(self._answer_ms if is_answering else 0)
 
-    def _push(self) -> None:
+    def push(self) -> None:
         """Show the session's prompts and what is known of their answer."""
-        layers, session = self.layers, self.session
+        layers, session = self.stage.layers, self._sessions.session
         if layers is None:
             return
-        if session is not None and self.plane is not None:
+        if session is not None and self._at.plane is not None:
             layers.show_question(session.draft.question)
-            if self.buttons is not None:
-                self.buttons.refresh()
-            self._request()
+            if self.stage.buttons is not None:
+                self.stage.buttons.refresh()
+            self._asker.request()
             if session.candidates is None:
                 self._show_answer()
         self.changed.emit()
 
     def refresh(self) -> None:
         """Show another session, or the same one on other labels."""
-        if self.session is not None and self.plane is not None:
-            self.session.go_to(self.plane)
-        self._push()
-        self._dwell_timer.start()
+        session = self._sessions.session
+        if session is not None and self._at.plane is not None:
+            session.go_to(self._at.plane)
+        self.push()
+        self._asker.dwell()
 
     def _show_answer(self) -> None:
-        if self.layers is not None and self.session is not None:
-            self._hover.is_shown = False
-            mask = self.session.mask
-            picture = self.model_host.picture(self.key)
+        layers, session = self.stage.layers, self._sessions.session
+        if layers is not None and session is not None:
+            self.hover.give_way()
+            mask = session.mask
+            picture = self._asker.model_host.picture(self._at.key)
             if mask is not None and picture is not None:
-                self.layers.show_on(picture.ground_of(mask))
-            self.layers.show_mask(mask)
+                layers.show_on(picture.ground_of(mask))
+            layers.show_mask(mask)
             if mask is not None:
                 self.previewed.emit()
                 if self._push_timer.isActive():
                     self._push_timer.start(0)
         self.changed.emit()
-
-    def commit(self) -> None:
-        """Keep the object in hand."""
-        raise NotImplementedError
-
-
-def _moved_axis(old: Plane | None, new: Plane | None, last: int | None) -> int | None:
-    """Return the axis along which the viewer has just been moved."""
-    if old is None or new is None or old.ndim != new.ndim:
-        return last
-    moved = [a for a in range(new.ndim) if old.index[a] != new.index[a]]
-    return moved[0] if len(moved) == 1 else last

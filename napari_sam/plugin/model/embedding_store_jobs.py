@@ -155,6 +155,16 @@ class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
         """Whether all planes are being embedded."""
         return self._bulk is not None
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether neighbours of a plane are being embedded."""
+        return bool(self._ahead.is_busy)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is embedded, or done with files, or has not stopped yet."""
+        return any(lane.is_busy for lane in (self._ahead, self._all, self._files))
+
     def close(self) -> None:
         """Stop for good."""
         self._bulk = None

@@ -13,19 +13,15 @@ import gc
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from napari_sam.plugin.annotator.wiring import AnnotationFlow
-
-__all__ = ["GarbageKeeper", "collector_paused"]
-
-_REST_MS = 3000
-"""Milliseconds without an answer after which the user is taken to rest."""
+__all__ = ["GcPauses", "collector_paused"]
 
 _KEEPERS: set[int] = set()
 
@@ -47,45 +43,45 @@ def _after_collection(phase: Literal["start", "stop"], info: dict[str, int], /) 
         gc.freeze()
 
 
-class GarbageKeeper(QObject):  # type: ignore[misc]
-    """Sets objects aside while an annotator has a model, and brings them back.
+class GcPauses(QObject):  # type: ignore[misc]
+    """Sets objects aside while somebody annotates with a model, and brings them back.
 
     Where something else of the process has set objects aside, it is left alone.
 
     Parameters
     ----------
-    annotator
-        Whose viewer and model host are watched.
+    viewer
+        Whose layers are watched.
+    has_model
+        Says whether there is a model to annotate with; `look` asks it.
+    rest_ms
+        Milliseconds without an answer after which the user is taken to rest.
     """
 
-    def __init__(self, annotator: AnnotationFlow) -> None:
-        super().__init__(annotator)
-        self._viewer = annotator.viewer
-        self._model_host = annotator.model_host
+    def __init__(
+        self,
+        viewer: Any,
+        has_model: Callable[[], bool],
+        rest_ms: int,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._has_model = has_model
         self._events = Connections()
         self._is_attached = False
-        self._rest_timer = QTimer(self)
-        self._rest_timer.setSingleShot(True)
-        self._rest_timer.setInterval(_REST_MS)
-        self._rest_timer.timeout.connect(self._collect)
+        self._rest_timer = single_shot(self, rest_ms, self._collect)
         self._is_due = False
-        self._model_host.changed.connect(self._on_model_host)
-        for signal in (
-            self._model_host.answered,
-            self._model_host.hovered,
-            self._model_host.embedded,
-        ):
-            signal.connect(self._on_answer)
 
     @property
     def is_keeping(self) -> bool:
-        """Whether objects are set aside for this annotator."""
+        """Whether objects are set aside for this one."""
         return id(self) in _KEEPERS
 
     def attach(self) -> None:
         """Begin, as soon as there is a model."""
         self._is_attached = True
-        self._on_model_host()
+        self.look()
 
     def detach(self) -> None:
         """Bring everything back."""
@@ -98,9 +94,9 @@ class GarbageKeeper(QObject):  # type: ignore[misc]
                 gc.callbacks.remove(_after_collection)
                 gc.unfreeze()
 
-    def _on_model_host(self) -> None:
-        is_ready = self._is_attached and self._model_host.predictor is not None
-        if not is_ready or self.is_keeping:
+    def look(self) -> None:
+        """Begin now if there is a model."""
+        if not self._is_attached or self.is_keeping or not self._has_model():
             return
         if not _KEEPERS:
             if gc.get_freeze_count():
@@ -120,7 +116,8 @@ class GarbageKeeper(QObject):  # type: ignore[misc]
         self._is_due = True
         self._rest_timer.start()
 
-    def _on_answer(self, *answer: object) -> None:
+    def on_answer(self, *answer: object) -> None:
+        """Take note that the user does not rest: something was answered."""
         if self._is_due and self.is_keeping:
             self._rest_timer.start()
 

@@ -23,6 +23,7 @@ from napari_sam.plugin.annotator.annotator import Annotator
 from napari_sam.plugin.annotator.hints import LOOKS_BLACK, Facts, next_hint
 from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS
 from napari_sam.plugin.annotator.saving import saver_in
+from napari_sam.plugin.annotator.workspace import Times
 from napari_sam.plugin.model.embedding_store_jobs import open_store
 from napari_sam.plugin.model.model_host import ModelHost, load_predictor
 from napari_sam.plugin.viewer.active_annotator import unwrapped
@@ -120,6 +121,8 @@ _UNCOVER = "Hide it"
 _NOTHING: Mapping[int, Record] = {}
 """The objects where nothing is annotated."""
 
+_TIMES = Times()
+
 _ANSWER_MS = 150
 """For so long an answer may take before the wait for it is shown."""
 
@@ -136,6 +139,8 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         from the window.
     store
         Where checkpoints are kept.
+    times
+        How long the annotator waits, see `Times`.
     """
 
     def __init__(
@@ -143,6 +148,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         viewer: napari.viewer.Viewer,
         load: Callable[[str, str], Predicts] = load_predictor,
         store: CheckpointStore | None = None,
+        times: Times = _TIMES,
     ) -> None:
         super().__init__()
         settings = read_settings()
@@ -151,7 +157,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
         self.viewer = viewer
         _OPEN[viewer] = ref(self)
         self.model_host = ModelHost(load, settings.planes_kept, self, open_store())
-        self.annotator = Annotator(viewer, self.model_host, self)
+        self.annotator = Annotator(viewer, self.model_host, self, times=times)
         self.hint = HintLine()
         self.progress = ProgressLine()
         self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))

@@ -527,7 +527,7 @@ def test_a_script_gives_the_same_labels_as_the_window(
         for label in (1, 1, 0)[: rng.integers(1, 4)]:
             position = rng.uniform(4, 50, 2)
             script.add_point(position, bool(label))
-            widget.annotator.buttons.set_positive(bool(label))
+            widget.annotator.use_tool("point", positive=bool(label))
             click(widget, position)
         settle(widget)
         script.cycle()

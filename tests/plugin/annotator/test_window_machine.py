@@ -14,6 +14,7 @@ import tifffile
 from napari.utils.key_bindings import KeymapHandler
 
 from napari_sam.io.object_tables import read_object_table
+from napari_sam.plugin.annotator.workspace import Times
 
 pytestmark = pytest.mark.slow
 
@@ -307,18 +308,10 @@ class Window:
 
     def is_settled(self):
         annotator, widget = self.annotator, self.widget
-        session = annotator.session
         timers = (
-            *(annotator._push_timer, annotator._paint_timer, annotator._show_timer),
-            *(annotator.sessions._look_timer, widget._view_timer),
-            *(widget.output._tell_timer, widget.image._tell_timer),
+            *(widget.output._tell_timer, widget.image._tell_timer, widget._view_timer),
         )
-        is_answered = session is None or annotator.plane is None or not session.job()
-        return (
-            is_answered
-            and not widget.model_host.is_answering
-            and not any(timer.isActive() for timer in timers)
-        )
+        return annotator.is_settled and not any(timer.isActive() for timer in timers)
 
     def check(self):
         table = self.widget.objects.table
@@ -370,18 +363,15 @@ def test_anything_in_any_order(
     open_annotator,
     qtbot,
     tmp_path,
-    monkeypatch,
     leave_out_of_collections,
     seed,
 ):
-    monkeypatch.setattr("napari_sam.plugin.annotator.sessions._LOOK_MS", 5)
-    monkeypatch.setattr("napari_sam.plugin.annotator.wiring._SEEN_MS", 5)
-    monkeypatch.setattr("napari_sam.plugin.annotator.wiring._DWELL_MS", 5)
     folder = tmp_path / "saved"
     folder.mkdir()
     viewer = make_napari_viewer()  # shown, software GL dies where layers go and come
     rng = np.random.default_rng(seed)
-    window = Window(viewer, open_annotator(viewer), qtbot, folder, rng)
+    widget = open_annotator(viewer, times=Times(look=5, seen=5, dwell=5, contrast=5))
+    window = Window(viewer, widget, qtbot, folder, rng)
     leave_out_of_collections()
     for number in range(PER_VIEWER):
         with qtbot.captureExceptions() as raised:

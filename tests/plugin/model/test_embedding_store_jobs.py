@@ -8,6 +8,7 @@ from tiny_network import tiny_sam
 
 from napari_sam.inference.predictor import Predictor
 from napari_sam.ops.planes import Plane
+from napari_sam.plugin.annotator.workspace import Times
 from napari_sam.plugin.model import embedding_store_jobs as jobs_module
 from napari_sam.plugin.model.embedding_store_jobs import planes_around, planes_like
 
@@ -40,29 +41,22 @@ def sam():
 
 
 @pytest.fixture
-def open_stack(make_napari_viewer, open_annotator, sam, qtbot, monkeypatch):
+def open_stack(make_napari_viewer, open_annotator, sam, qtbot):
     """Return a function that opens the annotator on a stack, and waits for all."""
 
-    monkeypatch.setattr("napari_sam.plugin.annotator.wiring._IDLE_MS", 0)
-
-    def open_on(data=STACK, predictor=sam):
+    def open_on(data=STACK, predictor=sam, idle=0):
         viewer = make_napari_viewer()
         viewer.add_image(data)
-        widget = open_annotator(viewer, load=lambda source, device: predictor)
+        widget = open_annotator(
+            viewer, load=lambda source, device: predictor, times=Times(idle=idle)
+        )
+        if idle:
+            return widget
         settle(widget)
         return widget
 
     def settle(widget):
-        idle = widget.annotator.embedding_jobs._ahead
-        qtbot.waitUntil(
-            lambda: (
-                is_embedded(widget)
-                and not widget.model_host.is_looking
-                and not widget.annotator._idle_timer.isActive()
-                and not idle.is_busy
-            ),
-            timeout=10000,
-        )
+        qtbot.waitUntil(lambda: is_embedded(widget) and widget.annotator.is_idle)
 
     open_on.settle = settle
     return open_on
@@ -182,25 +176,20 @@ def test_clicks_are_answered_while_all_planes_are_embedded(open_stack, sam, qtbo
     assert sam.encoded == 12
 
 
-def test_neighbours_wait_while_prompts_are_given(open_stack, sam, qtbot, monkeypatch):
-    widget = open_stack()
+def test_neighbours_wait_while_prompts_are_given(open_stack, sam, qtbot):
+    widget = open_stack(idle=60_000)
     annotator = widget.annotator
-    sam.held = True
-    widget.viewer.dims.set_current_step(0, 1)
-    qtbot.waitUntil(lambda: annotator.model_host.is_looking)
-    sam.held = False
-    open_stack.settle(widget)
-    encoded = sam.encoded
-    annotator._idle_timer.setInterval(60_000)
+    qtbot.waitUntil(lambda: is_embedded(widget))
     widget.viewer.dims.set_current_step(0, 11)
     qtbot.waitUntil(lambda: is_embedded(widget))
     annotator.layers.points.add((11, 20, 20))
     qtbot.waitUntil(lambda: annotator.session.candidates is not None)
-    assert sam.encoded == encoded + 1
-    assert annotator._idle_timer.isActive()
-    annotator._idle_timer.start(0)
-    open_stack.settle(widget)
-    assert sam.encoded == encoded + 3
+    qtbot.waitUntil(lambda: annotator.is_settled)
+    assert sam.encoded == 2
+    assert not annotator.is_idle
+    annotator.embedding_jobs.look_around(annotator.image, annotator.key, 0)
+    qtbot.waitUntil(lambda: not annotator.embedding_jobs.is_ahead)
+    assert sam.encoded == 4
 
 
 def test_a_layer_that_is_removed_stops_the_work(open_stack, sam, qtbot):
@@ -211,7 +200,7 @@ def test_a_layer_that_is_removed_stops_the_work(open_stack, sam, qtbot):
     widget.viewer.layers.remove(annotator.image)
     assert not jobs.is_working
     sam.held = False
-    qtbot.waitUntil(lambda: not jobs._all.is_busy)
+    qtbot.waitUntil(lambda: not jobs.is_busy)
     assert sam.encoded < 12
 
 

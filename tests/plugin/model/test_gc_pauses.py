@@ -4,6 +4,7 @@ import weakref
 import numpy as np
 import pytest
 
+from napari_sam.plugin.annotator.workspace import Times
 from napari_sam.plugin.model.gc_pauses import collector_paused
 
 
@@ -15,9 +16,10 @@ class Cycle:
         self.data = np.zeros(10)
 
 
-@pytest.fixture(autouse=True)
-def a_short_rest(monkeypatch):
-    monkeypatch.setattr("napari_sam.plugin.model.gc_pauses._REST_MS", 50)
+@pytest.fixture
+def open_annotator(open_annotator):
+    """Open an annotator whose user rests soon."""
+    return lambda viewer: open_annotator(viewer, times=Times(rest=50))
 
 
 def test_the_collector_comes_back_as_it_was():

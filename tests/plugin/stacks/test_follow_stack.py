@@ -264,7 +264,7 @@ def test_the_annotator_takes_a_run_back_with_one_undo(
     annotate = open_annotator(viewer)
     session = annotate.annotator.session
     session.add_point((6, 7))
-    annotate.annotator._push()
+    annotate.annotator.refresh()
     settle(annotate)
     annotate.annotator.commit()
     layer = active_in(viewer).sessions.output

@@ -6,7 +6,7 @@ from napari.layers import Image
 
 from napari_sam.inference.preprocess import default_limits
 from napari_sam.ops.planes import Plane
-from napari_sam.plugin.annotator.sessions import merge_features
+from napari_sam.plugin.annotator.object_features import merge_features
 from napari_sam.plugin.viewer.layers import (
     display_range,
     looks_black,
