@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qtpy.QtWidgets import QWidget
 
 __all__ = ["DockEnd"]
@@ -38,7 +41,7 @@ class DockEnd(QObject):  # type: ignore[misc]
     def __init__(self, widget: QWidget) -> None:
         super().__init__(widget)
         self._widget = widget
-        self._window: Any = None
+        self._window: Callable[[], Any] = lambda: None
         self._was_docked = False
         widget.installEventFilter(self)
         application = QApplication.instance()
@@ -57,15 +60,15 @@ class DockEnd(QObject):  # type: ignore[misc]
                 self.undocked.emit()
             elif kind == QEvent.Type.ParentChange:
                 self._on_moved()
-        elif kind == QEvent.Type.Close and watched is self._window:
+        elif kind == QEvent.Type.Close and watched is self._window():
             self.hidden.emit()
             QTimer.singleShot(0, self._look_at_window)  # it may refuse
         return False
 
     def _watch_window(self) -> None:
         window = self._widget.window()
-        if window is not self._widget and window is not self._window:
-            self._window = window
+        if window is not self._widget and window is not self._window():
+            self._window = weakref.ref(window)  # PySide6 would keep it for ever
             window.installEventFilter(self)
 
     def _on_moved(self) -> None:
@@ -79,7 +82,7 @@ class DockEnd(QObject):  # type: ignore[misc]
             self.undocked.emit()
 
     def _look_at_window(self) -> None:
+        window = self._window()
         with suppress(RuntimeError):  # all is gone already, and `destroyed` was told
-            if not self._window.isVisible():
-                self._window = None  # it would be kept alive
+            if window is None or not window.isVisible():
                 self.ended.emit()
