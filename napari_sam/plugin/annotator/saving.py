@@ -23,11 +23,13 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
 from napari_sam.io.label_images import write_labels
 from napari_sam.io.object_tables import object_table_path, write_object_table
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import calibration_of, is_helper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from napari.layers import Labels
     from numpy.typing import NDArray
@@ -79,13 +81,15 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         self._viewer = viewer
         self.sessions: Sessions | None = None
         self._paths: WeakKeyDictionary[Any, Path] = WeakKeyDictionary()
-        self._worker = LatestWins("napari-sam save")
-        self._worker.done.connect(self._on_done)
+        self._waiting: list[Callable[..., str]] = []
+        self._task = LongTask("napari-sam save")
+        self._task.done.connect(self._on_done)
+        self._task.failed.connect(self._on_failed)
 
     @property
     def is_saving(self) -> bool:
         """Whether files are being written."""
-        return self._worker.is_busy
+        return self._task.is_working or bool(self._waiting)
 
     def _fail(self, text: str) -> None:
         """Say why nothing was saved: in the dock, or to the window without one."""
@@ -157,7 +161,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
             table = layer.features.copy()
             jobs.append(_Saved(path, labels, table, calibration_of(layer)))
 
-        def work(is_cancelled: Any) -> str:
+        def work(progress: object, is_cancelled: object) -> str:
             said = []
             for job in jobs:
                 write_labels(job.path, job.labels, job.known)
@@ -168,13 +172,21 @@ class ObjectSaver(QObject):  # type: ignore[misc]
                 said.append(written)
             return said_all or f"Saved {', '.join(said)}."
 
-        self._worker.submit(None, work)
+        self._waiting.append(work)
+        self._write_next()
 
-    def _on_done(self, outcome: Outcome) -> None:
-        if outcome.error is not None:
-            self._fail(f"Nothing was saved: {sentence(outcome.error)}")
-        else:
-            self._succeed(outcome.result)
+    def _write_next(self) -> None:
+        """Write what waits, in the order in which it was asked for."""
+        if self._waiting and not self._task.is_working:
+            self._task.start(self._waiting.pop(0))
+
+    def _on_done(self, token: object, said: str) -> None:
+        self._succeed(said)
+        self._write_next()
+
+    def _on_failed(self, token: object, error: Exception) -> None:
+        self._fail(f"Nothing was saved: {sentence(error)}")
+        self._write_next()
 
     # --- all layers ---------------------------------------------------------------
 

@@ -8,9 +8,7 @@ an encoder's block.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,7 +16,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.io.embedding_entry import Origin, view_of
 from napari_sam.ops.planes import Plane
-from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.model.workers import LatestWins, Outcome, call_aside
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import full_data, plane_reader, shape_of
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
 
     from napari_sam.io.embedding_store import EmbeddingStore
     from napari_sam.ops.types import IsCancelled
+    from napari_sam.plugin.model.long_task import Progress
     from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
 
 __all__ = ["Count", "EmbeddingStoreJobs", "open_store", "planes_around", "planes_like"]
@@ -134,14 +133,15 @@ class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
         self._model_host = model_host
         self._names: dict[tuple[int, int], str] = {}
         self._around: PlaneKey | None = None
-        self._bulk: object | None = None
-        self._pace = _Pace()
         self._said: set[str] = set()
         self._ahead = LatestWins(model_host.thread, self, urgency=-1)
-        self._all = LatestWins(model_host.thread, self, urgency=-2)
+        # some planes are found, others made: only the last few tell how it goes
+        self._all = LongTask(model_host.thread, self, urgency=-2, latest=6)
         self._files = LatestWins("napari-sam store", self)
-        self._all.reported.connect(self._on_reported)
+        self._all.progressed.connect(self._on_progressed)
         self._all.done.connect(self._on_done)
+        self._all.failed.connect(self._on_failed)
+        self._all.cancelled.connect(self._on_cancelled)
         self._files.done.connect(self._on_counted)
         model_host.embedded.connect(self._watch)
 
@@ -153,7 +153,7 @@ class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
     @property
     def is_working(self) -> bool:
         """Whether all planes are being embedded."""
-        return self._bulk is not None
+        return self._all.is_working
 
     @property
     def is_ahead(self) -> bool:
@@ -167,7 +167,6 @@ class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
 
     def close(self) -> None:
         """Stop for good."""
-        self._bulk = None
         for lane in (self._ahead, self._all, self._files):
             lane.close()
 
@@ -238,16 +237,16 @@ class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
 
     def embed_all(self, image: Any, key: PlaneKey, tiles: bool = False) -> None:
         """Embed all planes like the one that is shown, the nearest first."""
-        predictor, lane = self._model_host.predictor, self._all
+        predictor = self._model_host.predictor
         if self.is_working or not self._can_keep(predictor):
             return
-        token = self._bulk = object()
-        self._pace = _Pace()
         data, source = full_data(image), image.source.path
         planes = planes_like(key.plane, shape_of(image))
         limits, rgb = key.contrast_limits, bool(image.rgb)
 
-        def work(is_cancelled: IsCancelled) -> Any:
+        def work(
+            progress: Callable[[int, int], None], is_cancelled: IsCancelled
+        ) -> Any:
             from napari_sam.workflows.stacks.precompute import embed_planes
 
             return embed_planes(
@@ -258,37 +257,34 @@ class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
                 tiles=tiles,
                 source=source,
                 rgb=rgb,
-                progress=lambda done, total: lane.report(token, (done, total)),
+                progress=progress,
                 is_cancelled=is_cancelled,
             )
 
         self._ahead.cancel()
-        lane.submit(token, work)
-        self.progressed.emit(0, len(planes), -1.0)
+        self._all.start(work, len(planes))
 
     def stop(self) -> None:
         """Stop embedding all planes; what is done is kept."""
         self._around = None
         self._ahead.cancel()
-        self._all.cancel()
-        if self._bulk is not None:
-            self._bulk = None
+        if self._all.drop():
             self.ended.emit("Stopped. What is done is kept; press again to go on.")
 
-    def _on_reported(self, token: object, steps: tuple[int, int]) -> None:
-        if token is self._bulk:
-            self.progressed.emit(*steps, self._pace.left(*steps))
+    def _on_progressed(self, progress: Progress) -> None:
+        total = progress.total or self._all.token
+        self.progressed.emit(progress.done, total, progress.seconds_left)
 
-    def _on_done(self, outcome: Outcome) -> None:
-        if outcome.token is not self._bulk:
-            return
-        self._bulk = None
-        if outcome.error is None:
-            self.ended.emit(f"All {outcome.result.planes} planes are embedded.")
-        elif isinstance(outcome.error, Cancelled):
-            self.ended.emit("")
-        else:
-            self.ended.emit(sentence(outcome.error))
+    def _on_done(self, token: object, embedded: Any) -> None:
+        self.ended.emit(f"All {embedded.planes} planes are embedded.")
+        self._watch()
+
+    def _on_failed(self, token: object, error: Exception) -> None:
+        self.ended.emit(sentence(error))
+        self._watch()
+
+    def _on_cancelled(self, token: object) -> None:
+        self.ended.emit("")
         self._watch()
 
     # --- files --------------------------------------------------------------------
@@ -339,21 +335,6 @@ class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
             self.noticed.emit(
                 f"Embeddings are not kept on disk: {problem}. All else goes on."
             )
-
-
-class _Pace:
-    """Estimates the time left from the last planes: some are found, others made."""
-
-    def __init__(self) -> None:
-        self._ends: deque[float] = deque(maxlen=6)
-
-    def left(self, done: int, total: int) -> float:
-        """Return the seconds left, negative where that is not known yet."""
-        self._ends.append(perf_counter())
-        if len(self._ends) < 3:
-            return -1.0
-        took = self._ends[-1] - self._ends[0]
-        return took / (len(self._ends) - 1) * (total - done)
 
 
 class _Aside:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.checkpoints.user_models import free_path
-from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.model.model_host import shared_predictor
 from napari_sam.plugin.model.training_runs import left_out_in_words, run_training
-from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.viewer.hint import Hint, sentence
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import IsCancelled
+    from napari_sam.plugin.model.long_task import Progress
     from napari_sam.training.training_job import TrainOutcome
     from napari_sam.workflows.project.project import Project
 
@@ -84,44 +84,47 @@ class ProjectModels(QObject):  # type: ignore[misc]
         self.project: Project | None = None
         self._ask = ask
         self._train = train
-        self._asker = LatestWins("napari-sam proposing", self)
-        self._asker.done.connect(self._on_proposed)
-        self._trainer = LatestWins("napari-sam training", self)
-        self._trainer.done.connect(self._on_trained)
-        self._trainer.reported.connect(lambda token, part: self.advanced.emit(part))
+        self._asking = LongTask("napari-sam proposing", self)
+        self._asking.done.connect(self._on_proposed)
+        self._asking.failed.connect(self._on_not_proposed)
+        self._training = LongTask("napari-sam training", self)
+        self._training.progressed.connect(self._on_progressed)
+        self._training.done.connect(self._on_trained)
+        self._training.failed.connect(self._on_not_trained)
+        self._training.cancelled.connect(self.changed)
         self._failed: set[tuple[str, str]] = set()
 
     @property
     def is_training(self) -> bool:
         """Whether a training runs."""
-        return bool(self._trainer.is_busy)
+        return self._training.is_busy
 
     @property
     def is_proposing(self) -> bool:
         """Whether the model looks at an image."""
-        return bool(self._asker.is_busy)
+        return self._asking.is_busy
 
     def use(self, project: Project | None) -> None:
         """Work for a project, or for none."""
-        self._asker.cancel()
-        self._trainer.cancel()
+        self._asking.drop()
+        self._training.drop()
         self.project = project
 
     def cancel_training(self) -> None:
         """Stop the training; the best weights so far are kept."""
-        self._trainer.cancel()
+        self._training.cancel()
 
     def close(self) -> None:
         """Stop all work for good."""
-        self._asker.close()
-        self._trainer.close()
+        self._asking.close()
+        self._training.close()
 
     # --- proposals ----------------------------------------------------------------
 
     def propose_next(self, first: str = "") -> None:
         """Let the model look at an image that is new to it; `first` comes first."""
         project = self.project
-        if project is None or self._asker.is_busy:
+        if project is None or self.is_proposing:
             return
         model, device, ask = project.model, self.device, self._ask
         left = [
@@ -133,24 +136,25 @@ class ProjectModels(QObject):  # type: ignore[misc]
             return
         name = first if first in left else left[0]
 
-        def work(is_cancelled: IsCancelled) -> None:
+        def work(
+            progress: Callable[[int, int], None], is_cancelled: IsCancelled
+        ) -> None:
             image = project.read_image(name)
             labels, uncertainty = ask(model, device, image, is_cancelled)
             if not is_cancelled():
                 project.propose(name, labels, uncertainty, model)
 
-        self._asker.submit((project, name, model), work)
+        self._asking.start(work, (name, model))
         self.changed.emit()
 
-    def _on_proposed(self, outcome: Outcome) -> None:
-        project: Project = outcome.token[0]
-        name, model = outcome.token[1:]
-        if project is not self.project or isinstance(outcome.error, Cancelled):
-            return
-        if outcome.error is not None:
-            self._failed.add((model, name))
-            text = f"No proposals for {name}: {sentence(outcome.error)}"
-            self.noticed.emit(Hint(text, "problem"))
+    def _on_proposed(self, token: tuple[str, str], nothing: None) -> None:
+        self.proposed.emit(token[0])
+
+    def _on_not_proposed(self, token: tuple[str, str], error: Exception) -> None:
+        name, model = token
+        self._failed.add((model, name))
+        text = f"No proposals for {name}: {sentence(error)}"
+        self.noticed.emit(Hint(text, "problem"))
         self.proposed.emit(name)
 
     # --- training -----------------------------------------------------------------
@@ -163,34 +167,37 @@ class ProjectModels(QObject):  # type: ignore[misc]
         if not project.counts().objects:
             self.noticed.emit(Hint("There is no object yet to learn from.", "problem"))
             return
-        worker, doing = self._trainer, self._train or run_training
+        doing = self._train or run_training
         minutes, device = self.minutes, self.device
 
-        def work(is_cancelled: IsCancelled) -> Any:
+        def work(
+            progress: Callable[[int, int], None], is_cancelled: IsCancelled
+        ) -> TrainOutcome:
             from napari_sam.training.training_job import TrainJob
 
             out = free_path(project.folder.resolve().parent.name, project.models_folder)
             job = TrainJob(project.sources(), out, project.model, minutes, device)
 
-            def progress(done: int, total: int) -> None:
-                worker.report(project, done / max(1, total))
+            result: TrainOutcome = doing(
+                job, progress=progress, is_cancelled=is_cancelled
+            )
+            return result
 
-            return doing(job, progress=progress, is_cancelled=is_cancelled)
-
-        worker.submit(project, work)
+        self._training.start(work, project)
         self.changed.emit()
 
-    def _on_trained(self, outcome: Outcome) -> None:
-        project = self.project
-        if project is None or outcome.token is not project:
-            return
-        if outcome.error is None:
-            self._keep(project, outcome.result)
-            if left_out := left_out_in_words(outcome.result.left_out):
-                self.noticed.emit(Hint(left_out, "problem"))
-        elif not isinstance(outcome.error, Cancelled):
-            text = f"The training failed: {sentence(outcome.error)}"
-            self.noticed.emit(Hint(text, "problem"))
+    def _on_progressed(self, progress: Progress) -> None:
+        self.advanced.emit(max(0.0, progress.fraction))
+
+    def _on_trained(self, project: Project, result: TrainOutcome) -> None:
+        self._keep(project, result)
+        if left_out := left_out_in_words(result.left_out):
+            self.noticed.emit(Hint(left_out, "problem"))
+        self.changed.emit()
+
+    def _on_not_trained(self, project: Project, error: Exception) -> None:
+        text = f"The training failed: {sentence(error)}"
+        self.noticed.emit(Hint(text, "problem"))
         self.changed.emit()
 
     def _keep(self, project: Project, result: TrainOutcome) -> None:

@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
-from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.model.long_task import LongTask
+from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
-    from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.project.project_layers import ProjectLayers
     from napari_sam.workflows.project.project import Project
 
@@ -47,12 +47,10 @@ class LabelSaver(QObject):  # type: ignore[misc]
         self.edited = False
         self._layers: ProjectLayers | None = None
         self._since = time.monotonic()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_SAVE_MS)
-        self._timer.timeout.connect(self._save_aside)
-        self._worker = LatestWins("napari-sam saving", self)
-        self._worker.done.connect(self._on_saved)
+        self._timer = single_shot(self, _SAVE_MS, self._save_aside)
+        self._task = LongTask("napari-sam saving", self)
+        self._task.done.connect(self._on_saved)
+        self._task.failed.connect(self._on_failed)
         self._order = threading.Lock()  # an older state is never saved last
         self._latest = 0
 
@@ -92,6 +90,9 @@ class LabelSaver(QObject):  # type: ignore[misc]
         shown = self._shown()
         if shown is None:
             return
+        if self._task.is_working:
+            self._timer.start()  # one save after the other
+            return
         project, layers = shown
         with self._order:
             self._latest += 1
@@ -100,22 +101,22 @@ class LabelSaver(QObject):  # type: ignore[misc]
         notes, spent = layers.notes(), self._spent()
         self.edited = False
 
-        def work(is_cancelled: IsCancelled) -> int:
+        def work(progress: object, is_cancelled: object) -> int:
             with self._order:
                 if number != self._latest:
                     return 0
                 return project.save(name, data, notes=notes, seconds=spent)
 
-        self._worker.submit(project, work)
+        self._task.start(work, project)
 
-    def _on_saved(self, outcome: Outcome) -> None:
-        if outcome.token is not self.project:
-            return
-        if outcome.error is not None:
-            self._fail(outcome.error)
-        elif outcome.result:
+    def _on_saved(self, project: Project, changed: int) -> None:
+        if project is self.project and changed:
             self._since = time.monotonic()
             self.saved.emit()
+
+    def _on_failed(self, project: Project, error: Exception) -> None:
+        if project is self.project:
+            self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         self.edited = True
@@ -158,4 +159,4 @@ class LabelSaver(QObject):  # type: ignore[misc]
 
     def close(self) -> None:
         """Stop for good."""
-        self._worker.close()
+        self._task.close()

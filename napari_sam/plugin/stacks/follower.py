@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.annotator.layer_canvas import why_not_writable
-from napari_sam.plugin.model.workers import LatestWins, Outcome
-from napari_sam.plugin.search.runner import Clock
+from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.stacks.stack_session import StackSession, said, summary
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.connections import Connections
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled
+    from napari_sam.plugin.model.long_task import Progress
     from napari_sam.workflows.stacks.propagation import Direction
     from napari_sam.workflows.stacks.propagation_runs import Run
 
@@ -89,14 +88,14 @@ class StackFollower(QObject):  # type: ignore[misc]
         self.model = ("cells", "auto")
         self._load = load
         self._sessions: list[StackSession] = []
-        self._job: StackSession | None = None
-        self._clock = Clock()
         self._events = Connections()
         self._output_events = Connections()
         self._is_writing = False
-        self._worker = LatestWins("napari-sam stack", self)
-        self._worker.done.connect(self._on_done)
-        self._worker.reported.connect(self._on_reported)
+        self._task = LongTask("napari-sam stack", self)
+        self._task.progressed.connect(self._on_progressed)
+        self._task.done.connect(self._on_done)
+        self._task.failed.connect(self._on_failed)
+        self._task.cancelled.connect(self._on_cancelled)
 
     # --- coming and going -----------------------------------------------------
 
@@ -117,7 +116,7 @@ class StackFollower(QObject):  # type: ignore[misc]
     def close(self) -> None:
         """Stop for good."""
         self.deactivate()
-        self._worker.close()
+        self._task.close()
 
     def set_image(self, image: Any) -> None:
         """Work on another image layer, or None."""
@@ -214,12 +213,17 @@ class StackFollower(QObject):  # type: ignore[misc]
     @property
     def is_working(self) -> bool:
         """Whether objects are being followed."""
-        return self._job is not None
+        return self._task.is_working
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the thread is still at a run that nobody waits for any more."""
+        return self._task.is_busy and not self._task.is_working
 
     def start(self, direction: Direction) -> None:
         """Follow objects; says so where that cannot be."""
         session = self._session()
-        if session is None or self._job is not None:
+        if session is None or self.is_working:
             self.changed.emit()
             return
         image, data, labels = (
@@ -229,13 +233,12 @@ class StackFollower(QObject):  # type: ignore[misc]
         )
         limits, rgb = display_range(image), bool(image.rgb)
         only, until, last = self._only(), self.until, session.last()
-        load, model, worker = self._load, self.model, self._worker
+        load, model = self._load, self.model
 
-        def work(is_cancelled: IsCancelled) -> Any:
+        def work(
+            progress: Callable[[int, int], None], is_cancelled: IsCancelled
+        ) -> tuple[Run, Run | None]:
             from napari_sam.workflows.stacks.stack import Stack
-
-            def progress(done: int, total: int) -> None:
-                worker.report(session, (done, total))
 
             stack = Stack.of(data, session.axis, session.at, rgb)
             run = session.runs.run(
@@ -252,9 +255,7 @@ class StackFollower(QObject):  # type: ignore[misc]
             )
             return run, last
 
-        self._job, self._clock = session, Clock()
-        worker.submit(session, work)
-        self.progressed.emit(-1.0, -1.0)
+        self._task.start(work, session)
         self.changed.emit()
 
     def _only(self) -> set[int] | None:
@@ -268,12 +269,11 @@ class StackFollower(QObject):  # type: ignore[misc]
 
     def cancel(self) -> None:
         """Stop; nothing is written."""
-        if self._job is not None:
+        if self.is_working:
             self._stop("Stopped. Nothing was changed.")
 
     def _stop(self, message: str) -> None:
-        self._job = None
-        self._worker.cancel()
+        self._task.drop()
         self.noticed.emit(message)
         self.changed.emit()
 
@@ -303,26 +303,25 @@ class StackFollower(QObject):  # type: ignore[misc]
         )
         self.changed.emit()
 
-    # --- what the worker says ---------------------------------------------------
+    # --- what comes of it -------------------------------------------------------
 
-    def _on_reported(self, session: StackSession, steps: tuple[int, int]) -> None:
-        if session is self._job:
-            done, total = steps
-            fraction = done / total if total > 1 and done else -1.0
-            self.progressed.emit(fraction, self._clock.left(done, total))
+    def _on_progressed(self, progress: Progress) -> None:
+        self.progressed.emit(progress.fraction, progress.seconds_left)
 
-    def _on_done(self, outcome: Outcome) -> None:
-        session: StackSession = outcome.token
-        if session is not self._job:
-            return
-        self._job = None
-        if outcome.error is not None:
-            if not isinstance(outcome.error, Cancelled):
-                self.noticed.emit(said(outcome.error))
-        elif not (session.is_current and self._is_there(session)):
-            self.noticed.emit("The layers have changed meanwhile. Nothing was written.")
+    def _on_cancelled(self, session: StackSession) -> None:
+        self.changed.emit()
+
+    def _on_failed(self, session: StackSession, error: Exception) -> None:
+        self.noticed.emit(said(error))
+        self.changed.emit()
+
+    def _on_done(
+        self, session: StackSession, runs: tuple[Run, Run | None]
+    ) -> None:
+        if session.is_current and self._is_there(session):
+            self._write(session, *runs)
         else:
-            self._write(session, *outcome.result)
+            self.noticed.emit("The layers have changed meanwhile. Nothing was written.")
         self.changed.emit()
 
     def _is_there(self, session: StackSession) -> bool:
@@ -362,7 +361,7 @@ class StackFollower(QObject):  # type: ignore[misc]
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value
-        job = self._job
+        job = self._task.token
         if job is not None and layer in (job.image, job.output):
             self._stop(f"“{layer.name}” was removed. Nothing was written.")
         if layer is self.image:
@@ -390,7 +389,7 @@ class StackFollower(QObject):  # type: ignore[misc]
         """Return what the user should do next."""
         if self.problem:
             return Hint(self.problem, "problem")
-        if self._job is not None:
+        if self.is_working:
             return Hint("The objects are followed from plane to plane.", "wait")
         session = self._session()
         if session is None or session not in self._sessions:

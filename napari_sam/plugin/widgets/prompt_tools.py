@@ -1,7 +1,7 @@
 """The small tools: boxes and points to objects, object proposals, edges.
 
 Each is a magicgui factory. Its function runs in the window, reads what the user chose
-and returns the work to do; `napari_sam.plugin.model.tool_runs` does it elsewhere.
+and returns the work to do; `napari_sam.plugin.widgets.tool_runs` does it elsewhere.
 """
 
 # magicgui reads annotations by itself: no "from __future__ import annotations" here
@@ -19,7 +19,7 @@ from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.checkpoints.user_models import list_own_models
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.model.tool_runs import ToolJob, ToolRun
+from napari_sam.plugin.widgets.tool_runs import ToolJob, ToolRun
 from napari_sam.plugin.search.marks import boxes_on_plane, points_on_plane
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.layer_pairs import MADE_HERE

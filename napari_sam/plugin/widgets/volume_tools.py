@@ -14,7 +14,7 @@ from napari.layers import Image, Labels, Tracks
 from napari.utils.notifications import show_warning
 
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.model.tool_runs import ToolJob, ToolRun
+from napari_sam.plugin.widgets.tool_runs import ToolJob, ToolRun
 from napari_sam.plugin.stacks.tracked_layers import (
     TracksPreset,
     agreement,
@@ -22,7 +22,12 @@ from napari_sam.plugin.stacks.tracked_layers import (
     tracks_of,
 )
 from napari_sam.plugin.viewer.active_annotator import unwrapped
-from napari_sam.plugin.viewer.layers import display_range, shape_of, spatial_metadata
+from napari_sam.plugin.viewer.layers import (
+    display_range,
+    shape_of,
+    spacing_of,
+    spatial_metadata,
+)
 from napari_sam.plugin.viewer.plane_source import shown_plane
 from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.prompt_tools import MODEL_CHOICE, attach
@@ -205,7 +210,7 @@ def track(
     is_image = isinstance(film, Image)
     data = film.data[0] if film.multiscale else film.data
     limits = display_range(film) if is_image else None
-    spacing = tuple(abs(float(step)) for step in film.scale[1:])
+    spacing = spacing_of(film)[1:]
 
     def work(predictor: Any, **steps: Any) -> Any:
         from napari_sam.workflows.stacks import tracking

@@ -54,3 +54,20 @@ def test_layers_whose_names_become_the_same_file_name_are_all_saved(
         path.name: int(tifffile.imread(path)[0, 0]) for path in tmp_path.glob("*.tif")
     }
     assert read == {"a_b.tif": 1, "a_b (2).tif": 2, "A_b (3).tif": 3}
+
+
+def test_saves_that_are_asked_for_at_once_are_all_written(
+    make_napari_viewer, tmp_path, qtbot
+):
+    viewer = make_napari_viewer()
+    data, features = np.ones((4, 4), np.uint8), {"index": [0, 1]}
+    viewer.add_labels(data, name="cells", features=features)
+    saver = saver_in(viewer, viewer.window._qt_window)
+    said = []
+    saver.done.connect(said.append)
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        saver.save_all(tmp_path / name)
+    qtbot.waitUntil(lambda: not saver.is_saving, timeout=30_000)
+    assert said == [f"Saved 1 layer in {name}." for name in "abc"]
+    assert [p.parent.name for p in sorted(tmp_path.glob("*/cells.tif"))] == list("abc")

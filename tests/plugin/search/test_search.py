@@ -10,8 +10,8 @@ from napari.components import ViewerModel
 from napari_sam.inference.predictor import load_model
 from napari_sam.io.samples import load_sample
 from napari_sam.ops.planes import Plane
+from napari_sam.plugin.model.long_task import Clock
 from napari_sam.plugin.search.options import MODES, OPTIONS
-from napari_sam.plugin.search.runner import Clock
 from napari_sam.plugin.search.search import (
     Search,
     resolve_mode,
@@ -134,10 +134,9 @@ def test_a_typed_duplicate_threshold_counts():
         assert found.total == count
 
 
-def test_the_clock_starts_afresh_with_a_new_phase(monkeypatch):
+def test_the_clock_starts_afresh_with_a_new_phase():
     now = [0.0]
-    monkeypatch.setattr("napari_sam.plugin.search.runner.perf_counter", lambda: now[0])
-    clock = Clock()
+    clock = Clock(now=lambda: now[0])
     assert clock.left(0, 10) < 0
     now[0] = 2.0
     assert clock.left(2, 10) == pytest.approx(8.0)

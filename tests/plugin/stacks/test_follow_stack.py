@@ -211,7 +211,7 @@ def test_a_layer_that_is_removed_ends_the_run(
     viewer.layers.remove(image if which == "image" else layer)
     sam.gate.set()
     assert not widget.follower.is_working
-    qtbot.waitUntil(lambda: not widget.follower._worker.is_busy)
+    qtbot.waitUntil(lambda: not widget.follower.is_stopping)
     qtbot.wait(1)
     widget._show_state()
     np.testing.assert_array_equal(layer.data, before)
@@ -228,7 +228,7 @@ def test_cancel_changes_nothing(make_viewer, open_follow, qtbot, sam, truth):
     qtbot.waitUntil(sam.waits.is_set)
     widget.progress.cancel.click()
     sam.gate.set()
-    qtbot.waitUntil(lambda: not widget.follower._worker.is_busy)
+    qtbot.waitUntil(lambda: not widget.follower.is_stopping)
     qtbot.wait(1)
     widget._show_state()
     assert "Nothing was changed" in widget.hint.text

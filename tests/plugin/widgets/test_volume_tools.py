@@ -10,7 +10,7 @@ from napari.layers import Labels, Tracks
 from qtpy.QtWidgets import QLabel
 
 from napari_sam.io.ctc import read_ctc
-from napari_sam.plugin.model.tool_runs import ToolRun
+from napari_sam.plugin.widgets.tool_runs import ToolRun
 from napari_sam.plugin.widgets import volume_tools
 from napari_sam.workflows.stacks import volume as volume_module
 
@@ -42,7 +42,7 @@ def gate(monkeypatch):
         return label(plane > 100).astype(np.int32)
 
     monkeypatch.setattr(volume_module, "segment", segment)
-    loaded = "napari_sam.plugin.model.tool_runs.shared_predictor"
+    loaded = "napari_sam.plugin.widgets.tool_runs.shared_predictor"
     monkeypatch.setattr(loaded, lambda model, device: FakePredictor(model))
     yield gate
     gate.set()

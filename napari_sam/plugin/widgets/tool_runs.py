@@ -10,10 +10,8 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import QLabel
 
-from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.model.model_host import shared_predictor
-from napari_sam.plugin.model.workers import LatestWins, Outcome
-from napari_sam.plugin.search.runner import Clock
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.widgets.progress_line import ProgressLine
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QResizeEvent
 
     from napari_sam.ops.types import IsCancelled
+    from napari_sam.plugin.model.long_task import Progress
 
 __all__ = ["ToolJob", "ToolRun"]
 
@@ -71,8 +70,6 @@ class ToolRun(QObject):  # type: ignore[misc]
     def __init__(self, gui: Any, text: str) -> None:
         super().__init__(gui.native)
         self._button = gui.call_button
-        self._clock = Clock()
-        self._job: ToolJob | None = None
         self._predictor: Any = None
         self.progress = ProgressLine()
         self.said = _Paragraph()
@@ -81,72 +78,60 @@ class ToolRun(QObject):  # type: ignore[misc]
         layout.insertWidget(0, _Paragraph(text))
         layout.addWidget(self.progress)
         layout.addWidget(self.said)
-        self._worker = LatestWins("napari-sam tool", self)
-        self._worker.done.connect(self._on_done)
-        self._worker.reported.connect(self._on_reported)
-        self.progress.cancelled.connect(self.cancel)
+        self._task = LongTask("napari-sam tool", self)
+        self._task.progressed.connect(self._on_progressed)
+        self._task.done.connect(self._on_done)
+        self._task.failed.connect(self._on_failed)
+        self._task.cancelled.connect(self._on_ended)
+        self.progress.cancelled.connect(self._task.cancel)
         gui.called.connect(self.start)
-        gui.native.destroyed.connect(self._worker.close)
+        gui.native.destroyed.connect(self._task.close)
 
     @property
     def is_working(self) -> bool:
         """Whether a job runs."""
-        return self._job is not None
+        return self._task.is_working
 
     def start(self, job: ToolJob | None) -> None:
         """Run a job; None where there is nothing to do."""
-        if job is None or self._job is not None:
+        if job is None or self._task.is_working:
             return
-        self._job, self._clock = job, Clock()
         self.said.hide()
         # magicgui enables the button by itself once the call is done
         QTimer.singleShot(0, self._show_button)
-        self.progress.show_work(job.title)
-        self.progress.set_fraction(-1.0)
-        worker = self._worker
 
-        def work(is_cancelled: IsCancelled) -> Any:
-            def progress(done: int, total: int) -> None:
-                worker.report(job, (done, total))
-
+        def work(
+            progress: Callable[[int, int], None], is_cancelled: IsCancelled
+        ) -> Any:
             predictor = None
             if job.model:
                 predictor = shared_predictor(job.model, job.device)
             result = job.work(predictor, progress=progress, is_cancelled=is_cancelled)
             return predictor, result
 
-        worker.submit(job, work)
-
-    def cancel(self) -> None:
-        """Stop the job."""
-        self._worker.cancel()
-        if self._job is not None and not self._worker.is_busy:
-            # it had not begun, and nobody else will tell of its end
-            self._on_done(Outcome(self._job, error=Cancelled()))
+        self._task.start(work, job)
 
     def _show_button(self) -> None:
         with suppress(RuntimeError):  # the window is gone
-            self._button.enabled = self._job is None
+            self._button.enabled = not self._task.is_working
 
-    def _on_reported(self, job: ToolJob, steps: tuple[int, int]) -> None:
-        if job is not self._job:
-            return
-        done, total = steps
-        left = self._clock.left(done, total)
-        self.progress.set_fraction(done / total if total > 1 and done else -1.0)
-        text = f"{job.title}, {max(1, round(left))} s left" if left >= 0 else job.title
+    def _on_progressed(self, progress: Progress) -> None:
+        title, left = self._task.token.title, progress.seconds_left
+        self.progress.set_fraction(progress.fraction)
+        text = f"{title}, {max(1, round(left))} s left" if left >= 0 else title
         self.progress.show_work(text)
 
-    def _on_done(self, outcome: Outcome) -> None:
-        job, self._job = self._job, None
+    def _on_ended(self, job: ToolJob) -> None:
         self._show_button()
         self.progress.hide()
-        if job is None or isinstance(outcome.error, Cancelled):
-            return
-        if outcome.error is not None:
-            self._say(sentence(outcome.error), warns=True)
-            return
-        predictor, result = outcome.result
+
+    def _on_failed(self, job: ToolJob, error: Exception) -> None:
+        self._on_ended(job)
+        self._say(sentence(error), warns=True)
+
+    def _on_done(self, job: ToolJob, outcome: tuple[Any, Any]) -> None:
+        self._on_ended(job)
+        predictor, result = outcome
         self._predictor = predictor or self._predictor  # kept for the next time
         with suppress(RuntimeError):  # the window is gone
             self._say(job.finish(result), warns=job.warns(result))
