@@ -14,7 +14,7 @@ import napari_sam
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.cli import COMMANDS
 from napari_sam.io.samples import load_sample
-from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS
+from napari_sam.plugin.annotator.keybindings import KEYS, keys_of
 from napari_sam.training.config import TrainConfig
 from napari_sam.workflows.session.provenance import COLUMNS
 
@@ -139,7 +139,7 @@ def test_pictures_are_small():
 
 def test_the_readme_lists_every_key_and_command():
     text = README.read_text("utf-8")
-    for entry in (*KEYS, *POINTS_KEYS):
+    for entry in keys_of("annotator", "points"):
         assert f"`{entry.key}`" in text
     for command in COMMANDS:
         assert f"| `napari-sam {command}" in text
@@ -187,6 +187,13 @@ def test_the_architecture_page_names_every_package():
         if file.parent != package
     ]
     assert sorted(named) == sorted(there)
+
+
+def test_the_annotation_page_lists_the_keys_as_they_are_bound():
+    text = (ROOT / "docs" / "annotate.md").read_text("utf-8")
+    _, _, section = text.partition("\n## Keys\n")
+    rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", section.partition("\n## ")[0], re.M)
+    assert rows == [(entry.key, entry.text) for entry in KEYS]
 
 
 def test_the_annotation_page_lists_every_column():

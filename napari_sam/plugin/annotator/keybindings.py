@@ -1,19 +1,21 @@
-"""Keys of the annotator: one table, bound and unbound together.
+"""Every key of the plugin: one table, bound and unbound together.
 
-napari resolves a key on the active layer before the viewer, so the keys are bound
-on the viewer and on the annotator's own layers. None of them has a meaning on any
+napari resolves a key on the active layer before the viewer, so the annotator's keys
+are bound on the viewer and on its own layers. None of them has a meaning on any
 napari layer type; T, which Shapes layers use, is bound on the points layer alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["KEYS", "POINTS_KEYS", "KeyBinder", "KeyHelp"]
+__all__ = ["KEYS", "KeyBinder", "KeyHelp", "KeyPlace", "keys_of"]
+
+KeyPlace = Literal["annotator", "points", "project"]
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,18 @@ class KeyHelp:
     key
         As napari writes it.
     action
-        Name of the method that it calls.
+        Name of what it calls, for the one who binds it.
     text
         What the user reads.
+    where
+        "annotator": wherever the annotator works; "points": there, but only while its
+        points layer is active; "project": while a project is open.
     """
 
     key: str
     action: str
     text: str
+    where: KeyPlace = "annotator"
 
 
 KEYS = (
@@ -44,9 +50,19 @@ KEYS = (
     KeyHelp("K", "delete_under_cursor", "delete the object under the cursor"),
     KeyHelp("Escape", "clear", "drop the prompts"),
     KeyHelp("H", "toggle_hover", "preview under the cursor on or off"),
+    KeyHelp("T", "toggle_polarity", "left click: object or background", "points"),
+    KeyHelp("J", "accept_proposal", "accept the proposal under the cursor", "project"),
+    KeyHelp("W", "reject_proposal", "reject the proposal under the cursor", "project"),
 )
+"""All of them; the widgets and the documentation list them from here."""
 
-POINTS_KEYS = (KeyHelp("T", "toggle_polarity", "left click: object or background"),)
+
+def keys_of(*places: KeyPlace) -> tuple[KeyHelp, ...]:
+    """Return the keys that hold in some places, in the order of the table."""
+    return tuple(entry for entry in KEYS if entry.where in places)
+
+
+_ANNOTATOR = keys_of("annotator")
 
 
 class KeyBinder:
@@ -63,7 +79,7 @@ class KeyBinder:
         self._bound: list[tuple[Any, str, tuple[tuple[str, Any], ...]]] = []
 
     def bind(
-        self, target: Any, keys: tuple[KeyHelp, ...] = KEYS, role: str = ""
+        self, target: Any, keys: tuple[KeyHelp, ...] = _ANNOTATOR, role: str = ""
     ) -> None:
         """Bind keys on a viewer or a layer; on one that has them, nothing."""
         if any(bound is target for bound, *_ in self._bound):

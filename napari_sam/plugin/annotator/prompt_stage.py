@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary, ref
 
 from qtpy.QtCore import QObject
 
-from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS
+from napari_sam.plugin.annotator.keybindings import keys_of
 from napari_sam.plugin.annotator.pointer_tools import PointButtons, current_tool
 from napari_sam.plugin.annotator.prompt_layers import PromptLayers
 from napari_sam.plugin.viewer.active_annotator import unwrapped
@@ -105,8 +105,9 @@ class PromptStage(QObject):  # type: ignore[misc]
                 listed.append(layer)
             elif not all(is_helper(above) for above in layers_above(listed, layer)):
                 listed.move(listed.index(layer), len(listed))
-            extra = POINTS_KEYS if layer is self.layers.points else ()
-            self._keys.bind(layer, KEYS + extra)
+            is_points = layer is self.layers.points
+            places = ("annotator", "points") if is_points else ("annotator",)
+            self._keys.bind(layer, keys_of(*places))
 
     def take_down(self, later: bool = False) -> None:
         """Hide the layers; later, while the layer list is changing."""

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_sam.plugin.annotator.annotator import Annotator
 from napari_sam.plugin.annotator.hints import LOOKS_BLACK, Facts, next_hint
-from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS
+from napari_sam.plugin.annotator.keybindings import keys_of
 from napari_sam.plugin.annotator.saving import saver_in
 from napari_sam.plugin.annotator.workspace import Times
 from napari_sam.plugin.model.embedding_store_jobs import open_store
@@ -426,7 +426,7 @@ def _key_list() -> QWidget:
     grid = QGridLayout(box)
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setVerticalSpacing(1)
-    for row, entry in enumerate(KEYS + POINTS_KEYS):
+    for row, entry in enumerate(keys_of("annotator", "points")):
         key = QLabel(entry.key)
         key.setStyleSheet("font-weight: 700;")
         grid.addWidget(key, row, 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_sam.ops.wording import counted
+from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.project.background_models import propose
 from napari_sam.plugin.project.opening import Question
@@ -83,6 +84,12 @@ class FolderWidget(FolderControls):
         self.viewer = unwrapped(viewer)
         settings = read_settings()
         self.loop = ProjectLoop(self.viewer, settings.device, ask, train, self)
+        self._keys = KeyBinder(
+            {
+                "accept_proposal": partial(self._on_key, self.loop.accept),
+                "reject_proposal": partial(self._on_key, self.loop.reject),
+            }
+        )
         self.annotate: AnnotateWidget | None = None
         self._end = DockEnd(self)
         self._notice: Hint | Question | None = None
@@ -129,10 +136,8 @@ class FolderWidget(FolderControls):
     # --- closing --------------------------------------------------------------
 
     def _bind_keys(self) -> None:
-        """J and W are free in napari; they are given back in `close_project`."""
-        accept, reject = self.loop.accept, self.loop.reject
-        self.viewer.bind_key("J", lambda _: self._on_key(accept), overwrite=True)
-        self.viewer.bind_key("W", lambda _: self._on_key(reject), overwrite=True)
+        """Bind the keys of a project; they are given back in `close_project`."""
+        self._keys.bind(self.viewer, keys_of("project"))
 
     def close_project(self) -> None:
         """Keep what there is, and let others open the project."""
@@ -148,8 +153,7 @@ class FolderWidget(FolderControls):
             self._give_back_keys()
 
     def _give_back_keys(self) -> None:
-        for key in ("J", "W"):
-            self.viewer.bind_key(key, None, overwrite=True)
+        self._keys.unbind_all()
 
     # --- what the user does -----------------------------------------------------------
 

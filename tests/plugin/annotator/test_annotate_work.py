@@ -14,7 +14,7 @@ from napari.utils.interactions import (
 )
 from napari.utils.key_bindings import KeymapHandler
 
-from napari_sam.plugin.annotator.keybindings import KEYS, POINTS_KEYS
+from napari_sam.plugin.annotator.keybindings import keys_of
 
 SHAPE = (60, 80)
 
@@ -173,10 +173,10 @@ def test_keys_are_those_of_nobody_else(make_napari_viewer):
         handler = KeymapHandler()
         handler.keymap_providers = [target]
         taken = {str(key) for key in handler.active_keymap}
-        keys = {entry.key.replace("-", "+") for entry in KEYS}
+        keys = {entry.key.replace("-", "+") for entry in keys_of("annotator", "project")}
         keys.discard("Escape")  # there as well, it drops what is being drawn
         if isinstance(target, Points):
-            keys |= {entry.key for entry in POINTS_KEYS}
+            keys |= {entry.key for entry in keys_of("points")}
         assert not keys & taken
 
 
@@ -198,7 +198,7 @@ def test_every_key_is_listed_in_the_widget(make_napari_viewer, open_annotator):
 
     widget = open_annotator(make_napari_viewer())
     texts = {label.text() for label in widget.findChildren(QLabel)}
-    for entry in KEYS + POINTS_KEYS:
+    for entry in keys_of("annotator", "points"):
         assert entry.key in texts
         assert entry.text in texts
 
