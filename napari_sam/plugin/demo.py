@@ -21,6 +21,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMainWindow
 
 from napari_sam.io.label_images import write_labels
+from napari_sam.plugin.viewer.layers import world_position
 from napari_sam.plugin.widgets.annotate import dock_annotator
 from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE
 
@@ -111,15 +112,17 @@ class DemoWindow:
 
     # --- what a user sees -----------------------------------------------------
 
-    def wait_until(self, is_true: Callable[[], bool]) -> None:
+    def wait_until(
+        self, is_true: Callable[[], bool], patience: float = _PATIENCE
+    ) -> None:
         """Let the window work until something is true.
 
         Raises
         ------
         TimeoutError
-            If that takes two minutes; says what the annotator's hint line says.
+            If that takes more than so many seconds of patience; says what the annotator's hint line says.
         """
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + patience
         while not is_true():
             if time.monotonic() > deadline:
                 raise TimeoutError(
@@ -172,7 +175,7 @@ class DemoWindow:
         """Map (row, col) of the image to a place on the canvas."""
         scene = getattr(self.viewer, "scene", self.viewer)
         centre, zoom = scene.camera.center[-2:], scene.camera.zoom
-        row, col = self.image.data_to_world(position)[-2:]
+        row, col = world_position(self.image, position)[-2:]
         canvas = self._canvas
         ratio = canvas.devicePixelRatioF()
         return QPointF(

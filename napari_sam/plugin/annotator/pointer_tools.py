@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from napari_sam.plugin.viewer.layers import data_position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,7 +122,7 @@ class PointButtons:
         self._is_held = True
         positive = self.positive and event.button != _RIGHT_BUTTON
         self._layers.set_polarity(positive)
-        self._tell(np.asarray(layer.world_to_data(event.position)), positive)
+        self._tell(data_position(layer, event.position), positive)
         yield
         while event.type == "mouse_move":
             yield

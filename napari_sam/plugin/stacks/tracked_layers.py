@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.layers import full_data, to_layer
+from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 __all__ = ["TracksPreset", "agreement", "mark_as_one", "tracks_of"]
 
@@ -50,8 +50,8 @@ def agreement(labels: Any, tracks: Any) -> tuple[int, int]:
     if labels.ndim != tracks.ndim or not len(rows):
         return 0, 0
     ids = rows[:, 0].astype(np.int64)
-    places = _into(labels, tracks, rows[:, 1:]).round().astype(np.int64)
-    data = labels.data[0] if labels.multiscale else labels.data
+    places = to_layer(labels, tracks, rows[:, 1:]).round().astype(np.int64)
+    data = full_data(labels)
     inside = ((places >= 0) & (places < np.array(data.shape))).all(axis=1)
     ids, places = ids[inside], places[inside]
     times = np.unique(places[:, 0])
@@ -62,18 +62,6 @@ def agreement(labels: Any, tracks: Any) -> tuple[int, int]:
         right += int(np.count_nonzero(held == ids[here]))
         wrong += int(np.count_nonzero((held > 0) & (held != ids[here])))
     return right, wrong
-
-
-def _into(
-    target: Any, source: Any, positions: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Bring (N, ndim) positions in one layer to another of as many axes."""
-    zero = np.asarray(source.data_to_world(np.zeros(source.ndim)))
-    axes = np.array([source.data_to_world(u) for u in np.eye(source.ndim)]) - zero
-    world = positions @ axes + zero
-    zero = np.asarray(target.world_to_data(np.zeros(target.ndim)))
-    axes = np.array([target.world_to_data(u) for u in np.eye(target.ndim)]) - zero
-    return np.asarray(world @ axes + zero, np.float64)
 
 
 def tracks_of(labels: Any, candidates: Sequence[Any]) -> Any:
@@ -112,10 +100,8 @@ class TracksPreset(QObject):  # type: ignore[misc]
         self._film_by_hand = False
         self._tracks_by_hand_for: Any = None
         self._events = Connections()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(0)  # after magicgui has listed the layers anew
-        self._timer.timeout.connect(self.preset)
+        # after magicgui has listed the layers anew
+        self._timer = single_shot(self, 0, self.preset)
         gui.film.changed.connect(self._on_changed)
         gui.film.native.activated.connect(self._on_film)
         gui.tracks.native.activated.connect(self._on_tracks)

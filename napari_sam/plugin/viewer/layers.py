@@ -26,6 +26,7 @@ __all__ = [
     "HELPER_MARK",
     "calibration_of",
     "covered_by",
+    "data_position",
     "display_range",
     "full_data",
     "is_helper",
@@ -42,7 +43,10 @@ __all__ = [
     "shape_of",
     "shifted_translate",
     "spatial_metadata",
+    "spacing_of",
     "stretch_contrast",
+    "to_layer",
+    "world_position",
 ]
 
 
@@ -196,6 +200,39 @@ def position_on_plane(
     return None
 
 
+def data_position(layer: Any, world: Sequence[float]) -> NDArray[np.float64]:
+    """Return (ndim,), where a world position lies in a layer's data."""
+    return np.asarray(layer.world_to_data(world), np.float64)
+
+
+def world_position(layer: Any, position: Any) -> NDArray[np.float64]:
+    """Return (ndim,), where a position in a layer's data lies in the world."""
+    return np.asarray(layer.data_to_world(position), np.float64)
+
+
+def spacing_of(layer: Any) -> tuple[float, ...]:
+    """Return the size of a layer's pixels along each axis, as napari scales them."""
+    return tuple(abs(float(step)) for step in layer.scale)
+
+
+def to_layer(
+    target: Any, source: Any, positions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Bring (N, ndim) positions in one layer to another of as many axes."""
+    world = _affinely(source.data_to_world, positions)
+    return _affinely(target.world_to_data, world)
+
+
+def _affinely(
+    convert: Callable[[Any], Any], positions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Convert (N, ndim) positions at once with a conversion of one, which is affine."""
+    ndim = positions.shape[1]
+    zero = np.asarray(convert(np.zeros(ndim)))
+    axes = np.array([np.asarray(convert(unit)) - zero for unit in np.eye(ndim)])
+    return np.asarray(positions @ axes + zero, np.float64)
+
+
 def onto_plane(
     source: Any, positions: Any, viewer: Any, image: Any, plane: Plane
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -217,13 +254,9 @@ def onto_plane(
         Whether the position lies on this plane and not on another one.
     """
     given = np.asarray(positions, np.float64).reshape(-1, source.ndim)
-    zero = np.asarray(source.data_to_world(np.zeros(source.ndim)))
-    axes = [source.data_to_world(unit) - zero for unit in np.eye(source.ndim)]
     world = np.tile(np.asarray(viewer.dims.point, np.float64), (len(given), 1))
-    world[:, -source.ndim :] = given @ np.array(axes) + zero
-    zero = np.asarray(image.world_to_data(np.zeros(image.ndim)))
-    axes = [np.asarray(image.world_to_data(u)) - zero for u in np.eye(image.ndim)]
-    data = world[:, -image.ndim :] @ np.array(axes) + zero
+    world[:, -source.ndim :] = _affinely(source.data_to_world, given)
+    data = _affinely(image.world_to_data, world[:, -image.ndim :])
     here = np.ones(len(given), np.bool_)
     for axis, index in enumerate(plane.index):
         if index is not None:

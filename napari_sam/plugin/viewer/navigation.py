@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.plugin.viewer.layers import world_position
+
 if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
 
@@ -20,7 +22,7 @@ def go_to_plane(viewer: Any, image: Any, plane: Plane) -> None:
     if shown != wanted:
         standing = [axis for axis in range(viewer.dims.ndim) if axis not in wanted]
         viewer.dims.order = (*standing, *wanted)
-    world = image.data_to_world(plane.locate([(0.0, 0.0)])[0])
+    world = world_position(image, plane.locate([(0.0, 0.0)])[0])
     for axis, index in enumerate(plane.index):
         if index is not None:
             viewer.dims.set_point(axis + missing, world[axis])
