@@ -19,10 +19,13 @@ from napari_sam.workflows.project.images import (
     name_images,
     plane_shape,
 )
-from napari_sam.workflows.project.store import ProjectStore, file_digest
+from napari_sam.workflows.project.store import file_digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_sam.workflows.project.log import ProjectLog
+    from napari_sam.workflows.project.store import LabelStore
 
 __all__ = ["PROJECT_FOLDER", "Look", "ProjectFiles"]
 
@@ -56,40 +59,32 @@ class Look:
     hidden: int = 0
 
 
-class ProjectFiles(ProjectStore):
-    """The images, and ``labels/ID.tif`` of each; see `Project`.
+class ProjectFiles:
+    """The images of a project, and ``labels/ID.tif`` of each.
 
     The journal knows the digest of each file that was written. A file with another one
     was changed by another program, and is replaced only when the user says so.
+
+    Parameters
+    ----------
+    log
+        The journal of the project.
+    store
+        Its labels.
     """
 
-    def __init__(self, folder: Path, *, repair: bool = False) -> None:
+    def __init__(self, log: ProjectLog, store: LabelStore) -> None:
+        self._log = log
+        self._store = store
         self._changed_elsewhere: set[str] = set()
-        super().__init__(folder, repair=repair)
-
-    def close(self) -> None:
-        """Write the label files that are out of date, and let others open it.
-
-        Raises
-        ------
-        OSError, ValueError
-            If one cannot be written; it is closed all the same, and its journal has
-            all labels.
-        """
-        with self._writing:
-            if self._lock.is_locked:
-                try:
-                    self.write_label_files()
-                finally:
-                    self._lock.release()
 
     def label_file(self, name: str) -> Path:
         """Return where the label file of an image is, or goes."""
-        self._check(name)
-        return self._inside(f"labels/{name}.tif", "labels")
+        self._log.check(name)
+        return self._log.inside(f"labels/{name}.tif", "labels")
 
     def _is_stale(self, name: str) -> bool:
-        book = self._books[name]
+        book = self._log.books[name]
         return book.changed_at > book.written_at
 
     def write_label_files(self, but: str = "") -> None:
@@ -101,7 +96,7 @@ class ProjectFiles(ProjectStore):
             If some that changed since it was opened cannot be written; the others are.
         """
         problems: list[Exception] = []
-        for name in sorted(self.images):
+        for name in sorted(self._log.images):
             if name == but or not self._is_stale(name):
                 continue
             try:
@@ -109,7 +104,7 @@ class ProjectFiles(ProjectStore):
                     self.write_label_file(name)
             except (OSError, ValueError) as error:
                 # Of earlier changes `look` tells, and they are in the journal.
-                if self._books[name].changed_at > self._lines_when_opened:
+                if self._log.books[name].changed_at > self._log.lines_when_opened:
                     problems.append(error)
         if problems:
             raise problems[0]
@@ -119,8 +114,8 @@ class ProjectFiles(ProjectStore):
 
         Journals of older versions do not know their files; `look` compares those.
         """
-        book = self._books[name]
-        is_known = bool(book.digests) or book.changed_at > self._lines_when_opened
+        book = self._log.books[name]
+        is_known = bool(book.digests) or book.changed_at > self._log.lines_when_opened
         return is_known or not self.label_file(name).exists()
 
     def write_label_file(self, name: str) -> bool:
@@ -138,17 +133,17 @@ class ProjectFiles(ProjectStore):
         return True
 
     def _replace_label_file(self, name: str) -> None:
-        labels, line = self._labels_at(name, keep=False)
+        labels, line = self._store.labels_at(name, keep=False)
 
         def write(part: Path) -> None:
-            write_labels(part, labels, calibration_of(self.path_of(name)))
+            write_labels(part, labels, calibration_of(self._log.path_of(name)))
             # Known before it is there: a crash in between leaves a file that is known.
             self._note_written(name, file_digest(part), line)
 
         write_atomically(self.label_file(name), write)
 
     def _note_written(self, name: str, digest: str, line: int) -> None:
-        self._write(
+        self._log.write(
             {"event": "written", "image": name, "digest": digest, "after": line}
         )
 
@@ -160,9 +155,8 @@ class ProjectFiles(ProjectStore):
         OSError, ValueError
             If it cannot be written.
         """
-        self._check(name)
-        with self._busy:
-            self._kept.pop(name, None)
+        self._log.check(name)
+        self._store.forget(name)
         if self._is_stale(name):
             self.write_label_file(name)
 
@@ -175,13 +169,13 @@ class ProjectFiles(ProjectStore):
             digest = file_digest(path)
         except FileNotFoundError:
             return False
-        if digest in self._books[name].digests:
+        if digest in self._log.books[name].digests:
             return False
         try:
             there = self._read_label_file(name)
         except (OSError, ValueError):
             return True
-        labels, line = self._labels_at(name, keep=False)
+        labels, line = self._store.labels_at(name, keep=False)
         if not np.array_equal(there, labels):
             return True
         self._note_written(name, digest, line)
@@ -192,7 +186,7 @@ class ProjectFiles(ProjectStore):
 
         One that is gone, or that a killed program left out of date, is written.
         """
-        book = self._books[name]
+        book = self._log.books[name]
         if self._is_foreign(name):
             self._changed_elsewhere.add(name)
             return True
@@ -226,8 +220,8 @@ class ProjectFiles(ProjectStore):
             If it holds no labels of the image.
         """
         digest = file_digest(self.label_file(name))
-        changed = self.save(name, self._read_label_file(name))
-        self._note_written(name, digest, self._books[name].changed_at)
+        changed = self._store.save(name, self._read_label_file(name))
+        self._note_written(name, digest, self._log.books[name].changed_at)
         self._changed_elsewhere.discard(name)
         return changed
 
@@ -261,13 +255,13 @@ class ProjectFiles(ProjectStore):
         OSError
             If the project cannot be written.
         """
-        missing = self._places.missing()
+        missing = self._log.places.missing()
         added, unfit = self._add_new_images()
         changed: list[str] = []
-        for name in self.images:
-            state = self._states[name]
+        for name in self._log.images:
+            state = self._log.states[name]
             if name in missing:
-                state.problem = f"{self.path_of(name)} is not there"
+                state.problem = f"{self._log.path_of(name)} is not there"
             else:
                 state.problem = self._problem_of(name)
                 if state.problem:
@@ -280,10 +274,10 @@ class ProjectFiles(ProjectStore):
         return Look(added, missing, unfit, changed)
 
     def _has_labels(self, name: str) -> bool:
-        return bool(self._books[name].changed_at or self.label_file(name).exists())
+        return bool(self._log.books[name].changed_at or self.label_file(name).exists())
 
     def _problem_of(self, name: str) -> str:
-        path, known = self.path_of(name), self._books[name].shape
+        path, known = self._log.path_of(name), self._log.books[name].shape
         try:
             shape = plane_shape(path)
         except ValueError as error:
@@ -297,21 +291,21 @@ class ProjectFiles(ProjectStore):
 
     def _watched_folders(self) -> list[Path]:
         """List the folders of which new images belong to the project."""
-        watched = self._watched
-        if not watched and self.folder.name == PROJECT_FOLDER:
+        watched = self._log.watched
+        if not watched and self._log.folder.name == PROJECT_FOLDER:
             watched = ".."  # older projects do not say so
         if not watched:
             return []
-        home = Path(os.path.realpath(self.folder))
-        paths = [self.path_of(name) for name in self.images]
+        home = Path(os.path.realpath(self._log.folder))
+        paths = [self._log.path_of(name) for name in self._log.images]
         own = {os.path.realpath(path.parent) for path in paths if path.exists()}
-        named = [Path(os.path.normpath(home / watched)), *self._places.searched]
+        named = [Path(os.path.normpath(home / watched)), *self._log.places.searched]
         # Where none of its images is, the project was moved without them.
         return [where for where in named if os.path.realpath(where) in own]
 
     def _add_new_images(self) -> tuple[list[str], list[str]]:
         """Add what came into the folder; return its names, and what is unfit."""
-        known = {os.path.realpath(self.path_of(name)) for name in self.images}
+        known = {os.path.realpath(self._log.path_of(name)) for name in self._log.images}
         files = [
             path
             for where in self._watched_folders()
@@ -321,10 +315,10 @@ class ProjectFiles(ProjectStore):
         new = {os.path.realpath(p): p for p in files}
         problems = {p: image_problem(p) for real, p in new.items() if real not in known}
         good = [path for path, why in problems.items() if not why]
-        named = name_images(good, self.images)
+        named = name_images(good, self._log.images)
         if named:
-            added = {name: self._places.written(path) for name, path in named.items()}
-            self._write({"event": "images", "added": added})
+            added = {name: self._log.places.written(path) for name, path in named.items()}
+            self._log.write({"event": "images", "added": added})
         return list(named), [why for why in problems.values() if why]
 
     def locate(self, folder: str | Path) -> list[str]:
@@ -339,8 +333,8 @@ class ProjectFiles(ProjectStore):
         ValueError
             If none of the missing images is there.
         """
-        where, before = Path(folder), self._places.missing()
-        trial = self._places.copy()
+        where, before = Path(folder), self._log.places.missing()
+        trial = self._log.places.copy()
         trial.look_in(os.path.realpath(where))
         left = trial.missing()
         if before and len(left) == len(before):
@@ -348,7 +342,7 @@ class ProjectFiles(ProjectStore):
                 f"{folder} has none of the missing images, {before[0]} for one"
             )
         if before:
-            self._write({"event": "located", "folder": self._places.written(where)})
+            self._log.write({"event": "located", "folder": self._log.places.written(where)})
             for name in set(before) - set(left):
-                self._states[name].problem = ""
+                self._log.states[name].problem = ""
         return left

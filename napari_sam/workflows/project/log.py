@@ -82,14 +82,41 @@ class Book:
 
 
 class ProjectLog:
-    """The folder, the journal, and how far each image is; see `Project`."""
+    """The folder, the journal, and how far each image is; see `Project`.
+
+    Parameters
+    ----------
+    folder, repair
+        See `Project.open`.
+
+    Attributes
+    ----------
+    images
+        Names of the images, in order.
+    states, books
+        How far each image is, and what the journal says of its labels, by its name.
+    done
+        The images that are done, in the order in which they were finished.
+    trainings, trained_on
+        How often a model was trained, and how many images were done the last time.
+    kept_model
+        The model that proposes; one of the project's own by its place in it.
+    places, watched
+        Where the images are, and the folder of which new ones belong to the project.
+    journal, lines_when_opened
+        The journal, and its length when the project was opened.
+    busy
+        Held for short looks at, and changes of, what is known.
+    writing
+        Held for changes, which come one after the other.
+    """
 
     def __init__(self, folder: Path, *, repair: bool = False) -> None:
         self.folder = folder
         for name in (".lock", JOURNAL, "project.json"):
-            self._inside(name)
-        self._busy = threading.RLock()  # short looks at, and changes of, what is known
-        self._writing = threading.RLock()  # one change after the other
+            self.inside(name)
+        self.busy = threading.RLock()
+        self.writing = threading.RLock()
         self._lock = FileLock(folder / ".lock", thread_local=False)
         try:
             self._lock.acquire(timeout=0)
@@ -105,11 +132,21 @@ class ProjectLog:
             self._lock.release()
             raise
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the project is open here, and nowhere else."""
+        return bool(self._lock.is_locked)
+
+    def release(self) -> None:
+        """Let others open the project."""
+        if self.is_open:
+            self._lock.release()
+
     def _sweep(self) -> None:
         """Remove what a killed program had not finished writing."""
         for kind in ("labels", "proposals", "snapshots"):
             with suppress(OSError, ValueError):
-                for part in self._inside(kind).glob(f"{PARTIAL_PREFIX}*"):
+                for part in self.inside(kind).glob(f"{PARTIAL_PREFIX}*"):
                     part.unlink()
 
     # --- opening ------------------------------------------------------------------
@@ -118,25 +155,25 @@ class ProjectLog:
         """Read all that is known; False if the journal was cut and is to be read."""
         head = self._read_head()
         self.images = tuple(head.images)
-        self._places = ImagePlaces(self.folder, head.images, head.made_in)
-        self._watched = head.folder
+        self.places = ImagePlaces(self.folder, head.images, head.made_in)
+        self.watched = head.folder
         self.retrain_after = head.retrain_after
-        self._short: dict[str, str] = {}
-        self._model = self._short_model(head.model)
+        self._shorts: dict[str, str] = {}
+        self.kept_model = self.short_model(head.model)
         self.trainings = 0
-        self._trained_on = 0
-        self._done: list[str] = []
-        self._states = {name: ImageState() for name in self.images}
-        self._books = {name: Book() for name in self.images}
+        self.trained_on = 0
+        self.done: list[str] = []
+        self.states = {name: ImageState() for name in self.images}
+        self.books = {name: Book() for name in self.images}
         try:
             path = self.folder / JOURNAL
-            self._journal = Journal[Event](path, parse_event, self._apply)
+            self.journal = Journal[Event](path, parse_event, self._apply)
         except DamagedLine as error:
             if not repair:
                 raise
             Journal.cut(path, error.number)
             return False
-        self._lines_when_opened = self._journal.lines
+        self.lines_when_opened = self.journal.lines
         self._number = -1  # of the latest file that was named
         return True
 
@@ -156,26 +193,26 @@ class ProjectLog:
             raise ValueError(f"{path} is damaged: {odd[0]!r} is no name of an image")
         return head
 
-    def _write(self, entry: dict[str, Any]) -> None:
+    def write(self, entry: dict[str, Any]) -> None:
         """Write an event down, then let it happen."""
-        with self._writing:
-            if not self._lock.is_locked:
+        with self.writing:
+            if not self.is_open:
                 raise ValueError(f"the project {self.folder} is closed")
-            self._journal.append(entry)
+            self.journal.append(entry)
 
     def _apply(self, line: Line, event: Event) -> None:
         """Let an event happen; ValueError if it cannot, and then nothing does."""
-        with self._busy:
+        with self.busy:
             if isinstance(event, Trained):
-                self._model = self._short_model(event.model)
+                self.kept_model = self.short_model(event.model)
                 self.trainings += 1
-                self._trained_on = len(self._done)
+                self.trained_on = len(self.done)
             elif isinstance(event, Settings):
                 self.retrain_after = event.retrain_after
             elif isinstance(event, Added):
                 self._add(event.added)
             elif isinstance(event, Located):
-                self._places.look_in(event.folder)
+                self.places.look_in(event.folder)
             elif isinstance(event, LabelsChanged | SnapshotTaken):
                 self._apply_labels(line, event)
             elif isinstance(event, Written):
@@ -185,18 +222,18 @@ class ProjectLog:
 
     def _add(self, added: dict[str, str]) -> None:
         for name in added:
-            if not is_name(name) or name in self._states:
+            if not is_name(name) or name in self.states:
                 raise ValueError(f"{name!r} is no name of a new image")
-        self._places.add(added)
-        self._states.update({name: ImageState() for name in added})
-        self._books.update({name: Book() for name in added})
-        self.images = self._places.names
+        self.places.add(added)
+        self.states.update({name: ImageState() for name in added})
+        self.books.update({name: Book() for name in added})
+        self.images = self.places.names
 
     def _apply_labels(self, line: Line, event: LabelsChanged | SnapshotTaken) -> None:
         name = event.image
-        state, book = self._check(name), self._books[name]
+        state, book = self.check(name), self.books[name]
         if isinstance(event, SnapshotTaken):
-            self._inside(event.file, "snapshots")
+            self.inside(event.file, "snapshots")
             book.steps.append(Step("snapshot", line, event.file))
         else:
             book.steps.append(Step("labels", line))
@@ -210,31 +247,31 @@ class ProjectLog:
             state.status = "started"
 
     def _apply_written(self, line: Line, event: Written) -> None:
-        self._check(event.image)
-        book = self._books[event.image]
+        self.check(event.image)
+        book = self.books[event.image]
         book.steps.append(Step("written", line, "", event.digest, event.after))
         book.digests.add(event.digest)
         book.written_at = event.after
 
     def _apply_to_state(self, event: Proposed | Rejected | StatusChanged) -> None:
-        state = self._check(event.image)
+        state = self.check(event.image)
         if isinstance(event, Proposed):
-            self._inside(event.file, "proposals")
+            self.inside(event.file, "proposals")
             state.proposals, state.proposed = event.file, event.count
             state.uncertainty = event.uncertainty
-            state.model = self._short_model(event.model)
+            state.model = self.short_model(event.model)
             state.closed = set()
         elif isinstance(event, Rejected):
             state.closed |= set(event.which)
         else:
             state.status = event.status
-            self._done = [n for n in self._done if n != event.image]
+            self.done = [n for n in self.done if n != event.image]
             if state.status == "done":
-                self._done.append(event.image)
+                self.done.append(event.image)
 
-    def _short_model(self, model: str) -> str:
+    def short_model(self, model: str) -> str:
         """Return a model by its place in the project, where it is one of its own."""
-        if model not in self._short:
+        if model not in self._shorts:
             path = Path(model)
             own = self.folder / "models" / path.name
             is_own = path.parent == own.parent or (
@@ -243,15 +280,15 @@ class ProjectLog:
                 and own.is_file()
                 and not path.is_file()  # it was moved, with the project
             )
-            self._short[model] = f"models/{path.name}" if is_own else model
-        return self._short[model]
+            self._shorts[model] = f"models/{path.name}" if is_own else model
+        return self._shorts[model]
 
     @property
     def model(self) -> str:
         """Name or path of the model that proposes."""
-        if self._model.startswith("models/"):
-            return str(self.folder / self._model)
-        return self._model
+        if self.kept_model.startswith("models/"):
+            return str(self.folder / self.kept_model)
+        return self.kept_model
 
     @property
     def models_folder(self) -> Path:
@@ -262,11 +299,11 @@ class ProjectLog:
         ValueError
             If it is a link out of the project.
         """
-        return self._inside("models")
+        return self.inside("models")
 
     # --- files of the project ---------------------------------------------------------
 
-    def _inside(self, file: str, kind: str = "") -> Path:
+    def inside(self, file: str, kind: str = "") -> Path:
         """Return the path of one of the project's own files.
 
         Raises
@@ -287,43 +324,46 @@ class ProjectLog:
             raise ValueError(f"{path} is a link out of its folder; remove it")
         return path
 
-    def _new_file(self, kind: str, name: str) -> str:
+    def new_file(self, kind: str, name: str) -> str:
         """Return a file name that nothing has, for something of an image."""
         stem = name.encode()[:150].decode(errors="ignore")
-        with self._busy:
-            number = max(self._journal.lines, self._number + 1)
-            while self._inside(f"{kind}/{stem}-{number}.tif", kind).exists():
+        with self.busy:
+            number = max(self.journal.lines, self._number + 1)
+            while self.inside(f"{kind}/{stem}-{number}.tif", kind).exists():
                 number += 1
             self._number = number
         return f"{kind}/{stem}-{number}.tif"
 
-    def _forget(self, file: str) -> None:
+    def forget_file(self, file: str) -> None:
         """Remove one of the project's own files that nothing names any more."""
         if file:
             with suppress(OSError, ValueError):  # it is in the way of nothing
-                self._inside(file, file.split("/")[0]).unlink()
+                self.inside(file, file.split("/")[0]).unlink()
 
     # --- images and labels ------------------------------------------------------------
 
-    def _check(self, name: str) -> ImageState:
-        if name not in self._states:
-            raise ValueError(f"the project has no image {name!r}")
-        return self._states[name]
+    def check(self, name: str) -> ImageState:
+        """Return how far an image is.
 
-    def state(self, name: str) -> ImageState:
-        """Return how far an image is; not to be changed."""
-        return self._check(name)
+        Raises
+        ------
+        ValueError
+            If the project has no such image.
+        """
+        if name not in self.states:
+            raise ValueError(f"the project has no image {name!r}")
+        return self.states[name]
 
     def notes(self, name: str) -> dict[int, ObjectNote]:
         """Return what is known of the objects of an image, by label; a copy."""
-        state = self._check(name)
-        with self._busy:
+        state = self.check(name)
+        with self.busy:
             return dict(state.notes)
 
     def path_of(self, name: str) -> Path:
         """Return the file of an image; where it should be, if it is not there."""
-        self._check(name)
-        return self._places.path_of(name)
+        self.check(name)
+        return self.places.path_of(name)
 
     def read_image(self, name: str) -> NDArray[Any]:
         """Read an image, (H, W) or (H, W, 3 | 4).

@@ -16,25 +16,14 @@ that was killed opens as it was after the last change. Knows no GUI.
 
 from __future__ import annotations
 
-import json
-import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_sam.io.atomic_write import write_atomically
-from napari_sam.io.images import list_images, read_image
-from napari_sam.io.label_images import write_labels
-from napari_sam.ops.label_changes import as_labels
-from napari_sam.ops.labels import next_free_label
+from napari_sam.workflows.project.creation import images_in, write_head
 from napari_sam.workflows.project.files import PROJECT_FOLDER, Look, ProjectFiles
-from napari_sam.workflows.project.images import (
-    ImagePlaces,
-    image_problem,
-    name_images,
-)
-from napari_sam.workflows.project.log import FORMAT
+from napari_sam.workflows.project.log import ProjectLog
+from napari_sam.workflows.project.proposals import Proposals
 from napari_sam.workflows.project.state import (
     Counts,
     ImageState,
@@ -42,26 +31,31 @@ from napari_sam.workflows.project.state import (
     Stage,
     choose_stage,
 )
-from napari_sam.workflows.project.store import ProjectSource
+from napari_sam.workflows.project.store import LabelStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["PROJECT_FOLDER", "Look", "Project", "ProjectSource"]
 
 
-class Project(ProjectFiles):
+class Project:
     """An open project; see `create` and `open`.
 
     Attributes
     ----------
-    folder
-        Where it is.
-    images
-        Names of its images, in order.
+    store
+        The labels of its images.
     """
+
+    def __init__(self, folder: Path, *, repair: bool = False) -> None:
+        self._log = ProjectLog(folder, repair=repair)
+        self.store = LabelStore(self._log)
+        self._files = ProjectFiles(self._log, self.store)
+        self._proposals = Proposals(self._log, self.store)
 
     @classmethod
     def create(
@@ -100,28 +94,7 @@ class Project(ProjectFiles):
         >>> project.save("a", labels)                             # doctest: +SKIP
         """
         root = Path(folder)
-        if (root / "project.json").exists():
-            raise ValueError(f"{root} is a project already; open it")
-        if (root / "journal.jsonl").exists():
-            raise ValueError(
-                f"{root} has the journal of a project without its project.json"
-            )
-        named = name_images(map(Path, images))
-        if not named:
-            raise ValueError("there is no image to annotate")
-        places = ImagePlaces(root, {})
-        head = {
-            "format": FORMAT,
-            "images": {name: places.written(path) for name, path in named.items()},
-            "model": model,
-            "retrain_after": max(1, retrain_after),
-            "folder": "" if watched is None else places.written(Path(watched)),
-            "made_in": os.path.realpath(root),
-        }
-        text = json.dumps(head, indent=1)
-        write_atomically(
-            root / "project.json", lambda part: part.write_text(text, "utf-8")
-        )
+        write_head(root, images, model, retrain_after, watched)
         return cls(root)
 
     @classmethod
@@ -138,17 +111,9 @@ class Project(ProjectFiles):
             If there is no image that can be annotated.
         """
         where = Path(images)
-        if not where.is_dir():
-            raise ValueError(f"{images} is not a folder")
-        found = list_images(where)
-        problems = {path: image_problem(path) for path in found.paths}
-        good = [path for path in found.paths if not problems[path]]
-        unfit = [why for why in problems.values() if why]
-        if not good:
-            why = f": {'; '.join(unfit[:3])}" if unfit else ""
-            raise ValueError(f"the folder {images} holds no image to annotate{why}")
+        good, unfit, hidden = images_in(where)
         project = cls.create(where / PROJECT_FOLDER, good, watched=where)
-        return project, Look(unfit=unfit, hidden=found.hidden)
+        return project, Look(unfit=unfit, hidden=hidden)
 
     @classmethod
     def open(cls, folder: str | Path, *, repair: bool = False) -> Project:
@@ -175,131 +140,175 @@ class Project(ProjectFiles):
             raise ValueError(f"{folder} is no project: it has no project.json")
         return cls(root, repair=repair)
 
+    def close(self) -> None:
+        """Write the label files that are out of date, and let others open it.
+
+        Raises
+        ------
+        OSError, ValueError
+            If one cannot be written; it is closed all the same, and its journal has
+            all labels.
+        """
+        with self._log.writing:
+            if self._log.is_open:
+                try:
+                    self.write_label_files()
+                finally:
+                    self._log.release()
+
+    def abandon(self) -> None:
+        """Let others open it as it is: no file is written, as if it were killed."""
+        self._log.release()
+
+    # --- its images ---------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self._log.folder
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Names of its images, in order."""
+        return self._log.images
+
+    def state(self, name: str) -> ImageState:
+        """Return how far an image is; not to be changed."""
+        return self._log.check(name)
+
+    def notes(self, name: str) -> dict[int, ObjectNote]:
+        """Return what is known of the objects of an image, by label; a copy."""
+        return self._log.notes(name)
+
+    def path_of(self, name: str) -> Path:
+        """Return the file of an image; where it should be, if it is not there."""
+        return self._log.path_of(name)
+
+    def read_image(self, name: str) -> NDArray[Any]:
+        """Read an image, (H, W) or (H, W, 3 | 4); see `ProjectLog.read_image`."""
+        return self._log.read_image(name)
+
+    def look(self) -> Look:
+        """Look at the files: what came, what is gone; see `ProjectFiles.look`."""
+        return self._files.look()
+
+    def locate(self, folder: str | Path) -> list[str]:
+        """Say where the images are now; see `ProjectFiles.locate`."""
+        return self._files.locate(folder)
+
+    # --- their labels -------------------------------------------------------------
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """What could not be read of the labels of an image, by its name."""
+        return self.store.troubles
+
+    def labels(self, name: str) -> NDArray[np.int32]:
+        """Return the (H, W) labels of an image, a copy; see `LabelStore.labels`."""
+        return self.store.labels(name)
+
+    def read_labels(self, name: str) -> NDArray[np.int32]:
+        """Return the labels of an image, and do not keep them in memory."""
+        return self.store.read_labels(name)
+
+    def save(
+        self,
+        name: str,
+        labels: ArrayLike,
+        *,
+        notes: Mapping[int, ObjectNote] | None = None,
+        seconds: float = 0.0,
+        closed: Sequence[int] = (),
+    ) -> int:
+        """Keep the labels of an image as they are now; see `LabelStore.save`."""
+        return self.store.save(
+            name, labels, notes=notes, seconds=seconds, closed=closed
+        )
+
+    def leave(self, name: str) -> None:
+        """Write an image's label file, and forget its pixels.
+
+        Raises
+        ------
+        OSError, ValueError
+            If it cannot be written.
+        """
+        self._files.leave(name)
+
+    def label_file(self, name: str) -> Path:
+        """Return where the label file of an image is, or goes."""
+        return self._files.label_file(name)
+
+    def write_label_files(self, but: str = "") -> None:
+        """Write the label files; see `ProjectFiles.write_label_files`."""
+        self._files.write_label_files(but)
+
+    def check_label_file(self, name: str) -> bool:
+        """Look whether another program has changed an image's label file."""
+        return self._files.check_label_file(name)
+
+    @property
+    def changed_elsewhere(self) -> list[str]:
+        """Images of which another program has changed the label file."""
+        return self._files.changed_elsewhere
+
+    def take_over(self, name: str) -> int:
+        """Make the labels of the file the project's; see `ProjectFiles.take_over`."""
+        return self._files.take_over(name)
+
+    def replace_label_file(self, name: str) -> None:
+        """Write the project's labels in place of what another program wrote."""
+        self._files.replace_label_file(name)
+
     # --- what the model proposes ----------------------------------------------------
 
     def propose(
         self, name: str, labels: ArrayLike, uncertainty: float, model: str
     ) -> None:
-        """Keep what a model proposes for an image.
-
-        Parameters
-        ----------
-        name
-            The image.
-        labels
-            (H, W) integers, one for each proposed object.
-        uncertainty
-            0 to 1.
-        model
-            Its name.
-        """
-        state = self._check(name)
-        found = as_labels(labels)
-        file = self._new_file("proposals", name)
-        try:
-            write_labels(self._inside(file, "proposals"), found)
-            with self._writing:
-                earlier = state.proposals
-                self._write(
-                    {
-                        "event": "proposed",
-                        "image": name,
-                        "file": file,
-                        "count": len(np.unique(found[found > 0])),
-                        "uncertainty": float(uncertainty),
-                        "model": self._short_model(model),
-                    }
-                )
-        except BaseException:
-            self._forget(file)
-            raise
-        self._forget(earlier)
+        """Keep what a model proposes for an image; see `Proposals.propose`."""
+        self._proposals.propose(name, labels, uncertainty, model)
 
     def proposals(self, name: str) -> NDArray[np.int32]:
-        """Return the (H, W) proposals that are open: not rejected, and not covered.
-
-        A proposal with more than half of its pixels on objects is covered. Where the
-        file of the proposals cannot be read, there are none.
-        """
-        state = self._check(name)
-        labels = self.labels(name)
-        with self._busy:
-            file, closed = state.proposals, set(state.closed)
-        if not file:
-            return np.zeros_like(labels)
-        try:
-            found = as_labels(read_image(self._inside(file, "proposals")))
-        except (OSError, ValueError):
-            found = np.zeros((0, 0), np.int32)
-        if found.shape != labels.shape:
-            return np.zeros_like(labels)
-        numbers, place = np.unique(found, return_inverse=True)
-        place = place.reshape(found.shape)
-        areas = np.bincount(place.ravel(), minlength=len(numbers))
-        taken = np.bincount(place[labels > 0], minlength=len(numbers))
-        is_closed = (taken > areas / 2) | np.isin(numbers, [0, *closed])
-        found[is_closed[place]] = 0
-        return found
+        """Return the (H, W) proposals that are open; see `Proposals.open_ones`."""
+        return self._proposals.open_ones(name)
 
     def accept(
         self, name: str, which: Sequence[int] | None = None, seconds: float = 0.0
     ) -> int:
-        """Make proposals objects; they get the pixels that are free.
-
-        Parameters
-        ----------
-        name
-            The image.
-        which
-            Labels among the proposals; None: all that are open.
-        seconds
-            Of the user's time.
-
-        Returns
-        -------
-        How many objects there are more.
-
-        Raises
-        ------
-        ValueError
-            If no number is left for another object.
-        OSError
-            If it cannot be written; the project is as before.
-        """
-        with self._writing:
-            proposals, labels = self.proposals(name), self.labels(name)
-            open_ones = np.unique(proposals)
-            chosen = [n for n in open_ones if n > 0 and (which is None or n in which)]
-            if not chosen:
-                return 0
-            highest = int(labels.max(initial=0))
-            next_free_label([highest + len(chosen) - 1], np.int32)
-            given = np.arange(highest + 1, highest + 1 + len(chosen))
-            numbers = np.zeros(len(open_ones), np.int32)
-            numbers[np.searchsorted(open_ones, chosen)] = given
-            added = numbers[np.searchsorted(open_ones, proposals)]
-            new = np.where(labels == 0, added, labels)
-            notes = {int(number): ObjectNote(source="accepted") for number in given}
-            return self.save(name, new, notes=notes, seconds=seconds, closed=chosen)
+        """Make proposals objects; see `Proposals.accept`."""
+        return self._proposals.accept(name, which, seconds)
 
     def reject(self, name: str, which: Sequence[int] | None = None) -> None:
-        """Close proposals; None: all that are open.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written; the project is as before.
-        """
-        open_ones = np.unique(self.proposals(name))
-        chosen = [int(n) for n in open_ones if n > 0 and (which is None or n in which)]
-        if chosen:
-            self._write({"event": "rejected", "image": name, "which": chosen})
-
-    # --- how far it is ------------------------------------------------------------
+        """Close proposals; None: all that are open."""
+        self._proposals.reject(name, which)
 
     def undecided(self, name: str) -> int:
         """Count the proposals of an image that are neither accepted nor rejected."""
-        return int(np.count_nonzero(np.unique(self.proposals(name))))
+        return self._proposals.undecided(name)
+
+    # --- its model ------------------------------------------------------------------
+
+    @property
+    def model(self) -> str:
+        """Name or path of the model that proposes."""
+        return self._log.model
+
+    @property
+    def models_folder(self) -> Path:
+        """Where what is trained here goes; see `ProjectLog.models_folder`."""
+        return self._log.models_folder
+
+    @property
+    def retrain_after(self) -> int:
+        """After how many finished images the model is trained."""
+        return self._log.retrain_after
+
+    @property
+    def trainings(self) -> int:
+        """How often a model was trained."""
+        return self._log.trainings
+
+    # --- how far it is ------------------------------------------------------------
 
     def finish(self, name: str) -> None:
         """Say that every object of an image is labelled; `reopen` takes it back.
@@ -312,48 +321,48 @@ class Project(ProjectFiles):
         OSError
             If it cannot be written.
         """
-        self._check(name)
-        self._write({"event": "status", "image": name, "status": "done"})
+        self._log.check(name)
+        self._log.write({"event": "status", "image": name, "status": "done"})
 
     def reopen(self, name: str) -> None:
         """Say that an image is not done after all."""
-        self._check(name)
-        self._write({"event": "status", "image": name, "status": "started"})
+        self._log.check(name)
+        self._log.write({"event": "status", "image": name, "status": "started"})
 
     def note_training(self, model: str | Path) -> None:
         """Say that a model was trained; it is the project's from now on."""
-        self._write({"event": "trained", "model": self._short_model(str(model))})
+        self._log.write({"event": "trained", "model": self._log.short_model(str(model))})
 
     def set_retrain_after(self, images: int) -> None:
         """Choose after how many finished images the model is trained."""
         if images < 1:
             raise ValueError(f"wanted 1 image or more, got {images}")
         if images != self.retrain_after:
-            self._write({"event": "settings", "retrain_after": int(images)})
+            self._log.write({"event": "settings", "retrain_after": int(images)})
 
     def _all_states(self) -> dict[str, ImageState]:
-        with self._busy:
-            return dict(self._states)
+        with self._log.busy:
+            return dict(self._log.states)
 
     @property
     def stage(self) -> Stage:
         """Which stage of the paper's data engine the user is in."""
-        with self._busy:
-            return choose_stage([self._states[n] for n in self._done], self.trainings)
+        with self._log.busy:
+            return choose_stage([self._log.states[n] for n in self._log.done], self._log.trainings)
 
     @property
     def wants_training(self) -> bool:
         """Whether enough images were finished since the last training."""
-        return len(self._done) - self._trained_on >= self.retrain_after
+        return len(self._log.done) - self._log.trained_on >= self.retrain_after
 
     def counts(self) -> Counts:
         """Count images, objects, clicks and seconds."""
-        with self._busy:
-            return Counts.of(list(self._states.values()))
+        with self._log.busy:
+            return Counts.of(list(self._log.states.values()))
 
     def neighbour(self, name: str, step: int) -> str:
         """Return the image so many places after another, or before; round and round."""
-        self._check(name)
+        self._log.check(name)
         images = self.images
         return str(images[(images.index(name) + step) % len(images)])
 
@@ -382,7 +391,7 @@ class Project(ProjectFiles):
             name
             for name, state in self._all_states().items()
             if state.status == "new"
-            and state.model != self._model
+            and state.model != self._log.kept_model
             and not state.problem
         ]
 
@@ -402,3 +411,26 @@ class Project(ProjectFiles):
             for name, state in self._all_states().items()
             if state.notes and not state.problem and self.path_of(name).exists()
         ]
+
+
+@dataclass(frozen=True)
+class ProjectSource:
+    """An image of a project as training reads it.
+
+    Attributes
+    ----------
+    kind, name
+        What it is called.
+    complete
+        Whether the user said that every object is labelled.
+    """
+
+    kind: str
+    name: str
+    complete: bool
+    project: Project
+
+    def read(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        """Return the image and its labels."""
+        image = self.project.read_image(self.name)
+        return image, self.project.read_labels(self.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from napari_sam.ops.label_changes import (
 )
 from napari_sam.workflows.project.events import LabelsChanged
 from napari_sam.workflows.project.images import plane_shape
-from napari_sam.workflows.project.log import ProjectLog, Step
 from napari_sam.workflows.project.state import ImageState, ObjectNote
 
 if TYPE_CHECKING:
@@ -30,7 +28,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ProjectSource", "ProjectStore", "file_digest"]
+    from napari_sam.workflows.project.log import ProjectLog, Step
+
+__all__ = ["LabelStore", "file_digest"]
 
 _MANY = 1000
 """Objects changed at one time from which on a snapshot is written."""
@@ -39,31 +39,13 @@ _KEPT = 4
 """Images of which the labels stay in memory."""
 
 
-@dataclass(frozen=True)
-class ProjectSource:
-    """An image of a project as training reads it.
+class LabelStore:
+    """The labels of the images of a project.
 
-    Attributes
+    Parameters
     ----------
-    kind, name
-        What it is called.
-    complete
-        Whether the user said that every object is labelled.
-    """
-
-    kind: str
-    name: str
-    complete: bool
-    project: ProjectStore
-
-    def read(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
-        """Return the image and its labels."""
-        image = self.project.read_image(self.name)
-        return image, self.project.read_labels(self.name)
-
-
-class ProjectStore(ProjectLog):
-    """The labels of the images; see `Project`.
+    log
+        Its journal.
 
     Attributes
     ----------
@@ -71,10 +53,21 @@ class ProjectStore(ProjectLog):
         What could not be read of the labels of an image, by its name: a sentence each.
     """
 
-    def __init__(self, folder: Path, *, repair: bool = False) -> None:
+    def __init__(self, log: ProjectLog) -> None:
+        self._log = log
         self.troubles: dict[str, str] = {}
         self._kept: OrderedDict[str, tuple[int, NDArray[np.int32]]] = OrderedDict()
-        super().__init__(folder, repair=repair)
+
+    @property
+    def in_memory(self) -> tuple[str, ...]:
+        """Names of the images of which the labels are in memory."""
+        with self._log.busy:
+            return tuple(self._kept)
+
+    def forget(self, name: str) -> None:
+        """Keep the labels of an image in memory no more; they are in the journal."""
+        with self._log.busy:
+            self._kept.pop(name, None)
 
     def labels(self, name: str) -> NDArray[np.int32]:
         """Return the (H, W) labels of an image, a copy.
@@ -86,25 +79,25 @@ class ProjectStore(ProjectLog):
         ValueError
             If the journal was changed by another program.
         """
-        return self._labels_at(name, keep=True)[0]
+        return self.labels_at(name, keep=True)[0]
 
     def read_labels(self, name: str) -> NDArray[np.int32]:
         """Return the labels of an image, and do not keep them in memory."""
-        return self._labels_at(name, keep=False)[0]
+        return self.labels_at(name, keep=False)[0]
 
-    def _labels_at(self, name: str, keep: bool) -> tuple[NDArray[np.int32], int]:
+    def labels_at(self, name: str, keep: bool) -> tuple[NDArray[np.int32], int]:
         """Return labels, and the line of the last change that is in them."""
-        self._check(name)
-        book = self._books[name]
+        self._log.check(name)
+        book = self._log.books[name]
         while True:
-            with self._busy:
+            with self._log.busy:
                 line, steps = book.changed_at, tuple(book.steps)
                 kept = self._kept.get(name)
                 if kept is not None and kept[0] == line:
                     self._kept.move_to_end(name)
                     return kept[1].copy(), line
             found = self._replay(name, steps)  # without the lock: it may take long
-            with self._busy:
+            with self._log.busy:
                 if book.changed_at == line:
                     if keep:
                         self._keep(name, line, found.copy())
@@ -120,14 +113,14 @@ class ProjectStore(ProjectLog):
         """Make the labels of an image from the journal."""
         found, first = self._latest_whole(name, steps)
         lines = [step.line for step in steps[first:] if step.kind == "labels"]
-        for line, event in self._journal.read(lines):
+        for line, event in self._log.journal.read(lines):
             if not isinstance(event, LabelsChanged) or event.image != name:
-                raise DamagedLine(self._journal.path, line.number, "it has changed")
+                raise DamagedLine(self._log.journal.path, line.number, "it has changed")
             objects = {label: vars(what) for label, what in event.objects.items()}
             try:
                 apply_changes(found, objects, event.gone)
             except ValueError as error:
-                path = self._journal.path
+                path = self._log.journal.path
                 raise DamagedLine(path, line.number, error) from error
         return found
 
@@ -142,7 +135,7 @@ class ProjectStore(ProjectLog):
         taken = [i for i, step in enumerate(steps) if step.kind == "snapshot"]
         for number in reversed(taken):
             try:
-                file = self._inside(steps[number].file, "snapshots")
+                file = self._log.inside(steps[number].file, "snapshots")
                 found = self._checked(name, as_labels(read_image(file)))
             except (OSError, ValueError) as error:
                 copied = self._from_label_file(name, steps[number:])
@@ -157,7 +150,7 @@ class ProjectStore(ProjectLog):
         return np.zeros(self._shape_of(name), np.int32), 0
 
     def _checked(self, name: str, labels: NDArray[np.int32]) -> NDArray[np.int32]:
-        known = self._books[name].shape
+        known = self._log.books[name].shape
         if labels.ndim != 2 or (known is not None and labels.shape != known):
             raise ValueError(f"it has the shape {labels.shape}, wanted {known}")
         return labels
@@ -167,7 +160,7 @@ class ProjectStore(ProjectLog):
     ) -> tuple[NDArray[np.int32], int] | None:
         """Return the labels of the label file if it is as it was written."""
         try:
-            path = self._inside(f"labels/{name}.tif", "labels")
+            path = self._log.inside(f"labels/{name}.tif", "labels")
             digest = file_digest(path)
             for step in reversed(steps):
                 if step.kind == "written" and step.digest == digest:
@@ -179,13 +172,13 @@ class ProjectStore(ProjectLog):
         return None
 
     def _shape_of(self, name: str) -> tuple[int, int]:
-        known = self._books[name].shape
+        known = self._log.books[name].shape
         if known is not None:
             return known
         try:
-            height, width = plane_shape(self.path_of(name))
+            height, width = plane_shape(self._log.path_of(name))
         except ValueError:
-            if not self._books[name].changed_at:
+            if not self._log.books[name].changed_at:
                 raise
             # Older journals do not say it; the image is gone, but files of its size
             # may be there.
@@ -193,16 +186,16 @@ class ProjectStore(ProjectLog):
         return height, width
 
     def _shape_of_files(self, name: str) -> tuple[int, int]:
-        state = self._states[name]
+        state = self._log.states[name]
         for file, kind in (
             (f"labels/{name}.tif", "labels"),
             (state.proposals, "proposals"),
         ):
             with suppress(OSError, ValueError):
                 if file:
-                    return plane_shape(self._inside(file, kind))
+                    return plane_shape(self._log.inside(file, kind))
         raise FileNotFoundError(
-            f"{self.path_of(name)} cannot be read, and nothing else says how large "
+            f"{self._log.path_of(name)} cannot be read, and nothing else says how large "
             f"the labels of {name} are"
         )
 
@@ -244,12 +237,12 @@ class ProjectStore(ProjectLog):
         OSError
             If they cannot be written; the project is as before.
         """
-        state = self._check(name)
+        state = self._log.check(name)
         new = as_labels(labels)
-        with self._writing:
+        with self._log.writing:
             changed = changed_labels(self.labels(name), new)
             told = dict(notes or {})
-            known = self.notes(name)
+            known = self._log.notes(name)
             renamed = [n for n in told if n in known and n not in changed]
             renamed = [n for n in renamed if told[n].class_name != known[n].class_name]
             if not changed and not renamed:
@@ -276,23 +269,23 @@ class ProjectStore(ProjectLog):
                 self._snapshot(name, new, event)
             else:
                 objects = describe_objects(new, [n for n in changed if n in there])
-                self._write({"event": "labels", **event, "objects": objects})
-            with self._busy:
-                self._keep(name, self._books[name].changed_at, new)
+                self._log.write({"event": "labels", **event, "objects": objects})
+            with self._log.busy:
+                self._keep(name, self._log.books[name].changed_at, new)
         return len(changed)
 
     def _snapshot(
         self, name: str, labels: NDArray[np.int32], event: dict[str, Any]
     ) -> None:
-        file = self._new_file("snapshots", name)
-        earlier = self._books[name].snapshot
+        file = self._log.new_file("snapshots", name)
+        earlier = self._log.books[name].snapshot
         try:
-            write_labels(self._inside(file, "snapshots"), labels)
-            self._write({"event": "snapshot", **event, "file": file})
+            write_labels(self._log.inside(file, "snapshots"), labels)
+            self._log.write({"event": "snapshot", **event, "file": file})
         except BaseException:
-            self._forget(file)
+            self._log.forget_file(file)
             raise
-        self._forget(earlier)
+        self._log.forget_file(earlier)
 
 
 def file_digest(path: Path) -> str:

@@ -78,7 +78,7 @@ def is_quiet(widget):
     loop = widget.loop
     return (
         loop.project is not None
-        and not (loop.is_opening or loop.is_reading or loop._looker.is_busy)
+        and not (loop.is_opening or loop.is_reading or loop.is_looking)
         and loop.image is not None
         and loop.layers.name == loop.name
         and not loop.models.is_proposing
@@ -152,10 +152,10 @@ def test_what_is_painted_is_saved_a_moment_later(qtbot, opened, folder):
     name = opened.loop.name
     project = opened.loop.project
     qtbot.waitUntil(lambda: 9 in project.state(name).notes)
-    project._lock.release()  # as if the program had been killed
+    project.abandon()  # as if the program had been killed
     again = Project.open(folder / "napari-sam-project")
     assert (again.labels(name) == 9).sum() == 2
-    again._lock.release()
+    again.abandon()
 
 
 def test_the_images_are_gone_through(qtbot, opened):

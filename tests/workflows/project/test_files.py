@@ -344,7 +344,7 @@ def snapped(tmp_path):
     changed = many_objects()
     changed[:9, :9] = 5000
     project.save("big", changed)
-    project._lock.release()
+    project.abandon()
     return project.folder, first, changed
 
 
@@ -526,7 +526,7 @@ def test_a_label_file_that_is_a_link_out_of_it_is_not_written(made, thesis):
     assert thesis.read_text() == "years of work"
     again = Project.open(made)
     assert np.array_equal(again.labels("c"), square(3))
-    again._lock.release()
+    again.abandon()
 
 
 # --- numbers, memory, threads -------------------------------------------------------
@@ -559,7 +559,7 @@ def test_few_labels_stay_in_memory(tmp_path):
         project.save(name, square(1))
     project.write_label_files()
     [source.read() for source in project.sources()]
-    assert len(project._kept) <= 4
+    assert len(project.store.in_memory) <= 4
     project.close()
 
 

@@ -57,7 +57,7 @@ def project(tmp_path, files):
 
 def reopened(project):
     """What another program would see after a crash: the files as they are now."""
-    project._lock.release()
+    project.abandon()
     return Project.open(project.folder)
 
 
@@ -94,13 +94,13 @@ def test_what_is_saved_is_there_after_a_crash(project):
 
 def test_a_torn_line_is_dropped_and_nothing_else(project):
     project.save("a", squares(2))
-    project._lock.release()
+    project.abandon()
     with (project.folder / "journal.jsonl").open("ab") as file:
         file.write(b'{"event":"labels","image":"a","obj')
     again = Project.open(project.folder)
     assert np.array_equal(again.labels("a"), squares(2))
     again.save("a", squares(4))
-    again._lock.release()
+    again.abandon()
     last = Project.open(project.folder)
     assert np.array_equal(last.labels("a"), squares(4))
     last.close()
@@ -282,7 +282,7 @@ for number in range(1, 100000):
 
 
 def test_a_killed_program_loses_nothing_that_was_saved(project):
-    project._lock.release()
+    project.abandon()
     command = [sys.executable, "-c", _CHILD, str(project.folder)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     last = 0

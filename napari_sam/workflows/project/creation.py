@@ -1,0 +1,89 @@
+"""Beginning a project: its images are named, and what it is is written down."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sam.io.atomic_write import write_atomically
+from napari_sam.io.images import list_images
+from napari_sam.workflows.project.images import (
+    ImagePlaces,
+    image_problem,
+    name_images,
+)
+from napari_sam.workflows.project.log import FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["images_in", "write_head"]
+
+
+def write_head(
+    root: Path,
+    images: Iterable[str | Path],
+    model: str,
+    retrain_after: int,
+    watched: str | Path | None,
+) -> None:
+    """Write project.json into a folder; see `Project.create`.
+
+    Raises
+    ------
+    ValueError
+        If there is no image, or a project is there already.
+    """
+    if (root / "project.json").exists():
+        raise ValueError(f"{root} is a project already; open it")
+    if (root / "journal.jsonl").exists():
+        raise ValueError(
+            f"{root} has the journal of a project without its project.json"
+        )
+    named = name_images(map(Path, images))
+    if not named:
+        raise ValueError("there is no image to annotate")
+    places = ImagePlaces(root, {})
+    head = {
+        "format": FORMAT,
+        "images": {name: places.written(path) for name, path in named.items()},
+        "model": model,
+        "retrain_after": max(1, retrain_after),
+        "folder": "" if watched is None else places.written(Path(watched)),
+        "made_in": os.path.realpath(root),
+    }
+    text = json.dumps(head, indent=1)
+    write_atomically(
+        root / "project.json", lambda part: part.write_text(text, "utf-8")
+    )
+
+
+def images_in(where: Path) -> tuple[list[Path], list[str], int]:
+    """Look for images in a folder.
+
+    Returns
+    -------
+    good
+        Those that can be annotated.
+    unfit
+        Why others cannot: a sentence each.
+    hidden
+        How many hidden files were left out.
+
+    Raises
+    ------
+    ValueError
+        If there is none that can be annotated.
+    """
+    if not where.is_dir():
+        raise ValueError(f"{where} is not a folder")
+    found = list_images(where)
+    problems = {path: image_problem(path) for path in found.paths}
+    good = [path for path in found.paths if not problems[path]]
+    unfit = [why for why in problems.values() if why]
+    if not good:
+        why = f": {'; '.join(unfit[:3])}" if unfit else ""
+        raise ValueError(f"the folder {where} holds no image to annotate{why}")
+    return good, unfit, found.hidden
