@@ -44,10 +44,10 @@ def open_annotator(qtbot, predictor, tmp_path):
     from napari_sam.plugin.annotator.workspace import Times
     from napari_sam.plugin.widgets.annotate import AnnotateWidget
 
-    opened = []
+    opened, usual = [], Times()
 
     def open_on(
-        viewer, load=lambda source, device: predictor, ready=True, times=Times()
+        viewer, load=lambda source, device: predictor, ready=True, times=usual
     ):
         store = CheckpointStore(tmp_path)
         widget = AnnotateWidget(viewer, load=load, store=store, times=times)

@@ -2,7 +2,7 @@
 
 It owns no widget. The dock widget shows its state after each `changed` and calls
 its actions; so do the keys. Its parts: `Wiring` between layers and session, `Asker`
-between session and model, `Sessions` on the images of the viewer.
+between session and model, `Sessions` on the images of the viewer, and `Actions`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.ops.wording import counted
+from napari_sam.plugin.annotator.actions import Actions
 from napari_sam.plugin.annotator.asker import Asker
 from napari_sam.plugin.annotator.hint_facts import FactReader
 from napari_sam.plugin.annotator.image_parts import open_part
-from napari_sam.plugin.annotator.keybindings import KeyBinder
-from napari_sam.plugin.annotator.pointer_tools import use_tool
+from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.annotator.sessions import OpenSession, Sessions
 from napari_sam.plugin.annotator.wiring import Wiring
 from napari_sam.plugin.annotator.workspace import Times, Workspace
@@ -25,17 +24,9 @@ from napari_sam.plugin.model.gc_pauses import GcPauses
 from napari_sam.plugin.viewer.active_annotator import claim, release
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layer_pairs import note_pair
-from napari_sam.plugin.viewer.layers import (
-    covered_by,
-    position_on_plane,
-    stretch_contrast,
-)
-from napari_sam.plugin.viewer.navigation import go_to_plane
-from napari_sam.workflows.session.annotation_session import OverlapError
+from napari_sam.plugin.viewer.layers import covered_by, stretch_contrast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.annotator.hints import Facts
@@ -66,9 +57,6 @@ class Annotator(QObject):  # type: ignore[misc]
         The sessions on the images, and the labels layer that is written to.
     embedding_jobs
         What is embedded ahead of the user, and kept on disk.
-    class_name, overlap
-        What the next objects are called, and who gets a pixel that is labelled
-        already.
     """
 
     changed = Signal()
@@ -94,11 +82,10 @@ class Annotator(QObject):  # type: ignore[misc]
         super().__init__(parent)
         self.viewer = viewer
         self.model_host = model_host
-        self.class_name = ""
-        self.overlap: OverlapRule = "keep"
-        self._commits_when_answered = False
         self._at = Workspace(viewer)
-        self._keys = KeyBinder(self._key_actions())
+        self._keys = KeyBinder(
+            {k.action: getattr(self, k.action) for k in keys_of("annotator", "points")}
+        )
         self._gc_pauses = GcPauses(
             viewer, lambda: model_host.predictor is not None, times.rest, self
         )
@@ -110,41 +97,29 @@ class Annotator(QObject):  # type: ignore[misc]
         self._wiring = Wiring(
             self._at, self.sessions, self._asker, self._keys, times, self
         )
+        self._actions = Actions(
+            self._at, self.sessions, self._asker, self._wiring, self
+        )
         self._fact_reader = FactReader(
             self._at, self.sessions, self._wiring, model_host
         )
         self._connect()
 
     def _connect(self) -> None:
-        for part in (self.sessions, self._asker, self._wiring):
+        actions = self._actions
+        for part in (self.sessions, self._asker, self._wiring, actions):
             part.changed.connect(self.changed)
-        noticing = (self.sessions, self._asker, self._wiring, self.embedding_jobs)
-        for part in noticing:
+        for part in (self.sessions, self._asker, self._wiring, self.embedding_jobs):
             part.noticed.connect(self.noticed)
+        actions.noticed.connect(self.noticed)
+        actions.succeeded.connect(self.succeeded)
         self._wiring.previewed.connect(self.previewed)
-        self._wiring.prompted.connect(self._on_prompted)
-        self._asker.delivered.connect(self._on_delivered)
-        self._asker.failed.connect(self._on_failed)
         host = self.model_host
         host.changed.connect(self._gc_pauses.look)
         for signal in (host.answered, host.hovered, host.embedded):
             signal.connect(self._gc_pauses.on_answer)
 
-    def _key_actions(self) -> dict[str, Callable[[], None]]:
-        """Return what the keys do, by the names in `keybindings`."""
-        return {
-            "commit": self.commit,
-            "cycle": self.cycle,
-            "undo": self.undo,
-            "redo": self.redo,
-            "reopen_under_cursor": self.reopen_under_cursor,
-            "delete_under_cursor": self.delete_under_cursor,
-            "clear": self.clear,
-            "toggle_hover": self.toggle_hover,
-            "toggle_polarity": self.toggle_polarity,
-        }
-
-    # --- coming and going -----------------------------------------------------
+    # --- coming and going -----------------------------------------------------------
 
     def activate(self) -> None:
         """Start working in the viewer."""
@@ -184,16 +159,33 @@ class Annotator(QObject):  # type: ignore[misc]
         """Work on another image layer, or None."""
         self._wiring.set_image(image)
 
+    def put_off(self) -> None:
+        """Show no prompt layers and embed no plane until `take_up`.
+
+        Called before `activate`. The keys work meanwhile, and whoever does something
+        else with the viewer keeps the layer that is selected.
+        """
+        self._at.is_at_hand = False
+
+    def take_up(self) -> None:
+        """Bring the prompt layers into the viewer, and take up the first tool."""
+        self._wiring.take_up()
+
     def refresh(self) -> None:
         """Show the session as it is, after somebody else has changed it."""
         self._wiring.refresh()
 
-    # --- how things stand ---------------------------------------------------------
+    # --- how things stand -----------------------------------------------------------
 
     @property
     def is_active(self) -> bool:
         """Whether it works in the viewer."""
         return self._at.is_active
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether its prompt layers are shown while it works; see `put_off`."""
+        return self._at.is_at_hand
 
     @property
     def is_settled(self) -> bool:
@@ -254,48 +246,53 @@ class Annotator(QObject):  # type: ignore[misc]
         """The session on the image and the output that are chosen."""
         return self.sessions.session
 
+    @property
+    def class_name(self) -> str:
+        """What the next objects are called."""
+        return self._actions.class_name
+
+    @class_name.setter
+    def class_name(self, name: str) -> None:
+        self._actions.class_name = name
+
+    @property
+    def overlap(self) -> OverlapRule:
+        """Who gets a pixel that is labelled already."""
+        return self._actions.overlap
+
+    @overlap.setter
+    def overlap(self, rule: OverlapRule) -> None:
+        self._actions.overlap = rule
+
     def facts(self) -> Facts:
         """Return what the hint line depends on."""
         return self._fact_reader.read()
 
-    # --- tools ----------------------------------------------------------------------
+    # --- actions, of the keys and the widgets ---------------------------------------
 
     def use_tool(self, tool: str, positive: bool | None = None) -> None:
         """Take up a tool: its layer becomes active, in its mode."""
-        stage = self._wiring.stage
-        if stage.layers is None or stage.buttons is None:
-            return
-        stage.show()
-        if positive is not None:
-            stage.buttons.set_positive(positive)
-        use_tool(self.viewer, stage.layers, tool)
-        self._wiring.push()
+        self._actions.use_tool(tool, positive)
 
     def toggle_polarity(self) -> None:
         """Switch what a left click says."""
-        buttons = self._wiring.stage.buttons
-        if buttons is not None:
-            buttons.set_positive(not buttons.positive)
-            self.changed.emit()
+        self._actions.toggle_polarity()
 
     def toggle_hover(self) -> None:
         """Switch the preview under the cursor."""
-        self.set_hover(not self.hover)
+        self._actions.toggle_hover()
 
     def set_hover(self, on: bool) -> None:
         """Switch the preview under the cursor on or off."""
-        self._wiring.hover.set_on(on)
-        self.changed.emit()
-
-    # --- the object in hand -----------------------------------------------------------
+        self._actions.set_hover(on)
 
     def cycle(self) -> None:
         """Choose the next candidate."""
-        self._act(lambda session: session.cycle())
+        self._actions.cycle()
 
     def choose(self, index: int) -> None:
         """Choose a candidate."""
-        self._act(lambda session: session.choose(index))
+        self._actions.choose(index)
 
     def commit(self, overwrite: bool = False) -> None:
         """Keep the object, now or as soon as its mask has come, and start the next.
@@ -305,93 +302,49 @@ class Annotator(QObject):  # type: ignore[misc]
         overwrite
             Take the pixels of other objects, whatever the overlap rule says.
         """
-        session, opened = self.session, self.open_session
-        if session is None or opened is None or self.plane is None:
-            return
-        self._commits_when_answered = session.job() is not None
-        if self._commits_when_answered:
-            self._asker.request()
-            return
-        if opened.is_counting:
-            self.noticed.emit("The labels are still being counted; press N again.")
-            return
-        session.class_name = self.class_name
-        session.overlap = "overwrite" if overwrite else self.overlap
-        self._act(lambda session: session.commit(), labels=True)
-        if self.layers is not None and str(self.layers.preview.mode) == "erase":
-            self.layers.preview.mode = "paint"
-        output = self.sessions.output
-        if output is not None and not output.visible and session.draft.is_empty:
-            self.succeeded.emit(f"Kept in “{output.name}”, which is hidden.")
+        self._actions.commit(overwrite)
 
     def overwrite(self) -> None:
         """Keep the object and take the pixels that other objects have."""
-        self.commit(overwrite=True)
+        self._actions.overwrite()
 
     def undo(self) -> None:
         """Undo the last step."""
-        self._act(lambda session: session.undo(), labels=True)
+        self._actions.undo()
 
     def redo(self) -> None:
         """Do the last undone step again."""
-        self._act(lambda session: session.redo(), labels=True)
+        self._actions.redo()
 
     def clear(self) -> None:
         """Drop the prompts in hand, and what is half drawn."""
-        self._act(lambda session: session.clear())
-        if self.layers is not None:
-            self.layers.drop_drawing()
-
-    # --- objects that are kept ----------------------------------------------------------
+        self._actions.clear()
 
     def reopen(self, label: int) -> None:
         """Take an object in hand again, with a tool that adds to it."""
-        self._act(lambda session: session.reopen(label))
-        if not self.tool:
-            self.use_tool("point")
+        self._actions.reopen(label)
 
     def delete(self, label: int) -> None:
         """Delete an object, on all planes where it lies."""
-        self._act(lambda session: session.delete(label), labels=True)
+        self._actions.delete(label)
 
     def delete_here(self, label: int) -> None:
         """Delete an object on the plane that is shown."""
-        session = self.session
-        self._act(lambda session: session.delete(label, here=True), labels=True)
-        left = 0 if session is None else len(session.index.planes_of(label))
-        if left:
-            self.succeeded.emit(
-                f"Object {label} is deleted on this plane; it stays on "
-                f"{counted(left, 'other plane')}. Delete in the table takes it whole."
-            )
+        self._actions.delete_here(label)
 
     def rename(self, label: int, class_name: str) -> None:
         """Give a committed object another class."""
-        self._act(lambda session: session.set_class(label, class_name), labels=True)
+        self._actions.rename(label, class_name)
 
     def reopen_under_cursor(self) -> None:
         """Take the object under the cursor in hand again."""
-        self._at_cursor(self.reopen)
+        self._actions.reopen_under_cursor()
 
     def delete_under_cursor(self) -> None:
         """Delete the object under the cursor, on the plane that is shown."""
-        self._at_cursor(self.delete_here)
+        self._actions.delete_under_cursor()
 
-    def _at_cursor(self, action: Callable[[int], None]) -> None:
-        session, plane = self.session, self.plane
-        if session is None or plane is None:
-            return
-        at = position_on_plane(self.image, plane, self.viewer.cursor.position)
-        label = 0
-        if at is not None:
-            row, col = (round(p) for p in at)
-            label = int(session.canvas.read(plane)[row, col])
-        if label:
-            action(label)
-        else:
-            self.noticed.emit("There is no object under the cursor.")
-
-    # --- the image ----------------------------------------------------------------------
+    # --- the image ------------------------------------------------------------------
 
     def retry(self) -> None:
         """Let the model look at a plane again that was stopped or has failed."""
@@ -421,47 +374,3 @@ class Annotator(QObject):  # type: ignore[misc]
         if above is not None:
             above.visible = False
             self.changed.emit()
-
-    # --- how an action is done ------------------------------------------------------------
-
-    def _act(
-        self, action: Callable[[AnnotationSession], object], labels: bool = False
-    ) -> None:
-        session = self.session
-        if session is None or self.plane is None or not self.is_active:
-            return
-        self._commits_when_answered = self._wiring.is_refused = False
-        self.noticed.emit("")  # what was said of the step before may be true no more
-        try:
-            action(session)
-        except OverlapError as error:
-            self._wiring.is_refused = True
-            self.noticed.emit(_refusal(error))
-            return
-        except (ValueError, IndexError, TypeError, OSError, MemoryError) as error:
-            self.noticed.emit(sentence(error))
-            return
-        if labels:
-            self.sessions.after_edit()
-        if session.plane != self.plane and self.image is not None:
-            go_to_plane(self.viewer, self.image, session.plane)
-        self._wiring.push()
-
-    def _on_prompted(self) -> None:
-        self._commits_when_answered = False
-
-    def _on_delivered(self) -> None:
-        session = self.session
-        is_here = session is not None and session.candidates is not None
-        if self._commits_when_answered and is_here:
-            self.commit()
-
-    def _on_failed(self, message: str) -> None:
-        self._commits_when_answered = False
-        self.noticed.emit(f"The model could not answer: {message}")
-
-
-def _refusal(error: OverlapError) -> str:
-    owners = error.owners
-    which = f"object {owners[0]}" if len(owners) == 1 else f"{len(owners)} objects"
-    return f"This lies on {which}. Overwrite takes the pixels, Esc drops the prompts."

@@ -120,7 +120,8 @@ class Asker(QObject):  # type: ignore[misc]
         if at.is_active and at.image is not None and at.plane is not None:
             look_at_plane(at.image, at.plane)  # to see later whether it changed
         key = at.key
-        if at.is_active and key is not None and self._sessions.session is not None:
+        is_wanted = at.is_active and at.is_at_hand
+        if is_wanted and key is not None and self._sessions.session is not None:
             reader = plane_reader(at.image, key.plane)
             self.model_host.want(key, reader, self._jobs.trace(at.image, key))
             if self.model_host.embedding_state(key) == "ready":

@@ -165,10 +165,18 @@ class Wiring(QObject):  # type: ignore[misc]
         napari draws a new image in the event that adds it. Layers that are added before
         that is over can make software renderers crash.
         """
-        if self.stage.layers is not None and self._at.is_active:
+        is_wanted = self._at.is_active and self._at.is_at_hand
+        if self.stage.layers is not None and is_wanted:
             self.stage.show()
             use_tool(self._at.viewer, self.stage.layers, "point")
             self._on_dims()
+
+    def take_up(self) -> None:
+        """Show the prompt layers and embed the plane, where that was put off."""
+        is_new, self._at.is_at_hand = not self._at.is_at_hand, True
+        if is_new and self.stage.layers is not None and not self._show_timer.isActive():
+            self._show_layers()
+            self._asker.dwell()
 
     def _leave_image(self, later: bool = False) -> None:
         """Take the prompt layers away; later, while the layer list is changing."""

@@ -62,12 +62,16 @@ class Workspace:
         The plane of it that is shown, or None.
     is_active
         Whether the annotator works in the viewer now.
+    is_at_hand
+        Whether the prompt layers are shown and planes embedded. Where somebody does
+        something else with the viewer, the keys work all the same.
     """
 
     viewer: Any
     image: Any = None
     plane: Plane | None = None
     is_active: bool = False
+    is_at_hand: bool = True
 
     @property
     def key(self) -> PlaneKey | None:
