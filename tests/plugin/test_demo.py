@@ -74,7 +74,6 @@ def test_an_answer_that_comes_while_the_button_is_down_changes_nothing(window):
     assert prompts.labels.tolist() == [1, 0]
 
 
-def test_who_waits_for_nothing_is_told_what_the_annotator_says(window, monkeypatch):
-    monkeypatch.setattr("napari_sam.plugin.demo._PATIENCE", 0.1)
+def test_who_waits_for_nothing_is_told_what_the_annotator_says(window):
     with pytest.raises(TimeoutError, match="Click an object"):
-        window.wait_until(lambda: False)
+        window.wait_until(lambda: False, patience=0.1)

@@ -132,6 +132,8 @@ class ModelHost(QObject):  # type: ignore[misc]
         How many embeddings are kept, the least recently used going first.
     store
         Where the model keeps embeddings on disk, if it can; None for nowhere.
+    kept_bytes
+        How many bytes they may take up in memory; the latest is kept all the same.
     """
 
     changed = Signal()
@@ -158,10 +160,13 @@ class ModelHost(QObject):  # type: ignore[misc]
         planes_kept: int = 32,
         parent: QObject | None = None,
         store: EmbeddingStore | None = None,
+        *,
+        kept_bytes: int = _KEPT_BYTES,
     ) -> None:
         super().__init__(parent)
         self._load = load
         self._planes_kept = planes_kept
+        self._kept_bytes = kept_bytes
         self.store = store
         self._generation = 0
         self._kept: OrderedDict[PlaneKey, _Ready] = OrderedDict()
@@ -482,7 +487,7 @@ class ModelHost(QObject):  # type: ignore[misc]
         """Keep no more planes than wanted, nor more bytes; the latest always."""
         held = sum(ready.nbytes for ready in self._kept.values())
         while len(self._kept) > 1 and (
-            len(self._kept) > self._planes_kept or held > _KEPT_BYTES
+            len(self._kept) > self._planes_kept or held > self._kept_bytes
         ):
             held -= self._kept.popitem(last=False)[1].nbytes
 

@@ -78,10 +78,21 @@ class WorkThread:
     ----------
     name
         Name of the thread.
+    idle, rest, busy
+        Seconds: without work after which it ends; without work after which
+        memory is given back; of work after which that is done all the same.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        idle: float = _IDLE,
+        rest: float = _REST,
+        busy: float = _BUSY,
+    ) -> None:
         self._name = name
+        self._idle, self._rest, self._busy = idle, rest, busy
         self._wake = threading.Condition()
         self._lanes: list[LatestWins] = []
         self._thread: threading.Thread | None = None
@@ -128,7 +139,7 @@ class WorkThread:
         while True:
             with self._wake:
                 if self._most_urgent() is None:
-                    pause = _IDLE if is_tidy else min(_REST, _IDLE)
+                    pause = self._idle if is_tidy else min(self._rest, self._idle)
                     self._wake.wait(pause if self._lanes else 0)
                 lane = self._most_urgent()
                 if lane is None and is_tidy:
@@ -143,7 +154,7 @@ class WorkThread:
                     with self._wake:
                         self._works = False
                         self._wake.notify_all()
-            if is_tidy or time.monotonic() - tidied > _BUSY:
+            if is_tidy or time.monotonic() - tidied > self._busy:
                 give_back_memory()
                 tidied = time.monotonic()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_sam.io.journal import DamagedLine
 from napari_sam.plugin.model.workers import LatestWins, Outcome
@@ -22,6 +22,7 @@ from napari_sam.plugin.project.opening import Question, open_project
 from napari_sam.plugin.project.project_layers import ProjectLayers
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.hint import Hint, sentence
+from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,10 +87,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.saver.failed.connect(self._say)
         self.layers = ProjectLayers(self.viewer, self.saver.on_edit)
         self.saver.watch(self.layers)
-        self._hand_timer = QTimer(self)
-        self._hand_timer.setSingleShot(True)
-        self._hand_timer.setInterval(_HAND_MS)
-        self._hand_timer.timeout.connect(self.layers.hand_over)
+        self._hand_timer = single_shot(self, _HAND_MS, self.layers.hand_over)
         self._opener = self._worker("opening a project", self._on_opened)
         self._looker = self._worker("looking at a project", self._on_looked)
         self._reader = self._worker("reading a project", self._on_read)
@@ -123,6 +121,11 @@ class ProjectLoop(QObject):  # type: ignore[misc]
     def is_opening(self) -> bool:
         """Whether a project is being opened."""
         return bool(self._opener.is_busy)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether the files are being looked at."""
+        return bool(self._looker.is_busy)
 
     @property
     def is_reading(self) -> bool:

@@ -6,11 +6,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.search.found_layer import FoundLayer
 from napari_sam.plugin.viewer.layers import plane_shown, shape_of
 from napari_sam.plugin.viewer.navigation import go_to_plane
+from napari_sam.plugin.viewer.timers import single_shot
 from napari_sam.workflows.objects.mask_selection import SelectionRule
 
 if TYPE_CHECKING:
@@ -61,18 +62,10 @@ class Results(QObject):  # type: ignore[misc]
         self.is_active = False
         self.preview = FoundLayer(viewer)
         self._labels_changed = True
-        self._sieve_timer = QTimer(self)
-        self._sieve_timer.setSingleShot(True)
-        self._sieve_timer.setInterval(0)
-        self._sieve_timer.timeout.connect(self.sieve)
+        self._sieve_timer = single_shot(self, 0, self.sieve)
         self._kept_labels: frozenset[int] = frozenset()
-        self._recount_timer = QTimer(self)
-        self._recount_timer.setSingleShot(True)
-        self._recount_timer.setInterval(0)
-        self._recount_timer.timeout.connect(self._recount)
-        self._hide_timer = QTimer(self)
-        self._hide_timer.setSingleShot(True)
-        self._hide_timer.timeout.connect(self._hide)
+        self._recount_timer = single_shot(self, 0, self._recount)
+        self._hide_timer = single_shot(self, 0, self._hide)
 
     # --- coming and going -----------------------------------------------------
 

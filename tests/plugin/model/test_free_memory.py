@@ -65,9 +65,8 @@ def told(monkeypatch):
     return told
 
 
-def test_the_thread_that_worked_gives_back_when_it_rests(qtbot, monkeypatch, told):
-    monkeypatch.setattr(workers, "_REST", 0.02)
-    lane = LatestWins(WorkThread("worker"))
+def test_the_thread_that_worked_gives_back_when_it_rests(qtbot, told):
+    lane = LatestWins(WorkThread("worker", rest=0.02))
     with qtbot.waitSignal(lane.done):
         lane.submit(1, lambda is_cancelled: None)
     qtbot.waitUntil(lambda: len(told) == 1)
@@ -76,10 +75,8 @@ def test_the_thread_that_worked_gives_back_when_it_rests(qtbot, monkeypatch, tol
     lane.close()
 
 
-def test_without_a_rest_it_does_so_in_between(qtbot, monkeypatch, told):
-    monkeypatch.setattr(workers, "_BUSY", 0.05)
-    monkeypatch.setattr(workers, "_REST", 60)
-    lane = LatestWins(WorkThread("worker"))
+def test_without_a_rest_it_does_so_in_between(qtbot, told):
+    lane = LatestWins(WorkThread("worker", rest=60, busy=0.05))
     end = time.monotonic() + 0.3
     while time.monotonic() < end:
         with qtbot.waitSignal(lane.done):

@@ -30,10 +30,14 @@ def predictor():
 @pytest.fixture
 def model_host(qtbot, predictor):
     model_host = ModelHost(lambda source, device: predictor, planes_kept=2)
-    model_host.load("fake", "cpu")
-    qtbot.waitUntil(lambda: model_host.model_state == "ready")
+    load(qtbot, model_host)
     yield model_host
     model_host.close()
+
+
+def load(qtbot, model_host):
+    model_host.load("fake", "cpu")
+    qtbot.waitUntil(lambda: model_host.model_state == "ready")
 
 
 def embed(qtbot, model_host, z):
@@ -51,14 +55,14 @@ def test_the_last_planes_are_kept(qtbot, model_host, predictor):
     assert model_host.picture(key(1)) is None
 
 
-def test_fewer_planes_are_kept_where_they_are_large(
-    qtbot, model_host, predictor, monkeypatch
-):
-    monkeypatch.setattr("napari_sam.plugin.model.model_host._KEPT_BYTES", 2000)
+def test_fewer_planes_are_kept_where_they_are_large(qtbot, predictor):
+    model_host = ModelHost(lambda source, device: predictor, kept_bytes=2000)
+    load(qtbot, model_host)
     for z in (0, 1):
         embed(qtbot, model_host, z)
     assert model_host.embedding_state(key(0)) == "none"
     assert model_host.embedding_state(key(1)) == "ready"
+    model_host.close()
 
 
 def test_a_question_in_work_is_not_asked_twice(qtbot, model_host, predictor):

@@ -176,9 +176,8 @@ def test_a_thread_outlives_one_of_its_workers(qtbot, lanes):
     assert signal.args[0].result == 3
 
 
-def test_a_thread_without_work_ends_and_begins_again(qtbot, monkeypatch):
-    monkeypatch.setattr("napari_sam.plugin.model.workers._IDLE", 0.01)
-    worker = LatestWins("napari-sam idle test")
+def test_a_thread_without_work_ends_and_begins_again(qtbot):
+    worker = LatestWins(WorkThread("napari-sam idle test", idle=0.01))
 
     def threads():
         return [t for t in threading.enumerate() if t.name == "napari-sam idle test"]
@@ -205,9 +204,7 @@ def test_a_call_aside_returns_raises_and_is_let_go():
     gate.set()
 
 
-def test_windows_may_go_while_their_tasks_report(qtbot, monkeypatch):
-    monkeypatch.setattr("napari_sam.plugin.model.workers._IDLE", 0.01)
-
+def test_windows_may_go_while_their_tasks_report(qtbot):
     def report(worker, stop):
         while not stop.wait(0):
             worker.report("a", 1)
@@ -215,7 +212,8 @@ def test_windows_may_go_while_their_tasks_report(qtbot, monkeypatch):
     for _ in range(10):
         window, stop, told = QObject(), threading.Event(), []
         for _ in range(4):
-            worker = LatestWins("napari-sam leaving", window)
+            thread = WorkThread("napari-sam leaving", idle=0.01)
+            worker = LatestWins(thread, window)
             worker.reported.connect(lambda *_, told=told: told.append(1))
             worker.submit("a", lambda _, w=worker, stop=stop: report(w, stop))
         qtbot.waitUntil(lambda told=told: len(told) > 20)
