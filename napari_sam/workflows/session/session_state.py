@@ -48,13 +48,13 @@ class Ledger:
     retired
         Labels of deleted objects; they are not given out again.
     erased
-        Labels with the planes on which just that outline was deleted.
+        The planes on which just that outline was deleted, by label.
     """
 
     drafts: Mapping[Plane, Draft] = field(default_factory=dict)
     records: Versions[Record] = field(default_factory=Versions)
-    retired: frozenset[int] = frozenset()
-    erased: frozenset[tuple[int, Plane]] = frozenset()
+    retired: Versions[bool] = field(default_factory=Versions)
+    erased: Versions[frozenset[Plane]] = field(default_factory=Versions)
 
     def with_draft(self, plane: Plane, draft: Draft) -> Ledger:
         """Return the ledger with another object in hand on a plane."""
@@ -70,15 +70,20 @@ class Ledger:
     def with_records(self, records: Iterable[Record]) -> Ledger:
         """Return the ledger with objects committed."""
         added = {record.label: record for record in records}
-        made = {(r.label, r.latest.plane) for r in added.values() if r.latest}
-        known = self.records.updated(added)
-        return replace(self, records=known, erased=self.erased - made)
+        made = {r.label: r.latest.plane for r in added.values() if r.latest}
+        again = {
+            label: self.erased[label] - {plane}
+            for label, plane in made.items()
+            if plane in self.erased.get(label, ())
+        }
+        erased = self.erased.updated(again) if again else self.erased
+        return replace(self, records=self.records.updated(added), erased=erased)
 
     def without_object(self, label: int) -> Ledger:
         """Return the ledger with an object deleted, and no draft that edits it."""
         records = self.records.without([label])
         drafts = {p: d for p, d in self.drafts.items() if d.editing != label}
-        retired = self.retired | {label}
+        retired = self.retired.updated({label: True})
         return replace(self, drafts=drafts, records=records, retired=retired)
 
     def without_outline(self, label: int, plane: Plane) -> Ledger:
@@ -89,7 +94,8 @@ class Ledger:
         records = self.records
         if label in records:
             records = records.updated({label: records[label].without_plane(plane)})
-        erased = self.erased | {(label, plane)}
+        planes = self.erased.get(label, frozenset()) | {plane}
+        erased = self.erased.updated({label: planes})
         return replace(self, drafts=drafts, records=records, erased=erased)
 
 
@@ -128,7 +134,7 @@ def lift_object(
         if below is not None:
             back = back[np.isin(back, below.pixels)]
         elif (
-            value in ledger.retired or (value, plane) in ledger.erased
+            value in ledger.retired or plane in ledger.erased.get(value, ())
         ) and value not in flat:  # nobody drew it anew
             continue
         flat[back] = value

@@ -80,3 +80,13 @@ def test_an_object_in_hand_again_takes_no_plane(monkeypatch):
         assert session.mask.sum() == (canvas == label).sum()
 
     assert held_for_each(correct, monkeypatch) < 20_000
+
+
+def test_an_object_that_is_deleted_takes_a_few_kilobytes(monkeypatch):
+    def deleted(session, place):
+        for _ in range(4):
+            click(session, place)
+            session.delete(session.commit())
+        click(session, place)
+
+    assert held_for_each(deleted, monkeypatch) / 5 < 8_000
