@@ -120,7 +120,8 @@ class DemoWindow:
         Raises
         ------
         TimeoutError
-            If that takes more than so many seconds of patience; says what the annotator's hint line says.
+            If that takes more than so many seconds of patience; it says what the
+            annotator's hint line says.
         """
         deadline = time.monotonic() + patience
         while not is_true():

@@ -46,9 +46,7 @@ def open_annotator(qtbot, predictor, tmp_path):
 
     opened, usual = [], Times()
 
-    def open_on(
-        viewer, load=lambda source, device: predictor, ready=True, times=usual
-    ):
+    def open_on(viewer, load=lambda source, device: predictor, ready=True, times=usual):
         store = CheckpointStore(tmp_path)
         widget = AnnotateWidget(viewer, load=load, store=store, times=times)
         opened.append(widget)

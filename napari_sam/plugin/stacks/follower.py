@@ -315,9 +315,7 @@ class StackFollower(QObject):  # type: ignore[misc]
         self.noticed.emit(said(error))
         self.changed.emit()
 
-    def _on_done(
-        self, session: StackSession, runs: tuple[Run, Run | None]
-    ) -> None:
+    def _on_done(self, session: StackSession, runs: tuple[Run, Run | None]) -> None:
         if session.is_current and self._is_there(session):
             self._write(session, *runs)
         else:

@@ -19,13 +19,13 @@ from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.checkpoints.user_models import list_own_models
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.widgets.tool_runs import ToolJob, ToolRun
 from napari_sam.plugin.search.marks import boxes_on_plane, points_on_plane
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.layer_pairs import MADE_HERE
 from napari_sam.plugin.viewer.layers import spatial_metadata
 from napari_sam.plugin.viewer.plane_source import PlaneSource, shown_plane
 from napari_sam.plugin.viewer.settings import read_settings
+from napari_sam.plugin.widgets.tool_runs import ToolJob, ToolRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,6 @@ from napari.layers import Image, Labels, Tracks
 from napari.utils.notifications import show_warning
 
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.widgets.tool_runs import ToolJob, ToolRun
 from napari_sam.plugin.stacks.tracked_layers import (
     TracksPreset,
     agreement,
@@ -31,6 +30,7 @@ from napari_sam.plugin.viewer.layers import (
 from napari_sam.plugin.viewer.plane_source import shown_plane
 from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.prompt_tools import MODEL_CHOICE, attach
+from napari_sam.plugin.widgets.tool_runs import ToolJob, ToolRun
 
 if TYPE_CHECKING:
     import napari.layers

@@ -55,9 +55,7 @@ def write_head(
         "made_in": os.path.realpath(root),
     }
     text = json.dumps(head, indent=1)
-    write_atomically(
-        root / "project.json", lambda part: part.write_text(text, "utf-8")
-    )
+    write_atomically(root / "project.json", lambda part: part.write_text(text, "utf-8"))
 
 
 def images_in(where: Path) -> tuple[list[Path], list[str], int]:

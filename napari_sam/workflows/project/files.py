@@ -317,7 +317,9 @@ class ProjectFiles:
         good = [path for path, why in problems.items() if not why]
         named = name_images(good, self._log.images)
         if named:
-            added = {name: self._log.places.written(path) for name, path in named.items()}
+            added = {
+                name: self._log.places.written(path) for name, path in named.items()
+            }
             self._log.write({"event": "images", "added": added})
         return list(named), [why for why in problems.values() if why]
 
@@ -342,7 +344,9 @@ class ProjectFiles:
                 f"{folder} has none of the missing images, {before[0]} for one"
             )
         if before:
-            self._log.write({"event": "located", "folder": self._log.places.written(where)})
+            self._log.write(
+                {"event": "located", "folder": self._log.places.written(where)}
+            )
             for name in set(before) - set(left):
                 self._log.states[name].problem = ""
         return left

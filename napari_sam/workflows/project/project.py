@@ -331,7 +331,9 @@ class Project:
 
     def note_training(self, model: str | Path) -> None:
         """Say that a model was trained; it is the project's from now on."""
-        self._log.write({"event": "trained", "model": self._log.short_model(str(model))})
+        self._log.write(
+            {"event": "trained", "model": self._log.short_model(str(model))}
+        )
 
     def set_retrain_after(self, images: int) -> None:
         """Choose after how many finished images the model is trained."""
@@ -348,7 +350,9 @@ class Project:
     def stage(self) -> Stage:
         """Which stage of the paper's data engine the user is in."""
         with self._log.busy:
-            return choose_stage([self._log.states[n] for n in self._log.done], self._log.trainings)
+            return choose_stage(
+                [self._log.states[n] for n in self._log.done], self._log.trainings
+            )
 
     @property
     def wants_training(self) -> bool:

@@ -130,7 +130,9 @@ class Proposals:
         with self._log.writing:
             proposals, labels = self.open_ones(name), self._store.labels(name)
             numbers_open = np.unique(proposals)
-            chosen = [n for n in numbers_open if n > 0 and (which is None or n in which)]
+            chosen = [
+                n for n in numbers_open if n > 0 and (which is None or n in which)
+            ]
             if not chosen:
                 return 0
             highest = int(labels.max(initial=0))
@@ -141,7 +143,9 @@ class Proposals:
             added = numbers[np.searchsorted(numbers_open, proposals)]
             new = np.where(labels == 0, added, labels)
             notes = {int(number): ObjectNote(source="accepted") for number in given}
-            return self._store.save(name, new, notes=notes, seconds=seconds, closed=chosen)
+            return self._store.save(
+                name, new, notes=notes, seconds=seconds, closed=chosen
+            )
 
     def reject(self, name: str, which: Sequence[int] | None = None) -> None:
         """Close proposals; None: all that are open.
@@ -152,7 +156,9 @@ class Proposals:
             If it cannot be written; the project is as before.
         """
         numbers_open = np.unique(self.open_ones(name))
-        chosen = [int(n) for n in numbers_open if n > 0 and (which is None or n in which)]
+        chosen = [
+            int(n) for n in numbers_open if n > 0 and (which is None or n in which)
+        ]
         if chosen:
             self._log.write({"event": "rejected", "image": name, "which": chosen})
 

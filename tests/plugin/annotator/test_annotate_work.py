@@ -173,7 +173,9 @@ def test_keys_are_those_of_nobody_else(make_napari_viewer):
         handler = KeymapHandler()
         handler.keymap_providers = [target]
         taken = {str(key) for key in handler.active_keymap}
-        keys = {entry.key.replace("-", "+") for entry in keys_of("annotator", "project")}
+        keys = {
+            entry.key.replace("-", "+") for entry in keys_of("annotator", "project")
+        }
         keys.discard("Escape")  # there as well, it drops what is being drawn
         if isinstance(target, Points):
             keys |= {entry.key for entry in keys_of("points")}

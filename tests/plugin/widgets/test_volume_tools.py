@@ -10,8 +10,8 @@ from napari.layers import Labels, Tracks
 from qtpy.QtWidgets import QLabel
 
 from napari_sam.io.ctc import read_ctc
-from napari_sam.plugin.widgets.tool_runs import ToolRun
 from napari_sam.plugin.widgets import volume_tools
+from napari_sam.plugin.widgets.tool_runs import ToolRun
 from napari_sam.workflows.stacks import volume as volume_module
 
 
