@@ -195,8 +195,8 @@ class LabelStore:
                 if file:
                     return plane_shape(self._log.inside(file, kind))
         raise FileNotFoundError(
-            f"{self._log.path_of(name)} cannot be read, and nothing else says how large "
-            f"the labels of {name} are"
+            f"{self._log.path_of(name)} cannot be read, and nothing else says how "
+            f"large the labels of {name} are"
         )
 
     # --- changes ----------------------------------------------------------------------
