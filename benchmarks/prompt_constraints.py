@@ -28,7 +28,7 @@ from napari_sam.ops.types import Prompts
 if TYPE_CHECKING:
     from napari_sam.evaluation.simulated_clicks import Target
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.inference.views import PlaneEmbedding
 
 CLICKS = 5
 OUT = np.array([-1, -1, 1, 1])
@@ -95,7 +95,7 @@ def main() -> None:
         step = -(-len(items) // args.max_images)
         for item in items[::step]:
             image, labels = item.read()
-            embedding = napari_sam.embed_tiled(refined, image)
+            embedding = refined.embed(image)
             for target in find_targets(labels, args.max_objects):
                 boxes = draw_boxes(target, rng)
                 for name, sam in models.items():

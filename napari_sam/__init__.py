@@ -23,7 +23,6 @@ _EXPORTS = {
     "Prompts": "napari_sam.ops.types",
     "TrackConfig": "napari_sam.workflows.stacks.track_linking",
     "detect_edges": "napari_sam.workflows.objects.edges",
-    "embed_tiled": "napari_sam.workflows.objects.closer",
     "generate_masks": "napari_sam.workflows.objects.grid_masks",
     "load_model": "napari_sam.inference.predictor",
     "propagate": "napari_sam.workflows.stacks.propagation",

@@ -4,7 +4,6 @@ from napari_sam.ops.types import ImageEmbedding as ImageEmbedding
 from napari_sam.ops.types import MaskPrediction as MaskPrediction
 from napari_sam.ops.types import MaskRecord as MaskRecord
 from napari_sam.ops.types import Prompts as Prompts
-from napari_sam.workflows.objects.closer import embed_tiled as embed_tiled
 from napari_sam.workflows.objects.edges import detect_edges as detect_edges
 from napari_sam.workflows.objects.from_prompts import segment_boxes as segment_boxes
 from napari_sam.workflows.objects.from_prompts import segment_points as segment_points

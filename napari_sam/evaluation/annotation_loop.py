@@ -15,7 +15,6 @@ import numpy as np
 
 from napari_sam.evaluation.simulated_clicks import find_targets, next_click
 from napari_sam.ops.types import Prompts
-from napari_sam.workflows.objects.closer import embed_tiled
 from napari_sam.workflows.objects.preannotate import preannotate
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.evaluation.click_protocol import Promptable
     from napari_sam.evaluation.simulated_clicks import Target
+    from napari_sam.inference.promptable import PromptableModel
     from napari_sam.io.labelled_folders import LabelledImage
     from napari_sam.ops.types import MaskPrediction
 
@@ -66,7 +65,7 @@ class LoopImage:
 
 
 def clicks_to_goal(
-    model: Promptable,
+    model: PromptableModel,
     image: NDArray[Any],
     targets: Sequence[Target],
     goal: float = GOAL,
@@ -93,7 +92,7 @@ def clicks_to_goal(
     """
     if not targets:
         return []
-    embedding = embed_tiled(model, image)
+    embedding = model.embed(image)
     took: list[int | None] = [None] * len(targets)
     points: list[list[tuple[int, int]]] = [[t.first_click()] for t in targets]
     labels: list[list[int]] = [[1] for _ in targets]

@@ -12,21 +12,20 @@ the highest predicted IoU counts, and the single-mask token for more and for a b
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from napari_sam.evaluation.simulated_clicks import find_targets, next_click
-from napari_sam.inference.tiled import Embeds
 from napari_sam.ops.types import Prompts
-from napari_sam.workflows.objects.closer import embed_tiled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_sam.evaluation.simulated_clicks import Target
-    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.inference.promptable import PromptableModel
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.io.labelled_folders import LabelledImage
     from napari_sam.ops.types import MaskPrediction
 
@@ -34,7 +33,6 @@ __all__ = [
     "CLICKS",
     "ImageScores",
     "ObjectScores",
-    "Promptable",
     "score_image",
     "score_images",
 ]
@@ -44,16 +42,6 @@ CLICKS = 5
 
 _MAX_CHUNK = 64
 _MAX_CHUNK_PIXELS = 1 << 24
-
-
-class Promptable(Embeds, Protocol):
-    """What the protocol asks of a model; `Predictor` offers it."""
-
-    def predict_batch(
-        self, embedding: PlaneEmbedding, prompts: Sequence[Prompts], /
-    ) -> list[MaskPrediction]:
-        """Answer the prompts of several objects of one image."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -188,7 +176,7 @@ class _Trial:
 
 
 def score_image(
-    model: Promptable,
+    model: PromptableModel,
     image: NDArray[Any],
     labels: NDArray[np.integer[Any]],
     max_objects: int | None = None,
@@ -209,12 +197,12 @@ def score_image(
         Score at most so many objects.
     tiled
         Whether small objects are looked at closer, as in the annotator; see
-        `napari_sam.embed_tiled`.
+        `Predictor.embed`.
     """
     targets = find_targets(labels, max_objects)
     if not targets:
         return []
-    embedding = embed_tiled(model, image) if tiled else model.embed(image)
+    embedding = model.embed(image, scale="auto" if tiled else "whole")
     chunk = min(_MAX_CHUNK, max(1, _MAX_CHUNK_PIXELS // labels.size))
     scores: list[ObjectScores] = []
     for start in range(0, len(targets), chunk):
@@ -225,7 +213,7 @@ def score_image(
 
 
 def _annotate(
-    model: Promptable, embedding: PlaneEmbedding, trials: list[_Trial]
+    model: PromptableModel, embedding: PlaneEmbedding, trials: list[_Trial]
 ) -> None:
     answers = model.predict_batch(embedding, [t.box_prompts() for t in trials])
     for trial, answer in zip(trials, answers, strict=True):
@@ -242,7 +230,7 @@ def _annotate(
 
 
 def score_images(
-    model: Promptable,
+    model: PromptableModel,
     images: Iterable[LabelledImage],
     max_objects: int | None = None,
     *,

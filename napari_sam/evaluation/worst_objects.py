@@ -13,7 +13,6 @@ from napari_sam.evaluation.simulated_clicks import interior_point
 from napari_sam.inference.preprocess import to_rgb
 from napari_sam.ops.outlines import FOUND, TRUTH, draw_outlines, window_around
 from napari_sam.ops.types import Prompts
-from napari_sam.workflows.objects.closer import embed_tiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from napari_sam.evaluation.click_protocol import (
         ImageScores,
         ObjectScores,
-        Promptable,
     )
+    from napari_sam.inference.promptable import PromptableModel
     from napari_sam.io.labelled_folders import LabelledImage
 
 __all__ = ["draw_gallery", "find_worst"]
@@ -76,7 +75,7 @@ def find_worst(images: Iterable[ImageScores], count: int = 6) -> list[_Failure]:
 
 
 def draw_gallery(
-    model: Promptable,
+    model: PromptableModel,
     images: Sequence[LabelledImage],
     scores: Sequence[ImageScores],
     count: int = 6,
@@ -134,13 +133,13 @@ def draw_gallery(
 
 
 def _draw(
-    model: Promptable, item: LabelledImage, failure: _Failure, tiled: bool
+    model: PromptableModel, item: LabelledImage, failure: _Failure, tiled: bool
 ) -> Image.Image:
     """Ask again for the answer to the first click, and draw it."""
     image, labels = item.read()
     truth = labels == failure.scores.label
     click, _ = interior_point(truth)
-    embedding = embed_tiled(model, image) if tiled else model.embed(image)
+    embedding = model.embed(image, scale="auto" if tiled else "whole")
     (answer,) = model.predict_batch(embedding, [Prompts.make([click], [1])])
     part = window_around(truth)
     found = answer.masks[int(answer.scores.argmax())]

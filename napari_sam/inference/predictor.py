@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import warnings
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import uuid4
 
 import numpy as np
@@ -22,6 +22,7 @@ from napari_sam.inference.candidates import choose_candidates
 from napari_sam.inference.dense_maps import read_dense_head
 from napari_sam.inference.device import choose_device, is_out_of_memory
 from napari_sam.inference.embedding_cache import EmbeddingCache, embedding_key
+from napari_sam.inference.looking_scale import checked_scale, embed_closer
 from napari_sam.inference.mask_upscaling import upscale_masks, without_padding
 from napari_sam.inference.model_placement import Placement, copy_to_cpu, place
 from napari_sam.inference.point_decoder import PointDecoder
@@ -33,13 +34,8 @@ from napari_sam.inference.preprocess import (
     to_frame,
 )
 from napari_sam.inference.prompt_constraints import keep_to
-from napari_sam.inference.tiled import (
-    PlaneEmbedding,
-    TiledEmbedding,
-    add_mask,
-    predict_tiled,
-    seen_whole,
-)
+from napari_sam.inference.tile_answers import add_mask, predict_tiles
+from napari_sam.inference.views import PlaneView, seen_whole
 from napari_sam.ops.types import (
     Cancelled,
     FrameGeometry,
@@ -55,6 +51,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.inference.looking_scale import LookingScale
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.model.sam import Sam
     from napari_sam.ops.types import Box
 
@@ -128,13 +126,34 @@ class Predictor:
         """Side of the low-resolution logits."""
         return self.model.prompt_encoder.mask_size
 
+    @overload
     def embed(
         self,
         image: ArrayLike,
         *,
+        scale: Literal["whole"],
         contrast_limits: tuple[float, float] | None = None,
         is_cancelled: IsCancelled | None = None,
-    ) -> ImageEmbedding:
+    ) -> ImageEmbedding: ...
+
+    @overload
+    def embed(
+        self,
+        image: ArrayLike,
+        *,
+        scale: LookingScale = "auto",
+        contrast_limits: tuple[float, float] | None = None,
+        is_cancelled: IsCancelled | None = None,
+    ) -> PlaneEmbedding: ...
+
+    def embed(
+        self,
+        image: ArrayLike,
+        *,
+        scale: LookingScale = "auto",
+        contrast_limits: tuple[float, float] | None = None,
+        is_cancelled: IsCancelled | None = None,
+    ) -> PlaneEmbedding:
         """Embed an image plane, or find it in the cache, in memory or on disk.
 
         Parameters
@@ -142,18 +161,44 @@ class Predictor:
         image
             (H, W) or (H, W, 1 to 4) of any real dtype; see
             `napari_sam.inference.preprocess.to_rgb`.
+        scale
+            How closely to look. "whole": the plane is seen as a whole, in one frame.
+            A number: at so many frame pixels per pixel of the image; prompts are then
+            answered from tiles, each of which is embedded when it is first asked
+            about. "auto": as the size of the objects that the dense head sees wants
+            it; without a dense head as a whole.
         contrast_limits
             Intensities that become black and white; robust percentiles if None.
         is_cancelled
             Asked before each block of the encoder.
 
+        Returns
+        -------
+        ImageEmbedding or PlaneView
+            For `predict` and all else that takes an embedding. The latter where the
+            scale asks for tiles.
+
         Raises
         ------
         ValueError
-            If the image or the limits are not as described.
+            If the image, the scale or the limits are not as described.
         Cancelled
             If `is_cancelled` answered True.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import napari_sam
+        >>> sam = napari_sam.load_model("cells")
+        >>> embedding = sam.embed(np.eye(64), scale=12)
+        >>> sam.predict(embedding, points=[(32, 32)]).view
+        (22, 22, 64, 64)
         """
+        scale = checked_scale(scale)
+        if scale != "whole":
+            view = PlaneView.of(check_image(image), self.frame_size, contrast_limits)
+            wanted = None if isinstance(scale, str) else scale
+            return embed_closer(self, view, wanted, is_cancelled, self.cache)
         array = check_image(image)
         limits = contrast_limits or default_limits(array)
         at = self._at
@@ -246,7 +291,7 @@ class Predictor:
         Parameters
         ----------
         embedding
-            From `embed`, or from `napari_sam.embed_tiled`.
+            From `embed`.
         points
             (N, 2) as (row, col) in pixels of the image plane.
         labels
@@ -279,7 +324,7 @@ class Predictor:
         >>> import numpy as np
         >>> import napari_sam
         >>> sam = napari_sam.load_model("cells")
-        >>> embedding = sam.embed(np.eye(64))
+        >>> embedding = sam.embed(np.eye(64), scale="whole")
         >>> sam.predict(embedding, points=[(32, 32)]).masks.shape
         (3, 64, 64)
         """
@@ -314,8 +359,8 @@ class Predictor:
         """Predict the masks of many objects of one image; see `predict_prompts`."""
         for prompt in prompts:
             self._check(prompt, embedding.geometry)
-        if isinstance(embedding, TiledEmbedding):
-            return predict_tiled(self, embedding, prompts, multimask)
+        if isinstance(embedding, PlaneView):
+            return predict_tiles(self, embedding, prompts, multimask)
 
         def form(i: int) -> tuple[int, bool, bool, bool]:
             p = prompts[i]

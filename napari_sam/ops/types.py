@@ -190,7 +190,7 @@ class MaskPrediction:
         (M, h, w) float32 low-resolution logits, to feed back as a mask prompt.
     view
         The part of the image plane that the logits show; None: all of it. Only an
-        embedding in tiles has parts; see `napari_sam.embed_tiled`.
+        plane in tiles has parts; see `Predictor.embed`.
     """
 
     masks: NDArray[np.bool_]
@@ -299,4 +299,4 @@ class ImageEmbedding:
     @property
     def nbytes(self) -> int:
         """Bytes held by the features."""
-        return self.features.element_size() * self.features.nelement()
+        return int(self.features.nbytes)

@@ -6,8 +6,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from napari_sam.inference.predictor import Predictor
-from napari_sam.inference.tiled import TiledEmbedding
-from napari_sam.workflows.objects.closer import embed_tiled
+from napari_sam.inference.views import PlaneView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +25,7 @@ _ENOUGH = 24
 def annotator_scale(sam: Sam) -> Callable[[NDArray[np.uint8]], float]:
     """Return what says at which scale an image is looked at, (H, W, 3) uint8.
 
-    That is what `napari_sam.embed_tiled` chooses with the model as it is now. After
+    That is what `Predictor.embed` chooses with the model as it is now. After
     some images, or without a dense head, it is the scale of the image as a whole.
     """
     asked = 0
@@ -41,8 +40,8 @@ def annotator_scale(sam: Sam) -> Callable[[NDArray[np.uint8]], float]:
         if predictor is None or asked >= _ENOUGH:
             return whole
         asked += 1
-        found = embed_tiled(predictor, rgb)
-        if not isinstance(found, TiledEmbedding):
+        found = predictor.embed(rgb)
+        if not isinstance(found, PlaneView):
             return whole
         top, left, bottom, right = found.tiles[0]
         return float(frame / max(bottom - top, right - left))

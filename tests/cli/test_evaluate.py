@@ -3,42 +3,29 @@ import json
 import imageio.v3 as iio
 import numpy as np
 import pytest
-import torch
 from disc_predictor import DiscPredictor
 from ideal_predictor import IdealPredictor
+from stand_in import StandIn
 
 from napari_sam import cli
-from napari_sam.ops.types import FrameGeometry, ImageEmbedding, MaskPrediction
+from napari_sam.ops.types import MaskPrediction
 
 
-class Thresholder:
+class Thresholder(StandIn):
     """Answers every prompt with the bright pixels, or half of them, or none."""
 
-    def __init__(self):
-        self.asked = 0
+    def see(self, image):
+        return super().see(image if image.ndim == 2 else image.mean(axis=2))
 
-    frame_size = 64
-    has_dense_head = False
-
-    def embed(self, image, **_):
-        gray = image if image.ndim == 2 else image.mean(axis=2)
-        features = torch.from_numpy(gray.astype(np.float32))[None, None]
-        return ImageEmbedding(features, FrameGeometry.fit(gray.shape, 64), "key")
-
-    def predict_batch(self, embedding, prompts):
-        bright = embedding.features[0, 0].numpy() > 100
+    def answer(self, embedding, prompts, count):
+        bright = embedding.features.numpy() > 100
         half = bright.copy()
         half[: len(half) // 2] = False
         masks = np.stack([bright, half, np.zeros_like(bright)])
-        self.asked += len(prompts)
-        return [
-            MaskPrediction(
-                masks[: 3 if one.is_ambiguous else 1],
-                np.array([0.9, 0.5, 0.1], np.float32)[: 3 if one.is_ambiguous else 1],
-                np.zeros((3, 4, 4), np.float32),
-            )
-            for one in prompts
-        ]
+        scores = np.array([0.9, 0.5, 0.1], np.float32)
+        return MaskPrediction(
+            masks[:count], scores[:count], np.zeros((count, 4, 4), np.float32)
+        )
 
 
 @pytest.fixture

@@ -65,9 +65,10 @@ def test_the_bundled_model_ranks_by_what_is_expected():
     sam = napari_sam.load_model("cells", device="cpu")
     image = np.zeros((100, 400), np.uint8)
     image[30:70, 180:220] = 200
-    answer = sam.predict(sam.embed(image), points=[(50, 200)])
+    embedding = sam.embed(image, scale="whole")
+    answer = sam.predict(embedding, points=[(50, 200)])
     assert answer.scores.shape == (3,)
     assert (np.diff(answer.scores) <= 0).all()
-    single = sam.predict(sam.embed(image), points=[(50, 200)], multimask=False)
+    single = sam.predict(embedding, points=[(50, 200)], multimask=False)
     assert single.scores.shape == (1,)
     assert 0 < answer.scores[0] <= 1.05

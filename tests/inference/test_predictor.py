@@ -28,7 +28,7 @@ def image():
 
 
 def test_one_click_gives_three_ranked_candidates(predictor, image):
-    embedding = predictor.embed(image)
+    embedding = predictor.embed(image, scale="whole")
     found = predictor.predict(embedding, points=[(10, 20)], labels=[1])
     assert found.masks.shape == (3, 60, 90)
     assert found.masks.dtype == np.bool_
@@ -50,12 +50,12 @@ def test_one_click_gives_three_ranked_candidates(predictor, image):
 def test_one_point_is_ambiguous_and_a_box_or_more_are_not(
     predictor, image, prompts, count
 ):
-    found = predictor.predict_prompts(predictor.embed(image), prompts)
+    found = predictor.predict_prompts(predictor.embed(image, scale="whole"), prompts)
     assert len(found.masks) == count
 
 
 def test_a_batch_answers_as_one_by_one(predictor, image):
-    embedding = predictor.embed(image)
+    embedding = predictor.embed(image, scale="whole")
     rng = np.random.default_rng(1)
     prompts = [Prompts.make([rng.uniform(0, 59, 2)]) for _ in range(11)]
     prompts.insert(3, Prompts.make(box=(2, 3, 20, 30)))
@@ -69,14 +69,14 @@ def test_a_batch_answers_as_one_by_one(predictor, image):
 
 
 def test_corners_of_a_box_come_in_any_order(predictor, image):
-    embedding = predictor.embed(image)
+    embedding = predictor.embed(image, scale="whole")
     one = predictor.predict(embedding, box=(5, 6, 30, 40))
     two = predictor.predict(embedding, box=(30, 40, 5, 6))
     assert np.array_equal(one.logits, two.logits)
 
 
 def test_a_drawn_mask_and_its_logits_are_one_prompt(predictor, image):
-    embedding = predictor.embed(image)
+    embedding = predictor.embed(image, scale="whole")
     mask = np.zeros(image.shape, bool)
     mask[10:30, 20:50] = True
     one = predictor.predict(embedding, mask=mask)
@@ -103,7 +103,7 @@ def test_a_drawn_mask_and_its_logits_are_one_prompt(predictor, image):
 )
 def test_wrong_prompts_say_what_is_wanted(predictor, image, prompt, words):
     with pytest.raises(ValueError, match=words):
-        predictor.predict(predictor.embed(image), **prompt)
+        predictor.predict(predictor.embed(image, scale="whole"), **prompt)
 
 
 @settings(deadline=None, max_examples=20)
@@ -117,7 +117,7 @@ def test_any_image_gives_masks_of_its_shape(height, width, dtype, channels):
     predictor = shared_predictor()
     shape = (height, width) if channels is None else (height, width, channels)
     values = np.random.default_rng(height * 71 + width).uniform(0, 100, shape)
-    embedding = predictor.embed(values.astype(dtype))
+    embedding = predictor.embed(values.astype(dtype), scale="whole")
     assert torch.isfinite(embedding.features).all()
     found = predictor.predict(embedding, points=[(height // 2, width // 2)])
     assert found.masks.shape == (3, height, width)
@@ -130,13 +130,13 @@ def shared_predictor() -> Predictor:
 
 
 def test_embeddings_are_remembered_by_content(predictor, image):
-    first = predictor.embed(image)
-    assert predictor.embed(image.copy()) is first
-    assert predictor.embed(image, contrast_limits=(0, 2)) is not first
+    first = predictor.embed(image, scale="whole")
+    assert predictor.embed(image.copy(), scale="whole") is first
+    assert predictor.embed(image, contrast_limits=(0, 2), scale="whole") is not first
     changed = image.copy()
     changed[5, 5] += 0.01
-    assert predictor.embed(changed).key != first.key
-    assert predictor.embed(image.astype(np.float32)).key != first.key
+    assert predictor.embed(changed, scale="whole").key != first.key
+    assert predictor.embed(image.astype(np.float32), scale="whole").key != first.key
 
 
 def test_the_cache_keeps_the_latest_within_its_bytes():
@@ -165,17 +165,19 @@ def test_embedding_can_be_cancelled_between_blocks(predictor, image):
         return len(asked) > 2
 
     with pytest.raises(Cancelled):
-        predictor.embed(image, is_cancelled=cancel)
+        predictor.embed(image, is_cancelled=cancel, scale="whole")
     assert len(asked) == 3
     assert len(predictor.cache) == 0
 
 
 def test_threads_get_the_same_answers(predictor, image):
-    expected = predictor.predict(predictor.embed(image), points=[(5, 5)]).logits
+    expected = predictor.predict(
+        predictor.embed(image, scale="whole"), points=[(5, 5)]
+    ).logits
     found = []
 
     def ask() -> None:
-        embedding = predictor.embed(image)
+        embedding = predictor.embed(image, scale="whole")
         found.append(predictor.predict(embedding, points=[(5, 5)]).logits)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -217,12 +219,12 @@ def full_gpu(monkeypatch):
 def test_a_gpu_without_memory_is_left_for_the_cpu(full_gpu, image):
     predictor = full_gpu()
     with pytest.warns(RuntimeWarning, match="cuda has too little memory for tiny"):
-        embedding = predictor.embed(image)
+        embedding = predictor.embed(image, scale="whole")
     assert predictor.device.type == "cpu"
     assert embedding.features.device.type == "cpu"
-    exact = tiny_predictor().embed(image)
+    exact = tiny_predictor().embed(image, scale="whole")
     assert torch.equal(embedding.features, exact.features)
-    assert predictor.embed(image) is embedding
+    assert predictor.embed(image, scale="whole") is embedding
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -230,11 +232,11 @@ def test_after_a_gpu_was_left_the_key_says_what_was_computed(full_gpu, image, dt
     predictor = full_gpu(dtype)
     before = predictor.key_of(image)
     with pytest.warns(RuntimeWarning, match="the CPU takes over"):
-        embedding = predictor.embed(image)
+        embedding = predictor.embed(image, scale="whole")
     assert embedding.key == predictor.key_of(image)
     assert predictor.dtype == torch.float32
     on_cpu = Predictor(tiny_sam(), digest="tiny", device="cpu", dtype="float32")
-    exact = on_cpu.embed(image)
+    exact = on_cpu.embed(image, scale="whole")
     is_same = torch.equal(embedding.features, exact.features)
     assert (embedding.key == exact.key) == is_same == (dtype == torch.float32)
     assert (before in predictor.cache) == (before == embedding.key)
@@ -247,7 +249,9 @@ def test_the_model_of_others_stays_where_it_is(full_gpu, image):
     predictor.held.clear()
     keys = []
     threads = [
-        threading.Thread(target=lambda: keys.append(predictor.embed(image).key))
+        threading.Thread(
+            target=lambda: keys.append(predictor.embed(image, scale="whole").key)
+        )
         for _ in range(3)
     ]
     with pytest.warns(RuntimeWarning, match="the CPU takes over") as told:
@@ -268,9 +272,11 @@ def test_the_model_of_others_stays_where_it_is(full_gpu, image):
 
 def test_bfloat16_keeps_the_masks_alike(image):
     exact = tiny_predictor()
-    wanted = exact.predict(exact.embed(image), points=[(30, 40)], multimask=False)
+    wanted = exact.predict(
+        exact.embed(image, scale="whole"), points=[(30, 40)], multimask=False
+    )
     rough = tiny_predictor("bfloat16")
-    embedding = rough.embed(image)
+    embedding = rough.embed(image, scale="whole")
     assert embedding.features.dtype == torch.bfloat16
     found = rough.predict(embedding, points=[(30, 40)], multimask=False)
     assert found.logits.dtype == np.float32
@@ -310,6 +316,6 @@ def test_the_bundled_model_outlines_a_nucleus():
     disc = np.hypot(rows - 70, cols - 50) < 18
     image[disc] = 3000
     image = image + np.random.default_rng(0).poisson(200, image.shape).astype("u2")
-    found = sam.predict(sam.embed(image), points=[(70, 50)], labels=[1])
+    found = sam.predict(sam.embed(image, scale="whole"), points=[(70, 50)], labels=[1])
     best = found.masks[0]
     assert (best & disc).sum() / (best | disc).sum() > 0.8

@@ -180,6 +180,6 @@ def test_the_bundled_model_follows_every_click():
     image = np.zeros((120, 120), np.uint8)
     image[30:80, 30:80] = 200
     points, labels = [(55, 55), (55, 70), (90, 55)], [1, 0, 1]
-    answer = sam.predict(sam.embed(image), points=points, labels=labels)
+    answer = sam.predict(sam.embed(image, scale="whole"), points=points, labels=labels)
     for mask in answer.masks:
         assert [mask[point] for point in points] == [True, False, True]

@@ -6,37 +6,27 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from stand_in import StandIn
 
 from napari_sam.inference.point_decoder import Survivors
-from napari_sam.ops.types import FrameGeometry, ImageEmbedding
 
 __all__ = ["DiscPredictor"]
 
 
-class DiscPredictor:
+class DiscPredictor(StandIn):
     """Its logits are those of soft discs; a radius of 0 or less is an empty mask.
 
     The three masks of every point have the predicted IoU of `scores`.
     """
 
     name = "discs"
-    has_dense_head = False
+    frame_size = 128
 
     def __init__(self, radii=(4, 8, 12), scores=(0.9, 0.8, 0.7), steepness=1.0):
+        super().__init__()
         self.radii = radii
         self.scores = scores
         self.steepness = steepness
-        self.frame_size = 128
-        self.embedded = []
-        self.asked = []
-
-    def embed(self, image, *, contrast_limits=None, is_cancelled=None):
-        image = np.asarray(image)
-        if image.ndim not in (2, 3):
-            raise ValueError("no image plane")
-        self.embedded.append(contrast_limits)
-        geometry = FrameGeometry.fit(image.shape[:2], 128)
-        return ImageEmbedding(torch.zeros(1), geometry, str(len(self.embedded)))
 
     def point_decoder(self, embedding):
         return SimpleNamespace(

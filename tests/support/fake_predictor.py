@@ -7,55 +7,22 @@ are joined with the points' answer, so that a test sees whether they were fed.
 
 from __future__ import annotations
 
-import threading
-from types import SimpleNamespace
-
 import numpy as np
+from stand_in import StandIn
 
-from napari_sam.ops.types import (
-    Cancelled,
-    FrameGeometry,
-    ImageEmbedding,
-    MaskPrediction,
-)
+from napari_sam.ops.types import MaskPrediction
 
 RADII = (6, 9, 3)
 SCORES = (0.9, 0.8, 0.6)
 
 
-class FakePredictor:
+class FakePredictor(StandIn):
     def __init__(self, name="fake"):
+        super().__init__()
         self.name = name
-        self.frame_size = 64
-        self.has_dense_head = False
-        self.device = SimpleNamespace(type="cpu")
-        self.embedded = []
-        self.asked = []
-        self.contrast = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.predict_gate = threading.Event()
-        self.predict_gate.set()
 
-    def embed(self, image, *, contrast_limits=None, is_cancelled=None):
-        while not self.gate.wait(0.005):
-            if is_cancelled is not None and is_cancelled():
-                raise Cancelled
-        image = np.array(image)
-        self.embedded.append(image)
-        self.contrast.append(contrast_limits)
-        geometry = FrameGeometry.fit(image.shape[:2], 64)
-        return ImageEmbedding(np.zeros(8), geometry, str(len(self.embedded)))
-
-    def mask_to_logits(self, embedding, mask):
-        return np.where(mask, 5.0, -5.0).astype(np.float32)
-
-    def predict_prompts(self, embedding, prompts, multimask=None):
-        self.predict_gate.wait(10)
-        self.asked.append(prompts)
+    def answer(self, embedding, prompts, count):
         shape = embedding.geometry.image_shape
-        ambiguous = prompts.is_ambiguous if multimask is None else multimask
-        count = 3 if ambiguous else 1
         masks = np.stack([_mask(shape, prompts, k) for k in range(count)])
         scores = np.asarray(SCORES[:count], np.float32)
         logits = np.where(masks, 4.0, -4.0).astype(np.float32)

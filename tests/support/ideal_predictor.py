@@ -6,13 +6,12 @@ Its embedding is the image it was given, so that tests see what was cut and aske
 from __future__ import annotations
 
 import numpy as np
-import torch
 from scipy import ndimage
+from stand_in import StandIn
 
-from napari_sam.inference.tiled import TiledEmbedding, predict_tiled
-from napari_sam.ops.types import FrameGeometry, ImageEmbedding, MaskPrediction
+from napari_sam.ops.types import MaskPrediction
 
-__all__ = ["IdealPredictor", "NearSighted", "grid_of_discs"]
+__all__ = ["IdealPredictor", "blind", "grid_of_discs", "near_sighted"]
 
 
 def grid_of_discs(side, pitch, radius):
@@ -22,21 +21,31 @@ def grid_of_discs(side, pitch, radius):
     return (rows % pitch - off) ** 2 + (cols % pitch - off) ** 2 <= radius**2
 
 
-class IdealPredictor:
+class IdealPredictor(StandIn):
+    """Sees bright components, at a pixel of its frame each.
+
+    Parameters
+    ----------
+    frame_size
+        Side of its frame.
+    score
+        Predicted IoU of each answer.
+    sight
+        What it sees of an image that its frame shrinks: a function of the image.
+    """
+
     name = "ideal"
     has_dense_head = True
 
-    def __init__(self, frame_size=128, score=0.9):
-        self.frame_size = frame_size
+    def __init__(self, frame_size=128, score=0.9, sight=None):
+        super().__init__(frame_size)
         self.score = score
-        self.shapes = []
-        self.asked = []
+        self.sight = sight
 
-    def embed(self, image, *, contrast_limits=None, is_cancelled=None):
-        self.shapes.append(image.shape)
-        features = torch.from_numpy(np.asarray(image, np.float32))
-        geometry = FrameGeometry.fit(image.shape[:2], self.frame_size)
-        return ImageEmbedding(features, geometry, str(len(self.shapes)))
+    def see(self, image):
+        if self.sight is not None and max(image.shape) > self.frame_size:
+            image = self.sight(image)
+        return super().see(image)
 
     def _labels(self, embedding):
         return ndimage.label(embedding.features.numpy() > 0)[0]
@@ -54,27 +63,18 @@ class IdealPredictor:
         maps[1:] = np.where(labels > 0, 1 - depth / deepest[labels].clip(1), 1)
         return maps
 
-    def mask_to_logits(self, embedding, mask):
-        return np.where(mask, 5.0, -5.0).astype(np.float32)
-
-    def predict_batch(self, embedding, prompts, multimask=None):
-        if isinstance(embedding, TiledEmbedding):
-            return predict_tiled(self, embedding, prompts, multimask)
+    def answer(self, embedding, prompts, count):
         labels = self._labels(embedding)
-        return [self._answer(labels, prompt) for prompt in prompts]
-
-    def _answer(self, labels, prompt):
-        self.asked.append(prompt)
-        if prompt.box is not None:
-            r0, c0, r1, c1 = np.round(prompt.box).astype(int).clip(0)
+        if prompts.box is not None:
+            r0, c0, r1, c1 = np.round(prompts.box).astype(int).clip(0)
             inside = labels[r0:r1, c0:c1]
             counts = np.bincount(inside[inside > 0], minlength=2)
             chosen = int(counts.argmax()) if counts.any() else 0
-        elif len(prompt.points):
-            row, col = prompt.points[0].astype(int)
+        elif len(prompts.points):
+            row, col = prompts.points[0].astype(int)
             chosen = labels[row, col]
         else:
-            inside = labels[prompt.mask_logits > 0]
+            inside = labels[prompts.mask_logits > 0]
             counts = np.bincount(inside[inside > 0], minlength=2)
             chosen = int(counts.argmax()) if counts.any() else 0
         mask = (labels == chosen) & (chosen > 0)
@@ -82,14 +82,11 @@ class IdealPredictor:
         return MaskPrediction(mask[None], np.array([self.score], np.float32), logits)
 
 
-class NearSighted(IdealPredictor):
-    """Sees what is near to each other in a shrunken image as one object."""
+def near_sighted(image):
+    """See what is near to each other as one object."""
+    return ndimage.grey_closing(image, 33, mode="constant")
 
-    def embed(self, image, **options):
-        shrunk = max(image.shape) > self.frame_size
-        found = super().embed(self._blur(image) if shrunk else image, **options)
-        self.shapes[-1] = image.shape
-        return found
 
-    def _blur(self, image):
-        return ndimage.grey_closing(image, 33, mode="constant")
+def blind(image):
+    """See nothing."""
+    return np.zeros_like(image)

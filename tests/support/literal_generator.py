@@ -100,7 +100,7 @@ def crop_boxes(height, width, layers, ratio):
 
 def ask(predictor, part, x, y):
     """Three (logits at the size of the part, predicted IoU) for one point."""
-    embedding = predictor.embed(part)
+    embedding = predictor.embed(part, scale="whole")
     geometry, model = embedding.geometry, predictor.model
     size = geometry.frame_size
     new_height, new_width = geometry.resized_shape

@@ -61,7 +61,7 @@ def lively_predictor(dtype="float32"):
 @torch.inference_mode()
 def _spread(predictor):
     decoder = predictor.model.mask_decoder
-    embedding = predictor.embed(blocks_image((60, 90)))
+    embedding = predictor.embed(blocks_image((60, 90)), scale="whole")
     found = [_answers(predictor, embedding, at) for at in np.ndindex(6, 6)]
     logits = torch.cat([answer[0] for answer in found])
     scores = torch.cat([answer[1] for answer in found])

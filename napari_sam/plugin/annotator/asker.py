@@ -14,12 +14,12 @@ from napari_sam.plugin.viewer.timers import single_shot
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_sam.inference.promptable import PromptableModel
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.annotator.sessions import Sessions
     from napari_sam.plugin.annotator.workspace import Times, Workspace
     from napari_sam.plugin.model.embedding_store_jobs import EmbeddingStoreJobs
     from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
-    from napari_sam.workflows.session.answering import Predicts
 
 __all__ = ["Asker"]
 
@@ -70,7 +70,7 @@ class Asker(QObject):  # type: ignore[misc]
         self._workspace = workspace
         self._sessions = sessions
         self._jobs = embedding_jobs
-        self._predictor: Predicts | None = None
+        self._predictor: PromptableModel | None = None
         self._device = ""
         self._last_axis: int | None = None
         self._dwell_timer = single_shot(self, times.dwell, self.embed_here)

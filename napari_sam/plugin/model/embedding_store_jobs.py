@@ -206,7 +206,6 @@ class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
             from dataclasses import replace
 
             from napari_sam.inference.embedding_cache import made_from
-            from napari_sam.workflows.objects.closer import embed_tiled
 
             if trace is None or predictor is None:
                 return
@@ -214,8 +213,7 @@ class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
             for read, plane in todo:
                 pixels = call_aside(read, is_cancelled)
                 with made_from(replace(origin, plane=plane.index)):
-                    embed_tiled(
-                        predictor,
+                    predictor.embed(
                         pixels,
                         contrast_limits=limits,
                         is_cancelled=is_cancelled,

@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.inference.embedding_cache import made_from
-from napari_sam.inference.tiled import TiledEmbedding, seen_whole
+from napari_sam.inference.views import PlaneView
 from napari_sam.io.embedding_entry import Origin
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.model.gc_pauses import collector_paused
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.inference.promptable import PromptableModel
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.io.embedding_store import EmbeddingStore
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.session.answering import Job, Predicts
+    from napari_sam.workflows.session.answering import Job
 
 __all__ = ["ModelHost", "PlaneKey", "load_predictor", "shared_predictor"]
 
@@ -57,19 +58,19 @@ _KEPT_BYTES = 64 * 2**20
 _SHARED: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
 
 
-def load_predictor(source: str, device: str) -> Predicts:
+def load_predictor(source: str, device: str) -> PromptableModel:
     """Load a model; the import of torch happens here, away from the window."""
     load_torch_library()
     with collector_paused():  # there is no garbage among torch's many new objects
         from napari_sam.inference.predictor import load_model
 
-    predictor: Predicts = load_model(source, device=device)
+    predictor: PromptableModel = load_model(source, device=device)
     return predictor
 
 
-def shared_predictor(source: str, device: str) -> Predicts:
+def shared_predictor(source: str, device: str) -> PromptableModel:
     """Return a model that is in use already, or load it; away from the window."""
-    predictor: Predicts | None = _SHARED.get((source, device))
+    predictor: PromptableModel | None = _SHARED.get((source, device))
     if predictor is None:
         predictor = load_predictor(source, device)
         _SHARED[source, device] = predictor
@@ -107,10 +108,7 @@ class _Ready:
     @property
     def nbytes(self) -> int:
         embedding = self.embedding
-        held = seen_whole(embedding).features.nbytes + self.picture.pixels.nbytes
-        if isinstance(embedding, TiledEmbedding):
-            held += embedding.image.nbytes
-        return int(held)
+        return embedding.nbytes + int(self.picture.pixels.nbytes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +154,7 @@ class ModelHost(QObject):  # type: ignore[misc]
 
     def __init__(
         self,
-        load: Callable[[str, str], Predicts] = load_predictor,
+        load: Callable[[str, str], PromptableModel] = load_predictor,
         planes_kept: int = 32,
         parent: QObject | None = None,
         store: EmbeddingStore | None = None,
@@ -179,7 +177,7 @@ class ModelHost(QObject):  # type: ignore[misc]
         self._asking: _Token | None = None
         self._taken: Outcome | None = None
         self._usual_seconds = 0.0
-        self.predictor: Predicts | None = None
+        self.predictor: PromptableModel | None = None
         self.model_state: ModelState = "loading"
         self.model_error = ""
         thread = self.thread = WorkThread("napari-sam model")
@@ -201,7 +199,7 @@ class ModelHost(QObject):  # type: ignore[misc]
             return
         load, generation = self._load, self._generation
 
-        def work(is_cancelled: IsCancelled) -> Predicts:
+        def work(is_cancelled: IsCancelled) -> PromptableModel:
             return load(source, device)
 
         token = _Token("load", generation, detail=(source, device))
@@ -229,7 +227,7 @@ class ModelHost(QObject):  # type: ignore[misc]
         self._wanted = None
         self.forget()
 
-    def _take(self, predictor: Predicts) -> None:
+    def _take(self, predictor: PromptableModel) -> None:
         cache = getattr(predictor, "cache", None)
         if cache is not None and self.store is not None:
             cache.store = self.store
@@ -293,9 +291,6 @@ class ModelHost(QObject):  # type: ignore[misc]
         token = _Token("embed", self._generation, key)
 
         def work(is_cancelled: IsCancelled) -> _Ready:
-            # It needs torch, which only this thread may wait for.
-            from napari_sam.workflows.objects.closer import embed_tiled
-
             image = call_aside(read, is_cancelled)
             origin = Origin()
             if trace is not None:
@@ -310,10 +305,9 @@ class ModelHost(QObject):  # type: ignore[misc]
 
             limits = key.contrast_limits
             with made_from(origin):
-                embedding = embed_tiled(
-                    predictor,
+                embedding = predictor.embed(
                     image,
-                    scale=key.scale,
+                    scale="auto" if key.scale is None else key.scale,
                     contrast_limits=limits,
                     is_cancelled=ask,
                 )
@@ -337,7 +331,7 @@ class ModelHost(QObject):  # type: ignore[misc]
         if predictor is None or self._wanted is not None or self._tiled == key:
             return
         self._tiled = key
-        if not isinstance(embedding, TiledEmbedding):
+        if not isinstance(embedding, PlaneView):
             return
 
         def work(is_cancelled: IsCancelled) -> None:

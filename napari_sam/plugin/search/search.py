@@ -145,7 +145,7 @@ def start_rule(mode: str, predictor: Any) -> SelectionRule:
         return SelectionRule(
             min_iou=grid.pred_iou_thresh, min_stability=grid.stability_score_thresh
         )
-    from napari_sam.workflows.objects.watershed import InstanceConfig
+    from napari_sam.ops.watershed import InstanceConfig
 
     instances = InstanceConfig()
     return SelectionRule(

@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_sam.checkpoints.store import CheckpointStore
+    from napari_sam.inference.promptable import PromptableModel
     from napari_sam.plugin.annotator.saving import ObjectSaver
-    from napari_sam.workflows.session.answering import Predicts
     from napari_sam.workflows.session.provenance import Record
 
 __all__ = ["AnnotateWidget", "dock_annotator"]
@@ -71,7 +71,7 @@ _OPEN: WeakKeyDictionary[Any, ReferenceType[AnnotateWidget]] = WeakKeyDictionary
 
 def dock_annotator(
     viewer: Any,
-    load: Callable[[str, str], Predicts] = load_predictor,
+    load: Callable[[str, str], PromptableModel] = load_predictor,
     store: CheckpointStore | None = None,
 ) -> AnnotateWidget:
     """Show the annotator of a viewer; it is made and docked where there is none.
@@ -146,7 +146,7 @@ class AnnotateWidget(QWidget):  # type: ignore[misc]
     def __init__(
         self,
         viewer: napari.viewer.Viewer,
-        load: Callable[[str, str], Predicts] = load_predictor,
+        load: Callable[[str, str], PromptableModel] = load_predictor,
         store: CheckpointStore | None = None,
         times: Times = _TIMES,
     ) -> None:

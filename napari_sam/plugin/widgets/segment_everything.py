@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QHideEvent, QShowEvent
 
     from napari_sam.checkpoints.store import CheckpointStore
+    from napari_sam.inference.promptable import PromptableModel
     from napari_sam.plugin.annotator.annotator import Annotator
-    from napari_sam.workflows.session.answering import Predicts
 
 __all__ = ["EverythingWidget"]
 
@@ -78,7 +78,7 @@ class EverythingWidget(QWidget):  # type: ignore[misc]
     def __init__(
         self,
         viewer: napari.viewer.Viewer,
-        load: Callable[[str, str], Predicts] = load_predictor,
+        load: Callable[[str, str], PromptableModel] = load_predictor,
         store: CheckpointStore | None = None,
     ) -> None:
         super().__init__()

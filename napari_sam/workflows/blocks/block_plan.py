@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from napari_sam.inference.looking_scale import FIELDS
 from napari_sam.inference.preprocess import default_limits
 from napari_sam.inference.tiling import TILE_OVERLAP
 from napari_sam.ops.blocks import BlockGrid
 from napari_sam.workflows.objects.instances import InstanceConfig, find_instances
 from napari_sam.workflows.objects.segment import choose_mode
-from napari_sam.workflows.objects.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -226,14 +226,14 @@ def _measure(
     areas, extents = [], []
     seen: list[tuple[tuple[int, ...], Box]] = []
     as_whole = config.model_copy(update={"small_object": 0.0})
-    views: Views | None = None
+    seen_at = 0.0
     for index, middle in samples.richest:
         box = _around(middle, _GLANCE, image.shape)
         if any(index == i and _near(box, other) for i, other in seen):
             continue
         seen.append((index, box))
         window = image.read(index, box)
-        views = Views.of(sam, window, limits)
+        seen_at = sam.frame_size / max(window.shape[:2])
         found = find_instances(
             sam,
             window,
@@ -245,12 +245,10 @@ def _measure(
         extents.append(np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1))
         if len(seen) == _GLANCES:
             break
-    assert views is not None
     sizes = np.concatenate(extents)
     across = float(np.percentile(sizes, _LARGE)) if sizes.size else 0.0
-    small, wanted = config.small_object, config.wanted_object
-    scale = views.better_scale(np.concatenate(areas), small, wanted)
-    return scale or views.whole_scale, across
+    rule = FIELDS.aiming(config.small_object, config.wanted_object)
+    return rule.scale(np.concatenate(areas), seen_at), across
 
 
 def _near(one: Box, other: Box) -> bool:

@@ -13,11 +13,11 @@ import numpy as np
 from scipy.special import expit
 
 from napari_sam.inference.mask_upscaling import upscale_logits, upscale_window
+from napari_sam.inference.views import PlaneView
 from napari_sam.ops.edges import outer_boundary, thin_ridges
 from napari_sam.ops.labels import mask_bounds
 from napari_sam.ops.nms import box_nms
 from napari_sam.workflows.objects.point_grids import even_grid
-from napari_sam.workflows.objects.views import Views
 from napari_sam.workflows.progress import Steps
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import FrameGeometry, IsCancelled
     from napari_sam.workflows.progress import Progress
 
@@ -135,8 +135,8 @@ def detect_edges(
             raise ValueError(f"{name} must be 1 or greater, got {value}")
     if not 0 <= box_nms_thresh <= 1:
         raise ValueError(f"box_nms_thresh must be from 0 to 1, got {box_nms_thresh}")
-    views = Views.of(sam, image_or_embedding, contrast_limits)
-    points = even_grid(points_per_side) * views.shape
+    view = PlaneView.of(image_or_embedding, sam.frame_size, contrast_limits)
+    points = even_grid(points_per_side) * view.shape
     batches = np.split(points, range(points_per_batch, len(points), points_per_batch))
     steps = Steps("the search for edges", progress, is_cancelled)
     outlines: list[_Outline] = []
@@ -144,13 +144,13 @@ def detect_edges(
     for i, batch in enumerate(batches):
         steps.before(len(batches) - i)
         if decoder is None:
-            decoder = sam.point_decoder(views.embed(views.whole, is_cancelled))
+            decoder = sam.point_decoder(view.embed(sam, view.plane, is_cancelled))
         for found in decoder.decode(batch):
             for score, low in zip(found.scores, found.logits, strict=True):
                 outline = _outline(low, float(score), decoder.geometry)
                 outlines += [] if outline is None else [outline]
     steps.finish()
-    strength = _draw(outlines, views.shape, box_nms_thresh)
+    strength = _draw(outlines, view.shape, box_nms_thresh)
     return thin_ridges(strength) if thin else strength
 
 

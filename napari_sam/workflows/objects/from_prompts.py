@@ -3,7 +3,7 @@
 As in the paper's instance segmentation (section 7.4 and appendix D.4), a box is
 answered by a mask, and that mask is fed back once together with the box. Small
 objects of a large image are prompted in tiles, where the model sees them larger; see
-`napari_sam.workflows.objects.closer`.
+`napari_sam.inference.looking_scale`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_sam.inference.looking_scale import CLICKS
 from napari_sam.inference.mask_upscaling import without_padding
 from napari_sam.inference.preprocess import check_image
-from napari_sam.inference.tiled import PlaneEmbedding, TiledEmbedding
+from napari_sam.inference.views import PlaneEmbedding, PlaneView
 from napari_sam.ops.label_painting import check_paint_order, records_to_labels
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.stability_score import stability_score
 from napari_sam.ops.types import FrameGeometry, MaskRecord, Prompts
-from napari_sam.workflows.objects.closer import closer_scale, embed_tiled
 from napari_sam.workflows.progress import Steps
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def segment_boxes(
     prompts = [Prompts.make(box=box, loose=loose) for box in corners]
     if scale is None:
         areas = np.prod(corners[:, 2:] - corners[:, :2], axis=1) * np.pi / 4
-        scale = closer_scale(areas, sam.frame_size / max(shape))
+        scale = CLICKS.scale(areas, sam.frame_size / max(shape))
     steps = Steps("the segmentation of boxes", progress, is_cancelled)
     records = answer_prompts(
         sam, image_or_embedding, prompts, refine, scale, contrast_limits, steps
@@ -248,14 +248,13 @@ def answer_prompts(
         return []
     embedding = image_or_embedding
     if not isinstance(embedding, PlaneEmbedding):
-        embedding = embed_tiled(
-            sam,
+        embedding = sam.embed(
             embedding,
-            scale=scale,
+            scale="auto" if scale is None else scale,
             contrast_limits=contrast_limits,
             is_cancelled=steps.is_cancelled,
         )
-    if isinstance(embedding, TiledEmbedding):
+    if isinstance(embedding, PlaneView):
         views = [embedding.view_of(prompt) for prompt in prompts]
     else:
         views = [(0, 0, *embedding.geometry.image_shape)] * len(prompts)
@@ -268,7 +267,7 @@ def answer_prompts(
     found: dict[int, MaskRecord] = {}
     for number, (view, some) in enumerate(jobs):
         steps.before(len(jobs) - number)
-        if isinstance(embedding, TiledEmbedding):
+        if isinstance(embedding, PlaneView):
             embedding.embed(sam, view, steps.is_cancelled)
         asked = [prompts[i] for i in some]
         answers = sam.predict_batch(embedding, asked)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from napari_sam.inference.views import PlaneView
 from napari_sam.ops.nms import box_nms
 from napari_sam.ops.types import Cancelled, ImageEmbedding, IsCancelled, MaskRecord
 from napari_sam.workflows.objects.crops import Crop, make_crops
@@ -23,7 +24,6 @@ from napari_sam.workflows.objects.point_grids import (
     even_grid,
     points_in_crop,
 )
-from napari_sam.workflows.objects.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.inference.views import PlaneEmbedding
 
 __all__ = ["AutomaticConfig", "estimate_seconds", "generate_masks"]
 
@@ -244,20 +244,20 @@ def generate_masks(
     >>> config = napari_sam.AutomaticConfig(points_per_side=2)
     >>> masks = napari_sam.generate_masks(sam, np.eye(64), config)
     """
-    views = Views.of(sam, image_or_embedding, contrast_limits)
+    view = PlaneView.of(image_or_embedding, sam.frame_size, contrast_limits)
     if config.crop_n_layers > 0 and isinstance(image_or_embedding, ImageEmbedding):
         raise ValueError(
             "crops are cut from the image, but an embedding was given; give the "
             "image, or set crop_n_layers to 0"
         )
-    keep, parts = _plan(views.shape, config, roi, exclude)
+    keep, parts = _plan(view.shape, config, roi, exclude)
     size = config.points_per_batch
     done, total = 0, sum(-(-len(points) // size) for _, points in parts)
     if progress is not None:
         progress(done, total)
     records: list[MaskRecord] = []
     for crop, points in parts:
-        decoder = sam.point_decoder(views.embed(crop.box, is_cancelled))
+        decoder = sam.point_decoder(view.embed(sam, crop.box, is_cancelled))
         found: list[MaskRecord] = []
         for start in range(0, len(points), size):
             if is_cancelled is not None and is_cancelled():

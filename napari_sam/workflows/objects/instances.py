@@ -1,10 +1,10 @@
 """Every object of an image at once, from a model's dense head.
 
-How the head's maps become objects is told in `napari_sam.workflows.objects.watershed`.
+How the head's maps become objects is told in `napari_sam.ops.watershed`.
 Here small objects are looked at twice: first the image is seen as a whole; where its
 objects turn out small in the model's frame, overlapping tiles are seen larger, their
 maps are blended, and one watershed goes over all. How closely to look where hardly
-anything is seen as a whole is told in `napari_sam.workflows.objects.crowds`.
+anything is seen as a whole is told in `napari_sam.inference.looking_scale`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam.inference.looking_scale import FIELDS, crowd_areas
 from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights
-from napari_sam.workflows.objects.crowds import crowd_areas
-from napari_sam.workflows.objects.point_grids import check_exclude, check_roi
-from napari_sam.workflows.objects.views import Views
-from napari_sam.workflows.objects.watershed import (
+from napari_sam.inference.views import PlaneView
+from napari_sam.ops.watershed import (
     InstanceConfig,
     Instances,
     maps_to_instances,
 )
+from napari_sam.workflows.objects.point_grids import check_exclude, check_roi
 from napari_sam.workflows.progress import Steps
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import Box, IsCancelled
     from napari_sam.workflows.progress import Progress
 
@@ -95,13 +95,13 @@ def find_instances(
             f"{sam.name} has no dense head, so that it finds no instances by itself; "
             "use mode 'grid', or a model with one, such as 'cells'"
         )
-    views = Views.of(sam, image_or_embedding, contrast_limits)
-    inside = None if roi is None else check_roi(roi, views.shape)
-    occupied = None if exclude is None else check_exclude(exclude, views.shape)
-    if config.looks > 1 and not views.has_image:
+    view = PlaneView.of(image_or_embedding, sam.frame_size, contrast_limits)
+    inside = None if roi is None else check_roi(roi, view.shape)
+    occupied = None if exclude is None else check_exclude(exclude, view.shape)
+    if config.looks > 1 and not view.has_parts:
         raise ValueError("an embedding can not be looked at twice; give the image")
     steps = Steps("the search for instances", progress, is_cancelled)
-    found = _look(views, config, inside, steps)
+    found = _look(sam, view, config, inside, steps)
     steps.finish()
     good = np.ones(len(found), np.bool_)
     if inside is not None:
@@ -113,7 +113,8 @@ def find_instances(
 
 
 def _look(
-    views: Views,
+    sam: Predictor,
+    view: PlaneView,
     config: InstanceConfig,
     inside: NDArray[np.bool_] | None,
     steps: Steps,
@@ -121,23 +122,38 @@ def _look(
     """See the plane as a whole, and if its objects are small, tile by tile."""
     scale = config.scale
     if scale is None:
-        maps = _blend(views, [views.whole], None, 1, steps)
-        found = maps_to_instances(maps, config, views.whole_scale)
-        small, wanted = config.small_object, config.wanted_object
-        areas = crowd_areas(views, len(found), steps, config) if small > 0 else None
-        if areas is None:
-            areas = found.areas
-        scale = views.better_scale(areas, small, wanted)
-        if scale is None and config.looks == 1:
+        maps = _blend(sam, view, [view.plane], None, 1, steps)
+        found = maps_to_instances(maps, config, view.whole_scale)
+        scale = _scale_for(sam, view, found, config, steps)
+        if scale == view.whole_scale and config.looks == 1:
             return found
-        scale = scale or views.whole_scale
-    tiles = views.lay(scale)
-    maps = _blend(views, tiles, inside, config.looks, steps)
-    return maps_to_instances(maps, config, max(scale, views.whole_scale))
+    tiles = view.lay(scale)
+    maps = _blend(sam, view, tiles, inside, config.looks, steps)
+    return maps_to_instances(maps, config, max(scale, view.whole_scale))
+
+
+def _scale_for(
+    sam: Predictor,
+    view: PlaneView,
+    found: Instances,
+    config: InstanceConfig,
+    steps: Steps,
+) -> float:
+    """Choose the scale by the objects that are seen in the plane as a whole."""
+    rule = FIELDS.aiming(config.small_object, config.wanted_object)
+    if rule.small == 0 or not view.has_parts:
+        return view.whole_scale
+
+    def before() -> None:
+        steps.before(1)
+
+    crowd = crowd_areas(sam, view, len(found), before, config, steps.is_cancelled)
+    return rule.scale(found.areas if crowd is None else crowd, view.whole_scale)
 
 
 def _blend(
-    views: Views,
+    sam: Predictor,
+    view: PlaneView,
     tiles: Sequence[Box],
     inside: NDArray[np.bool_] | None,
     looks: int,
@@ -146,19 +162,19 @@ def _blend(
     """Dense maps of the plane from those of tiles; outside of all, background."""
     if inside is not None:
         tiles = [t for t in tiles if inside[t[0] : t[2], t[1] : t[3]].any()]
-    maps = np.zeros((3, *views.shape), np.float32)
-    total = np.zeros(views.shape, np.float32)
+    maps = np.zeros((3, *view.shape), np.float32)
+    total = np.zeros(view.shape, np.float32)
     for number, tile in enumerate(tiles):
         steps.before(len(tiles) - number)
-        part = views.sam.dense_maps(views.embed(tile, steps.is_cancelled))
+        part = sam.dense_maps(view.embed(sam, tile, steps.is_cancelled))
         if looks > 1:
-            turned = views.embed(tile, steps.is_cancelled, turned=True)
-            part += views.sam.dense_maps(turned)[:, ::-1, ::-1]
+            turned = view.embed(sam, tile, steps.is_cancelled, turned=True)
+            part += sam.dense_maps(turned)[:, ::-1, ::-1]
             part /= 2
-        if tile == views.whole:
+        if tile == view.plane:
             return part
-        ramp = max(1, round(TILE_OVERLAP / 2 * max(part.shape) / views.frame_size))
-        weight = blend_weights(tile, views.shape, ramp)
+        ramp = max(1, round(TILE_OVERLAP / 2 * max(part.shape) / view.frame_size))
+        weight = blend_weights(tile, view.shape, ramp)
         at = (slice(tile[0], tile[2]), slice(tile[1], tile[3]))
         maps[:, *at] += part * weight
         total[at] += weight

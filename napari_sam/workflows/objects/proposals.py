@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import IsCancelled, MaskRecord
     from napari_sam.workflows.progress import Progress
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import IsCancelled, MaskRecord
-    from napari_sam.workflows.objects.watershed import Instances
+    from napari_sam.ops.watershed import Instances
     from napari_sam.workflows.progress import Progress
 
 __all__ = ["RefineConfig", "refine_instances"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_sam.inference.predictor import load_model
-from napari_sam.inference.tiled import PlaneEmbedding
+from napari_sam.inference.views import PlaneEmbedding
 from napari_sam.ops.label_painting import check_paint_order, records_to_labels
 from napari_sam.workflows.objects.grid_masks import AutomaticConfig, generate_masks
 from napari_sam.workflows.objects.instances import InstanceConfig, find_instances

@@ -4,48 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from weakref import WeakSet, finalize
 
-from napari_sam.inference.tiled import Embeds, add_mask
+from napari_sam.inference.tile_answers import add_mask
 from napari_sam.workflows.session.answer_cache import AnswerRoom
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from napari_sam.inference.tiled import PlaneEmbedding
-    from napari_sam.ops.types import ImageEmbedding, MaskPrediction, Prompts
+    from napari_sam.inference.promptable import PromptableModel
+    from napari_sam.inference.views import PlaneEmbedding
+    from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.session.prompt_history import Question
 
-__all__ = ["AnswerBook", "Job", "Predicts"]
-
-
-class Predicts(Embeds, Protocol):
-    """What an annotation session needs of a model.
-
-    `napari_sam.inference.predictor.Predictor` is the real one.
-    """
-
-    @property
-    def name(self) -> str:
-        """Name of the model, for the provenance table."""
-        ...
-
-    def predict_prompts(
-        self,
-        embedding: PlaneEmbedding,
-        prompts: Prompts,
-        multimask: bool | None = None,
-    ) -> MaskPrediction:
-        """Answer the prompts for one object."""
-        ...
-
-    def mask_to_logits(
-        self, embedding: ImageEmbedding, mask: NDArray[np.bool_], /
-    ) -> NDArray[np.float32]:
-        """Turn a mask of the plane into a mask prompt."""
-        ...
+__all__ = ["AnswerBook", "Job"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +41,7 @@ class Job:
         return self.chain[-1]
 
     def run(
-        self, predictor: Predicts, embedding: PlaneEmbedding
+        self, predictor: PromptableModel, embedding: PlaneEmbedding
     ) -> list[tuple[Question, MaskPrediction]]:
         """Answer the chain in order; touches nothing but its arguments."""
         answers: list[tuple[Question, MaskPrediction]] = []
@@ -84,7 +55,7 @@ class Job:
 def _answer(
     question: Question,
     before: MaskPrediction | None,
-    predictor: Predicts,
+    predictor: PromptableModel,
     embedding: PlaneEmbedding,
 ) -> MaskPrediction:
     # Boxes are drawn by hand, or lie around a mask that was: about there it is.

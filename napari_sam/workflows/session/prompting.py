@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_sam.ops.labels import OverlapRule, check_overlap_rule
 from napari_sam.ops.planes import Plane
-from napari_sam.workflows.session.answering import AnswerBook, Job, Predicts
+from napari_sam.workflows.session.answering import AnswerBook, Job
 from napari_sam.workflows.session.history import History
 from napari_sam.workflows.session.object_index import ObjectIndex, planes_of_array
 from napari_sam.workflows.session.prompt_history import (
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.inference.promptable import PromptableModel
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.session.canvas import LabelCanvas, LabelEdit, StackEdit
     from napari_sam.workflows.session.prompt_history import PixelEdits
@@ -43,7 +44,7 @@ class PromptSession:
 
     def __init__(
         self,
-        predictor: Predicts | None = None,
+        predictor: PromptableModel | None = None,
         image: Any = None,
         labels: NDArray[Any] | LabelCanvas | None = None,
         *,
@@ -262,11 +263,7 @@ class PromptSession:
         if self.predictor is None or self.image is None:
             raise ValueError("the session was made without a predictor or an image")
         if self._embedding is None or self._embedding[0] != self._plane:
-            # It needs torch, which a window's session must not wait for.
-            from napari_sam.workflows.objects.closer import embed_tiled
-
-            made = embed_tiled(
-                self.predictor,
+            made = self.predictor.embed(
                 np.asarray(self._plane.take(self.image)),
                 contrast_limits=self.contrast_limits,
             )

@@ -8,7 +8,7 @@ whose seed is another need to be followed again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy import ndimage
 
 from napari_sam.inference.mask_upscaling import upscale_window
-from napari_sam.inference.tiled import Embeds, MakesLogits, add_mask, seen_whole
+from napari_sam.inference.tile_answers import add_mask
+from napari_sam.inference.views import seen_whole
 from napari_sam.ops.mask_patches import Patch, ring_contrast
 from napari_sam.ops.types import FrameGeometry, Prompts
 
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.inference.tiled import PlaneEmbedding
+    from napari_sam.inference.promptable import PromptableModel
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import MaskPrediction
 
-__all__ = ["Follows", "PropagationConfig", "Track", "advance", "sample_inside"]
+__all__ = ["PropagationConfig", "Track", "advance", "sample_inside"]
 
 Says = Literal["box", "mask", "points"]
 
@@ -116,24 +118,6 @@ class PropagationConfig(BaseModel):
         if len(set(says)) < len(says):
             raise ValueError(f"prompts names something twice: {says}")
         return says
-
-
-class Follows(Embeds, MakesLogits, Protocol):
-    """What following asks of a model; `Predictor` offers it."""
-
-    def predict_batch(
-        self,
-        embedding: PlaneEmbedding,
-        prompts: Sequence[Prompts],
-        multimask: bool | None = None,
-    ) -> list[MaskPrediction]:
-        """Answer the prompts of several objects of one plane."""
-        ...
-
-    @property
-    def frame_size(self) -> int:
-        """Side of the square in which the model sees a plane, in pixels."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -252,7 +236,10 @@ def sample_inside(patch: Patch, count: int) -> NDArray[np.float32]:
 
 
 def _prompts_of(
-    sam: Follows, track: Track, embedding: PlaneEmbedding, config: PropagationConfig
+    sam: PromptableModel,
+    track: Track,
+    embedding: PlaneEmbedding,
+    config: PropagationConfig,
 ) -> Prompts:
     """Say to the next plane what the last one showed."""
     patch = track.last
@@ -345,7 +332,7 @@ def _signs(
 
 
 def advance(
-    sam: Follows,
+    sam: PromptableModel,
     embedding: PlaneEmbedding,
     image: NDArray[Any],
     tracks: Sequence[Track],

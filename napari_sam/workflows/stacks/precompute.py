@@ -15,12 +15,11 @@ import numpy as np
 
 from napari_sam.inference.embedding_cache import made_from
 from napari_sam.inference.preprocess import check_image, colour_limits, default_limits
-from napari_sam.inference.tiled import TiledEmbedding
 from napari_sam.inference.tiling import tile_plane
+from napari_sam.inference.views import PlaneView
 from napari_sam.io.embedding_entry import Origin, view_of
 from napari_sam.io.fingerprint import fingerprint
 from napari_sam.ops.planes import Plane
-from napari_sam.workflows.objects.closer import embed_tiled
 from napari_sam.workflows.progress import Steps
 
 if TYPE_CHECKING:
@@ -196,7 +195,7 @@ def embed_planes(
         None, as for `Predictor.embed`.
     tiles
         Whether planes with small objects are embedded closer too, tile by tile; see
-        `napari_sam.embed_tiled`. That takes some ten times as long, and as much room.
+        `Predictor.embed`. That takes some ten times as long, and as much room.
     source
         File that the data come from; helps to tell one image from another.
     rgb
@@ -289,12 +288,12 @@ def embed_plane(
     if keys and all(key in sam.cache for key in keys):
         return True, keys
     if not tiles:
-        whole = sam.embed(array, contrast_limits=limits, is_cancelled=is_cancelled)
+        whole = sam.embed(
+            array, scale="whole", contrast_limits=limits, is_cancelled=is_cancelled
+        )
         return False, [whole.key]
-    embedding = embed_tiled(
-        sam, array, contrast_limits=limits, is_cancelled=is_cancelled
-    )
-    if not isinstance(embedding, TiledEmbedding):
+    embedding = sam.embed(array, contrast_limits=limits, is_cancelled=is_cancelled)
+    if not isinstance(embedding, PlaneView):
         return False, [embedding.key]
     made = [embedding.embed(sam, tile, is_cancelled) for tile in embedding.outward()]
     return False, [embedding.key, *(part.key for part in made)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_sam.workflows.objects.closer import closer_scale, embed_tiled
+from napari_sam.inference.looking_scale import CLICKS
 from napari_sam.workflows.progress import Steps
 from napari_sam.workflows.stacks.pixel_ownership import settle
 from napari_sam.workflows.stacks.plane_following import (
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.inference.promptable import PromptableModel
     from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.pixel_ownership import Settled
-    from napari_sam.workflows.stacks.plane_following import Follows
     from napari_sam.workflows.stacks.seeds import Seeds
 
 __all__ = ["DIRECTIONS", "Direction", "Propagated", "propagate"]
@@ -120,7 +120,7 @@ class Propagated:
 
 
 def propagate(
-    sam: Follows,
+    sam: PromptableModel,
     volume: Any,
     seeds: Mapping[int, ArrayLike] | ArrayLike,
     axis: int = 0,
@@ -252,7 +252,7 @@ def _check_bounds(until: tuple[int, int] | None, count: int) -> tuple[int, int]:
 
 
 def _settings(
-    sam: Follows,
+    sam: PromptableModel,
     stack: Stack,
     seeds: Seeds,
     config: PropagationConfig,
@@ -265,7 +265,7 @@ def _settings(
         scale = previous.settings[0]
     if scale is None:
         areas = [patch.area for own in seeds.values() for patch in own.values()]
-        scale = closer_scale(areas, sam.frame_size / max(stack.plane_shape))
+        scale = CLICKS.scale(areas, sam.frame_size / max(stack.plane_shape))
     return scale, limits, config, getattr(sam, "identity", None)
 
 
@@ -322,7 +322,7 @@ def _plan(
 
 
 def _follow(
-    sam: Follows,
+    sam: PromptableModel,
     stack: Stack,
     plan: Mapping[tuple[int, int, int], tuple[Track, int]],
     settings: tuple[Any, ...],
@@ -339,8 +339,7 @@ def _follow(
             plane = min((track.reach + step) * step for track in here) * step
             steps.before(_count_planes(left))
             image = stack.plane(plane)
-            embedding = embed_tiled(
-                sam,
+            embedding = sam.embed(
                 image,
                 scale=scale,
                 contrast_limits=limits,

@@ -288,13 +288,11 @@ def test_embedding_can_be_cancelled_and_tried_again(
 def test_a_plane_that_cannot_be_read_is_explained(
     make_napari_viewer, open_annotator, qtbot, image
 ):
-    class Failing(FakePredictor):
-        def embed(self, image, **_):
-            raise ValueError("the disc is gone")
-
+    failing = FakePredictor()
+    failing.error = ValueError("the disc is gone")
     viewer = make_napari_viewer()
     viewer.add_image(image)
-    widget = open_annotator(viewer, load=lambda *_: Failing(), ready=False)
+    widget = open_annotator(viewer, load=lambda *_: failing, ready=False)
     qtbot.waitUntil(lambda: "the disc is gone" in widget.hint.text)
     assert widget.hint.button.text() == "Try again"
 
@@ -314,13 +312,11 @@ def test_a_model_that_cannot_be_loaded_is_explained(
 def test_a_failing_answer_is_told_and_the_prompt_stays(
     make_napari_viewer, open_annotator, qtbot, image
 ):
-    class Failing(FakePredictor):
-        def predict_prompts(self, *_, **__):
-            raise RuntimeError("out of memory")
-
+    failing = FakePredictor()
+    failing.answer_error = RuntimeError("out of memory")
     viewer = make_napari_viewer()
     viewer.add_image(image)
-    widget = open_annotator(viewer, load=lambda *_: Failing())
+    widget = open_annotator(viewer, load=lambda *_: failing)
     widget.annotator.layers.points.add((30, 40))
     qtbot.waitUntil(lambda: "out of memory" in widget.hint.text)
     assert len(widget.annotator.layers.points.data) == 1

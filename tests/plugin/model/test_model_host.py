@@ -1,6 +1,4 @@
-import threading
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +6,6 @@ from fake_predictor import FakePredictor, disc
 from ideal_predictor import IdealPredictor, grid_of_discs
 
 from napari_sam.ops.planes import Plane
-from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
 from napari_sam.workflows.session.answering import Job
 from napari_sam.workflows.session.prompt_history import make_question
@@ -131,31 +128,10 @@ def test_a_failed_plane_is_tried_again_only_when_asked(qtbot, model_host):
     embed(qtbot, model_host, 0)
 
 
-class TiledPredictor(IdealPredictor):
-    """Sees small discs; may be held up in any embedding but the first."""
-
-    device = SimpleNamespace(type="cpu")
-
-    def __init__(self):
-        super().__init__(128)
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def embed(self, image, *, contrast_limits=None, is_cancelled=None):
-        made = super().embed(image)
-        while len(self.shapes) > 1 and not self.gate.wait(0.005):
-            pass
-        if is_cancelled is not None and is_cancelled():
-            raise Cancelled
-        return made
-
-    def predict_prompts(self, embedding, prompts, multimask=None):
-        return self.predict_batch(embedding, [prompts], multimask)[0]
-
-
 @pytest.fixture
 def tiling(qtbot):
-    sam = TiledPredictor()
+    sam = IdealPredictor(128)
+    sam.free_images = 1
     model_host = ModelHost(lambda source, device: sam)
     model_host.load("tiled", "cpu")
     qtbot.waitUntil(lambda: model_host.model_state == "ready")

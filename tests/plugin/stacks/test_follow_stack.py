@@ -1,7 +1,6 @@
 """ "Follow through the stack" in a viewer, with a model that sees exactly."""
 
 import contextlib
-import threading
 
 import numpy as np
 import pytest
@@ -24,24 +23,9 @@ def truth():
     return draw_tubes([(0, 8, 4, 0), (0, 6, 4, 4)])
 
 
-class Gated(IdealPredictor):
-    """Waits before each plane, if told to."""
-
-    def __init__(self):
-        super().__init__()
-        self.gate = threading.Event()
-        self.gate.set()
-        self.waits = threading.Event()
-
-    def embed(self, image, **options):
-        self.waits.set()
-        self.gate.wait(5)
-        return super().embed(image, **options)
-
-
 @pytest.fixture
 def sam():
-    return Gated()
+    return IdealPredictor()
 
 
 @pytest.fixture

@@ -70,24 +70,14 @@ def test_an_image_is_read_block_by_block_and_seen_alike(monkeypatch):
     image = Watched(grid_of_discs(640, 40, 8).astype(np.float32))
     image.array[:, 320:] *= 50  # other blocks, other percentiles
     told = []
-    sam = LimitsPredictor(frame_size=128)
+    sam = ExactPredictor(frame_size=128)
     labels = segment_large(
         image, sam, block=256, progress=lambda *now: told.append(now)
     )
-    assert len(sam.limits) == 1
+    assert len(set(sam.contrast)) == 1
     assert image.largest <= 448**2
     assert same_up_to_names(labels, ndimage.label(image.array)[0])
     assert told[-1][0] == told[-1][1] == len(told) - 1 > 4
-
-
-class LimitsPredictor(ExactPredictor):
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.limits = set()
-
-    def embed(self, image, *, contrast_limits=None, is_cancelled=None):
-        self.limits.add(contrast_limits)
-        return super().embed(image)
 
 
 def test_a_small_image_is_segmented_as_ever():

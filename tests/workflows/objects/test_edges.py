@@ -14,7 +14,7 @@ from napari_sam.workflows.objects.point_grids import even_grid
 
 def literal_edges(sam, image, side, threshold):
     """Draw the outlines mask by mask on whole planes, as the paper tells it."""
-    embedding = sam.embed(image)
+    embedding = sam.embed(image, scale="whole")
     probabilities, boxes, scores = [], [], []
     for found in sam.point_decoder(embedding).decode(even_grid(side) * image.shape):
         for low, score in zip(found.logits, found.scores, strict=True):
@@ -93,7 +93,7 @@ def test_an_embedding_gives_the_same_as_its_image():
     sam = tiny_predictor()
     image = np.random.default_rng(1).random((48, 64, 3))
     first = detect_edges(sam, image, points_per_side=2)
-    second = detect_edges(sam, sam.embed(image), points_per_side=2)
+    second = detect_edges(sam, sam.embed(image, scale="whole"), points_per_side=2)
     np.testing.assert_array_equal(first, second)
 
 
@@ -109,7 +109,7 @@ def test_progress_and_contrast_are_passed_on():
         progress=lambda *step: told.append(step),
     )
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
-    assert sam.embedded == [(0, 7)]
+    assert sam.contrast == [(0, 7)]
     assert len(sam.asked) == 25
 
 

@@ -97,7 +97,7 @@ def test_corners_may_come_in_any_order_and_reach_beyond():
 
 def test_embedding_instead_of_the_image():
     sam = IdealPredictor()
-    embedding = sam.embed(grid_of_discs(400, 40, 8).astype(np.uint8))
+    embedding = sam.embed(grid_of_discs(400, 40, 8).astype(np.uint8), scale="whole")
     assert segment_points(sam, embedding, [(20, 20)])[20, 20] == 1
     assert len(sam.shapes) == 1
 

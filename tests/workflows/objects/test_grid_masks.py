@@ -97,18 +97,20 @@ def test_same_records_in_the_same_order_as_the_literal_algorithm(
 def test_an_embedding_is_as_good_as_its_image(sam, image):
     config = AutomaticConfig(points_per_side=5, **THRESHOLDS)
     assert generate_masks(sam, image, config) == generate_masks(
-        sam, sam.embed(image), config
+        sam, sam.embed(image, scale="whole"), config
     )
 
 
 def test_crops_need_the_image(sam, image):
     with pytest.raises(ValueError, match="give the image"):
-        generate_masks(sam, sam.embed(image), AutomaticConfig(crop_n_layers=1))
+        generate_masks(
+            sam, sam.embed(image, scale="whole"), AutomaticConfig(crop_n_layers=1)
+        )
 
 
 def test_masks_are_those_of_the_predictor(sam, image):
     config = AutomaticConfig(points_per_side=5, **THRESHOLDS)
-    embedding = sam.embed(image)
+    embedding = sam.embed(image, scale="whole")
     for record in generate_masks(sam, embedding, config):
         answer = sam.predict(embedding, points=[record.point])
         k = np.abs(answer.scores - record.predicted_iou).argmin()
@@ -120,7 +122,7 @@ def test_how_many_points_are_decoded_at_once_does_not_matter(
     sam, image, monkeypatch, chunk
 ):
     points = np.random.default_rng(0).uniform(0, 60, (10, 2))
-    decoder = sam.point_decoder(sam.embed(image))
+    decoder = sam.point_decoder(sam.embed(image, scale="whole"))
     usual = list(decoder.decode(points, 0.85))
     monkeypatch.setattr(point_decoder, "_CHUNK", chunk)
     other = list(decoder.decode(points, 0.85))
@@ -133,7 +135,7 @@ def test_how_many_points_are_decoded_at_once_does_not_matter(
 
 def test_only_masks_above_the_threshold_are_drawn(sam, image):
     points = np.random.default_rng(0).uniform(0, 60, (10, 2))
-    decoder = sam.point_decoder(sam.embed(image))
+    decoder = sam.point_decoder(sam.embed(image, scale="whole"))
     everything = list(decoder.decode(points))
     assert sum(len(found.scores) for found in everything) == 30
     good = list(decoder.decode(points, 0.9))
@@ -294,7 +296,12 @@ def test_bfloat16_is_close(sam, image):
     points = np.random.default_rng(0).uniform(0, 60, (9, 2))
     found = [
         torch.cat(
-            [part.logits for part in p.point_decoder(p.embed(image)).decode(points)]
+            [
+                part.logits
+                for part in p.point_decoder(p.embed(image, scale="whole")).decode(
+                    points
+                )
+            ]
         )
         for p in (sam, rough)
     ]
@@ -304,7 +311,7 @@ def test_bfloat16_is_close(sam, image):
 
 
 def test_an_estimate_of_time_grows_with_the_points(sam, image):
-    embedding = sam.embed(image)
+    embedding = sam.embed(image, scale="whole")
     few = estimate_seconds(sam, embedding, AutomaticConfig(points_per_side=2))
     many = estimate_seconds(sam, embedding, AutomaticConfig(points_per_side=64))
     assert 0 < few < many

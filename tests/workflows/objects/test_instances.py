@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from ideal_predictor import IdealPredictor, NearSighted, grid_of_discs
+from ideal_predictor import IdealPredictor, grid_of_discs, near_sighted
 from tiny_network import tiny_predictor
 
 from napari_sam.ops.types import Cancelled
@@ -24,7 +24,7 @@ def test_small_objects_of_a_large_image_are_seen_in_tiles():
 def test_a_crowd_that_looks_like_one_object_is_looked_into():
     crowd = np.zeros((400, 400), np.uint8)
     crowd[120:280, 120:280] = grid_of_discs(160, 20, 6)
-    sam = NearSighted()
+    sam = IdealPredictor(sight=near_sighted)
     assert len(find_instances(sam, crowd, EXACT.model_copy(update={"scale": 0.1}))) == 1
     found = find_instances(sam, crowd, EXACT)
     assert len(found) == 64
@@ -85,7 +85,7 @@ def test_the_scale_can_be_given():
 
 def test_an_embedding_is_never_tiled():
     sam = IdealPredictor()
-    embedding = sam.embed(grid_of_discs(400, 40, 8).astype(np.uint8))
+    embedding = sam.embed(grid_of_discs(400, 40, 8).astype(np.uint8), scale="whole")
     assert len(find_instances(sam, embedding, EXACT)) == 100
     assert len(sam.shapes) == 1
 
@@ -161,7 +161,7 @@ def test_a_model_without_a_dense_head_says_so():
     with pytest.raises(ValueError, match="tiny has no dense head"):
         find_instances(sam, np.zeros((20, 20)))
     with pytest.raises(ValueError, match="tiny has no dense head"):
-        sam.dense_maps(sam.embed(np.zeros((20, 20))))
+        sam.dense_maps(sam.embed(np.zeros((20, 20)), scale="whole"))
 
 
 class _Lopsided(IdealPredictor):
@@ -197,6 +197,6 @@ def test_tiles_are_looked_at_twice_too():
 
 def test_an_embedding_can_not_be_looked_at_twice():
     sam = IdealPredictor()
-    embedding = sam.embed(grid_of_discs(120, 40, 12).astype(np.uint8))
+    embedding = sam.embed(grid_of_discs(120, 40, 12).astype(np.uint8), scale="whole")
     with pytest.raises(ValueError, match="give the image"):
         find_instances(sam, embedding, EXACT.model_copy(update={"looks": 2}))

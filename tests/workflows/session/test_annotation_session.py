@@ -145,7 +145,7 @@ def test_a_late_caller_gets_the_same_answer_as_one_who_looked_each_time():
 def test_answers_can_be_delivered_late():
     predictor = FakePredictor()
     session = AnnotationSession(labels=np.zeros(SHAPE, np.int32), model_name="m")
-    embedding = predictor.embed(np.zeros(SHAPE))
+    embedding = predictor.embed(np.zeros(SHAPE), scale="whole")
     session.add_point((20, 25))
     job = session.job()
     session.add_point((20, 30))

@@ -1,6 +1,7 @@
 import gc
 
 import numpy as np
+from fake_predictor import FakePredictor
 from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -120,16 +121,9 @@ def test_nothing_to_do_for_an_empty_or_answered_question():
     assert book.job(asked) is None
 
 
-class Listens:
-    """Keeps what it was asked."""
-
-    def predict_prompts(self, embedding, prompts, multimask=None):
-        self.prompts = prompts
-        return answer()
-
-
 def test_a_box_drawn_by_hand_is_a_hint():
-    listens = Listens()
-    Job((make_question((10, 10), box=(1, 1, 6, 6)),), None).run(listens, None)
-    assert listens.prompts.box.tolist() == [1, 1, 6, 6]
-    assert listens.prompts.loose
+    sam = FakePredictor()
+    embedding = sam.embed(np.zeros((10, 10)), scale="whole")
+    Job((make_question((10, 10), box=(1, 1, 6, 6)),), None).run(sam, embedding)
+    assert sam.asked[0].box.tolist() == [1, 1, 6, 6]
+    assert sam.asked[0].loose

@@ -13,7 +13,6 @@ from napari_sam.inference.predictor import Predictor
 from napari_sam.io.embedding_store import EmbeddingStore
 from napari_sam.ops.planes import Plane
 from napari_sam.ops.types import Cancelled
-from napari_sam.workflows.objects.closer import embed_tiled
 from napari_sam.workflows.stacks.precompute import (
     embed_plane,
     embed_planes,
@@ -101,10 +100,10 @@ def test_chosen_planes_and_colour(sam):
 
 def test_tiles_are_embedded_and_found(sam, volume):
     plane = volume[0]
-    whole = sam.embed(plane, contrast_limits=LIMITS)
+    whole = sam.embed(plane, contrast_limits=LIMITS, scale="whole")
     sam.cache.note_scale(whole.key, 8.0)
     was_there, keys = embed_plane(sam, plane, LIMITS, tiles=True)
-    tiles = embed_tiled(sam, plane, contrast_limits=LIMITS).tiles
+    tiles = sam.embed(plane, contrast_limits=LIMITS).tiles
     assert not was_there
     assert len(tiles) > 1
     assert sam.encoded == len(keys) == 1 + len(tiles)

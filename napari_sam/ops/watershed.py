@@ -21,7 +21,6 @@ from skimage.segmentation import watershed
 from napari_sam.ops.extended_minima import extended_minima
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
-from napari_sam.workflows.objects.views import SMALL, WANTED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,12 +73,12 @@ class InstanceConfig(BaseModel):
         description="frame pixels per pixel of the image; None: by the objects' size",
     )
     small_object: float = Field(
-        SMALL,
+        25.0,
         ge=0,
         description="frame pixels across; images of smaller objects are tiled",
     )
     wanted_object: float = Field(
-        WANTED, gt=0, description="frame pixels across that tiles aim at"
+        36.0, gt=0, description="frame pixels across that tiles aim at"
     )
 
 

@@ -1,32 +1,33 @@
 import numpy as np
 import pytest
 from disc_predictor import DiscPredictor
-from ideal_predictor import IdealPredictor, NearSighted, grid_of_discs
+from ideal_predictor import IdealPredictor, blind, grid_of_discs, near_sighted
+from tiny_network import tiny_predictor
 
 import napari_sam
-from napari_sam.inference.tiled import TiledEmbedding
+from napari_sam.inference.views import PlaneView
 from napari_sam.ops.types import ImageEmbedding
 from napari_sam.workflows.objects.instances import find_instances
 
 
 def test_small_objects_are_looked_at_closer():
     image = grid_of_discs(256, 32, 10).astype(np.uint8)  # 10 frame pixels across
-    embedding = napari_sam.embed_tiled(IdealPredictor(128), image)
-    assert isinstance(embedding, TiledEmbedding)
+    embedding = IdealPredictor(128).embed(image)
+    assert isinstance(embedding, PlaneView)
     side = embedding.tiles[0][2]
     assert 20 * 128 / side == pytest.approx(48, rel=0.1)
 
 
 def test_large_objects_are_seen_in_the_whole():
     image = grid_of_discs(256, 128, 40).astype(np.uint8)
-    embedding = napari_sam.embed_tiled(IdealPredictor(128), image)
+    embedding = IdealPredictor(128).embed(image)
     assert isinstance(embedding, ImageEmbedding)
 
 
 def test_where_hardly_anything_is_seen_no_pixel_is_given_away():
-    embedding = napari_sam.embed_tiled(IdealPredictor(128), np.zeros((256, 256)))
+    embedding = IdealPredictor(128).embed(np.zeros((256, 256)))
     assert embedding.tiles[0] == (0, 0, 128, 128)
-    embedding = napari_sam.embed_tiled(IdealPredictor(128), np.zeros((90, 100)))
+    embedding = IdealPredictor(128).embed(np.zeros((90, 100)))
     assert isinstance(embedding, ImageEmbedding)
 
 
@@ -37,60 +38,58 @@ def crowd_of_discs():
 
 
 def test_a_crowd_is_measured_at_its_own_pixels():
-    embedding = napari_sam.embed_tiled(NearSighted(), crowd_of_discs())
+    embedding = IdealPredictor(sight=near_sighted).embed(crowd_of_discs())
     top, _, bottom, _ = embedding.tiles[0]
     assert 128 / (bottom - top) * 16 == pytest.approx(48, rel=0.1)
 
 
 def test_objects_too_small_to_be_seen_as_a_whole_are_measured():
-    class Blind(NearSighted):
-        def _blur(self, image):
-            return np.zeros_like(image)
-
-    sam = Blind()
-    embedding = napari_sam.embed_tiled(sam, crowd_of_discs())
+    sam = IdealPredictor(sight=blind)
+    embedding = sam.embed(crowd_of_discs())
     top, _, bottom, _ = embedding.tiles[0]
     assert 128 / (bottom - top) * 16 == pytest.approx(48, rel=0.1)
     assert sam.shapes == [(400, 400), (128, 128)]
 
 
-class Tolerant(NearSighted):
-    """Takes what is not finite for darkness."""
-
-    def embed(self, image, **options):
-        return super().embed(np.nan_to_num(image, posinf=0), **options)
+def tolerant(image):
+    """Take what is not finite for darkness."""
+    return near_sighted(np.nan_to_num(image, posinf=0))
 
 
 def test_what_is_not_finite_does_not_choose_where_a_crowd_is_looked_for():
     image = crowd_of_discs().astype(np.float32)
     image[:100, :100] = np.nan
     image[0, 0] = np.inf
-    found = napari_sam.embed_tiled(Tolerant(), image, contrast_limits=(0, 1))
-    clean = napari_sam.embed_tiled(Tolerant(), crowd_of_discs(), contrast_limits=(0, 1))
+    found = IdealPredictor(sight=tolerant).embed(image, contrast_limits=(0, 1))
+    clean = IdealPredictor(sight=near_sighted).embed(
+        crowd_of_discs(), contrast_limits=(0, 1)
+    )
     assert found.tiles == clean.tiles
 
 
 def test_a_model_without_a_dense_head_sees_the_whole_unless_told():
     sam = DiscPredictor()
-    assert isinstance(napari_sam.embed_tiled(sam, np.eye(300)), ImageEmbedding)
-    embedding = napari_sam.embed_tiled(sam, np.eye(300), scale=1)
-    assert isinstance(embedding, TiledEmbedding)
-    assert isinstance(
-        napari_sam.embed_tiled(sam, np.eye(300), scale=0.1), type(embedding.whole)
-    )
+    assert isinstance(sam.embed(np.eye(300)), ImageEmbedding)
+    embedding = sam.embed(np.eye(300), scale=1)
+    assert isinstance(embedding, PlaneView)
+    assert isinstance(sam.embed(np.eye(300), scale=0.1), type(embedding.whole))
 
 
 def test_the_tiles_have_the_contrast_of_the_plane():
     sam = DiscPredictor()
     image = np.linspace(0, 1000, 300 * 300).reshape(300, 300)
-    embedding = napari_sam.embed_tiled(sam, image, scale=1)
+    embedding = sam.embed(image, scale=1)
     embedding.embed(sam, embedding.tiles[0])
-    assert sam.embedded[0] == sam.embedded[1] == embedding.contrast_limits
+    assert sam.contrast[0] == sam.contrast[1] == embedding.contrast_limits
 
 
 def test_what_is_no_scale_is_refused():
-    with pytest.raises(ValueError, match="scale must be above 0, got -1"):
-        napari_sam.embed_tiled(DiscPredictor(), np.eye(300), scale=-1)
+    sam = tiny_predictor()
+    for scale in (-1, 0, float("nan"), "closer"):
+        with pytest.raises(
+            ValueError, match=f"'auto', 'whole' or above 0, got .?{scale}"
+        ):
+            sam.embed(np.eye(30), scale=scale)
 
 
 def test_a_bundled_model_refines_within_a_tile():
@@ -100,7 +99,7 @@ def test_a_bundled_model_refines_within_a_tile():
     for row in range(40, 640, 80):
         for col in range(40, 640, 80):
             image[(rows - row) ** 2 + (cols - col) ** 2 < 15**2] = 180
-    embedding = napari_sam.embed_tiled(sam, image, scale=2)
+    embedding = sam.embed(image, scale=2)
     first = sam.predict(embedding, points=[(360, 280)])
     assert first.view in embedding.tiles
     disc = (rows - 360) ** 2 + (cols - 280) ** 2 < 15**2
@@ -124,8 +123,8 @@ def test_a_tiled_embedding_goes_wherever_an_image_goes():
     sam = napari_sam.load_model("cells", device="cpu")
     image = np.zeros((96, 120), np.uint8)
     image[30:60, 40:80] = 200
-    tiled = napari_sam.embed_tiled(sam, image, scale=8)
-    assert isinstance(tiled, TiledEmbedding)
+    tiled = sam.embed(image, scale=8)
+    assert isinstance(tiled, PlaneView)
     assert (sam.dense_maps(tiled) == sam.dense_maps(tiled.whole)).all()
     assert sam.point_decoder(tiled).geometry == tiled.geometry
     by_image = find_instances(sam, image)
@@ -142,12 +141,12 @@ def test_a_tuned_model_does_not_take_a_crowd_for_an_object():
     for left in (5, 175, 345):  # three blobs, 160 pixels across
         image[150:310, left : left + 160] = 1
     plain = IdealPredictor(frame_size=128)
-    blobs = napari_sam.embed_tiled(plain, image)
+    blobs = plain.embed(image)
     tuned = IdealPredictor(frame_size=128)
     tuned.object_size = 40.0
-    closer = napari_sam.embed_tiled(tuned, image)
-    assert not isinstance(blobs, TiledEmbedding)
+    closer = tuned.embed(image)
+    assert not isinstance(blobs, PlaneView)
     top, _, bottom, _ = closer.tiles[0]
     assert 128 / (bottom - top) == pytest.approx(48 / 40, rel=0.05)
     tuned.object_size = 100.0  # what it sees is like that
-    assert not isinstance(napari_sam.embed_tiled(tuned, image), TiledEmbedding)
+    assert not isinstance(tuned.embed(image), PlaneView)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_sam.workflows.objects.watershed import InstanceConfig, maps_to_instances
+from napari_sam.ops.watershed import InstanceConfig, maps_to_instances
 
 EXACT = InstanceConfig(smoothing=0)
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,12 +7,8 @@ from hypothesis import strategies as st
 from ideal_predictor import IdealPredictor, grid_of_discs
 
 from napari_sam.inference.preprocess import binary_to_logits
-from napari_sam.inference.tiled import (
-    TiledEmbedding,
-    add_mask,
-    predict_tiled,
-)
-from napari_sam.inference.tiling import tile_plane
+from napari_sam.inference.tile_answers import add_mask, predict_tiles
+from napari_sam.inference.views import PlaneView
 from napari_sam.ops.types import Prompts
 
 FRAME = 128
@@ -18,9 +16,9 @@ FRAME = 128
 
 def tiled(image, scale, sam=None):
     sam = sam or IdealPredictor(FRAME)
-    whole = sam.embed(image)
-    tiles = tile_plane(image.shape, FRAME, scale)
-    return TiledEmbedding(whole, image, (0.0, 1.0), tuple(tiles))
+    view = PlaneView.of(image, FRAME, (0.0, 1.0))
+    whole = sam.embed(image, scale="whole")
+    return replace(view, embedded=whole, tiles=tuple(view.lay(scale)))
 
 
 @st.composite
@@ -74,7 +72,7 @@ def test_tiles_answer_as_the_whole_does():
     prompts += [
         Prompts.make(box=(r - 13, c - 13, r + 13, c + 13)) for r, c in centres[:5]
     ]
-    by_tiles = predict_tiled(sam, embedding, prompts)
+    by_tiles = predict_tiles(sam, embedding, prompts)
     assert max(sam.shapes[1:]) == (128, 128)
     at_once = sam.predict_batch(embedding.whole, prompts)
     for tile, whole in zip(by_tiles, at_once, strict=True):
@@ -88,7 +86,7 @@ def test_what_a_tile_cuts_is_answered_by_the_whole():
     image[140:160, 20:280] = 1
     sam = IdealPredictor(FRAME)
     embedding = tiled(image, 1.0, sam)
-    (answer,) = predict_tiled(sam, embedding, [Prompts.make([(150, 150)])])
+    (answer,) = predict_tiles(sam, embedding, [Prompts.make([(150, 150)])])
     assert (answer.masks[0] == (image > 0)).all()
     assert answer.view == (0, 0, 300, 300)
 
@@ -112,16 +110,10 @@ def ramp(view, rows, cols):
     ).astype(np.float32)
 
 
-class Listener(IdealPredictor):
-    def predict_batch(self, embedding, prompts, multimask=None):
-        self.heard = [prompt.mask_logits for prompt in prompts]
-        return super().predict_batch(embedding, prompts, multimask)
-
-
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 15), st.booleans())
 def test_logits_move_to_the_same_places_of_another_view(number, from_whole):
-    sam = Listener(FRAME)
+    sam = IdealPredictor(FRAME)
     embedding = tiled(np.zeros((300, 260), np.uint8), 1.0, sam)
     tile = embedding.tiles[number % len(embedding.tiles)]
     source = embedding.plane if from_whole else tile
@@ -134,8 +126,8 @@ def test_logits_move_to_the_same_places_of_another_view(number, from_whole):
         prompts = Prompts.make(points, mask_logits=given_logits, view=source)
     target = embedding.view_of(prompts)
     assert (target == embedding.plane) != from_whole
-    predict_tiled(sam, embedding, [prompts])
-    heard, wanted = sam.heard[0], ramp(target, 2.0, 3.0)
+    predict_tiles(sam, embedding, [prompts])
+    heard, wanted = sam.asked[0].mask_logits, ramp(target, 2.0, 3.0)
     known = heard > 500
     assert known.any()
     # Next to where the source ends, the last values fade out.

@@ -1,0 +1,110 @@
+"""What all stand-ins for a model have in common; each sees and answers its own way.
+
+It is asked as a `napari_sam.inference.promptable.PromptableModel` is, notes what it is
+shown and asked, and can be held up.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from napari_sam.inference.looking_scale import checked_scale, embed_closer
+from napari_sam.inference.tile_answers import predict_tiles
+from napari_sam.inference.views import PlaneView
+from napari_sam.ops.types import Cancelled, FrameGeometry, ImageEmbedding
+
+__all__ = ["StandIn"]
+
+
+class StandIn:
+    """A model whose embedding is the image that it was shown.
+
+    Attributes
+    ----------
+    embedded, shapes, contrast
+        The images that were embedded, their shapes, and with which contrast limits.
+    asked
+        The prompts, one by one.
+    gate, predict_gate
+        Embedding and answering wait until they are set, as they are at the start.
+    free_images
+        So many images are embedded without waiting.
+    waits
+        Set once an embedding was asked for.
+    error, answer_error
+        Raised in place of an embedding, of an answer.
+    """
+
+    name = "stand-in"
+    digest = "stand-in"
+    has_dense_head = False
+    object_size = None
+    frame_size = 64
+
+    def __init__(self, frame_size=None):
+        self.frame_size = frame_size or self.frame_size
+        self.device = SimpleNamespace(type="cpu")
+        self.embedded = []
+        self.shapes = []
+        self.contrast = []
+        self.asked = []
+        self.error = self.answer_error = None
+        self.free_images = 0
+        self.waits = threading.Event()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.predict_gate = threading.Event()
+        self.predict_gate.set()
+
+    def embed(self, image, *, scale="auto", contrast_limits=None, is_cancelled=None):
+        scale = checked_scale(scale)
+        if scale != "whole":
+            view = PlaneView.of(image, self.frame_size, contrast_limits)
+            wanted = None if scale == "auto" else scale
+            return embed_closer(self, view, wanted, is_cancelled)
+        self.waits.set()
+        while len(self.embedded) >= self.free_images and not self.gate.wait(0.005):
+            if is_cancelled is not None and is_cancelled():
+                raise Cancelled
+        if is_cancelled is not None and is_cancelled():
+            raise Cancelled
+        if self.error is not None:
+            raise self.error
+        image = np.array(image)
+        self.embedded.append(image)
+        self.shapes.append(image.shape)
+        self.contrast.append(contrast_limits)
+        features = torch.from_numpy(self.see(image))
+        geometry = FrameGeometry.fit(image.shape[:2], self.frame_size)
+        return ImageEmbedding(features, geometry, str(len(self.embedded)))
+
+    def see(self, image):
+        """Return what of an image becomes its embedding."""
+        return np.asarray(image, np.float32)
+
+    def mask_to_logits(self, embedding, mask):
+        return np.where(mask, 5.0, -5.0).astype(np.float32)
+
+    def predict_prompts(self, embedding, prompts, multimask=None):
+        return self.predict_batch(embedding, [prompts], multimask)[0]
+
+    def predict_batch(self, embedding, prompts, multimask=None):
+        if isinstance(embedding, PlaneView):
+            return predict_tiles(self, embedding, prompts, multimask)
+        answers = []
+        for one in prompts:
+            self.predict_gate.wait(10)
+            if self.answer_error is not None:
+                raise self.answer_error
+            self.asked.append(one)
+            count = 3 if (one.is_ambiguous if multimask is None else multimask) else 1
+            answers.append(self.answer(embedding, one, count))
+        return answers
+
+    def answer(self, embedding, prompts, count):
+        """Answer the prompts of one object with `count` masks, or fewer."""
+        raise NotImplementedError
