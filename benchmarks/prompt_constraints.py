@@ -66,9 +66,7 @@ def score_clicks(
         if click is not None:
             points.append(click[0])
             labels.append(click[1])
-        prompts = Prompts.make(
-            points, labels, mask_logits=answer.logits[0], view=answer.view
-        )
+        prompts = Prompts.make(points, labels).refining(answer)
     return scores
 
 

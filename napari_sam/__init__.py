@@ -18,6 +18,8 @@ _EXPORTS = {
     "LinkConfig": "napari_sam.workflows.stacks.plane_linking",
     "MaskPrediction": "napari_sam.ops.types",
     "MaskRecord": "napari_sam.ops.types",
+    "Multimask": "napari_sam.ops.types",
+    "PlaneView": "napari_sam.inference.views",
     "Predictor": "napari_sam.inference.predictor",
     "PropagationConfig": "napari_sam.workflows.stacks.plane_following",
     "Prompts": "napari_sam.ops.types",

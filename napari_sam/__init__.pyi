@@ -1,8 +1,10 @@
 from napari_sam.inference.predictor import Predictor as Predictor
 from napari_sam.inference.predictor import load_model as load_model
+from napari_sam.inference.views import PlaneView as PlaneView
 from napari_sam.ops.types import ImageEmbedding as ImageEmbedding
 from napari_sam.ops.types import MaskPrediction as MaskPrediction
 from napari_sam.ops.types import MaskRecord as MaskRecord
+from napari_sam.ops.types import Multimask as Multimask
 from napari_sam.ops.types import Prompts as Prompts
 from napari_sam.workflows.objects.edges import detect_edges as detect_edges
 from napari_sam.workflows.objects.from_prompts import segment_boxes as segment_boxes

@@ -123,10 +123,10 @@ def clicks_to_goal(
 def _prompts(
     points: list[tuple[int, int]], labels: list[int], last: MaskPrediction | None
 ) -> Prompts:
-    if last is None:
-        return Prompts.make(points, labels)
-    logits = last.logits[int(last.scores.argmax())]
-    return Prompts.make(points, labels, mask_logits=logits, view=last.view)
+    prompts = Prompts.make(points, labels)
+    return (
+        prompts if last is None else prompts.refining(last, int(last.scores.argmax()))
+    )
 
 
 def simulate_loop(

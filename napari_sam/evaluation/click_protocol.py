@@ -123,12 +123,10 @@ class _Trial:
         self.labels.append(label)
 
     def click_prompts(self) -> Prompts:
+        prompts = Prompts.make(self.points, self.labels)
         if self.last is None:
-            return Prompts.make(self.points, self.labels)
-        logits = self.last.logits[int(self.last.scores.argmax())]
-        return Prompts.make(
-            self.points, self.labels, mask_logits=logits, view=self.last.view
-        )
+            return prompts
+        return prompts.refining(self.last, int(self.last.scores.argmax()))
 
     def box_prompts(self) -> Prompts:
         return Prompts.make(box=self.target.box)

@@ -55,7 +55,7 @@ class PointDecoder:
     """An image that is asked with many points: the mask decoder's fast path.
 
     What does not depend on the point is computed once. The masks are those of
-    `Predictor.predict` with one point and `multimask`, but the predicted IoU is
+    `Predictor.predict` with one point, but the predicted IoU is
     known before a mask is drawn, and only the good ones are. One thread at a time
     may use it; `Predictor.point_decoder` makes it.
 

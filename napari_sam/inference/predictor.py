@@ -42,6 +42,7 @@ from napari_sam.ops.types import (
     ImageEmbedding,
     IsCancelled,
     MaskPrediction,
+    Multimask,
     Prompts,
 )
 
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from napari_sam.inference.looking_scale import LookingScale
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.model.sam import Sam
-    from napari_sam.ops.types import Box
 
 __all__ = ["Predictor", "load_model"]
 
@@ -282,8 +282,10 @@ class Predictor:
         labels: ArrayLike | None = None,
         box: ArrayLike | None = None,
         mask: NDArray[Any] | None = None,
-        multimask: bool = True,
-        view: Box | None = None,
+        *,
+        previous: MaskPrediction | None = None,
+        candidate: int = 0,
+        multimask: Multimask = Multimask.AUTO,
         loose: bool = False,
     ) -> MaskPrediction:
         """Predict the masks of one object.
@@ -299,12 +301,13 @@ class Predictor:
         box
             (row0, col0, row1, col1).
         mask
-            (H, W) bool or integers: a rough mask of the object; or floats: logits
-            of an earlier prediction, (h, w).
+            (H, W) bool or integers: a rough mask of the object.
+        previous, candidate
+            An earlier answer about the object, and which of its candidates is to be
+            refined.
         multimask
-            True for three candidates, False for one mask.
-        view
-            Of the earlier prediction whose logits are given.
+            "auto": three candidates where the prompts are ambiguous, that is one point
+            or one mask alone, else one. "three": always three.
         loose
             Whether the box is a guess, or drawn with much room; the bundled model
             fits a single mask to a box that is not.
@@ -317,7 +320,8 @@ class Predictor:
         Raises
         ------
         ValueError
-            If nothing is prompted, or a prompt does not fit the image plane.
+            If nothing is prompted, a prompt does not fit the image plane, or both a
+            mask and an earlier answer are given.
 
         Examples
         --------
@@ -328,25 +332,26 @@ class Predictor:
         >>> sam.predict(embedding, points=[(32, 32)]).masks.shape
         (3, 64, 64)
         """
-        given = None if mask is None else np.asarray(mask)
-        is_logits = given is not None and given.dtype.kind == "f"
-        logits = given if is_logits else None
-        prompts = Prompts.make(points, labels, box, logits, view, loose)
-        if given is not None and not is_logits:
-            prompts = add_mask(self, embedding, prompts, given.astype(np.bool_))
+        prompts = Prompts.make(points, labels, box, loose=loose)
+        if previous is None and candidate != 0:
+            raise ValueError(f"candidate {candidate} of what? give previous= with it")
+        if previous is not None:
+            if mask is not None:
+                raise ValueError("give a mask or an earlier answer to refine, not both")
+            prompts = prompts.refining(previous, candidate)
+        elif mask is not None:
+            prompts = add_mask(self, embedding, prompts, _checked_mask(mask))
         return self.predict_prompts(embedding, prompts, multimask)
 
     def predict_prompts(
         self,
         embedding: PlaneEmbedding,
         prompts: Prompts,
-        multimask: bool | None = None,
+        multimask: Multimask = Multimask.AUTO,
     ) -> MaskPrediction:
         """Predict the masks of one object from checked prompts.
 
-        With `multimask` None, one point or mask alone is answered by three
-        candidates, a box or more by a single mask (`Prompts.is_ambiguous`). See
-        `predict`.
+        See `predict`.
         """
         return self.predict_batch(embedding, [prompts], multimask)[0]
 
@@ -354,22 +359,22 @@ class Predictor:
         self,
         embedding: PlaneEmbedding,
         prompts: Sequence[Prompts],
-        multimask: bool | None = None,
+        multimask: Multimask = Multimask.AUTO,
     ) -> list[MaskPrediction]:
         """Predict the masks of many objects of one image; see `predict_prompts`."""
+        wanted = Multimask(multimask)
         for prompt in prompts:
             self._check(prompt, embedding.geometry)
         if isinstance(embedding, PlaneView):
-            return predict_tiles(self, embedding, prompts, multimask)
+            return predict_tiles(self, embedding, prompts, wanted)
 
         def form(i: int) -> tuple[int, bool, bool, bool]:
             p = prompts[i]
-            wanted = p.is_ambiguous if multimask is None else multimask
             return (
                 len(p.points),
                 p.box is not None,
                 p.mask_logits is not None,
-                wanted,
+                wanted.wants_three(p),
             )
 
         found: dict[int, MaskPrediction] = {}
@@ -439,7 +444,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _decode(
-        self, embedding: ImageEmbedding, prompts: list[Prompts], multimask: bool
+        self, embedding: ImageEmbedding, prompts: list[Prompts], three: bool
     ) -> list[MaskPrediction]:
         """Decode prompts of one form: as many points, a box or none, a mask or none."""
         geometry, at = embedding.geometry, self._at
@@ -468,10 +473,10 @@ class Predictor:
                 at.position,
                 sparse.to(dtype),
                 dense.to(dtype),
-                None if multimask and refines else multimask,
+                None if three and refines else three,
             )
         logits, scores = logits.float().cpu(), scores.float().cpu()
-        if multimask and refines:
+        if three and refines:
             seen = without_padding(logits, geometry)
             chosen, scores = choose_candidates(seen, scores)
             logits = torch.stack(
@@ -536,6 +541,17 @@ def load_model(
         device=device,
         dtype=dtype,
     )
+
+
+def _checked_mask(mask: NDArray[Any]) -> NDArray[np.bool_]:
+    """Check a rough mask; logits are not given by hand any more than they are drawn."""
+    given = np.asarray(mask)
+    if given.dtype.kind not in "biu":
+        raise ValueError(
+            f"mask must be (H, W) of bool or integers, got {given.dtype}; an earlier "
+            "answer is refined by previous="
+        )
+    return given.astype(np.bool_)
 
 
 def _tensor(at: Placement, values: NDArray[Any]) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, overload
 
+from napari_sam.ops.types import Multimask
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -83,7 +85,7 @@ class PromptableModel(Protocol):
         self,
         embedding: PlaneEmbedding,
         prompts: Prompts,
-        multimask: bool | None = None,
+        multimask: Multimask = Multimask.AUTO,
     ) -> MaskPrediction:
         """Answer the prompts for one object."""
         ...
@@ -92,7 +94,7 @@ class PromptableModel(Protocol):
         self,
         embedding: PlaneEmbedding,
         prompts: Sequence[Prompts],
-        multimask: bool | None = None,
+        multimask: Multimask = Multimask.AUTO,
     ) -> list[MaskPrediction]:
         """Answer the prompts of several objects of one plane."""
         ...

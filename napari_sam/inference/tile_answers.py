@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_sam.ops.labels import mask_bounds
-from napari_sam.ops.types import MASK_LOGIT, FrameGeometry, ImageEmbedding
+from napari_sam.ops.types import MASK_LOGIT, FrameGeometry, ImageEmbedding, Multimask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def predict_tiles(
     sam: PromptableModel,
     tiled: PlaneView,
     prompts: Sequence[Prompts],
-    multimask: bool | None = None,
+    multimask: Multimask = Multimask.AUTO,
 ) -> list[MaskPrediction]:
     """Answer the prompts of many objects, each in the view that shows it best.
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "IsCancelled",
     "MaskPrediction",
     "MaskRecord",
+    "Multimask",
     "Prompts",
 ]
 
@@ -43,6 +45,25 @@ IsCancelled = Callable[[], bool]
 
 class Cancelled(Exception):
     """Raised by long work that was asked to stop before it had a result."""
+
+
+class Multimask(StrEnum):
+    """How many candidates answer the prompts of an object."""
+
+    AUTO = "auto"
+    """Three where the prompts are ambiguous, that is one point or one mask alone; else
+    the single mask, which is then better than the best of three."""
+
+    THREE = "three"
+    """Three, whatever is prompted."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Multimask:
+        raise ValueError(f"multimask must be 'auto' or 'three', got {value!r}")
+
+    def wants_three(self, prompts: Prompts) -> bool:
+        """Whether prompts are answered by three candidates."""
+        return self is Multimask.THREE or prompts.is_ambiguous
 
 
 def _no_points() -> NDArray[np.float32]:
@@ -159,6 +180,23 @@ class Prompts:
                 )
         return cls(pts, labs.astype(np.int64), corners, logits, view, loose)
 
+    def refining(self, previous: MaskPrediction, candidate: int = 0) -> Prompts:
+        """Return the prompts with a candidate of an earlier answer, to refine it.
+
+        Raises
+        ------
+        ValueError
+            If the answer has no such candidate.
+        """
+        count = len(previous.logits)
+        if not 0 <= candidate < count:
+            raise ValueError(
+                f"candidate must be from 0 to {count - 1}, of the {count} of the "
+                f"earlier answer, got {candidate}"
+            )
+        logits = previous.logits[candidate]
+        return replace(self, mask_logits=logits, view=previous.view)
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing has been said yet."""
@@ -187,7 +225,8 @@ class MaskPrediction:
     scores
         (M,) float32, the model's own estimate of each mask's IoU.
     logits
-        (M, h, w) float32 low-resolution logits, to feed back as a mask prompt.
+        (M, h, w) float32 low-resolution logits; what `Predictor.predict` refines when
+        it is given the prediction as `previous`.
     view
         The part of the image plane that the logits show; None: all of it. Only an
         plane in tiles has parts; see `Predictor.embed`.

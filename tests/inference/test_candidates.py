@@ -69,6 +69,6 @@ def test_the_bundled_model_ranks_by_what_is_expected():
     answer = sam.predict(embedding, points=[(50, 200)])
     assert answer.scores.shape == (3,)
     assert (np.diff(answer.scores) <= 0).all()
-    single = sam.predict(embedding, points=[(50, 200)], multimask=False)
+    single = sam.predict(embedding, box=(30, 180, 70, 220))
     assert single.scores.shape == (1,)
     assert 0 < answer.scores[0] <= 1.05

@@ -108,9 +108,7 @@ def test_a_bundled_model_refines_within_a_tile():
         embedding,
         points=[(360, 280), (360, 320)],
         labels=[1, 0],
-        mask=first.logits[0],
-        view=first.view,
-        multimask=False,
+        previous=first,
     )
     assert again.view == first.view
     assert iou(again.masks[0], disc) > 0.85

@@ -19,7 +19,13 @@ from napari_sam.inference.device import choose_device, choose_dtype
 from napari_sam.inference.embedding_cache import EmbeddingCache
 from napari_sam.inference.mask_upscaling import upscale_masks
 from napari_sam.inference.predictor import Predictor
-from napari_sam.ops.types import Cancelled, FrameGeometry, ImageEmbedding, Prompts
+from napari_sam.ops.types import (
+    Cancelled,
+    FrameGeometry,
+    ImageEmbedding,
+    Multimask,
+    Prompts,
+)
 
 
 @pytest.fixture
@@ -34,8 +40,10 @@ def test_one_click_gives_three_ranked_candidates(predictor, image):
     assert found.masks.dtype == np.bool_
     assert found.logits.shape == (3, 64, 64)
     assert (np.diff(found.scores) <= 0).all()
-    single = predictor.predict(embedding, points=[(10, 20)], multimask=False)
-    assert single.masks.shape == (1, 60, 90)
+    boxed = {"box": (5, 6, 30, 40)}
+    assert len(predictor.predict(embedding, **boxed).masks) == 1
+    three = predictor.predict(embedding, **boxed, multimask=Multimask.THREE)
+    assert len(three.masks) == len(three.scores) == 3
 
 
 @pytest.mark.parametrize(
@@ -81,7 +89,7 @@ def test_a_drawn_mask_and_its_logits_are_one_prompt(predictor, image):
     mask[10:30, 20:50] = True
     one = predictor.predict(embedding, mask=mask)
     logits = predictor.mask_to_logits(embedding, mask)
-    two = predictor.predict(embedding, mask=logits)
+    two = predictor.predict_prompts(embedding, Prompts.make(mask_logits=logits))
     three = predictor.predict(embedding, mask=mask.astype(np.uint8))
     assert np.array_equal(one.logits, two.logits)
     assert np.array_equal(one.logits, three.logits)
@@ -98,12 +106,38 @@ def test_a_drawn_mask_and_its_logits_are_one_prompt(predictor, image):
         ({"box": (1, 2, 3)}, r"\(3,\)"),
         ({"box": (100, 100, 120, 120)}, "outside"),
         ({"mask": np.zeros((5, 5), bool)}, r"\(60, 90\)"),
-        ({"mask": np.zeros((5, 5))}, r"\(64, 64\)"),
+        ({"mask": np.zeros((60, 90))}, "got float64; an earlier answer is refined by"),
+        ({"points": [(3, 3)], "multimask": False}, "'auto' or 'three', got False"),
+        ({"points": [(3, 3)], "multimask": None}, "'auto' or 'three', got None"),
+        ({"points": [(3, 3)], "candidate": 1}, "give previous="),
     ],
 )
 def test_wrong_prompts_say_what_is_wanted(predictor, image, prompt, words):
     with pytest.raises(ValueError, match=words):
         predictor.predict(predictor.embed(image, scale="whole"), **prompt)
+
+
+def test_an_earlier_answer_is_refined(predictor, image):
+    embedding = predictor.embed(image, scale="whole")
+    first = predictor.predict(embedding, points=[(10, 20)])
+    points, labels = [(10, 20), (40, 70)], [1, 0]
+    again = predictor.predict(
+        embedding, points, labels, previous=first, candidate=2, multimask="three"
+    )
+    said = Prompts.make(points, labels, mask_logits=first.logits[2])
+    wanted = predictor.predict_prompts(embedding, said, Multimask.THREE)
+    assert np.array_equal(again.logits, wanted.logits)
+    assert not np.array_equal(
+        again.logits,
+        predictor.predict(embedding, points, labels, multimask="three").logits,
+    )
+    for number in (3, -1):
+        with pytest.raises(ValueError, match=f"from 0 to 2, .* got {number}"):
+            predictor.predict(
+                embedding, points, labels, previous=first, candidate=number
+            )
+    with pytest.raises(ValueError, match="not both"):
+        predictor.predict(embedding, mask=first.masks[0], previous=first)
 
 
 @settings(deadline=None, max_examples=20)
@@ -272,13 +306,11 @@ def test_the_model_of_others_stays_where_it_is(full_gpu, image):
 
 def test_bfloat16_keeps_the_masks_alike(image):
     exact = tiny_predictor()
-    wanted = exact.predict(
-        exact.embed(image, scale="whole"), points=[(30, 40)], multimask=False
-    )
+    wanted = exact.predict(exact.embed(image, scale="whole"), points=[(30, 40)])
     rough = tiny_predictor("bfloat16")
     embedding = rough.embed(image, scale="whole")
     assert embedding.features.dtype == torch.bfloat16
-    found = rough.predict(embedding, points=[(30, 40)], multimask=False)
+    found = rough.predict(embedding, points=[(30, 40)])
     assert found.logits.dtype == np.float32
     correlation = np.corrcoef(found.logits.ravel(), wanted.logits.ravel())[0, 1]
     assert correlation > 0.98

@@ -15,7 +15,7 @@ import torch
 from napari_sam.inference.looking_scale import checked_scale, embed_closer
 from napari_sam.inference.tile_answers import predict_tiles
 from napari_sam.inference.views import PlaneView
-from napari_sam.ops.types import Cancelled, FrameGeometry, ImageEmbedding
+from napari_sam.ops.types import Cancelled, FrameGeometry, ImageEmbedding, Multimask
 
 __all__ = ["StandIn"]
 
@@ -89,10 +89,10 @@ class StandIn:
     def mask_to_logits(self, embedding, mask):
         return np.where(mask, 5.0, -5.0).astype(np.float32)
 
-    def predict_prompts(self, embedding, prompts, multimask=None):
+    def predict_prompts(self, embedding, prompts, multimask=Multimask.AUTO):
         return self.predict_batch(embedding, [prompts], multimask)[0]
 
-    def predict_batch(self, embedding, prompts, multimask=None):
+    def predict_batch(self, embedding, prompts, multimask=Multimask.AUTO):
         if isinstance(embedding, PlaneView):
             return predict_tiles(self, embedding, prompts, multimask)
         answers = []
@@ -101,7 +101,7 @@ class StandIn:
             if self.answer_error is not None:
                 raise self.answer_error
             self.asked.append(one)
-            count = 3 if (one.is_ambiguous if multimask is None else multimask) else 1
+            count = 3 if multimask.wants_three(one) else 1
             answers.append(self.answer(embedding, one, count))
         return answers
 

@@ -8,7 +8,6 @@ objects of a large image are prompted in tiles, where the model sees them larger
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -273,7 +272,7 @@ def answer_prompts(
         answers = sam.predict_batch(embedding, asked)
         if refine:
             again = [
-                replace(prompt, mask_logits=answer.logits[0], view=answer.view)
+                prompt.refining(answer)
                 for prompt, answer in zip(asked, answers, strict=True)
             ]
             answers = sam.predict_batch(embedding, again)

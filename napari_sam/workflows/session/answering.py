@@ -69,8 +69,7 @@ def _answer(
         prompts = add_mask(predictor, embedding, prompts, outline)
     elif question.refines is not None and before is not None:
         chosen = min(question.refines.choice, len(before.scores) - 1)
-        logits = before.logits[chosen]
-        prompts = replace(prompts, mask_logits=logits, view=before.view)
+        prompts = prompts.refining(before, chosen)
     elif (mask := question.mask) is not None:
         prompts = add_mask(predictor, embedding, prompts, mask)
     return predictor.predict_prompts(embedding, prompts)

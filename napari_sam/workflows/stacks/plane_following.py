@@ -19,7 +19,7 @@ from napari_sam.inference.mask_upscaling import upscale_window
 from napari_sam.inference.tile_answers import add_mask
 from napari_sam.inference.views import seen_whole
 from napari_sam.ops.mask_patches import Patch, ring_contrast
-from napari_sam.ops.types import FrameGeometry, Prompts
+from napari_sam.ops.types import FrameGeometry, Multimask, Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -360,7 +360,7 @@ def advance(
     for start in range(0, len(tracks), _CHUNK):
         some = tracks[start : start + _CHUNK]
         prompts = [_prompts_of(sam, track, embedding, config) for track in some]
-        asked = True if config.multimask else None
+        asked = Multimask.THREE if config.multimask else Multimask.AUTO
         answers = sam.predict_batch(embedding, prompts, asked)
         for track, answer in zip(some, answers, strict=True):
             last = track.last
