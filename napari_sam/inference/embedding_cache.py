@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.ops.lru import BoundedCache
 from napari_sam.ops.types import ImageEmbedding
 
 if TYPE_CHECKING:
@@ -76,8 +75,8 @@ class EmbeddingCache:
     Parameters
     ----------
     max_bytes
-        Held in memory at the most; the longest unused go first. Beside a store on disk
-        192 MB are enough.
+        Held in memory at the most; the longest unused go first, the latest stays.
+        Beside a store on disk 192 MB are enough.
     store
         Where all of them are kept on disk, or None.
     """
@@ -87,9 +86,8 @@ class EmbeddingCache:
     ) -> None:
         self.max_bytes = max_bytes
         self._store = store
-        self._items: OrderedDict[str, ImageEmbedding] = OrderedDict()
+        self._items: BoundedCache[str, ImageEmbedding] = BoundedCache()
         self._scales: dict[str, float] = {}
-        self._lock = threading.Lock()
 
     @property
     def store(self) -> EmbeddingStore | None:
@@ -105,8 +103,7 @@ class EmbeddingCache:
     @property
     def nbytes(self) -> int:
         """Bytes held in memory."""
-        with self._lock:
-            return sum(item.nbytes for item in self._items.values())
+        return self._items.nbytes
 
     def __len__(self) -> int:
         return len(self._items)
@@ -120,10 +117,9 @@ class EmbeddingCache:
 
         One from disk has float32 features on the CPU.
         """
-        with self._lock:
-            if key in self._items:
-                self._items.move_to_end(key)
-                return self._items[key]
+        held = self._items.get(key)
+        if held is not None:
+            return held
         stored = None if self._store is None else self._store.get(key)
         if stored is None:
             return None
@@ -155,17 +151,11 @@ class EmbeddingCache:
 
     def _remember(self, embedding: ImageEmbedding) -> None:
         """Hold an embedding in memory."""
-        with self._lock:
-            self._items[embedding.key] = embedding
-            self._items.move_to_end(embedding.key)
-            held = sum(item.nbytes for item in self._items.values())
-            while held > self._limit and self._items:
-                held -= self._items.popitem(last=False)[1].nbytes
-
-    @property
-    def _limit(self) -> int:
-        is_kept = self._store is not None and not self._store.problem
-        return min(self.max_bytes, _BESIDE_A_STORE) if is_kept else self.max_bytes
+        limit, store = self.max_bytes, self._store
+        if store is not None and not store.problem:
+            limit = min(limit, _BESIDE_A_STORE)
+        self._items.max_bytes = limit
+        self._items.put(embedding.key, embedding)
 
     def move(self, embedding: ImageEmbedding, place: Any, dtype: Any) -> ImageEmbedding:
         """Bring an embedding to a device and a dtype, and hold that in memory."""
@@ -195,9 +185,8 @@ class EmbeddingCache:
 
     def clear(self) -> None:
         """Forget what is in memory; what is on disk stays."""
-        with self._lock:
-            self._items.clear()
-            self._scales.clear()
+        self._items.clear()
+        self._scales.clear()
 
 
 def _laid_out(features: torch.Tensor) -> torch.Tensor:

@@ -21,6 +21,9 @@ class FakePredictor(StandIn):
         super().__init__()
         self.name = name
 
+    def see(self, image):
+        return np.zeros(8, np.float32)
+
     def answer(self, embedding, prompts, count):
         shape = embedding.geometry.image_shape
         masks = np.stack([_mask(shape, prompts, k) for k in range(count)])

@@ -33,8 +33,10 @@ class StandIn:
         Embedding and answering wait until they are set, as they are at the start.
     free_images
         So many images are embedded without waiting.
+    begun
+        How many embeddings were asked for.
     waits
-        Set once an embedding was asked for.
+        Set once one was.
     error, answer_error
         Raised in place of an embedding, of an answer.
     """
@@ -54,6 +56,7 @@ class StandIn:
         self.asked = []
         self.error = self.answer_error = None
         self.free_images = 0
+        self.begun = 0
         self.waits = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
@@ -66,12 +69,14 @@ class StandIn:
             view = PlaneView.of(image, self.frame_size, contrast_limits)
             wanted = None if scale == "auto" else scale
             return embed_closer(self, view, wanted, is_cancelled)
+        self.begun += 1
         self.waits.set()
-        while len(self.embedded) >= self.free_images and not self.gate.wait(0.005):
-            if is_cancelled is not None and is_cancelled():
+        if len(self.embedded) >= self.free_images and not self.gate.is_set():
+            is_cancelled = is_cancelled or (lambda: False)
+            while not (self.gate.wait(0.005) or is_cancelled()):
+                pass
+            if is_cancelled():
                 raise Cancelled
-        if is_cancelled is not None and is_cancelled():
-            raise Cancelled
         if self.error is not None:
             raise self.error
         image = np.array(image)

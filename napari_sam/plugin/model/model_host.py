@@ -9,7 +9,6 @@ for them.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +19,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_sam.inference.embedding_cache import made_from
 from napari_sam.inference.views import PlaneView
 from napari_sam.io.embedding_entry import Origin
+from napari_sam.ops.lru import BoundedCache
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.model.gc_pauses import collector_paused
 from napari_sam.plugin.model.thumbnails import PlanePicture, plane_picture
@@ -163,11 +163,11 @@ class ModelHost(QObject):  # type: ignore[misc]
     ) -> None:
         super().__init__(parent)
         self._load = load
-        self._planes_kept = planes_kept
-        self._kept_bytes = kept_bytes
         self.store = store
         self._generation = 0
-        self._kept: OrderedDict[PlaneKey, _Ready] = OrderedDict()
+        self._kept: BoundedCache[PlaneKey, _Ready] = BoundedCache(
+            max_items=planes_kept, max_bytes=kept_bytes
+        )
         self._errors: dict[PlaneKey, str] = {}
         self._stopped: PlaneKey | None = None
         self._wanted: PlaneKey | None = None
@@ -262,7 +262,7 @@ class ModelHost(QObject):  # type: ignore[misc]
 
     def picture(self, key: PlaneKey | None) -> PlanePicture | None:
         """Return a plane that is ready as a picture."""
-        ready = None if key is None else self._kept.get(key)
+        ready = None if key is None else self._kept.peek(key)
         return None if ready is None else ready.picture
 
     def want(
@@ -283,8 +283,7 @@ class ModelHost(QObject):  # type: ignore[misc]
             Says where it comes from, given the model; called away from the window.
         """
         if self.predictor is None or self.embedding_state(key) != "none":
-            if key in self._kept:
-                self._kept.move_to_end(key)
+            if self._kept.get(key) is not None:
                 self._embed_tiles(key)
             return
         predictor, heavy = self.predictor, self._heavy
@@ -326,11 +325,13 @@ class ModelHost(QObject):  # type: ignore[misc]
 
         The tiles go to the model's cache; nobody waits for them.
         """
-        ready, predictor = self._kept[key], self.predictor
-        embedding = ready.embedding
-        if predictor is None or self._wanted is not None or self._tiled == key:
+        ready, predictor = self._kept.peek(key), self.predictor
+        if ready is None or predictor is None:
+            return
+        if self._wanted is not None or self._tiled == key:
             return
         self._tiled = key
+        embedding = ready.embedding
         if not isinstance(embedding, PlaneView):
             return
 
@@ -373,7 +374,7 @@ class ModelHost(QObject):  # type: ignore[misc]
         bool
             False if the plane is not ready.
         """
-        ready, predictor = self._kept.get(key), self.predictor
+        ready, predictor = self._kept.peek(key), self.predictor
         if ready is None or predictor is None:
             return False
         embedding = ready.embedding
@@ -415,7 +416,7 @@ class ModelHost(QObject):  # type: ignore[misc]
 
     def ask_hover(self, key: PlaneKey, job: Job, detail: Any) -> None:
         """Answer a job for the preview under the cursor; clicks go first."""
-        ready, predictor = self._kept.get(key), self.predictor
+        ready, predictor = self._kept.peek(key), self.predictor
         if ready is None or predictor is None:
             return
         embedding = ready.embedding
@@ -468,22 +469,13 @@ class ModelHost(QObject):  # type: ignore[misc]
             self._wanted = None
         if outcome.error is None:
             self._steps = self._asked
-            self._kept[key] = outcome.result
-            self._drop_old()
+            self._kept.put(key, outcome.result)
             self.embedded.emit(key)
             if key in self._kept:
                 self._embed_tiles(key)
         elif not isinstance(outcome.error, Cancelled):
             self._errors[key] = _sentence(outcome.error)
         self.changed.emit()
-
-    def _drop_old(self) -> None:
-        """Keep no more planes than wanted, nor more bytes; the latest always."""
-        held = sum(ready.nbytes for ready in self._kept.values())
-        while len(self._kept) > 1 and (
-            len(self._kept) > self._planes_kept or held > self._kept_bytes
-        ):
-            held -= self._kept.popitem(last=False)[1].nbytes
 
     def _on_reported(self, token: _Token, asked: int) -> None:
         if token.generation == self._generation and token.key == self._wanted:

@@ -12,7 +12,6 @@ of responsibility of StarDist's ``big.py``.
 from __future__ import annotations
 
 import zipfile
-from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from napari_sam.io.atomic_write import write_atomically
+from napari_sam.ops.lru import BoundedCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,15 +145,14 @@ def number_objects(
     ([array([0, 1]), array([0, 1])], 1)
     """
     blocks = grid.blocks
-    held: OrderedDict[int, BlockObjects] = OrderedDict()
+    held: BoundedCache[int, BlockObjects] = BoundedCache(max_items=_HELD)
 
     def get(index: int) -> BlockObjects:
-        if index not in held:
-            held[index] = fetch(index)
-            if len(held) > _HELD:
-                held.popitem(last=False)
-        held.move_to_end(index)
-        return held[index]
+        found = held.get(index)
+        if found is None:
+            found = fetch(index)
+            held.put(index, found)
+        return found
 
     sizes, counted, at_home = [], [], []
     for index, block in enumerate(blocks):

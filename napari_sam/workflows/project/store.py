@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from napari_sam.ops.label_changes import (
     changed_labels,
     describe_objects,
 )
+from napari_sam.ops.lru import BoundedCache
 from napari_sam.workflows.project.events import LabelsChanged
 from napari_sam.workflows.project.images import plane_shape
 from napari_sam.workflows.project.state import ImageState, ObjectNote
@@ -56,18 +56,19 @@ class LabelStore:
     def __init__(self, log: ProjectLog) -> None:
         self._log = log
         self.troubles: dict[str, str] = {}
-        self._kept: OrderedDict[str, tuple[int, NDArray[np.int32]]] = OrderedDict()
+        self._kept: BoundedCache[str, tuple[int, NDArray[np.int32]]]
+        self._kept = BoundedCache(max_items=_KEPT)
 
     @property
     def in_memory(self) -> tuple[str, ...]:
         """Names of the images of which the labels are in memory."""
         with self._log.busy:
-            return tuple(self._kept)
+            return self._kept.keys()
 
     def forget(self, name: str) -> None:
         """Keep the labels of an image in memory no more; they are in the journal."""
         with self._log.busy:
-            self._kept.pop(name, None)
+            self._kept.pop(name)
 
     def labels(self, name: str) -> NDArray[np.int32]:
         """Return the (H, W) labels of an image, a copy.
@@ -94,7 +95,6 @@ class LabelStore:
                 line, steps = book.changed_at, tuple(book.steps)
                 kept = self._kept.get(name)
                 if kept is not None and kept[0] == line:
-                    self._kept.move_to_end(name)
                     return kept[1].copy(), line
             found = self._replay(name, steps)  # without the lock: it may take long
             with self._log.busy:
@@ -104,10 +104,7 @@ class LabelStore:
                     return found, line
 
     def _keep(self, name: str, line: int, labels: NDArray[np.int32]) -> None:
-        self._kept[name] = line, labels
-        self._kept.move_to_end(name)
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        self._kept.put(name, (line, labels))
 
     def _replay(self, name: str, steps: Sequence[Step]) -> NDArray[np.int32]:
         """Make the labels of an image from the journal."""

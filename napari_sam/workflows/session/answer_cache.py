@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam.ops.lru import BoundedCache
 from napari_sam.ops.packed import PackedMask
 from napari_sam.ops.types import MaskPrediction
 
@@ -63,16 +64,15 @@ class AnswerRoom:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._held: OrderedDict[Hashable, MaskPrediction | _Packed] = OrderedDict()
+        self._held: BoundedCache[Hashable, MaskPrediction | _Packed]
+        self._held = BoundedCache(max_bytes=max_bytes, size=_nbytes)
         self._as_given: OrderedDict[Hashable, None] = OrderedDict()
-        self._nbytes = 0
         self._lock = threading.RLock()
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._nbytes
+        return self._held.nbytes
 
     def get(self, key: Hashable) -> MaskPrediction | None:
         """Return an answer and mark it as just used; None if it is not there."""
@@ -83,38 +83,30 @@ class AnswerRoom:
             if isinstance(held, _Packed):
                 held = held.unpack()
                 self.put(key, held)
-            self._held.move_to_end(key)
-            self._as_given.move_to_end(key)
+            else:
+                self._as_given.move_to_end(key)
             return held
 
     def put(self, key: Hashable, answer: MaskPrediction) -> None:
         """Keep an answer; pack older ones, and drop the oldest beyond the limit."""
         with self._lock:
-            self._set(key, answer)
-            self._held.move_to_end(key)
             self._as_given[key] = None
             self._as_given.move_to_end(key)
             while len(self._as_given) > _AS_GIVEN:
                 oldest, _ = self._as_given.popitem(last=False)
-                given = self._held[oldest]
+                given = self._held.peek(oldest)
                 if isinstance(given, MaskPrediction):
-                    self._set(oldest, _Packed.of(given))
-            while self._nbytes > self._max_bytes and len(self._held) > 1:
-                self.drop(next(iter(self._held)))
+                    self._held.replace(oldest, _Packed.of(given))
+            self._held.put(key, answer)
 
     def drop(self, key: Hashable) -> None:
         """Forget an answer."""
         with self._lock:
-            held = self._held.pop(key, None)
+            self._held.pop(key)
             self._as_given.pop(key, None)
-            self._nbytes -= _nbytes(held)
-
-    def _set(self, key: Hashable, held: MaskPrediction | _Packed) -> None:
-        self._nbytes += _nbytes(held) - _nbytes(self._held.get(key))
-        self._held[key] = held
 
 
-def _nbytes(held: MaskPrediction | _Packed | None) -> int:
+def _nbytes(held: MaskPrediction | _Packed) -> int:
     if isinstance(held, MaskPrediction):
         return held.masks.nbytes + held.logits.nbytes + held.scores.nbytes
-    return 0 if held is None else held.nbytes
+    return held.nbytes
