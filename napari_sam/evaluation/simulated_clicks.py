@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_sam.ops.labels import mask_bounds
+from napari_sam.ops import boxes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_sam.ops.types import Box
 
     Window = tuple[slice, slice]
 
@@ -46,8 +48,8 @@ class Target:
     mask: NDArray[np.bool_]
 
     @property
-    def box(self) -> tuple[int, int, int, int]:
-        """(row0, col0, row1, col1), the end one past the last pixel."""
+    def box(self) -> Box:
+        """(row0, col0, row1, col1), half open."""
         rows, cols = self.window
         return rows.start, cols.start, rows.stop, cols.stop
 
@@ -115,10 +117,11 @@ def next_click(
     None when there is nothing to correct.
     """
     missed = _deepest(target.mask & ~predicted[target.window], target.window)
-    window = _cover(_extent(predicted), target.window)
-    wrong = predicted[window].copy()
-    top, left = window[0].start, window[1].start
     row0, col0, row1, col1 = target.box
+    both = boxes.cover(boxes.from_mask(predicted) or target.box, target.box)
+    window = boxes.to_window(both)
+    wrong = predicted[window].copy()
+    top, left, _, _ = both
     wrong[row0 - top : row1 - top, col0 - left : col1 - left] &= ~target.mask
     surplus = _deepest(wrong, window)
     if missed is None or (surplus is not None and surplus[1] >= missed[1]):
@@ -127,23 +130,9 @@ def next_click(
 
 
 def _extent(mask: NDArray[np.bool_]) -> Window | None:
-    """Bounding box of a mask, None when it is empty."""
-    bounds = mask_bounds(mask)
-    if bounds is None:
-        return None
-    row0, col0, row1, col1 = bounds
-    return slice(row0, row1 + 1), slice(col0, col1 + 1)
-
-
-def _cover(first: Window | None, second: Window) -> Window:
-    """Return the smallest window that covers both."""
-    if first is None:
-        return second
-    rows, cols = (
-        slice(min(a.start, b.start), max(a.stop, b.stop))
-        for a, b in zip(first, second, strict=True)
-    )
-    return rows, cols
+    """Window of a mask, None when it is empty."""
+    box = boxes.from_mask(mask)
+    return None if box is None else boxes.to_window(box)
 
 
 def _deepest(

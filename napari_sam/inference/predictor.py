@@ -36,6 +36,7 @@ from napari_sam.inference.preprocess import (
 from napari_sam.inference.prompt_constraints import keep_to
 from napari_sam.inference.tile_answers import add_mask, predict_tiles
 from napari_sam.inference.views import PlaneView, seen_whole
+from napari_sam.ops.boxes import clip_boxes
 from napari_sam.ops.types import (
     Cancelled,
     FrameGeometry,
@@ -299,7 +300,7 @@ class Predictor:
         labels
             (N,) of 1 (object) and 0 (background); all 1 if None.
         box
-            (row0, col0, row1, col1).
+            (row0, col0, row1, col1), half open: pixel i covers i to i + 1.
         mask
             (H, W) bool or integers: a rough mask of the object.
         previous, candidate
@@ -454,10 +455,8 @@ class Predictor:
             points = _tensor(at, frame[..., ::-1])
             labels = _tensor(at, np.stack([p.labels for p in prompts]))
         if prompts[0].box is not None:
-            corners = np.stack(
-                [p.box.reshape(2, 2) for p in prompts if p.box is not None]
-            )
-            corners = np.clip(corners, 0, geometry.image_shape)
+            given = np.stack([p.box for p in prompts if p.box is not None])
+            corners = clip_boxes(given, geometry.image_shape).reshape(-1, 2, 2)
             boxes = _tensor(at, geometry.to_frame(corners)[..., ::-1])
         if prompts[0].mask_logits is not None:
             stacked = [p.mask_logits for p in prompts if p.mask_logits is not None]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_sam.ops.labels import mask_bounds
+from napari_sam.ops import boxes
 from napari_sam.ops.types import MASK_LOGIT, FrameGeometry, ImageEmbedding, Multimask
 
 if TYPE_CHECKING:
@@ -70,11 +70,11 @@ def add_mask(
     """
     if isinstance(embedding, ImageEmbedding):
         return replace(prompts, mask_logits=sam.mask_to_logits(embedding, mask))
-    bounds = mask_bounds(mask)
+    box = boxes.from_mask(mask)
     view = embedding.plane
-    if mask.shape == view[2:] and bounds is not None:
-        covered = np.asarray(bounds, np.float32)
-        given = [covered.reshape(2, 2), prompts.points]
+    if mask.shape == view[2:] and box is not None:
+        first_and_last = np.reshape(box, (2, 2)) - [[0, 0], [1, 1]]
+        given = [np.asarray(first_and_last, np.float32), prompts.points]
         view = embedding.view_of(replace(prompts, points=np.concatenate(given)))
     shown = embedding.whole
     if view != embedding.plane:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.ops.types import Box
+
 __all__ = ["coco_to_records", "read_coco", "records_to_coco", "write_coco"]
 
 _CATEGORY = {"id": 1, "name": "object"}
@@ -38,8 +40,6 @@ _TOO_MANY = 2**31
 
 _LONGEST_OUTLINE = 4_000_000
 """Pixels along a polygon, of each of which pycocotools holds some 40 bytes."""
-
-_Box = tuple[int, int, int, int]
 
 
 def records_to_coco(
@@ -123,12 +123,12 @@ def _annotation(
     }
 
 
-def _to_xywh(box: _Box) -> list[int]:
+def _to_xywh(box: Box) -> list[int]:
     top, left, bottom, right = (int(end) for end in box)
     return [left, top, right - left, bottom - top]
 
 
-def _from_xywh(box: Sequence[float]) -> _Box:
+def _from_xywh(box: Sequence[float]) -> Box:
     left, top, width, height = (round(part) for part in box)
     return top, left, top + height, left + width
 

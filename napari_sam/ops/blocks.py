@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
+from napari_sam.ops.boxes import intersect
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_sam.ops.types import Box
 
-__all__ = ["Block", "BlockGrid", "intersect"]
+__all__ = ["Block", "BlockGrid"]
 
 
 @dataclass(frozen=True)
@@ -123,15 +125,8 @@ class BlockGrid:
         unlike at their own ends.
         """
         margin = max(1, self.halo // 2)
-        boxes = [_grown(block.core, margin) for block in (one, other)]
-        return intersect(*boxes, one.window, other.window)
-
-
-def intersect(*boxes: Box) -> Box:
-    """Return what boxes have in common; without any pixel if they are apart."""
-    r0, c0 = (max(box[axis] for box in boxes) for axis in (0, 1))
-    r1, c1 = (min(box[axis] for box in boxes) for axis in (2, 3))
-    return r0, c0, max(r0, r1), max(c0, c1)
+        grown = [_grown(block.core, margin) for block in (one, other)]
+        return intersect(*grown, one.window, other.window)
 
 
 def _grown(box: Box, by: int) -> Box:

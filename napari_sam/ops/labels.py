@@ -9,6 +9,8 @@ from scipy import ndimage
 from skimage.draw import polygon2mask
 from skimage.measure import label as connected
 
+from napari_sam.ops import boxes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -22,7 +24,6 @@ __all__ = [
     "decode_runs",
     "encode_runs",
     "looks_like_intensities",
-    "mask_bounds",
     "next_free_label",
     "outline_to_mask",
     "pixels_to_label",
@@ -258,13 +259,13 @@ _AROUND = np.ones((3, 3), np.bool_)
 
 def _window(mask: NDArray[np.bool_], margin: int = 0) -> tuple[slice, slice] | None:
     """Return the slices around the true pixels of a mask, None where it has none."""
-    bounds = mask_bounds(mask)
-    if bounds is None:
+    box = boxes.from_mask(mask)
+    if box is None:
         return None
-    top, left, bottom, right = bounds
+    top, left, bottom, right = box
     return (
-        slice(max(0, top - margin), bottom + 1 + margin),
-        slice(max(0, left - margin), right + 1 + margin),
+        slice(max(0, top - margin), bottom + margin),
+        slice(max(0, left - margin), right + margin),
     )
 
 
@@ -315,16 +316,6 @@ def outline_to_mask(outline: ArrayLike, shape: tuple[int, int]) -> NDArray[np.bo
             f"got shape {corners.shape}"
         )
     return np.asarray(polygon2mask(shape, corners), np.bool_)
-
-
-def mask_bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """Return (row0, col0, row1, col1) of the true pixels, inclusive, or None."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if len(rows) == 0:
-        return None
-    top, bottom = int(rows[0]), int(rows[-1])
-    cols = np.flatnonzero(mask[top : bottom + 1].any(axis=0))
-    return top, int(cols[0]), bottom, int(cols[-1])
 
 
 def encode_runs(mask: NDArray[np.bool_]) -> list[int]:

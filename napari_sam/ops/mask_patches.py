@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_sam.ops.labels import mask_bounds
+from napari_sam.ops import boxes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from napari_sam.ops.types import Box
 
 __all__ = ["Patch", "blend_patches", "interpolate_patches", "ring_contrast"]
 
@@ -66,11 +68,11 @@ class Patch:
         corner
             (row, col) of the mask's first pixel in the plane.
         """
-        bounds = mask_bounds(mask)
-        if bounds is None:
+        box = boxes.from_mask(mask)
+        if box is None:
             return cls((0, 0), np.zeros((0, 0), np.int8))
-        top, left, bottom, right = bounds
-        window = (slice(top, bottom + 1), slice(left, right + 1))
+        top, left, _, _ = box
+        window = boxes.to_window(box)
         inside = mask[window]
         if logits is None:
             stored = np.where(inside, _MOST, -_MOST)
@@ -92,7 +94,7 @@ class Patch:
         return int(np.count_nonzero(self.mask))
 
     @property
-    def box(self) -> tuple[int, int, int, int]:
+    def box(self) -> Box:
         """(row0, col0, row1, col1) of the window, half open."""
         (top, left), (high, wide) = self.corner, self.logits.shape
         return top, left, top + high, left + wide
@@ -100,8 +102,7 @@ class Patch:
     @property
     def window(self) -> tuple[slice, slice]:
         """Of the plane."""
-        top, left, bottom, right = self.box
-        return slice(top, bottom), slice(left, right)
+        return boxes.to_window(self.box)
 
     @property
     def centre(self) -> NDArray[np.float64]:
@@ -125,10 +126,8 @@ class Patch:
 
     def shared(self, other: Patch) -> int:
         """Pixels that both have."""
-        a, b = self.box, other.box
-        top, left = max(a[0], b[0]), max(a[1], b[1])
-        bottom, right = min(a[2], b[2]), min(a[3], b[3])
-        if top >= bottom or left >= right:
+        top, left, bottom, right = boxes.intersect(self.box, other.box)
+        if top == bottom or left == right:
             return 0
         mine, theirs = (
             patch.mask[
@@ -146,11 +145,8 @@ class Patch:
         return shared / union if union else 1.0
 
 
-def _cover(patches: Sequence[Patch]) -> tuple[int, int, int, int]:
-    boxes = np.array([patch.box for patch in patches if patch.area])
-    top, left = boxes[:, :2].min(axis=0).tolist()
-    bottom, right = boxes[:, 2:].max(axis=0).tolist()
-    return top, left, bottom, right
+def _cover(patches: Sequence[Patch]) -> Box:
+    return boxes.cover(*(patch.box for patch in patches if patch.area))
 
 
 def blend_patches(first: Patch, second: Patch, weight: float) -> Patch:

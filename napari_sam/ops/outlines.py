@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scipy import ndimage
 
-from napari_sam.ops.labels import mask_bounds
+from napari_sam.ops import boxes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,14 +45,14 @@ def window_around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
     ValueError
         If the mask is empty.
     """
-    bounds = mask_bounds(mask)
-    if bounds is None:
+    box = boxes.from_mask(mask)
+    if box is None:
         raise ValueError("an empty mask has no place to be shown")
-    row0, col0, row1, col1 = bounds
-    margin = int(_MARGIN * max(row1 - row0, col1 - col0)) + 4
+    row0, col0, row1, col1 = box
+    margin = int(_MARGIN * (max(row1 - row0, col1 - col0) - 1)) + 4
     rows, cols = (
-        slice(max(0, first - margin), last + margin + 1)
-        for first, last in ((row0, row1), (col0, col1))
+        slice(max(0, first - margin), end + margin)
+        for first, end in ((row0, row1), (col0, col1))
     )
     return rows, cols
 

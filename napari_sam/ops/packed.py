@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from napari_sam.ops.labels import mask_bounds
+from napari_sam.ops import boxes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,13 +52,12 @@ class PackedMask:
     def of(cls, mask: NDArray[np.bool_]) -> PackedMask:
         """Pack a (H, W) bool mask."""
         height, width = mask.shape
-        bounds = mask_bounds(mask)
-        if bounds is None:
+        box = boxes.from_mask(mask)
+        if box is None:
             return cls((height, width), (0, 0), (0, 0), b"")
-        top, left, bottom, right = bounds
-        part = mask[top : bottom + 1, left : right + 1]
+        part = mask[boxes.to_window(box)]
         bits = np.packbits(part).tobytes()
-        return cls((height, width), (top, left), part.shape, bits)
+        return cls((height, width), box[:2], part.shape, bits)
 
     def draw(self, mask: NDArray[np.bool_]) -> None:
         """Set the true pixels of an empty (H, W) mask."""

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 Box = tuple[int, int, int, int]
-"""(row0, col0, row1, col1) in pixels, half open."""
+"""(row0, col0, row1, col1) in pixels, half open; see `napari_sam.ops.boxes`."""
 
 MASK_LOGIT = math.log(999)
 """Logit that stands for a certain pixel when a binary mask is made a prompt."""
@@ -85,7 +85,7 @@ class Prompts:
     labels
         (N,) int64, 1 where the point lies on the object, 0 on the background.
     box
-        (4,) float32, (row0, col0, row1, col1), or None.
+        (4,) float32, (row0, col0, row1, col1), half open, or None.
     mask_logits
         (h, w) float32 logits in the model's low-resolution frame (as returned by
         an earlier prediction), or None.
@@ -123,7 +123,8 @@ class Prompts:
         labels
             One 0 or 1 for each point; all 1 when left out.
         box
-            (row0, col0, row1, col1); the two corners may come in either order.
+            (row0, col0, row1, col1), half open: pixel i covers i to i + 1. The two
+            corners may come in either order.
         mask_logits
             (h, w) low-resolution logits.
         view
@@ -265,11 +266,11 @@ class MaskRecord:
 
     rle: Rle
     area: int
-    bbox: tuple[int, int, int, int]
+    bbox: Box
     predicted_iou: float
     stability_score: float
     point: tuple[float, float]
-    crop_box: tuple[int, int, int, int]
+    crop_box: Box
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMainWindow
 
 from napari_sam.io.label_images import write_labels
+from napari_sam.ops.boxes import to_napari
 from napari_sam.plugin.viewer.layers import world_position
 from napari_sam.plugin.widgets.annotate import dock_annotator
 from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE
@@ -68,7 +69,8 @@ class DemoWindow:
         """Say what an object is, with drags and clicks on the canvas."""
         if item.box is not None:
             self.use_tool("box")
-            self._drag(item.box[:2], item.box[2:])
+            corners = to_napari(item.box).tolist()
+            self._drag(corners[0], corners[2])
         for position in item.points:
             self.use_tool("point")
             self.click(position)

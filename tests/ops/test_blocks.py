@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.ops.blocks import BlockGrid, intersect
+from napari_sam.ops.blocks import BlockGrid
 
 lengths = st.integers(1, 60)
 
@@ -43,10 +43,6 @@ def test_neighbours_touch_and_share_a_seam():
     assert len(pairs) == len(set(pairs)) == 3 + 2 * 2 + 2 * 2 * 1
     assert grid.seam(blocks[0], blocks[1]) == (0, 18, 12, 22)
     assert grid.seam(blocks[0], blocks[3]) == (8, 18, 12, 22)
-
-
-def test_boxes_apart_have_nothing_in_common():
-    assert intersect((0, 0, 4, 4), (6, 2, 9, 9)) == (6, 2, 6, 4)
 
 
 @pytest.mark.parametrize("bad", [((0, 5), (2, 2), 1), ((5, 5), (2, 2), 0)])

@@ -9,7 +9,6 @@ from napari_sam.ops.labels import (
     decode_runs,
     encode_runs,
     looks_like_intensities,
-    mask_bounds,
     next_free_label,
     outline_to_mask,
     pixels_to_label,
@@ -60,13 +59,6 @@ def test_outline_fills_a_square():
 def test_outline_of_two_corners_is_refused():
     with pytest.raises(ValueError, match="at least three"):
         outline_to_mask([(0, 0), (1, 1)], (4, 4))
-
-
-def test_bounds_are_inclusive_and_none_when_empty():
-    mask = np.zeros((5, 6), bool)
-    assert mask_bounds(mask) is None
-    mask[1:3, 2:5] = True
-    assert mask_bounds(mask) == (1, 2, 2, 4)
 
 
 def test_runs_start_with_false():

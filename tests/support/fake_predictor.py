@@ -43,7 +43,7 @@ def _mask(shape, prompts, k):
         mask |= prompts.mask_logits > 0
     elif prompts.box is not None:
         r0, c0, r1, c1 = np.round(prompts.box).astype(int)
-        mask[r0 + k : r1 + 1 - k, c0 + k : c1 + 1 - k] = True
+        mask[r0 + k : r1 - k, c0 + k : c1 - k] = True
     for point, label in zip(prompts.points, prompts.labels, strict=True):
         if label:
             mask |= disc(shape, point, RADII[k])

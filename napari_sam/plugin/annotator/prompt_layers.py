@@ -13,6 +13,7 @@ from napari.layers import Labels, Points, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
+from napari_sam.ops.boxes import from_napari, to_napari
 from napari_sam.ops.labels import outline_to_mask
 from napari_sam.plugin.viewer.layers import (
     HELPER_MARK,
@@ -223,8 +224,7 @@ class PromptLayers:
         kinds: list[str] = []
         box = question.prompts.box
         if box is not None:
-            r0, c0, r1, c1 = (float(value) for value in box)
-            wanted.append(plane.locate([(r0, c0), (r0, c1), (r1, c1), (r1, c0)]))
+            wanted.append(plane.locate(to_napari(box)))
             kinds.append("rectangle")
         for outline in self._outlines_of(question.mask):
             wanted.append(plane.locate(outline))
@@ -349,7 +349,7 @@ def read_shapes(
     for kind, vertices in zip(layer.shape_type, layer.data, strict=True):
         corners = plane.project(vertices)
         if kind == "rectangle":
-            box = np.concatenate([corners.min(0), corners.max(0)]).astype(np.float32)
+            box = from_napari(corners).astype(np.float32)
         elif kind == "ellipse":
             outlines.append(ellipse_outline(corners))
         elif kind == "polygon" and len(corners) >= 3:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.ops.labels import mask_bounds
+from napari_sam.ops import boxes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,10 +40,10 @@ class PlanePicture:
         """Return the mean (3,) RGB beneath an (H, W) mask; None for an empty one."""
         beneath = self.pixels[mask[:: self.step, :: self.step]]
         if len(beneath) == 0:
-            bounds = mask_bounds(mask)
-            if bounds is None:
+            box = boxes.from_mask(mask)
+            if box is None:
                 return None
-            row, col = (bounds[0] // self.step, bounds[1] // self.step)
+            row, col = (box[0] // self.step, box[1] // self.step)
             beneath = self.pixels[row, col][None]
         return np.asarray(beneath.mean(axis=0), np.float64)
 
@@ -68,12 +68,12 @@ def common_window(masks: NDArray[np.bool_]) -> Window:
     It is square and has a margin, but stays within the plane.
     """
     height, width = masks.shape[1:]
-    bounds = mask_bounds(np.asarray(masks.any(axis=0))) or (0, 0, height - 1, width - 1)
-    r0, c0, r1, c1 = bounds
-    side = max(r1 - r0 + 1, c1 - c0 + 1) * (1 + _MARGIN)
+    box = boxes.from_mask(np.asarray(masks.any(axis=0))) or (0, 0, height, width)
+    r0, c0, r1, c1 = box
+    side = max(r1 - r0, c1 - c0) * (1 + _MARGIN)
     side = int(max(side, _SMALLEST_WINDOW))
-    top, bottom = _fit((r0 + r1 + 1) / 2, side, height)
-    left, right = _fit((c0 + c1 + 1) / 2, side, width)
+    top, bottom = _fit((r0 + r1) / 2, side, height)
+    left, right = _fit((c0 + c1) / 2, side, width)
     return top, left, bottom, right
 
 

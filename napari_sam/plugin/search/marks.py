@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.ops.boxes import clip_boxes, from_napari
 from napari_sam.ops.labels import outline_to_mask
 from napari_sam.plugin.annotator.prompt_layers import ellipse_outline
 from napari_sam.plugin.viewer.layers import onto_plane, part_in_view, shape_of
@@ -76,14 +77,10 @@ def boxes_on_plane(
 
     What lies beside the image does not count, what reaches beyond it is cut.
     """
-    shape = np.asarray(plane.shape_in(shape_of(image)), np.float64)
-    found = []
-    for _, outline in _outlines(layer, viewer, image, plane):
-        low = np.clip(outline.min(axis=0), 0, shape)
-        high = np.clip(outline.max(axis=0), 0, shape)
-        if (high > low).all():
-            found.append(np.concatenate([low, high]))
-    return np.array(found).reshape(-1, 4)
+    outlines = (outline for _, outline in _outlines(layer, viewer, image, plane))
+    drawn = np.array([from_napari(outline) for outline in outlines]).reshape(-1, 4)
+    found = clip_boxes(drawn, plane.shape_in(shape_of(image)))
+    return found[(found[:, 2:] > found[:, :2]).all(axis=1)]
 
 
 def points_on_plane(

@@ -18,6 +18,7 @@ from napari.utils.notifications import show_warning
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.checkpoints.user_models import list_own_models
+from napari_sam.ops.boxes import to_napari
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.search.marks import boxes_on_plane, points_on_plane
 from napari_sam.plugin.viewer.active_annotator import unwrapped
@@ -315,8 +316,7 @@ def _proposal_layer(source: PlaneSource, records: "list[MaskRecord]") -> Shapes:
     """Return rectangles around masks, coloured by their rank's score."""
     from napari_sam.workflows.objects.proposals import proposal_score
 
-    boxes = np.array([record.bbox for record in records], float) - 0.5
-    corners = boxes[:, [[0, 1], [0, 3], [2, 3], [2, 1]]]
+    corners = to_napari([record.bbox for record in records])
     features = pd.DataFrame(
         {
             "rank": np.arange(1, len(records) + 1),

@@ -14,9 +14,10 @@ from scipy.special import expit
 
 from napari_sam.inference.mask_upscaling import upscale_logits, upscale_window
 from napari_sam.inference.views import PlaneView
+from napari_sam.ops import boxes
 from napari_sam.ops.edges import outer_boundary, thin_ridges
-from napari_sam.ops.labels import mask_bounds
 from napari_sam.ops.nms import box_nms
+from napari_sam.workflows.objects.mask_filters import pixel_boxes
 from napari_sam.workflows.objects.point_grids import even_grid
 from napari_sam.workflows.progress import Steps
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
-    from napari_sam.ops.types import FrameGeometry, IsCancelled
+    from napari_sam.ops.types import Box, FrameGeometry, IsCancelled
     from napari_sam.workflows.progress import Progress
 
 __all__ = ["detect_edges"]
@@ -45,7 +46,7 @@ class _Outline:
     Attributes
     ----------
     box
-        (row0, col0, row1, col1) of the mask's pixels, the last ones inside.
+        Of the mask in the plane.
     score
         Predicted IoU.
     places
@@ -54,7 +55,7 @@ class _Outline:
         (N,) float32, how steeply the mask's probability falls there.
     """
 
-    box: tuple[int, int, int, int]
+    box: Box
     score: float
     places: NDArray[np.int64]
     strengths: NDArray[np.float32]
@@ -159,15 +160,15 @@ def _outline(low: Tensor, score: float, geometry: FrameGeometry) -> _Outline | N
     logits, corner = upscale_window(low, geometry, _SURELY_OUTSIDE)
     window = logits.numpy()
     shape = geometry.image_shape
-    bounds = mask_bounds(window > 0)
-    if bounds is None:
+    inside = boxes.from_mask(window > 0)
+    if inside is None:
         return None
-    top, left, bottom, right = bounds
+    top, left, bottom, right = inside
     down, along = corner
     box = (top + down, left + along, bottom + down, right + along)
     ends = np.add(corner, window.shape)
     starts_before = np.maximum(np.subtract(box[:2], _MARGIN), 0) >= corner
-    ends_after = np.minimum(np.add(box[2:], _MARGIN + 1), shape) <= ends
+    ends_after = np.minimum(np.add(box[2:], _MARGIN), shape) <= ends
     if not (starts_before.all() and ends_after.all()):
         window, corner = upscale_logits(low, geometry).numpy(), (0, 0)
     rows, cols = np.nonzero(outer_boundary(window > 0))
@@ -197,11 +198,11 @@ def _draw(
     outlines: list[_Outline], shape: tuple[int, int], box_nms_thresh: float
 ) -> NDArray[np.float32]:
     """Draw the outlines of all masks but doubles, the steepest at each pixel."""
-    boxes = np.array([one.box for one in outlines]).reshape(-1, 4)
+    pixels = pixel_boxes([one.box for one in outlines])
     scores = np.array([one.score for one in outlines])
     strength = np.zeros(shape, np.float32)
     flat = strength.ravel()
-    for i in box_nms(boxes, scores, box_nms_thresh).tolist():
+    for i in box_nms(pixels, scores, box_nms_thresh).tolist():
         one = outlines[i]
         flat[one.places] = np.maximum(flat[one.places], one.strengths)
     highest = strength.max(initial=0)

@@ -17,6 +17,7 @@ from napari_sam.inference.looking_scale import CLICKS
 from napari_sam.inference.mask_upscaling import without_padding
 from napari_sam.inference.preprocess import check_image
 from napari_sam.inference.views import PlaneEmbedding, PlaneView
+from napari_sam.ops.boxes import areas_of, clip_boxes
 from napari_sam.ops.label_painting import check_paint_order, records_to_labels
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.stability_score import stability_score
@@ -61,7 +62,8 @@ def segment_boxes(
     image_or_embedding
         (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding, as it is.
     boxes
-        (N, 4) of (row0, col0, row1, col1) in pixels; two corners in any order.
+        (N, 4) of (row0, col0, row1, col1) in pixels, half open; two corners in any
+        order.
     refine
         Whether each mask is fed back once with its box.
     loose
@@ -105,7 +107,7 @@ def segment_boxes(
     corners = _check_boxes(boxes, shape)
     prompts = [Prompts.make(box=box, loose=loose) for box in corners]
     if scale is None:
-        areas = np.prod(corners[:, 2:] - corners[:, :2], axis=1) * np.pi / 4
+        areas = areas_of(corners) * np.pi / 4
         scale = CLICKS.scale(areas, sam.frame_size / max(shape))
     steps = Steps("the segmentation of boxes", progress, is_cancelled)
     records = answer_prompts(
@@ -195,7 +197,7 @@ def _check_boxes(boxes: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64
             f"box {number}, {tuple(array[number].tolist())}, lies outside the image "
             f"plane of {shape[0]} x {shape[1]} pixels"
         )
-    return np.clip(pairs, 0, shape).reshape(-1, 4)
+    return clip_boxes(pairs.reshape(-1, 4), shape)
 
 
 def _check_points(points: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from napari_sam.inference.views import PlaneView
+from napari_sam.ops.boxes import areas_of
 from napari_sam.ops.nms import box_nms
 from napari_sam.ops.types import Cancelled, ImageEmbedding, IsCancelled, MaskRecord
 from napari_sam.workflows.objects.crops import Crop, make_crops
@@ -295,14 +296,17 @@ def _unique(
     records: list[MaskRecord], scores: ArrayLike, threshold: float
 ) -> list[MaskRecord]:
     """Drop duplicates; the best score goes first."""
-    return [records[i] for i in box_nms(pixel_boxes(records), scores, threshold)]
+    return [
+        records[i]
+        for i in box_nms(pixel_boxes([one.bbox for one in records]), scores, threshold)
+    ]
 
 
 def _finish(records: list[MaskRecord], config: AutomaticConfig) -> list[MaskRecord]:
     """Drop the duplicates across crops, and mend small regions where asked."""
     if config.crop_n_layers > 0:
         boxes = np.array([record.crop_box for record in records]).reshape(-1, 4)
-        areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+        areas = areas_of(boxes)
         # The smaller a crop, the finer its masks.
         scores = 1 / areas.astype(np.float32)
         records = _unique(records, scores, config.crop_nms_thresh)

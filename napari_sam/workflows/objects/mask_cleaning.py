@@ -100,7 +100,11 @@ def clean_records(
     """
     cleaned = [_clean(record, area) for record in records]
     unchanged = [a is b for a, b in zip(cleaned, records, strict=True)]
-    kept = box_nms(pixel_boxes(cleaned), np.array(unchanged, np.float32), threshold)
+    kept = box_nms(
+        pixel_boxes([one.bbox for one in cleaned]),
+        np.array(unchanged, np.float32),
+        threshold,
+    )
     return [cleaned[i] for i in kept]
 
 

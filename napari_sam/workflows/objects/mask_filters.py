@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam.inference.point_decoder import PointDecoder
-    from napari_sam.ops.types import FrameGeometry
+    from napari_sam.ops.types import Box, FrameGeometry
 
 __all__ = ["CandidateFilter", "pixel_boxes"]
 
@@ -116,7 +116,7 @@ class CandidateFilter:
         # An empty mask counts as the crop's first pixel, as in Meta's code.
         corner = crop.corner
         box = (*corner, corner[0] + 1, corner[1] + 1) if bbox is None else bbox
-        return bool(near_crop_edge(_inclusive([box]), crop, self.shape)[0])
+        return bool(near_crop_edge(pixel_boxes([box]), crop, self.shape)[0])
 
     def _is_covered(self, mask: NDArray[np.bool_], corner: tuple[int, int]) -> bool:
         if self.occupied is None:
@@ -127,12 +127,8 @@ class CandidateFilter:
         return bool(covered > _MOST_COVERED * np.count_nonzero(mask))
 
 
-def pixel_boxes(records: Sequence[MaskRecord]) -> NDArray[np.int64]:
-    """(N, 4) boxes of pixel indices, the last ones inside, as Meta's code has them."""
-    return _inclusive([record.bbox for record in records])
-
-
-def _inclusive(boxes: Sequence[tuple[int, int, int, int]]) -> NDArray[np.int64]:
-    array = np.array(boxes, np.int64).reshape(-1, 4)
+def pixel_boxes(given: Sequence[Box]) -> NDArray[np.int64]:
+    """(N, 4) boxes as Meta's code has them: the last pixels are inside."""
+    array = np.array(given, np.int64).reshape(-1, 4)
     array[:, 2:] = np.maximum(array[:, 2:] - 1, array[:, :2])
     return array

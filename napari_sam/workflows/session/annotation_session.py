@@ -518,9 +518,8 @@ def _question_of(found: MaskRecord, shape: tuple[int, int]) -> Question:
     row, col = found.point
     if not (-0.5 <= row <= shape[0] - 0.5 and -0.5 <= col <= shape[1] - 0.5):
         raise ValueError(f"point {found.point} lies outside the plane of shape {shape}")
-    top, left, bottom, right = found.bbox
     point = np.array([(row, col)], np.float32)
-    box = np.array((top, left, bottom - 1, right - 1), np.float32)
+    box = np.array(found.bbox, np.float32)
     for array in (point, box):
         array.setflags(write=False)
     return Question(Prompts(point, _ONE_POSITIVE, box))

@@ -28,7 +28,7 @@ class DemoObject:
     background
         (row, col) of right clicks, which do not.
     box
-        (row0, col0, row1, col1), or None.
+        (row0, col0, row1, col1), half open, or None.
     is_kept
         Whether the user then presses N. The last object is left in hand, so that
         its candidates are seen.

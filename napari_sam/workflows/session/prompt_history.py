@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_sam.ops.labels import mask_bounds
+from napari_sam.ops import boxes
 from napari_sam.ops.packed import MaskField
 from napari_sam.ops.types import MaskPrediction, Prompts
 
@@ -99,8 +99,8 @@ class Question:
         mask = self.mask
         if self.prompts.box is not None or mask is None:
             return self.prompts.box
-        bounds = mask_bounds(mask)
-        return None if bounds is None else np.asarray(bounds, np.float32)
+        box = boxes.from_mask(mask)
+        return None if box is None else np.asarray(box, np.float32)
 
     def same_prompts(self, other: Question) -> bool:
         """Whether both hold the same points, labels, box and mask."""
@@ -304,8 +304,7 @@ def make_question(
         )
     corners = prompts.box
     if corners is not None:
-        limit = np.tile(np.asarray(shape, np.float32) - 1, 2)
-        corners = np.asarray(_frozen(np.clip(corners, 0, limit)), np.float32)
+        corners = np.asarray(_frozen(boxes.clip_boxes(corners, shape)), np.float32)
     frozen = Prompts(
         np.asarray(_frozen(prompts.points), np.float32),
         np.asarray(_frozen(prompts.labels), np.int64),

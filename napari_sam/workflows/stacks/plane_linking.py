@@ -16,8 +16,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from napari_sam.ops import boxes
 from napari_sam.ops.assignment import assign
-from napari_sam.ops.labels import mask_bounds
 from napari_sam.workflows.progress import Steps
 
 if TYPE_CHECKING:
@@ -211,11 +211,10 @@ def _fill(volume: NDArray[np.int32], max_gap: int) -> None:
 
 def _fill_gap(volume: NDArray[np.int32], label: int, low: int, high: int) -> None:
     first, second = volume[low] == label, volume[high] == label
-    bounds = mask_bounds(first | second)
-    if bounds is None:
+    box = boxes.from_mask(first | second)
+    if box is None:
         return
-    r0, c0, r1, c1 = bounds
-    window = np.s_[r0 : r1 + 1, c0 : c1 + 1]
+    window = boxes.to_window(box)
     one, other = _signed(first[window]), _signed(second[window])
     for z in range(low + 1, high):
         share = (z - low) / (high - low)

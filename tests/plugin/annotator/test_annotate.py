@@ -156,19 +156,15 @@ def test_a_rectangle_is_a_box_and_the_newest_counts(
     viewer.add_image(image)
     widget = open_annotator(viewer)
     boxes = widget.annotator.layers.boxes
-    boxes.add_rectangles([[5, 5], [5, 20], [15, 20], [15, 5]])
+    boxes.add_rectangles([[4.5, 4.5], [4.5, 19.5], [14.5, 19.5], [14.5, 4.5]])
     settle(widget)
-    assert widget.annotator.session.draft.question.prompts.box.tolist() == [
-        5,
-        5,
-        15,
-        20,
-    ]
-    boxes.add_rectangles([[30, 30], [30, 50], [40, 50], [40, 30]])
+    said = widget.annotator.session.draft.question.prompts
+    assert said.box.tolist() == [5, 5, 15, 20]
+    boxes.add_rectangles([[29.5, 29.5], [29.5, 49.5], [39.5, 49.5], [39.5, 29.5]])
     settle(widget)
     assert len(boxes.data) == 1
     expected = np.zeros(SHAPE, bool)
-    expected[30:41, 30:51] = True
+    expected[30:40, 30:50] = True
     assert np.array_equal(preview_of(widget), expected)
     boxes.selected_data = {0}
     boxes.remove_selected()
@@ -578,10 +574,10 @@ def test_a_box_over_the_border_is_cut_and_stays(
     widget = open_annotator(viewer)
     widget.tools.buttons["box"].click()
     boxes = widget.annotator.layers.boxes
-    boxes.add_rectangles([[10, -4], [10, 20], [30, 20], [30, -4]])
+    boxes.add_rectangles([[9.5, -4], [9.5, 19.5], [29.5, 19.5], [29.5, -4]])
     settle(widget)
     box = widget.annotator.session.draft.question.prompts.box
     assert box.tolist() == [10, 0, 30, 20]
     assert len(boxes.data) == 1
-    assert boxes.data[0][:, 1].min() == 0
+    assert boxes.data[0][:, 1].min() == -0.5
     assert boxes.mode == "add_rectangle"

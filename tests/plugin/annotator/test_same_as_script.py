@@ -14,6 +14,7 @@ from napari_sam.io.embedding_store import EmbeddingStore
 from napari_sam.model.build import build_sam
 from napari_sam.model.image_encoder import VitConfig
 from napari_sam.model.sam import Architecture
+from napari_sam.ops.boxes import to_napari
 from napari_sam.workflows.session.annotation_session import AnnotationSession
 
 
@@ -66,7 +67,7 @@ def test_real_predictions_are_bit_identical(
     say_point((90, 20), positive=False)
     both("commit")
     script.set_box((10, 10, 80, 120))
-    window.layers.boxes.add_rectangles([[10, 10], [10, 120], [80, 120], [80, 10]])
+    window.layers.boxes.add_rectangles(to_napari((10, 10, 80, 120)))
     both("cycle")
     both("commit")
     window.layers.boxes.add_polygons([[20, 20], [20, 60], [50, 60], [50, 20]])

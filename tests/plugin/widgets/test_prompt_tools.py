@@ -12,7 +12,7 @@ from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.widgets import prompt_tools
 
 SHAPE = (60, 80)
-RECTANGLE = [[5, 5], [5, 20], [15, 20], [15, 5]]
+RECTANGLE = [[4.5, 4.5], [4.5, 19.5], [14.5, 19.5], [14.5, 4.5]]
 
 
 @pytest.fixture
@@ -153,6 +153,17 @@ def test_proposals_are_rectangles_with_scores(qapp, press, asked, image):
     assert made.features["rank"].tolist() == [1, 2, 3]
     assert made.features["score"].iloc[0] == pytest.approx((0.95 + 0.99) / 2)
     assert np.allclose(made.scale, layer.scale)
+
+
+def test_proposals_that_become_objects_are_the_boxes_that_were_proposed(
+    qapp, press, asked, image
+):
+    viewer, layer = stack_viewer(image)
+    press(prompt_tools.object_proposals, viewer=viewer, image=layer, number=4)
+    drawn = viewer.layers[-1]
+    press(prompt_tools.boxes_to_objects, viewer=viewer, image=layer, boxes=drawn)
+    proposed = [record.bbox for record in disc_records(SHAPE)[:4]]
+    assert asked.calls[-1]["args"][0].tolist() == [list(box) for box in proposed]
 
 
 def test_edges_are_an_image_on_the_plane(qapp, press, asked, image):

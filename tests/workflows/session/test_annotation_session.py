@@ -101,8 +101,8 @@ def test_the_same_prompts_again_are_no_step():
 def test_a_box_is_cut_at_the_border_and_gives_candidates():
     session = make_session()
     session.set_box((-5, 30, 10, 99))
-    assert session.draft.question.prompts.box.tolist() == [0, 30, 10, 49]
-    assert session.mask[:11, 30:].all()
+    assert session.draft.question.prompts.box.tolist() == [0, 30, 10, 50]
+    assert session.mask[:10, 30:].all()
 
 
 def test_a_mask_prompt_brings_its_box():
@@ -112,7 +112,7 @@ def test_a_mask_prompt_brings_its_box():
     session.set_mask(drawn)
     assert session.mask is not None
     asked = session.predictor.asked[-1]
-    assert asked.box.tolist() == [5, 10, 8, 19]
+    assert asked.box.tolist() == [5, 10, 9, 20]
     assert np.array_equal(asked.mask_logits > 0, drawn)
 
 

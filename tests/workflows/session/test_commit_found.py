@@ -67,7 +67,7 @@ def test_an_automatic_object_is_reopened_with_its_point_and_box():
     session.reopen(label)
     prompts = session.draft.question.prompts
     assert prompts.points.tolist() == [[15, 20]]
-    assert prompts.box.tolist() == [10, 10, 19, 29]
+    assert prompts.box.tolist() == [10, 10, 20, 30]
     assert session.commit() == label
 
 
