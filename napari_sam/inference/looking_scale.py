@@ -11,7 +11,9 @@ the second. Both rules were chosen on labelled images; see docs/accuracy.md.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -74,7 +76,7 @@ class ScaleRule:
     closest: float
     blind: float = 0.0
     guessed: float = 0.0
-    gains_below: float = float("inf")
+    gains_below: float = math.inf
 
     def scale(self, areas: ArrayLike, seen_at: float) -> float:
         """Choose the scale at which objects are seen well.
@@ -89,8 +91,8 @@ class ScaleRule:
 
         Examples
         --------
-        >>> CLICKS.scale([314], 1.0)  # a disc, 20 pixels across
-        2.4006...
+        >>> round(CLICKS.scale([314], 1.0), 2)  # a disc, 20 pixels across
+        2.4
         """
         if seen_at >= self.gains_below:
             return seen_at
@@ -147,11 +149,11 @@ def checked_scale(scale: LookingScale) -> LookingScale:
     ValueError
         If it is neither "auto" nor "whole" nor a number above 0.
     """
-    if isinstance(scale, str):
-        if scale in ("auto", "whole"):
-            return scale
-    elif scale > 0:
-        return float(scale)
+    given: object = scale  # of any type, where nobody checked
+    if isinstance(given, Real) and 0 < float(given) < math.inf:
+        return float(given)
+    if scale == "auto" or scale == "whole":
+        return scale
     raise ValueError(f"scale must be 'auto', 'whole' or above 0, got {scale!r}")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import warnings
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import uuid4
 
@@ -18,12 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_sam.checkpoints.load import load_sam
-from napari_sam.inference.candidates import choose_candidates
 from napari_sam.inference.dense_maps import read_dense_head
 from napari_sam.inference.device import choose_device, is_out_of_memory
 from napari_sam.inference.embedding_cache import EmbeddingCache, embedding_key
 from napari_sam.inference.looking_scale import checked_scale, embed_closer
-from napari_sam.inference.mask_upscaling import upscale_masks, without_padding
 from napari_sam.inference.model_placement import Placement, copy_to_cpu, place
 from napari_sam.inference.point_decoder import PointDecoder
 from napari_sam.inference.precision import fast_products
@@ -33,13 +30,11 @@ from napari_sam.inference.preprocess import (
     default_limits,
     to_frame,
 )
-from napari_sam.inference.prompt_constraints import keep_to
+from napari_sam.inference.prompt_decoding import check_prompts, decode_prompts
 from napari_sam.inference.tile_answers import add_mask, predict_tiles
 from napari_sam.inference.views import PlaneView, seen_whole
-from napari_sam.ops.boxes import clip_boxes
 from napari_sam.ops.types import (
     Cancelled,
-    FrameGeometry,
     ImageEmbedding,
     IsCancelled,
     MaskPrediction,
@@ -58,9 +53,6 @@ if TYPE_CHECKING:
     from napari_sam.model.sam import Sam
 
 __all__ = ["Predictor", "load_model"]
-
-_CHUNK = 8
-"""Prompts decoded at one time; more of them leave the processor's cache."""
 
 
 class Predictor:
@@ -365,27 +357,10 @@ class Predictor:
         """Predict the masks of many objects of one image; see `predict_prompts`."""
         wanted = Multimask(multimask)
         for prompt in prompts:
-            self._check(prompt, embedding.geometry)
+            check_prompts(prompt, embedding.geometry, self.mask_size, self.name)
         if isinstance(embedding, PlaneView):
             return predict_tiles(self, embedding, prompts, wanted)
-
-        def form(i: int) -> tuple[int, bool, bool, bool]:
-            p = prompts[i]
-            return (
-                len(p.points),
-                p.box is not None,
-                p.mask_logits is not None,
-                wanted.wants_three(p),
-            )
-
-        found: dict[int, MaskPrediction] = {}
-        for key, group in groupby(sorted(range(len(prompts)), key=form), key=form):
-            members = list(group)
-            for start in range(0, len(members), _CHUNK):
-                some = members[start : start + _CHUNK]
-                answers = self._decode(embedding, [prompts[i] for i in some], key[3])
-                found.update(zip(some, answers, strict=True))
-        return [found[i] for i in range(len(prompts))]
+        return decode_prompts(self._at, embedding, prompts, wanted)
 
     def point_decoder(self, embedding: PlaneEmbedding) -> PointDecoder:
         """Prepare an image, seen as a whole, for many points; see `PointDecoder`."""
@@ -415,86 +390,6 @@ class Predictor:
             If the model has no dense head.
         """
         return read_dense_head(self.model, seen_whole(embedding), self.name)
-
-    def _check(self, prompts: Prompts, geometry: FrameGeometry) -> None:
-        if prompts.is_empty:
-            raise ValueError("nothing is prompted; give a point, a box or a mask")
-        height, width = geometry.image_shape
-        shape = np.array([height, width])
-        outside = ((prompts.points < -0.5) | (prompts.points > shape)).any(1)
-        if outside.any():
-            row, col = prompts.points[outside][0]
-            raise ValueError(
-                f"the point ({row:g}, {col:g}) lies outside the image plane of "
-                f"{height} x {width} pixels"
-            )
-        if prompts.box is not None:
-            low, high = prompts.box[:2], prompts.box[2:]
-            if (high < 0).any() or (low > shape).any():
-                raise ValueError(
-                    f"the box {tuple(prompts.box.tolist())} lies outside the image "
-                    f"plane of {height} x {width} pixels"
-                )
-        side = self.mask_size
-        logits = prompts.mask_logits
-        if logits is not None and logits.shape != (side, side):
-            raise ValueError(
-                f"mask logits have shape {logits.shape}, but {self.name} wants "
-                f"({side}, {side})"
-            )
-
-    @torch.inference_mode()
-    def _decode(
-        self, embedding: ImageEmbedding, prompts: list[Prompts], three: bool
-    ) -> list[MaskPrediction]:
-        """Decode prompts of one form: as many points, a box or none, a mask or none."""
-        geometry, at = embedding.geometry, self._at
-        points = labels = boxes = masks = None
-        if len(prompts[0].points):
-            frame = geometry.to_frame(np.stack([p.points for p in prompts]))
-            points = _tensor(at, frame[..., ::-1])
-            labels = _tensor(at, np.stack([p.labels for p in prompts]))
-        if prompts[0].box is not None:
-            given = np.stack([p.box for p in prompts if p.box is not None])
-            corners = clip_boxes(given, geometry.image_shape).reshape(-1, 2, 2)
-            boxes = _tensor(at, geometry.to_frame(corners)[..., ::-1])
-        if prompts[0].mask_logits is not None:
-            stacked = [p.mask_logits for p in prompts if p.mask_logits is not None]
-            masks = _tensor(at, np.stack(stacked)[:, None])
-        sparse, dense = at.model.prompt_encoder(
-            points, labels, None if boxes is None else boxes.flatten(1), masks
-        )
-        dtype = at.decoder_dtype
-        refines = at.model.architecture.refines_answers
-        with fast_products(at.device):
-            logits, scores = at.model.mask_decoder(
-                embedding.features.to(at.device, dtype),
-                at.position,
-                sparse.to(dtype),
-                dense.to(dtype),
-                None if three and refines else three,
-            )
-        logits, scores = logits.float().cpu(), scores.float().cpu()
-        if three and refines:
-            seen = without_padding(logits, geometry)
-            chosen, scores = choose_candidates(seen, scores)
-            logits = torch.stack(
-                [one[i] for one, i in zip(logits, chosen, strict=True)]
-            )
-        answers = []
-        for prompt, low, score in zip(prompts, logits, scores, strict=True):
-            order = torch.argsort(score, descending=True, stable=True)
-            ranked = low[order]
-            if refines:
-                ranked = torch.from_numpy(keep_to(prompt, ranked.numpy(), geometry))
-            answers.append(
-                MaskPrediction(
-                    masks=upscale_masks(ranked, geometry),
-                    scores=score[order].numpy(),
-                    logits=ranked.numpy(),
-                )
-            )
-        return answers
 
     def mask_to_logits(
         self, embedding: ImageEmbedding, mask: NDArray[np.bool_]
@@ -551,7 +446,3 @@ def _checked_mask(mask: NDArray[Any]) -> NDArray[np.bool_]:
             "answer is refined by previous="
         )
     return given.astype(np.bool_)
-
-
-def _tensor(at: Placement, values: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values)).to(at.device)

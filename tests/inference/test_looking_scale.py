@@ -5,8 +5,10 @@ from ideal_predictor import IdealPredictor, blind, grid_of_discs, near_sighted
 from tiny_network import tiny_predictor
 
 import napari_sam
+from napari_sam.inference.looking_scale import CLICKS, FIELDS
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.types import ImageEmbedding
+from napari_sam.ops.watershed import InstanceConfig
 from napari_sam.workflows.objects.instances import find_instances
 
 
@@ -85,7 +87,7 @@ def test_the_tiles_have_the_contrast_of_the_plane():
 
 def test_what_is_no_scale_is_refused():
     sam = tiny_predictor()
-    for scale in (-1, 0, float("nan"), "closer"):
+    for scale in (-1, 0, float("nan"), float("inf"), "closer", None):
         with pytest.raises(
             ValueError, match=f"'auto', 'whole' or above 0, got .?{scale}"
         ):
@@ -148,3 +150,36 @@ def test_a_tuned_model_does_not_take_a_crowd_for_an_object():
     assert 128 / (bottom - top) == pytest.approx(48 / 40, rel=0.05)
     tuned.object_size = 100.0  # what it sees is like that
     assert not isinstance(tuned.embed(image), PlaneView)
+
+
+DISC = np.pi / 4
+
+
+@pytest.mark.parametrize(
+    ("rule", "across", "seen_at", "scale"),
+    [
+        (CLICKS, [40], 1.0, 1.0),  # large enough
+        (CLICKS, [24], 1.0, 2.0),
+        (CLICKS, [10, 24, 500], 1.0, 2.0),  # the median
+        (CLICKS, [48], 0.5, 1.0),
+        (CLICKS, [2], 1.0, 4.0),  # as close as there is something to see
+        (CLICKS, [], 0.5, 0.5),
+        (FIELDS, [30], 0.9, 0.9),  # hardly shrunk
+        (FIELDS, [60], 0.5, 0.5),
+        (FIELDS, [40], 0.5, 0.9),
+        (FIELDS, [24], 0.5, 1.5),
+        (FIELDS, [60], 0.25, 1.0),  # 15 pixels: measured too large
+        (FIELDS, [], 0.5, 1.0),
+        (FIELDS, [], 0.95, 0.95),
+        (FIELDS.aiming(0, 36), [], 0.5, 0.5),
+        (FIELDS.aiming(0, 36), [10], 0.5, 0.5),
+    ],
+)
+def test_a_rule_says_how_closely_objects_are_seen(rule, across, seen_at, scale):
+    areas = DISC * np.square(np.array(across, float))
+    assert rule.scale(areas, seen_at) == pytest.approx(scale)
+
+
+def test_fields_are_looked_at_as_the_configuration_says():
+    config = InstanceConfig()
+    assert FIELDS.aiming(config.small_object, config.wanted_object) == FIELDS
