@@ -8,7 +8,7 @@ import pytest
 from fake_predictor import disc
 
 from napari_sam.ops.types import MaskPrediction
-from napari_sam.workflows import answers
+from napari_sam.workflows.session import answering
 from napari_sam.workflows.session.annotation_session import AnnotationSession
 from napari_sam.workflows.session.answer_cache import AnswerRoom
 
@@ -45,7 +45,7 @@ def paint(session, place):
 
 def held_for_each(do, monkeypatch):
     """Return bytes that a session holds for each object, answers left out."""
-    monkeypatch.setattr(answers, "_SHARED", AnswerRoom(1))
+    monkeypatch.setattr(answering, "_SHARED", AnswerRoom(1))
     labels = np.ones((3, SIDE, SIDE), np.int32)
     labels[:] = 0
     session = AnnotationSession(labels=labels)
