@@ -189,3 +189,19 @@ def test_others_are_told_what_to_install(fake_debian):
     )
     assert "sudo apt-get install --no-install-recommends xvfb" in said
     assert log == ""
+
+
+def test_parameters_that_share_a_description_get_one_each():
+    griffe = pytest.importorskip("griffe")
+    script = runpy.run_path(str(SCRIPTS / "griffe_extensions.py"))
+    function = griffe.Function("f")
+    function.docstring = griffe.Docstring(
+        "Do it.\n\nParameters\n----------\na\n    One.\nb, c\n    Two,\n    or more.\n"
+        "\nReturns\n-------\nint, always\n    It."
+    )
+    script["SeparateParameters"]().on_object(obj=function)
+    assert function.docstring.value == (
+        "Do it.\n\nParameters\n----------\na\n    One.\nb\n    Two,\n    or more.\n"
+        "c\n    Two,\n    or more.\n"
+        "\nReturns\n-------\nint, always\n    It."
+    )
