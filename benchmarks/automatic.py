@@ -130,10 +130,10 @@ class Ours(Task):
         return np.array([len(s.scores) for s in self.decoder.decode(self.batch, least)])
 
     def _generate(self, source: Any) -> Any:
-        from napari_sam import AutomaticConfig, generate_masks
+        from napari_sam import GridConfig, generate_masks
 
-        config = AutomaticConfig(points_per_side=self.side, **self.thresholds)
-        return generate_masks(self.predictor, source, config)
+        config = GridConfig(points_per_side=self.side, **self.thresholds)
+        return generate_masks(source, model=self.predictor, config=config)
 
     def generate(self) -> np.ndarray:
         """Make records from the image; how many."""

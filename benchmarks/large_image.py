@@ -136,7 +136,9 @@ def measure(
 def compare(field: Path, labels: np.ndarray) -> None:
     """Match the objects of blocks with those of the field in one piece."""
     image = zarr.open_array(str(field / "0"), mode="r")[:]
-    whole = napari_sam.segment(image, napari_sam.load_model("cells", device="cpu"))
+    whole = napari_sam.segment(
+        image, model=napari_sam.load_model("cells", device="cpu")
+    )
     pairs = overlap_labels(whole, labels)
     score = score_overlaps(pairs, np.ones(int(labels.max())))
     print(

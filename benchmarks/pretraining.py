@@ -29,9 +29,9 @@ from torch import Tensor, nn
 from tqdm import trange
 
 from napari_sam.checkpoints.load import load_sam
+from napari_sam.configs import TrainConfig, read_config
 from napari_sam.inference.device import choose_dtype
 from napari_sam.model.build import build_sam
-from napari_sam.training.config import TrainConfig, read_config
 from napari_sam.training.dataset import Dataset
 from napari_sam.training.initialise import model_for
 from napari_sam.training.trainer import Trainer

@@ -28,7 +28,7 @@ def main() -> None:
     for folder in args.folders:
         image = tifffile.imread(folder / "image.tif")
         truth = tifffile.imread(folder / "labels.tif")
-        scores = score_volume(sam, image, truth)
+        scores = score_volume(image, truth, model=sam)
         cells = [
             f"{value:.3f}"
             for at in (0, 5)

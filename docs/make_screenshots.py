@@ -27,6 +27,7 @@ from skimage.segmentation import clear_border
 from napari_sam.checkpoints.user_models import OWN_VARIABLE
 from napari_sam.cli import main as main_of_cli
 from napari_sam.io.samples import SAMPLES
+from napari_sam.ops.scope import Scope
 from napari_sam.plugin.demo import DemoWindow
 from napari_sam.plugin.model.model_host import shared_predictor
 from napari_sam.plugin.viewer.layers import spatial_metadata
@@ -395,7 +396,9 @@ def take_follow() -> None:
     sam = shared_predictor("cells", "auto")
     labels = np.zeros(shape, np.int32)
     limits = tuple(window.image.contrast_limits)
-    labels[start] = segment(window.image.data[start], sam, contrast_limits=limits)
+    labels[start] = segment(
+        window.image.data[start], model=sam, scope=Scope(contrast_limits=limits)
+    )
     layer = viewer.add_labels(labels, name="nuclei", **spatial_metadata(window.image))
     widget = FollowWidget(viewer)
     window.dock(widget, "Follow through the stack")

@@ -7,12 +7,11 @@ import sys
 from pathlib import Path
 
 import napari_sam
-from napari_sam.io.label_images import write_labels, write_overlay
-from napari_sam.io.samples import load_sample
+from napari_sam.io.label_images import write_overlay
 
 
 def main(folder: Path) -> None:
-    image = load_sample("nuclei_2d")
+    image = napari_sam.load_sample("nuclei_2d")
     session = napari_sam.AnnotationSession(napari_sam.load_model("cells"), image)
 
     # One click is ambiguous, so the model answers with ranked candidates.
@@ -27,7 +26,7 @@ def main(folder: Path) -> None:
     session.commit()
 
     print(session.table()[["index", "score", "points"]].to_string(index=False))
-    print(write_labels(folder / "labels.tif", session.labels))
+    print(napari_sam.write_labels(folder / "labels.tif", session.labels))
     print(write_overlay(folder / "overlay.png", image, session.labels))
 
 

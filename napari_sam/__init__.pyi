@@ -1,28 +1,55 @@
-from napari_sam.inference.predictor import Predictor as Predictor
-from napari_sam.inference.predictor import load_model as load_model
-from napari_sam.inference.views import PlaneView as PlaneView
-from napari_sam.ops.types import ImageEmbedding as ImageEmbedding
-from napari_sam.ops.types import MaskPrediction as MaskPrediction
-from napari_sam.ops.types import MaskRecord as MaskRecord
-from napari_sam.ops.types import Multimask as Multimask
-from napari_sam.ops.types import Prompts as Prompts
-from napari_sam.workflows.objects.edges import detect_edges as detect_edges
-from napari_sam.workflows.objects.from_prompts import segment_boxes as segment_boxes
-from napari_sam.workflows.objects.from_prompts import segment_points as segment_points
-from napari_sam.workflows.objects.grid_masks import AutomaticConfig as AutomaticConfig
-from napari_sam.workflows.objects.grid_masks import generate_masks as generate_masks
-from napari_sam.workflows.objects.proposals import propose as propose
-from napari_sam.workflows.objects.segment import segment as segment
-from napari_sam.workflows.session.annotation_session import (
-    AnnotationSession as AnnotationSession,
-)
-from napari_sam.workflows.stacks.plane_following import (
-    PropagationConfig as PropagationConfig,
-)
-from napari_sam.workflows.stacks.plane_linking import LinkConfig as LinkConfig
-from napari_sam.workflows.stacks.propagation import propagate as propagate
-from napari_sam.workflows.stacks.track_linking import TrackConfig as TrackConfig
-from napari_sam.workflows.stacks.tracking import track as track
-from napari_sam.workflows.stacks.volume import segment_volume as segment_volume
+from .checkpoints.errors import CheckpointError as CheckpointError
+from .configs import AugmentConfig as AugmentConfig
+from .configs import BlockConfig as BlockConfig
+from .configs import EdgeConfig as EdgeConfig
+from .configs import GridConfig as GridConfig
+from .configs import InstanceConfig as InstanceConfig
+from .configs import LinkConfig as LinkConfig
+from .configs import PromptConfig as PromptConfig
+from .configs import PropagationConfig as PropagationConfig
+from .configs import RefineConfig as RefineConfig
+from .configs import SegmentConfig as SegmentConfig
+from .configs import TrackConfig as TrackConfig
+from .configs import TrainConfig as TrainConfig
+from .configs import VolumeConfig as VolumeConfig
+from .inference.point_decoder import PointDecoder as PointDecoder
+from .inference.predictor import Predictor as Predictor
+from .inference.predictor import load_model as load_model
+from .inference.views import PlaneEmbedding as PlaneEmbedding
+from .inference.views import PlaneView as PlaneView
+from .io.calibration import Calibration as Calibration
+from .io.image_reader import PlaneArray as PlaneArray
+from .io.images import read_image as read_image
+from .io.images import read_labels as read_labels
+from .io.label_images import write_labels as write_labels
+from .io.samples import load_sample as load_sample
+from .ops.planes import Plane as Plane
+from .ops.rle import Rle as Rle
+from .ops.scope import Scope as Scope
+from .ops.types import Cancelled as Cancelled
+from .ops.types import ImageEmbedding as ImageEmbedding
+from .ops.types import MaskPrediction as MaskPrediction
+from .ops.types import MaskRecord as MaskRecord
+from .ops.types import Multimask as Multimask
+from .ops.types import Prompts as Prompts
+from .training.labelled_images import Source as Source
+from .training.training_job import TrainOutcome as TrainOutcome
+from .training.training_job import train as train
+from .workflows.blocks.large_image import segment_large as segment_large
+from .workflows.objects.edges import detect_edges as detect_edges
+from .workflows.objects.from_prompts import segment_boxes as segment_boxes
+from .workflows.objects.from_prompts import segment_points as segment_points
+from .workflows.objects.grid_masks import generate_masks as generate_masks
+from .workflows.objects.proposals import propose as propose
+from .workflows.objects.segment import segment as segment
+from .workflows.progress import Progress as Progress
+from .workflows.session.annotation_session import AnnotationSession as AnnotationSession
+from .workflows.stacks.propagation import Propagated as Propagated
+from .workflows.stacks.propagation import propagate as propagate
+from .workflows.stacks.seeds import Seeds as Seeds
+from .workflows.stacks.stack import Stack as Stack
+from .workflows.stacks.tracking import Tracking as Tracking
+from .workflows.stacks.tracking import track as track
+from .workflows.stacks.volume import segment_volume as segment_volume
 
 __version__: str

@@ -12,11 +12,12 @@ import argparse
 import ast
 import re
 from importlib import import_module
+from inspect import isroutine
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from napari_sam.configs import Config, Setting, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -155,13 +156,13 @@ def public_names() -> list[tuple[str, str, str]]:
 def api_page() -> str:
     """Return a page with every public name, functions before classes."""
     kinds: list[tuple[str, Callable[[Any], bool]]] = [
-        ("Functions", lambda thing: not isinstance(thing, type)),
+        ("Functions", isroutine),
         ("Settings", lambda thing: _is_settings(thing)),
         ("Errors", lambda thing: _is_error(thing)),
         (
             "Classes",
             lambda thing: (
-                isinstance(thing, type)
+                not isroutine(thing)
                 and not _is_settings(thing)
                 and not _is_error(thing)
             ),
@@ -187,7 +188,7 @@ def api_page() -> str:
 
 
 def _is_settings(thing: Any) -> bool:
-    return isinstance(thing, type) and issubclass(thing, BaseModel)
+    return isinstance(thing, type) and issubclass(thing, Config)
 
 
 def _is_error(thing: Any) -> bool:
@@ -202,22 +203,31 @@ def _entry(name: str, path: str, thing: Any) -> str:
     return f"{text}\n\n{_settings_table(thing)}" if _is_settings(thing) else text
 
 
-def _settings_table(config: type[BaseModel]) -> str:
-    rows = ["| name | default | |", "| --- | --- | --- |"]
+def _settings_table(config: type[Config]) -> str:
+    rows = ["| name | default | from, to | |", "| --- | --- | --- | --- |"]
     rows += [
-        f"| `{name}` | {_default(field)} | {_escape(field.description or '')} |"
-        for name, field in config.model_fields.items()
+        f"| `{one.name}` | {_default(one)} | {_bounds(one)} | "
+        f"{_escape(one.description)} |"
+        for one in settings_of(config).values()
     ]
     return "\n".join(rows)
 
 
-def _default(field: Any) -> str:
-    if field.is_required():
-        return "must be given"
-    value = field.get_default(call_default_factory=True)
+def _default(one: Setting) -> str:
+    value = one.default
+    if isinstance(value, Config):
+        return f"`{type(value).__name__}()`"
     if isinstance(value, float):
         value = round(value, 4)
-    return f"`{value!r}`".replace("|", "\\|")
+    unit = f" {one.unit}" if one.unit and value is not None else ""
+    return f"`{value!r}`{unit}".replace("|", "\\|")
+
+
+def _bounds(one: Setting) -> str:
+    if one.choices:
+        return ", ".join(f"`{word!r}`" for word in one.choices)
+    low, high = ("" if end is None else f"{end:g}" for end in (one.low, one.high))
+    return f"{low}, {high}" if low or high else ""
 
 
 def models_table() -> str:

@@ -6,10 +6,20 @@ is enough, in the programs that they start as well. Set before torch is imported
 
 import os
 import subprocess
+import sys
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def no_model_of_another_test():
+    """Load models anew: a test may have put a stand-in in place of one."""
+    yield
+    loaded = sys.modules.get("napari_sam.inference.loaded_models")
+    if loaded is not None:
+        loaded.forget_loaded()
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import tifffile
 import napari_sam
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.cli import COMMANDS
+from napari_sam.configs import TrainConfig
 from napari_sam.io.samples import load_sample
 from napari_sam.plugin.annotator.keybindings import KEYS, keys_of
-from napari_sam.training.config import TrainConfig
 from napari_sam.workflows.session.provenance import COLUMNS
 
 ROOT = Path(__file__).parents[1]

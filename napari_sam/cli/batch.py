@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli.input_output import Job, Plan, hidden, plan
 from napari_sam.cli.run_record import RunRecord, file_digest
+from napari_sam.configs import MODES, mode_settings
 
 if TYPE_CHECKING:
     from napari_sam.io.image_reader import PlaneArray
@@ -29,6 +30,7 @@ __all__ = [
     "add_batch_arguments",
     "add_model_arguments",
     "add_overwrite_argument",
+    "add_set_argument",
     "array_options",
     "array_settings",
     "check_output",
@@ -125,6 +127,20 @@ def add_batch_arguments(parser: argparse.ArgumentParser, what: str) -> None:
         "--overwrite",
         action="store_true",
         help="do finished images again, and replace results of other settings",
+    )
+
+
+def add_set_argument(parser: argparse.ArgumentParser, example: str) -> None:
+    """Add ``--set``, a parameter of a mode."""
+    named = "; ".join(
+        f"{mode}: {', '.join(mode_settings(mode))}" for mode in MODES if mode != "auto"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"a parameter of the mode, such as {example}; may be repeated. {named}",
     )
 
 

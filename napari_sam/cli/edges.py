@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam.cli import batch
+from napari_sam.configs import EdgeConfig
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--points-per-side",
         type=batch.count,
-        default=16,
+        default=EdgeConfig().points_per_side,
         metavar="N",
         help="points along a side of the grid (default: %(default)s)",
     )
@@ -59,15 +60,11 @@ def _prepare(args: argparse.Namespace) -> Callable[[batch.Job], object]:
     from napari_sam.workflows.objects.edges import detect_edges
 
     sam = load_model(args.model, device=args.device)
+    config = EdgeConfig(points_per_side=args.points_per_side, thin=not args.no_thin)
 
     def work(job: batch.Job) -> None:
         image = batch.open_input(args, job.source)
-        edges = detect_edges(
-            sam,
-            image.plane(),
-            points_per_side=args.points_per_side,
-            thin=not args.no_thin,
-        )
+        edges = detect_edges(image.plane(), model=sam, config=config)
         write_map(job.targets[0], edges, image.calibration("yx"))
 
     return work

@@ -70,6 +70,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.embedding_store import EmbeddingStore
+    from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.precompute import embed_planes, opening_limits
 
     if args.out.exists() and not args.out.is_dir():
@@ -92,7 +93,7 @@ def _run(args: argparse.Namespace) -> int:
             tiles=args.tiles,
             source=args.input,
             rgb=image.is_colour,
-            progress=bar.show,
+            progress=Progress(bar.show),
         )
     made = done.planes - done.found
     print(

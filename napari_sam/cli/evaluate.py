@@ -11,11 +11,13 @@ from napari_sam.cli.batch import (
     add_array_arguments,
     add_model_arguments,
     add_overwrite_argument,
+    add_set_argument,
     array_options,
     check_output,
     count,
     tell_hidden,
 )
+from napari_sam.configs import MODES, SegmentConfig, read_settings
 from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
@@ -92,17 +94,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--mode",
-        choices=(_CLICKS, "auto", "grid", "instances", "refined", _PROPOSALS),
+        choices=(_CLICKS, *MODES, _PROPOSALS),
         default=_CLICKS,
         help="what is scored (default: clicks)",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the mode, such as pred_iou_thresh=0.7; may be repeated",
-    )
+    add_set_argument(parser, "pred_iou_thresh=0.7")
     parser.add_argument(
         "--max-images",
         type=count,
@@ -143,16 +139,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
 
-    settings = _read_settings(args)
+    config = _read_config(args)
     if args.volume:
-        return _run_volumes(args, settings)
+        return _run_volumes(args, config)
     images = _thin(_select(args), args.max_images)
     _check_outputs(args)
     model = load_model(args.model, device=args.device)
     report, failures = (
         _score_clicks(args, model, images)
         if args.mode == _CLICKS
-        else _score_instances(model, images, args.mode, settings)
+        else _score_instances(model, images, args.mode, config)
     )
     _show(args, report)
     return 1 if failures else 0
@@ -175,7 +171,7 @@ def _show(
         write_atomically(args.json, lambda part: part.write_text(text, "utf-8"))
 
 
-def _run_volumes(args: argparse.Namespace, settings: dict[str, Any]) -> int:
+def _run_volumes(args: argparse.Namespace, config: SegmentConfig) -> int:
     from napari_sam.cli import evaluate_volume
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.labelled_folders import list_labelled_volumes
@@ -187,14 +183,14 @@ def _run_volumes(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     report, failures = (
         evaluate_volume.score_clicks(model, found, args.max_objects)
         if args.mode == _CLICKS
-        else evaluate_volume.score_found(model, found, args.mode, settings)
+        else evaluate_volume.score_found(model, found, args.mode, config)
     )
     _show(args, report)
     return 1 if failures else 0
 
 
-def _read_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """Turn ``--set`` into arguments of the search, and refuse what does not fit."""
+def _read_config(args: argparse.Namespace) -> SegmentConfig:
+    """Turn ``--set`` into the parameters of the mode, and refuse what does not fit."""
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
     if args.volume:
         for name in ("kinds", "max_images", "whole", "gallery"):
@@ -205,7 +201,7 @@ def _read_settings(args: argparse.Namespace) -> dict[str, Any]:
     if args.mode == _CLICKS:
         if pairs:
             raise ValueError(f"--set {args.set[0]} needs a --mode other than clicks")
-        return {}
+        return SegmentConfig()
     if args.max_objects is not None:
         raise ValueError("--max-objects is for --mode clicks; --max-images is for all")
     for name in ("whole", "gallery"):
@@ -214,9 +210,7 @@ def _read_settings(args: argparse.Namespace) -> dict[str, Any]:
     if args.mode == _PROPOSALS:
         if pairs:
             raise ValueError(f"--set {args.set[0]} is for modes other than proposals")
-        return {}
-    from napari_sam.workflows.objects.segment import read_settings
-
+        return SegmentConfig()
     return read_settings(args.mode, pairs)
 
 
@@ -286,7 +280,7 @@ def _write_gallery(path: Path, picture: NDArray[np.uint8]) -> None:
 
 
 def _score_instances(
-    model: Any, images: Sequence[LabelledImage], mode: str, settings: dict[str, Any]
+    model: Any, images: Sequence[LabelledImage], mode: str, config: SegmentConfig
 ) -> tuple[Report | InstanceReport, int]:
     """Let the model find all objects of each image; see `_score_clicks`."""
     from functools import partial
@@ -302,10 +296,10 @@ def _score_instances(
     from napari_sam.workflows.objects.segment import choose_mode
 
     if mode == _PROPOSALS:
-        score = partial(score_proposals, model)
+        score = partial(score_proposals, model=model)
     else:
         choose_mode(mode, model)
-        score = partial(score_instances, model, mode=mode, **settings)
+        score = partial(score_instances, model=model, mode=mode, config=config)
     scores = []
     with tqdm(total=len(images), unit="image", disable=None) as bar:
         for item in score_fields(score, images):

@@ -124,7 +124,7 @@ def _detector(method: str, args: argparse.Namespace) -> Detector:
     from napari_sam.workflows.objects.edges import detect_edges
 
     sam = load_model(args.model, device=args.device)
-    return lambda image: detect_edges(sam, image)
+    return lambda image: detect_edges(image, model=sam)
 
 
 def _count_all(

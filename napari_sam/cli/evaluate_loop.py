@@ -16,6 +16,7 @@ from napari_sam.cli.batch import (
     tell,
     tell_hidden,
 )
+from napari_sam.configs import TrainConfig
 
 if TYPE_CHECKING:
     import argparse
@@ -139,15 +140,16 @@ def _readable(images: Sequence[LabelledImage]) -> tuple[list[LabelledImage], int
 def _trainer(args: argparse.Namespace, folder: Path) -> Any:
     """Return what trains the model that is in use on the images done so far."""
     from napari_sam.inference.predictor import load_model
-    from napari_sam.training.training_job import TrainJob, train
+    from napari_sam.training.training_job import train
 
     latest = str(args.model)
+    config = TrainConfig(minutes=args.minutes)
 
     def run(done: Sequence[LabelledImage]) -> Any:
         nonlocal latest
         out = folder / f"{len(done)}.safetensors"
-        job = TrainJob(list(done), out, latest, args.minutes, args.device)
-        latest = str(train(job).path)
+        outcome = train(done, out, model=latest, config=config, device=args.device)
+        latest = str(outcome.path)
         return load_model(latest, device=args.device)
 
     return run

@@ -10,6 +10,7 @@ from napari_sam.cli.progress_bar import StepBar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_sam.configs import SegmentConfig
     from napari_sam.evaluation.volume_report import VolumeReport
     from napari_sam.io.labelled_folders import LabelledVolume
     from napari_sam.workflows.progress import Progress
@@ -25,24 +26,34 @@ def score_clicks(
     from napari_sam.evaluation.volume_report import sum_up_volumes
 
     def score(image: Any, labels: Any, progress: Progress) -> Any:
-        return score_volume_clicks(model, image, labels, max_objects, progress=progress)
+        return score_volume_clicks(
+            image,
+            labels,
+            model=model,
+            max_objects=max_objects,
+            progress=progress,
+        )
 
     scores, failures = _score(volumes, score)
     return sum_up_volumes(scores), failures
 
 
 def score_found(
-    model: Any, volumes: Sequence[LabelledVolume], mode: str, settings: dict[str, Any]
+    model: Any, volumes: Sequence[LabelledVolume], mode: str, config: SegmentConfig
 ) -> tuple[VolumeReport, int]:
     """Find the objects of each volume by themselves; see `score_clicks`."""
+    from napari_sam.configs import VolumeConfig
     from napari_sam.evaluation.volume_instances import score_volume
     from napari_sam.evaluation.volume_report import sum_up_found
     from napari_sam.workflows.objects.segment import choose_mode
 
     choose_mode(mode, model)
+    whole = VolumeConfig(segment=config)
 
     def score(image: Any, labels: Any, progress: Progress) -> Any:
-        return score_volume(model, image, labels, mode, progress=progress, **settings)
+        return score_volume(
+            image, labels, model=model, mode=mode, config=whole, progress=progress
+        )
 
     scores, failures = _score(volumes, score)
     return sum_up_found(scores), failures
@@ -53,12 +64,15 @@ def _score(
 ) -> tuple[list[tuple[str, Any]], int]:
     """Score volumes behind a progress bar; say which could not be."""
     scores, failures = [], 0
+    from napari_sam.workflows.progress import Progress
+
     with StepBar("plane") as bar:
+        progress = Progress(bar.show)
         for item in volumes:
             bar.name(item.name)
             try:
                 image, labels = item.read()
-                scores.append((item.name, score(image, labels, bar.show)))
+                scores.append((item.name, score(image, labels, progress)))
             except (ValueError, OSError) as error:
                 print(f"{item.name} was left out: {error}", file=sys.stderr)
                 failures += 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam.cli import batch
 from napari_sam.cli.progress_bar import StepBar
+from napari_sam.configs import DIRECTIONS, PropagationConfig
 
 if TYPE_CHECKING:
     import argparse
@@ -60,7 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--direction",
-        choices=("both", "forward", "backward"),
+        choices=DIRECTIONS,
         default="both",
         help="where to go beyond the first and the last seed (default: both)",
     )
@@ -79,7 +80,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.label_images import write_labels
+    from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.propagation import propagate
+    from napari_sam.workflows.stacks.stack import Stack
 
     if args.out.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"--out is {args.out}; wanted a name that ends in .tif")
@@ -93,16 +96,15 @@ def _run(args: argparse.Namespace) -> int:
     axes = _three(image, args.image)
     seeds = _open_seeds(args)
     _three(seeds, args.seeds)
+    config = PropagationConfig(until=args.planes, direction=args.direction)
+    colour = -1 if image.is_colour else None
     with StepBar("plane") as bar:
         found = propagate(
-            load_model(args.model, device=args.device),
-            image.stack("z"),
+            Stack(image.stack("z"), args.axis, channel_axis=colour),
             seeds.stack("z"),
-            args.axis,
-            rgb=image.is_colour,
-            until=args.planes and tuple(args.planes),
-            direction=args.direction,
-            progress=bar.show,
+            model=load_model(args.model, device=args.device),
+            config=config,
+            progress=Progress(bar.show),
         )
     write_labels(args.out, found.labels, image.calibration(axes))
     if args.confidence is not None:

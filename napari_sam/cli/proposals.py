@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam.cli import batch
+from napari_sam.configs import PROPOSALS, GridConfig
 
 if TYPE_CHECKING:
     import argparse
@@ -36,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--points-per-side",
         type=batch.count,
-        default=64,
+        default=PROPOSALS.points_per_side,
         metavar="N",
         help="points along a side of the grid (default: %(default)s)",
     )
@@ -59,18 +60,14 @@ def _run(args: argparse.Namespace) -> int:
 def _prepare(args: argparse.Namespace) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.coco import records_to_coco, write_coco
-    from napari_sam.workflows.objects.proposals import (
-        PROPOSALS,
-        proposal_score,
-        propose,
-    )
+    from napari_sam.workflows.objects.proposals import proposal_score, propose
 
     sam = load_model(args.model, device=args.device)
-    config = PROPOSALS.model_copy(update={"points_per_side": args.points_per_side})
+    config = GridConfig(points_per_side=args.points_per_side)
 
     def work(job: batch.Job) -> None:
         image = batch.open_input(args, job.source).plane()
-        records = propose(sam, image, args.count, config=config)
+        records = propose(image, args.count, model=sam, config=config)
         scores = [proposal_score(record) for record in records]
         shape = (image.shape[0], image.shape[1])
         content = records_to_coco(records, shape, job.source.name, scores=scores)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch, segment_blocks
+from napari_sam.configs import MODES, read_settings
 
 if TYPE_CHECKING:
     import argparse
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_sam.configs import SegmentConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.io.image_reader import PlaneArray
     from napari_sam.ops.types import MaskRecord
 
 __all__ = ["add_parser"]
 
-_MODES = ("auto", "grid", "instances", "refined")
 _ENDINGS = {"tif": ".tif", "coco": ".json", "npz": ".npz"}
 
 
@@ -42,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     batch.add_array_arguments(parser)
     parser.add_argument(
         "--mode",
-        choices=_MODES,
+        choices=MODES,
         default="auto",
         help="instances (and refined) need a model with a dense head, grid asks a grid "
         "of points; auto chooses instances where it can (default: auto)",
@@ -74,22 +75,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="of the features, in micrometres: one number, or those along row and "
         "column; from the image's metadata if left out, else features are in pixels",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the mode, such as pred_iou_thresh=0.7; may be repeated",
-    )
+    batch.add_set_argument(parser, "pred_iou_thresh=0.7")
     segment_blocks.add_arguments(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.workflows.objects.segment import read_settings
-
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
-    settings = read_settings(args.mode, pairs)
+    config = read_settings(args.mode, pairs)
     if args.pixel_size is not None and len(args.pixel_size) > 2:
         raise ValueError(
             f"--pixel-size takes one or two numbers, got {args.pixel_size}"
@@ -106,7 +99,7 @@ def _run(args: argparse.Namespace) -> int:
     jobs = batch.plan(args.inputs, args.out, (*endings, _ENDINGS[args.format]))
     told = partial(_settings, args, pairs, batch.model_settings(args))
     if args.workers is None and args.scheduler is None:
-        work = partial(_prepare, args, settings)
+        work = partial(_prepare, args, config)
         return batch.run("segment", jobs, work, told, args.overwrite)
     from napari_sam.workflows.blocks.worker_pool import open_pool
 
@@ -114,7 +107,7 @@ def _run(args: argparse.Namespace) -> int:
         open_jobs: Sequence[batch.Job],
     ) -> Iterator[tuple[batch.Job, Exception | None]]:
         with open_pool(args.workers, args.scheduler) as pool:
-            yield from pool.each(partial(_work_there, args, settings), open_jobs)
+            yield from pool.each(partial(_work_there, args, config), open_jobs)
 
     return batch.run("segment", jobs, None, told, args.overwrite, perform)
 
@@ -139,22 +132,23 @@ def _settings(
 
 
 def _work_there(
-    args: argparse.Namespace, settings: dict[str, Any], job: batch.Job
+    args: argparse.Namespace, config: SegmentConfig, job: batch.Job
 ) -> None:
     """Do one image in a worker, which keeps the model."""
     from napari_sam.workflows.blocks.worker_pool import model_here
 
     sam = model_here(args.model, args.device, args.threads)
-    _prepare(args, settings, sam)(job)
+    _prepare(args, config, sam)(job)
 
 
 def _prepare(
     args: argparse.Namespace,
-    settings: dict[str, Any],
+    config: SegmentConfig,
     sam: Predictor | None = None,
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.label_images import write_labels
+    from napari_sam.ops.scope import Scope
     from napari_sam.workflows.objects.segment import (
         choose_mode,
         default_order,
@@ -167,8 +161,8 @@ def _prepare(
     def work(job: batch.Job) -> None:
         image = batch.open_input(args, job.source)
         plane, shape = _plane(image), image.shape
-        roi = None if args.roi is None else _rectangle(args.roi, shape)
-        records = find_objects(sam, plane, mode, roi=roi, **settings)
+        scope = Scope(None if args.roi is None else _rectangle(args.roi, shape))
+        records = find_objects(plane, model=sam, mode=mode, config=config, scope=scope)
         labels, shown = _paint(records, shape, default_order(mode))
         if args.features:
             sizes = args.pixel_size

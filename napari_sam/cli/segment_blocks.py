@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
+from napari_sam.configs import BlockConfig
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "is_wanted", "run"]
 
-_BLOCK = 2048
+_BLOCK = BlockConfig().block
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

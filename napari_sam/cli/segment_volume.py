@@ -6,6 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
 from napari_sam.cli.progress_bar import StepBar
+from napari_sam.configs import (
+    MODES,
+    LinkConfig,
+    VolumeConfig,
+    read_pairs,
+    read_settings,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -18,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_link_argument", "add_parser", "link_config"]
 
-_MODES = ("auto", "grid", "instances", "refined")
-
 
 def add_link_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--link``."""
@@ -28,16 +34,14 @@ def add_link_argument(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="how planes are linked: min_overlap, max_gap, gap_overlap, min_length or "
-        "fill, such as min_overlap=0.3; may be repeated",
+        help=f"how planes are linked: {', '.join(settings_of(LinkConfig))}; such as "
+        "min_overlap=0.3; may be repeated",
     )
 
 
-def link_config(pairs: list[str]) -> Any:
+def link_config(pairs: list[str]) -> LinkConfig:
     """Turn ``--link`` into a configuration, or raise ValueError."""
-    from napari_sam.workflows.stacks.plane_linking import LinkConfig
-
-    return LinkConfig(**dict(pair.partition("=")[::2] for pair in pairs))
+    return read_pairs(LinkConfig, dict(pair.partition("=")[::2] for pair in pairs))
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,27 +64,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--mode",
-        choices=_MODES,
+        choices=MODES,
         default="auto",
         help="how the objects of a plane are found, as of segment (default: auto)",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the mode, such as seed_depth=0.1; may be repeated",
-    )
+    batch.add_set_argument(parser, "seed_depth=0.1")
     add_link_argument(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.workflows.objects.segment import read_settings
-
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
-    settings = read_settings(args.mode, pairs)
-    link = link_config(args.link)
+    segment = read_settings(args.mode, pairs)
+    config = VolumeConfig(segment=segment, link=link_config(args.link))
     jobs = batch.plan(args.inputs, args.out, (".tif",))
     told = {
         **batch.model_settings(args),
@@ -93,14 +89,14 @@ def _run(args: argparse.Namespace) -> int:
     return batch.run(
         "segment-volume",
         jobs,
-        lambda: _prepare(args, settings, link),
+        lambda: _prepare(args, config),
         lambda target: told,
         args.overwrite,
     )
 
 
 def _prepare(
-    args: argparse.Namespace, settings: dict[str, Any], link: Any
+    args: argparse.Namespace, config: VolumeConfig
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.label_images import write_labels
@@ -111,7 +107,7 @@ def _prepare(
 
     def work(job: batch.Job) -> None:
         image = batch.open_input(args, job.source)
-        labels, axes = _segment(image, sam, args, link, settings)
+        labels, axes = _segment(image, sam, args, config)
         write_labels(job.targets[-1], labels, image.calibration(axes))
 
     return work
@@ -121,12 +117,13 @@ def _segment(
     image: PlaneArray,
     sam: Any,
     args: argparse.Namespace,
-    link: Any,
-    settings: dict[str, Any],
+    config: VolumeConfig,
 ) -> tuple[NDArray[np.int32], str]:
     """Segment a volume, or each of several; return the labels and their axes."""
     import numpy as np
 
+    from napari_sam.workflows.progress import Progress
+    from napari_sam.workflows.stacks.stack import Stack
     from napari_sam.workflows.stacks.volume import segment_volume
 
     axes = _order(image)
@@ -142,14 +139,11 @@ def _segment(
             if args.axis:  # a plane across it has pixels of every page of a file
                 volume = volume.compute()
             found = segment_volume(
-                volume,
-                sam,
-                args.mode,
-                link,
-                axis=args.axis,
-                rgb=image.is_colour,
-                progress=bar.show,
-                **settings,
+                Stack(volume, args.axis, channel_axis=-1 if colour else None),
+                model=sam,
+                mode=args.mode,
+                config=config,
+                progress=Progress(bar.show),
             )
             labels[index] = np.where(found > 0, found + highest, 0)
             highest = max(highest, int(labels[index].max()))

@@ -9,6 +9,7 @@ from napari_sam.cli import batch
 from napari_sam.cli.input_output import hidden
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.cli.segment_volume import add_link_argument, link_config
+from napari_sam.configs import TrackConfig, read_pairs, settings_of
 
 if TYPE_CHECKING:
     import argparse
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from napari_sam.io.calibration import Calibration
 
 __all__ = ["add_parser"]
+
+
+_NAMES = [
+    name
+    for name in settings_of(TrackConfig)
+    if name not in ("spacing", "link", "segment")  # they have arguments of their own
+]
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -70,8 +78,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="what may be the same object: max_move, max_growth, max_gap, divisions, "
-        "drift and others, such as max_gap=0; may be repeated",
+        help=f"what may be the same object: {', '.join(_NAMES)}; such as max_gap=0; "
+        "may be repeated",
     )
     add_link_argument(parser)
     batch.add_array_arguments(parser)
@@ -82,10 +90,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.io.ctc import holds_ctc, write_ctc
     from napari_sam.ops.wording import counted
-    from napari_sam.workflows.stacks.tracking import TrackConfig, track
+    from napari_sam.workflows.progress import Progress
+    from napari_sam.workflows.stacks.tracking import track
 
-    config = TrackConfig(**dict(pair.partition("=")[::2] for pair in args.set))
-    link = link_config(args.link) if args.link else None
+    config = _read_config(args)
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out is {args.out}, which is a file; it must be a folder")
     if holds_ctc(args.out) and not args.overwrite:
@@ -102,9 +110,7 @@ def _run(args: argparse.Namespace) -> int:
 
         model = load_model(args.model, device=args.device)
     with StepBar("step") as bar:
-        found = track(
-            frames, model, config, link=link, spacing=args.spacing, progress=bar.show
-        )
+        found = track(frames, model=model, config=config, progress=Progress(bar.show))
     written = write_ctc(args.out, found.labels, found.graph, known=known)
     for note in written.notes:
         print(note)
@@ -113,6 +119,18 @@ def _run(args: argparse.Namespace) -> int:
         f"{counted(len(frames), 'frame')}"
     )
     return 0
+
+
+def _read_config(args: argparse.Namespace) -> TrackConfig:
+    """Read ``--set``, ``--link`` and ``--spacing``."""
+    pairs = dict(pair.partition("=")[::2] for pair in args.set)
+    config = read_pairs(TrackConfig, pairs)
+    given: dict[str, Any] = {}
+    if args.spacing is not None:
+        given["spacing"] = tuple(args.spacing)
+    if args.link:
+        given["link"] = link_config(args.link)
+    return config.model_copy(update=given)
 
 
 def _open(args: argparse.Namespace) -> tuple[Any, Calibration]:

@@ -18,12 +18,12 @@ from napari_sam.cli.batch import (
     tell,
     tell_hidden,
 )
+from napari_sam.configs import TrainConfig, read_config, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari_sam.model.sam import Sam
-    from napari_sam.training.config import TrainConfig
     from napari_sam.training.labelled_images import Source
     from napari_sam.training.trainer import TrainResult
 
@@ -88,7 +88,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--what",
-        choices=("decoder", "adapters", "all"),
+        choices=settings_of(TrainConfig)["what"].choices,
         help="what learns: all but the image encoder, whose embeddings are made once "
         "(decoder); low-rank adapters of the encoder too; or all (default: all of a "
         "model with a light encoder, such as cells, of others the decoder)",
@@ -227,7 +227,6 @@ def _stopped_by_signals() -> Iterator[Callable[[], bool]]:
 def _configure(args: argparse.Namespace) -> tuple[Sam | None, TrainConfig]:
     """Read the configuration, or make the one that fine-tunes."""
     from napari_sam.checkpoints.load import load_sam
-    from napari_sam.training.config import TrainConfig, read_config
     from napari_sam.training.finetune import fine_tuning
 
     changes: dict[str, Any] = {

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.configs import SegmentConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.io.labelled_folders import LabelledImage
     from napari_sam.ops.types import MaskRecord
@@ -268,11 +269,12 @@ def _recall(overlaps: Overlaps, scores: ArrayLike) -> tuple[float, ...]:
 
 
 def score_instances(
-    sam: Predictor,
     image: ArrayLike,
     truth: ArrayLike,
+    *,
+    model: Predictor,
     mode: str = "auto",
-    **settings: Any,
+    config: SegmentConfig | None = None,
 ) -> InstanceScores:
     """Find the objects of an image and compare them with the true ones.
 
@@ -281,16 +283,14 @@ def score_instances(
 
     Parameters
     ----------
-    sam
-        The model.
     image
         (H, W) or (H, W, 1 to 4).
     truth
         (H, W) of integers, 0 for background.
-    mode
+    model
+        A loaded model.
+    mode, config
         See `napari_sam.segment`.
-    **settings
-        Further arguments of `napari_sam.workflows.objects.segment.find_objects`.
 
     Raises
     ------
@@ -298,8 +298,8 @@ def score_instances(
         If an argument is not as described.
     """
     labels = _check_labels(truth, "true")
-    records = find_objects(sam, image, mode, **settings)
-    order = default_order(choose_mode(mode, sam))
+    records = find_objects(image, model=model, mode=mode, config=config)
+    order = default_order(choose_mode(mode, model))
     height, width = labels.shape
     painted = records_to_labels(records, (height, width), order)
     scores = score_overlaps(overlap_labels(labels, painted))
@@ -308,7 +308,7 @@ def score_instances(
 
 
 def score_proposals(
-    sam: Predictor, image: ArrayLike, truth: ArrayLike
+    image: ArrayLike, truth: ArrayLike, *, model: Predictor
 ) -> InstanceScores:
     """Propose objects of an image, and count how many true ones are among them.
 
@@ -316,12 +316,12 @@ def score_proposals(
 
     Parameters
     ----------
-    sam
-        The model.
     image
         (H, W) or (H, W, 1 to 4).
     truth
         (H, W) of integers, 0 for background.
+    model
+        A loaded model.
 
     Raises
     ------
@@ -329,7 +329,7 @@ def score_proposals(
         If an argument is not as described.
     """
     labels = _check_labels(truth, "true")
-    records = propose(sam, image, max(RECALL_AT))
+    records = propose(image, max(RECALL_AT), model=model)
     overlaps = overlap_records(labels, records)
     return InstanceScores(
         truths=overlaps.truths,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_sam.configs import PromptConfig, PropagationConfig
 from napari_sam.evaluation.simulated_clicks import interior_point
 from napari_sam.workflows.objects.from_prompts import segment_points
 from napari_sam.workflows.stacks.propagation import propagate
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.workflows.progress import Progress
-    from napari_sam.workflows.stacks.plane_following import PropagationConfig
 
 __all__ = [
     "VolumeObject",
@@ -79,8 +79,9 @@ def volume_iou(
 
     Examples
     --------
-    >>> volume_iou(np.array([[1, 1, 2]]), np.array([[1, 0, 2]]), [1, 2])
-    {1: 0.5, 2: 1.0}
+    >>> found = volume_iou(np.array([[1, 1, 2]]), np.array([[1, 0, 2]]), [1, 2])
+    >>> float(found[1]), float(found[2])
+    (0.5, 1.0)
     """
     if truth.shape != found.shape:
         raise ValueError(
@@ -95,11 +96,11 @@ def volume_iou(
 
 
 def score_volume_clicks(
-    sam: Predictor,
     image: NDArray[Any],
     labels: NDArray[np.integer[Any]],
-    max_objects: int | None = None,
     *,
+    model: Predictor,
+    max_objects: int | None = None,
     config: PropagationConfig | None = None,
     progress: Progress | None = None,
 ) -> list[VolumeObject]:
@@ -107,19 +108,18 @@ def score_volume_clicks(
 
     Parameters
     ----------
-    sam
-        The model.
     image
         (Z, Y, X).
     labels
         (Z, Y, X) of integers, 0 for background. An object is what has one label.
+    model
+        A loaded model.
     max_objects
         Click on at most so many objects, evenly spaced among the labels.
     config
         Of the propagation.
     progress
-        Told (planes done, planes in all): those of the clicks, then those of the
-        propagation.
+        Steps are planes: those of the clicks, then those of the propagation.
 
     Raises
     ------
@@ -139,30 +139,33 @@ def score_volume_clicks(
     every = np.zeros(labels.shape, np.int32)
     seeds = {}
     for done, plane in enumerate(planes):
-        if progress is not None:
-            progress(done, len(planes))
+        if progress is not None and progress.report is not None:
+            progress.report(done, len(planes))
         here = [label for label, own in clicks.items() if plane in own]
-        answered = _answer(sam, image[plane], [clicks[k][plane] for k in here])
+        answered = _answer(model, image[plane], [clicks[k][plane] for k in here])
         every[plane] = np.array([0, *here], np.int32)[answered]
         # Middles are answered without the other objects that are on the plane.
         middles = [label for label in here if plane == _middle(clicks[label])]
         if middles:
             points = [clicks[k][plane] for k in middles]
-            answered = _answer(sam, image[plane], points)
+            answered = _answer(model, image[plane], points)
             seeds[plane] = np.array([0, *middles], np.int32)[answered]
     found = np.zeros(labels.shape, np.int32)
     if any(plane.any() for plane in seeds.values()):
-        found = propagate(sam, image, seeds, config=config, progress=progress).labels
+        found = propagate(
+            image, seeds, model=model, config=config, progress=progress
+        ).labels
     wanted = numbers[1:].tolist()
     one, all_planes = (volume_iou(labels, got, wanted) for got in (found, every))
     return [VolumeObject(k, len(clicks[k]), one[k], all_planes[k]) for k in wanted]
 
 
 def _answer(
-    sam: Predictor, plane: NDArray[Any], points: list[_Point]
+    model: Predictor, plane: NDArray[Any], points: list[_Point]
 ) -> NDArray[np.int32]:
     """Return what one click on each of some objects gives, numbered from 1."""
-    return segment_points(sam, plane, np.array(points), refine=False)
+    once = PromptConfig(refine=False)
+    return segment_points(plane, np.array(points), model=model, config=once)
 
 
 def _find_clicks(

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.configs import LinkConfig, VolumeConfig
 from napari_sam.evaluation.instances import (
     InstanceScores,
     overlap_labels,
     score_overlaps,
 )
-from napari_sam.workflows.stacks.plane_linking import LinkConfig, link_planes
+from napari_sam.workflows.stacks.plane_linking import link_planes
 from napari_sam.workflows.stacks.stack import Stack
 from napari_sam.workflows.stacks.volume import segment_planes
 
@@ -59,27 +60,25 @@ class VolumeScores:
 
 
 def score_volume(
-    sam: Predictor,
     image: Any,
     truth: Any,
-    mode: str = "auto",
-    config: LinkConfig = _DEFAULT,
     *,
-    axis: int = 0,
+    model: Predictor,
+    mode: str = "auto",
+    config: VolumeConfig | None = None,
     progress: Progress | None = None,
-    **settings: Any,
 ) -> VolumeScores:
     """Find the objects of a volume as `segment_volume` does, and compare them.
 
     Parameters
     ----------
-    sam
-        The model.
     image
-        (Z, Y, X), read plane by plane.
+        (Z, Y, X), read plane by plane; or a `Stack`.
     truth
         Labels of the same shape, 0 for background.
-    mode, config, axis, progress, **settings
+    model
+        A loaded model.
+    mode, config, progress
         See `napari_sam.segment_volume`.
 
     Raises
@@ -87,10 +86,13 @@ def score_volume(
     ValueError
         If an argument is not as described.
     """
-    stack = Stack.of(image, axis)
-    true = np.moveaxis(np.asarray(stack.like(truth, "true labels").array), axis, 0)
-    found = segment_planes(sam, stack, mode, progress=progress, **settings)
-    return score_volume_labels(true, found, config)
+    stack, config = Stack.of(image), config or VolumeConfig()
+    labels = np.asarray(stack.like(truth, "true labels").array)
+    true = np.moveaxis(labels, stack.place, 0)
+    found = segment_planes(
+        stack, model=model, mode=mode, config=config.segment, progress=progress
+    )
+    return score_volume_labels(true, found, config.link)
 
 
 def score_volume_labels(

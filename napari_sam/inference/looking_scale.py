@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from napari_sam.configs import InstanceConfig
 from napari_sam.inference.views import SHRUNK
 from napari_sam.ops.types import Cancelled
-from napari_sam.ops.watershed import InstanceConfig, maps_to_instances
+from napari_sam.ops.watershed import maps_to_instances
 
 if TYPE_CHECKING:
     from collections.abc import Callable

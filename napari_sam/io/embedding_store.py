@@ -133,7 +133,9 @@ class EmbeddingStore:
 
     Examples
     --------
-    >>>     >>> import numpy as np
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from napari_sam.ops.types import FrameGeometry
     >>> store = EmbeddingStore(tempfile.mkdtemp())
     >>> geometry = FrameGeometry.fit((20, 30), 64)
     >>> store.put("a" * 40, np.ones((2, 4, 4), np.float16), geometry)

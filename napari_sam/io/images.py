@@ -51,15 +51,19 @@ def read_image(
 
     Parameters
     ----------
-    path
-        See `ArraySource`, as for the others.
-    channel, axes, scene
-        What of the file.
+    path : str or Path
+        A TIFF, an OME-Zarr image, a .npy file or a picture.
+    channel : int, optional
+        Which of several channels; a file of several needs one.
+    axes : str
+        Letters of the axes, such as "CYX", for a file that does not name them.
+    scene : int, optional
+        Which of the file's images; None: the largest.
 
     Returns
     -------
-    ndarray
-        (H, W), or (H, W, 3 | 4) of colour, of the file's own type.
+    (H, W) or (H, W, 3 | 4) array
+        Of the file's own type, with colour last.
 
     Raises
     ------
@@ -67,19 +71,53 @@ def read_image(
         If it cannot be read as an image.
     ValueError
         If it has several planes, or a channel has to be chosen.
+
+    See Also
+    --------
+    read_labels : Label images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> path = napari_sam.write_labels("labels.tif", np.eye(9, dtype=int))
+    >>> napari_sam.read_image(path).dtype
+    dtype('uint16')
     """
     return open_array(ArraySource(str(path), channel, axes, scene)).plane()
 
 
 def read_labels(path: str | Path) -> NDArray[np.int32]:
-    """Read a label image of one plane: (H, W) int32, 0 for background.
+    """Read a label image of one plane.
+
+    Parameters
+    ----------
+    path : str or Path
+        See `read_image`.
+
+    Returns
+    -------
+    (H, W) int32 array
+        0 for background.
 
     Raises
     ------
     OSError
         If it cannot be read as an image.
     ValueError
-        If it is no label image; see `as_labels`.
+        If it is no label image: whole numbers from 0 that fit int32.
+
+    See Also
+    --------
+    write_labels : The other way.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> path = napari_sam.write_labels("labels.tif", np.eye(9, dtype=int))
+    >>> napari_sam.read_labels(path).dtype
+    dtype('int32')
     """
     labels = read_image(path)
     if labels.ndim != 2:

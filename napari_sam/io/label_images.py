@@ -37,11 +37,11 @@ def write_labels(
 
     Parameters
     ----------
-    path
+    path : str or Path
         The file to write; its folder is made where it does not exist.
-    labels
-        (Y, X) or (..., Y, X) integers, 0 for background.
-    known
+    labels : (Y, X) or (..., Y, X) array of integers
+        0 for background.
+    known : Calibration, optional
         What the image says of these axes: it is written in the same form, as
         ImageJ's hyperstack, OME-TIFF or plain TIFF. An image of another form, such as
         OME-Zarr, and labels that do not fit ImageJ's types, become OME-TIFF.
@@ -56,6 +56,17 @@ def write_labels(
     ValueError
         If `labels` is not an array of two or more axes of integers from 0, or `known`
         is of other axes.
+
+    See Also
+    --------
+    read_labels : The other way.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> napari_sam.write_labels("labels.tif", np.eye(9, dtype=int)).name
+    'labels.tif'
     """
     array = _checked_labels(labels)
     largest = int(array.max(initial=0))

@@ -164,12 +164,12 @@ def load_sample(name: str) -> NDArray[Any]:
 
     Parameters
     ----------
-    name
-        A key of `SAMPLES`.
+    name : str
+        A key of `SAMPLES`, such as "nuclei_2d", "nuclei_3d" or "coins".
 
     Returns
     -------
-    ndarray
+    array
         The image, with the axes that its `Sample` names.
 
     Raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +11,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.configs import PaintOrder
     from napari_sam.ops.types import MaskRecord
 
-__all__ = ["PAINT_ORDERS", "PaintOrder", "check_paint_order", "records_to_labels"]
-
-PaintOrder = Literal["score", "area"]
-"""Whose pixel it is where masks overlap: see `records_to_labels`."""
+__all__ = ["PAINT_ORDERS", "check_paint_order", "records_to_labels"]
 
 PAINT_ORDERS: tuple[PaintOrder, ...] = ("score", "area")
 

@@ -224,7 +224,7 @@ def without_rims(
     >>> half[1:4, 3:9] = True
     >>> plane[without_rims(plane, half)] = 5
     >>> plane[0].tolist()
-    [0, 0, 5, 5, 5, 5, 5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4, 4, 0, 0]
+    [0, 0, 5, 5, 5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4, 4, 4, 4, 0, 0]
     """
     losing = np.unique(plane[mask])
     taken = mask

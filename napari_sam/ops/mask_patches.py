@@ -186,7 +186,7 @@ def interpolate_patches(
     --------
     >>> left, right = np.zeros((2, 5, 30), bool)
     >>> left[:, 2:7], right[:, 22:27] = True, True
-    >>> interpolate_patches(Patch.of(left), Patch.of(right), 0.5, (2, 30)).box
+    >>> interpolate_patches(Patch.of(left), Patch.of(right), 0.5, (5, 30)).box
     (0, 12, 5, 17)
     """
     way = second.centre - first.centre
@@ -227,8 +227,8 @@ def ring_contrast(image: NDArray[np.floating], patch: Patch) -> tuple[float, flo
     --------
     >>> image = np.zeros((9, 9))
     >>> image[3:6, 3:6] = 7
-    >>> ring_contrast(image, Patch.of(image > 0))
-    (7.0, 0.0)
+    >>> [float(one) for one in ring_contrast(image, Patch.of(image > 0))]
+    [7.0, 0.0]
     """
     width = max(1, round(float(np.sqrt(patch.area)) / 5))
     top, left, bottom, right = patch.box

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 from skimage.measure import label
 from skimage.segmentation import watershed
 
+from napari_sam.configs import InstanceConfig
 from napari_sam.ops.extended_minima import extended_minima
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
@@ -25,61 +25,10 @@ from napari_sam.ops.types import MaskRecord
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["InstanceConfig", "Instances", "maps_to_instances"]
+__all__ = ["Instances", "maps_to_instances"]
 
 _SURE = 1 / (1 + math.exp(-1.0))
 """Foreground probability at a logit of 1, for the stability score."""
-
-
-class InstanceConfig(BaseModel):
-    """How dense maps become instances, and how closely the image is looked at.
-
-    The defaults were chosen on labelled images of six kinds; see docs/accuracy.md.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    foreground_thresh: float = Field(
-        0.52, ge=0, le=1, description="probability from which a pixel is foreground"
-    )
-    seed_depth: float = Field(
-        0.15,
-        gt=0,
-        le=1,
-        description="depth of a basin of the distances that is an object of its own; "
-        "lower: touching objects are parted more often",
-    )
-    confidence_thresh: float = Field(
-        0.65,
-        ge=0,
-        le=1,
-        description="least confidence of an instance: the mean of its mean foreground "
-        "probability and of how near the distances come to 0 in it",
-    )
-    min_area: int = Field(20, ge=0, description="least area in pixels of the image")
-    smoothing: float = Field(
-        0.6, ge=0, description="sigma in pixels of the model's maps, before the seeds"
-    )
-    looks: int = Field(
-        1,
-        ge=1,
-        le=2,
-        description="how often what is seen is looked at; 2: once more turned by 180 "
-        "degrees, which outlines better and takes twice as long",
-    )
-    scale: float | None = Field(
-        None,
-        gt=0,
-        description="frame pixels per pixel of the image; None: by the objects' size",
-    )
-    small_object: float = Field(
-        25.0,
-        ge=0,
-        description="frame pixels across; images of smaller objects are tiled",
-    )
-    wanted_object: float = Field(
-        36.0, gt=0, description="frame pixels across that tiles aim at"
-    )
 
 
 @dataclass(frozen=True, eq=False)

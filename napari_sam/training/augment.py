@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from napari_sam.training.config import AugmentConfig
+    from napari_sam.configs import AugmentConfig
 
 __all__ = ["Window", "change_intensities", "cut"]
 

@@ -22,8 +22,8 @@ from napari_sam.training.simulated_prompts import (
 from napari_sam.training.targets import dense_targets
 
 if TYPE_CHECKING:
+    from napari_sam.configs import TrainConfig
     from napari_sam.model.sam import Sam
-    from napari_sam.training.config import TrainConfig
     from napari_sam.training.dataset import Sample
     from napari_sam.training.distillation import Guided, Guides
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.training.config import TrainConfig
+    from napari_sam.configs import TrainConfig
     from napari_sam.training.labelled_images import Source
 
 __all__ = ["Dataset", "Sample", "View"]

@@ -19,8 +19,8 @@ from napari_sam.training.dataset import Sample
 from napari_sam.training.targets import pick_objects
 
 if TYPE_CHECKING:
+    from napari_sam.configs import TrainConfig
     from napari_sam.model.sam import Sam
-    from napari_sam.training.config import TrainConfig
     from napari_sam.training.dataset import Dataset, View
 
 __all__ = ["EmbeddingBank"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.configs import AugmentConfig, TrainConfig
 from napari_sam.model.tiny_vit import TinyVitConfig
-from napari_sam.training.config import AugmentConfig, TrainConfig
 
 if TYPE_CHECKING:
     from napari_sam.model.sam import Sam

@@ -12,8 +12,8 @@ from napari_sam.model.build import ARCHITECTURES, build_sam
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_sam.configs import TrainConfig
     from napari_sam.model.sam import Sam
-    from napari_sam.training.config import TrainConfig
 
 __all__ = ["model_for", "start_from"]
 

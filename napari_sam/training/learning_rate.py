@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_sam.training.config import TrainConfig
+    from napari_sam.configs import TrainConfig
 
 __all__ = ["learning_rate"]
 

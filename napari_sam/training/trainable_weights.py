@@ -14,8 +14,8 @@ from napari_sam.training.lora import add_adapters, merged_state
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from napari_sam.configs import TrainConfig
     from napari_sam.model.sam import Sam
-    from napari_sam.training.config import TrainConfig
 
 __all__ = ["Learner"]
 

@@ -34,9 +34,9 @@ from napari_sam.training.validation import HeldOut, Scores
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_sam.configs import TrainConfig
     from napari_sam.model.sam import Sam
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.training.config import TrainConfig
     from napari_sam.training.labelled_images import Source
 
 __all__ = ["TrainResult", "Trainer"]

@@ -1,56 +1,33 @@
-"""One training as a window starts it: what from, on what, how long; and what came."""
+"""One training: on what, from which model, how long; and what came of it."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.io.atomic_write import write_problem
 from napari_sam.ops.types import Cancelled
+from napari_sam.workflows.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_sam.ops.types import IsCancelled
+    from napari_sam.configs import TrainConfig
+    from napari_sam.inference.predictor import Predictor
+    from napari_sam.model.sam import Sam
     from napari_sam.training.labelled_images import Source
     from napari_sam.training.trainer import Trainer
     from napari_sam.training.validation import Case
 
 _LOG = logging.getLogger(__name__)
 
-__all__ = ["TrainJob", "TrainOutcome", "train"]
+__all__ = ["TrainOutcome", "train"]
 
-
-@dataclass(frozen=True)
-class TrainJob:
-    """What is to be trained.
-
-    Attributes
-    ----------
-    sources
-        The labelled images; see `napari_sam.io.labelled_arrays`.
-    out
-        Where the weights go, a ``.safetensors`` file.
-    start
-        Name or path of the model to start from.
-    minutes
-        How long.
-    device
-        Where the network computes.
-    changes
-        More fields of `napari_sam.training.config.TrainConfig`.
-    """
-
-    sources: Sequence[Source]
-    out: Path
-    start: str = "cells"
-    minutes: float = 5.0
-    device: str = "auto"
-    changes: dict[str, Any] = field(default_factory=dict)
+_MINUTES = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,23 +66,41 @@ class TrainOutcome:
 
 
 def train(
-    job: TrainJob,
+    data: str | Path | Sequence[Source],
+    out: str | Path,
+    *,
+    model: str | Path | Predictor = "cells",
+    config: TrainConfig | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
     on_event: Callable[[dict[str, Any]], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> TrainOutcome:
-    """Train, and keep the best weights even when asked to stop.
+    """Fine-tune a model, and keep the best weights even when asked to stop.
 
     Parameters
     ----------
-    job
-        What to do.
-    on_event
-        Told each metric as it is logged; see `Trainer.run`.
-    progress
-        Told (seconds done, seconds in all).
-    is_cancelled
-        Asked after each step.
+    data : str, Path or sequence of Source
+        A folder of labelled images, an OME-Zarr image with labels, or what was listed
+        of them; see docs/training.md.
+    out : str or Path
+        Where the weights go, a ``.safetensors`` file.
+    model : str, Path or Predictor
+        The model to start from: a name of the registry, the path of a checkpoint, or
+        a model that was loaded by one of them.
+    config : TrainConfig, optional
+        How it is trained. What is not set is what fine-tunes the model well, for five
+        minutes if neither `minutes` nor `steps` is set.
+    device : str
+        "auto" (CUDA, else MPS, else the CPU) or what PyTorch calls a device.
+    progress : Progress, optional
+        Steps are seconds; asked after each step of the training.
+    on_event : callable, optional
+        Told each metric as it is logged, as a dict.
+
+    Returns
+    -------
+    TrainOutcome
+        Where the weights are, and how good the model was and is.
 
     Raises
     ------
@@ -120,50 +115,52 @@ def train(
 
     Examples
     --------
-    >>> from pathlib import Path
-    >>> from napari_sam.io.labelled_folders import list_labelled_images
-    >>> job = TrainJob(
-    ...     list_labelled_images("MY_IMAGES"), Path("mine.safetensors")
+    >>> import napari_sam
+    >>> config = napari_sam.TrainConfig(minutes=10)
+    >>> outcome = napari_sam.train(
+    ...     "MY_IMAGES", "mine.safetensors", config=config
     ... )  # doctest: +SKIP
-    >>> train(job).after  # doctest: +SKIP
+    >>> outcome.after  # doctest: +SKIP
     (0.81, 0.86)
     """
     from napari_sam.checkpoints.load import load_sam
-    from napari_sam.training.finetune import fine_tuning
     from napari_sam.training.trainer import Trainer
 
-    start = load_sam(job.start).model
-    config = fine_tuning(start, job.minutes, init=job.start, **job.changes)
+    out, progress = Path(out), progress or Progress()
+    if out.suffix != ".safetensors":
+        raise ValueError(f"out is {out}; its name must end in .safetensors")
+    sources, name = _find_sources(data), _source_of(model)
+    start = load_sam(name).model
     try:
-        job.out.parent.mkdir(parents=True, exist_ok=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(
-            config,
-            list(job.sources),
-            job.out,
+            _configure(start, name, config),
+            sources,
+            out,
             start,
-            device=job.device,
-            resumable=False,  # a window begins anew
+            device=device,
+            resumable=False,  # begun anew with every call
         )
     except OSError as error:
         if error.errno is None:  # of images, and in words
             raise
-        raise OSError(write_problem(error, job.out)) from error
-    path, problem = job.out, ""
+        raise OSError(write_problem(error, out)) from error
+    path, problem = out, ""
     try:
         trainer.data.check()
         for told in trainer.data.told_left_out:
             _LOG.warning("left out: %s", told)
-        result = trainer.run(progress, is_cancelled, on_event)
+        result = trainer.run(progress.report, progress.is_cancelled, on_event)
         reason = result.reason
     except Cancelled:
-        if not job.out.exists():
+        if not out.exists():
             raise
         reason = "cancelled"
     except OSError as error:
-        problem = write_problem(error, job.out)
+        problem = write_problem(error, out)
         # A folder of its own: the name may be that of another project's model.
         folder = Path(tempfile.mkdtemp(prefix="napari-sam-"))
-        reason, path = "elsewhere", folder / job.out.name
+        reason, path = "elsewhere", folder / out.name
         try:
             trainer.save_to(path)
         except OSError as second:
@@ -181,6 +178,44 @@ def train(
         tuple(trainer.data.told_left_out),
         problem,
     )
+
+
+def _find_sources(data: str | Path | Sequence[Source]) -> list[Source]:
+    """List the labelled images of a folder or a zarr image."""
+    if not isinstance(data, (str, Path)):
+        return list(data)
+    from napari_sam.io.image_reader import is_zarr
+    from napari_sam.io.labelled_arrays import read_zarr_pairs
+    from napari_sam.io.labelled_folders import list_labelled_images
+
+    folder = Path(data)
+    if is_zarr(folder) or (folder / ".zattrs").exists():
+        return [*read_zarr_pairs(folder)]
+    return [*list_labelled_images(folder)]
+
+
+def _source_of(model: str | Path | Predictor) -> str:
+    """Return by which name or path a model can be loaded, as it was trained."""
+    from napari_sam.inference.loaded_models import name_of
+
+    source = str(model) if isinstance(model, (str, Path)) else name_of(model)
+    if source is None:
+        raise ValueError(
+            "a training starts from weights as they are stored, and this model was not "
+            "loaded by a name or a path; give one"
+        )
+    return source
+
+
+def _configure(start: Sam, name: str, config: TrainConfig | None) -> TrainConfig:
+    """Fill in what fine-tunes a model well."""
+    from napari_sam.training.finetune import fine_tuning
+
+    given = set() if config is None else config.model_fields_set
+    changes = {field: getattr(config, field) for field in given}
+    is_timed = "minutes" in given or "steps" in given
+    minutes = changes.pop("minutes", None if is_timed else _MINUTES)
+    return fine_tuning(start, minutes, **{"init": name, **changes})
 
 
 def _worst(trainer: Trainer) -> list[Case]:

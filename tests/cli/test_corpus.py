@@ -24,21 +24,21 @@ def seen(model, monkeypatch):
     """Note what reaches the models; each finds one object."""
     arrays = {}
 
-    def find_objects(sam, image, mode, **options):
+    def find_objects(image, **options):
         arrays["segment"] = np.asarray(image)
         return []
 
-    def detect_edges(sam, image, **options):
+    def detect_edges(image, **options):
         arrays["edges"] = np.asarray(image)
         return np.ones(image.shape[:2], np.float32)
 
-    def propose(sam, image, count, **options):
+    def propose(image, count, **options):
         arrays["proposals"] = np.asarray(image)
         return []
 
-    def segment_volume(volume, sam, mode, link, *, rgb, **options):
-        arrays["segment-volume"] = np.asarray(volume)
-        return np.ones(volume.shape[: volume.ndim - rgb], np.int32)
+    def segment_volume(volume, **options):
+        arrays["segment-volume"] = np.asarray(volume.array)
+        return np.ones(volume.labels_shape, np.int32)
 
     def score_image(model, image, labels, *args, **options):
         arrays.setdefault("evaluate", []).append(np.asarray(image))

@@ -3,6 +3,7 @@ import pytest
 import tifffile
 
 from napari_sam import cli
+from napari_sam.configs import EdgeConfig
 from napari_sam.io.images import read_image
 from napari_sam.workflows.objects.edges import detect_edges
 
@@ -25,10 +26,12 @@ def test_the_files_hold_what_the_function_returns(edges, model, plate):
     written = tifffile.imread(found[0])
     assert written.dtype == np.float32
     np.testing.assert_array_equal(
-        written, detect_edges(model, image, points_per_side=3)
+        written, detect_edges(image, model=model, config=EdgeConfig(points_per_side=3))
     )
     assert edges("--points-per-side", 3, "--no-thin", "--overwrite") == 0
-    raw = detect_edges(model, image, points_per_side=3, thin=False)
+    raw = detect_edges(
+        image, model=model, config=EdgeConfig(points_per_side=3, thin=False)
+    )
     np.testing.assert_array_equal(tifffile.imread(found[0]), raw)
     assert model.loaded == [("cells", "auto")] * 2
 

@@ -10,7 +10,7 @@ from fake_predictor import FakePredictor
 from ideal_predictor import IdealPredictor
 
 from napari_sam.cli import COMMANDS, demo, main
-from napari_sam.training.config import TrainConfig
+from napari_sam.configs import TrainConfig
 
 LABELS = np.zeros((3, 40, 48), np.uint16)
 LABELS[:, 8:24, 8:24], LABELS[:, 28:38, 30:44] = 1, 2

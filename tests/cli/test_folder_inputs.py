@@ -8,7 +8,7 @@ import tifffile
 from ideal_predictor import IdealPredictor
 
 from napari_sam.cli import COMMANDS, main
-from napari_sam.training.config import TrainConfig
+from napari_sam.configs import TrainConfig
 from napari_sam.training.dataset import Dataset
 
 LABELS = np.zeros((48, 64), np.uint16)

@@ -22,7 +22,7 @@ def test_the_file_holds_the_ranked_masks(proposals, model, plate, tmp_path):
     assert proposals("--points-per-side", 3, "--count", 7) == 0
     found = read_coco(tmp_path / "out" / "a.json")
     config = PROPOSALS.model_copy(update={"points_per_side": 3})
-    expected = propose(model, read_image(plate / "a.png"), 7, config=config)
+    expected = propose(read_image(plate / "a.png"), 7, model=model, config=config)
     assert found == {"a.png": expected}
     assert len(expected) == 7
     content = json.loads((tmp_path / "out" / "a.json").read_text())

@@ -5,14 +5,12 @@ import pytest
 import tifffile
 
 from napari_sam import cli, segment
+from napari_sam.configs import GridConfig, SegmentConfig
 from napari_sam.io.coco import read_coco
 from napari_sam.io.images import read_image
 from napari_sam.ops.label_painting import records_to_labels
-from napari_sam.workflows.objects.grid_masks import AutomaticConfig
 
-GRID = AutomaticConfig(
-    points_per_side=3, pred_iou_thresh=0.75, stability_score_thresh=0
-)
+GRID = GridConfig(points_per_side=3, pred_iou_thresh=0.75, stability_score_thresh=0)
 SETTINGS = (
     *("--set", "points_per_side=3", "--set", "pred_iou_thresh=0.75"),
     *("--set", "stability_score_thresh=0"),
@@ -32,11 +30,13 @@ def run(model, plate, tmp_path):
 
 
 @pytest.fixture
-def expected(model, plate, monkeypatch):
-    monkeypatch.setattr(
-        "napari_sam.workflows.objects.segment.load_model", lambda source: model
+def expected(model, plate):
+    return segment(
+        read_image(plate / "a.png"),
+        model=model,
+        mode="grid",
+        config=SegmentConfig(grid=GRID),
     )
-    return segment(read_image(plate / "a.png"), "x", "grid", grid=GRID)
 
 
 def test_labels_are_those_of_the_function(run, expected):

@@ -72,7 +72,7 @@ def test_an_image_needs_a_model(tmp_path, capsys):
 def test_volumes(model, monkeypatch, tmp_path, capsys):
     from napari_sam.workflows.stacks import volume
 
-    def segment(plane, sam, mode, **options):
+    def segment(plane, **options):
         return (plane > 0).astype(np.int32)
 
     monkeypatch.setattr(volume, "segment", segment)

@@ -9,9 +9,9 @@ import torch
 from image_files import write_ome_zarr
 
 from napari_sam.cli import main
+from napari_sam.configs import TrainConfig
 from napari_sam.io.image_reader import ArraySource, open_array
 from napari_sam.io.ome_zarr import write_label_image
-from napari_sam.training.config import TrainConfig
 from napari_sam.training.dataset import Dataset
 from napari_sam.training.run_files import write_weights
 

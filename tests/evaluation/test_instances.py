@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from ideal_predictor import IdealPredictor, grid_of_discs
 
+from napari_sam.configs import InstanceConfig, SegmentConfig
 from napari_sam.evaluation.instances import (
     RECALL_AT,
     THRESHOLDS,
@@ -19,7 +20,6 @@ from napari_sam.evaluation.instances import (
 )
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
-from napari_sam.workflows.objects.instances import InstanceConfig
 
 
 def line(*labels):
@@ -140,7 +140,11 @@ def test_a_perfect_model_scores_one(mode):
     truth = np.add.outer(3 * (np.arange(120) // 40), np.arange(120) // 40) + 1
     exact = InstanceConfig(smoothing=0, min_area=5)
     scores = score_instances(
-        IdealPredictor(), image, truth * image, mode, instances=exact
+        image,
+        truth * image,
+        model=IdealPredictor(),
+        mode=mode,
+        config=SegmentConfig(instances=exact),
     )
     assert scores.mean_precision == 1
     assert scores.recalled == (9, 9, 9)
@@ -152,7 +156,7 @@ def test_proposals_are_scored_by_recall_alone():
     far = (rows > 40) & (cols < 3)  # a bar that no disc resembles
     truth = disc + 2 * far
     sam = DiscPredictor(radii=(4, 8, 16), scores=(0.7, 0.9, 0.6))
-    scores = score_proposals(sam, np.zeros((48, 48)), truth)
+    scores = score_proposals(np.zeros((48, 48)), truth, model=sam)
     assert scores.matches is None
     assert np.isnan(scores.mean_precision)
     assert 0.5 < scores.recalled[2] <= 1

@@ -5,10 +5,10 @@ from ideal_predictor import IdealPredictor, blind, grid_of_discs, near_sighted
 from tiny_network import tiny_predictor
 
 import napari_sam
+from napari_sam.configs import InstanceConfig
 from napari_sam.inference.looking_scale import CLICKS, FIELDS
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.types import ImageEmbedding
-from napari_sam.ops.watershed import InstanceConfig
 from napari_sam.workflows.objects.instances import find_instances
 
 
@@ -127,9 +127,9 @@ def test_a_tiled_embedding_goes_wherever_an_image_goes():
     assert isinstance(tiled, PlaneView)
     assert (sam.dense_maps(tiled) == sam.dense_maps(tiled.whole)).all()
     assert sam.point_decoder(tiled).geometry == tiled.geometry
-    by_image = find_instances(sam, image)
-    assert (find_instances(sam, tiled).labels == by_image.labels).all()
-    assert (napari_sam.segment_boxes(sam, tiled, [(28, 38, 62, 82)]) > 0).any()
+    by_image = find_instances(image, model=sam)
+    assert (find_instances(tiled, model=sam).labels == by_image.labels).all()
+    assert (napari_sam.segment_boxes(tiled, [(28, 38, 62, 82)], model=sam) > 0).any()
 
 
 def iou(a, b):

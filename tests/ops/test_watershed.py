@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from napari_sam.ops.watershed import InstanceConfig, maps_to_instances
+from napari_sam.configs import InstanceConfig
+from napari_sam.ops.watershed import maps_to_instances
 
 EXACT = InstanceConfig(smoothing=0)
 

@@ -46,15 +46,15 @@ class FakeSearch:
         self.waiting = threading.Event()
         self.was_cancelled = threading.Event()
 
-    def __call__(
-        self, predictor, image, mode, options, *, progress, is_cancelled, **where
-    ):
-        progress = progress or (lambda done, total: None)
-        is_cancelled = is_cancelled or (lambda: False)
+    def __call__(self, predictor, image, mode, options, *, scope, progress):
+        told = progress.report or (lambda done, total: None)
+        is_cancelled = progress.is_cancelled or (lambda: False)
         image = np.asarray(image)
-        self.asked.append({"mode": mode, "options": options, "image": image, **where})
-        progress(0, 4)
-        progress(1, 4)
+        self.asked.append(
+            {"mode": mode, "options": options, "image": image, "scope": scope}
+        )
+        told(0, 4)
+        told(1, 4)
         self.waiting.set()
         while not self.gate.wait(0.005):
             if is_cancelled():
@@ -62,7 +62,7 @@ class FakeSearch:
                 raise Cancelled
         if self.error is not None:
             raise self.error
-        progress(4, 4)
+        told(4, 4)
         if self.records is not None:
             return self.records
         return disc_records(image.shape[:2])

@@ -8,7 +8,7 @@ import imageio.v3 as iio
 import pytest
 from drawn_discs import draw_discs
 
-from napari_sam.training.config import TrainConfig
+from napari_sam.configs import TrainConfig
 
 if TYPE_CHECKING:
     from pathlib import Path

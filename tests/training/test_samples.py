@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_sam.configs import read_config
 from napari_sam.model.build import build_sam
 from napari_sam.training.augment import Window, cut
-from napari_sam.training.config import read_config
 from napari_sam.training.dataset import Dataset
 from napari_sam.training.initialise import start_from
 from napari_sam.training.losses import dice_loss, focal_loss, mask_iou, mask_loss

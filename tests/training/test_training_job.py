@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
+from functools import partial
+from types import SimpleNamespace
 
+import imageio.v3 as iio
 import pytest
 from drawn_discs import draw_discs
 from filelock import FileLock
 from safetensors import SafetensorError
-from tiny_network import tiny_architecture, tiny_sam
+from tiny_network import tiny_architecture, tiny_predictor, tiny_sam
 
 from napari_sam.checkpoints.load import LoadedCheckpoint, load_sam
+from napari_sam.configs import TrainConfig
+from napari_sam.inference.loaded_models import remember_loaded
 from napari_sam.io.labelled_arrays import LabelledArrays
 from napari_sam.training import run_files
-from napari_sam.training.training_job import TrainJob, train
+from napari_sam.training.training_job import train
+from napari_sam.workflows.progress import Progress
 
 
 @pytest.fixture
@@ -25,14 +30,16 @@ def job(tmp_path, monkeypatch):
     tiny = {"cells": tiny_architecture("cells")}
     monkeypatch.setattr("napari_sam.checkpoints.load.ARCHITECTURES", tiny)
     sources = [LabelledArrays("mine", str(i), *draw_discs(i)) for i in range(4)]
-    changes = {"window": 64, "steps": 3}
-    return TrainJob(sources, tmp_path / "new" / "m.safetensors", changes=changes), real
+    out, config = tmp_path / "new" / "m.safetensors", TrainConfig(window=64, steps=3)
+    run = partial(train, sources, out, config=config)
+    job = SimpleNamespace(sources=sources, out=out, config=config, train=run)
+    return job, real
 
 
 def test_it_ends_with_a_model_and_the_worst_cases(job):
     job, load = job
     told = []
-    outcome = train(job, on_event=told.append)
+    outcome = job.train(on_event=told.append)
     assert outcome.reason == "steps"
     assert outcome.objects == len(outcome.cases) > 0
     assert outcome.cases[0].before is not None
@@ -45,7 +52,7 @@ def test_it_ends_with_a_model_and_the_worst_cases(job):
 
 def test_stopped_it_keeps_the_best_so_far(job):
     job, load = job
-    outcome = train(job, is_cancelled=lambda: True)
+    outcome = job.train(progress=Progress(is_cancelled=lambda: True))
     assert outcome.reason == "cancelled"
     assert load(outcome.path).model.architecture.name == "cells"
 
@@ -80,7 +87,7 @@ def test_a_model_that_cannot_be_written_is_put_elsewhere(
         real(weights, path, metadata)
 
     monkeypatch.setattr(run_files, "save_file", full)
-    outcome = train(job)
+    outcome = job.train()
     assert outcome.reason == "elsewhere"
     assert told in outcome.problem and "m.safetensors" in outcome.problem
     assert str(job.out.parent) in outcome.problem
@@ -98,18 +105,18 @@ def test_a_place_that_may_not_be_written_is_said_before_the_work(job, monkeypatc
 
     monkeypatch.setattr("pathlib.Path.mkdir", forbidden)
     with pytest.raises(OSError, match=r"m\.safetensors may not be written"):
-        train(job)
+        job.train()
 
 
 def test_images_that_are_left_out_are_named(job):
     job, _ = job
     image, labels = draw_discs(9)
     odd = LabelledArrays("mine", "odd", image, labels[:-1])
-    outcome = train(dataclasses.replace(job, sources=[*job.sources, odd]))
+    outcome = train([*job.sources, odd], job.out, config=job.config)
     (told,) = outcome.left_out
     assert told.startswith("mine/odd: the labels of odd have shape")
     with pytest.raises(ValueError, match=r"no labelled image can be .* mine/odd: the"):
-        train(dataclasses.replace(job, sources=[odd]))
+        train([odd], job.out, config=job.config)
 
 
 def test_another_run_at_the_same_place_is_left_alone(job):
@@ -120,7 +127,7 @@ def test_another_run_at_the_same_place_is_left_alone(job):
     checkpoint = job.out.with_name(job.out.name + ".checkpoint")
     checkpoint.write_bytes(b"of the other run")
     with lock, pytest.raises(ValueError, match="another training writes"):
-        train(job)
+        job.train()
     assert checkpoint.read_bytes() == b"of the other run"
 
 
@@ -131,5 +138,24 @@ def test_a_checkpoint_that_was_cut_off_is_said(job):
     for content in (b"", b"PK\x03\x04" + b"\0" * 99, b"\x80\x02}q\x00."):
         checkpoint.write_bytes(content)
         with pytest.raises(ValueError, match=r"checkpoint is .*remove it"):
-            train(job)
+            job.train()
         assert checkpoint.exists()
+
+
+def test_a_folder_is_trained_on_from_a_model_in_use(job, tmp_path):
+    job, _ = job
+    for kind in ("images", "labels"):
+        (tmp_path / "mine" / kind).mkdir(parents=True)
+    for i in range(2):
+        image, labels = draw_discs(i)
+        iio.imwrite(tmp_path / "mine" / "images" / f"{i}.png", image)
+        iio.imwrite(tmp_path / "mine" / "labels" / f"{i}.tif", labels)
+    model = tiny_predictor()
+    config = TrainConfig(window=64, steps=1)
+    with pytest.raises(ValueError, match="not loaded by a name or a path"):
+        train(tmp_path / "mine", job.out, model=model, config=config)
+    remember_loaded("cells", "auto", model)
+    outcome = train(str(tmp_path / "mine"), job.out, model=model, config=config)
+    assert outcome.path == job.out and job.out.exists()
+    with pytest.raises(ValueError, match=r"must end in \.safetensors"):
+        train(tmp_path / "mine", tmp_path / "m.pth")

@@ -245,6 +245,7 @@ class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
         def work(
             progress: Callable[[int, int], None], is_cancelled: IsCancelled
         ) -> Any:
+            from napari_sam.workflows.progress import Progress
             from napari_sam.workflows.stacks.precompute import embed_planes
 
             return embed_planes(
@@ -255,8 +256,7 @@ class EmbeddingStoreJobs(QObject):  # type: ignore[misc]
                 tiles=tiles,
                 source=source,
                 rgb=rgb,
-                progress=progress,
-                is_cancelled=is_cancelled,
+                progress=Progress(progress, is_cancelled),
             )
 
         self._ahead.cancel()

@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakValueDictionary
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.inference.embedding_cache import made_from
+from napari_sam.inference.loaded_models import find_loaded, remember_loaded
 from napari_sam.inference.views import PlaneView
 from napari_sam.io.embedding_entry import Origin
 from napari_sam.ops.lru import BoundedCache
@@ -55,8 +55,6 @@ _TILES_AHEAD = 36
 _KEPT_BYTES = 64 * 2**20
 """Bytes of planes that are kept; fewer planes than wanted where they are large."""
 
-_SHARED: WeakValueDictionary[tuple[str, str], Any] = WeakValueDictionary()
-
 
 def load_predictor(source: str, device: str) -> PromptableModel:
     """Load a model; the import of torch happens here, away from the window."""
@@ -70,10 +68,10 @@ def load_predictor(source: str, device: str) -> PromptableModel:
 
 def shared_predictor(source: str, device: str) -> PromptableModel:
     """Return a model that is in use already, or load it; away from the window."""
-    predictor: PromptableModel | None = _SHARED.get((source, device))
+    predictor: PromptableModel | None = find_loaded(source, device)
     if predictor is None:
         predictor = load_predictor(source, device)
-        _SHARED[source, device] = predictor
+        remember_loaded(source, device, predictor)
     return predictor
 
 
@@ -193,7 +191,7 @@ class ModelHost(QObject):  # type: ignore[misc]
         """Load a model in place of the present one."""
         self._new_generation()
         self.model_state = "loading"
-        shared = _SHARED.get((source, device))
+        shared = find_loaded(source, device)
         if shared is not None and self._load is load_predictor:
             self._take(shared)
             return
@@ -461,7 +459,8 @@ class ModelHost(QObject):  # type: ignore[misc]
             self.changed.emit()
             return
         if self._load is load_predictor:
-            _SHARED[outcome.token.detail] = outcome.result
+            source, device = outcome.token.detail
+            remember_loaded(source, device, outcome.result)
         self._take(outcome.result)
 
     def _on_embedded(self, key: PlaneKey, outcome: Outcome) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.configs import TrainConfig
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.viewer.hint import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from napari_sam.training.training_job import TrainJob, TrainOutcome
+    from napari_sam.training.labelled_images import Source
+    from napari_sam.training.training_job import TrainOutcome
 
-__all__ = ["ending_in_words", "gain_in_words", "left_out_in_words", "run_training"]
+__all__ = [
+    "TrainJob",
+    "ending_in_words",
+    "gain_in_words",
+    "left_out_in_words",
+    "run_training",
+]
 
 _NAMED = 6
 
@@ -26,6 +36,17 @@ _ENDINGS = {
 }
 
 
+@dataclass(frozen=True)
+class TrainJob:
+    """What is to be trained; see `napari_sam.train`."""
+
+    sources: Sequence[Source]
+    out: Path
+    model: str = "cells"
+    device: str = "auto"
+    config: TrainConfig = field(default_factory=TrainConfig)
+
+
 def run_training(job: TrainJob, **steps: Any) -> TrainOutcome:
     """Train; away from the window, because it imports torch."""
     from napari_sam.plugin.model.torch_loading import load_torch_library
@@ -33,7 +54,14 @@ def run_training(job: TrainJob, **steps: Any) -> TrainOutcome:
     load_torch_library()
     from napari_sam.training.training_job import train
 
-    return train(job, **steps)
+    return train(
+        job.sources,
+        job.out,
+        model=job.model,
+        config=job.config,
+        device=job.device,
+        **steps,
+    )
 
 
 def ending_in_words(result: TrainOutcome) -> str:

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.checkpoints.user_models import free_path
+from napari_sam.configs import TrainConfig
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.model.model_host import shared_predictor
-from napari_sam.plugin.model.training_runs import left_out_in_words, run_training
+from napari_sam.plugin.model.training_runs import (
+    TrainJob,
+    left_out_in_words,
+    run_training,
+)
 from napari_sam.plugin.viewer.hint import Hint, sentence
+from napari_sam.workflows.progress import Progress as WorkProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +42,9 @@ def propose(
     from napari_sam.workflows.objects.preannotate import preannotate
 
     found: tuple[NDArray[np.int32], float] = preannotate(
-        predictor,  # type: ignore[arg-type]
         image,
-        is_cancelled=is_cancelled,
+        model=predictor,  # type: ignore[arg-type]
+        progress=WorkProgress(is_cancelled=is_cancelled),
     )
     return found
 
@@ -173,13 +179,12 @@ class ProjectModels(QObject):  # type: ignore[misc]
         def work(
             progress: Callable[[int, int], None], is_cancelled: IsCancelled
         ) -> TrainOutcome:
-            from napari_sam.training.training_job import TrainJob
-
             out = free_path(project.folder.resolve().parent.name, project.models_folder)
-            job = TrainJob(project.sources(), out, project.model, minutes, device)
+            config = TrainConfig(minutes=minutes)
+            job = TrainJob(project.sources(), out, project.model, device, config)
 
             result: TrainOutcome = doing(
-                job, progress=progress, is_cancelled=is_cancelled
+                job, progress=WorkProgress(progress, is_cancelled)
             )
             return result
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from napari_sam.configs import SelectionRule
 from napari_sam.plugin.search.found_layer import FoundLayer
 from napari_sam.plugin.viewer.layers import plane_shown, shape_of
 from napari_sam.plugin.viewer.navigation import go_to_plane
 from napari_sam.plugin.viewer.timers import single_shot
-from napari_sam.workflows.objects.mask_selection import SelectionRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.configs import SelectionRule
 from napari_sam.plugin.annotator.hints import Facts
 from napari_sam.plugin.search.hints import EverythingFacts
 from napari_sam.plugin.viewer.layers import display_range, looks_black
 from napari_sam.plugin.viewer.sample_data import advice_on
-from napari_sam.workflows.objects.mask_selection import SelectionRule
 
 if TYPE_CHECKING:
     from napari_sam.plugin.search.segment_everything import Everything

@@ -1,14 +1,16 @@
 """The parameters of a search that a user may set, as a table.
 
-Defaults are those of the configurations that they go to, except for how far down is
-searched: there the sieve starts at the configurations' thresholds instead, and can be
-opened further.
+Defaults, bounds, steps and units are those of the configurations that they go to,
+except for how far down is searched: there the sieve starts at the configurations'
+thresholds instead, and can be opened further.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from napari_sam.configs import mode_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,223 +65,195 @@ class Option:
         return float(self.step).is_integer()
 
 
+def _option(
+    mode: str,
+    name: str,
+    text: str,
+    group: str,
+    tip: str,
+    *,
+    default: float | None = None,
+    nothing: str = "",
+) -> Option:
+    """Describe a parameter of a mode; `default` is the form's own, if it has one."""
+    one = mode_settings(mode)[name]
+    low, high, step = one.low or 0.0, one.high, one.step
+    assert high is not None and step is not None  # a test holds every option to it
+    start = one.default if default is None else default
+    return Option(
+        name,
+        text,
+        low if start is None else start,
+        low,
+        high,
+        step,
+        tip,
+        group,
+        nothing,
+        f" {one.unit}" if one.unit else "",
+    )
+
+
 _INSTANCES = (
-    Option(
+    _option(
+        "instances",
         "seed_depth",
         "Part touching objects",
-        0.15,
-        0.01,
-        1.0,
-        0.01,
-        "How deep the dip between two objects must be; lower: parted more often.",
         "Objects",
+        "How deep the dip between two objects must be; lower: parted more often.",
     ),
-    Option(
+    _option(
+        "instances",
         "foreground_thresh",
         "Object from probability",
-        0.52,
-        0.05,
-        0.95,
-        0.01,
+        "Objects",
         "Pixels that belong to an object with at least this probability are its own; "
         "lower: larger objects, and fainter ones.",
-        "Objects",
     ),
-    Option(
+    _option(
+        "instances",
         "smoothing",
         "Smoothing",
-        0.6,
-        0.0,
-        10.0,
-        0.1,
-        "Blur before objects are parted, in pixels of the model's maps.",
         "Objects",
-        unit=" px",
+        "Blur before objects are parted, in pixels of the model's maps.",
     ),
-    Option(
+    _option(
+        "instances",
         "looks",
         "Look at the image",
-        1,
-        1,
-        2,
-        1,
+        "Objects",
         "Twice: the second time with the image turned upside down; outlines are "
         "better, and it takes twice as long.",
-        "Objects",
-        "once",
-        " times",
+        nothing="once",
     ),
-    Option(
+    _option(
+        "instances",
         "scale",
         "Enlarge the image",
-        0.0,
-        0.0,
-        16.0,
-        0.25,
+        "Size",
         "How many times the image is enlarged for the model. Automatic: as the objects "
         "that it sees at first need it. Small objects between large ones, such as "
         "nuclei between glands, need a number: about 48 divided by their size in "
         "pixels.",
-        "Size",
-        "automatic",
-        " times",
+        nothing="automatic",
     ),
-    Option(
+    _option(
+        "instances",
         "confidence_thresh",
         "Search down to score",
-        0.3,
-        0.0,
-        1.0,
-        0.05,
-        "Objects with a lower score are not looked for.",
         "What is looked for",
+        "Objects with a lower score are not looked for.",
+        default=0.3,
     ),
-    Option(
+    _option(
+        "instances",
         "min_area",
         "… and area",
-        1,
-        0,
-        100_000,
-        10,
-        "Objects of fewer pixels are not looked for.",
         "What is looked for",
-        unit=" px",
+        "Objects of fewer pixels are not looked for.",
+        default=1,
     ),
 )
 
 OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "grid": (
-        Option(
+        _option(
+            "grid",
             "points_per_side",
             "Points per side",
-            32,
-            1,
-            256,
-            1,
+            "Points",
             "The grid has so many rows and columns of points; more of them find "
             "smaller objects and take longer.",
-            "Points",
         ),
-        Option(
+        _option(
+            "grid",
             "crop_n_layers",
             "Crop layers",
-            0,
-            0,
-            4,
-            1,
+            "Points",
             "Search again in crops, 4 in the first layer, 16 in the second and so "
             "on, where small objects are seen larger.",
-            "Points",
         ),
-        Option(
+        _option(
+            "grid",
             "crop_n_points_downscale_factor",
             "In crops divided by",
-            1,
-            1,
-            8,
-            1,
-            "Points per side are divided by this with each layer of crops.",
             "Points",
+            "Points per side are divided by this with each layer of crops.",
         ),
-        Option(
+        _option(
+            "grid",
             "crop_overlap_ratio",
             "Overlap of crops",
-            512 / 1500,
-            0.0,
-            0.9,
-            0.05,
-            "As a share of the image's shorter side.",
             "Points",
+            "As a share of the image's shorter side.",
         ),
-        Option(
+        _option(
+            "grid",
             "box_nms_thresh",
             "Duplicates overlap by",
-            0.0,
-            0.0,
-            1.0,
-            0.05,
+            "Duplicates",
             "Of two masks whose boxes overlap by more (IoU), the better one stays. "
             "Automatic: what suits the model.",
-            "Duplicates",
-            "automatic",
+            default=0.0,
+            nothing="automatic",
         ),
-        Option(
+        _option(
+            "grid",
             "crop_nms_thresh",
             "… across crops by",
-            0.7,
-            0.0,
-            1.0,
-            0.05,
-            "The same for masks from different crops.",
             "Duplicates",
+            "The same for masks from different crops.",
         ),
-        Option(
+        _option(
+            "grid",
             "min_mask_region_area",
             "Mend holes below",
-            0,
-            0,
-            100_000,
-            10,
-            "Holes of fewer pixels are filled, and islands of fewer removed.",
             "Masks",
-            "none",
-            " px",
+            "Holes of fewer pixels are filled, and islands of fewer removed.",
+            nothing="none",
         ),
-        Option(
+        _option(
+            "grid",
             "stability_score_offset",
             "Stability offset",
-            1.0,
-            0.0,
-            10.0,
-            0.1,
-            "By how much the cutoff is moved to see how stable a mask is.",
             "Masks",
+            "By how much the cutoff is moved to see how stable a mask is.",
         ),
-        Option(
+        _option(
+            "grid",
             "pred_iou_thresh",
             "Search down to score",
-            0.5,
-            0.0,
-            1.0,
-            0.05,
+            "Masks",
             "Masks with a lower score are not looked for; higher is faster, lower "
             "leaves more to the sieve.",
-            "Masks",
+            default=0.5,
         ),
-        Option(
+        _option(
+            "grid",
             "stability_score_thresh",
             "… and stability",
-            0.7,
-            0.0,
-            1.0,
-            0.05,
-            "Masks that are less stable are not looked for.",
             "Masks",
+            "Masks that are less stable are not looked for.",
+            default=0.7,
         ),
     ),
     "instances": _INSTANCES,
     "refined": (
         *_INSTANCES,
-        Option(
+        _option(
+            "refined",
             "pred_iou_thresh",
             "New outline from score",
-            0.75,
-            0.0,
-            1.0,
-            0.05,
+            "New outlines",
             "An object is outlined anew only where the model gives the new outline at "
             "least this score.",
-            "New outlines",
         ),
-        Option(
+        _option(
+            "refined",
             "agreement_thresh",
             "… and agreement",
-            0.9,
-            0.0,
-            1.0,
-            0.05,
-            "… and where the new outline overlaps the old one at least so much (IoU).",
             "New outlines",
+            "… and where the new outline overlaps the old one at least so much (IoU).",
         ),
     ),
 }

@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.workflows.objects.mask_selection import MaskSelection, SelectionRule
+from napari_sam.configs import SelectionRule
+from napari_sam.ops.scope import Scope
+from napari_sam.workflows.objects.mask_selection import MaskSelection
+from napari_sam.workflows.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_sam.ops.label_painting import PaintOrder
+    from napari_sam.configs import GridConfig, PaintOrder
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled, MaskRecord
-    from napari_sam.workflows.objects.grid_masks import AutomaticConfig
 
 __all__ = [
     "Found",
@@ -131,10 +133,12 @@ def find_objects(
     predictor: Any, image: Any, mode: str, options: Mapping[str, Any], **where: Any
 ) -> Sequence[MaskRecord]:
     """Call `napari_sam.workflows.objects.segment.find_objects` with options by name."""
+    from napari_sam.configs import read_settings
     from napari_sam.workflows.objects import segment
 
+    config = read_settings(mode, options)
     return segment.find_objects(
-        predictor, image, mode, **segment.read_settings(mode, options), **where
+        image, model=predictor, mode=mode, config=config, **where
     )
 
 
@@ -145,7 +149,7 @@ def start_rule(mode: str, predictor: Any) -> SelectionRule:
         return SelectionRule(
             min_iou=grid.pred_iou_thresh, min_stability=grid.stability_score_thresh
         )
-    from napari_sam.ops.watershed import InstanceConfig
+    from napari_sam.configs import InstanceConfig
 
     instances = InstanceConfig()
     return SelectionRule(
@@ -153,8 +157,8 @@ def start_rule(mode: str, predictor: Any) -> SelectionRule:
     )
 
 
-def _grid_defaults(predictor: Any) -> AutomaticConfig:
-    from napari_sam.workflows.objects.segment import grid_defaults
+def _grid_defaults(predictor: Any) -> GridConfig:
+    from napari_sam.workflows.objects.grid_masks import grid_defaults
 
     return grid_defaults(predictor)
 
@@ -196,11 +200,8 @@ def search_plane(
         search.read(),
         mode,
         options,
-        roi=search.roi,
-        exclude=search.exclude,
-        contrast_limits=search.contrast_limits,
-        progress=progress,
-        is_cancelled=is_cancelled,
+        scope=Scope(search.roi, search.exclude, search.contrast_limits),
+        progress=Progress(progress, is_cancelled),
     )
     inside = [record for record in records if _lies_in(record, search.roi)]
     selection = MaskSelection(

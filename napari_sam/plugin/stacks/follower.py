@@ -28,10 +28,10 @@ from napari_sam.plugin.viewer.navigation import go_to_plane
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_sam.configs import Direction
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.model.long_task import Progress
-    from napari_sam.workflows.stacks.propagation import Direction
     from napari_sam.workflows.stacks.propagation_runs import Run
 
 __all__ = ["StackFollower"]
@@ -238,20 +238,21 @@ class StackFollower(QObject):  # type: ignore[misc]
         def work(
             progress: Callable[[int, int], None], is_cancelled: IsCancelled
         ) -> tuple[Run, Run | None]:
+            from napari_sam.configs import PropagationConfig
+            from napari_sam.ops.scope import Scope
+            from napari_sam.workflows.progress import Progress as WorkProgress
             from napari_sam.workflows.stacks.stack import Stack
 
-            stack = Stack.of(data, session.axis, session.at, rgb)
+            stack = Stack(data, session.axis, session.at, -1 if rgb else None)
             run = session.runs.run(
                 load(*model),
                 stack,
                 stack.like(labels),
                 last,
                 only=only,
-                until=until,
-                direction=direction,
-                contrast_limits=limits,
-                progress=progress,
-                is_cancelled=is_cancelled,
+                config=PropagationConfig(until=until, direction=direction),
+                scope=Scope(contrast_limits=limits),
+                progress=WorkProgress(progress, is_cancelled),
             )
             return run, last
 
@@ -294,7 +295,7 @@ class StackFollower(QObject):  # type: ignore[misc]
         session.seen.append(plane)
         present = run.result.planes[plane]
         label = min(present, key=lambda k: (present[k].confidence, k))
-        go_to_plane(self.viewer, session.image, run.result.stack.at(plane))
+        go_to_plane(self.viewer, session.image, run.result.stack.place_of(plane))
         session.output.selected_label = label
         self.noticed.emit(
             f"Plane {plane}, object {label}: confidence "

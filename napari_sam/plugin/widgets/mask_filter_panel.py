@@ -18,9 +18,9 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider, QRangeSlider
 
+from napari_sam.configs import SelectionRule
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.widgets.score_histogram import ScoreHistogram
-from napari_sam.workflows.objects.mask_selection import SelectionRule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -149,13 +149,18 @@ def _outline(
         return None
 
     def work(predictor: Any, **steps: Any) -> Any:
+        from napari_sam.configs import PromptConfig
+        from napari_sam.ops.scope import Scope
         from napari_sam.workflows.objects import from_prompts
 
         segment = getattr(from_prompts, marks.segment)
-        limits = source.contrast_limits
-        image = source.read()
         return segment(
-            predictor, image, found, refine=refine, contrast_limits=limits, **steps
+            source.read(),
+            found,
+            model=predictor,
+            config=PromptConfig(refine=refine),
+            scope=Scope(contrast_limits=source.contrast_limits),
+            **steps,
         )
 
     def finish(labels: "NDArray[np.int32]") -> str:
@@ -290,15 +295,16 @@ def object_proposals(
         return None
 
     def work(predictor: Any, **steps: Any) -> Any:
-        from napari_sam.workflows.objects.proposals import PROPOSALS, propose
+        from napari_sam.configs import GridConfig
+        from napari_sam.ops.scope import Scope
+        from napari_sam.workflows.objects.proposals import propose
 
-        config = PROPOSALS.model_copy(update={"points_per_side": points_per_side})
         return propose(
-            predictor,
             source.read(),
             number,
-            config=config,
-            contrast_limits=source.contrast_limits,
+            model=predictor,
+            config=GridConfig(points_per_side=points_per_side),
+            scope=Scope(contrast_limits=source.contrast_limits),
             **steps,
         )
 
@@ -375,14 +381,15 @@ def edges(
         return None
 
     def work(predictor: Any, **steps: Any) -> Any:
+        from napari_sam.configs import EdgeConfig
+        from napari_sam.ops.scope import Scope
         from napari_sam.workflows.objects.edges import detect_edges
 
         return detect_edges(
-            predictor,
             source.read(),
-            points_per_side=points_per_side,
-            thin=thin,
-            contrast_limits=source.contrast_limits,
+            model=predictor,
+            config=EdgeConfig(points_per_side=points_per_side, thin=thin),
+            scope=Scope(contrast_limits=source.contrast_limits),
             **steps,
         )
 

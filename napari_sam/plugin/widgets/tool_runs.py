@@ -14,6 +14,7 @@ from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.model.model_host import shared_predictor
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.widgets.progress_line import ProgressLine
+from napari_sam.workflows.progress import Progress as WorkProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +40,8 @@ class ToolJob:
     model, device
         With which model; "" where none is needed.
     work
-        Called away from the window with the predictor, and with `progress` and
-        `is_cancelled` by name.
+        Called away from the window with the predictor, and with a
+        `napari_sam.Progress` as `progress`.
     finish
         Called in the window with the result; adds the layer, and returns what the
         user should read, "" for nothing.
@@ -106,7 +107,8 @@ class ToolRun(QObject):  # type: ignore[misc]
             predictor = None
             if job.model:
                 predictor = shared_predictor(job.model, job.device)
-            result = job.work(predictor, progress=progress, is_cancelled=is_cancelled)
+            steps = WorkProgress(progress, is_cancelled)
+            result = job.work(predictor, progress=steps)
             return predictor, result
 
         self._task.start(work, job)

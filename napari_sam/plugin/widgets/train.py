@@ -16,8 +16,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.checkpoints.user_models import free_path
+from napari_sam.configs import TrainConfig
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.model.training_runs import (
+    TrainJob,
     ending_in_words,
     gain_in_words,
     left_out_in_words,
@@ -41,6 +43,7 @@ from napari_sam.plugin.widgets.progress_line import ProgressLine
 from napari_sam.plugin.widgets.training_curves import CurvePlot
 from napari_sam.plugin.widgets.training_pairs import PairList
 from napari_sam.plugin.widgets.worst_cases import CaseStrip
+from napari_sam.workflows.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
 
     from napari_sam.checkpoints.store import CheckpointStore
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.training.training_job import TrainJob, TrainOutcome
+    from napari_sam.training.training_job import TrainOutcome
 
 __all__ = ["TrainWidget"]
 
@@ -208,17 +211,16 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             return run(
                 job,
                 on_event=lambda event: worker.report(job, event),
-                progress=lambda done, total: worker.report(job, (done, total)),
-                is_cancelled=is_cancelled,
+                progress=Progress(
+                    lambda done, total: worker.report(job, (done, total)), is_cancelled
+                ),
             )
 
         worker.submit(job, work)
         self._show_hint()
 
     def _job(self, sources: list[Any]) -> TrainJob:
-        from napari_sam.training.training_job import TrainJob
-
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] = {"minutes": float(self.minutes.value())}
         if self.what.currentData():
             changes["what"] = self.what.currentData()
         if not self.pairs.is_complete:
@@ -227,9 +229,8 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             sources,
             free_path(self.name.text()),
             self.model.source,
-            float(self.minutes.value()),
             self.model.device_name,
-            changes,
+            TrainConfig(**changes),
         )
 
     def _on_reported(self, job: TrainJob, value: Any) -> None:

@@ -125,15 +125,21 @@ def segment_volume(
     limits = display_range(image)
 
     def work(predictor: Any, **steps: Any) -> Any:
+        from napari_sam.configs import LinkConfig, VolumeConfig
+        from napari_sam.ops.scope import Scope
         from napari_sam.workflows.stacks.stack import Stack
-        from napari_sam.workflows.stacks.volume import LinkConfig, segment_volume
+        from napari_sam.workflows.stacks.volume import segment_volume
 
-        config = LinkConfig(
+        link = LinkConfig(
             min_overlap=min_overlap, min_length=min_length, max_gap=max_gap
         )
-        stack = Stack.of(data, axis, at, image.rgb)
+        stack = Stack(data, axis, at, -1 if image.rgb else None)
         return segment_volume(
-            stack, predictor, config=config, contrast_limits=limits, **steps
+            stack,
+            model=predictor,
+            config=VolumeConfig(link=link),
+            scope=Scope(contrast_limits=limits),
+            **steps,
         )
 
     def finish(labels: "NDArray[np.int32]") -> str:
@@ -213,21 +219,23 @@ def track(
     spacing = spacing_of(film)[1:]
 
     def work(predictor: Any, **steps: Any) -> Any:
+        from napari_sam.configs import TrackConfig
+        from napari_sam.ops.scope import Scope
         from napari_sam.workflows.stacks import tracking
 
-        config = tracking.TrackConfig(
+        config = TrackConfig(
             max_move=max_move,
             max_gap=max_gap,
             min_length=min_length,
             divisions=divisions,
             drift=drift,
+            spacing=spacing,
         )
         return tracking.track(
             data,
-            predictor if is_image else None,
-            config,
-            spacing=spacing,
-            contrast_limits=limits,
+            model=predictor if is_image else None,
+            config=config,
+            scope=Scope(contrast_limits=limits) if is_image else None,
             **steps,
         )
 

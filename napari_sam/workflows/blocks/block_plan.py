@@ -13,26 +13,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from napari_sam.configs import BlockConfig
 from napari_sam.inference.looking_scale import FIELDS
 from napari_sam.inference.preprocess import default_limits
 from napari_sam.inference.tiling import TILE_OVERLAP
 from napari_sam.ops.blocks import BlockGrid
-from napari_sam.workflows.objects.instances import InstanceConfig, find_instances
+from napari_sam.ops.scope import Scope
+from napari_sam.workflows.objects.instances import find_instances
 from napari_sam.workflows.objects.segment import choose_mode
+from napari_sam.workflows.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
+    from napari_sam.configs import InstanceConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.io.image_reader import PlaneArray
     from napari_sam.ops.types import Box, IsCancelled
 
-__all__ = ["BLOCK", "Recipe", "Samples", "sample_image", "survey"]
-
-BLOCK = 2048
-"""Most pixels across of the part of a plane that a block is responsible for."""
+__all__ = ["Recipe", "Samples", "sample_image", "survey"]
 
 _GLANCE = 2048
 """Most pixels across of what is seen as a whole to measure the objects."""
@@ -141,13 +140,11 @@ def _around(middle: tuple[int, int], side: int, shape: tuple[int, int]) -> Box:
 
 
 def survey(
-    sam: Predictor,
     image: PlaneArray,
-    mode: str = "auto",
-    settings: Mapping[str, Any] | None = None,
     *,
-    block: int = BLOCK,
-    halo: int | None = None,
+    model: Predictor,
+    mode: str = "auto",
+    config: BlockConfig | None = None,
     contrast_limits: tuple[float, float] | None = None,
     samples: Samples | None = None,
     is_cancelled: IsCancelled | None = None,
@@ -159,18 +156,15 @@ def survey(
 
     Parameters
     ----------
-    sam
-        The model. One without a dense head sees each block as a whole, at the
-        image's own resolution.
     image
         The image.
-    mode, settings
-        As from `napari_sam.workflows.objects.segment.read_settings`. A `scale` among
-        those of "instances" is taken as it is.
-    block
-        Most pixels across of a core.
-    halo
-        Pixels that windows reach beyond it; by the size of the objects if None.
+    model
+        A loaded model. One without a dense head sees each block as a whole, at the
+        image's own resolution.
+    mode
+        See `napari_sam.segment`.
+    config
+        See `napari_sam.segment_large`. A `scale` of the instances is taken as it is.
     contrast_limits
         Taken as they are; from the samples if None.
     samples
@@ -179,23 +173,22 @@ def survey(
     Raises
     ------
     ValueError
-        If the model cannot do the mode, or a size is not above 0.
+        If the model cannot do the mode.
     Cancelled
         If `is_cancelled` answered True.
     """
-    if block < 1 or (halo is not None and halo < 1):
-        raise ValueError(f"block and halo must be from 1 up, got {block} and {halo}")
-    mode = choose_mode(mode, sam)
+    mode, blocks = choose_mode(mode, model), config or BlockConfig()
+    block, halo = blocks.block, blocks.halo
     samples = samples or sample_image(image)
     limits = contrast_limits or samples.limits
-    config = (settings or {}).get("instances") or InstanceConfig()
-    frame, across = sam.frame_size, 0.0
+    instances = blocks.segment.instances
+    frame, across = model.frame_size, 0.0
     if mode == "grid":
         scale = 1.0
-    elif config.scale is not None:
-        scale = config.scale
+    elif instances.scale is not None:
+        scale = instances.scale
     else:
-        scale, across = _measure(sam, image, config, limits, samples, is_cancelled)
+        scale, across = _measure(image, model, instances, limits, samples, is_cancelled)
     if halo is None:
         halo = math.ceil(max(TILE_OVERLAP / scale, across))
         halo = min(halo, max(1, block // 2))
@@ -215,8 +208,8 @@ def survey(
 
 
 def _measure(
-    sam: Predictor,
     image: PlaneArray,
+    model: Predictor,
     config: InstanceConfig,
     limits: tuple[float, float],
     samples: Samples,
@@ -233,13 +226,13 @@ def _measure(
             continue
         seen.append((index, box))
         window = image.read(index, box)
-        seen_at = sam.frame_size / max(window.shape[:2])
+        seen_at = model.frame_size / max(window.shape[:2])
         found = find_instances(
-            sam,
             window,
-            as_whole,
-            contrast_limits=limits,
-            is_cancelled=is_cancelled,
+            model=model,
+            config=as_whole,
+            scope=Scope(contrast_limits=limits),
+            progress=Progress(is_cancelled=is_cancelled),
         )
         areas.append(found.areas)
         extents.append(np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1))

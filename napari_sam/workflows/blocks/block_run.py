@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from napari_sam.configs import BlockConfig, read_settings
 from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.image_reader import ArraySource, open_array
-from napari_sam.workflows.blocks.block_plan import BLOCK, Recipe, sample_image, survey
+from napari_sam.workflows.blocks.block_plan import Recipe, sample_image, survey
 from napari_sam.workflows.blocks.large_image import find_in_block, paint_planes
 from napari_sam.workflows.blocks.stitching import BlockObjects
 from napari_sam.workflows.blocks.worker_pool import model_here
-from napari_sam.workflows.objects.segment import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ class Request:
         See `napari_sam.segment`.
     settings
         Texts of parameters by name; see
-        `napari_sam.workflows.objects.segment.read_settings`.
+        `napari_sam.configs.read_settings`.
     block
         Most pixels across of a block.
     device, threads
@@ -67,7 +67,7 @@ class Request:
     model: str = "cells"
     mode: str = "auto"
     settings: Mapping[str, str] = field(default_factory=dict)
-    block: int = BLOCK
+    block: int = BlockConfig().block
     device: str = "auto"
     threads: int | None = None
 
@@ -114,8 +114,9 @@ def identify(request: Request) -> dict[str, Any]:
 def _survey(request: Request) -> dict[str, Any]:
     image = open_array(request.source)
     sam = model_here(request.model, request.device, request.threads)
-    settings = read_settings(request.mode, request.settings)
-    recipe = survey(sam, image, request.mode, settings, block=request.block)
+    segment = read_settings(request.mode, request.settings)
+    config = BlockConfig(block=request.block, segment=segment)
+    recipe = survey(image, model=sam, mode=request.mode, config=config)
     return recipe.model_dump(mode="json")
 
 
@@ -279,6 +280,6 @@ def _do_block(folder: str, stamp: str, request: Request, task: BlockTask) -> Non
             f"the model {request.model} is another one here than where the run began"
         )
     block = run.recipe.grid(image.shape).blocks[task.block]
-    settings = read_settings(request.mode, request.settings)
-    found = find_in_block(sam, image, task.plane, block, run.recipe, settings)
+    config = read_settings(request.mode, request.settings)
+    found = find_in_block(image, task.plane, block, run.recipe, sam, config)
     found.save(run.path(task))

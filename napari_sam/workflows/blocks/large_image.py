@@ -12,43 +12,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.inference.predictor import load_model
+from napari_sam.configs import BlockConfig, SegmentConfig
+from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.io.axes import name_axes
 from napari_sam.io.image_reader import PlaneArray
 from napari_sam.ops.label_painting import records_to_labels
-from napari_sam.workflows.blocks.block_plan import BLOCK, Recipe, survey
+from napari_sam.ops.scope import Scope, limits_alone
+from napari_sam.workflows.blocks.block_plan import Recipe, survey
 from napari_sam.workflows.blocks.stitching import BlockObjects, number_objects
-from napari_sam.workflows.objects.instances import InstanceConfig
 from napari_sam.workflows.objects.segment import default_order, find_objects
-from napari_sam.workflows.progress import Steps
+from napari_sam.workflows.progress import Progress, Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.ops.blocks import Block, BlockGrid
-    from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.progress import Progress
 
 __all__ = ["find_in_block", "paint_planes", "segment_large"]
 
 
 def segment_large(
     image: Any,
+    *,
     model: str | Path | Predictor = "cells",
     mode: str = "auto",
-    *,
-    axes: str = "",
-    channel: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-    block: int = BLOCK,
-    halo: int | None = None,
-    contrast_limits: tuple[float, float] | None = None,
+    config: BlockConfig | None = None,
+    scope: Scope | None = None,
     out: Any = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> Any:
     """Label every object of an image that need not fit in memory.
 
@@ -58,34 +52,27 @@ def segment_large(
 
     Parameters
     ----------
-    image
-        (..., H, W) array that is read by slicing: dask, zarr, a memory map, numpy.
-    model, mode
-        See `napari_sam.segment`.
-    axes
-        One letter for each axis, such as "tczyx"; "yx", "zyx", "tzyx" or "tczyx" if
-        left out. Colour is "c".
-    channel
-        Which index along "c" is looked at.
-    settings
-        From `napari_sam.workflows.objects.segment.read_settings`.
-    block, halo
-        Most pixels across of a block, and of what is looked at around it; the latter
-        by the size of the objects if None.
-    contrast_limits
-        Intensities that become black and white, for all blocks; robust percentiles
-        of a sample if None.
-    out
+    image : (..., H, W) array, or PlaneArray
+        Dask, Zarr, a memory map, NumPy: it is read by slicing. Its axes are those of
+        a plane, a volume, a film or a film of volumes with channels, "tczyx"; a
+        `PlaneArray` has others, and says which channel is looked at.
+    model : str, Path or Predictor
+        A name of the registry, the path of a checkpoint, or a loaded model.
+    mode : {"auto", "grid", "instances", "refined"}
+        How objects are found; see `segment`.
+    config : BlockConfig, optional
+        How the image is cut, and the parameters of the mode.
+    scope : Scope, optional
+        Its contrast limits, for all blocks; robust percentiles of a sample if None.
+    out : array, optional
         Array of whole numbers to write to, such as one of zarr; a new one in memory
         if None.
-    progress
-        Told (blocks done, blocks in all).
-    is_cancelled
-        Asked before each block and within it.
+    progress : Progress, optional
+        Steps are blocks.
 
     Returns
     -------
-    (..., H, W) uint32, or `out`
+    (..., H, W) uint32 array, or `out`
         0 background, 1 to n the objects, numbered without gaps.
 
     Raises
@@ -94,33 +81,41 @@ def segment_large(
         If an argument is not as described, the model cannot do the mode, or there
         are more objects than the type of `out` has numbers; `out` is then as it was.
     Cancelled
-        If `is_cancelled` answered True; `out` is as it was.
+        If `progress.is_cancelled` answered True; `out` is as it was.
+
+    See Also
+    --------
+    segment : An image that fits in memory.
 
     Examples
     --------
     >>> import dask.array as da
-    >>> from napari_sam.workflows.blocks.large_image import segment_large
-    >>> slide = da.from_zarr("slide.zarr")                       # doctest: +SKIP
-    >>> labels = segment_large(slide, "cells")                   # doctest: +SKIP
+    >>> import napari_sam
+    >>> slide = da.from_array(napari_sam.load_sample("nuclei_2d"), (128, 128))
+    >>> labels = napari_sam.segment_large(slide[:160, :160])
+    >>> labels.shape, labels.dtype
+    ((160, 160), dtype('uint32'))
     """
-    array = image if hasattr(image, "shape") else np.asarray(image)
-    planes = PlaneArray(array, name_axes(axes, array.shape), channel)
+    planes = image
+    if not isinstance(image, PlaneArray):
+        array = image if hasattr(image, "shape") else np.asarray(image)
+        planes = PlaneArray(array, name_axes("", array.shape))
+    limits = limits_alone(scope, "segment_large")
+    config, progress = config or BlockConfig(), progress or Progress()
     shape = (*planes.leading, *planes.shape)
     if out is not None:
         _check_out(out, shape)
-    sam = load_model(model) if isinstance(model, (str, Path)) else model
+    sam = as_predictor(model)
     recipe = survey(
-        sam,
         planes,
-        mode,
-        settings,
-        block=block,
-        halo=halo,
-        contrast_limits=contrast_limits,
-        is_cancelled=is_cancelled,
+        model=sam,
+        mode=mode,
+        config=config,
+        contrast_limits=limits,
+        is_cancelled=progress.is_cancelled,
     )
     grid = recipe.grid(planes.shape)
-    steps = Steps("the segmentation", progress, is_cancelled)
+    steps = Steps("the segmentation", progress)
     every = list(planes.indices())
     tasks = [(index, number) for index in every for number in range(len(grid.blocks))]
     labels = np.zeros(shape, np.uint32) if out is None else out
@@ -129,9 +124,10 @@ def segment_large(
         for done, (index, number) in enumerate(tasks):
             steps.before(len(tasks) - done)
             one = grid.blocks[number]
-            find_in_block(
-                sam, planes, index, one, recipe, settings, steps.is_cancelled
-            ).save(files[index, number])
+            within = Progress(is_cancelled=steps.is_cancelled)
+            find_in_block(planes, index, one, recipe, sam, config.segment, within).save(
+                files[index, number]
+            )
         paint_planes(labels, grid, every, lambda *task: BlockObjects.load(files[task]))
     steps.finish()
     return labels
@@ -147,45 +143,45 @@ def _check_out(out: Any, shape: tuple[int, ...]) -> None:
 
 
 def find_in_block(
-    sam: Predictor,
     image: PlaneArray,
     index: Sequence[int],
     block: Block,
     recipe: Recipe,
-    settings: Mapping[str, Any] | None = None,
-    is_cancelled: IsCancelled | None = None,
+    model: Predictor,
+    config: SegmentConfig,
+    progress: Progress | None = None,
 ) -> BlockObjects:
     """Find the objects of a block's window.
 
     Parameters
     ----------
-    sam, image
-        The model and the image.
+    image
+        The image.
     index
         Of the plane, along `PlaneArray.leading`.
     block
         Of `Recipe.grid`.
-    recipe, settings
+    recipe, model, config
         As for all blocks.
+    progress
+        Asked within the block.
 
     Raises
     ------
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
     """
-    settings = dict(settings or {})
     if recipe.mode != "grid":
-        config = settings.get("instances") or InstanceConfig()
-        update = {"scale": recipe.scale}
-        settings["instances"] = config.model_copy(update=update)
+        seen = config.instances.model_copy(update={"scale": recipe.scale})
+        config = config.model_copy(update={"instances": seen})
     window = image.read(index, block.window)
     records = find_objects(
-        sam,
         window,
-        recipe.mode,
-        contrast_limits=recipe.contrast_limits,
-        is_cancelled=is_cancelled,
-        **settings,
+        model=model,
+        mode=recipe.mode,
+        config=config,
+        scope=Scope(contrast_limits=recipe.contrast_limits),
+        progress=progress,
     )
     shape = (window.shape[0], window.shape[1])
     labels = records_to_labels(records, shape, default_order(recipe.mode))

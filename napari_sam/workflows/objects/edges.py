@@ -12,22 +12,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
+from napari_sam.configs import EdgeConfig
+from napari_sam.inference.channels import channels_last
+from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.mask_upscaling import upscale_logits, upscale_window
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops import boxes
 from napari_sam.ops.edges import outer_boundary, thin_ridges
 from napari_sam.ops.nms import box_nms
+from napari_sam.ops.scope import limits_alone
 from napari_sam.workflows.objects.mask_filters import pixel_boxes
 from napari_sam.workflows.objects.point_grids import even_grid
 from napari_sam.workflows.progress import Steps
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
-    from napari_sam.ops.types import Box, FrameGeometry, IsCancelled
+    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.types import Box, FrameGeometry
     from napari_sam.workflows.progress import Progress
 
 __all__ = ["detect_edges"]
@@ -62,16 +69,13 @@ class _Outline:
 
 
 def detect_edges(
-    sam: Predictor,
-    image_or_embedding: ArrayLike | PlaneEmbedding,
+    image: ArrayLike | PlaneEmbedding,
     *,
-    points_per_side: int = 16,
-    points_per_batch: int = 32,
-    box_nms_thresh: float = 0.7,
-    thin: bool = True,
-    contrast_limits: tuple[float, float] | None = None,
+    model: str | Path | Predictor = "cells",
+    config: EdgeConfig | None = None,
+    scope: Scope | None = None,
+    channel_axis: int | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> NDArray[np.float32]:
     """Draw the edges of an image.
 
@@ -82,24 +86,18 @@ def detect_edges(
 
     Parameters
     ----------
-    sam
-        The model.
-    image_or_embedding
-        (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding.
-    points_per_side
-        Points along a side of the grid.
-    points_per_batch
-        Points between two reports of progress.
-    box_nms_thresh
-        IoU of boxes above which the mask with the lower predicted IoU is dropped.
-    thin
-        False leaves the strengths as they are, on the outlines of all masks.
-    contrast_limits
-        For an image; see `Predictor.embed`.
-    progress
-        Told (batches done, batches in all) before each batch and at the end.
-    is_cancelled
-        Asked before each batch and within the embedding.
+    image : (H, W) or (H, W, 1 to 4) array of any real dtype, or an embedding
+        See `Predictor.embed`.
+    model : str, Path or Predictor
+        A name of the registry, the path of a checkpoint, or a loaded model.
+    config : EdgeConfig, optional
+        The grid, and whether edges are thinned.
+    scope : Scope, optional
+        Its contrast limits; edges are drawn everywhere.
+    channel_axis : int, optional
+        The axis of 1 to 4 channels; None: the last one, if there are three.
+    progress : Progress, optional
+        Steps are batches of points.
 
     Returns
     -------
@@ -111,7 +109,7 @@ def detect_edges(
     ValueError
         If an argument is not as described.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
 
     Notes
     -----
@@ -119,40 +117,40 @@ def detect_edges(
     to a question about it. Before thinning, the picture is smoothed: outlines of
     neighbours run on both sides of the edge between them.
 
+    References
+    ----------
+    Kirillov et al., Segment Anything, 2023, section 7.2 and appendix D.2.
+
     Examples
     --------
     >>> import numpy as np
     >>> import napari_sam
-    >>> sam = napari_sam.load_model("cells")
-    >>> edges = napari_sam.detect_edges(sam, np.eye(64), points_per_side=2)
+    >>> config = napari_sam.EdgeConfig(points_per_side=2)
+    >>> edges = napari_sam.detect_edges(np.eye(64), config=config)
     >>> edges.shape, edges.dtype
     ((64, 64), dtype('float32'))
     """
-    for name, value in (
-        ("points_per_side", points_per_side),
-        ("points_per_batch", points_per_batch),
-    ):
-        if value < 1:
-            raise ValueError(f"{name} must be 1 or greater, got {value}")
-    if not 0 <= box_nms_thresh <= 1:
-        raise ValueError(f"box_nms_thresh must be from 0 to 1, got {box_nms_thresh}")
-    view = PlaneView.of(image_or_embedding, sam.frame_size, contrast_limits)
-    points = even_grid(points_per_side) * view.shape
-    batches = np.split(points, range(points_per_batch, len(points), points_per_batch))
-    steps = Steps("the search for edges", progress, is_cancelled)
+    config = config or EdgeConfig()
+    limits = limits_alone(scope, "detect_edges")
+    sam = as_predictor(model)
+    view = PlaneView.of(channels_last(image, channel_axis), sam.frame_size, limits)
+    points = even_grid(config.points_per_side) * view.shape
+    size = config.points_per_batch
+    batches = np.split(points, range(size, len(points), size))
+    steps = Steps("the search for edges", progress)
     outlines: list[_Outline] = []
     decoder = None
     for i, batch in enumerate(batches):
         steps.before(len(batches) - i)
         if decoder is None:
-            decoder = sam.point_decoder(view.embed(sam, view.plane, is_cancelled))
+            decoder = sam.point_decoder(view.embed(sam, view.plane, steps.is_cancelled))
         for found in decoder.decode(batch):
             for score, low in zip(found.scores, found.logits, strict=True):
                 outline = _outline(low, float(score), decoder.geometry)
                 outlines += [] if outline is None else [outline]
     steps.finish()
-    strength = _draw(outlines, view.shape, box_nms_thresh)
-    return thin_ridges(strength) if thin else strength
+    strength = _draw(outlines, view.shape, config.box_nms_thresh)
+    return thin_ridges(strength) if config.thin else strength
 
 
 def _outline(low: Tensor, score: float, geometry: FrameGeometry) -> _Outline | None:

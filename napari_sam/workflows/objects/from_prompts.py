@@ -13,25 +13,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_sam.configs import PromptConfig
+from napari_sam.inference.channels import channels_last
+from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.looking_scale import CLICKS
 from napari_sam.inference.mask_upscaling import without_padding
 from napari_sam.inference.preprocess import check_image
 from napari_sam.inference.views import PlaneEmbedding, PlaneView
 from napari_sam.ops.boxes import areas_of, clip_boxes
-from napari_sam.ops.label_painting import check_paint_order, records_to_labels
+from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.rle import Rle
+from napari_sam.ops.scope import limits_alone
 from napari_sam.ops.stability_score import stability_score
 from napari_sam.ops.types import FrameGeometry, MaskRecord, Prompts
 from napari_sam.workflows.progress import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.label_painting import PaintOrder
-    from napari_sam.ops.types import IsCancelled, MaskPrediction
+    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.progress import Progress
 
 __all__ = ["answer_prompts", "segment_boxes", "segment_points"]
@@ -41,48 +46,37 @@ _BATCH = 32
 
 
 def segment_boxes(
-    sam: Predictor,
-    image_or_embedding: ArrayLike | PlaneEmbedding,
+    image: ArrayLike | PlaneEmbedding,
     boxes: ArrayLike,
     *,
-    refine: bool = True,
-    loose: bool = False,
-    order: PaintOrder = "score",
-    scale: float | None = None,
-    contrast_limits: tuple[float, float] | None = None,
+    model: str | Path | Predictor = "cells",
+    config: PromptConfig | None = None,
+    scope: Scope | None = None,
+    channel_axis: int | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> NDArray[np.int32]:
     """Outline the object in each box.
 
     Parameters
     ----------
-    sam
-        The model.
-    image_or_embedding
-        (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding, as it is.
-    boxes
-        (N, 4) of (row0, col0, row1, col1) in pixels, half open; two corners in any
-        order.
-    refine
-        Whether each mask is fed back once with its box.
-    loose
-        Whether the boxes leave much room around their objects, or are guesses: the
-        bundled model fits masks to boxes that are not.
-    order
-        Whose pixel it is where masks overlap; see `records_to_labels`.
-    scale
-        Frame pixels per pixel at which objects are seen; None: by their size.
-    contrast_limits
-        For an image; see `Predictor.embed`.
-    progress
-        Told (batches done, batches in all).
-    is_cancelled
-        Asked before each batch and within the embedding.
+    image : (H, W) or (H, W, 1 to 4) array of any real dtype, or an embedding
+        See `Predictor.embed`; an embedding is taken as it is.
+    boxes : (N, 4) array
+        (row0, col0, row1, col1) in pixels, half open; two corners in any order.
+    model : str, Path or Predictor
+        A name of the registry, the path of a checkpoint, or a loaded model.
+    config : PromptConfig, optional
+        How boxes are asked about, and whose pixel it is where masks overlap.
+    scope : Scope, optional
+        Its contrast limits; every box is asked about.
+    channel_axis : int, optional
+        The axis of 1 to 4 channels; None: the last one, if there are three.
+    progress : Progress, optional
+        Steps are batches of boxes.
 
     Returns
     -------
-    (H, W) int32
+    (H, W) int32 array
         Box i becomes label i + 1, which is missing where nothing was found or others
         cover it. All 0 where there is no box.
 
@@ -92,77 +86,108 @@ def segment_boxes(
         If an argument is not as described, or a box lies outside the image; before
         any work.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
+
+    See Also
+    --------
+    segment_points : The same with a point for each object.
+    segment : Without boxes.
+
+    References
+    ----------
+    Kirillov et al., Segment Anything, 2023, section 7.4 and appendix D.4.
 
     Examples
     --------
     >>> import numpy as np
     >>> import napari_sam
-    >>> sam = napari_sam.load_model("cells")
-    >>> napari_sam.segment_boxes(sam, np.eye(64), [(8, 8, 56, 56)]).shape
+    >>> napari_sam.segment_boxes(np.eye(64), [(8, 8, 56, 56)]).shape
     (64, 64)
     """
-    order = check_paint_order(order)
-    shape = plane_shape(image_or_embedding)
+    config = config or PromptConfig()
+    limits = limits_alone(scope, "segment_boxes")
+    image = channels_last(image, channel_axis)
+    shape = plane_shape(image)
     corners = _check_boxes(boxes, shape)
-    prompts = [Prompts.make(box=box, loose=loose) for box in corners]
+    sam = as_predictor(model)
+    prompts = [Prompts.make(box=box, loose=config.loose) for box in corners]
+    scale = config.scale
     if scale is None:
         areas = areas_of(corners) * np.pi / 4
         scale = CLICKS.scale(areas, sam.frame_size / max(shape))
-    steps = Steps("the segmentation of boxes", progress, is_cancelled)
-    records = answer_prompts(
-        sam, image_or_embedding, prompts, refine, scale, contrast_limits, steps
-    )
-    return records_to_labels(records, shape, order)
+    steps = Steps("the segmentation of boxes", progress)
+    records = answer_prompts(sam, image, prompts, config.refine, scale, limits, steps)
+    return records_to_labels(records, shape, config.order)
 
 
 def segment_points(
-    sam: Predictor,
-    image_or_embedding: ArrayLike | PlaneEmbedding,
+    image: ArrayLike | PlaneEmbedding,
     points: ArrayLike,
     *,
-    refine: bool = True,
-    order: PaintOrder = "score",
-    scale: float | None = None,
-    contrast_limits: tuple[float, float] | None = None,
+    model: str | Path | Predictor = "cells",
+    config: PromptConfig | None = None,
+    scope: Scope | None = None,
+    channel_axis: int | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> NDArray[np.int32]:
-    """Outline the object at each point; see `segment_boxes`.
+    """Outline the object at each point.
 
-    Of three masks the one with the highest predicted IoU is taken. Unless `scale` is
-    given, the model's dense head says how large objects are; a model without one sees
-    the image as a whole.
+    Of three masks the one with the highest predicted IoU is taken. Unless the
+    configuration says at which scale, the model's dense head says how large objects
+    are; a model without one sees the image as a whole.
 
     Parameters
     ----------
-    points
-        (N, 2) of (row, col) in pixels, one for each object.
-    sam, image_or_embedding, refine, order, scale, contrast_limits
-        As for `segment_boxes`.
-    progress, is_cancelled
-        As for `segment_boxes`.
+    image : (H, W) or (H, W, 1 to 4) array of any real dtype, or an embedding
+        See `Predictor.embed`; an embedding is taken as it is.
+    points : (N, 2) array
+        (row, col) in pixels, one for each object.
+    model : str, Path or Predictor
+        A name of the registry, the path of a checkpoint, or a loaded model.
+    config : PromptConfig, optional
+        How points are asked about, and whose pixel it is where masks overlap.
+    scope : Scope, optional
+        Its contrast limits; every point is asked about.
+    channel_axis : int, optional
+        The axis of 1 to 4 channels; None: the last one, if there are three.
+    progress : Progress, optional
+        Steps are batches of points.
 
     Returns
     -------
-    (H, W) int32
-        Point i becomes label i + 1.
+    (H, W) int32 array
+        Point i becomes label i + 1, which is missing where nothing was found or
+        others cover it.
 
     Raises
     ------
     ValueError
-        If an argument is not as described, or a point lies outside the image.
+        If an argument is not as described, or a point lies outside the image; before
+        any work.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
+
+    See Also
+    --------
+    segment_boxes : The same with a box around each object.
+    Predictor.predict : One object by several points, with all candidates.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_sam
+    >>> napari_sam.segment_points(np.eye(64), [(32, 32)]).shape
+    (64, 64)
     """
-    order = check_paint_order(order)
-    shape = plane_shape(image_or_embedding)
+    config = config or PromptConfig()
+    limits = limits_alone(scope, "segment_points")
+    image = channels_last(image, channel_axis)
+    shape = plane_shape(image)
     prompts = [Prompts.make([point]) for point in _check_points(points, shape)]
-    steps = Steps("the segmentation of points", progress, is_cancelled)
-    records = answer_prompts(
-        sam, image_or_embedding, prompts, refine, scale, contrast_limits, steps
-    )
-    return records_to_labels(records, shape, order)
+    steps = Steps("the segmentation of points", progress)
+    sam, scale = as_predictor(model), config.scale
+    records = answer_prompts(sam, image, prompts, config.refine, scale, limits, steps)
+    return records_to_labels(records, shape, config.order)
 
 
 def plane_shape(image_or_embedding: ArrayLike | PlaneEmbedding) -> tuple[int, int]:

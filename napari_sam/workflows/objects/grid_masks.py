@@ -7,165 +7,62 @@ parameters, the defaults and the results of Meta's ``SamAutomaticMaskGenerator``
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from napari_sam.configs import GridConfig
+from napari_sam.inference.channels import channels_last
+from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.boxes import areas_of
 from napari_sam.ops.nms import box_nms
-from napari_sam.ops.types import Cancelled, ImageEmbedding, IsCancelled, MaskRecord
+from napari_sam.ops.scope import Scope
+from napari_sam.ops.types import Cancelled, ImageEmbedding, MaskRecord
 from napari_sam.workflows.objects.crops import Crop, make_crops
 from napari_sam.workflows.objects.mask_cleaning import clean_records
 from napari_sam.workflows.objects.mask_filters import CandidateFilter, pixel_boxes
 from napari_sam.workflows.objects.point_grids import (
     check_exclude,
     check_roi,
-    even_grid,
+    layer_grid,
     points_in_crop,
 )
+from napari_sam.workflows.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
 
-__all__ = ["AutomaticConfig", "estimate_seconds", "generate_masks"]
+__all__ = ["estimate_seconds", "generate_masks", "grid_defaults"]
 
 _SAMPLE = 8
 """Points that are decoded for an estimate of time, after as many to warm up."""
 
-
-class AutomaticConfig(BaseModel):
-    """Parameters of `generate_masks`, under the names of Meta's generator.
-
-    Examples
-    --------
-    >>> from napari_sam import AutomaticConfig
-    >>> AutomaticConfig(points_per_side=16).pred_iou_thresh
-    0.88
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    points_per_side: int | None = Field(
-        32, ge=1, description="points along a side of the image's grid"
-    )
-    point_grids: tuple[tuple[tuple[float, float], ...], ...] | None = Field(
-        None,
-        description="instead of points_per_side: for each crop layer (N, 2) points as "
-        "(row, col) from 0 to 1",
-    )
-    points_per_batch: int = Field(
-        64, ge=1, description="points between two reports of progress"
-    )
-    pred_iou_thresh: float = Field(
-        0.88, description="predicted IoU that a mask must exceed; 0: no filter"
-    )
-    stability_score_thresh: float = Field(
-        0.95, description="stability that a mask must reach; 0: no filter"
-    )
-    stability_score_offset: float = Field(
-        1.0, ge=0, description="by how much the stability moves the threshold"
-    )
-    box_nms_thresh: float = Field(
-        0.7, ge=0, le=1, description="IoU of boxes that are duplicates in a crop"
-    )
-    crop_n_layers: int = Field(
-        0, ge=0, description="layers of crops; layer k has (2 ** k) ** 2"
-    )
-    crop_nms_thresh: float = Field(
-        0.7, ge=0, le=1, description="IoU of boxes that are duplicates across crops"
-    )
-    crop_overlap_ratio: float = Field(
-        512 / 1500,
-        ge=0,
-        lt=1,
-        description="overlap of layer 1, in parts of the shorter side",
-    )
-    crop_n_points_downscale_factor: int = Field(
-        1, ge=1, description="by how much points_per_side shrinks with each layer"
-    )
-    min_mask_region_area: int = Field(
-        0, ge=0, description="pixels below which holes and islands are mended; 0: none"
-    )
-    stability: Literal["exact", "fast"] = Field(
-        "exact",
-        description="'fast' measures stability on the model's low-resolution masks; "
-        "for nuclei of about 20 pixels it differs by 0.02 in the mean, 0.15 at most",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_kind_of_grid(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("point_grids") is not None:
-            if data.get("points_per_side") is not None:
-                raise ValueError("give points_per_side or point_grids, not both")
-            data = {**data, "points_per_side": None}
-        return data
-
-    @field_validator("point_grids", mode="before")
-    @classmethod
-    def _as_tuples(cls, grids: Any) -> Any:
-        if grids is None:
-            return None
-        arrays = [np.asarray(grid, np.float64) for grid in grids]
-        for array in arrays:
-            if array.ndim != 2 or array.shape[1] != 2:
-                raise ValueError(
-                    f"a point grid must be (N, 2) as (row, col), got {array.shape}"
-                )
-            if not ((array >= 0) & (array <= 1)).all():
-                raise ValueError("a point grid must lie between 0 and 1")
-        return tuple(tuple(map(tuple, array.tolist())) for array in arrays)
-
-    @model_validator(mode="after")
-    def _a_grid_for_each_layer(self) -> AutomaticConfig:
-        layers = self.crop_n_layers
-        if self.point_grids is not None:
-            if len(self.point_grids) <= layers:
-                raise ValueError(
-                    f"point_grids has {len(self.point_grids)} grids, but the image and "
-                    f"{layers} layers of crops want {layers + 1}"
-                )
-        elif self.points_per_side is None:
-            raise ValueError("give points_per_side or point_grids")
-        elif self.points_per_side < self.crop_n_points_downscale_factor**layers:
-            factor = self.crop_n_points_downscale_factor
-            raise ValueError(
-                f"points_per_side is {self.points_per_side}; divided by {factor} for "
-                f"each of {layers} layers it leaves no point"
-            )
-        return self
-
-    def unit_grid(self, layer: int) -> NDArray[np.float64]:
-        """(N, 2) points of a layer as (row, col) from 0 to 1."""
-        if self.point_grids is not None:
-            return np.asarray(self.point_grids[layer], np.float64).reshape(-1, 2)
-        assert self.points_per_side is not None  # the validator saw to it
-        factor = self.crop_n_points_downscale_factor**layer
-        return even_grid(int(self.points_per_side / factor))
-
-
-_DEFAULT = AutomaticConfig()
+_CAUTIOUS = GridConfig(
+    points_per_side=28,
+    pred_iou_thresh=0.65,
+    stability_score_thresh=0.85,
+    box_nms_thresh=0.5,
+)
 
 _Part = tuple[Crop, "NDArray[np.float64]"]
 """A crop, and the (N, 2) points that are asked in it."""
 
 
 def _lay_grids(
-    config: AutomaticConfig,
+    config: GridConfig,
     shape: tuple[int, int],
     roi: NDArray[np.bool_] | None,
     occupied: NDArray[np.bool_] | None,
 ) -> list[_Part]:
     """Choose the points of each crop; crops without a point are left out."""
     crops = make_crops(shape, config.crop_n_layers, config.crop_overlap_ratio)
-    grids = [config.unit_grid(crop.layer) for crop in crops]
+    grids = [layer_grid(config, crop.layer) for crop in crops]
     laid = list(zip(grids, crops, strict=True))
     if roi is not None and not any(len(points_in_crop(*pair, roi)) for pair in laid):
         raise ValueError(
@@ -179,16 +76,24 @@ def _lay_grids(
     return [(crop, points) for crop, points in parts if len(points)]
 
 
+def grid_defaults(model: Predictor) -> GridConfig:
+    """Return the grid that suits a model.
+
+    The thresholds of Meta's generator suit Meta's models. A model with a dense head
+    was trained as the bundled one, which judges its masks more cautiously and draws
+    softer edges: with Meta's thresholds hardly a mask would be left.
+    """
+    return _CAUTIOUS if model.has_dense_head else GridConfig()
+
+
 def generate_masks(
-    sam: Predictor,
-    image_or_embedding: ArrayLike | PlaneEmbedding,
-    config: AutomaticConfig = _DEFAULT,
+    image: ArrayLike | PlaneEmbedding,
     *,
-    roi: NDArray[np.bool_] | None = None,
-    exclude: NDArray[np.integer] | None = None,
-    contrast_limits: tuple[float, float] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    is_cancelled: IsCancelled | None = None,
+    model: str | Path | Predictor = "cells",
+    config: GridConfig | None = None,
+    scope: Scope | None = None,
+    channel_axis: int | None = None,
+    progress: Progress | None = None,
 ) -> list[MaskRecord]:
     """Find the masks of everything in an image.
 
@@ -200,26 +105,21 @@ def generate_masks(
 
     Parameters
     ----------
-    sam
-        The model.
-    image_or_embedding
-        (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding, unless
-        crops are asked for.
-    config
-        All thresholds.
-    roi
-        (H, W) bool: only there are points prompted. Masks may reach beyond.
-    exclude
-        (H, W) labels: no point is prompted where they are not 0, and a mask that
+    image : (H, W) or (H, W, 1 to 4) array of any real dtype, or an embedding
+        See `Predictor.embed`. Crops need the image.
+    model : str, Path or Predictor
+        A name of the registry, the path of a checkpoint, or a loaded model.
+    config : GridConfig, optional
+        All thresholds. What is not set in it suits the model; see `grid_defaults`.
+    scope : Scope, optional
+        No point is prompted outside `roi`, nor where `exclude` is not 0; a mask that
         has more than half of its pixels there is dropped before duplicates are
-        looked for. What is left of a mask is not clipped.
-    contrast_limits
-        For an image; see `Predictor.embed`. The crops get those of the image.
-    progress
-        Told (batches done, batches in all): (0, n) before the first and then after
-        each batch of `points_per_batch` points.
-    is_cancelled
-        Asked before each batch and within the embedding.
+        looked for. What is left of a mask is not clipped. Crops get the contrast
+        limits of the image.
+    channel_axis : int, optional
+        The axis of 1 to 4 channels; None: the last one, if there are three.
+    progress : Progress, optional
+        Steps are batches of `points_per_batch` points.
 
     Returns
     -------
@@ -232,30 +132,43 @@ def generate_masks(
     Raises
     ------
     ValueError
-        If an argument is not as described, or no point of the grid lies in `roi`;
-        before any work.
+        If an argument is not as described, or no point of the grid lies in the
+        region; before any work.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
+
+    See Also
+    --------
+    segment : Labels of all objects, by this or by a model's dense head.
+    propose : Many masks without thresholds, the most likely objects first.
+
+    References
+    ----------
+    Kirillov et al., Segment Anything, 2023, section 5 and appendix B; Meta's
+    ``SamAutomaticMaskGenerator``.
 
     Examples
     --------
     >>> import numpy as np
     >>> import napari_sam
-    >>> sam = napari_sam.load_model("cells")
-    >>> config = napari_sam.AutomaticConfig(points_per_side=2)
-    >>> masks = napari_sam.generate_masks(sam, np.eye(64), config)
+    >>> config = napari_sam.GridConfig(points_per_side=2)
+    >>> masks = napari_sam.generate_masks(np.eye(64), config=config)
     """
-    view = PlaneView.of(image_or_embedding, sam.frame_size, contrast_limits)
-    if config.crop_n_layers > 0 and isinstance(image_or_embedding, ImageEmbedding):
+    sam = as_predictor(model)
+    config = _filled(config, sam)
+    scope, progress = scope or Scope(), progress or Progress()
+    image = channels_last(image, channel_axis)
+    view = PlaneView.of(image, sam.frame_size, scope.contrast_limits)
+    if config.crop_n_layers > 0 and isinstance(image, ImageEmbedding):
         raise ValueError(
             "crops are cut from the image, but an embedding was given; give the "
             "image, or set crop_n_layers to 0"
         )
-    keep, parts = _plan(view.shape, config, roi, exclude)
-    size = config.points_per_batch
+    keep, parts = _plan(view.shape, config, scope)
+    size, is_cancelled = config.points_per_batch, progress.is_cancelled
     done, total = 0, sum(-(-len(points) // size) for _, points in parts)
-    if progress is not None:
-        progress(done, total)
+    report = progress.report or _ignore
+    report(done, total)
     records: list[MaskRecord] = []
     for crop, points in parts:
         decoder = sam.point_decoder(view.embed(sam, crop.box, is_cancelled))
@@ -265,22 +178,30 @@ def generate_masks(
                 raise Cancelled("the search for masks was cancelled")
             found += keep.records(decoder, crop, points[start : start + size])
             done += 1
-            if progress is not None:
-                progress(done, total)
+            report(done, total)
         scores = [record.predicted_iou for record in found]
         records += _unique(found, scores, config.box_nms_thresh)
     return _finish(records, config)
 
 
+def _filled(config: GridConfig | None, model: Predictor) -> GridConfig:
+    """Return all parameters: those that are set, and those that suit the model."""
+    defaults = grid_defaults(model)
+    return defaults if config is None else config.over(defaults)
+
+
+def _ignore(done: int, total: int) -> None:
+    pass
+
+
 def _plan(
     shape: tuple[int, int],
-    config: AutomaticConfig,
-    roi: NDArray[np.bool_] | None,
-    exclude: NDArray[np.integer] | None,
+    config: GridConfig,
+    scope: Scope,
 ) -> tuple[CandidateFilter, list[_Part]]:
     """Check the regions, and say what is asked where and what is kept."""
-    inside = None if roi is None else check_roi(roi, shape)
-    occupied = None if exclude is None else check_exclude(exclude, shape)
+    inside = None if scope.roi is None else check_roi(scope.roi, shape)
+    occupied = None if scope.exclude is None else check_exclude(scope.exclude, shape)
     keep = CandidateFilter(
         shape,
         config.pred_iou_thresh,
@@ -296,13 +217,11 @@ def _unique(
     records: list[MaskRecord], scores: ArrayLike, threshold: float
 ) -> list[MaskRecord]:
     """Drop duplicates; the best score goes first."""
-    return [
-        records[i]
-        for i in box_nms(pixel_boxes([one.bbox for one in records]), scores, threshold)
-    ]
+    boxes = pixel_boxes([one.bbox for one in records])
+    return [records[i] for i in box_nms(boxes, scores, threshold)]
 
 
-def _finish(records: list[MaskRecord], config: AutomaticConfig) -> list[MaskRecord]:
+def _finish(records: list[MaskRecord], config: GridConfig) -> list[MaskRecord]:
     """Drop the duplicates across crops, and mend small regions where asked."""
     if config.crop_n_layers > 0:
         boxes = np.array([record.crop_box for record in records]).reshape(-1, 4)
@@ -317,12 +236,11 @@ def _finish(records: list[MaskRecord], config: AutomaticConfig) -> list[MaskReco
 
 
 def estimate_seconds(
-    sam: Predictor,
     embedding: ImageEmbedding,
-    config: AutomaticConfig = _DEFAULT,
     *,
-    roi: NDArray[np.bool_] | None = None,
-    exclude: NDArray[np.integer] | None = None,
+    model: Predictor,
+    config: GridConfig | None = None,
+    scope: Scope | None = None,
 ) -> float:
     """Estimate how long `generate_masks` will take with these arguments.
 
@@ -332,16 +250,17 @@ def estimate_seconds(
 
     Parameters
     ----------
-    sam, config, roi, exclude
-        As for `generate_masks`.
     embedding
         Of the whole image plane.
+    model, config, scope
+        As for `generate_masks`.
 
     Returns
     -------
     Seconds, 0 where no point is to be asked.
     """
-    keep, parts = _plan(embedding.geometry.image_shape, config, roi, exclude)
+    shape = embedding.geometry.image_shape
+    keep, parts = _plan(shape, _filled(config, model), scope or Scope())
     if not parts:
         return 0.0
     count = sum(len(points) for _, points in parts)
@@ -349,7 +268,7 @@ def estimate_seconds(
     whole = Crop(0, (0, 0, *embedding.geometry.image_shape))
     spread = np.linspace(0, len(points) - 1, _SAMPLE).round().astype(np.int64)
     sample = points[spread] + np.array(crop.corner)
-    decoder = sam.point_decoder(embedding)
+    decoder = model.point_decoder(embedding)
     seconds = 0.0
     for _ in range(2):
         start = time.perf_counter()

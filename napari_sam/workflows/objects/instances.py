@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam.configs import InstanceConfig
 from napari_sam.inference.looking_scale import FIELDS, crowd_areas
 from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights
 from napari_sam.inference.views import PlaneView
-from napari_sam.ops.watershed import (
-    InstanceConfig,
-    Instances,
-    maps_to_instances,
-)
+from napari_sam.ops.scope import Scope
+from napari_sam.ops.watershed import Instances, maps_to_instances
 from napari_sam.workflows.objects.point_grids import check_exclude, check_roi
 from napari_sam.workflows.progress import Steps
 
@@ -31,48 +29,39 @@ if TYPE_CHECKING:
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
-    from napari_sam.ops.types import Box, IsCancelled
+    from napari_sam.ops.types import Box
     from napari_sam.workflows.progress import Progress
 
-__all__ = ["InstanceConfig", "Instances", "find_instances"]
+__all__ = ["Instances", "find_instances"]
 
 _DEFAULT = InstanceConfig()
 
 
 def find_instances(
-    sam: Predictor,
-    image_or_embedding: ArrayLike | PlaneEmbedding,
-    config: InstanceConfig = _DEFAULT,
+    image: ArrayLike | PlaneEmbedding,
     *,
-    roi: NDArray[np.bool_] | None = None,
-    exclude: NDArray[np.integer] | None = None,
-    contrast_limits: tuple[float, float] | None = None,
+    model: Predictor,
+    config: InstanceConfig = _DEFAULT,
+    scope: Scope | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> Instances:
     """Find every object of an image by the model's dense head.
 
     Parameters
     ----------
-    sam
-        A model with a dense head, such as "cells".
-    image_or_embedding
+    image
         (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding, which is
         never tiled.
+    model
+        A model with a dense head, such as "cells".
     config
         Thresholds, scale, and how often to look.
-    roi
-        (H, W) bool: objects whose deepest point lies outside are left out, and tiles
-        that do not touch it are not computed.
-    exclude
-        (H, W) labels: objects with more than half of their pixels where these are
-        not 0 are left out.
-    contrast_limits
-        For an image; see `Predictor.embed`.
+    scope
+        Objects whose deepest point lies outside `roi` are left out, and tiles that do
+        not touch it are not computed. Objects with more than half of their pixels
+        where `exclude` is not 0 are left out.
     progress
-        Told (tiles done, tiles in all) before each tile and at the end.
-    is_cancelled
-        Asked before each tile and within its embedding.
+        Steps are tiles.
 
     Raises
     ------
@@ -80,28 +69,30 @@ def find_instances(
         If an argument is not as described, the model has no dense head, or an
         embedding is to be looked at twice; before any work.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
 
     Examples
     --------
     >>> import napari_sam
-    >>> from napari_sam.workflows.objects.instances import find_instances
-    >>> sam = napari_sam.load_model("cells")                     # doctest: +SKIP
-    >>> found = find_instances(sam, image)                       # doctest: +SKIP
-    >>> found.labels, found.scores                               # doctest: +SKIP
+    >>> image = napari_sam.load_sample("nuclei_2d")[:128, :128]
+    >>> found = find_instances(image, model=napari_sam.load_model("cells"))
+    >>> found.labels.shape == image.shape, len(found) == len(found.scores)
+    (True, True)
     """
-    if not sam.has_dense_head:
+    if not model.has_dense_head:
         raise ValueError(
-            f"{sam.name} has no dense head, so that it finds no instances by itself; "
+            f"{model.name} has no dense head, so that it finds no instances by itself; "
             "use mode 'grid', or a model with one, such as 'cells'"
         )
-    view = PlaneView.of(image_or_embedding, sam.frame_size, contrast_limits)
+    scope = scope or Scope()
+    view = PlaneView.of(image, model.frame_size, scope.contrast_limits)
+    roi, exclude = scope.roi, scope.exclude
     inside = None if roi is None else check_roi(roi, view.shape)
     occupied = None if exclude is None else check_exclude(exclude, view.shape)
     if config.looks > 1 and not view.has_parts:
         raise ValueError("an embedding can not be looked at twice; give the image")
-    steps = Steps("the search for instances", progress, is_cancelled)
-    found = _look(sam, view, config, inside, steps)
+    steps = Steps("the search for instances", progress)
+    found = _look(model, view, config, inside, steps)
     steps.finish()
     good = np.ones(len(found), np.bool_)
     if inside is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from napari_sam.ops.nms import box_doubles
 
@@ -19,31 +18,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.ops.label_painting import PaintOrder
+    from napari_sam.configs import PaintOrder, SelectionRule
     from napari_sam.ops.types import MaskRecord
 
-__all__ = ["MaskSelection", "SelectionRule"]
+__all__ = ["MaskSelection"]
 
 _MOSTLY = 0.5
-
-
-class SelectionRule(BaseModel):
-    """Which masks are kept."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min_iou: float = Field(0.0, description="smallest predicted IoU")
-    min_stability: float = Field(0.0, description="smallest stability score")
-    min_area: int = Field(0, ge=0, description="smallest area in pixels")
-    max_area: int | None = Field(
-        None, ge=0, description="largest area in pixels; None: any"
-    )
-    drop_border: bool = Field(
-        False, description="drop masks that touch the border of the image"
-    )
-    only_empty: bool = Field(
-        False, description="drop masks of which more than half is labelled already"
-    )
 
 
 class MaskSelection:

@@ -11,9 +11,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.configs import GridConfig
     from napari_sam.workflows.objects.crops import Crop
 
-__all__ = ["check_exclude", "check_roi", "even_grid", "points_in_crop"]
+__all__ = [
+    "check_exclude",
+    "check_roi",
+    "even_grid",
+    "layer_grid",
+    "points_in_crop",
+]
 
 
 def even_grid(side: int) -> NDArray[np.float64]:
@@ -27,6 +34,15 @@ def even_grid(side: int) -> NDArray[np.float64]:
     at = np.linspace(1 / (2 * side), 1 - 1 / (2 * side), side)
     rows, cols = np.meshgrid(at, at, indexing="ij")
     return np.stack([rows.ravel(), cols.ravel()], axis=1)
+
+
+def layer_grid(config: GridConfig, layer: int) -> NDArray[np.float64]:
+    """(N, 2) points of a layer of crops as (row, col) from 0 to 1."""
+    if config.point_grids is not None:
+        return np.asarray(config.point_grids[layer], np.float64).reshape(-1, 2)
+    assert config.points_per_side is not None  # the configuration saw to it
+    factor = config.crop_n_points_downscale_factor**layer
+    return even_grid(int(config.points_per_side / factor))
 
 
 def points_in_crop(

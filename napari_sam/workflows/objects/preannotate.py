@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.progress import Progress
 
 __all__ = ["CONFIDENT", "preannotate"]
@@ -23,24 +22,23 @@ CONFIDENT = 0.5
 
 
 def preannotate(
-    sam: Predictor,
     image: NDArray[Any],
     *,
+    model: Predictor,
     confident: float = CONFIDENT,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> tuple[NDArray[np.int32], float]:
     """Propose objects for an image.
 
     Parameters
     ----------
-    sam
-        The model.
     image
         (H, W) or (H, W, 1 to 4).
+    model
+        A loaded model.
     confident
         Least score of what is proposed.
-    progress, is_cancelled
+    progress
         See `napari_sam.workflows.objects.segment.find_objects`.
 
     Returns
@@ -54,11 +52,11 @@ def preannotate(
     Raises
     ------
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
     """
-    records = find_objects(sam, image, progress=progress, is_cancelled=is_cancelled)
+    records = find_objects(image, model=model, progress=progress)
     scores = np.clip([record.predicted_iou for record in records], 0, 1)
     uncertainty = 1 - float(scores.mean()) if len(scores) else 1.0
     good = [r for r in records if r.predicted_iou >= confident]
-    order = default_order("instances" if sam.has_dense_head else "grid")
+    order = default_order("instances" if model.has_dense_head else "grid")
     return records_to_labels(good, image.shape[:2], order), uncertainty

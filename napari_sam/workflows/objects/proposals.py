@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sam.workflows.objects.grid_masks import AutomaticConfig, generate_masks
+from napari_sam.configs import PROPOSALS
+from napari_sam.workflows.objects.grid_masks import generate_masks
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from pathlib import Path
 
+    from numpy.typing import ArrayLike
+
+    from napari_sam.configs import GridConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
-    from napari_sam.ops.types import IsCancelled, MaskRecord
+    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.types import MaskRecord
     from napari_sam.workflows.progress import Progress
 
-__all__ = ["PROPOSALS", "proposal_score", "propose"]
-
-PROPOSALS = AutomaticConfig(
-    points_per_side=64,
-    pred_iou_thresh=0,
-    stability_score_thresh=0,
-    box_nms_thresh=0.9,
-)
-"""The grid of the SAM paper's proposals: dense, without filters."""
+__all__ = ["proposal_score", "propose"]
 
 
 def proposal_score(record: MaskRecord) -> float:
@@ -32,32 +28,34 @@ def proposal_score(record: MaskRecord) -> float:
 
 
 def propose(
-    sam: Predictor,
-    image_or_embedding: ArrayLike | PlaneEmbedding,
+    image: ArrayLike | PlaneEmbedding,
     count: int = 1000,
     *,
-    config: AutomaticConfig = PROPOSALS,
-    roi: NDArray[np.bool_] | None = None,
-    exclude: NDArray[np.integer] | None = None,
-    contrast_limits: tuple[float, float] | None = None,
+    model: str | Path | Predictor = "cells",
+    config: GridConfig | None = None,
+    scope: Scope | None = None,
+    channel_axis: int | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> list[MaskRecord]:
-    """Propose objects, as in the SAM paper (section 7.3 and appendix D.3).
+    """Propose objects, the most likely ones first.
 
     Parameters
     ----------
-    sam
-        The model.
-    image_or_embedding
-        (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding.
-    count
+    image : (H, W) or (H, W, 1 to 4) array of any real dtype, or an embedding
+        See `Predictor.embed`.
+    count : int
         How many masks to return at the most.
-    config
-        How masks are found. As in the paper by default: 64 x 64 points, neither
-        predicted IoU nor stability asked for, box NMS at 0.9.
-    roi, exclude, contrast_limits, progress, is_cancelled
+    model : str, Path or Predictor
+        A name of the registry, the path of a checkpoint, or a loaded model.
+    config : GridConfig, optional
+        How masks are found. What is not set in it is as in the paper: 64 x 64 points,
+        neither predicted IoU nor stability asked for, box NMS at 0.9.
+    scope : Scope, optional
         See `generate_masks`.
+    channel_axis : int, optional
+        The axis of 1 to 4 channels; None: the last one, if there are three.
+    progress : Progress, optional
+        Steps are batches of points.
 
     Returns
     -------
@@ -70,27 +68,34 @@ def propose(
     ValueError
         If an argument is not as described.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
+
+    See Also
+    --------
+    generate_masks : With thresholds, for masks that are to be kept.
+
+    References
+    ----------
+    Kirillov et al., Segment Anything, 2023, section 7.3 and appendix D.3.
 
     Examples
     --------
     >>> import numpy as np
     >>> import napari_sam
-    >>> sam = napari_sam.load_model("cells")
-    >>> config = napari_sam.AutomaticConfig(points_per_side=2)
-    >>> masks = napari_sam.propose(sam, np.eye(64), 10, config=config)
+    >>> config = napari_sam.GridConfig(points_per_side=2)
+    >>> masks = napari_sam.propose(np.eye(64), 10, config=config)
+    >>> len(masks) <= 10
+    True
     """
     if count < 1:
         raise ValueError(f"count must be 1 or greater, got {count}")
     found = generate_masks(
-        sam,
-        image_or_embedding,
-        config,
-        roi=roi,
-        exclude=exclude,
-        contrast_limits=contrast_limits,
+        image,
+        model=model,
+        config=PROPOSALS if config is None else config.over(PROPOSALS),
+        scope=scope,
+        channel_axis=channel_axis,
         progress=progress,
-        is_cancelled=is_cancelled,
     )
     ranked = sorted((record for record in found if record.area), key=_rank)
     return ranked[:count]

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
+from napari_sam.configs import RefineConfig
 from napari_sam.ops.types import Prompts
 from napari_sam.workflows.objects.from_prompts import answer_prompts, plane_shape
 from napari_sam.workflows.progress import Steps
@@ -22,61 +22,39 @@ if TYPE_CHECKING:
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
-    from napari_sam.ops.types import IsCancelled, MaskRecord
+    from napari_sam.ops.types import MaskRecord
     from napari_sam.ops.watershed import Instances
     from napari_sam.workflows.progress import Progress
 
-__all__ = ["RefineConfig", "refine_instances"]
-
-
-class RefineConfig(BaseModel):
-    """How instances are prompted, and which answers count.
-
-    The defaults were chosen on labelled images of five kinds; see docs/accuracy.md.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    with_point: bool = Field(
-        True, description="prompt with the deepest point beside the box"
-    )
-    pred_iou_thresh: float = Field(
-        0.75, description="least predicted IoU of an answer that counts"
-    )
-    agreement_thresh: float = Field(
-        0.9, ge=0, le=1, description="least IoU of the answer and the instance"
-    )
+__all__ = ["refine_instances"]
 
 
 _DEFAULT = RefineConfig()
 
 
 def refine_instances(
-    sam: Predictor,
-    image_or_embedding: ArrayLike | PlaneEmbedding,
+    image: ArrayLike | PlaneEmbedding,
     instances: Instances,
-    config: RefineConfig = _DEFAULT,
     *,
+    model: Predictor,
+    config: RefineConfig = _DEFAULT,
     contrast_limits: tuple[float, float] | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> list[MaskRecord]:
     """Draw each instance anew by its box and its deepest point.
 
     Parameters
     ----------
-    sam
-        The model that found them.
-    image_or_embedding, contrast_limits
+    image, contrast_limits
         As they were given to `find_instances`.
     instances
         What it found. They are prompted at the scale at which they were seen.
+    model
+        The model that found them.
     config
         Prompts and thresholds.
     progress
-        Told (batches done, batches in all).
-    is_cancelled
-        Asked before each batch.
+        Steps are batches.
 
     Returns
     -------
@@ -92,22 +70,22 @@ def refine_instances(
     ValueError
         If the image does not fit the instances.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
     """
-    shape = plane_shape(image_or_embedding)
+    shape = plane_shape(image)
     if instances.labels.shape != shape:
         raise ValueError(
             f"instances have shape {instances.labels.shape}, but the image plane has "
             f"{shape}"
         )
-    steps = Steps("the refinement", progress, is_cancelled)
+    steps = Steps("the refinement", progress)
     prompts = [
         Prompts.make(points=[point] if config.with_point else None, box=box, loose=True)
         for point, box in zip(instances.points, instances.boxes, strict=True)
     ]
     scale = instances.scale
     answers = answer_prompts(
-        sam, image_or_embedding, prompts, False, scale, contrast_limits, steps
+        model, image, prompts, False, scale, contrast_limits, steps
     )
     refined = []
     for index, (old, new) in enumerate(zip(instances.records(), answers, strict=True)):

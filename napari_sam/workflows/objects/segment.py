@@ -2,68 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam.inference.predictor import load_model
+from napari_sam.configs import SegmentConfig, check_mode
+from napari_sam.inference.channels import channels_last
+from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.views import PlaneEmbedding
-from napari_sam.ops.label_painting import check_paint_order, records_to_labels
-from napari_sam.workflows.objects.grid_masks import AutomaticConfig, generate_masks
-from napari_sam.workflows.objects.instances import InstanceConfig, find_instances
-from napari_sam.workflows.objects.refinement import RefineConfig, refine_instances
+from napari_sam.ops.label_painting import records_to_labels
+from napari_sam.ops.scope import Scope
+from napari_sam.workflows.objects.grid_masks import generate_masks
+from napari_sam.workflows.objects.instances import find_instances
+from napari_sam.workflows.objects.refinement import refine_instances
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
-    from pydantic import BaseModel
 
+    from napari_sam.configs import Mode, PaintOrder
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.label_painting import PaintOrder
-    from napari_sam.ops.types import IsCancelled, MaskRecord
+    from napari_sam.ops.types import MaskRecord
     from napari_sam.workflows.progress import Progress
 
-__all__ = [
-    "MODES",
-    "Mode",
-    "choose_mode",
-    "default_order",
-    "find_objects",
-    "grid_defaults",
-    "read_settings",
-    "segment",
-]
-
-Mode = Literal["auto", "grid", "instances", "refined"]
-"""How objects are found; see `segment`."""
-
-MODES: tuple[Mode, ...] = ("auto", "grid", "instances", "refined")
+__all__ = ["choose_mode", "default_order", "find_objects", "segment"]
 
 
-_CONFIGS: Mapping[str, type[BaseModel]] = {
-    "grid": AutomaticConfig,
-    "instances": InstanceConfig,
-    "refine": RefineConfig,
-}
-"""The configurations, by the arguments of `find_objects` that take them."""
-
-_CAUTIOUS = AutomaticConfig(
-    points_per_side=28,
-    pred_iou_thresh=0.65,
-    stability_score_thresh=0.85,
-    box_nms_thresh=0.5,
-)
-
-_USED_BY: Mapping[str, tuple[Mode, ...]] = {
-    "grid": ("auto", "grid"),
-    "instances": ("auto", "instances", "refined"),
-    "refine": ("refined",),
-}
-
-
-def choose_mode(mode: str, sam: Predictor) -> Mode:
+def choose_mode(mode: str, model: Predictor) -> Mode:
     """Return the mode that "auto" stands for, or the mode itself.
 
     Raises
@@ -71,28 +37,15 @@ def choose_mode(mode: str, sam: Predictor) -> Mode:
     ValueError
         If it is none of `MODES`, or the model cannot do it.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
+    mode = check_mode(mode)
     if mode == "auto":
-        return "instances" if sam.has_dense_head else "grid"
-    if mode == "grid":
-        return "grid"
-    if not sam.has_dense_head:
+        return "instances" if model.has_dense_head else "grid"
+    if mode != "grid" and not model.has_dense_head:
         raise ValueError(
             f"mode {mode!r} needs a model with a dense head, such as 'cells', and "
-            f"{sam.name} has none; use mode 'grid'"
+            f"{model.name} has none; use mode 'grid'"
         )
-    return "instances" if mode == "instances" else "refined"
-
-
-def grid_defaults(sam: Predictor) -> AutomaticConfig:
-    """Parameters of mode "grid" for a model.
-
-    Those of Meta's generator suit Meta's models. A model with a dense head was trained
-    as the bundled one, which judges its masks more cautiously and draws softer edges:
-    with Meta's thresholds hardly a mask would be left.
-    """
-    return _CAUTIOUS if sam.has_dense_head else AutomaticConfig()
+    return mode
 
 
 def default_order(mode: str) -> PaintOrder:
@@ -104,83 +57,26 @@ def default_order(mode: str) -> PaintOrder:
     return "area" if mode == "grid" else "score"
 
 
-def read_settings(mode: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Sort named parameters into the configurations that `find_objects` takes.
-
-    Parameters
-    ----------
-    mode
-        One of `MODES`. "auto" takes the parameters of "grid" and of "instances".
-    settings
-        Values, or texts of them, by the names of the fields of `AutomaticConfig`,
-        `InstanceConfig` or `RefineConfig`.
-
-    Returns
-    -------
-    dict
-        Keyword arguments `grid`, `instances` and `refine`, as far as there are any.
-
-    Raises
-    ------
-    ValueError
-        If the mode has no such parameter, or a value does not suit it.
-
-    Examples
-    --------
-    >>> read_settings("instances", {"min_area": "50"})["instances"].min_area
-    50
-    """
-    if mode not in MODES:
-        raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
-    known = {name: kind for name, kind in _CONFIGS.items() if mode in _USED_BY[name]}
-    fields = {
-        field: name for name, kind in known.items() for field in kind.model_fields
-    }
-    sorted_out: dict[str, dict[str, Any]] = {}
-    for field, value in settings.items():
-        if field not in fields:
-            raise ValueError(
-                f"mode {mode!r} has no parameter {field!r}; it has "
-                f"{', '.join(sorted(fields))}"
-            )
-        sorted_out.setdefault(fields[field], {})[field] = value
-    return {name: known[name](**values) for name, values in sorted_out.items()}
-
-
 def find_objects(
-    sam: Predictor,
-    image_or_embedding: ArrayLike | PlaneEmbedding,
-    mode: str = "auto",
+    image: ArrayLike | PlaneEmbedding,
     *,
-    grid: AutomaticConfig | None = None,
-    instances: InstanceConfig | None = None,
-    refine: RefineConfig | None = None,
-    roi: NDArray[np.bool_] | None = None,
-    exclude: NDArray[np.integer] | None = None,
-    contrast_limits: tuple[float, float] | None = None,
+    model: Predictor,
+    mode: str = "auto",
+    config: SegmentConfig | None = None,
+    scope: Scope | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> list[MaskRecord]:
     """Find every object of an image as masks with scores.
 
     Parameters
     ----------
-    sam
-        The model.
-    image_or_embedding
+    image
         (H, W) or (H, W, 1 to 4), see `Predictor.embed`; or its embedding.
-    mode
-        See `segment`.
-    grid, instances, refine
-        Parameters of mode "grid"; of "instances" and "refined"; of "refined". What is
-        not set in `grid` is as in `grid_defaults`.
-    roi
-        (H, W) bool: only there are objects looked for.
-    exclude
-        (H, W) labels: objects that lie mostly where these are not 0 are left out.
-    contrast_limits, progress, is_cancelled
-        See `generate_masks` and `find_instances`. In mode "refined" the progress of
-        the refinement follows that of the search, from 0 again.
+    model
+        A loaded model.
+    mode, config, scope, progress
+        See `segment`. In mode "refined" the progress of the refinement follows that
+        of the search, from 0 again.
 
     Returns
     -------
@@ -192,88 +88,66 @@ def find_objects(
     ValueError
         If an argument is not as described, or the model cannot do the mode.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
     """
-    mode = choose_mode(mode, sam)
+    mode, config = choose_mode(mode, model), config or SegmentConfig()
+    scope = scope or Scope()
     if mode == "grid":
-        config = grid_defaults(sam)
-        if grid is not None:
-            given = {name: getattr(grid, name) for name in grid.model_fields_set}
-            config = config.model_copy(update=given)
         return generate_masks(
-            sam,
-            image_or_embedding,
-            config,
-            roi=roi,
-            exclude=exclude,
-            contrast_limits=contrast_limits,
-            progress=progress,
-            is_cancelled=is_cancelled,
+            image, model=model, config=config.grid, scope=scope, progress=progress
         )
     found = find_instances(
-        sam,
-        image_or_embedding,
-        instances or InstanceConfig(),
-        roi=roi,
-        exclude=exclude,
-        contrast_limits=contrast_limits,
-        progress=progress,
-        is_cancelled=is_cancelled,
+        image, model=model, config=config.instances, scope=scope, progress=progress
     )
     if mode == "instances":
         return found.records()
     return refine_instances(
-        sam,
-        image_or_embedding,
+        image,
         found,
-        refine or RefineConfig(),
-        contrast_limits=contrast_limits,
+        model=model,
+        config=config.refine,
+        contrast_limits=scope.contrast_limits,
         progress=progress,
-        is_cancelled=is_cancelled,
     )
 
 
 def segment(
     image: ArrayLike | PlaneEmbedding,
+    *,
     model: str | Path | Predictor = "cells",
     mode: str = "auto",
-    *,
-    order: PaintOrder | None = None,
-    grid: AutomaticConfig | None = None,
-    instances: InstanceConfig | None = None,
-    refine: RefineConfig | None = None,
-    roi: NDArray[np.bool_] | None = None,
-    exclude: NDArray[np.integer] | None = None,
-    contrast_limits: tuple[float, float] | None = None,
+    config: SegmentConfig | None = None,
+    scope: Scope | None = None,
+    channel_axis: int | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> NDArray[np.int32]:
     """Label every object of an image.
 
     Parameters
     ----------
-    image
-        (H, W) or (H, W, 1 to 4) of any real dtype, see `Predictor.embed`; or an
-        embedding of the model's.
-    model
-        A name of the registry, the path of a checkpoint, or a loaded model.
-    mode
+    image : (H, W) or (H, W, 1 to 4) array of any real dtype, or an embedding
+        See `Predictor.embed`; an embedding must be of the same model.
+    model : str, Path or Predictor
+        A name of the registry, the path of a checkpoint, or a loaded model. The last
+        one that was given by name is kept, so that a loop does not load it again.
+    mode : {"auto", "grid", "instances", "refined"}
         "grid": a grid of points, each asked for masks (any model). "instances": the
         dense head and a watershed. "refined": the same, each instance drawn anew by
         the mask decoder, which takes several times longer. "auto": "instances" where
         the model has a dense head, else "grid".
-    order
-        Whose pixel it is where masks overlap: "score", the mask with the higher
-        score, or "area", the smaller mask; see `records_to_labels`. "area" if None in
-        mode "grid", where parts of an object are masks too, else "score".
-    grid, instances, refine, roi, exclude
-        See `find_objects`.
-    contrast_limits, progress, is_cancelled
-        See `find_objects`.
+    config : SegmentConfig, optional
+        The parameters of each mode, and whose pixel it is where masks overlap.
+    scope : Scope, optional
+        Where objects are looked for, which are left out, and what is black and white.
+    channel_axis : int, optional
+        The axis of 1 to 4 channels; None: the last one, if there are three. Three
+        are red, green and blue, a fourth is opacity.
+    progress : Progress, optional
+        Steps are batches of points, or tiles.
 
     Returns
     -------
-    (H, W) int32
+    (H, W) int32 array
         0 background, 1 to n the objects, numbered without gaps.
 
     Raises
@@ -281,40 +155,49 @@ def segment(
     ValueError
         If an argument is not as described, or the model cannot do the mode.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
+
+    See Also
+    --------
+    segment_volume : Volumes.
+    segment_large : Images that are larger than memory.
+    segment_boxes, segment_points : Objects that are known by a box or a point.
+
+    References
+    ----------
+    Mode "grid": Kirillov et al., Segment Anything, 2023, section 5. Modes "instances"
+    and "refined": after Archit et al., Segment Anything for Microscopy, Nature Methods
+    22, 2025.
 
     Examples
     --------
     >>> import napari_sam
-    >>> from napari_sam.io.samples import load_sample
-    >>> labels = napari_sam.segment(load_sample("nuclei_2d"), mode="instances")
+    >>> image = napari_sam.load_sample("nuclei_2d")[:128, :128]
+    >>> labels = napari_sam.segment(image)
     >>> labels.shape, labels.dtype
-    ((512, 512), dtype('int32'))
+    ((128, 128), dtype('int32'))
+
+    Larger objects alone, in the upper half:
+
+    >>> import numpy as np
+    >>> large = napari_sam.InstanceConfig(min_area=100)
+    >>> labels = napari_sam.segment(
+    ...     image,
+    ...     config=napari_sam.SegmentConfig(instances=large),
+    ...     scope=napari_sam.Scope(roi=np.arange(128)[:, None] < np.full(128, 64)),
+    ... )
     """
-    if mode not in MODES:
-        raise ValueError(f"mode must be one of {MODES}, got {mode!r}")
-    if order is not None:
-        check_paint_order(order)
-    sam = load_model(model) if isinstance(model, (str, Path)) else model
-    if order is None:
-        order = default_order(choose_mode(mode, sam))
+    check_mode(mode)
+    sam, config = as_predictor(model), config or SegmentConfig()
+    order = config.order or default_order(choose_mode(mode, sam))
+    image = channels_last(image, channel_axis)
     if isinstance(image, PlaneEmbedding):
         shape = image.geometry.image_shape
     else:
         image = np.asarray(image)
         shape = image.shape[:2]
     records = find_objects(
-        sam,
-        image,
-        mode,
-        grid=grid,
-        instances=instances,
-        refine=refine,
-        roi=roi,
-        exclude=exclude,
-        contrast_limits=contrast_limits,
-        progress=progress,
-        is_cancelled=is_cancelled,
+        image, model=sam, mode=mode, config=config, scope=scope, progress=progress
     )
     return _without_gaps(records_to_labels(records, shape, order))
 

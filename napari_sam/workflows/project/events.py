@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from napari_sam.workflows.project.state import ObjectNote  # noqa: TC001 - pydantic's
+from napari_sam.workflows.project.state import ObjectNote
 
 __all__ = [
     "MOST",

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.workflows.stacks.plane_following import PropagationConfig, Track
+    from napari_sam.configs import PropagationConfig
+    from napari_sam.workflows.stacks.plane_following import Track
 
     Walls = Callable[[int], NDArray[Any] | None]
 

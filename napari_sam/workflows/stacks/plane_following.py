@@ -8,11 +8,10 @@ whose seed is another need to be followed again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy import ndimage
 
 from napari_sam.inference.mask_upscaling import upscale_window
@@ -26,98 +25,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.configs import PropagationConfig
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import MaskPrediction
 
-__all__ = ["PropagationConfig", "Track", "advance", "sample_inside"]
-
-Says = Literal["box", "mask", "points"]
+__all__ = ["Track", "advance", "sample_inside"]
 
 _CHUNK = 32
 """Objects whose masks of the whole plane are held at one time."""
-
-
-class PropagationConfig(BaseModel):
-    """How objects are followed from plane to plane.
-
-    The defaults were chosen by measurement; see docs/accuracy.md.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    prompts: tuple[Says, ...] = Field(
-        ("box", "mask"),
-        min_length=1,
-        description="what of the last plane's mask is said to the next: its box, its "
-        "logits, points inside, or several of them",
-    )
-    points: int = Field(3, ge=1, description="how many points are said")
-    margin: float = Field(
-        0.05, ge=0, description="by which part of its sides the box is widened"
-    )
-    multimask: bool = Field(
-        False,
-        description="ask for three masks, and take that with the highest product of "
-        "predicted IoU and IoU with the last plane's",
-    )
-    min_score: float = Field(
-        0.3, description="predicted IoU below which an object is lost"
-    )
-    min_overlap: float = Field(
-        0.35, ge=0, le=1, description="least IoU with the last plane's mask"
-    )
-    max_change: float = Field(
-        2.5,
-        ge=1,
-        description="most by which the area may grow or shrink from plane to plane, "
-        "as a factor",
-    )
-    min_foreground: float = Field(
-        0.6,
-        ge=0,
-        le=1,
-        description="where the model has a dense head: least mean probability of "
-        "foreground in the mask, as a share of the highest on the way",
-    )
-    min_contrast: float = Field(
-        0.4,
-        ge=0,
-        le=1,
-        description="least difference of the mask's mean intensity from that of a ring "
-        "around it, as a share of the largest on the way",
-    )
-    min_area: int = Field(4, ge=1, description="least area in pixels")
-    sure_score: float = Field(
-        0.6, description="predicted IoU from which the model is sure, between seeds"
-    )
-    agreement: float = Field(
-        0.6,
-        ge=0,
-        le=1,
-        description="least IoU, between seeds, of the ways from both sides, and of "
-        "either with the interpolated shape",
-    )
-    min_share: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="least share of its mask that an object must keep from others; "
-        "else it ends there",
-    )
-    scale: float | None = Field(
-        None,
-        gt=0,
-        description="frame pixels per pixel of the image, for the whole run; None: by "
-        "the size of the seeds",
-    )
-
-    @field_validator("prompts")
-    @classmethod
-    def _known_once(cls, says: tuple[Says, ...]) -> tuple[Says, ...]:
-        if len(set(says)) < len(says):
-            raise ValueError(f"prompts names something twice: {says}")
-        return says
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from napari_sam.configs import LinkConfig
 from napari_sam.ops import boxes
 from napari_sam.ops.assignment import assign
 from napari_sam.workflows.progress import Steps
@@ -23,40 +23,9 @@ from napari_sam.workflows.progress import Steps
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.progress import Progress
 
-__all__ = ["LinkConfig", "link_planes"]
-
-
-class LinkConfig(BaseModel):
-    """What may be the same object in another plane.
-
-    The defaults were chosen on volumes of nuclei and of plant cells; see
-    docs/accuracy.md. The farther apart planes lie in comparison with the size of the
-    objects, the less they overlap: lower `min_overlap` and `min_length` then.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min_overlap: float = Field(
-        0.5, gt=0, lt=1, description="least IoU of an object in neighbouring planes"
-    )
-    max_gap: int = Field(
-        0, ge=0, description="planes in a row in which an object may be missed"
-    )
-    gap_overlap: float = Field(
-        0.8, gt=0, lt=1, description="least IoU across planes where it was missed"
-    )
-    min_length: int = Field(
-        3,
-        ge=1,
-        description="least planes of an object, first to last, if there are as "
-        "many planes",
-    )
-    fill: bool = Field(
-        True, description="whether missed planes are filled, on free ground"
-    )
+__all__ = ["link_planes"]
 
 
 _DEFAULT = LinkConfig()
@@ -68,7 +37,6 @@ def link_planes(
     *,
     out: NDArray[np.int32] | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> NDArray[np.int32]:
     """Give the objects of neighbouring planes common labels.
 
@@ -82,9 +50,7 @@ def link_planes(
     out
         Where the labels go; `planes` itself, to save memory.
     progress
-        Told (planes done, planes in all).
-    is_cancelled
-        Asked before each plane.
+        Steps are planes.
 
     Returns
     -------
@@ -96,7 +62,7 @@ def link_planes(
     ValueError
         If the planes are not as described.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress` said so.
 
     Examples
     --------
@@ -111,7 +77,7 @@ def link_planes(
         )
     if given.min() < 0:
         raise ValueError(f"labels must be 0 or more, got {given.min()}")
-    steps = Steps("linking planes", progress, is_cancelled)
+    steps = Steps("linking planes", progress)
     nodes = _Nodes(given)
     links: list[tuple[int, int]] = []
     for z in range(1, len(given)):

@@ -174,7 +174,6 @@ def embed_planes(
     source: str | Path | None = None,
     rgb: bool | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> EmbeddedStack:
     """Embed the planes of a stack into the store on disk of the predictor's cache.
 
@@ -201,9 +200,7 @@ def embed_planes(
     rgb
         Whether the last axis is colour; guessed if None.
     progress
-        Told (planes done, planes in all).
-    is_cancelled
-        Asked before each block of the encoder.
+        Steps are planes.
 
     Raises
     ------
@@ -213,7 +210,7 @@ def embed_planes(
     OSError
         If the store cannot be written any more. What is done is kept.
     Cancelled
-        If `is_cancelled` answered True. What is done is kept.
+        If `progress.is_cancelled` answered True. What is done is kept.
 
     Examples
     --------
@@ -231,7 +228,7 @@ def embed_planes(
     shape = tuple(data.shape[:-1] if has_colour else data.shape)
     todo = stack_planes(shape, axis) if planes is None else list(planes)
     image = fingerprint(data, source)
-    steps = Steps("embedding", progress, is_cancelled)
+    steps = Steps("embedding", progress)
     found = held = 0
     for done, plane in enumerate(todo):
         steps.before(len(todo) - done)
@@ -239,7 +236,11 @@ def embed_planes(
         pixels = np.asarray(plane.take(data))
         with made_from(origin_of(sam, image, plane, contrast_limits)):
             was_there, keys = embed_plane(
-                sam, pixels, contrast_limits, tiles=tiles, is_cancelled=is_cancelled
+                sam,
+                pixels,
+                contrast_limits,
+                tiles=tiles,
+                is_cancelled=steps.is_cancelled,
             )
         found += was_there
         held += sum(store.entry_nbytes(key) for key in keys)

@@ -10,37 +10,35 @@ without any training on volumes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.configs import PropagationConfig
+from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.looking_scale import CLICKS
+from napari_sam.ops.scope import limits_alone
 from napari_sam.workflows.progress import Steps
 from napari_sam.workflows.stacks.pixel_ownership import settle
-from napari_sam.workflows.stacks.plane_following import (
-    PropagationConfig,
-    Track,
-    advance,
-)
-from napari_sam.workflows.stacks.seeds import read_seeds
+from napari_sam.workflows.stacks.plane_following import Track, advance
+from napari_sam.workflows.stacks.seeds import Seeds, read_seeds
 from napari_sam.workflows.stacks.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.configs import Direction
+    from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.ops.types import IsCancelled
+    from napari_sam.ops.scope import Scope
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.pixel_ownership import Settled
-    from napari_sam.workflows.stacks.seeds import Seeds
+    from napari_sam.workflows.stacks.seeds import SeedPatches
 
-__all__ = ["DIRECTIONS", "Direction", "Propagated", "propagate"]
-
-Direction = Literal["both", "forward", "backward"]
-
-DIRECTIONS: tuple[Direction, ...] = ("both", "forward", "backward")
+__all__ = ["Propagated", "propagate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +66,8 @@ class Propagated:
 
     @property
     def labels(self) -> NDArray[np.int32]:
-        """Labels of the volume's shape, without colour; 0 where no object is."""
-        shape = self.stack.array.shape
-        shape = shape[:-1] if self.stack.rgb else shape
-        labels = np.zeros(shape, np.int32)
+        """Labels of the volume's shape, without channels; 0 where no object is."""
+        labels = np.zeros(self.stack.labels_shape, np.int32)
         self.write(labels)
         return labels
 
@@ -100,7 +96,7 @@ class Propagated:
         """
         canvas = self.stack.like(labels)
         for plane in self.planes:
-            slicer = canvas.at(plane).slicer
+            slicer = canvas.place_of(plane).slicer
             labels[slicer] = self.paint(plane, canvas.plane(plane))
 
     def least_sure(self, known: Sequence[int] = ()) -> list[int]:
@@ -120,22 +116,14 @@ class Propagated:
 
 
 def propagate(
-    sam: PromptableModel,
     volume: Any,
-    seeds: Mapping[int, ArrayLike] | ArrayLike,
-    axis: int = 0,
-    config: PropagationConfig | None = None,
+    seeds: Seeds | Mapping[int, ArrayLike] | ArrayLike,
     *,
-    at: tuple[int | None, ...] | None = None,
-    rgb: bool = False,
-    until: tuple[int, int] | None = None,
-    direction: Direction = "both",
-    existing: Any = None,
-    absent: Mapping[int, Collection[int]] | None = None,
-    previous: Propagated | None = None,
-    contrast_limits: tuple[float, float] | None = None,
+    model: str | Path | Predictor = "cells",
+    config: PropagationConfig | None = None,
+    scope: Scope | None = None,
+    channel_axis: int | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
 ) -> Propagated:
     """Follow objects through a volume or a film from the planes where they are given.
 
@@ -145,49 +133,28 @@ def propagate(
     most of its place. Between two seeds it is
     followed from both sides and the masks are blended; where the model is unsure
     there, the shape is interpolated. No object takes a pixel of another or of
-    `existing`.
+    `Seeds.existing`.
 
     Parameters
     ----------
-    sam
-        The model.
-    volume
-        Array of three axes in any order, or of more with `at`; NumPy, Dask, Zarr or
-        a memory map. It is read one plane at a time.
-    seeds
+    volume : (Z, Y, X) array, or Stack
+        NumPy, Dask, Zarr or a memory map; it is read one plane at a time. A `Stack`
+        says which axis is across the planes, and takes arrays of more axes.
+    seeds : dict of (H, W) arrays, array, or Seeds
         (H, W) labels by plane, or labels of the volume's shape, of which the planes
-        that hold objects count. The same label on two planes is one object.
-    axis
-        Along which planes are stacked.
-    config
-        How objects are followed.
-    at
-        Index of the stack in an array of more axes: None for each of the three axes
-        that run, else where it stands.
-    rgb
-        Whether the volume has one more axis, of colour, at its end.
-    until
-        First and last plane, inclusive; the volume's if None.
-    direction
-        "forward": no plane before an object's first seed; "backward": none after its
-        last one; "both".
-    existing
-        Labels of the volume's shape that are there already and stay as they are.
-        Their pixels are free for the object of the same label alone.
-    absent
-        By label, planes on which an object is known not to be. It is not followed to
-        them nor beyond.
-    previous
-        What an earlier run with other seeds gave on the same volume: only the spans
-        between seeds that changed are followed anew. The result is that of a full
-        run at the same scale.
-    contrast_limits
-        Intensities that become black and white; of each plane if None, see
-        `Predictor.embed`.
-    progress
-        Told (planes done, planes in all); the latter shrinks where objects are lost.
-    is_cancelled
-        Asked before each plane and within the embedding.
+        that hold objects count. The same label on two planes is one object. `Seeds`
+        say too what is there already, where an object is known not to be, and what
+        an earlier run found.
+    model : str, Path or Predictor
+        A name of the registry, the path of a checkpoint, or a loaded model.
+    config : PropagationConfig, optional
+        How objects are followed, in which direction, and how far.
+    scope : Scope, optional
+        Its contrast limits; those of each plane if None, see `Predictor.embed`.
+    channel_axis : int, optional
+        The axis of 1 to 4 channels, if the array has one; a `Stack` has its own.
+    progress : Progress, optional
+        Steps are planes, which grow fewer where objects are lost.
 
     Returns
     -------
@@ -199,39 +166,54 @@ def propagate(
     ValueError
         If an argument is not as described, or there is no object in the seeds.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
+
+    See Also
+    --------
+    segment_volume : All objects of a volume, without seeds.
+    track : Objects of a film, with divisions.
+
+    References
+    ----------
+    Archit et al., Segment Anything for Microscopy, Nature Methods 22, 2025; Ravi et
+    al., SAM 2, 2024.
 
     Examples
     --------
     >>> import napari_sam
-    >>> from napari_sam.io.samples import load_sample
-    >>> volume = load_sample("nuclei_3d")
-    >>> sam = napari_sam.load_model("cells")
-    >>> middle = len(volume) // 2
-    >>> seeds = {middle: napari_sam.segment(volume[middle], sam)}  # doctest: +SKIP
-    >>> found = napari_sam.propagate(sam, volume, seeds)  # doctest: +SKIP
-    >>> found.labels.shape == volume.shape  # doctest: +SKIP
+    >>> volume = napari_sam.load_sample("nuclei_3d")[14:17, :96, :96]
+    >>> seeds = {1: napari_sam.segment(volume[1])}
+    >>> found = napari_sam.propagate(volume, seeds)
+    >>> found.labels.shape == volume.shape
     True
+
+    With a seed of another plane, of which only the way to it is followed anew:
+
+    >>> seeds[2] = found.labels[2]
+    >>> more = napari_sam.Seeds(seeds, previous=found)
+    >>> again = napari_sam.propagate(volume, more)
     """
+    limits = limits_alone(scope, "propagate")
     config = PropagationConfig() if config is None else config
-    if direction not in DIRECTIONS:
-        raise ValueError(f"direction must be one of {DIRECTIONS}, got {direction!r}")
-    stack = Stack.of(volume, axis, at, rgb)
-    walls = None if existing is None else stack.like(existing, "existing labels")
-    bounds = _check_bounds(until, len(stack))
-    given = read_seeds(stack, seeds)
-    settings = _settings(sam, stack, given, config, contrast_limits, previous)
-    kept = _kept(previous, stack, settings, given)
-    gone = absent or {}
-    tracks = _plan(given, bounds, direction, gone, kept)
-    steps = Steps("the propagation", progress, is_cancelled)
+    known = seeds if isinstance(seeds, Seeds) else Seeds(seeds)
+    stack = Stack.of(volume, channel_axis)
+    walls = None
+    if known.existing is not None:
+        walls = stack.like(known.existing, "existing labels")
+    bounds = _check_bounds(config.until, len(stack))
+    given = read_seeds(stack, known.labels)
+    sam = as_predictor(model)
+    settings = _settings(sam, stack, given, config, limits, known.previous)
+    kept = _kept(known.previous, stack, settings, given)
+    tracks = _plan(given, bounds, config.direction, known.absent, kept)
+    steps = Steps("the propagation", progress)
     _follow(sam, stack, tracks, settings, steps)
     followed = {key: track for key, (track, _) in tracks.items()}
     planes = settle(
         given,
         followed,
         bounds,
-        gone,
+        known.absent,
         stack.plane_shape,
         config,
         lambda plane: None if walls is None else walls.plane(plane),
@@ -254,26 +236,30 @@ def _check_bounds(until: tuple[int, int] | None, count: int) -> tuple[int, int]:
 def _settings(
     sam: PromptableModel,
     stack: Stack,
-    seeds: Seeds,
+    seeds: SeedPatches,
     config: PropagationConfig,
     limits: tuple[float, float] | None,
     previous: Propagated | None,
 ) -> tuple[Any, ...]:
-    """Return (scale, limits, configuration, model); the scale of before stays."""
+    """Return (scale, limits, configuration, model); the scale of before stays.
+
+    How far and in which direction objects are followed is no part of them.
+    """
     scale = config.scale
     if scale is None and previous is not None:
         scale = previous.settings[0]
     if scale is None:
         areas = [patch.area for own in seeds.values() for patch in own.values()]
         scale = CLICKS.scale(areas, sam.frame_size / max(stack.plane_shape))
-    return scale, limits, config, getattr(sam, "identity", None)
+    way = config.model_copy(update={"until": None, "direction": "both"})
+    return scale, limits, way, getattr(sam, "identity", None)
 
 
 def _kept(
     previous: Propagated | None,
     stack: Stack,
     settings: tuple[Any, ...],
-    seeds: Seeds,
+    seeds: SeedPatches,
 ) -> dict[tuple[int, int, int], Track]:
     """Return the tracks of an earlier run that hold for this one."""
     if previous is None or previous.settings != settings:
@@ -292,7 +278,7 @@ def _kept(
 
 
 def _plan(
-    seeds: Seeds,
+    seeds: SeedPatches,
     bounds: tuple[int, int],
     direction: Direction,
     absent: Mapping[int, Collection[int]],

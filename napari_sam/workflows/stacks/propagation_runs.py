@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.configs import PropagationConfig
 from napari_sam.ops.mask_patches import Patch
 from napari_sam.workflows.session.canvas import StackEdit, plan_edit
-from napari_sam.workflows.stacks.seeds import Seeds, patches_of
+from napari_sam.workflows.stacks.seeds import SeedPatches, Seeds, patches_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
 
-    from napari_sam.ops.types import IsCancelled
+    from napari_sam.configs import Direction
+    from napari_sam.ops.scope import Scope
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.session.canvas import LabelCanvas
-    from napari_sam.workflows.stacks.propagation import Direction, Propagated
+    from napari_sam.workflows.stacks.propagation import Propagated
     from napari_sam.workflows.stacks.stack import Stack
 
 __all__ = ["Given", "PropagationRuns", "Run"]
@@ -49,11 +51,11 @@ class Given:
         By plane and label: what an earlier run wrote and is as it was.
     """
 
-    seeds: Seeds
+    seeds: SeedPatches
     absent: dict[int, set[int]]
     found: _Written
 
-    def planes(self) -> dict[int, Seeds]:
+    def planes(self) -> dict[int, SeedPatches]:
         """Return the seeds by plane, as (label, patch)."""
         turned: dict[int, Any] = {}
         for label, own in self.seeds.items():
@@ -154,11 +156,9 @@ class PropagationRuns:
         last: Run | None,
         *,
         only: Collection[int] | None = None,
-        until: tuple[int, int] | None = None,
-        direction: Direction = "both",
-        contrast_limits: tuple[float, float] | None = None,
+        config: PropagationConfig | None = None,
+        scope: Scope | None = None,
         progress: Progress | None = None,
-        is_cancelled: IsCancelled | None = None,
     ) -> Run:
         """Follow what the user drew; nothing is written yet, see `keep`.
 
@@ -169,28 +169,31 @@ class PropagationRuns:
         ValueError
             If there is no object to follow, or an argument does not fit.
         Cancelled
-            If `is_cancelled` answered True.
+            If `progress.is_cancelled` answered True.
         """
         from napari_sam.workflows.stacks.propagation import propagate
 
         given = self.read(labels, last, only)
-        bounds = until or (0, len(image) - 1)
-        covered = dict(_covered(given, bounds, direction))
-        result = propagate(
-            sam,
-            image,
-            {
-                plane: _paint(present, image.plane_shape)
-                for plane, present in given.planes().items()
-            },
+        config = config or PropagationConfig()
+        bounds = config.until or (0, len(image) - 1)
+        covered = dict(_covered(given, bounds, config.direction))
+        seeds = {
+            plane: _paint(present, image.plane_shape)
+            for plane, present in given.planes().items()
+        }
+        known = Seeds(
+            seeds,
             existing=_Ground(labels, covered),
             absent=given.absent,
-            until=bounds,
-            direction=direction,
             previous=None if last is None else last.result,
-            contrast_limits=contrast_limits,
+        )
+        result = propagate(
+            image,
+            known,
+            model=sam,
+            config=config.model_copy(update={"until": bounds}),
+            scope=scope,
             progress=progress,
-            is_cancelled=is_cancelled,
         )
         edit, written = _plan(labels, result, given, covered)
         return Run(given, result, edit, written)
@@ -247,7 +250,7 @@ def _plan(
         for label, patch in covered.get(number, {}).items():
             _lift(after, label, patch)
         after = result.paint(number, after)
-        edit = plan_edit(labels.at(number), now, after)
+        edit = plan_edit(labels.place_of(number), now, after)
         if len(edit.pixels):
             edits.append(edit)
         for label, one in result.planes.get(number, {}).items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,15 +16,50 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.workflows.stacks.propagation import Propagated
     from napari_sam.workflows.stacks.stack import Stack
 
-__all__ = ["Seeds", "patches_of", "read_seeds"]
+__all__ = ["SeedPatches", "Seeds", "patches_of", "read_seeds"]
 
-Seeds = dict[int, dict[int, Patch]]
+SeedPatches = dict[int, dict[int, Patch]]
 """Masks by label and plane."""
 
 _DENSE = 2**20
 """Largest label up to which objects are found without sorting the pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seeds:
+    """All that is known of objects before they are followed through a stack.
+
+    Attributes
+    ----------
+    labels : dict of (H, W) arrays, or array
+        (H, W) labels by plane, or labels of the volume's shape, of which the planes
+        that hold objects count. The same label on two planes is one object.
+    existing : array, optional
+        Labels of the volume's shape that are there already and stay as they are.
+        Their pixels are free for the object of the same label alone.
+    absent : dict of int to collection of int
+        By label, planes on which an object is known not to be. It is not followed to
+        them nor beyond.
+    previous : Propagated, optional
+        What an earlier run with other seeds gave on the same volume: only the spans
+        between seeds that changed are followed anew. The result is that of a full
+        run at the same scale.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_sam import Seeds
+    >>> Seeds({3: np.eye(8, dtype=int)}, absent={1: [6]}).previous is None
+    True
+    """
+
+    labels: Mapping[int, ArrayLike] | ArrayLike
+    existing: Any = None
+    absent: Mapping[int, Collection[int]] = field(default_factory=dict)
+    previous: Propagated | None = None
 
 
 def patches_of(labels: NDArray[Any]) -> dict[int, Patch]:
@@ -66,7 +102,7 @@ def patches_of(labels: NDArray[Any]) -> dict[int, Patch]:
     }
 
 
-def read_seeds(stack: Stack, seeds: Mapping[int, ArrayLike] | ArrayLike) -> Seeds:
+def read_seeds(stack: Stack, seeds: Mapping[int, ArrayLike] | ArrayLike) -> SeedPatches:
     """Read seeds; see `napari_sam.propagate`.
 
     Raises
@@ -74,7 +110,7 @@ def read_seeds(stack: Stack, seeds: Mapping[int, ArrayLike] | ArrayLike) -> Seed
     ValueError
         If they do not fit the stack, or hold no object.
     """
-    found: Seeds = {}
+    found: SeedPatches = {}
     for plane, labels in _planes_of(stack, seeds):
         if labels.shape != stack.plane_shape:
             raise ValueError(

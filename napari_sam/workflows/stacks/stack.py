@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.inference.channels import check_channel_axis
 from napari_sam.ops.planes import Plane
 
 if TYPE_CHECKING:
@@ -24,67 +25,99 @@ class Stack:
 
     Attributes
     ----------
-    array
+    array : array
         Anything that has a shape and can be indexed.
-    index
+    axis : int
+        The axis across the planes, best the one with the coarsest steps. Like `at` it
+        counts without the axis of the channels.
+    at : tuple of (int or None), optional
         One entry for each axis: None where it runs, else the index at which it
-        stands. Three axes run: that of the stack and the two of its planes.
-    axis
-        The axis of the stack, one of those that run.
-    rgb
-        Whether the array has one more axis, of colour, at its end.
+        stands. Three axes run: that of the stack and the two of its planes. An array
+        of three axes needs none.
+    channel_axis : int, optional
+        The axis of 1 to 4 channels, if the array has one.
+
+    Raises
+    ------
+    ValueError
+        If the shape, the axes and the index do not go together.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from napari_sam import Stack
     >>> film = np.zeros((10, 3, 20, 30))  # T, Z, Y, X
-    >>> stack = Stack.of(film, axis=0, at=(None, 1, None, None))
+    >>> stack = Stack(film, axis=0, at=(None, 1, None, None))
     >>> len(stack), stack.plane(4).shape
     (10, (20, 30))
     """
 
     array: Any
-    index: tuple[int | None, ...]
     axis: int = 0
-    rgb: bool = False
+    at: tuple[int | None, ...] | None = None
+    channel_axis: int | None = None
+
+    def __post_init__(self) -> None:
+        array = self.array
+        if not hasattr(array, "shape") or not hasattr(array, "__getitem__"):
+            array = np.asarray(array)
+        whole = tuple(int(n) for n in array.shape)
+        channel_axis = self.channel_axis
+        if channel_axis is not None:
+            channel_axis = check_channel_axis(whole, channel_axis)
+        shape = tuple(n for a, n in enumerate(whole) if a != channel_axis)
+        ndim = len(shape)
+        index = (None,) * ndim if self.at is None else tuple(self.at)
+        if len(index) != ndim or sum(i is None for i in index) != 3:
+            channels = "" if channel_axis is None else " with channels"
+            raise ValueError(
+                f"a stack has three running axes, got an array of shape {whole}"
+                f"{channels}; `at` says at which index all others stand, got {index}"
+            )
+        axis = self.axis + ndim if self.axis < 0 else self.axis
+        if not 0 <= axis < ndim or index[axis] is not None:
+            raise ValueError(
+                f"axis {axis} does not run in an array of shape {whole} at {index}"
+            )
+        if 0 in whole:
+            raise ValueError(f"the stack is empty: it has shape {whole}")
+        for name, value in (
+            ("array", array),
+            ("axis", axis),
+            ("at", index),
+            ("channel_axis", channel_axis),
+        ):
+            object.__setattr__(self, name, value)
+        self.place_of(0).shape_in(shape)
 
     @classmethod
-    def of(
-        cls,
-        array: Any,
-        axis: int = 0,
-        at: tuple[int | None, ...] | None = None,
-        rgb: bool = False,
-    ) -> Stack:
-        """Check what is given; `at` is the index, which an array of 3 axes needs not.
+    def of(cls, volume: Any, channel_axis: int | None = None) -> Stack:
+        """Return a stack as it is, or that of the first axis of an array.
 
         Raises
         ------
         ValueError
-            If the shape, the axis or the index do not go together.
+            If an array has not three axes beside the channels, or a stack was given
+            with a `channel_axis`.
         """
-        if isinstance(array, Stack):
-            return array
-        if not hasattr(array, "shape") or not hasattr(array, "__getitem__"):
-            array = np.asarray(array)
-        shape = tuple(int(n) for n in array.shape)
-        ndim = len(shape) - rgb
-        index = (None,) * ndim if at is None else tuple(at)
-        if len(index) != ndim or sum(i is None for i in index) != 3:
-            colour = " with colour" if rgb else ""
-            raise ValueError(
-                f"a stack has three running axes, got an array of shape {shape}"
-                f"{colour}; `at` says at which index all others stand, got {index}"
-            )
-        axis = axis + ndim if axis < 0 else axis
-        if not 0 <= axis < ndim or index[axis] is not None:
-            raise ValueError(
-                f"axis {axis} does not run in an array of shape {shape} at {index}"
-            )
-        if 0 in shape:
-            raise ValueError(f"the stack is empty: it has shape {shape}")
-        stack = cls(array, index, axis, rgb)
-        stack.at(0).shape_in(shape[:ndim])
-        return stack
+        if not isinstance(volume, Stack):
+            return cls(volume, channel_axis=channel_axis)
+        if channel_axis is not None:
+            raise ValueError("give channel_axis to the Stack, not beside it")
+        return volume
+
+    @property
+    def index(self) -> tuple[int | None, ...]:
+        """One entry for each axis but that of the channels; see `at`."""
+        assert self.at is not None  # filled in when the stack was made
+        return self.at
+
+    @property
+    def labels_shape(self) -> tuple[int, ...]:
+        """Shape of labels of the whole array: that of the array without channels."""
+        return tuple(
+            int(n) for a, n in enumerate(self.array.shape) if a != self.channel_axis
+        )
 
     def like(self, labels: Any, what: str = "labels") -> Stack:
         """Return labels of the same array as a stack.
@@ -96,23 +129,21 @@ class Stack:
         """
         if not hasattr(labels, "shape") or not hasattr(labels, "__getitem__"):
             labels = np.asarray(labels)
-        wanted = tuple(int(n) for n in self.array.shape)
-        wanted = wanted[:-1] if self.rgb else wanted
-        if tuple(labels.shape) != wanted:
+        if tuple(labels.shape) != self.labels_shape:
             raise ValueError(
                 f"{what} have shape {tuple(labels.shape)}, wanted that of the image, "
-                f"{wanted}"
+                f"{self.labels_shape}"
             )
-        return replace(self, array=labels, rgb=False)
+        return replace(self, array=labels, channel_axis=None)
 
     def __len__(self) -> int:
-        return int(self.array.shape[self.axis])
+        return self.labels_shape[self.axis]
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Sizes of the three running axes, in the order of the array."""
         first, second, third = (
-            int(self.array.shape[a]) for a, i in enumerate(self.index) if i is None
+            n for n, i in zip(self.labels_shape, self.index, strict=True) if i is None
         )
         return first, second, third
 
@@ -127,14 +158,14 @@ class Stack:
         height, width = (n for i, n in enumerate(self.shape) if i != self.place)
         return height, width
 
-    def at(self, number: int) -> Plane:
+    def place_of(self, number: int) -> Plane:
         """Return where a plane lies in the array."""
         index = list(self.index)
         index[self.axis] = int(number)
         return Plane(tuple(index))
 
     def plane(self, number: int) -> NDArray[Any]:
-        """Read a plane: (H, W), or (H, W, C) of colour.
+        """Read a plane: (H, W), or (H, W, C) with channels.
 
         Raises
         ------
@@ -145,4 +176,10 @@ class Stack:
             raise ValueError(
                 f"there is no plane {number}; the stack has planes 0 to {len(self) - 1}"
             )
-        return np.asarray(self.at(number).take(self.array))
+        slicer = list(self.place_of(number).slicer)
+        if self.channel_axis is None:
+            return np.asarray(self.array[tuple(slicer)])
+        slicer.insert(self.channel_axis, slice(None))
+        plane = np.asarray(self.array[tuple(slicer)])
+        before = sum(isinstance(i, slice) for i in slicer[: self.channel_axis])
+        return np.moveaxis(plane, before, -1)

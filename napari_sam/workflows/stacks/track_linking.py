@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 from scipy.spatial import KDTree
 
 from napari_sam.ops.assignment import assign
@@ -25,42 +24,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FrameObjects", "TrackConfig", "describe_frame", "name_tracks"]
+    from napari_sam.configs import TrackConfig
 
-
-class TrackConfig(BaseModel):
-    """What may be the same object in another frame.
-
-    Lengths are in diameters of the object: that of a disc or a ball of its size.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_move: float = Field(
-        1.0, gt=0, description="farthest way of an object from a frame to the next"
-    )
-    max_growth: float = Field(
-        3.0, gt=1, description="largest ratio of an object's sizes in two frames"
-    )
-    max_gap: int = Field(
-        2, ge=0, description="frames in a row in which an object may be missed"
-    )
-    divisions: bool = Field(True, description="whether objects may divide")
-    division_move: float = Field(
-        1.0, gt=0, description="farthest way of a daughter from its parent"
-    )
-    division_balance: float = Field(
-        0.5, gt=0, le=1, description="least ratio of the sizes of two daughters"
-    )
-    division_growth: float = Field(
-        2.0, gt=1, description="largest ratio of the daughters' size to the parent's"
-    )
-    drift: bool = Field(
-        True, description="whether the field may move as a whole, as a stage does"
-    )
-    min_length: int = Field(
-        1, ge=1, description="least number of frames of an object without relatives"
-    )
+__all__ = ["FrameObjects", "describe_frame", "name_tracks"]
 
 
 @dataclass(frozen=True, eq=False)

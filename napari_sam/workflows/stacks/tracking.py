@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.workflows.progress import Steps
+from napari_sam.configs import TrackConfig, VolumeConfig
+from napari_sam.inference.channels import check_channel_axis
+from napari_sam.workflows.progress import Progress, Steps
 from napari_sam.workflows.stacks.track_linking import (
     FrameObjects,
-    TrackConfig,
     describe_frame,
     name_tracks,
 )
@@ -25,13 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.progress import Progress
-    from napari_sam.workflows.stacks.plane_linking import LinkConfig
+    from napari_sam.ops.scope import Scope
 
-__all__ = ["TrackConfig", "Tracking", "track"]
-
-_DEFAULT = TrackConfig()
+__all__ = ["Tracking", "track"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,45 +63,37 @@ class Tracking:
 
 def track(
     frames: Any,
-    model: str | Path | Predictor | None = None,
-    config: TrackConfig = _DEFAULT,
     *,
+    model: str | Path | Predictor | None = None,
     mode: str = "auto",
-    link: LinkConfig | None = None,
-    spacing: Sequence[float] | None = None,
-    contrast_limits: tuple[float, float] | None = None,
+    config: TrackConfig | None = None,
+    scope: Scope | None = None,
+    channel_axis: int | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
-    **settings: Any,
 ) -> Tracking:
     """Give the objects of a film ids that last, and find out which divided.
 
     Parameters
     ----------
-    frames
-        (T, Y, X) or (T, Z, Y, X): labels, 0 for background, where what a number stands
-        for may change from frame to frame; or, with a `model`, the image. NumPy, a
-        memory map, Dask or Zarr: frames are read one at a time.
-    model
+    frames : (T, Y, X) or (T, Z, Y, X) array
+        Labels, 0 for background, where what a number stands for may change from frame
+        to frame; or, with a `model`, the image. NumPy, a memory map, Dask or Zarr:
+        frames are read one at a time.
+    model : str, Path or Predictor, optional
         What finds the objects of each frame first: a name of the registry, the path
         of a checkpoint, or a loaded model. None where `frames` are labels.
-    config
-        What may be the same object.
-    mode
-        How objects are found; see `napari_sam.segment`.
-    link
-        How the planes of a three-dimensional frame are linked; see
-        `napari_sam.segment_volume`.
-    spacing
-        Size of a pixel along (Y, X) or (Z, Y, X), in any unit; all the same if None.
-    contrast_limits
-        Of the image; one range for the whole film if None, from a sample of it.
-    progress
-        Told (frames done, frames in all), or planes where a model segments first.
-    is_cancelled
-        Asked before each of them.
-    **settings
-        Further arguments of `napari_sam.workflows.objects.segment.find_objects`.
+    mode : {"auto", "grid", "instances", "refined"}
+        How the model finds objects; see `segment`.
+    config : TrackConfig, optional
+        What may be the same object, and the size of a pixel along each axis; for a
+        model, how planes are linked, and the parameters of the mode.
+    scope : Scope, optional
+        Of the image: `roi` and `exclude` of a plane, for all of them, or of the film's
+        shape; one range of contrast for the whole film, from a sample of it if None.
+    channel_axis : int, optional
+        Of the image: the axis of 1 to 4 channels, if it has one.
+    progress : Progress, optional
+        Steps are frames, or planes where a model segments first.
 
     Returns
     -------
@@ -116,47 +105,74 @@ def track(
     ValueError
         If an argument is not as described.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
+
+    See Also
+    --------
+    propagate : Objects that are given on some planes or frames.
+
+    References
+    ----------
+    After Jaqaman et al., Robust single-particle tracking in live-cell time-lapse
+    sequences, Nature Methods 5, 2008.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import napari_sam
     >>> film = np.zeros((3, 8, 8), int)
     >>> film[0, 1:4, 1:4], film[1, 2:5, 1:4], film[2, 3:6, 1:4] = 7, 2, 5
-    >>> track(film).tracks
+    >>> napari_sam.track(film).tracks
     array([[1., 0., 2., 2.],
            [1., 1., 3., 2.],
            [1., 2., 4., 2.]])
     """
     if not hasattr(frames, "shape") or not hasattr(frames, "__getitem__"):
         frames = np.asarray(frames)
-    size = _check_film(frames, spacing)
+    config, progress = config or TrackConfig(), progress or Progress()
+    size = _check_film(frames, config, channel_axis)
     if model is not None:
+        from napari_sam.inference.loaded_models import as_predictor
         from napari_sam.workflows.stacks.volume import segment_film
 
         frames = segment_film(
-            model,
             frames,
-            mode,
-            link,
-            contrast_limits=contrast_limits,
+            model=as_predictor(model),
+            mode=mode,
+            config=VolumeConfig(link=config.link, segment=config.segment),
+            scope=scope,
+            channel_axis=channel_axis,
             progress=progress,
-            is_cancelled=is_cancelled,
-            **settings,
         )
-        progress = None
-    elif settings or link is not None:
-        given = [*settings, *(["link"] if link is not None else [])]
-        raise ValueError(f"{', '.join(given)} need a model, which was not given")
+        progress = progress.quiet
+    else:
+        _refuse_without_model(config, scope, channel_axis)
     if np.dtype(frames.dtype).kind not in "iu":
         raise ValueError(
             f"labels must be integers, got {frames.dtype}; an image needs a model"
         )
-    return _track_labels(frames, config, size, progress, is_cancelled)
+    return _track_labels(frames, config, size, progress)
 
 
-def _check_film(frames: Any, spacing: Sequence[float] | None) -> NDArray[np.float64]:
+def _refuse_without_model(
+    config: TrackConfig, scope: Scope | None, channel_axis: int | None
+) -> None:
+    """Refuse what only counts where a model finds the objects."""
+    given = sorted(config.model_fields_set & {"segment", "link"})
+    given += ["scope"] if scope is not None else []
+    given += ["channel_axis"] if channel_axis is not None else []
+    if given:
+        raise ValueError(f"{', '.join(given)} need a model, which was not given")
+
+
+def _check_film(
+    frames: Any, config: TrackConfig, channel_axis: int | None
+) -> NDArray[np.float64]:
     """Return the size of a pixel along each axis of a frame."""
-    shape = tuple(int(n) for n in frames.shape)
+    shape, spacing = tuple(int(n) for n in frames.shape), config.spacing
+    if channel_axis is not None:
+        at = check_channel_axis(shape, channel_axis)
+        shape = (*shape[:at], *shape[at + 1 :])
     if len(shape) not in (3, 4) or 0 in shape:
         raise ValueError(
             f"a film is (T, Y, X) or (T, Z, Y, X) and not empty, got shape {shape}"
@@ -175,10 +191,9 @@ def _track_labels(
     labels: Any,
     config: TrackConfig,
     spacing: NDArray[np.float64],
-    progress: Progress | None,
-    is_cancelled: IsCancelled | None,
+    progress: Progress,
 ) -> Tracking:
-    steps = Steps("tracking", progress, is_cancelled)
+    steps = Steps("tracking", progress)
     frames: list[FrameObjects] = []
     last: NDArray[Any] | None = None
     for t in range(len(labels)):

@@ -2,129 +2,144 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.inference.predictor import load_model
+from napari_sam.configs import VolumeConfig
+from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.preprocess import sample_limits
+from napari_sam.ops.scope import Scope
 from napari_sam.workflows.objects.segment import segment
-from napari_sam.workflows.progress import Steps
-from napari_sam.workflows.stacks.plane_linking import LinkConfig, link_planes
+from napari_sam.workflows.progress import Progress, Steps
+from napari_sam.workflows.stacks.plane_linking import link_planes
 from napari_sam.workflows.stacks.stack import Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
+    from napari_sam.configs import SegmentConfig
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.progress import Progress
 
-__all__ = ["LinkConfig", "segment_film", "segment_planes", "segment_volume"]
-
-_DEFAULT = LinkConfig()
+__all__ = ["segment_film", "segment_planes", "segment_volume"]
 
 
 def stack_limits(stack: Stack) -> tuple[float, float]:
     """Return one contrast range for all planes, from a sample of up to 16 of them."""
-    return sample_limits(len(stack), stack.plane, stack.rgb)
+    return sample_limits(len(stack), stack.plane, stack.channel_axis is not None)
 
 
 def segment_planes(
-    sam: Predictor,
     stack: Stack,
-    mode: str = "auto",
     *,
-    contrast_limits: tuple[float, float] | None = None,
+    model: Predictor,
+    mode: str = "auto",
+    config: SegmentConfig | None = None,
+    scope: Scope | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
-    **settings: Any,
 ) -> NDArray[np.int32]:
     """Label the objects of each plane on its own; ids mean nothing across planes.
 
     Parameters
     ----------
-    sam
-        The model.
     stack
         The planes, read one at a time.
-    mode, **settings
+    model
+        A loaded model.
+    mode, config
         See `napari_sam.segment`.
-    contrast_limits
-        For all planes; from a sample of them if None.
+    scope
+        For all planes, see `napari_sam.segment_volume`.
     progress
-        Told (planes done, planes in all).
-    is_cancelled
-        Asked before each plane, and within it.
+        Steps are planes.
 
     Returns
     -------
     (N, H, W) int32
         The planes of the stack, in its order.
     """
-    limits = contrast_limits or stack_limits(stack)
+    of_plane = _scopes(stack, scope or Scope())
     found = np.zeros((len(stack), *stack.plane_shape), np.int32)
-    steps = Steps("segmenting a volume", progress, is_cancelled)
+    steps = Steps("segmenting a volume", progress)
     for number in range(len(stack)):
         steps.before(len(stack) - number)
-        found[number] = segment(
-            stack.plane(number),
-            sam,
-            mode,
-            contrast_limits=limits,
-            is_cancelled=is_cancelled,
-            **settings,
-        )
+        here = of_plane(number)
+        if here is not None:
+            found[number] = segment(
+                stack.plane(number),
+                model=model,
+                mode=mode,
+                config=config,
+                scope=here,
+                progress=Progress(is_cancelled=steps.is_cancelled),
+            )
     steps.finish()
     return found
 
 
+def _scopes(stack: Stack, scope: Scope) -> Callable[[int], Scope | None]:
+    """Return what gives the scope of a plane; None where it lies outside the region."""
+    limits = scope.contrast_limits or stack_limits(stack)
+    regions: dict[str, Any] = {}
+    for name in ("roi", "exclude"):
+        region = getattr(scope, name)
+        if region is not None and np.ndim(region) != 2:
+            region = stack.like(region, name)
+        regions[name] = region
+
+    def of_plane(number: int) -> Scope | None:
+        here = {
+            name: one.plane(number) if isinstance(one, Stack) else one
+            for name, one in regions.items()
+        }
+        if isinstance(regions["roi"], Stack) and not here["roi"].any():
+            return None
+        return Scope(here["roi"], here["exclude"], limits)
+
+    return of_plane
+
+
 def segment_volume(
     volume: Any,
+    *,
     model: str | Path | Predictor = "cells",
     mode: str = "auto",
-    config: LinkConfig = _DEFAULT,
-    *,
-    axis: int = 0,
-    rgb: bool = False,
-    contrast_limits: tuple[float, float] | None = None,
+    config: VolumeConfig | None = None,
+    scope: Scope | None = None,
+    channel_axis: int | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
-    **settings: Any,
 ) -> NDArray[np.int32]:
     """Label every object of a volume.
 
     Each plane is segmented on its own, then what overlaps in neighbouring planes is
-    linked; see `napari_sam.workflows.stacks.plane_linking`.
+    linked.
 
     Parameters
     ----------
-    volume
-        Three axes of any real dtype, and one of colour if `rgb`. NumPy, a memory map,
-        Dask or Zarr: planes are read one at a time. Or a `Stack`.
-    model
+    volume : (Z, Y, X) array of any real dtype, or Stack
+        NumPy, a memory map, Dask or Zarr: planes are read one at a time. A `Stack`
+        says which axis is across the planes, best the one with the coarsest steps.
+    model : str, Path or Predictor
         A name of the registry, the path of a checkpoint, or a loaded model.
-    mode
-        How the objects of a plane are found; see `napari_sam.segment`.
-    config
-        What may be the same object in another plane.
-    axis
-        The axis across the planes, best the one with the coarsest steps.
-    rgb
-        Whether the last axis is colour.
-    contrast_limits
-        Black and white for all planes; from a sample of them if None.
-    progress
-        Told (planes done, planes in all).
-    is_cancelled
-        Asked before each plane, and within it.
-    **settings
-        Further arguments of `napari_sam.segment`.
+    mode : {"auto", "grid", "instances", "refined"}
+        How the objects of a plane are found; see `segment`.
+    config : VolumeConfig, optional
+        How planes are linked, and the parameters of the mode.
+    scope : Scope, optional
+        `roi` and `exclude` of a plane, for all of them, or of the volume's shape.
+        The contrast limits are those of all planes; from a sample of them if None.
+    channel_axis : int, optional
+        The axis of 1 to 4 channels, if the array has one; a `Stack` has its own.
+    progress : Progress, optional
+        Steps are planes.
 
     Returns
     -------
-    int32, shaped as the volume without colour
+    int32 array, shaped as the volume without channels
         0 background, 1 to n the objects, in the order of their first planes.
 
     Raises
@@ -132,82 +147,92 @@ def segment_volume(
     ValueError
         If an argument is not as described, or the model cannot do the mode.
     Cancelled
-        If `is_cancelled` answered True.
+        If `progress.is_cancelled` answered True.
+
+    See Also
+    --------
+    segment : One plane.
+    propagate : Objects that are given on some planes.
+    track : The objects of a film.
 
     Examples
     --------
     >>> import napari_sam
-    >>> from napari_sam.io.samples import load_sample
-    >>> cells = load_sample("nuclei_3d")
-    >>> labels = napari_sam.segment_volume(cells)  # doctest: +SKIP
+    >>> cells = napari_sam.load_sample("nuclei_3d")[14:17, :96, :96]
+    >>> link = napari_sam.LinkConfig(min_overlap=0.3)
+    >>> config = napari_sam.VolumeConfig(link=link)
+    >>> labels = napari_sam.segment_volume(cells, config=config)
+    >>> labels.shape == cells.shape
+    True
     """
-    stack = Stack.of(volume, axis, rgb=rgb)
-    sam = load_model(model) if isinstance(model, (str, Path)) else model
+    stack = Stack.of(volume, channel_axis)
+    config, progress = config or VolumeConfig(), progress or Progress()
     planes = segment_planes(
-        sam,
         stack,
-        mode,
-        contrast_limits=contrast_limits,
+        model=as_predictor(model),
+        mode=mode,
+        config=config.segment,
+        scope=scope,
         progress=progress,
-        is_cancelled=is_cancelled,
-        **settings,
     )
-    linked = link_planes(planes, config, out=planes, is_cancelled=is_cancelled)
+    linked = link_planes(planes, config.link, out=planes, progress=progress.quiet)
     return np.moveaxis(linked, 0, stack.place)
 
 
 def segment_film(
-    model: str | Path | Predictor,
     frames: Any,
-    mode: str = "auto",
-    config: LinkConfig | None = None,
     *,
-    contrast_limits: tuple[float, float] | None = None,
+    model: Predictor,
+    mode: str = "auto",
+    config: VolumeConfig | None = None,
+    scope: Scope | None = None,
+    channel_axis: int | None = None,
     progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
-    **settings: Any,
 ) -> NDArray[np.int32]:
     """Label the objects of each frame on its own; ids mean nothing across frames.
 
     Parameters
     ----------
-    model
-        A name of the registry, the path of a checkpoint, or a loaded model.
     frames
         (T, Y, X) or (T, Z, Y, X) of any real dtype; planes are read one at a time.
-    mode, config, contrast_limits, progress, is_cancelled, **settings
-        See `segment_volume`.
+    model
+        A loaded model.
+    mode, config, channel_axis, progress
+        See `napari_sam.segment_volume`.
+    scope
+        The same, but `roi` and `exclude` are of a plane, or of the film's shape.
 
     Returns
     -------
     (T, Y, X) or (T, Z, Y, X) int32
     """
-    sam = load_model(model) if isinstance(model, (str, Path)) else model
-    options: dict[str, Any] = {
-        "contrast_limits": contrast_limits,
-        "is_cancelled": is_cancelled,
-    }
-    if len(frames.shape) == 3:
-        stack = Stack.of(frames)
+    config, scope = config or VolumeConfig(), scope or Scope()
+    progress = progress or Progress()
+    has_channels = channel_axis is not None
+    if len(frames.shape) - has_channels == 3:
         return segment_planes(
-            sam, stack, mode, progress=progress, **options, **settings
+            Stack(frames, channel_axis=channel_axis),
+            model=model,
+            mode=mode,
+            config=config.segment,
+            scope=scope,
+            progress=progress,
         )
-    number = len(frames)
-    stacks = [Stack.of(frames, axis=1, at=(t, None, None, None)) for t in range(number)]
-    if contrast_limits is None:
-        middle = Stack.of(frames, axis=0, at=(None, frames.shape[1] // 2, None, None))
-        options["contrast_limits"] = stack_limits(middle)
-    found = np.zeros(tuple(frames.shape), np.int32)
-    for t, stack in enumerate(stacks):
+    first = Stack(frames, axis=1, at=(0, None, None, None), channel_axis=channel_axis)
+    number, depth = first.labels_shape[:2]
+    if scope.contrast_limits is None:
+        at = (None, depth // 2, None, None)
+        middle = Stack(frames, axis=0, at=at, channel_axis=channel_axis)
+        scope = Scope(scope.roi, scope.exclude, stack_limits(middle))
+    found = np.zeros(first.labels_shape, np.int32)
+    for t in range(number):
         planes = segment_planes(
-            sam, stack, mode, progress=_part(progress, t, number), **options, **settings
+            replace(first, at=(t, None, None, None)),
+            model=model,
+            mode=mode,
+            config=config.segment,
+            scope=scope,
+            progress=progress.part(t, number),
         )
-        found[t] = link_planes(planes, config or _DEFAULT, is_cancelled=is_cancelled)
+        found[t] = link_planes(planes, config.link, progress=progress.quiet)
     return found
-
-
-def _part(progress: Progress | None, part: int, parts: int) -> Progress | None:
-    """Report the steps of a part as those of the whole."""
-    if progress is None:
-        return None
-    return lambda done, total: progress(part * total + done, parts * total)

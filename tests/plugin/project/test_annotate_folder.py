@@ -54,9 +54,9 @@ def jobs():
 
 @pytest.fixture
 def widget(qtbot, asked, jobs, folder):
-    def train(job, *, progress, is_cancelled):
+    def train(job, *, progress):
         jobs.append([(s.name, s.complete, s.read()[1].max()) for s in job.sources])
-        progress(1, 2)
+        progress.report(1, 2)
         job.out.parent.mkdir(exist_ok=True)
         job.out.write_bytes(b"weights")
         return TrainOutcome(job.out, "minutes", None, None, 0, [])
@@ -438,7 +438,7 @@ def test_an_export_asks_before_it_replaces_the_users_own(qtbot, opened, tmp_path
 def test_a_model_that_is_among_the_temporary_files_is_not_the_projects(
     qtbot, folder, asked, tmp_path
 ):
-    def train(job, *, progress, is_cancelled):
+    def train(job, *, progress):
         told = (None, None, 0, [])
         problem = "there is no room for m.safetensors on the disk of models"
         path = tmp_path / "m.safetensors"

@@ -7,9 +7,17 @@ import pytest
 from fake_search import FakeSearch, record_of
 from napari.components import ViewerModel
 
+from napari_sam import configs
+from napari_sam.configs import (
+    GridConfig,
+    SegmentConfig,
+    SelectionRule,
+    read_settings,
+)
 from napari_sam.inference.predictor import load_model
 from napari_sam.io.samples import load_sample
 from napari_sam.ops.planes import Plane
+from napari_sam.ops.scope import Scope
 from napari_sam.plugin.model.long_task import Clock
 from napari_sam.plugin.search.options import MODES, OPTIONS
 from napari_sam.plugin.search.search import (
@@ -19,8 +27,7 @@ from napari_sam.plugin.search.search import (
     start_rule,
 )
 from napari_sam.workflows.objects import segment
-from napari_sam.workflows.objects.grid_masks import AutomaticConfig
-from napari_sam.workflows.objects.mask_selection import SelectionRule
+from napari_sam.workflows.objects.grid_masks import grid_defaults
 
 SHAPE = (40, 50)
 SEARCHED_DOWN_TO = {
@@ -59,7 +66,7 @@ def box(top, left, bottom, right, iou=0.9, stability=0.97):
 def test_the_window_and_the_workflow_agree_on_what_automatic_means(has_head):
     chosen = segment.choose_mode("auto", model(has_head))
     assert resolve_mode("auto", model(has_head)) == chosen
-    assert {name for name, _ in MODES} == set(segment.MODES)
+    assert {name for name, _ in MODES} == set(configs.MODES)
 
 
 @pytest.mark.parametrize("mode", sorted(OPTIONS))
@@ -69,8 +76,8 @@ def test_the_form_starts_with_the_defaults_of_the_configurations(mode):
         for option in OPTIONS[mode]
         if not (option.nothing and option.default == option.low)
     }
-    made = segment.read_settings(mode, values)
-    for config in made.values():
+    made = read_settings(mode, values)
+    for config in (made.grid, made.instances, made.refine):
         defaults = type(config)()
         for name in config.model_fields_set:
             given, usual = getattr(config, name), getattr(defaults, name)
@@ -85,14 +92,14 @@ def test_every_number_of_the_form_is_accepted(mode):
     for option in OPTIONS[mode]:
         for value in (option.low, option.high):
             if not (option.nothing and value == option.low):
-                segment.read_settings(mode, {option.name: value})
+                read_settings(mode, {option.name: value})
 
 
 def test_sieving_starts_where_a_plain_call_would():
     assert start_rule("grid", model(False)) == SelectionRule(
         min_iou=0.88, min_stability=0.95
     )
-    cautious = segment.grid_defaults(model(True))
+    cautious = grid_defaults(model(True))
     assert start_rule("grid", model(True)) == SelectionRule(
         min_iou=cautious.pred_iou_thresh, min_stability=cautious.stability_score_thresh
     )
@@ -159,7 +166,7 @@ def test_what_passes_at_first_is_what_a_plain_call_finds(mode):
     plain = {}
     if mode == "grid":
         options["points_per_side"] = 8
-        plain["grid"] = AutomaticConfig(points_per_side=8)
+        plain["grid"] = GridConfig(points_per_side=8)
     search = Search(
         None,
         None,
@@ -172,7 +179,13 @@ def test_what_passes_at_first_is_what_a_plain_call_finds(mode):
     )
     found = search_plane(sam, search)
     passing = [found.selection.records[i] for i in found.selection.keep(found.start)]
-    wanted = segment.find_objects(sam, image, mode, contrast_limits=limits, **plain)
+    wanted = segment.find_objects(
+        image,
+        model=sam,
+        mode=mode,
+        config=SegmentConfig(**plain),
+        scope=Scope(contrast_limits=limits),
+    )
     assert len(wanted) > 3 and found.total > len(wanted)
     assert {r.bbox for r in passing} == {r.bbox for r in wanted}
     scores = sorted(r.predicted_iou for r in wanted)

@@ -7,12 +7,13 @@ from fake_search import DISCS, FakeSearch, record_of
 from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
 
+from napari_sam.configs import SelectionRule
 from napari_sam.ops.planes import Plane
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
 from napari_sam.plugin.search.found_layer import FOUND_LAYER
 from napari_sam.plugin.viewer.active_annotator import active_in
-from napari_sam.workflows.objects.mask_selection import SelectionRule
+from napari_sam.workflows.progress import Progress
 
 SHAPE = (60, 80)
 GOOD = [0, 1, 2, 4]
@@ -95,7 +96,7 @@ def test_what_was_found_is_previewed_where_it_lies(
     assert "press Keep" in widget.hint.text
     asked = search.asked[-1]
     assert asked["mode"] == "grid"  # the stand-in has no dense head
-    assert asked["roi"] is None and asked["exclude"] is None
+    assert asked["scope"].roi is None and asked["scope"].exclude is None
     assert np.array_equal(asked["image"], image)
     layer.translate = (0, 5)
     assert np.allclose(shown.data_to_world(corner), layer.data_to_world(corner))
@@ -145,7 +146,7 @@ def test_the_view_and_drawn_regions_limit_the_search(
     viewer.window._qt_window.grab()
     viewer.screenshot(flash=False)
     find(widget)
-    roi = search.asked[-1]["roi"]
+    roi = search.asked[-1]["scope"].roi
     assert roi[30, 40] and not roi[0, 0] and not roi[-1, -1]
     widget.form.choose(where="region")
     widget._show_state()
@@ -157,7 +158,7 @@ def test_the_view_and_drawn_regions_limit_the_search(
     assert np.allclose(region.scale, (2, 2))
     region.add_rectangles([[5, 5], [5, 20], [15, 20], [15, 5]])
     find(widget)
-    roi = search.asked[-1]["roi"]
+    roi = search.asked[-1]["scope"].roi
     assert roi[6:15, 6:20].all() and roi.sum() <= 11 * 16
     assert not roi[20:].any()
 
@@ -201,7 +202,7 @@ def test_labelled_ground_can_be_skipped(
     widget.output.chosen.emit(labels)
     widget.form.skip_labelled.setChecked(True)
     find(widget)
-    exclude = search.asked[-1]["exclude"]
+    exclude = search.asked[-1]["scope"].exclude
     assert np.array_equal(exclude, labels.data)
     assert exclude is not labels.data
 
@@ -317,8 +318,9 @@ def test_a_result_that_comes_too_late_is_dropped(
     make_viewer, open_everything, begin, qtbot, image
 ):
     class Deaf(FakeSearch):
-        def __call__(self, *args, is_cancelled, **options):
-            return super().__call__(*args, is_cancelled=lambda: False, **options)
+        def __call__(self, *args, progress, **options):
+            deaf = Progress(progress.report, lambda: False)
+            return super().__call__(*args, progress=deaf, **options)
 
     viewer = make_viewer()
     viewer.add_image(image)

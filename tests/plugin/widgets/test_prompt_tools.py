@@ -18,7 +18,7 @@ RECTANGLE = [[4.5, 4.5], [4.5, 19.5], [14.5, 19.5], [14.5, 4.5]]
 @pytest.fixture
 def messages(monkeypatch):
     said = []
-    for module in ("model.tool_runs", "viewer.plane_source"):
+    for module in ("widgets.tool_runs", "viewer.plane_source"):
         for name in ("show_info", "show_warning"):
             target = f"napari_sam.plugin.{module}.{name}"
             monkeypatch.setattr(target, said.append, raising=False)
@@ -34,12 +34,12 @@ def asked(monkeypatch):
     gate.set()
 
     def stand_in(result):
-        def work(predictor, image, *args, progress, is_cancelled, **options):
+        def work(image, *args, model, progress, **options):
             image = np.asarray(image)
             calls.append({"image": image, "args": args, **options})
-            progress(1, 4)
+            progress.report(1, 4)
             while not gate.wait(0.005):
-                if is_cancelled():
+                if progress.is_cancelled():
                     raise Cancelled
             return result(image, *args)
 
@@ -66,7 +66,7 @@ def asked(monkeypatch):
     }
     for door, result in doors.items():
         monkeypatch.setattr(door, stand_in(result))
-    loaded = "napari_sam.plugin.model.tool_runs.shared_predictor"
+    loaded = "napari_sam.plugin.widgets.tool_runs.shared_predictor"
     monkeypatch.setattr(loaded, lambda model, device: FakePredictor(model))
     calls_and_gate = type("Asked", (), {"calls": calls, "gate": gate})
     yield calls_and_gate
@@ -115,7 +115,8 @@ def test_boxes_become_objects_on_the_displayed_plane(qapp, press, asked, image):
     (call,) = asked.calls
     assert np.array_equal(call["image"], layer.data[1])
     assert call["args"][0].tolist() == [[5, 5, 15, 20]]
-    assert call["contrast_limits"] == tuple(layer.contrast_limits) and call["refine"]
+    assert call["scope"].contrast_limits == tuple(layer.contrast_limits)
+    assert call["config"].refine
     made = viewer.layers[-1]
     assert made.data.shape == layer.data.shape and made.data.dtype == np.int32
     assert made.data[1, 5:15, 5:20].all() and not made.data[0].any()
@@ -144,7 +145,6 @@ def test_proposals_are_rectangles_with_scores(qapp, press, asked, image):
         points_per_side=8,
     )
     assert asked.calls[0]["config"].points_per_side == 8
-    assert asked.calls[0]["config"].box_nms_thresh == 0.9
     made = viewer.layers[-1]
     assert made.shape_type == ["rectangle"] * 3
     first = made.data[0]
@@ -169,7 +169,8 @@ def test_proposals_that_become_objects_are_the_boxes_that_were_proposed(
 def test_edges_are_an_image_on_the_plane(qapp, press, asked, image):
     viewer, layer = stack_viewer(image)
     press(prompt_tools.edges, viewer=viewer, image=layer, points_per_side=4, thin=False)
-    assert asked.calls[0]["points_per_side"] == 4 and asked.calls[0]["thin"] is False
+    config = asked.calls[0]["config"]
+    assert config.points_per_side == 4 and config.thin is False
     made = viewer.layers[-1]
     assert made.data.shape == (1, *SHAPE) and made.data.dtype == np.float32
     assert made.data_to_world((0, 7, 9)) == layer.data_to_world((1, 7, 9))

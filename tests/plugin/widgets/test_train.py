@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.checkpoints.user_models import OWN_VARIABLE, free_path, list_own_models
+from napari_sam.configs import TrainConfig
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.widgets.model_picker import ModelPicker
 from napari_sam.plugin.widgets.train import TrainWidget
@@ -35,14 +36,14 @@ class StandIn:
         self.error = None
         self.more = {}
 
-    def __call__(self, job, *, on_event, progress, is_cancelled):
+    def __call__(self, job, *, on_event, progress):
         self.jobs.append(job)
         on_event({"step": 0, "validation_click": 0.5, "validation_box": 0.6})
         on_event({"step": 10, "mean_loss": 1.0, "elapsed": 2.0})
-        progress(2, 300)
+        progress.report(2, 300)
         reason = "minutes"
         while not self.gate.wait(0.005):
-            if is_cancelled():
+            if progress.is_cancelled():
                 reason = "cancelled"
                 break
         if self.error is not None:
@@ -94,7 +95,7 @@ def test_the_chosen_layers_are_trained_on(qtbot, widget, stand_in, own):
     image, labels = source.read()
     assert image.shape == labels.shape == (96, 120)
     assert source.complete and source.contrast_limits is not None
-    assert job.minutes == 2 and job.changes == {"what": "adapters"}
+    assert job.config == TrainConfig(minutes=2, what="adapters")
     assert job.out == own / "good cells.safetensors"
     assert "0.50 before, 0.70 after" in widget.result.text()
     assert "9 objects" in widget.result.text()
@@ -108,7 +109,7 @@ def test_labels_in_part_are_said_to_be(qtbot, widget, stand_in):
     widget.pairs.complete.setCurrentIndex(1)
     widget.train.click()
     wait_for_end(qtbot, widget)
-    assert stand_in.jobs[0].changes["partial"] == ("*",)
+    assert stand_in.jobs[0].config.partial == ("*",)
     assert stand_in.jobs[0].sources[0].complete is False
 
 

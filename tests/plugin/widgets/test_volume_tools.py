@@ -18,7 +18,7 @@ from napari_sam.workflows.stacks import volume as volume_module
 @pytest.fixture
 def messages(monkeypatch):
     said = []
-    for module in ("model.tool_runs", "viewer.plane_source", "widgets.volume_tools"):
+    for module in ("widgets.tool_runs", "viewer.plane_source", "widgets.volume_tools"):
         for name in ("show_info", "show_warning"):
             target = f"napari_sam.plugin.{module}.{name}"
             monkeypatch.setattr(target, said.append, raising=False)
@@ -31,13 +31,13 @@ def gate(monkeypatch):
     gate = threading.Event()
     gate.set()
 
-    def segment(plane, sam, mode, *, is_cancelled, **options):
+    def segment(plane, *, progress, **options):
         from skimage.measure import label
 
         from napari_sam.ops.types import Cancelled
 
         while not gate.wait(0.005):
-            if is_cancelled():
+            if progress.is_cancelled():
                 raise Cancelled
         return label(plane > 100).astype(np.int32)
 

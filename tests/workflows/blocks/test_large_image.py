@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from ideal_predictor import IdealPredictor, grid_of_discs
 from scipy import ndimage
 
+from napari_sam.configs import BlockConfig, InstanceConfig
 from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.blocks import block_plan
 from napari_sam.workflows.blocks.large_image import segment_large
-from napari_sam.workflows.objects.instances import InstanceConfig
 from napari_sam.workflows.objects.segment import segment
+from napari_sam.workflows.progress import Progress
 
 EXACT = {
     "instances": InstanceConfig(smoothing=0, min_area=0, confidence_thresh=0, scale=1.0)
@@ -46,7 +47,9 @@ def test_blocks_find_what_the_whole_image_shows(shape, discs, block, halo):
         inside = ((rows - row) / high) ** 2 + ((cols - col) / wide) ** 2 <= 1
         image[inside] = 1
     sam = ExactPredictor(frame_size=24)
-    labels = segment_large(image, sam, settings=EXACT, block=block, halo=halo)
+    labels = segment_large(
+        image, model=sam, config=BlockConfig(block=block, halo=halo, segment=EXACT)
+    )
     assert same_up_to_names(labels, ndimage.label(image, np.ones((3, 3)))[0])
     assert set(np.unique(labels)) - {0} == set(range(1, labels.max() + 1))
 
@@ -72,7 +75,10 @@ def test_an_image_is_read_block_by_block_and_seen_alike(monkeypatch):
     told = []
     sam = ExactPredictor(frame_size=128)
     labels = segment_large(
-        image, sam, block=256, progress=lambda *now: told.append(now)
+        image,
+        model=sam,
+        config=BlockConfig(block=256),
+        progress=Progress(lambda *now: told.append(now)),
     )
     assert len(set(sam.contrast)) == 1
     assert image.largest <= 448**2
@@ -82,36 +88,47 @@ def test_an_image_is_read_block_by_block_and_seen_alike(monkeypatch):
 
 def test_a_small_image_is_segmented_as_ever():
     image = grid_of_discs(300, 40, 8).astype(np.uint8)
-    expected = segment(image, IdealPredictor(frame_size=128))
-    labels = segment_large(image, IdealPredictor(frame_size=128))
+    expected = segment(image, model=IdealPredictor(frame_size=128))
+    labels = segment_large(image, model=IdealPredictor(frame_size=128))
     np.testing.assert_array_equal(labels, expected)
 
 
 def test_labels_are_written_to_an_array_that_is_given():
     volume = np.stack([grid_of_discs(80, 40, 8)] * 2).astype(np.uint8)
     out = np.zeros(volume.shape, np.uint16)
-    assert segment_large(volume, ExactPredictor(), settings=EXACT, out=out) is out
+    assert (
+        segment_large(
+            volume, model=ExactPredictor(), config=BlockConfig(segment=EXACT), out=out
+        )
+        is out
+    )
     assert (out[0] > 0).sum() == volume[0].sum()
     assert np.array_equal(out[1][out[1] > 0], out[0][out[0] > 0] + 4)
     with pytest.raises(ValueError, match="out must have shape"):
-        segment_large(volume, ExactPredictor(), out=out[0])
+        segment_large(volume, model=ExactPredictor(), out=out[0])
 
 
 def test_objects_are_not_numbered_beyond_the_type_of_the_labels():
     # 16 x 16 discs in the first plane, 4 in the second.
     volume = np.stack([grid_of_discs(320, 20, 6), grid_of_discs(320, 160, 6)])
     volume = volume.astype(np.uint8)
-    exact = segment_large(volume, ExactPredictor(), settings=EXACT)
+    exact = segment_large(
+        volume, model=ExactPredictor(), config=BlockConfig(segment=EXACT)
+    )
     assert exact.max() == 260
     out = np.full(volume.shape, 7, np.uint8)
     with pytest.raises(ValueError, match="260 objects, but labels of uint8 end at 255"):
-        segment_large(volume, ExactPredictor(), settings=EXACT, out=out)
+        segment_large(
+            volume, model=ExactPredictor(), config=BlockConfig(segment=EXACT), out=out
+        )
     assert (out == 7).all()
     out = np.zeros(volume.shape, np.uint16)
-    segment_large(volume, ExactPredictor(), settings=EXACT, out=out)
+    segment_large(
+        volume, model=ExactPredictor(), config=BlockConfig(segment=EXACT), out=out
+    )
     np.testing.assert_array_equal(out, exact)
     with pytest.raises(ValueError, match="of whole numbers, such as uint32, got float"):
-        segment_large(volume, ExactPredictor(), out=np.zeros(volume.shape))
+        segment_large(volume, model=ExactPredictor(), out=np.zeros(volume.shape))
 
 
 def test_it_can_be_cancelled():
@@ -120,8 +137,7 @@ def test_it_can_be_cancelled():
     with pytest.raises(Cancelled):
         segment_large(
             image,
-            sam,
-            settings=EXACT,
-            block=64,
-            is_cancelled=lambda: len(sam.shapes) > 9,
+            model=sam,
+            config=BlockConfig(block=64, segment=EXACT),
+            progress=Progress(is_cancelled=lambda: len(sam.shapes) > 9),
         )

@@ -10,10 +10,12 @@ from lively_network import blocks_image, lively_predictor
 from pydantic import ValidationError
 
 import napari_sam
-from napari_sam import AutomaticConfig, generate_masks
+from napari_sam import GridConfig, generate_masks
 from napari_sam.inference import point_decoder
+from napari_sam.ops.scope import Scope
 from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.objects.grid_masks import estimate_seconds
+from napari_sam.workflows.progress import Progress
 
 THRESHOLDS = {
     "pred_iou_thresh": 0.8,
@@ -87,7 +89,7 @@ def test_same_records_in_the_same_order_as_the_literal_algorithm(
 ):
     image = blocks_image(shape, seed=1)
     options = {"points_per_side": 7, **THRESHOLDS, **options}
-    found = generate_masks(sam, image, AutomaticConfig(**options))
+    found = generate_masks(image, model=sam, config=GridConfig(**options))
     options.pop("points_per_batch", None)
     literal = literal_masks(sam, image, **options)
     assert len(literal) >= least
@@ -95,23 +97,25 @@ def test_same_records_in_the_same_order_as_the_literal_algorithm(
 
 
 def test_an_embedding_is_as_good_as_its_image(sam, image):
-    config = AutomaticConfig(points_per_side=5, **THRESHOLDS)
-    assert generate_masks(sam, image, config) == generate_masks(
-        sam, sam.embed(image, scale="whole"), config
+    config = GridConfig(points_per_side=5, **THRESHOLDS)
+    assert generate_masks(image, model=sam, config=config) == generate_masks(
+        sam.embed(image, scale="whole"), model=sam, config=config
     )
 
 
 def test_crops_need_the_image(sam, image):
     with pytest.raises(ValueError, match="give the image"):
         generate_masks(
-            sam, sam.embed(image, scale="whole"), AutomaticConfig(crop_n_layers=1)
+            sam.embed(image, scale="whole"),
+            model=sam,
+            config=GridConfig(crop_n_layers=1),
         )
 
 
 def test_masks_are_those_of_the_predictor(sam, image):
-    config = AutomaticConfig(points_per_side=5, **THRESHOLDS)
+    config = GridConfig(points_per_side=5, **THRESHOLDS)
     embedding = sam.embed(image, scale="whole")
-    for record in generate_masks(sam, embedding, config):
+    for record in generate_masks(embedding, model=sam, config=config):
         answer = sam.predict(embedding, points=[record.point])
         k = np.abs(answer.scores - record.predicted_iou).argmin()
         assert np.array_equal(answer.masks[k], record.rle.decode())
@@ -145,37 +149,41 @@ def test_only_masks_above_the_threshold_are_drawn(sam, image):
 
 
 def test_scores_that_reach_no_threshold_give_nothing(sam, image):
-    config = AutomaticConfig(points_per_side=3, pred_iou_thresh=9.0)
-    assert generate_masks(sam, image, config) == []
-    mended = AutomaticConfig(
+    config = GridConfig(points_per_side=3, pred_iou_thresh=9.0)
+    assert generate_masks(image, model=sam, config=config) == []
+    mended = GridConfig(
         points_per_side=2,
         stability_score_thresh=1.5,
         crop_n_layers=1,
         min_mask_region_area=10,
     )
-    assert generate_masks(sam, image, mended) == []
+    assert generate_masks(image, model=sam, config=mended) == []
 
 
 def test_own_grids_are_asked_in_rows_and_columns(sam, image):
-    config = AutomaticConfig(
+    config = GridConfig(
         point_grids=[np.array([[0.25, 0.5], [0.5, 0.1]])],
         pred_iou_thresh=0.0,
         stability_score_thresh=0.0,
         box_nms_thresh=1.0,
     )
-    found = generate_masks(sam, image, config)
+    found = generate_masks(image, model=sam, config=config)
     assert {record.point for record in found} == {(15.0, 45.0), (30.0, 9.0)}
-    assert AutomaticConfig.model_validate(config.model_dump()) == config
+    assert GridConfig.model_validate(config.model_dump()) == config
     assert hash(config) == hash(config.model_copy())
 
 
 def test_a_region_limits_the_grid_and_not_the_masks(sam, image):
-    config = AutomaticConfig(points_per_side=6, **THRESHOLDS)
+    config = GridConfig(points_per_side=6, **THRESHOLDS)
     roi = np.zeros((60, 90), bool)
     roi[:30, 45:] = True
     progress = []
     found = generate_masks(
-        sam, image, config, roi=roi, progress=lambda *done: progress.append(done)
+        image,
+        model=sam,
+        config=config,
+        scope=Scope(roi=roi),
+        progress=Progress(lambda *done: progress.append(done)),
     )
     assert found
     assert all(roi[int(r.point[0]), int(r.point[1])] for r in found)
@@ -184,16 +192,23 @@ def test_a_region_limits_the_grid_and_not_the_masks(sam, image):
 
 
 def test_labelled_ground_is_left_alone(sam, image):
-    config = AutomaticConfig(points_per_side=6, **THRESHOLDS)
-    free = generate_masks(sam, image, config)
+    config = GridConfig(points_per_side=6, **THRESHOLDS)
+    free = generate_masks(image, model=sam, config=config)
     taken = free[0].rle.decode()
     exclude = np.where(taken, 7, 0).astype(np.int32)
-    found = generate_masks(sam, image, config, exclude=exclude)
+    found = generate_masks(
+        image, model=sam, config=config, scope=Scope(exclude=exclude)
+    )
     assert found
     for record in found:
         assert exclude[int(record.point[0]), int(record.point[1])] == 0
         assert (record.rle.decode() & taken).sum() <= record.area / 2
-    assert generate_masks(sam, image, config, exclude=np.ones((60, 90), int)) == []
+    assert (
+        generate_masks(
+            image, model=sam, config=config, scope=Scope(exclude=np.ones((60, 90), int))
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -216,24 +231,24 @@ def test_regions_that_do_not_fit_are_refused_before_any_work(
 
     with pytest.raises(ValueError, match=message):
         generate_masks(
-            sam,
             image,
-            AutomaticConfig(points_per_side=2),
-            is_cancelled=is_cancelled,
-            **arguments,
+            model=sam,
+            config=GridConfig(points_per_side=2),
+            progress=Progress(is_cancelled=is_cancelled),
+            scope=Scope(**arguments),
         )
 
 
 def test_images_that_are_none_are_refused(sam):
     with pytest.raises(ValueError, match="image has shape"):
-        generate_masks(sam, np.zeros((2, 3, 4, 5)))
+        generate_masks(np.zeros((2, 3, 4, 5)), model=sam)
     with pytest.raises(ValueError, match="empty"):
-        generate_masks(sam, np.zeros((0, 5)))
+        generate_masks(np.zeros((0, 5)), model=sam)
 
 
 def test_progress_counts_batches_and_cancelling_stops_between_two(sam):
     image = blocks_image((40, 50))
-    config = AutomaticConfig(
+    config = GridConfig(
         points_per_side=4,
         points_per_batch=5,
         crop_n_layers=1,
@@ -241,17 +256,24 @@ def test_progress_counts_batches_and_cancelling_stops_between_two(sam):
         pred_iou_thresh=9.0,
     )
     progress = []
-    generate_masks(sam, image, config, progress=lambda *done: progress.append(done))
+    generate_masks(
+        image,
+        model=sam,
+        config=config,
+        progress=Progress(lambda *done: progress.append(done)),
+    )
     assert progress == [(done, 8) for done in range(9)]
 
     progress.clear()
     with pytest.raises(Cancelled):
         generate_masks(
-            sam,
             image,
-            config,
-            progress=lambda *done: progress.append(done),
-            is_cancelled=lambda: len(progress) == 3,
+            model=sam,
+            config=config,
+            progress=Progress(
+                lambda *done: progress.append(done),
+                is_cancelled=lambda: len(progress) == 3,
+            ),
         )
     assert progress == [(0, 8), (1, 8), (2, 8)]
 
@@ -266,11 +288,13 @@ def test_crops_see_the_contrast_of_the_whole_image(sam):
         seen.append(options["contrast_limits"])
         return embed(part, **options)
 
-    config = AutomaticConfig(points_per_side=1, crop_n_layers=1)
+    config = GridConfig(points_per_side=1, crop_n_layers=1)
     sam.embed = spy
     try:
-        generate_masks(sam, image, config)
-        generate_masks(sam, image, config, contrast_limits=(0, 1))
+        generate_masks(image, model=sam, config=config)
+        generate_masks(
+            image, model=sam, config=config, scope=Scope(contrast_limits=(0, 1))
+        )
     finally:
         del sam.embed
     assert len(set(seen[:5])) == 1
@@ -279,8 +303,10 @@ def test_crops_see_the_contrast_of_the_whole_image(sam):
 
 def test_fast_stability_is_close_and_gives_whole_masks(sam, image):
     options = {"points_per_side": 5, **THRESHOLDS, "stability_score_thresh": 0.0}
-    exact = generate_masks(sam, image, AutomaticConfig(**options))
-    fast = generate_masks(sam, image, AutomaticConfig(stability="fast", **options))
+    exact = generate_masks(image, model=sam, config=GridConfig(**options))
+    fast = generate_masks(
+        image, model=sam, config=GridConfig(stability="fast", **options)
+    )
     assert [record.rle for record in fast] == [record.rle for record in exact]
     gaps = [
         abs(a.stability_score - b.stability_score)
@@ -291,7 +317,7 @@ def test_fast_stability_is_close_and_gives_whole_masks(sam, image):
 
 
 def test_bfloat16_is_close(sam, image):
-    config = AutomaticConfig(points_per_side=4, pred_iou_thresh=0.0)
+    config = GridConfig(points_per_side=4, pred_iou_thresh=0.0)
     rough = lively_predictor("bfloat16")
     points = np.random.default_rng(0).uniform(0, 60, (9, 2))
     found = [
@@ -307,16 +333,16 @@ def test_bfloat16_is_close(sam, image):
     ]
     agree = ((found[0] > 0) == (found[1] > 0)).float().mean()
     assert agree > 0.95
-    assert isinstance(generate_masks(rough, image, config), list)
+    assert isinstance(generate_masks(image, model=rough, config=config), list)
 
 
 def test_an_estimate_of_time_grows_with_the_points(sam, image):
     embedding = sam.embed(image, scale="whole")
-    few = estimate_seconds(sam, embedding, AutomaticConfig(points_per_side=2))
-    many = estimate_seconds(sam, embedding, AutomaticConfig(points_per_side=64))
+    few = estimate_seconds(embedding, model=sam, config=GridConfig(points_per_side=2))
+    many = estimate_seconds(embedding, model=sam, config=GridConfig(points_per_side=64))
     assert 0 < few < many
     full = np.ones((60, 90), int)
-    assert estimate_seconds(sam, embedding, exclude=full) == 0
+    assert estimate_seconds(embedding, model=sam, scope=Scope(exclude=full)) == 0
 
 
 @pytest.mark.parametrize(
@@ -340,11 +366,11 @@ def test_an_estimate_of_time_grows_with_the_points(sam, image):
 )
 def test_a_configuration_that_makes_no_sense_is_refused(options):
     with pytest.raises(ValidationError):
-        AutomaticConfig(**options)
+        GridConfig(**options)
 
 
 def test_defaults_are_those_of_the_released_generator():
-    assert AutomaticConfig().model_dump() == {
+    assert GridConfig().model_dump() == {
         "points_per_side": 32,
         "point_grids": None,
         "points_per_batch": 64,

@@ -3,8 +3,11 @@ import pytest
 from ideal_predictor import IdealPredictor, grid_of_discs, near_sighted
 from tiny_network import tiny_predictor
 
+from napari_sam.configs import InstanceConfig
+from napari_sam.ops.scope import Scope
 from napari_sam.ops.types import Cancelled
-from napari_sam.workflows.objects.instances import InstanceConfig, find_instances
+from napari_sam.workflows.objects.instances import find_instances
+from napari_sam.workflows.progress import Progress
 
 EXACT = InstanceConfig(smoothing=0, min_area=5)
 
@@ -12,7 +15,7 @@ EXACT = InstanceConfig(smoothing=0, min_area=5)
 def test_small_objects_of_a_large_image_are_seen_in_tiles():
     image = grid_of_discs(400, 40, 8).astype(np.uint8)
     sam = IdealPredictor(frame_size=128)  # 16 pixels across are 5 in the frame
-    found = find_instances(sam, image, EXACT)
+    found = find_instances(image, model=sam, config=EXACT)
     assert found.scale == 1.0
     assert sam.shapes[0] == (400, 400)
     assert len(sam.shapes) > 9
@@ -25,8 +28,15 @@ def test_a_crowd_that_looks_like_one_object_is_looked_into():
     crowd = np.zeros((400, 400), np.uint8)
     crowd[120:280, 120:280] = grid_of_discs(160, 20, 6)
     sam = IdealPredictor(sight=near_sighted)
-    assert len(find_instances(sam, crowd, EXACT.model_copy(update={"scale": 0.1}))) == 1
-    found = find_instances(sam, crowd, EXACT)
+    assert (
+        len(
+            find_instances(
+                crowd, model=sam, config=EXACT.model_copy(update={"scale": 0.1})
+            )
+        )
+        == 1
+    )
+    found = find_instances(crowd, model=sam, config=EXACT)
     assert len(found) == 64
     assert ((found.labels > 0) == (crowd > 0)).all()
 
@@ -35,7 +45,7 @@ def test_one_large_object_is_seen_as_a_whole():
     image = np.zeros((400, 400), np.uint8)
     image[80:320, 80:320] = 1
     sam = IdealPredictor()
-    found = find_instances(sam, image, EXACT)
+    found = find_instances(image, model=sam, config=EXACT)
     assert len(found) == 1
     assert found.scale == pytest.approx(128 / 400)
     assert sam.shapes[0] == (400, 400)
@@ -44,7 +54,7 @@ def test_one_large_object_is_seen_as_a_whole():
 
 def test_tiles_aim_at_the_size_that_objects_should_have():
     image = grid_of_discs(320, 80, 25).astype(np.uint8)
-    found = find_instances(IdealPredictor(), image, EXACT)
+    found = find_instances(image, model=IdealPredictor(), config=EXACT)
     across = 2 * np.sqrt(found.areas.mean() / np.pi)
     assert found.scale * across == pytest.approx(36, rel=0.02)
     assert len(found) == 16
@@ -53,7 +63,9 @@ def test_tiles_aim_at_the_size_that_objects_should_have():
 
 def test_large_objects_are_seen_as_a_whole():
     sam = IdealPredictor()
-    found = find_instances(sam, grid_of_discs(320, 160, 60).astype(np.uint8), EXACT)
+    found = find_instances(
+        grid_of_discs(320, 160, 60).astype(np.uint8), model=sam, config=EXACT
+    )
     assert sam.shapes == [(320, 320)]
     assert found.scale == pytest.approx(128 / 320)
     assert len(found) == 4
@@ -69,7 +81,9 @@ def test_large_objects_are_seen_as_a_whole():
 )
 def test_an_image_near_the_frame_or_on_request_is_seen_once(side, config):
     sam = IdealPredictor()
-    found = find_instances(sam, grid_of_discs(side, 40, 8).astype(np.uint8), config)
+    found = find_instances(
+        grid_of_discs(side, 40, 8).astype(np.uint8), model=sam, config=config
+    )
     assert len(found) == (side // 40) ** 2
     assert sam.shapes == [(side, side)]
 
@@ -77,7 +91,9 @@ def test_an_image_near_the_frame_or_on_request_is_seen_once(side, config):
 def test_the_scale_can_be_given():
     sam = IdealPredictor()
     image = grid_of_discs(120, 40, 8).astype(np.uint8)
-    found = find_instances(sam, image, EXACT.model_copy(update={"scale": 2.0}))
+    found = find_instances(
+        image, model=sam, config=EXACT.model_copy(update={"scale": 2.0})
+    )
     assert found.scale == 2.0
     assert len(found) == 9
     assert {max(shape) for shape in sam.shapes} == {64}
@@ -86,12 +102,14 @@ def test_the_scale_can_be_given():
 def test_an_embedding_is_never_tiled():
     sam = IdealPredictor()
     embedding = sam.embed(grid_of_discs(400, 40, 8).astype(np.uint8), scale="whole")
-    assert len(find_instances(sam, embedding, EXACT)) == 100
+    assert len(find_instances(embedding, model=sam, config=EXACT)) == 100
     assert len(sam.shapes) == 1
 
 
 def test_an_empty_image_gives_no_object():
-    found = find_instances(IdealPredictor(), np.zeros((300, 200), np.uint8), EXACT)
+    found = find_instances(
+        np.zeros((300, 200), np.uint8), model=IdealPredictor(), config=EXACT
+    )
     assert len(found) == 0
     assert found.labels.shape == (300, 200)
     assert not found.labels.any()
@@ -102,7 +120,7 @@ def test_only_objects_in_the_region_are_kept_and_only_its_tiles_seen():
     roi = np.zeros((400, 400), bool)
     roi[:80, :120] = True
     sam = IdealPredictor()
-    found = find_instances(sam, image, EXACT, roi=roi)
+    found = find_instances(image, model=sam, config=EXACT, scope=Scope(roi=roi))
     assert len(found) == 6
     assert roi[tuple(found.points.T)].all()
     assert len(sam.shapes) <= 9  # of 37
@@ -113,7 +131,9 @@ def test_objects_on_labelled_ground_are_left_out():
     there = np.zeros((120, 120), np.int32)
     there[:40] = 7  # the first row of discs
     there[55:58] = 8  # less than half of the second
-    found = find_instances(IdealPredictor(), image, EXACT, exclude=there)
+    found = find_instances(
+        image, model=IdealPredictor(), config=EXACT, scope=Scope(exclude=there)
+    )
     assert len(found) == 6
     assert found.labels.max() == 6
     assert found.points[:, 0].min() > 40
@@ -123,7 +143,9 @@ def test_progress_counts_up_to_the_end():
     told = []
     image = grid_of_discs(400, 40, 8).astype(np.uint8)
     sam = IdealPredictor()
-    find_instances(sam, image, EXACT, progress=lambda *n: told.append(n))
+    find_instances(
+        image, model=sam, config=EXACT, progress=Progress(lambda *n: told.append(n))
+    )
     done = [n for n, _ in told]
     assert done == list(range(len(sam.shapes) + 1))
     assert told[-1] == (len(sam.shapes), len(sam.shapes))
@@ -133,7 +155,11 @@ def test_cancelling_stops_before_the_next_tile():
     sam = IdealPredictor()
     image = grid_of_discs(400, 40, 8).astype(np.uint8)
     with pytest.raises(Cancelled, match="the search for instances was cancelled"):
-        find_instances(sam, image, is_cancelled=lambda: len(sam.shapes) >= 3)
+        find_instances(
+            image,
+            model=sam,
+            progress=Progress(is_cancelled=lambda: len(sam.shapes) >= 3),
+        )
     assert len(sam.shapes) == 3
 
 
@@ -151,7 +177,7 @@ def test_cancelling_stops_before_the_next_tile():
 def test_wrong_input_is_refused_before_work(image, options, message):
     sam = IdealPredictor()
     with pytest.raises(ValueError, match=message):
-        find_instances(sam, image, **options)
+        find_instances(image, model=sam, scope=Scope(**options))
     assert sam.shapes == []
 
 
@@ -159,7 +185,7 @@ def test_a_model_without_a_dense_head_says_so():
     sam = tiny_predictor()
     assert not sam.has_dense_head
     with pytest.raises(ValueError, match="tiny has no dense head"):
-        find_instances(sam, np.zeros((20, 20)))
+        find_instances(np.zeros((20, 20)), model=sam)
     with pytest.raises(ValueError, match="tiny has no dense head"):
         sam.dense_maps(sam.embed(np.zeros((20, 20)), scale="whole"))
 
@@ -177,20 +203,26 @@ def test_a_second_look_is_turned_and_finds_what_one_look_missed():
     image = grid_of_discs(120, 40, 12).astype(np.uint8)
     twice = EXACT.model_copy(update={"looks": 2})
     sam = IdealPredictor()
-    found = find_instances(sam, image, twice)
+    found = find_instances(image, model=sam, config=twice)
     assert set(sam.shapes) == {image.shape}
-    assert np.array_equal(found.labels, find_instances(sam, image, EXACT).labels)
+    assert np.array_equal(
+        found.labels, find_instances(image, model=sam, config=EXACT).labels
+    )
     lopsided = _Lopsided()
-    assert len(find_instances(lopsided, image, EXACT)) == 6
-    assert np.array_equal(find_instances(lopsided, image, twice).labels, found.labels)
+    assert len(find_instances(image, model=lopsided, config=EXACT)) == 6
+    assert np.array_equal(
+        find_instances(image, model=lopsided, config=twice).labels, found.labels
+    )
 
 
 def test_tiles_are_looked_at_twice_too():
     image = grid_of_discs(400, 40, 8).astype(np.uint8)
     sam = IdealPredictor(frame_size=128)
-    once = find_instances(sam, image, EXACT)
+    once = find_instances(image, model=sam, config=EXACT)
     number = len(sam.shapes)
-    twice = find_instances(sam, image, EXACT.model_copy(update={"looks": 2}))
+    twice = find_instances(
+        image, model=sam, config=EXACT.model_copy(update={"looks": 2})
+    )
     assert len(sam.shapes) - number == 1 + 2 * (number - 1)  # the whole, once
     assert np.array_equal(once.labels, twice.labels)
 
@@ -199,4 +231,6 @@ def test_an_embedding_can_not_be_looked_at_twice():
     sam = IdealPredictor()
     embedding = sam.embed(grid_of_discs(120, 40, 12).astype(np.uint8), scale="whole")
     with pytest.raises(ValueError, match="give the image"):
-        find_instances(sam, embedding, EXACT.model_copy(update={"looks": 2}))
+        find_instances(
+            embedding, model=sam, config=EXACT.model_copy(update={"looks": 2})
+        )

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_sam.configs import SelectionRule
 from napari_sam.ops.nms import box_nms
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
 from napari_sam.workflows.objects.mask_filters import pixel_boxes
-from napari_sam.workflows.objects.mask_selection import MaskSelection, SelectionRule
+from napari_sam.workflows.objects.mask_selection import MaskSelection
 
 SHAPE = (30, 40)
 

@@ -7,18 +7,20 @@ from ideal_predictor import IdealPredictor, grid_of_discs
 from tiny_network import tiny_predictor
 
 import napari_sam
+from napari_sam.configs import (
+    MODES,
+    GridConfig,
+    InstanceConfig,
+    RefineConfig,
+    SegmentConfig,
+    read_settings,
+)
 from napari_sam.evaluation.instances import overlap_labels, score_overlaps
 from napari_sam.io.samples import load_sample
-from napari_sam.workflows.objects.grid_masks import AutomaticConfig
-from napari_sam.workflows.objects.instances import InstanceConfig, find_instances
-from napari_sam.workflows.objects.refinement import RefineConfig, refine_instances
-from napari_sam.workflows.objects.segment import (
-    MODES,
-    choose_mode,
-    grid_defaults,
-    read_settings,
-    segment,
-)
+from napari_sam.workflows.objects.grid_masks import grid_defaults
+from napari_sam.workflows.objects.instances import find_instances
+from napari_sam.workflows.objects.refinement import refine_instances
+from napari_sam.workflows.objects.segment import choose_mode, segment
 
 DISCS = grid_of_discs(120, 40, 8).astype(np.uint8)
 EXACT = InstanceConfig(smoothing=0, min_area=5)
@@ -48,13 +50,13 @@ def cells():
 def test_the_door_is_open_and_the_bundled_model_finds_nuclei(cells):
     image = load_sample("nuclei_2d")
     truth = tifffile.imread(Path(__file__).parents[2] / "data" / "nuclei_2d_labels.tif")
-    labels = napari_sam.segment(image, cells)
+    labels = napari_sam.segment(image, model=cells)
     assert labels.dtype == np.int32
     assert labels.shape == image.shape
     assert np.unique(labels).tolist() == list(range(labels.max() + 1))
     assert score_overlaps(overlap_labels(truth, labels)).precision(0) >= 0.75
     part = image[:160, :160]
-    refined = napari_sam.segment(part, cells, "refined")
+    refined = napari_sam.segment(part, model=cells, mode="refined")
     scores = score_overlaps(overlap_labels(truth[:160, :160], refined))
     assert scores.precision(0) >= 0.7
 
@@ -72,9 +74,9 @@ def test_dense_maps_have_the_size_of_the_image(cells):
 
 
 def test_refined_masks_replace_those_that_they_agree_with():
-    found = find_instances(Careless(), DISCS, EXACT)
+    found = find_instances(DISCS, model=Careless(), config=EXACT)
     lenient = RefineConfig(agreement_thresh=0.7)
-    records = refine_instances(Careless(), DISCS, found, lenient)
+    records = refine_instances(DISCS, found, model=Careless(), config=lenient)
     assert [r.area > old for r, old in zip(records, found.areas, strict=True)] == (
         [True] * 9
     )
@@ -91,23 +93,23 @@ def test_refined_masks_replace_those_that_they_agree_with():
     ],
 )
 def test_an_instance_stays_where_the_answer_is_doubtful(sam, config):
-    found = find_instances(sam, DISCS, EXACT)
-    assert refine_instances(sam, DISCS, found, config) == found.records()
+    found = find_instances(DISCS, model=sam, config=EXACT)
+    assert refine_instances(DISCS, found, model=sam, config=config) == found.records()
 
 
 def test_refinement_wants_the_image_that_was_searched():
-    found = find_instances(IdealPredictor(), DISCS, EXACT)
+    found = find_instances(DISCS, model=IdealPredictor(), config=EXACT)
     with pytest.raises(ValueError, match="instances have shape"):
-        refine_instances(IdealPredictor(), DISCS[:-1], found)
+        refine_instances(DISCS[:-1], found, model=IdealPredictor())
 
 
 def test_refinement_prompts_in_the_tiles_that_were_searched():
     image = grid_of_discs(400, 40, 8).astype(np.uint8)
     sam = IdealPredictor()
-    found = find_instances(sam, image, EXACT)
+    found = find_instances(image, model=sam, config=EXACT)
     seen = set(sam.shapes[1:])
     sam.shapes.clear()
-    records = refine_instances(sam, image, found)
+    records = refine_instances(image, found, model=sam)
     assert set(sam.shapes) == seen | {(400, 400)}
     assert len(records) == 100
     assert sum(r.area for r in records) == image.sum()
@@ -124,35 +126,39 @@ def test_auto_takes_what_the_model_has():
 @pytest.mark.parametrize("mode", ["instances", "refined"])
 def test_a_mode_that_the_model_lacks_is_refused(mode):
     with pytest.raises(ValueError, match="needs a model with a dense head"):
-        segment(np.zeros((20, 20)), tiny_predictor(), mode)
+        segment(np.zeros((20, 20)), model=tiny_predictor(), mode=mode)
 
 
 def test_grid_mode_labels_what_passes_and_nothing_where_nothing_does():
     image = load_sample("coins")[:64, :80]
-    loose = AutomaticConfig(
-        points_per_side=2, pred_iou_thresh=-9, stability_score_thresh=0
+    loose = GridConfig(points_per_side=2, pred_iou_thresh=-9, stability_score_thresh=0)
+    labels = segment(
+        image, model=tiny_predictor(), mode="grid", config=SegmentConfig(grid=loose)
     )
-    labels = segment(image, tiny_predictor(), "grid", grid=loose)
     assert labels.shape == (64, 80)
     assert np.unique(labels).tolist() == list(range(labels.max() + 1))
-    strict = AutomaticConfig(points_per_side=2, pred_iou_thresh=99)
-    assert not segment(image, tiny_predictor(), grid=strict).any()
+    strict = GridConfig(points_per_side=2, pred_iou_thresh=99)
+    assert not segment(
+        image, model=tiny_predictor(), config=SegmentConfig(grid=strict)
+    ).any()
 
 
 def test_the_grid_has_thresholds_that_suit_the_model(monkeypatch):
-    assert grid_defaults(tiny_predictor()) == AutomaticConfig()
+    assert grid_defaults(tiny_predictor()) == GridConfig()
     seen = []
 
-    def generate(sam, image, config, **options):
-        seen.append(config)
+    def generate(image, *, model, config, **options):
+        seen.append(config.over(grid_defaults(model)))
         return []
 
     monkeypatch.setattr("napari_sam.workflows.objects.segment.generate_masks", generate)
-    given = AutomaticConfig(points_per_side=8, box_nms_thresh=0.7)
-    assert not segment(DISCS, IdealPredictor(), "grid", grid=given).any()
-    assert not segment(DISCS, IdealPredictor(), "grid").any()
+    given = GridConfig(points_per_side=8, box_nms_thresh=0.7)
+    assert not segment(
+        DISCS, model=IdealPredictor(), mode="grid", config=SegmentConfig(grid=given)
+    ).any()
+    assert not segment(DISCS, model=IdealPredictor(), mode="grid").any()
     own = grid_defaults(IdealPredictor())
-    assert own.pred_iou_thresh < AutomaticConfig().pred_iou_thresh
+    assert own.pred_iou_thresh < GridConfig().pred_iou_thresh
     assert seen[1] == own
     assert (seen[0].points_per_side, seen[0].box_nms_thresh) == (8, 0.7)
     assert seen[0].pred_iou_thresh == own.pred_iou_thresh
@@ -162,24 +168,25 @@ def test_the_grid_has_thresholds_that_suit_the_model(monkeypatch):
     ("arguments", "message"),
     [
         ({"mode": "magic"}, "mode must be one of"),
-        ({"order": "age"}, "order must be one of"),
+        ({"config": {"order": "age"}}, "(?s)order.*'score' or 'area'"),
         ({"model": "no such model"}, "no such model"),
     ],
 )
 def test_wrong_words_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        segment(np.zeros((20, 20)), **arguments)
+        config = SegmentConfig(**arguments.pop("config", {}))
+        segment(np.zeros((20, 20)), config=config, **arguments)
 
 
 def test_settings_are_sorted_by_what_they_are_of():
     found = read_settings("refined", {"min_area": "50", "agreement_thresh": 0.5})
-    assert found == {
-        "instances": InstanceConfig(min_area=50),
-        "refine": RefineConfig(agreement_thresh=0.5),
-    }
+    assert found == SegmentConfig(
+        instances=InstanceConfig(min_area=50),
+        refine=RefineConfig(agreement_thresh=0.5),
+    )
     grid = read_settings("grid", {"points_per_side": "16"})
-    assert grid == {"grid": AutomaticConfig(points_per_side=16)}
-    assert read_settings("auto", {}) == {}
+    assert grid == SegmentConfig(grid=GridConfig(points_per_side=16))
+    assert read_settings("auto", {}) == SegmentConfig()
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import napari_sam
+from napari_sam.configs import LinkConfig
 from napari_sam.ops.types import Cancelled
-from napari_sam.workflows.stacks.plane_linking import LinkConfig, link_planes
+from napari_sam.workflows.progress import Progress
+from napari_sam.workflows.stacks.plane_linking import link_planes
 
 
 def same_partition(one, other):
@@ -103,7 +105,9 @@ def test_wrong_planes_and_cancelling():
     with pytest.raises(ValueError, match="0 or more"):
         link_planes(np.full((2, 3, 3), -1))
     with pytest.raises(Cancelled):
-        link_planes(np.zeros((3, 2, 2), int), is_cancelled=lambda: True)
+        link_planes(
+            np.zeros((3, 2, 2), int), progress=Progress(is_cancelled=lambda: True)
+        )
 
 
 def test_the_doors_are_at_the_top():

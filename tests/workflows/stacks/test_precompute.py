@@ -13,6 +13,7 @@ from napari_sam.inference.predictor import Predictor
 from napari_sam.io.embedding_store import EmbeddingStore
 from napari_sam.ops.planes import Plane
 from napari_sam.ops.types import Cancelled
+from napari_sam.workflows.progress import Progress
 from napari_sam.workflows.stacks.precompute import (
     embed_plane,
     embed_planes,
@@ -47,7 +48,10 @@ def sam(tmp_path):
 def test_every_plane_is_in_the_store(sam, volume):
     told = []
     done = embed_planes(
-        sam, volume, contrast_limits=LIMITS, progress=lambda *n: told.append(n)
+        sam,
+        volume,
+        contrast_limits=LIMITS,
+        progress=Progress(lambda *n: told.append(n)),
     )
     assert (done.planes, done.found, sam.encoded) == (3, 0, 3)
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
@@ -65,7 +69,9 @@ def test_a_second_run_finds_all_and_embeds_nothing(sam, volume):
 
 def test_work_that_was_cancelled_goes_on(sam, volume):
     with pytest.raises(Cancelled):
-        embed_planes(sam, volume, is_cancelled=lambda: sam.encoded == 2)
+        embed_planes(
+            sam, volume, progress=Progress(is_cancelled=lambda: sam.encoded == 2)
+        )
     assert embed_planes(sam, volume).found == 2
     assert sam.encoded == 3
 
@@ -73,7 +79,7 @@ def test_work_that_was_cancelled_goes_on(sam, volume):
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
 def test_any_axis_may_be_stepped_along(sam, volume, axis):
     small = volume[:, :4, :5]
-    embed_planes(sam, small, axis=axis, contrast_limits=LIMITS)
+    embed_planes(sam, small, contrast_limits=LIMITS, axis=axis)
     for plane in np.moveaxis(small, axis, 0):
         assert sam.key_of(plane, LIMITS) in sam.cache.store
 

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from ideal_predictor import IdealPredictor
 from tubes import draw_tubes, tubes
 
+from napari_sam.configs import PropagationConfig
 from napari_sam.ops.types import Cancelled
-from napari_sam.workflows.stacks.plane_following import PropagationConfig
+from napari_sam.workflows.progress import Progress
 from napari_sam.workflows.stacks.propagation import propagate
+from napari_sam.workflows.stacks.seeds import Seeds
+from napari_sam.workflows.stacks.stack import Stack
 
 QUICK = settings(max_examples=12, deadline=None)
 WHOLE = PropagationConfig(scale=0.1)  # planes are never tiled
@@ -26,9 +29,17 @@ def seeds_of(labels, planes):
     return seeds
 
 
-def run(labels, seeds, axis=0, **options):
-    sam = options.pop("sam", None) or IdealPredictor()
-    return propagate(sam, (labels > 0) * 100.0, seeds, axis, WHOLE, **options)
+def run(labels, seeds, axis=0, *, sam=None, progress=None, **options):
+    known = {
+        k: options.pop(k) for k in ("existing", "absent", "previous") if k in options
+    }
+    return propagate(
+        Stack((labels > 0) * 100.0, axis=axis),
+        Seeds(seeds, **known),
+        model=sam or IdealPredictor(),
+        config=WHOLE.model_copy(update=options),
+        progress=progress,
+    )
 
 
 @QUICK
@@ -82,7 +93,7 @@ def test_two_objects_that_become_one_share_its_pixels_and_overwrite_none():
     image[5:, 4:9, :] = 1  # a bridge joins them
     seeds = {0: labels[0]}
 
-    found = propagate(IdealPredictor(), image, seeds, config=WHOLE)
+    found = propagate(image, seeds, model=IdealPredictor(), config=WHOLE)
 
     for present in found.planes.values():
         taken = sum(one.patch.decode((32, 32)).astype(int) for one in present.values())
@@ -137,7 +148,9 @@ def test_an_object_that_is_absent_between_seeds_ends_and_begins_anew():
     seeds = seeds_of(labels, {1: [0, 8]})
     kept = run(labels, seeds)
 
-    blind = propagate(IdealPredictor(), image, seeds, config=WHOLE, absent={1: {4}})
+    blind = propagate(
+        image, Seeds(seeds, absent={1: {4}}), model=IdealPredictor(), config=WHOLE
+    )
     seen = run(labels, seeds, absent={1: {4}})
     again = run(labels, seeds, absent={1: {4}}, previous=kept)
 
@@ -153,7 +166,7 @@ def test_where_the_model_is_blind_between_seeds_shapes_are_interpolated():
     image[2:7] = 0
 
     found = propagate(
-        IdealPredictor(), image, seeds_of(labels, {1: [0, 8]}), config=WHOLE
+        image, seeds_of(labels, {1: [0, 8]}), model=IdealPredictor(), config=WHOLE
     )
 
     assert (found.labels == 1).any(axis=(1, 2)).all()
@@ -181,7 +194,12 @@ def test_a_volume_of_one_plane_gives_back_its_seeds(shape):
     seeds = np.zeros((32, 32), np.uint8)
     seeds[3:9, 4:8] = 5
 
-    found = propagate(IdealPredictor(), np.ones(shape), {0: seeds}, axis, config=WHOLE)
+    found = propagate(
+        Stack(np.ones(shape), axis=axis),
+        {0: seeds},
+        model=IdealPredictor(),
+        config=WHOLE,
+    )
 
     assert found.labels.shape == shape
     np.testing.assert_array_equal(found.labels.reshape(32, 32), seeds)
@@ -200,7 +218,10 @@ def test_an_array_of_more_axes_is_followed_along_one_and_read_by_planes():
 
     film = Film()
     found = propagate(
-        IdealPredictor(), film, {4: labels[4]}, config=WHOLE, at=(None, 1, None, None)
+        Stack(film, at=(None, 1, None, None)),
+        {4: labels[4]},
+        model=IdealPredictor(),
+        config=WHOLE,
     )
 
     np.testing.assert_array_equal(found.labels[:, 1], labels)
@@ -214,8 +235,7 @@ def test_it_stops_when_asked_and_tells_how_far_it_is():
         run(
             labels,
             seeds_of(labels, {1: [4]}),
-            progress=lambda *steps: told.append(steps),
-            is_cancelled=lambda: len(told) > 2,
+            progress=Progress(lambda *steps: told.append(steps), lambda: len(told) > 2),
         )
     assert told[0] == (0, 8)
 
@@ -230,10 +250,16 @@ def test_it_stops_when_asked_and_tells_how_far_it_is():
         ({0: -np.ones((32, 32), int)}, {}, "0 or greater"),
         (np.ones((8, 32, 32), int), {}, "seeds have shape"),
         ({0: np.ones((32, 32), int)}, {"until": (3, 9)}, "until must be"),
-        ({0: np.ones((32, 32), int)}, {"direction": "up"}, "direction must be"),
+        (
+            {0: np.ones((32, 32), int)},
+            {"direction": "up"},
+            "(?s)direction.*'both', 'forward'",
+        ),
         ({0: np.ones((32, 32), int)}, {"axis": 3}, "axis 3 does not run"),
     ],
 )
 def test_what_does_not_fit_is_refused(seeds, options, message):
     with pytest.raises(ValueError, match=message):
-        propagate(IdealPredictor(), np.zeros((9, 32, 32)), seeds, **options)
+        stack = Stack(np.zeros((9, 32, 32)), options.pop("axis", 0))
+        config = PropagationConfig(**options)
+        propagate(stack, seeds, model=IdealPredictor(), config=config)

@@ -7,6 +7,7 @@ import pytest
 from ideal_predictor import IdealPredictor
 from tubes import draw_tubes
 
+from napari_sam.configs import PropagationConfig
 from napari_sam.workflows.session.annotation_session import AnnotationSession
 from napari_sam.workflows.session.canvas import ArrayCanvas
 from napari_sam.workflows.stacks.propagation_runs import PropagationRuns
@@ -28,7 +29,11 @@ class Desk:
         canvas = ArrayCanvas(self.data)
         last = self.runs.last(canvas)
         labels = self.image.like(self.data)
-        run = self.runs.run(self.sam, self.image, labels, last, **options)
+        only = options.pop("only", None)
+        config = PropagationConfig(**options)
+        run = self.runs.run(
+            self.sam, self.image, labels, last, only=only, config=config
+        )
         self.session.write_planes(run.edit)
         self.runs.keep(run, last)
         return run

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_sam import TrackConfig, track
+from napari_sam import LinkConfig, TrackConfig, track
 from napari_sam.ops.types import Cancelled
+from napari_sam.workflows.progress import Progress
 
 
 def film_of(paths, shape=(64, 64), radius=4):
@@ -100,7 +101,7 @@ def test_volumes_with_thick_planes():
     film = np.zeros((3, 4, 20, 20), np.int64)
     for t in range(3):
         film[t, 1:3, 2 + t : 8 + t, 4:10] = 5 + t
-    found = track(film, spacing=(4, 1, 1))
+    found = track(film, config=TrackConfig(spacing=(4, 1, 1)))
     check(found)
     assert found.tracks.shape == (3, 5) and found.tracks[2].tolist()[1:3] == [2, 1.5]
 
@@ -135,17 +136,19 @@ def test_one_frame_empty_frames_and_short_tracks():
         (np.zeros((2, 4, 4)), {}, "an image needs a model"),
         (np.zeros((2, 4, 4), int), {"spacing": (1, 0)}, "above 0"),
         (np.full((2, 4, 4), -1), {}, "0 or more"),
-        (np.zeros((2, 4, 4), int), {"roi": None}, "need a model"),
+        (np.zeros((2, 4, 4), int), {"link": LinkConfig()}, "link need a model"),
     ],
 )
 def test_what_does_not_fit_is_said(frames, options, said):
     with pytest.raises(ValueError, match=said):
-        track(frames, **options)
+        track(frames, config=TrackConfig(**options))
 
 
 def test_it_can_be_cancelled_and_tells_how_far_it_is():
     told = []
-    track(film_of({1: {1: (9, 9)}}), progress=lambda *steps: told.append(steps))
+    track(
+        film_of({1: {1: (9, 9)}}), progress=Progress(lambda *steps: told.append(steps))
+    )
     assert told == [(0, 2), (1, 2), (2, 2)]
     with pytest.raises(Cancelled):
-        track(np.zeros((2, 4, 4), int), is_cancelled=lambda: True)
+        track(np.zeros((2, 4, 4), int), progress=Progress(is_cancelled=lambda: True))

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from ideal_predictor import IdealPredictor
 
 import napari_sam
 from napari_sam.evaluation.volume_instances import score_volume
 from napari_sam.ops.types import Cancelled
+from napari_sam.workflows.progress import Progress
+from napari_sam.workflows.stacks.stack import Stack
 from napari_sam.workflows.stacks import volume as module
 
 
@@ -14,10 +17,10 @@ def asked(monkeypatch):
     """Label what is bright on a plane, under numbers that change."""
     calls = []
 
-    def segment(plane, sam, mode, *, contrast_limits, is_cancelled, **settings):
+    def segment(plane, *, model, mode, config, scope, progress):
         from skimage.measure import label
 
-        calls.append({"limits": contrast_limits, "shape": plane.shape, **settings})
+        calls.append({"shape": plane.shape, "scope": scope})
         bright = plane if plane.ndim == 2 else plane[..., 0]
         found = label(bright > 100).astype(np.int32)
         return np.where(found, found.max() + 1 - found, 0) if len(calls) % 2 else found
@@ -53,47 +56,57 @@ def test_objects_of_planes_become_objects_of_the_volume(asked, balls):
     lazy = Lazy(balls)
     told = []
     labels = napari_sam.segment_volume(
-        lazy, object(), progress=lambda *steps: told.append(steps)
+        lazy,
+        model=IdealPredictor(),
+        progress=Progress(lambda *steps: told.append(steps)),
     )
     assert labels.shape == balls.shape and labels.dtype == np.int32
     assert np.array_equal(labels > 0, balls > 0)
     assert np.unique(labels[balls == 200]).tolist() == [1]
     assert np.unique(labels[balls == 180]).tolist() == [2]
     assert lazy.largest == 30 * 40  # never more than a plane
-    assert len({call["limits"] for call in asked}) == 1
+    assert len({call["scope"].contrast_limits for call in asked}) == 1
     assert told[0] == (0, 8) and told[-1] == (8, 8)
 
 
 @pytest.mark.parametrize("axis", [1, 2, -1])
 def test_planes_may_lie_across_any_axis(asked, balls, axis):
-    labels = napari_sam.segment_volume(balls, object(), axis=axis)
+    labels = napari_sam.segment_volume(Stack(balls, axis=axis), model=IdealPredictor())
     assert np.array_equal(labels > 0, balls > 0) and labels.max() == 2
     assert asked[0]["shape"] == tuple(np.delete(balls.shape, axis))
 
 
 def test_colour_one_plane_and_wrong_shapes(asked, balls):
     colour = np.stack([balls, balls // 2, balls // 3], axis=-1)
-    labels = napari_sam.segment_volume(colour, object(), rgb=True)
+    labels = napari_sam.segment_volume(
+        Stack(colour, channel_axis=-1), model=IdealPredictor()
+    )
     assert labels.shape == balls.shape and labels.max() == 2
-    assert napari_sam.segment_volume(balls[3:4], object()).max() == 2
+    assert napari_sam.segment_volume(balls[3:4], model=IdealPredictor()).max() == 2
     with pytest.raises(ValueError, match="three running axes"):
-        napari_sam.segment_volume(balls[0], object())
+        napari_sam.segment_volume(balls[0], model=IdealPredictor())
 
 
 def test_cancelling(asked, balls):
     with pytest.raises(Cancelled):
-        napari_sam.segment_volume(balls, object(), is_cancelled=lambda: len(asked) == 2)
+        napari_sam.segment_volume(
+            balls,
+            model=IdealPredictor(),
+            progress=Progress(is_cancelled=lambda: len(asked) == 2),
+        )
     assert len(asked) == 2
 
 
 def test_films_are_segmented_frame_by_frame(asked, balls):
     flat = np.stack([np.roll(balls[4], t, axis=1) for t in range(4)])
-    found = napari_sam.track(flat, object())
+    found = napari_sam.track(flat, model=IdealPredictor())
     assert len(found) == 2 and found.tracks.shape == (8, 4)
     solid = np.stack([np.roll(balls, t, axis=2) for t in range(3)])
     told = []
     found = napari_sam.track(
-        solid, object(), progress=lambda *steps: told.append(steps)
+        solid,
+        model=IdealPredictor(),
+        progress=Progress(lambda *steps: told.append(steps)),
     )
     assert len(found) == 2 and found.tracks.shape == (6, 5)
     assert told[-1] == (24, 24) and told == sorted(told)
@@ -101,11 +114,30 @@ def test_films_are_segmented_frame_by_frame(asked, balls):
 
 def test_a_volume_is_scored_beside_its_planes(asked, balls):
     truth = np.where(balls == 200, 4, np.where(balls == 180, 9, 0))
-    scores = score_volume(object(), balls, truth)
+    scores = score_volume(balls, truth, model=IdealPredictor())
     assert scores.plane_precision() == 1 and scores.volume.precision(0) == 1
     assert scores.volume.truths == 2 and len(scores.planes) == 8
     wrong = np.where(truth == 4, 20 + truth + np.arange(8)[:, None, None], truth)
-    scores = score_volume(object(), balls, wrong)
+    scores = score_volume(balls, wrong, model=IdealPredictor())
     assert scores.plane_precision() == 1 and scores.volume.matches[0] == 1
     with pytest.raises(ValueError, match="true labels have shape"):
-        score_volume(object(), balls, truth[:3])
+        score_volume(balls, truth[:3], model=IdealPredictor())
+
+
+def test_a_region_may_be_of_a_plane_or_of_the_volume(asked, balls):
+    low = np.arange(30)[:, None] < np.full(40, 15)
+    sam = IdealPredictor()
+    napari_sam.segment_volume(balls, model=sam, scope=napari_sam.Scope(roi=low))
+    assert len(asked) == 8 and all((c["scope"].roi == low).all() for c in asked)
+    inside = np.zeros(balls.shape, bool)
+    inside[3:5] = low
+    asked.clear()
+    labels = napari_sam.segment_volume(
+        balls, model=sam, scope=napari_sam.Scope(roi=inside, exclude=balls)
+    )
+    assert len(asked) == 2 and not labels[:3].any() and not labels[5:].any()
+    assert (asked[0]["scope"].exclude == balls[3]).all()
+    with pytest.raises(ValueError, match="roi have shape"):
+        napari_sam.segment_volume(
+            balls, model=sam, scope=napari_sam.Scope(roi=inside[:2])
+        )

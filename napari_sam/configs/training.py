@@ -6,7 +6,9 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
+
+from napari_sam.configs.fields import Config, form
 
 __all__ = ["AugmentConfig", "TrainConfig", "read_config"]
 
@@ -15,11 +17,7 @@ _UNBOUNDED = 1_000_000
 """More steps than any run takes."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AugmentConfig(_Frozen):
+class AugmentConfig(Config):
     """How images are changed before the model sees them."""
 
     zoom: tuple[float, float] = Field(
@@ -38,24 +36,26 @@ class AugmentConfig(_Frozen):
     )
 
 
-class TrainConfig(_Frozen):
+class TrainConfig(Config):
     """A training run. Lengths are in steps, sides in frame pixels."""
 
-    architecture: str = "cells"
+    architecture: str = Field("cells", description="which network is trained")
     init: str | None = Field(
         None, description="checkpoint to start from: a name or a path"
     )
-    seed: int = 0
+    seed: int = Field(0, description="of the random numbers")
     steps: int = Field(
         1000,
         ge=1,
         description="how many; where `minutes` is given and this is not, as many as "
         "they allow",
+        json_schema_extra=form(unit="steps"),
     )
     minutes: float | None = Field(
         None,
         gt=0,
         description="end after so many minutes of work; the schedule fits",
+        json_schema_extra=form(unit="min"),
     )
 
     what: Literal["all", "decoder", "adapters"] = Field(
@@ -74,10 +74,19 @@ class TrainConfig(_Frozen):
         "auto", description="auto: bfloat16 where the device computes it faster"
     )
     memory: float | None = Field(
-        None, gt=0, description="gigabytes of activations held at a time"
+        None,
+        gt=0,
+        description="gigabytes of activations held at a time; None: all that a step "
+        "needs",
+        json_schema_extra=form(unit="GB"),
     )
 
-    window: int = Field(256, ge=64, description="side of a training crop")
+    window: int = Field(
+        256,
+        ge=64,
+        description="side of a training crop",
+        json_schema_extra=form(unit="frame px"),
+    )
     full_frames: float = Field(
         0.25, ge=0, le=1, description="share of whole frames instead of crops"
     )
@@ -143,11 +152,25 @@ class TrainConfig(_Frozen):
         0.0, ge=0, le=1, description="share of rendered scenes instead of images"
     )
 
-    lr_encoder: float = Field(1e-4, ge=0)
-    lr_decoder: float = Field(3e-4, ge=0)
-    weight_decay: float = Field(0.05, ge=0)
-    warmup: int = Field(50, ge=0)
-    schedule: Literal["cosine", "step"] = "cosine"
+    lr_encoder: float = Field(
+        1e-4, ge=0, description="learning rate of the image encoder"
+    )
+    lr_decoder: float = Field(
+        3e-4, ge=0, description="learning rate of all but the image encoder"
+    )
+    weight_decay: float = Field(
+        0.05, ge=0, description="by which share of the learning rate weights shrink"
+    )
+    warmup: int = Field(
+        50,
+        ge=0,
+        description="steps over which the learning rate rises",
+        json_schema_extra=form(unit="steps"),
+    )
+    schedule: Literal["cosine", "step"] = Field(
+        "cosine",
+        description="how the learning rate falls: as a cosine, or in steps",
+    )
     milestones: tuple[float, ...] = Field(
         (2 / 3, 26 / 27), description="shares of the run at which 'step' cuts by ten"
     )
@@ -168,16 +191,30 @@ class TrainConfig(_Frozen):
         description="what is kept: whole images, or, where there are few images, a "
         "strip of objects of each",
     )
-    validate_every: int = Field(200, ge=1)
+    validate_every: int = Field(
+        200,
+        ge=1,
+        description="steps between two validations where `minutes` is not given",
+        json_schema_extra=form(unit="steps"),
+    )
     validations: int = Field(
         10, ge=1, description="how many in all where `minutes` is given"
     )
-    validation_images: int = Field(40, ge=1)
+    validation_images: int = Field(
+        40, ge=1, description="most images by which a validation judges"
+    )
     patience: int = Field(
         0, ge=0, description="validations without gain before an early stop; 0: never"
     )
-    checkpoint_minutes: float = Field(4.0, gt=0)
-    augment: AugmentConfig = AugmentConfig()
+    checkpoint_minutes: float = Field(
+        4.0,
+        gt=0,
+        description="minutes between two checkpoints, from which a stopped run goes on",
+        json_schema_extra=form(unit="min"),
+    )
+    augment: AugmentConfig = Field(
+        AugmentConfig(), description="how images are changed before they are seen"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,62 @@
+"""Parameters of every task, checked and described; light to import.
+
+The choices of the commands, ``--set``, the forms of the window and the reference are
+read from here; see `settings_of`.
+"""
+
+from napari_sam.configs.blocks import BlockConfig
+from napari_sam.configs.fields import Config, Setting, read_pairs, settings_of
+from napari_sam.configs.modes import check_mode, mode_settings, read_settings
+from napari_sam.configs.objects import (
+    MODES,
+    PROPOSALS,
+    EdgeConfig,
+    GridConfig,
+    InstanceConfig,
+    Mode,
+    PaintOrder,
+    PromptConfig,
+    RefineConfig,
+    SegmentConfig,
+    SelectionRule,
+)
+from napari_sam.configs.stacks import (
+    DIRECTIONS,
+    Direction,
+    LinkConfig,
+    PropagationConfig,
+    TrackConfig,
+    VolumeConfig,
+)
+from napari_sam.configs.training import AugmentConfig, TrainConfig, read_config
+
+__all__ = [
+    "DIRECTIONS",
+    "MODES",
+    "PROPOSALS",
+    "AugmentConfig",
+    "BlockConfig",
+    "Config",
+    "Direction",
+    "EdgeConfig",
+    "GridConfig",
+    "InstanceConfig",
+    "LinkConfig",
+    "Mode",
+    "PaintOrder",
+    "PromptConfig",
+    "PropagationConfig",
+    "RefineConfig",
+    "SegmentConfig",
+    "SelectionRule",
+    "Setting",
+    "TrackConfig",
+    "TrainConfig",
+    "VolumeConfig",
+    "check_mode",
+    "mode_settings",
+    "read_config",
+    "read_pairs",
+    "read_settings",
+    "settings_of",
+]
