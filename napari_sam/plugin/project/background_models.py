@@ -103,12 +103,12 @@ class ProjectModels(QObject):  # type: ignore[misc]
     @property
     def is_training(self) -> bool:
         """Whether a training runs."""
-        return self._training.is_busy
+        return self._training.is_working or self._training.is_busy
 
     @property
     def is_proposing(self) -> bool:
-        """Whether the model looks at an image."""
-        return self._asking.is_busy
+        """Whether the model looks at an image, or what came of it is still to come."""
+        return self._asking.is_working or self._asking.is_busy
 
     def use(self, project: Project | None) -> None:
         """Work for a project, or for none."""
@@ -130,7 +130,7 @@ class ProjectModels(QObject):  # type: ignore[misc]
     def propose_next(self, first: str = "") -> None:
         """Let the model look at an image that is new to it; `first` comes first."""
         project = self.project
-        if project is None or self.is_proposing:
+        if project is None or self._asking.is_working:
             return
         model, device, ask = project.model, self.device, self._ask
         left = [

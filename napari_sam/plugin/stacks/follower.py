@@ -116,6 +116,10 @@ class StackFollower(QObject):  # type: ignore[misc]
     def close(self) -> None:
         """Stop for good."""
         self.deactivate()
+        self.close_worker()
+
+    def close_worker(self) -> None:
+        """Stop a run for good; touches no viewer, which may be gone."""
         self._task.close()
 
     def set_image(self, image: Any) -> None:

@@ -79,7 +79,7 @@ class FollowWidget(QWidget):  # type: ignore[misc]
         self._view_timer.setSingleShot(True)
         self._view_timer.setInterval(0)
         self._view_timer.timeout.connect(self._show_state)
-        self.destroyed.connect(self.follower._worker.close)
+        self.destroyed.connect(self.follower.close_worker)
 
     # --- building -------------------------------------------------------------
 
