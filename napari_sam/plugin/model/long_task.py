@@ -222,7 +222,7 @@ def _thinned(report: Callable[[tuple[int, int]], None]) -> Tell:
         nonlocal told, told_total
         fraction = done / total if total else -1.0
         is_step = fraction - told >= _REPORT_STEP or fraction < told
-        if is_step or total != told_total:
+        if is_step or total != told_total or done == total:
             told, told_total = fraction, total
             report((done, total))
 
