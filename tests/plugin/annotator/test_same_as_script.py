@@ -52,7 +52,7 @@ def test_real_predictions_are_bit_identical(
 
     def say_point(position, positive=True):
         script.add_point(position, positive)
-        window.use_tool("point", positive)
+        window.use_tool("point", positive=positive)
         window.layers.points.add(position)
 
     def both(action):

@@ -8,8 +8,8 @@ import napari_sam
 from napari_sam.evaluation.volume_instances import score_volume
 from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.progress import Progress
-from napari_sam.workflows.stacks.stack import Stack
 from napari_sam.workflows.stacks import volume as module
+from napari_sam.workflows.stacks.stack import Stack
 
 
 @pytest.fixture
