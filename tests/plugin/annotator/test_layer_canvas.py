@@ -535,7 +535,7 @@ def test_only_the_labels_that_were_removed_last_are_held(
     for _ in range(3):
         keep_at(widget, settle, (30, 40))
         sessions.append(weakref.ref(widget.annotator.session))
-        viewer.layers.remove(widget.annotator.desks.output)
+        viewer.layers.remove(widget.annotator.sessions.output)
         settle(widget)
 
     def held():
@@ -543,7 +543,7 @@ def test_only_the_labels_that_were_removed_last_are_held(
         return [session() is not None for session in sessions]
 
     qtbot.waitUntil(lambda: held() == [False, False, True])
-    widget.annotator.desks.put_back()
+    widget.annotator.sessions.put_back()
     settle(widget)
     assert listed(widget) == [1]
     widget.annotator.undo()
@@ -561,7 +561,7 @@ def test_the_list_is_filled_in_where_it_changes(
     table = widget.objects.table
     third, second, first = (table.item(row, 0) for row in range(3))
     widget.annotator.session.delete(2)
-    widget.annotator.desks.after_edit()
+    widget.annotator.sessions.after_edit()
     qtbot.waitUntil(lambda: listed(widget) == [1, 3])
     assert table.item(0, 0) is third and table.item(1, 0) is first
     widget.annotator.undo()
