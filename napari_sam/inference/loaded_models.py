@@ -18,7 +18,6 @@ __all__ = [
     "as_predictor",
     "find_loaded",
     "forget_loaded",
-    "name_of",
     "remember_loaded",
 ]
 
@@ -53,14 +52,6 @@ def forget_loaded() -> None:
     with _LOCK:
         _LAST.clear()
         _LOADED.clear()
-
-
-def name_of(model: Any) -> str | None:
-    """Return the name or path by which a model was loaded, if it was by one."""
-    for (source, _, _), known in list(_LOADED.items()):
-        if known is model:
-            return source
-    return None
 
 
 def as_predictor(model: str | Path | Predictor) -> Predictor:

@@ -72,6 +72,8 @@ class Predictor:
         Holds the latest embeddings; one of 512 MB if None.
     object_size
         Pixels across of the objects that it was fine-tuned on, where that is known.
+    source
+        By which name or path it was loaded, if it was.
     """
 
     def __init__(
@@ -84,8 +86,10 @@ class Predictor:
         dtype: str = "auto",
         cache: EmbeddingCache | None = None,
         object_size: float | None = None,
+        source: str | None = None,
     ) -> None:
         self.name = name
+        self.source = source
         self.object_size = object_size
         self.digest = digest or f"unnamed-{uuid4()}"
         self.cache = EmbeddingCache() if cache is None else cache
@@ -446,6 +450,7 @@ def load_model(
         object_size=loaded.object_size,
         device=device,
         dtype=dtype,
+        source=str(source),
     )
 
 

@@ -196,9 +196,7 @@ def _find_sources(data: str | Path | Sequence[Source]) -> list[Source]:
 
 def _source_of(model: str | Path | Predictor) -> str:
     """Return by which name or path a model can be loaded, as it was trained."""
-    from napari_sam.inference.loaded_models import name_of
-
-    source = str(model) if isinstance(model, (str, Path)) else name_of(model)
+    source = str(model) if isinstance(model, (str, Path)) else model.source
     if source is None:
         raise ValueError(
             "a training starts from weights as they are stored, and this model was not "

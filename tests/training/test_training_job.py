@@ -15,7 +15,6 @@ from tiny_network import tiny_architecture, tiny_predictor, tiny_sam
 
 from napari_sam.checkpoints.load import LoadedCheckpoint, load_sam
 from napari_sam.configs import TrainConfig
-from napari_sam.inference.loaded_models import remember_loaded
 from napari_sam.io.labelled_arrays import LabelledArrays
 from napari_sam.training import run_files
 from napari_sam.training.training_job import train
@@ -154,7 +153,7 @@ def test_a_folder_is_trained_on_from_a_model_in_use(job, tmp_path):
     config = TrainConfig(window=64, steps=1)
     with pytest.raises(ValueError, match="not loaded by a name or a path"):
         train(tmp_path / "mine", job.out, model=model, config=config)
-    remember_loaded("cells", "auto", model)
+    model.source = "cells"
     outcome = train(str(tmp_path / "mine"), job.out, model=model, config=config)
     assert outcome.path == job.out and job.out.exists()
     with pytest.raises(ValueError, match=r"must end in \.safetensors"):
