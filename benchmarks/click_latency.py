@@ -27,7 +27,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_sam.plugin.model.model_host import load_predictor
-from napari_sam.plugin.widgets.annotate import AnnotateWidget
+from napari_sam.plugin.widgets.dock import open_dock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,10 +102,9 @@ class Bench:
             self.image = self.viewer.add_image(image)
         QTest.qWait(500)
         self.idle = resident()
-        self.widget = AnnotateWidget(self.viewer, load=load)
         self.stalls: dict[str, float] = {}
         self._stalls = Stalls()
-        self.viewer.window.add_dock_widget(self.widget, name="Annotate with SAM")
+        self.dock = open_dock(self.viewer, load=load)
         QApplication.processEvents()
         self.viewer.reset_view()
         window = self.viewer.window._qt_window
@@ -113,7 +112,7 @@ class Bench:
         self.painted = 0.0
         self.previewed = 0.0
         self.canvas.frameSwapped.connect(self._on_painted)
-        self.widget.annotator.previewed.connect(self._on_previewed)
+        self.dock.annotator.previewed.connect(self._on_previewed)
 
     def _on_painted(self) -> None:
         self.painted = time.perf_counter()
@@ -127,7 +126,7 @@ class Bench:
 
         Returns the seconds from the model to the plane that can be asked about.
         """
-        model_host, annotator = self.widget.model_host, self.widget.annotator
+        model_host, annotator = self.dock.model_host, self.dock.annotator
         with self._stalls.watch() as stalls:
             wait_until(lambda: model_host.model_state != "loading")
         self.stalls["loading"] = stalls.longest
@@ -184,7 +183,7 @@ class Bench:
         with self._stalls.watch() as stalls:
             for number in range(clicks + per_object):
                 if number % per_object == 0:
-                    self.widget.annotator.clear()
+                    self.dock.annotator.clear()
                     QTest.qWait(80)
                     place = rng.uniform(0.15, 0.85, 2) * shape
                 near = place + rng.uniform(-6, 6, 2)
@@ -203,7 +202,7 @@ class Bench:
 
     def close(self) -> None:
         """Close the window."""
-        self.widget.annotator.close()
+        self.dock.close_dock()
         self.viewer.close()
 
 

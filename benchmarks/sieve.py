@@ -20,7 +20,7 @@ from qtpy.QtTest import QTest
 
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
-from napari_sam.plugin.widgets.segment_everything import EverythingWidget
+from napari_sam.plugin.widgets.dock import open_dock
 from napari_sam.workflows.objects import segment  # noqa: F401 - loads torch, as a model would
 
 BAR_MS = 50.0
@@ -62,25 +62,25 @@ def measure(count: int = 1000, size: int = 1024, steps: int = 40) -> dict[str, A
     viewer = napari.Viewer()
     viewer.window.resize(1500, 950)
     viewer.add_image(np.zeros((size, size), np.uint8), contrast_limits=(0, 255))
-    widget = EverythingWidget(viewer, load=lambda source, device: _Model())
+    dock = open_dock(viewer, "everything", load=lambda source, device: _Model())
+    page = dock.shown
     records = random_masks(count, size)
-    everything = widget.everything
+    everything = page.everything
     everything.runner.find = lambda *args, **options: records
-    viewer.window.add_dock_widget(widget, name="Segment everything")
     try:
-        _wait(lambda: widget.model_host.predictor is not None)
+        _wait(lambda: dock.model_host.predictor is not None)
         QTest.qWait(50)
-        widget.find.click()
+        page.find.click()
         _wait(lambda: everything.found is not None)
-        widget.sieve.min_stability.setValue(0)
+        page.sieve.min_stability.setValue(0)
         QTest.qWait(200)
         to_layer, to_widget = [], []
         for step in range(steps):
             start = time.perf_counter()
-            widget.sieve.min_iou.setValue(0.6 + 0.35 * (step % 10) / 10)
+            page.sieve.min_iou.setValue(0.6 + 0.35 * (step % 10) / 10)
             everything.results.sieve()
             to_layer.append(1000 * (time.perf_counter() - start))
-            widget._show_state()
+            page.show_state()
             to_widget.append(1000 * (time.perf_counter() - start))
             QTest.qWait(20)
         return {
@@ -93,7 +93,7 @@ def measure(count: int = 1000, size: int = 1024, steps: int = 40) -> dict[str, A
             "widget_p95_ms": float(np.percentile(to_widget, 95)),
         }
     finally:
-        everything.close()
+        dock.close_dock()
         viewer.close()
 
 

@@ -28,7 +28,6 @@ from skimage.measure import label, regionprops
 
 from napari_sam.io.samples import load_sample
 from napari_sam.plugin.demo import DemoWindow
-from napari_sam.plugin.widgets.segment_everything import EverythingWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,7 +89,7 @@ class Soak(DemoWindow):
         self.add_labels()
         self.kept = 0
         self.has_begun_anew = False
-        self.annotator_dock = self.annotator.parent()
+        self.annotator_dock = self.dock.parent()
         self.wait_until(lambda: self.annotator.model_host.predictor is not None)
 
     # --- what the user does ----------------------------------------------------
@@ -124,11 +123,11 @@ class Soak(DemoWindow):
         self.image = image
         for layer in (self.stack, self.single):
             layer.visible = layer is image
-        if self.annotator.annotator.image is not image:
-            self.choose(self.annotator.output, "")
-            self.choose(self.annotator.image, image.name)
+        if self.annotator.image is not image:
+            self.choose(self.dock.header.labels, "")
+            self.choose(self.dock.header.image, image.name)
             if f"{image.name} objects" in self.viewer.layers:
-                self.choose(self.annotator.output, f"{image.name} objects")
+                self.choose(self.dock.header.labels, f"{image.name} objects")
         if z is not None:
             self.viewer.dims.set_current_step(0, z)
         self.plane = image.data if z is None else image.data[z]
@@ -164,7 +163,7 @@ class Soak(DemoWindow):
             if len(self._session.objects) > before:
                 self.kept += 1
             else:  # all of it is another object's
-                self.annotator.clear.click()
+                self.annotator.clear()
         QTest.qWait(100)
 
     def undo_and_redo(self) -> None:
@@ -178,23 +177,21 @@ class Soak(DemoWindow):
             self.wait_until(lambda: self._session.job() is None)
 
     def segment_everything(self) -> None:
-        """Find everything on the plane in a dock of its own, and close that."""
-        widget = EverythingWidget(self.viewer)
-        dock = self.viewer.window.add_dock_widget(widget, name="Segment everything")
-        self.wait_until(lambda: widget.find.isEnabled())
-        widget.find.click()
-        self.wait_until(lambda: widget.everything.found is not None)
-        self._close(dock)
+        """Find everything on the plane, and go back to the annotator."""
+        page = self.dock.show_page("everything")
+        self.wait_until(lambda: page.primary.isEnabled())
+        page.primary.click()
+        self.wait_until(lambda: page.everything.found is not None)
+        self.dock.show_page("annotate")
         for layer in list(self.viewer.layers):
             if "found" in layer.name:
                 self.viewer.layers.remove(layer)
 
     def open_anew(self) -> None:
-        """Close the annotator's dock and open another."""
-        for name in ("Track", "Boxes to objects"):
-            dock, _ = self.viewer.window.add_plugin_dock_widget("napari-sam", name)
+        """Look at other pages, close the dock, and open it again."""
+        for name in ("track", "boxes", "annotate"):
+            self.dock.show_page(name)
             QTest.qWait(100)
-            self._close(dock)
         self.annotator_dock.setVisible(False)
         QTest.qWait(100)
         self.annotator_dock.setVisible(True)
@@ -226,10 +223,6 @@ class Soak(DemoWindow):
         """Press a key on the canvas and let the window work."""
         QTest.keyClick(self._canvas, key, modifier)
         QTest.qWait(30)
-
-    def _close(self, dock: Any) -> None:
-        self.viewer.window.remove_dock_widget(dock)
-        QTest.qWait(100)
 
     def _labels_here(self) -> Any:
         session = self._session

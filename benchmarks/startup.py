@@ -45,16 +45,15 @@ def open_seconds() -> dict[str, float]:
     for _ in range(20):
         QApplication.processEvents()
     start = time.perf_counter()
-    from napari_sam.plugin.widgets.annotate import AnnotateWidget
+    from napari_sam.plugin.widgets.dock import open_dock
 
     imported = time.perf_counter()
     # the model stays out of it: what loads here never comes to an end
-    widget = AnnotateWidget(viewer, load=lambda source, device: time.sleep(3600))
-    viewer.window.add_dock_widget(widget, name="Annotate with SAM")
+    dock = open_dock(viewer, load=lambda source, device: time.sleep(3600))
     QApplication.processEvents()
     opened = time.perf_counter()
     torch_loaded = "torch" in sys.modules
-    widget.annotator.close()
+    dock.close_dock()
     viewer.close()
     if torch_loaded:
         raise RuntimeError("torch was imported before a model was loaded")

@@ -101,7 +101,7 @@ def annotate(path: Path, planes: list[int], clicks: int) -> dict[str, Any]:
 
     data = zarr.open_array(path, mode="r")
     bench = Bench(load_predictor, 0, image=data)
-    model_host, annotator = bench.widget.model_host, bench.widget.annotator
+    model_host, annotator = bench.dock.model_host, bench.dock.annotator
     rng = np.random.default_rng(1)
     arrivals, times = [], []
     with Peak() as peak:

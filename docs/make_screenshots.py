@@ -31,11 +31,7 @@ from napari_sam.ops.scope import Scope
 from napari_sam.plugin.demo import DemoWindow
 from napari_sam.plugin.model.model_host import shared_predictor
 from napari_sam.plugin.viewer.layers import spatial_metadata
-from napari_sam.plugin.widgets.annotate import AnnotateWidget
-from napari_sam.plugin.widgets.annotate_folder import FolderWidget
-from napari_sam.plugin.widgets.follow_stack import FollowWidget
-from napari_sam.plugin.widgets.segment_everything import EverythingWidget
-from napari_sam.plugin.widgets.train import TrainWidget
+from napari_sam.plugin.widgets.dock import open_dock
 from napari_sam.training.synthetic_images import FAMILIES, render_scene
 from napari_sam.workflows.objects.segment import segment
 from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE
@@ -60,25 +56,19 @@ class SampleWindow:
         self.viewer.window.resize(1500, 960)
         (self.image,) = self.viewer.open_sample("napari-sam", sample)
 
-    def dock(self, widget: Any, name: str) -> None:
-        """Dock a widget at the right."""
-        self.viewer.window.add_dock_widget(widget, name=name, area="right")
+    def show(self, page: str) -> Any:
+        """Show the dock at a page, as its entry in the menu does; return the page."""
+        self.dock = open_dock(self.viewer, page)
         QApplication.processEvents()
         self.viewer.reset_view()
         QTest.qWait(200)
+        return self.dock.shown
 
-    def dock_tool(self, name: str) -> Any:
-        """Dock a widget of the plugin, as its menu does."""
-        dock, tool = self.viewer.window.add_plugin_dock_widget("napari-sam", name)
-        dock.show()
-        QTest.qWait(200)
-        self.viewer.reset_view()
-        return tool
-
-    def run(self, tool: Any) -> None:
-        """Press a tool's button and wait for its layer."""
+    def press(self, tool: Any) -> None:
+        """Press a page's button, and wait for its layer."""
         count = len(self.viewer.layers)
-        tool.call_button.native.click()
+        self.wait_until(tool.primary.isEnabled)
+        tool.primary.click()
         self.wait_until(lambda: len(self.viewer.layers) > count)
 
     def wait_until(self, is_true: Callable[[], bool], seconds: float = 600) -> None:
@@ -139,9 +129,8 @@ def look_at(window: DemoWindow, position: tuple[float, float], zoom: float) -> N
 def take_everything() -> None:
     """Find everything on the sample, sieve it, keep it."""
     window = SampleWindow()
-    widget = EverythingWidget(window.viewer)
-    window.dock(widget, "Segment everything")
-    window.wait_until(lambda: widget.model_host.predictor is not None)
+    widget = window.show("everything")
+    window.wait_until(widget.find.isEnabled)
     widget.find.click()
     window.wait_until(lambda: widget.everything.found is not None)
     widget.sieve.drop_border.setChecked(True)
@@ -172,7 +161,7 @@ def take_boxes() -> None:
         face_color="transparent",
         edge_width=1.5,
     )
-    window.run(window.dock_tool("Boxes to objects"))
+    window.press(window.show("boxes"))
     save(window, "boxes-to-objects.png", close_up=True)
     window.viewer.close()
 
@@ -180,10 +169,10 @@ def take_boxes() -> None:
 def take_proposals() -> None:
     """Propose objects among coins."""
     window = SampleWindow("coins")
-    tool = window.dock_tool("Object proposals")
-    tool.points_per_side.value = 16
-    tool.number.value = 30
-    window.run(tool)
+    tool = window.show("proposals")
+    tool.points_per_side.setValue(16)
+    tool.number.setValue(30)
+    window.press(tool)
     save(window, "object-proposals.png", close_up=True)
     window.viewer.close()
 
@@ -191,7 +180,7 @@ def take_proposals() -> None:
 def take_edges() -> None:
     """Draw the edges of coins."""
     window = SampleWindow("coins")
-    window.run(window.dock_tool("Edges"))
+    window.press(window.show("edges"))
     save(window, "edges.png", close_up=True)
     window.viewer.close()
 
@@ -204,13 +193,13 @@ def take_large() -> None:
     slide = [[turned[(3 * r + c) % 4] for c in range(side)] for r in range(side)]
     window.viewer.layers.clear()
     window.viewer.add_image(np.block(slide), name="slide")
-    widget = AnnotateWidget(window.viewer)
-    window.dock(widget, "Annotate with SAM")
+    window.show("annotate")
+    dock = window.dock
     corner = np.array((4, 4)) * sample.shape
     look_at(window, (corner[0] + 350, corner[1] + 260), 1.6)
-    window.wait_until(lambda: widget.hint.button.isVisible())
-    widget.hint.button.click()
-    annotator = widget.annotator
+    window.wait_until(lambda: dock.hint.button.isVisible())
+    dock.hint.button.click()
+    annotator = dock.annotator
     for place in ((395, 317), (421, 242)):
         window.wait_until(
             lambda: annotator.model_host.embedding_state(annotator.key) == "ready"
@@ -227,8 +216,8 @@ def take_large() -> None:
 def take_volume() -> None:
     """Segment a volume of nuclei."""
     window = SampleWindow("nuclei_3d")
-    tool = window.dock_tool("Segment the volume")
-    window.run(tool)
+    tool = window.show("whole_volume")
+    window.press(tool)
     window.viewer.dims.set_current_step(0, len(window.image.data) // 2)
     save(window, "segment-volume.png")
     window.viewer.close()
@@ -273,8 +262,8 @@ def take_track() -> None:
         film_of_nuclei(plane[:256, :256]), name="film"
     )
     window.viewer.reset_view()
-    tool = window.dock_tool("Track")
-    window.run(tool)
+    tool = window.show("track")
+    window.press(tool)
     window.viewer.dims.set_current_step(0, 5)
     save(window, "track.png")
     window.viewer.close()
@@ -314,9 +303,10 @@ def take_train() -> None:
     window = SampleWindow()
     with tempfile.TemporaryDirectory() as folder:
         os.environ[OWN_VARIABLE] = folder
-        window.viewer.add_labels(tifffile.imread(LABELS), name="my labels")
-        widget = TrainWidget(window.viewer)
-        window.dock(widget, "Train")
+        window.viewer.add_labels(
+            tifffile.imread(LABELS), name=f"{window.image.name} labels"
+        )
+        widget = window.show("train")
         widget.minutes.setValue(0.8)
         widget.train.click()
         window.wait_until(lambda: widget.train.isEnabled())
@@ -365,8 +355,7 @@ def take_folder() -> None:
             part = image[row * 256 : row * 256 + 256, col * 256 : col * 256 + 256]
             tifffile.imwrite(Path(folder) / f"field {number + 1}.tif", part)
         window.viewer.layers.clear()
-        widget = FolderWidget(window.viewer)
-        window.dock(widget, "Annotate a folder")
+        widget = window.show("folder")
         widget.open_folder(folder)
         loop = widget.loop
         window.wait_until(
@@ -399,9 +388,9 @@ def take_follow() -> None:
     labels[start] = segment(
         window.image.data[start], model=sam, scope=Scope(contrast_limits=limits)
     )
-    layer = viewer.add_labels(labels, name="nuclei", **spatial_metadata(window.image))
-    widget = FollowWidget(viewer)
-    window.dock(widget, "Follow through the stack")
+    name = f"{window.image.name} labels"
+    layer = viewer.add_labels(labels, name=name, **spatial_metadata(window.image))
+    widget = window.show("follow")
     widget.first.setValue(start - 5)
     widget.last.setValue(start + 5)
     window.wait_until(lambda: widget.both.isEnabled())
@@ -416,11 +405,10 @@ def take_follow() -> None:
 def take_embeddings() -> None:
     """Embed all planes of a small stack; the dock alone."""
     window = SampleWindow("nuclei_3d")
-    widget = AnnotateWidget(window.viewer)
-    window.dock(widget, "Annotate with SAM")
-    annotator = widget.annotator
+    widget = window.show("annotate")
+    annotator = window.dock.annotator
     window.wait_until(
-        lambda: widget.model_host.embedding_state(annotator.key) == "ready"
+        lambda: annotator.model_host.embedding_state(annotator.key) == "ready"
     )
     widget.embedding_store.expand(animate=False)
     widget.embedding_store.embed.click()
@@ -429,10 +417,10 @@ def take_embeddings() -> None:
     )
     widget.embedding_store.refresh()
     QTest.qWait(300)
-    widget.findChild(QScrollArea).ensureWidgetVisible(widget.embedding_store)
+    window.dock.findChild(QScrollArea).ensureWidgetVisible(widget.embedding_store)
     QTest.qWait(300)
-    widget.grab().save(str(IMAGES / "embeddings.png"))
-    annotator.close()
+    window.dock.grab().save(str(IMAGES / "embeddings.png"))
+    window.dock.close_dock()
     window.viewer.close()
 
 

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow
 from napari_sam.io.label_images import write_labels
 from napari_sam.ops.boxes import to_napari
 from napari_sam.plugin.viewer.layers import world_position
-from napari_sam.plugin.widgets.annotate import dock_annotator
+from napari_sam.plugin.widgets.dock import open_dock
 from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE
 
 if TYPE_CHECKING:
@@ -45,14 +45,15 @@ class DemoWindow:
     viewer
         An empty viewer; a new one when left out.
     options
-        For the annotator, besides the viewer.
+        For the dock, besides the viewer.
     """
 
     def __init__(self, viewer: napari.Viewer | None = None, **options: Any) -> None:
         self.viewer = napari.Viewer() if viewer is None else viewer
         self.viewer.window.resize(*_SIZE)
         (self.image,) = self.viewer.open_sample("napari-sam", DEMO_SAMPLE)
-        self.annotator = dock_annotator(self.viewer, **options)
+        self.dock = open_dock(self.viewer, "annotate", **options)
+        self.annotator = self.dock.annotator
         QApplication.processEvents()
         self.viewer.reset_view()
 
@@ -89,7 +90,7 @@ class DemoWindow:
     def use_tool(self, tool: str) -> None:
         """Choose a tool, as its button does."""
         button = "object" if tool == "point" else tool
-        self.annotator.tools.buttons[button].click()
+        self.dock.page("annotate").tools.buttons[button].click()
         QApplication.processEvents()
 
     def click(
@@ -129,16 +130,14 @@ class DemoWindow:
         while not is_true():
             if time.monotonic() > deadline:
                 raise TimeoutError(
-                    f"the annotator did not answer: {self.annotator.hint.text}"
+                    f"the annotator did not answer: {self.dock.hint.text}"
                 )
             QTest.qWait(10)
         QTest.qWait(50)
 
     def wait_until_ready(self) -> None:
         """Let the window work until the model has looked at the image."""
-        self.wait_until(
-            lambda: self.annotator.annotator.facts().embedding_state == "ready"
-        )
+        self.wait_until(lambda: self.annotator.facts().embedding_state == "ready")
 
     def write_screenshot(self, path: str | Path) -> None:
         """Write a picture of the whole window."""
@@ -149,13 +148,13 @@ class DemoWindow:
     @property
     def labels(self) -> Any:
         """The label array that the annotator writes to."""
-        return self.annotator.annotator.sessions.output.data
+        return self.annotator.sessions.output.data
 
     # --- inner parts ----------------------------------------------------------
 
     @property
     def _session(self) -> Any:
-        session = self.annotator.annotator.session
+        session = self.annotator.session
         if session is None:
             raise RuntimeError("the annotator has no image")
         return session

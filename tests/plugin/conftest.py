@@ -3,13 +3,16 @@ from functools import partial
 
 import numpy as np
 import pytest
+from dock_steps import finish_work, is_embedded, look, wait_until
 from fake_predictor import FakePredictor
 from fake_search import FakeSearch
 
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.checkpoints.user_models import OWN_VARIABLE
+from napari_sam.plugin.annotator.workspace import Times
 
 SHAPE = (60, 80)
+TIMES = Times()
 PATIENCE_MS = 30_000
 
 
@@ -39,48 +42,49 @@ def predictor():
 
 
 @pytest.fixture
-def open_annotator(qtbot, predictor, tmp_path):
-    """Return a function that opens the widget on a viewer, beside its window."""
-    from napari_sam.plugin.annotator.workspace import Times
-    from napari_sam.plugin.widgets.annotate import AnnotateWidget
+def open_dock(qapp, predictor, search, tmp_path):
+    """Return a function that opens the dock on a viewer, beside its window."""
+    from napari_sam.plugin.widgets import dock as module
 
-    opened, usual = [], Times()
+    opened = []
 
-    def open_on(viewer, load=lambda source, device: predictor, ready=True, times=usual):
+    def open_on(
+        viewer,
+        page="annotate",
+        load=lambda source, device: predictor,
+        ready=True,
+        times=TIMES,
+        **options,
+    ):
         store = CheckpointStore(tmp_path)
-        widget = AnnotateWidget(viewer, load=load, store=store, times=times)
-        opened.append(widget)
-        widget.show()
-        if ready and widget.annotator.image is not None:
-            qtbot.waitUntil(lambda: is_embedded(widget))
-        return widget
+        dock = module.Dock(viewer, load=load, store=store, options=options, times=times)
+        opened.append(dock)
+        shown = dock.show_page(page)
+        if page == "everything":
+            shown.everything.runner.find = search
+        dock.show()
+        if ready:
+            wait_until(lambda: dock.model_host.model_state != "loading")
+        if ready and page == "annotate" and dock.annotator.image is not None:
+            wait_until(lambda: is_embedded(dock))
+        look(dock)
+        return dock
 
     yield open_on
-    for widget in opened:
+    search.gate.set()
+    for dock in opened:
         with contextlib.suppress(RuntimeError):  # it went with its window
-            widget.close()
-            widget.annotator.close()
-            widget.deleteLater()
-
-
-def is_embedded(widget):
-    return widget.model_host.embedding_state(widget.annotator.key) == "ready"
+            dock.close()
+            dock.close_dock()
+            dock.deleteLater()
 
 
 @pytest.fixture
-def settle(qtbot):
-    """Return a function that waits until every prompt is answered and shown."""
-
-    def wait(widget):
-        def settled():
-            return widget.annotator.is_settled and not widget._view_timer.isActive()
-
-        qtbot.wait(1)
-        qtbot.waitUntil(settled)
-        qtbot.wait(1)
-        qtbot.waitUntil(settled)
-
-    return wait
+def dock(make_napari_viewer, open_dock, image):
+    """Open a viewer with an image, and the dock on it, ready for a click."""
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    return open_dock(viewer)
 
 
 @pytest.fixture
@@ -94,55 +98,30 @@ def search():
 
 
 @pytest.fixture
-def open_everything(qtbot, predictor, search, tmp_path):
-    """Return a function that opens "Segment everything" on a viewer."""
-    from napari_sam.plugin.widgets.segment_everything import EverythingWidget
-
-    opened = []
-
-    def open_on(viewer, load=lambda source, device: predictor, ready=True):
-        widget = EverythingWidget(viewer, load=load, store=CheckpointStore(tmp_path))
-        widget.everything.runner.find = search
-        opened.append(widget)
-        widget.show()
-        if ready:
-            qtbot.waitUntil(lambda: widget.model_host.predictor is not None)
-            widget._show_state()
-        return widget
-
-    yield open_on
-    search.gate.set()
-    for widget in opened:
-        with contextlib.suppress(RuntimeError):  # it went with its window
-            if widget.annotate is not None:
-                widget.annotate.annotator.close()
-            widget.close()
-            widget.everything.close()
-            widget.deleteLater()
-
-
-@pytest.fixture
-def begin(qtbot):
+def begin():
     """Return a function that presses Find objects; the search then waits to end."""
 
-    def press(widget, search):
+    def press(dock, search):
         search.gate.clear()
         search.waiting.clear()
-        widget.find.click()
-        qtbot.waitUntil(search.waiting.is_set)
+        find_button(dock).click()
+        wait_until(search.waiting.is_set)
 
     return press
 
 
 @pytest.fixture
-def find(qtbot):
+def find():
     """Return a function that presses Find objects and waits for the end."""
 
-    def press(widget):
-        widget._show_state()
-        widget.find.click()
-        qtbot.waitUntil(lambda: not widget.everything.runner.is_working)
-        qtbot.wait(1)
-        widget._show_state()
+    def press(dock):
+        look(dock)
+        find_button(dock).click()
+        finish_work(dock)
 
     return press
+
+
+def find_button(dock):
+    page = dock.shown
+    return page.find if not page.find.isHidden() else page.again

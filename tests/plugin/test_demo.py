@@ -53,7 +53,7 @@ def test_mouse_and_keys_make_the_objects_that_a_script_makes(window, tmp_path):
 def test_a_box_is_dragged_and_a_right_click_is_said(window):
     boxed = next(item for item in DEMO_OBJECTS if item.box is not None)
     window.mark(replace(boxed, background=((390, 310),)))
-    prompts = window.annotator.annotator.session.draft.question.prompts
+    prompts = window.annotator.session.draft.question.prompts
     np.testing.assert_allclose(prompts.box, boxed.box, atol=1)
     np.testing.assert_allclose(prompts.points, [(390, 310)], atol=1)
     assert prompts.labels.tolist() == [0]
@@ -66,11 +66,11 @@ def test_an_answer_that_comes_while_the_button_is_down_changes_nothing(window):
     place = window._on_canvas((256, 252))
     window._send(QEvent.Type.MouseButtonPress, place, right, right)
     window.wait_until(lambda: window._is_answered(1, False))
-    window.annotator.annotator.refresh()
+    window.annotator.refresh()
     QTest.qWait(100)
     window._send(QEvent.Type.MouseButtonRelease, place, right)
     window.wait_until(lambda: window._is_answered(2, False))
-    prompts = window.annotator.annotator.session.draft.question.prompts
+    prompts = window.annotator.session.draft.question.prompts
     assert prompts.labels.tolist() == [1, 0]
 
 

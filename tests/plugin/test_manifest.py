@@ -5,11 +5,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from napari._app_model import get_app_model
 from napari.components import ViewerModel
 from npe2 import PluginManifest
 
 from napari_sam.io.samples import SAMPLES, load_sample
+from napari_sam.plugin.model.model_host import ModelHost
 from napari_sam.plugin.viewer.settings import AnnotatorSettings, read_settings
+from napari_sam.plugin.widgets import dock as dock_module
+from napari_sam.plugin.widgets.page_list import TABS
 
 
 @pytest.fixture(scope="module")
@@ -34,27 +38,63 @@ def test_every_command_can_be_imported(manifest):
     manifest.validate_imports()
 
 
-def test_the_annotator_is_in_the_menus_and_takes_a_viewer(manifest):
-    widget = manifest.contributions.widgets[0]
-    assert widget.display_name == "Annotate with SAM"
-    for menu in ("napari/layers/annotate", "napari/layers/segment"):
-        commands = [item.command for item in manifest.contributions.menus[menu]]
-        assert widget.command in commands
+def test_the_menu_plugins_has_one_entry_and_napari_knows_the_dock_by_it(manifest):
+    (widget,) = manifest.contributions.widgets
+    assert f"{widget.display_name} ({manifest.display_name})" == dock_module.NAME
 
 
-def test_the_other_widgets_are_in_the_menus_for_layers(manifest):
-    offered = {w.command: w.display_name for w in manifest.contributions.widgets}
+def test_every_job_is_in_the_menus_for_layers(manifest):
     menus = manifest.contributions.menus
-    listed = [
+    listed = {
         item.command
-        for name in ("napari/layers/segment", "napari/layers/track")
-        for item in menus[name]
-    ]
-    assert set(listed) == set(offered)
-    assert {"Segment everything", "Boxes to objects", "Points to objects"} <= set(
-        offered.values()
-    )
-    assert {"Object proposals", "Edges"} <= set(offered.values())
+        for name in ("annotate", "segment", "track")
+        for item in menus[f"napari/layers/{name}"]
+    }
+    pages = [name for tab in TABS for name in tab.pages]
+    assert listed == {f"napari-sam.{name}" for name in pages}
+    first = menus["napari/layers/annotate"][0].command
+    assert first == menus["napari/layers/segment"][0].command == "napari-sam.annotate"
+
+
+@pytest.fixture
+def window(make_napari_viewer, npe2pm, monkeypatch):
+    """A viewer whose menus have the plugin's entries; no model is loaded."""
+    monkeypatch.setattr(ModelHost, "load", lambda host, source, device: None)
+    with npe2pm.tmp_plugin(package="napari-sam"):
+        viewer = make_napari_viewer(show=True)
+        viewer.add_image(np.zeros((20, 30)))
+        yield viewer
+        for dock in list(viewer.window.dock_widgets.values()):
+            viewer.window.remove_dock_widget(dock)
+            dock.close_dock()
+            dock.deleteLater()
+
+
+def test_every_entry_shows_the_one_dock_at_its_page(window):
+    commands = get_app_model().commands
+    docks = window.window.dock_widgets
+    for name in ("annotate", "everything", "follow", "train", "annotate", "annotate"):
+        commands.execute_command(f"napari-sam.{name}").result()
+        (dock,) = docks.values()
+        assert list(docks) == [dock_module.NAME]
+        assert dock.shown_name == name and dock.isVisible()
+    commands.execute_command("napari-sam.dock").result()  # of the menu Plugins
+    assert list(docks.values()) == [dock] and not dock.isVisible()
+    commands.execute_command("napari-sam.track").result()
+    assert dock.isVisible() and dock.shown_name == "track"
+
+
+def test_a_script_opens_the_same_dock(window):
+    dock = dock_module.open_dock(window, "find")
+    assert dock.shown_name == "everything"
+    assert dock_module.open_dock(window, "boxes") is dock
+    dock_module.open_dock(window, "annotate")
+    dock_module.open_dock(window, "find")
+    assert dock.shown_name == "boxes"  # a tab shows what was shown there last
+    with pytest.raises(ValueError, match="page is 'nowhere'; wanted one of annotate"):
+        dock_module.open_dock(window, "nowhere")
+    window.window.remove_dock_widget(dock)
+    assert dock_module.open_dock(window) is dock and dock.parentWidget() is not None
 
 
 def test_every_sample_is_in_the_menu_under_its_title(manifest):

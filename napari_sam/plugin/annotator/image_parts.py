@@ -82,7 +82,7 @@ def open_part(viewer: Any, image: Any, labels: Any) -> tuple[Image, Labels]:
     data = whole.data
     if not isinstance(data, np.ndarray):
         raise ValueError(
-            f"“{whole.name}” is no array in memory; choose “new layer” under Save in"
+            f"“{whole.name}” is no array in memory; choose “New labels layer” above"
         )
     place = {
         **spatial_metadata(image),

@@ -185,8 +185,8 @@ class StackFollower(QObject):  # type: ignore[misc]
             return "Move the sliders to a plane of the image."
         if self.output is None:
             return (
-                "Annotate an object on some plane first, with “Annotate with SAM” or a "
-                "brush; then choose its labels here."
+                "Annotate an object on some plane first, on the page “Annotate” or "
+                "with a brush; then choose its labels above."
             )
         return why_not_writable(self.output, self.image)
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
-from qtpy.QtCore import QObject
 
-from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.layers import full_data, to_layer
-from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["TracksPreset", "agreement", "mark_as_one", "tracks_of"]
+__all__ = ["agreement", "mark_as_one", "tracks_of"]
 
 _MARK = "napari-sam-tracking"
 _FRAMES, _ROWS = 5, 2000
@@ -80,64 +76,3 @@ def tracks_of(labels: Any, candidates: Sequence[Any]) -> Any:
         if right > wrong:
             return tracks
     return None
-
-
-class TracksPreset(QObject):  # type: ignore[misc]
-    """Chooses labels that were tracked, and their Tracks layer, in a magicgui widget.
-
-    What the user chooses stays: the labels for good, the tracks until other labels
-    are chosen.
-
-    Parameters
-    ----------
-    gui
-        A widget with the parameters `viewer`, `film` and `tracks`.
-    """
-
-    def __init__(self, gui: Any) -> None:
-        super().__init__(gui.native)
-        self._gui = gui
-        self._film_by_hand = False
-        self._tracks_by_hand_for: Any = None
-        self._events = Connections()
-        # after magicgui has listed the layers anew
-        self._timer = single_shot(self, 0, self.preset)
-        gui.film.changed.connect(self._on_changed)
-        gui.film.native.activated.connect(self._on_film)
-        gui.tracks.native.activated.connect(self._on_tracks)
-        gui.native.destroyed.connect(self._events.clear)
-        self._on_changed()
-
-    def preset(self) -> None:
-        """Choose what belongs together, as far as the user has not chosen."""
-        gui = self._gui
-        tracks = [layer for layer in gui.tracks.choices if layer is not None]
-        if not self._film_by_hand:
-            made = [f for f in gui.film.choices if tracks_of(f, tracks) is not None]
-            if made and gui.film.value not in made:
-                gui.film.value = made[-1]
-        film = gui.film.value
-        if film is None or film is self._tracks_by_hand_for:
-            return
-        belonging = tracks_of(film, tracks)
-        if gui.tracks.value is not belonging:
-            gui.tracks.value = belonging
-
-    def _on_changed(self, event: Any = None) -> None:
-        with suppress(RuntimeError):  # the window is gone
-            self._follow_viewer()
-            self._timer.start()
-
-    def _follow_viewer(self) -> None:
-        """Follow the layers of the viewer, which is not known before docking."""
-        viewer = self._gui.viewer.value
-        if viewer is not None and not len(self._events):
-            events = viewer.layers.events
-            for emitter in (events.inserted, events.removed):
-                self._events.add(emitter, self._on_changed)
-
-    def _on_film(self, index: int) -> None:
-        self._film_by_hand = True
-
-    def _on_tracks(self, index: int) -> None:
-        self._tracks_by_hand_for = self._gui.film.value

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.notifications import show_warning
 
 from napari_sam.plugin.viewer.layers import (
     display_range,
@@ -66,15 +65,20 @@ class PlaneSource:
         return {**spatial_metadata(self.image), "translate": translate}
 
 
-def shown_plane(viewer: Any, image: Any) -> PlaneSource | None:
-    """Return the displayed plane of an image; None, and a message, without one."""
-    plane = None if image is None else plane_shown(viewer, image)
+def shown_plane(viewer: Any, image: Any) -> PlaneSource:
+    """Return the displayed plane of an image.
+
+    Raises
+    ------
+    ValueError
+        If there is no image, or the view shows no plane of it; says what to do.
+    """
+    if image is None:
+        raise ValueError("open an image first")
+    plane = plane_shown(viewer, image)
     if plane is None:
-        show_warning(
-            "Open an image first."
-            if image is None
-            else "This view does not show a plane of the image. Leave the 3D view, or "
-            "roll the axes until it does."
+        raise ValueError(
+            "this view does not show a plane of the image; leave the 3D view, or roll "
+            "the axes until it does"
         )
-        return None
     return PlaneSource(image, plane, plane_reader(image, plane), display_range(image))

@@ -6,8 +6,10 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject, QTimer, Signal
+from qtpy.QtCore import QEvent, QObject, Signal
 from qtpy.QtWidgets import QApplication
+
+from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,9 @@ class DockEnd(QObject):  # type: ignore[misc]
         self._widget = widget
         self._window: Callable[[], Any] = lambda: None
         self._was_docked = False
+        # timers of its own: a pending call of a method would keep all of it alive
+        self._dock_timer = single_shot(self, 0, self._look_at_dock)
+        self._window_timer = single_shot(self, 0, self._look_at_window)
         widget.installEventFilter(self)
         application = QApplication.instance()
         if application is not None:
@@ -62,7 +67,7 @@ class DockEnd(QObject):  # type: ignore[misc]
                 self._on_moved()
         elif kind == QEvent.Type.Close and watched is self._window():
             self.hidden.emit()
-            QTimer.singleShot(0, self._look_at_window)  # it may refuse
+            self._window_timer.start()  # it may refuse
         return False
 
     def _watch_window(self) -> None:
@@ -75,7 +80,7 @@ class DockEnd(QObject):  # type: ignore[misc]
         if self._widget.parentWidget() is not None:
             self._was_docked = True
         elif self._was_docked:
-            QTimer.singleShot(0, self._look_at_dock)  # it may come into another dock
+            self._dock_timer.start()  # it may come into another dock
 
     def _look_at_dock(self) -> None:
         if self._widget.parentWidget() is None:

@@ -1,10 +1,10 @@
-"""How the docks are built: headings, rows, the big button, and what scrolls."""
+"""How the dock is built: headings, rows, the big button, and what scrolls."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QComboBox,
@@ -17,15 +17,17 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QFlowLayout
 
 from napari_sam.plugin.widgets.model_picker import row_label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "NEW_LAYER",
-    "body_layout",
+    "PageStack",
+    "button_row",
     "class_choice",
     "data_choice",
     "fill_dock",
@@ -40,7 +42,7 @@ NEW_LAYER = "New labels layer"
 
 _MAIN = (
     "#{name}:enabled {{ background: #2d7ff9; color: white; font-weight: 700; "
-    "padding: {padding}px; border-radius: 4px; }} #{name} {{ padding: {padding}px; }}"
+    "padding: 7px; border-radius: 4px; }} #{name} {{ padding: 7px; }}"
 )
 
 
@@ -48,6 +50,7 @@ def heading(text: str) -> QLabel:
     """Return the heading of a step."""
     label = QLabel(text)
     label.setStyleSheet("font-weight: 700; padding-top: 4px;")
+    label.setWordWrap(True)
     return label
 
 
@@ -60,11 +63,23 @@ def form(*rows: tuple[str, QWidget]) -> QFormLayout:
     return layout
 
 
-def main_button(text: str, name: str, padding: int) -> QPushButton:
+def button_row(*buttons: QPushButton) -> QFlowLayout:
+    """Lay out buttons side by side, and below one another where that is too wide."""
+    layout = QFlowLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(4)
+    layout.setVerticalSpacing(4)
+    for button in buttons:
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        layout.addWidget(button)
+    return layout
+
+
+def main_button(text: str, name: str) -> QPushButton:
     """Return the button of a step, which stands out while it can be pressed."""
     button = QPushButton(text)
     button.setObjectName(name)
-    button.setStyleSheet(_MAIN.format(name=name, padding=padding))
+    button.setStyleSheet(_MAIN.format(name=name))
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return button
 
@@ -105,29 +120,19 @@ def overlap_choice() -> QComboBox:
     return combo
 
 
-def body_layout() -> tuple[QWidget, QVBoxLayout]:
-    """Return what scrolls in a dock, and its layout."""
-    body = QWidget()
-    layout = QVBoxLayout(body)
-    layout.setSpacing(6)
-    layout.setContentsMargins(0, 0, 0, 0)
-    return body, layout
+def fill_dock(
+    dock: QWidget, top: Iterable[QWidget], body: QWidget
+) -> Callable[[QWidget], None]:
+    """Fill a dock: what always stays at the top, and below it what scrolls.
 
-
-def fill_dock(dock: QWidget, top: Iterable[QWidget], body: QWidget) -> None:
-    """Fill a dock: what always stays at the top, and below it what scrolls."""
-    scroll = QScrollArea()
-    scroll.setWidget(body)
-    scroll.setWidgetResizable(True)
-    scroll.setFrameShape(QFrame.Shape.NoFrame)
-    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    # what is wider than its place would be cut at the right
-    bar = scroll.verticalScrollBar().sizeHint().width()
-    scroll.setMinimumWidth(body.minimumSizeHint().width() + bar)
+    Returns
+    -------
+    callable
+        To be called with each widget that is added to the body later.
+    """
+    scroll = _Scroll(body)
     scrolling = _WheelScrolls(scroll)
-    for kind in (QComboBox, QAbstractSpinBox, QSlider):
-        for control in body.findChildren(kind):
-            control.installEventFilter(scrolling)
+    top = tuple(top)
     outer = QVBoxLayout(dock)
     outer.setContentsMargins(6, 6, 6, 6)
     for widget in top:
@@ -135,11 +140,72 @@ def fill_dock(dock: QWidget, top: Iterable[QWidget], body: QWidget) -> None:
     outer.addWidget(scroll, 1)
     dock.setMinimumWidth(330)
 
+    def take_up(added: QWidget) -> None:
+        for kind in (QComboBox, QAbstractSpinBox, QSlider):
+            for control in added.findChildren(kind):
+                control.installEventFilter(scrolling)
+        scroll.updateGeometry()
+
+    for widget in (*top, body):
+        take_up(widget)
+    return take_up
+
+
+class _Scroll(QScrollArea):  # type: ignore[misc]
+    """Scrolls up and down alone: it asks for the width of what is in it."""
+
+    def __init__(self, body: QWidget) -> None:
+        super().__init__()
+        self.setWidget(body)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._widest = 0
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the width of the body: what is wider would be cut at the right.
+
+        The width of the widest page that was seen stays, so that nothing moves.
+        """
+        bar = self.verticalScrollBar().sizeHint().width()
+        width = self.widget().minimumSizeHint().width() + bar
+        self._widest = max(self._widest, width)
+        return QSize(int(self._widest), 0)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Measure anew in another font."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._widest = 0
+
+
+class PageStack(QWidget):  # type: ignore[misc]
+    """Pages of which one is seen; the others take no room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pages: list[QWidget] = []
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+
+    def addWidget(self, page: QWidget) -> None:
+        """Add a page; the first one is seen."""
+        page.setVisible(not self._pages)
+        self._pages.append(page)
+        self._layout.addWidget(page)
+
+    def setCurrentWidget(self, page: QWidget) -> None:
+        """Show a page in place of another one."""
+        for other in self._pages:
+            if other is not page:
+                other.hide()
+        page.show()
+
 
 class _WheelScrolls(QObject):  # type: ignore[misc]
     """Leaves the wheel to the dock.
 
-    Who scrolls down a dock passes over its choices. Without this they would take the
+    Who scrolls down the dock passes over its choices. Without this they would take the
     wheel, and another image, model or layer be chosen without a word.
     """
 

@@ -29,8 +29,6 @@ _COLORS = {
 _ROWS = 5
 """The longest hint has so many rows in a dock of the usual width."""
 
-_FONT_PIXELS = 13
-
 
 class Notice:
     """What the user should read once; it goes as soon as the facts change.
@@ -69,10 +67,14 @@ class HintLine(QFrame):  # type: ignore[misc]
     pressed = Signal()
     """The button was pressed."""
 
+    lettered = Signal()
+    """The text has another font: that of napari's theme comes with docking."""
+
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("samHint")
         self.label = _Text()
+        self.label.lettered.connect(self._fit_height)
         self.button = QPushButton()
         self.button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.button.clicked.connect(self.pressed)
@@ -82,12 +84,18 @@ class HintLine(QFrame):  # type: ignore[misc]
         layout.setSpacing(2)
         layout.addWidget(self.label, 1)
         layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignRight)
-        font = QFont(self.font())
-        font.setPixelSize(_FONT_PIXELS)
+        self._kind = ""
+        self._fit_height()
+
+    def _fit_height(self) -> None:
+        """Have room for the rows, in the font of the text."""
+        font = QFont(self.label.font())
         font.setWeight(QFont.Weight.DemiBold)
         row = QFontMetrics(font).lineSpacing() + 1  # Qt's text pane rounds up
-        self.setFixedHeight(_ROWS * row + 12)
-        self._kind = ""
+        height = _ROWS * row + 12
+        if height != self.height() or height != self.minimumHeight():
+            self.setFixedHeight(height)
+            self.lettered.emit()
 
     def show_hint(self, hint: Hint, button: str = "") -> None:
         """Show a hint, with a button if it has a text."""
@@ -98,8 +106,8 @@ class HintLine(QFrame):  # type: ignore[misc]
             color = _COLORS[hint.kind]
             self.setStyleSheet(
                 f"#samHint {{ border: 1px solid {color}; border-left: 5px solid "
-                f"{color}; border-radius: 4px; }} #samHint QLabel {{ font-size: "
-                f"{_FONT_PIXELS}px; font-weight: 600; border: none; }}"
+                f"{color}; border-radius: 4px; }} "
+                "#samHint QLabel { font-weight: 600; border: none; }"
             )
         self.label.setText(hint.text)
 
@@ -116,6 +124,9 @@ class HintLine(QFrame):  # type: ignore[misc]
 
 class _Text(QLabel):  # type: ignore[misc]
     """Wraps; what does not fit gives way to an ellipsis, and goes to the tooltip."""
+
+    lettered = Signal()
+    """The font is another one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,6 +157,7 @@ class _Text(QLabel):  # type: ignore[misc]
         """Cut anew for another font."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
+            self.lettered.emit()
             self._fit()
 
     def _fit(self) -> None:

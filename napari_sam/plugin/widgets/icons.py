@@ -15,12 +15,25 @@ if TYPE_CHECKING:
 __all__ = ["swatch_icon", "tool_icon"]
 
 _GREY = "#98a2b3"
+_BUSY = "#2d7ff9"
 _SIZE = 64
 
 
-def tool_icon(name: str) -> QIcon:
-    """Return the icon of "object", "background", "box", "lasso" or "brush"."""
-    return _painted(_DRAWINGS[name])
+def tool_icon(name: str, is_busy: bool = False) -> QIcon:
+    """Return the icon of a tool of the annotator, or of a tab of the dock.
+
+    The tools are "object", "background", "box", "lasso" and "brush"; the tabs
+    "annotate", "find", "volume" and "learn". A busy one has a dot.
+    """
+
+    def draw(painter: QPainter) -> None:
+        _DRAWINGS[name](painter)
+        if is_busy:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(_BUSY))
+            painter.drawEllipse(QRectF(44, 0, 20, 20))
+
+    return _painted(draw)
 
 
 def swatch_icon(color: tuple[int, int, int]) -> QIcon:
@@ -96,7 +109,62 @@ def _draw_brush(painter: QPainter) -> None:
     painter.drawPath(path)
 
 
+def _draw_annotate(painter: QPainter) -> None:
+    """Draw a cell, and the arrow that points at it."""
+    painter.setPen(_pen(_GREY, 5))
+    painter.drawEllipse(QRectF(6, 6, 40, 36))
+    arrow = QPainterPath(QPointF(28, 24))
+    for x, y in ((32, 58), (40, 49), (50, 60), (56, 54), (46, 44), (57, 40)):
+        arrow.lineTo(QPointF(x, y))
+    arrow.closeSubpath()
+    painter.setPen(_pen("#10151c", 2))
+    painter.setBrush(QColor(OBJECT_COLOR))
+    painter.drawPath(arrow)
+
+
+def _draw_find(painter: QPainter) -> None:
+    """Draw a magnifier over cells."""
+    painter.setPen(_pen(_GREY, 5))
+    painter.drawEllipse(QRectF(8, 8, 38, 38))
+    painter.setPen(_pen(_GREY, 9))
+    painter.drawLine(QPointF(43, 43), QPointF(56, 56))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(OBJECT_COLOR))
+    for x, y, side in ((17, 17, 9), (28, 20, 10), (20, 29, 10)):
+        painter.drawEllipse(QRectF(x, y, side, side))
+
+
+def _draw_volume(painter: QPainter) -> None:
+    """Draw planes on one another, with a cell on each."""
+    for y in (38, 25, 12):
+        plane = QPainterPath(QPointF(6, y + 8))
+        for x, dy in ((32, -4), (58, 8), (32, 20)):
+            plane.lineTo(QPointF(x, y + dy))
+        plane.closeSubpath()
+        painter.setPen(_pen(_GREY, 4))
+        painter.setBrush(QColor("#3a4250"))
+        painter.drawPath(plane)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(OBJECT_COLOR))
+        painter.drawEllipse(QRectF(25, y + 4, 14, 8))
+
+
+def _draw_learn(painter: QPainter) -> None:
+    """Draw a curve that rises."""
+    painter.setPen(_pen(_GREY, 5))
+    painter.drawLine(QPointF(9, 8), QPointF(9, 56))
+    painter.drawLine(QPointF(9, 56), QPointF(58, 56))
+    curve = QPainterPath(QPointF(16, 48))
+    curve.cubicTo(QPointF(22, 18), QPointF(36, 18), QPointF(56, 14))
+    painter.setPen(_pen(OBJECT_COLOR, 6))
+    painter.drawPath(curve)
+
+
 _DRAWINGS = {
+    "annotate": _draw_annotate,
+    "find": _draw_find,
+    "volume": _draw_volume,
+    "learn": _draw_learn,
     "object": _draw_object,
     "background": _draw_background,
     "box": _draw_box,

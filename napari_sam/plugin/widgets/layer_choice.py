@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
+from napari_sam.plugin.stacks.tracked_layers import tracks_of
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.layer_pairs import is_made_here, labels_for, note_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LabelsChoice", "LayerChoice"]
+__all__ = ["DrawnChoice", "LabelsChoice", "LayerChoice", "TracksChoice"]
 
 
 class LayerChoice(QComboBox):  # type: ignore[misc]
@@ -74,8 +75,19 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
         index = self.currentIndex()
         return self._layers[index] if 0 <= index < len(self._layers) else None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether everybody knows what is chosen."""
+        return not self._tell_timer.isActive()
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether the user has chosen."""
+        return self._by_hand
+
     def start(self) -> None:
         """Follow the layers of the viewer."""
+        self.stop()
         layers = self._viewer.layers
         for emitter in (
             layers.events.inserted,
@@ -196,6 +208,11 @@ class LabelsChoice(LayerChoice):
         self._is_for_writing = is_for_writing
         self._image: Any = None
 
+    @property
+    def image(self) -> Any:
+        """The image whose labels are chosen, or None."""
+        return self._image
+
     def follow(self, image: Any) -> None:
         """Choose the labels that belong to another image, without saying so."""
         if image is not self._image:
@@ -210,3 +227,51 @@ class LabelsChoice(LayerChoice):
     def _on_activated(self, index: int) -> None:
         super()._on_activated(index)
         note_pair(self._image, self.layer)
+
+
+class DrawnChoice(LayerChoice):
+    """Takes up what the user has drawn: the selected layer, or one that is not empty.
+
+    Parameters
+    ----------
+    viewer, accepts, nothing
+        See `LayerChoice`; `nothing` must not be "".
+    """
+
+    def _preset(self) -> Any:
+        active = self._viewer.layers.selection.active
+        drawn = [layer for layer in self._layers if layer is not None]
+        if any(layer is active for layer in drawn):
+            return active
+        return next((layer for layer in drawn if len(layer.data)), None)
+
+    def _is_to_follow(self, layer: Any) -> bool:
+        if layer is None or self._by_hand or self.is_held():
+            return False
+        return bool(self._accepts(layer) and layer.visible)
+
+
+class TracksChoice(LayerChoice):
+    """Follows labels: the Tracks layer that belongs to them is chosen.
+
+    Parameters
+    ----------
+    viewer, accepts, nothing
+        See `LayerChoice`; `nothing` must not be "".
+    """
+
+    def __init__(
+        self, viewer: Any, accepts: Callable[[Any], bool], nothing: str
+    ) -> None:
+        super().__init__(viewer, accepts, nothing)
+        self._labels: Any = None
+
+    def follow(self, labels: Any) -> None:
+        """Choose what belongs to other labels, without saying so."""
+        if labels is not self._labels:
+            self._labels, self._by_hand = labels, False
+            self._show(self._preset())
+
+    def _preset(self) -> Any:
+        listed = [layer for layer in reversed(self._layers) if layer is not None]
+        return tracks_of(self._labels, listed)

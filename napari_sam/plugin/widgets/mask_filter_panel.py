@@ -57,7 +57,7 @@ class SievePanel(QWidget):  # type: ignore[misc]
         self.drop_border.setToolTip("Objects that touch the border of the image go.")
         self.only_empty = QCheckBox("Only on empty ground")
         self.only_empty.setToolTip(
-            "Objects that lie mostly on labels of the layer in “Save in” go."
+            "Objects that lie mostly on the labels that are chosen above go."
         )
         self.reset = QPushButton("Reset")
         self.reset.setToolTip("Set the sieve as it was after the search.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -34,7 +34,9 @@ __all__ = ["DEVICES", "ModelPicker", "announce_model", "row_label"]
 
 DEVICES = (("auto", "Automatic"), ("cpu", "CPU"), ("cuda", "CUDA GPU"), ("mps", "MPS"))
 
-_LABEL_WIDTH = 60
+_LABEL_CHARACTERS = 9
+"""So wide is the longest label of a row."""
+
 _REPORT_STEP = 0.002
 _FILE = "Open a file…"
 _FILTER = "SAM checkpoints (*.pth *.pt *.safetensors);;All files (*)"
@@ -50,10 +52,24 @@ def announce_model(path: Path) -> None:
             picker.add_own(path)
 
 
+class _RowLabel(QLabel):  # type: ignore[misc]
+    """As wide as the longest label of a row, in whatever font."""
+
+    def sizeHint(self) -> QSize:
+        """Ask for the width that all labels share."""
+        width = _LABEL_CHARACTERS * self.fontMetrics().averageCharWidth()
+        hint = super().sizeHint()
+        return QSize(max(width, hint.width()), hint.height())
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for no less."""
+        return self.sizeHint()
+
+
 def row_label(text: str) -> QLabel:
     """Return a label of the width that all rows of the dock share."""
-    label = QLabel(text)
-    label.setFixedWidth(_LABEL_WIDTH)
+    label = _RowLabel(text)
+    label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
     return label
 
 
@@ -143,6 +159,11 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         """What the user reads."""
         spec = REGISTRY.get(self.source)
         return str(spec.title) if spec is not None else Path(self.source).name
+
+    @property
+    def short_title(self) -> str:
+        """The same in a word or two."""
+        return self.title.split(" (")[0].removesuffix(".safetensors")
 
     @property
     def device_name(self) -> str:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+from superqt import QElidingLabel
 
 __all__ = ["ProgressLine"]
 
@@ -18,7 +25,9 @@ class ProgressLine(QWidget):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.label = QLabel()
+        self.label = QElidingLabel()
+        policy = QSizePolicy.Policy
+        self.label.setSizePolicy(policy.Ignored, policy.Preferred)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
@@ -27,13 +36,13 @@ class ProgressLine(QWidget):  # type: ignore[misc]
         self.cancel.clicked.connect(self.cancelled)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.label)
-        layout.addWidget(self.bar, 1)
+        layout.addWidget(self.label, 3)
+        layout.addWidget(self.bar, 2)
         layout.addWidget(self.cancel)
         for part in (self, self.cancel):
-            policy = part.sizePolicy()
-            policy.setRetainSizeWhenHidden(True)
-            part.setSizePolicy(policy)
+            kept = part.sizePolicy()
+            kept.setRetainSizeWhenHidden(True)
+            part.setSizePolicy(kept)
         self.hide()
 
     def show_work(self, text: str, can_cancel: bool = True) -> None:

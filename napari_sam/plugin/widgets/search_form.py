@@ -14,9 +14,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QSpinBox,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -25,7 +23,8 @@ from superqt import QCollapsible
 from napari_sam.plugin.search.options import MODES, OPTIONS
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.layers import shape_of, spatial_metadata
-from napari_sam.plugin.widgets.layer_choice import LayerChoice
+from napari_sam.plugin.widgets.dock_layout import PageStack
+from napari_sam.plugin.widgets.layer_choice import DrawnChoice
 from napari_sam.plugin.widgets.model_picker import row_label
 
 if TYPE_CHECKING:
@@ -135,13 +134,13 @@ class SearchForm(QWidget):  # type: ignore[misc]
         for name, text in _WHERE:
             self.where.addItem(text, name)
         self.where.setToolTip("Where objects are looked for.")
-        self.region = _RegionChoice(viewer, self._may_be_region, "New region")
+        self.region = DrawnChoice(viewer, self._may_be_region, "New region")
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Drag a rectangle over the region to search.")
         self.draw.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.skip_labelled = QCheckBox("Skip what is labelled already")
         self.skip_labelled.setToolTip(
-            "Nothing is looked for on the labels of the layer in “Save in”."
+            "Nothing is looked for on the labels that are chosen above."
         )
         self.skip_labelled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.forms = {name: OptionsForm(options) for name, options in OPTIONS.items()}
@@ -172,7 +171,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
         form.addRow(row_label("Where"), self.where)
         self._region_label = row_label("")
         form.addRow(self._region_label, self._region_row)
-        self.pages = _Pages()
+        self.pages = PageStack()
         for page in self.forms.values():
             self.pages.addWidget(page)
         self.reset = QPushButton("Defaults")
@@ -271,35 +270,3 @@ class SearchForm(QWidget):  # type: ignore[misc]
     def _on_reset(self) -> None:
         for form in self.forms.values():
             form.reset()
-
-
-class _RegionChoice(LayerChoice):
-    """Takes up shapes that the user has drawn, whether with Draw or without."""
-
-    def _preset(self) -> Any:
-        active = self._viewer.layers.selection.active
-        drawn = [layer for layer in self._layers if layer is not None]
-        if any(layer is active for layer in drawn):
-            return active
-        return next((layer for layer in drawn if len(layer.data)), None)
-
-
-class _Pages(QStackedWidget):  # type: ignore[misc]
-    """Pages of which only the one that is shown takes room."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.currentChanged.connect(self._fit)
-
-    def addWidget(self, page: QWidget) -> int:
-        """Add a page."""
-        index = int(super().addWidget(page))
-        self._fit(self.currentIndex())
-        return index
-
-    def _fit(self, current: int) -> None:
-        policy = QSizePolicy.Policy
-        for index in range(self.count()):
-            vertical = policy.Preferred if index == current else policy.Ignored
-            self.widget(index).setSizePolicy(policy.Preferred, vertical)
-        self.adjustSize()

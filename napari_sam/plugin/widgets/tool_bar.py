@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QToolButton, QWidget
+from superqt import QFlowLayout
 
 from napari_sam.plugin.widgets.icons import tool_icon
 
@@ -26,9 +27,10 @@ class ToolBar(QWidget):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        layout = QHBoxLayout(self)
+        layout = QFlowLayout(self)  # in large letters they need two rows
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
+        layout.setHorizontalSpacing(3)
+        layout.setVerticalSpacing(3)
         self.buttons: dict[str, QToolButton] = {}
         for name, text, tip in _BUTTONS:
             button = QToolButton()
@@ -39,12 +41,11 @@ class ToolBar(QWidget):  # type: ignore[misc]
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setCheckable(True)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _=False, n=name: self._on_click(n))
             layout.addWidget(button)
             self.buttons[name] = button
         self.setStyleSheet(
-            "QToolButton { padding: 4px 1px; border-radius: 4px; }"
+            "QToolButton { padding: 4px 3px; border-radius: 4px; }"
             "QToolButton:checked { border: 2px solid #2d7ff9; }"
         )
 

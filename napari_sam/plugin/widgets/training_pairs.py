@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Image
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QListWidget,
     QPushButton,
     QVBoxLayout,
@@ -21,9 +19,8 @@ from napari_sam.ops.wording import counted
 from napari_sam.plugin.model.training_runs import left_out_in_words
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
-from napari_sam.plugin.viewer.layers import display_range, is_labels_of_user
-from napari_sam.plugin.widgets.dock_layout import data_choice, form
-from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
+from napari_sam.plugin.viewer.layers import display_range, full_data
+from napari_sam.plugin.widgets.dock_layout import button_row, data_choice, form
 
 __all__ = ["PairList"]
 
@@ -34,12 +31,12 @@ _COMPLETE = (
 
 
 class PairList(QWidget):  # type: ignore[misc]
-    """Chooses an image and its labels, and lists those that were added.
+    """Lists pairs of an image and its labels; the chosen ones can be added.
 
-    Parameters
+    Attributes
     ----------
-    viewer
-        The napari viewer.
+    image, labels
+        The layers that are chosen, or None.
     """
 
     changed = Signal()
@@ -48,19 +45,18 @@ class PairList(QWidget):  # type: ignore[misc]
     refused = Signal(str)
     """Something could not be added or removed; emitted with why."""
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._viewer = viewer
+        self.image: Any = None
+        self.labels: Any = None
         self._sources: list[tuple[str, list[Any]]] = []
         self._label_events = Connections()
         self._paints = 0
-        self.image = LayerChoice(viewer, lambda layer: isinstance(layer, Image))
-        self.labels = LabelsChoice(viewer, is_labels_of_user, "none yet")
         self.list = QListWidget()
         self.list.setMaximumHeight(84)
         self.list.setToolTip(
             "What is learned from. Where the list is empty, it is the image and the "
-            "labels above."
+            "labels that are chosen above."
         )
         self.add = QPushButton("Add this pair")
         self.add_folder = QPushButton("Add a folder…")
@@ -68,24 +64,16 @@ class PairList(QWidget):  # type: ignore[misc]
             "A folder with images and labels in it, of files with the same names."
         )
         self.remove = QPushButton("Remove")
-        for button in (self.add, self.add_folder, self.remove):
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.complete = data_choice(
             _COMPLETE,
             "Where only some are labelled, the rest of the image is not taken for "
             "background.",
         )
-        buttons = QHBoxLayout()
-        for button in (self.add, self.add_folder, self.remove):
-            buttons.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(form(("Image", self.image), ("Labels", self.labels)))
-        layout.addLayout(buttons)
+        layout.addLayout(button_row(self.add, self.add_folder, self.remove))
         layout.addWidget(self.list)
         layout.addLayout(form(("Labelled", self.complete)))
-        self.image.chosen.connect(self._on_image)
-        self.labels.chosen.connect(self._on_labels)
         self.add.clicked.connect(self.add_pair)
         self.add_folder.clicked.connect(self._choose_folder)
         self.remove.clicked.connect(self._remove)
@@ -103,28 +91,22 @@ class PairList(QWidget):  # type: ignore[misc]
     @property
     def state(self) -> tuple[Any, ...]:
         """What changes with each `changed`."""
-        return self.image.layer, self.labels.layer, self._paints, len(self._sources)
+        return self.image, self.labels, self._paints, len(self._sources)
 
     # --- following the layers ---------------------------------------------------
 
-    def start(self) -> None:
-        """Follow the layers of the viewer."""
-        self.image.start()
-        self.labels.start()
-        self._on_image(self.image.layer)
+    def set_layers(self, image: Any, labels: Any) -> None:
+        """Take up another image and its labels; each may be None."""
+        self.image, self.labels = image, labels
+        self.follow()
 
     def stop(self) -> None:
-        """Let go of the layers."""
-        self.image.stop()
-        self.labels.stop()
+        """Let go of the labels."""
         self._label_events.clear()
 
-    def _on_image(self, image: Any) -> None:
-        self.labels.follow(image)
-        self._on_labels(self.labels.layer)
-
-    def _on_labels(self, labels: Any) -> None:
-        """Notice what is drawn on other labels."""
+    def follow(self) -> None:
+        """Notice what is drawn on the labels."""
+        labels = self.labels
         self._label_events.clear()
         if labels is not None:
             for name in ("paint", "data", "labels_update"):
@@ -180,7 +162,7 @@ class PairList(QWidget):  # type: ignore[misc]
             self.add_files(folder)
 
     def _pair(self) -> tuple[str, list[Any]] | None:
-        image, labels = self.image.layer, self.labels.layer
+        image, labels = self.image, self.labels
         if image is None or labels is None:
             self.refused.emit(
                 "Open an image, and draw labels on it, first."
@@ -188,7 +170,7 @@ class PairList(QWidget):  # type: ignore[misc]
                 else f"Choose the labels of “{image.name}”, or draw some on it, first."
             )
             return None
-        data = image.data[0] if image.multiscale else image.data
+        data = full_data(image)
         try:
             planes = labelled_planes(
                 data,

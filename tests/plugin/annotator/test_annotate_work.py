@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from dock_steps import settle
 from fake_predictor import FakePredictor, disc
 from napari.utils.interactions import (
     mouse_move_callbacks,
@@ -27,8 +28,8 @@ def press_key(viewer, key):
     handler.release_key(key)
 
 
-def preview_of(widget):
-    return widget.annotator.layers.preview.data.astype(bool).squeeze()
+def preview_of(dock):
+    return dock.annotator.layers.preview.data.astype(bool).squeeze()
 
 
 def press_mouse(layer, position, button):
@@ -67,100 +68,83 @@ def mouse(layer, position, button):
 # --- keys and buttons ---------------------------------------------------------
 
 
-def test_left_adds_object_right_background_and_t_switches_left(
-    make_napari_viewer, open_annotator, settle, image
-):
-    viewer = make_napari_viewer()
-    viewer.add_image(image)
-    widget = open_annotator(viewer)
-    points = widget.annotator.layers.points
+def test_left_adds_object_right_background_and_t_switches_left(dock):
+    viewer = dock.viewer
+    points = dock.annotator.layers.points
     mouse(points, (30, 40), 1)
     mouse(points, (30, 50), 2)
     mouse(points, (30, 42), 1)
     press_key(viewer, "T")
-    settle(widget)
-    assert widget.tools.buttons["background"].isChecked()
+    settle(dock)
+    assert dock.shown.tools.buttons["background"].isChecked()
     mouse(points, (10, 42), 1)
     press_key(viewer, "T")
     mouse(points, (35, 42), 1)
-    settle(widget)
-    labels = widget.annotator.session.draft.question.prompts.labels
+    settle(dock)
+    labels = dock.annotator.session.draft.question.prompts.labels
     assert labels.tolist() == [1, 0, 1, 0, 1]
 
 
-def test_a_click_is_answered_while_the_button_is_held(
-    qtbot, make_napari_viewer, open_annotator, settle, image, predictor
-):
-    viewer = make_napari_viewer()
-    viewer.add_image(image)
-    widget = open_annotator(viewer)
-    session, points = widget.annotator.session, widget.annotator.layers.points
+def test_a_click_is_answered_while_the_button_is_held(dock, qtbot, predictor):
+    session, points = dock.annotator.session, dock.annotator.layers.points
     for number, (button, place) in enumerate([(1, (30, 40)), (2, (30, 44))], start=1):
-        shown = preview_of(widget)
+        shown = preview_of(dock)
         release = press_mouse(points, place, button)
         qtbot.waitUntil(lambda wanted=number: len(predictor.asked) == wanted)
-        qtbot.waitUntil(lambda: not widget.model_host.is_answering)
+        qtbot.waitUntil(lambda: not dock.model_host.is_answering)
         qtbot.wait(20)
         assert len(session.draft.question.prompts.points) == number - 1
-        assert (preview_of(widget) == shown).all()
+        assert (preview_of(dock) == shown).all()
         release()
         assert len(session.draft.question.prompts.points) == number
-        assert preview_of(widget).sum() > 0
-        assert (preview_of(widget) == session.mask).all()
-        settle(widget)
+        assert preview_of(dock).sum() > 0
+        assert (preview_of(dock) == session.mask).all()
+        settle(dock)
         assert len(predictor.asked) == number
     assert predictor.asked[-1].labels.tolist() == [1, 0]
     assert predictor.asked[-1].mask_logits is not None
 
 
-def test_a_press_that_becomes_a_drag_says_nothing(
-    qtbot, make_napari_viewer, open_annotator, settle, image, predictor
-):
-    viewer = make_napari_viewer()
-    viewer.add_image(image)
-    widget = open_annotator(viewer)
-    session, points = widget.annotator.session, widget.annotator.layers.points
+def test_a_press_that_becomes_a_drag_says_nothing(dock, qtbot, predictor):
+    session, points = dock.annotator.session, dock.annotator.layers.points
     press_mouse(points, (30, 40), 1)(moved_to=(30, 90))
     press_mouse(points, (-30, 40), 1)(moved_to=(30, 90))
-    settle(widget)
+    settle(dock)
     assert session.draft.is_empty
-    assert not preview_of(widget).any()
+    assert not preview_of(dock).any()
     mouse(points, (20, 20), 1)
-    settle(widget)
+    settle(dock)
     assert session.draft.question.prompts.points.tolist() == [[20, 20]]
     assert not session.can_redo
 
 
 @pytest.mark.parametrize("tool", ["object", "box", "brush", None])
-def test_keys_work_whichever_layer_is_active(
-    make_napari_viewer, open_annotator, settle, image, tool
-):
-    viewer = make_napari_viewer()
-    layer = viewer.add_image(image)
-    widget = open_annotator(viewer)
-    widget.annotator.layers.points.add((30, 40))
-    settle(widget)
+def test_keys_work_whichever_layer_is_active(dock, tool):
+    viewer = dock.viewer
+    layer = dock.header.image.layer
+    dock.annotator.layers.points.add((30, 40))
+    settle(dock)
     if tool is None:
         viewer.layers.selection.active = layer
     else:
-        widget.tools.buttons[tool].click()
+        dock.shown.tools.buttons[tool].click()
     press_key(viewer, "Q")
-    settle(widget)
-    assert widget.annotator.session.choice == 1
+    settle(dock)
+    assert dock.annotator.session.choice == 1
     press_key(viewer, "N")
-    settle(widget)
-    output = widget.annotator.sessions.output
+    settle(dock)
+    output = dock.annotator.sessions.output
     assert np.array_equal(output.data, disc(SHAPE, (30, 40), 9).astype(int))
     viewer.layers.selection.active = output
     press_key(viewer, "U")
-    settle(widget)
+    settle(dock)
     assert not np.asarray(output.data).any()
     press_key(viewer, "Shift-U")
-    settle(widget)
+    settle(dock)
     assert np.asarray(output.data).any()
     press_key(viewer, "H")
-    settle(widget)
-    assert widget.hover.isChecked()
+    settle(dock)
+    assert dock.shown.hover.isChecked()
 
 
 def test_keys_are_those_of_nobody_else(make_napari_viewer):
@@ -183,23 +167,23 @@ def test_keys_are_those_of_nobody_else(make_napari_viewer):
 
 
 def test_a_users_own_key_comes_back_when_the_widget_closes(
-    make_napari_viewer, open_annotator, image
+    make_napari_viewer, open_dock, image
 ):
     viewer = make_napari_viewer()
     viewer.add_image(image)
     pressed = []
     viewer.bind_key("N", lambda viewer: pressed.append(1))
-    widget = open_annotator(viewer)
-    widget.hide()
+    dock = open_dock(viewer)
+    dock.hide()
     press_key(viewer, "N")
     assert pressed == [1]
 
 
-def test_every_key_is_listed_in_the_widget(make_napari_viewer, open_annotator):
+def test_every_key_is_listed_in_the_widget(make_napari_viewer, open_dock):
     from qtpy.QtWidgets import QLabel
 
-    widget = open_annotator(make_napari_viewer())
-    texts = {label.text() for label in widget.findChildren(QLabel)}
+    dock = open_dock(make_napari_viewer())
+    texts = {label.text() for label in dock.findChildren(QLabel)}
     for entry in keys_of("annotator", "points"):
         assert entry.key in texts
         assert entry.text in texts
@@ -208,39 +192,35 @@ def test_every_key_is_listed_in_the_widget(make_napari_viewer, open_annotator):
 # --- hover --------------------------------------------------------------------
 
 
-def test_the_preview_under_the_cursor(
-    make_napari_viewer, open_annotator, settle, qtbot, image
-):
-    viewer = make_napari_viewer()
-    viewer.add_image(image)
-    widget = open_annotator(viewer)
+def test_the_preview_under_the_cursor(dock, qtbot):
+    viewer = dock.viewer
 
     def move(position):
         event = SimpleNamespace(position=position, is_dragging=False)
         mouse_move_callbacks(viewer, event)
 
     move((30, 40))
-    settle(widget)
-    assert not preview_of(widget).any()
-    widget.hover.setChecked(True)
+    settle(dock)
+    assert not preview_of(dock).any()
+    dock.shown.hover.setChecked(True)
     move((30, 40))
     expected = disc(SHAPE, (30, 40), 6)
-    qtbot.waitUntil(lambda: np.array_equal(preview_of(widget), expected))
-    assert not widget.annotator.session.can_undo
+    qtbot.waitUntil(lambda: np.array_equal(preview_of(dock), expected))
+    assert not dock.annotator.session.can_undo
     move((300, 40))
-    assert not preview_of(widget).any()
-    widget.annotator.layers.points.add((10, 10))
-    settle(widget)
+    assert not preview_of(dock).any()
+    dock.annotator.layers.points.add((10, 10))
+    settle(dock)
     move((30, 40))
-    settle(widget)
-    assert np.array_equal(preview_of(widget), disc(SHAPE, (10, 10), 6))
+    settle(dock)
+    assert np.array_equal(preview_of(dock), disc(SHAPE, (10, 10), 6))
 
 
 # --- loading, embedding, stale results ----------------------------------------
 
 
 def test_clicks_before_the_model_is_there_are_answered_when_it_comes(
-    make_napari_viewer, open_annotator, settle, qtbot, image, predictor
+    make_napari_viewer, open_dock, qtbot, image, predictor
 ):
     loaded = threading.Event()
 
@@ -251,139 +231,134 @@ def test_clicks_before_the_model_is_there_are_answered_when_it_comes(
     predictor.gate.clear()
     viewer = make_napari_viewer()
     viewer.add_image(image)
-    widget = open_annotator(viewer, load=load, ready=False)
-    widget.annotator.layers.points.add((30, 40))
-    qtbot.waitUntil(lambda: "Loading the model; your prompt" in widget.hint.text)
-    assert widget.progress.isVisible()
+    dock = open_dock(viewer, load=load, ready=False)
+    dock.annotator.layers.points.add((30, 40))
+    qtbot.waitUntil(lambda: "Loading the model; your prompt" in dock.hint.text)
+    assert dock.progress.isVisible()
     loaded.set()
-    qtbot.waitUntil(lambda: "looks at the plane; your prompt" in widget.hint.text)
-    assert widget.progress.cancel.isVisible()
-    widget.annotator.layers.points.add((30, 50))
+    qtbot.waitUntil(lambda: "looks at the plane; your prompt" in dock.hint.text)
+    assert dock.progress.cancel.isVisible()
+    dock.annotator.layers.points.add((30, 50))
     predictor.gate.set()
-    settle(widget)
-    assert preview_of(widget)[30, 40]
-    assert preview_of(widget)[30, 50]
-    assert not widget.progress.isVisible()
+    settle(dock)
+    assert preview_of(dock)[30, 40]
+    assert preview_of(dock)[30, 50]
+    assert not dock.progress.isVisible()
 
 
 def test_embedding_can_be_cancelled_and_tried_again(
-    make_napari_viewer, open_annotator, settle, qtbot, image, predictor
+    make_napari_viewer, open_dock, qtbot, image, predictor
 ):
     predictor.gate.clear()
     viewer = make_napari_viewer()
     viewer.add_image(image)
-    widget = open_annotator(viewer, ready=False)
-    qtbot.waitUntil(lambda: widget.progress.cancel.isVisible())
-    widget.annotator.layers.points.add((30, 40))
-    widget.progress.cancel.click()
-    qtbot.waitUntil(lambda: "Stopped" in widget.hint.text)
+    dock = open_dock(viewer, ready=False)
+    qtbot.waitUntil(lambda: dock.progress.cancel.isVisible())
+    dock.annotator.layers.points.add((30, 40))
+    dock.progress.cancel.click()
+    qtbot.waitUntil(lambda: "Stopped" in dock.hint.text)
     qtbot.wait(250)
-    assert "Stopped" in widget.hint.text
+    assert "Stopped" in dock.hint.text
     predictor.gate.set()
-    widget.hint.button.click()
-    settle(widget)
-    assert preview_of(widget)[30, 40]
+    dock.hint.button.click()
+    settle(dock)
+    assert preview_of(dock)[30, 40]
 
 
 def test_a_plane_that_cannot_be_read_is_explained(
-    make_napari_viewer, open_annotator, qtbot, image
+    make_napari_viewer, open_dock, qtbot, image
 ):
     failing = FakePredictor()
     failing.error = ValueError("the disc is gone")
     viewer = make_napari_viewer()
     viewer.add_image(image)
-    widget = open_annotator(viewer, load=lambda *_: failing, ready=False)
-    qtbot.waitUntil(lambda: "the disc is gone" in widget.hint.text)
-    assert widget.hint.button.text() == "Try again"
+    dock = open_dock(viewer, load=lambda *_: failing, ready=False)
+    qtbot.waitUntil(lambda: "the disc is gone" in dock.hint.text)
+    assert dock.hint.button.text() == "Try again"
 
 
 def test_a_model_that_cannot_be_loaded_is_explained(
-    make_napari_viewer, open_annotator, qtbot, image
+    make_napari_viewer, open_dock, qtbot, image
 ):
     def load(source, device):
         raise ValueError("not a SAM file")
 
     viewer = make_napari_viewer()
     viewer.add_image(image)
-    widget = open_annotator(viewer, load=load, ready=False)
-    qtbot.waitUntil(lambda: "not a SAM file" in widget.hint.text)
+    dock = open_dock(viewer, load=load, ready=False)
+    qtbot.waitUntil(lambda: "not a SAM file" in dock.hint.text)
 
 
 def test_a_failing_answer_is_told_and_the_prompt_stays(
-    make_napari_viewer, open_annotator, qtbot, image
+    make_napari_viewer, open_dock, qtbot, image
 ):
     failing = FakePredictor()
     failing.answer_error = RuntimeError("out of memory")
     viewer = make_napari_viewer()
     viewer.add_image(image)
-    widget = open_annotator(viewer, load=lambda *_: failing)
-    widget.annotator.layers.points.add((30, 40))
-    qtbot.waitUntil(lambda: "out of memory" in widget.hint.text)
-    assert len(widget.annotator.layers.points.data) == 1
+    dock = open_dock(viewer, load=lambda *_: failing)
+    dock.annotator.layers.points.add((30, 40))
+    qtbot.waitUntil(lambda: "out of memory" in dock.hint.text)
+    assert len(dock.annotator.layers.points.data) == 1
 
 
-def test_clicks_that_come_faster_than_answers_do_not_queue_up(
-    make_napari_viewer, open_annotator, settle, image, predictor
-):
-    viewer = make_napari_viewer()
-    viewer.add_image(image)
-    widget = open_annotator(viewer)
+def test_clicks_that_come_faster_than_answers_do_not_queue_up(dock, predictor):
     predictor.predict_gate.clear()
-    points = widget.annotator.layers.points
+    points = dock.annotator.layers.points
     for column in range(10, 70, 10):
         points.add((30, column))
     predictor.predict_gate.set()
-    settle(widget)
+    settle(dock)
     assert len(predictor.asked) <= 7
-    assert all(preview_of(widget)[30, column] for column in range(10, 70, 10))
+    assert all(preview_of(dock)[30, column] for column in range(10, 70, 10))
 
 
 def test_answers_of_another_model_are_dropped(
-    make_napari_viewer, open_annotator, settle, qtbot, image
+    make_napari_viewer, open_dock, qtbot, image
 ):
     old, new = FakePredictor("old"), FakePredictor("new")
     models = iter([old, new])
     viewer = make_napari_viewer()
     viewer.add_image(image)
-    widget = open_annotator(viewer, load=lambda *_: next(models))
+    dock = open_dock(viewer, load=lambda *_: next(models))
     old.predict_gate.clear()
-    widget.annotator.layers.points.add((30, 40))
-    widget.model_host.load("other", "cpu")
+    dock.annotator.layers.points.add((30, 40))
+    dock.model_host.load("other", "cpu")
     old.predict_gate.set()
-    settle(widget)
+    settle(dock)
     assert len(new.asked) == 1
-    widget.annotator.commit()
-    settle(widget)
-    assert widget.annotator.sessions.output.features["model"].tolist() == ["new"]
+    dock.annotator.commit()
+    settle(dock)
+    assert dock.annotator.sessions.output.features["model"].tolist() == ["new"]
 
 
 def test_leaving_a_plane_stops_its_embedding(
-    make_napari_viewer, open_annotator, qtbot, predictor
+    make_napari_viewer, open_dock, qtbot, predictor
 ):
     predictor.gate.clear()
     viewer = make_napari_viewer()
     viewer.add_image(np.arange(3 * 60 * 80, dtype=np.float32).reshape(3, 60, 80))
     viewer.dims.set_current_step(0, 0)
-    widget = open_annotator(viewer, ready=False)
-    qtbot.waitUntil(lambda: widget.progress.cancel.isVisible())
+    dock = open_dock(viewer, ready=False)
+    qtbot.waitUntil(lambda: dock.progress.cancel.isVisible())
     viewer.dims.set_current_step(0, 2)
     qtbot.wait(300)
     predictor.gate.set()
-    key = widget.annotator.key
-    qtbot.waitUntil(lambda: widget.model_host.embedding_state(key) == "ready")
+    key = dock.annotator.key
+    qtbot.waitUntil(lambda: dock.model_host.embedding_state(key) == "ready")
     assert len(predictor.embedded) == 1
     assert predictor.embedded[0][0, 0] == 2 * 60 * 80
 
 
 def test_the_window_stays_alive_while_the_model_works(
-    make_napari_viewer, open_annotator, qtbot, image, predictor
+    make_napari_viewer, open_dock, qtbot, image, predictor
 ):
     from qtpy.QtCore import QTimer
 
     predictor.gate.clear()
     viewer = make_napari_viewer()
     viewer.add_image(image)
-    open_annotator(viewer, ready=False)
+    open_dock(viewer, ready=False)
     qtbot.waitUntil(lambda: "SAM points" in viewer.layers)
     ticks = []
     timer = QTimer()
@@ -398,27 +373,25 @@ def test_the_window_stays_alive_while_the_model_works(
 # --- the canvas itself --------------------------------------------------------
 
 
-def test_a_real_click_on_the_canvas(
-    make_napari_viewer, open_annotator, settle, qtbot, image
-):
+def test_a_real_click_on_the_canvas(make_napari_viewer, open_dock, qtbot, image):
     from qtpy.QtCore import QPoint, Qt
 
     viewer = make_napari_viewer(show=True)
     viewer.add_image(image)
-    widget = open_annotator(viewer)
-    viewer.window.add_dock_widget(widget)
+    dock = open_dock(viewer)
+    viewer.window.add_dock_widget(dock)
     viewer.reset_view()
     qtbot.wait(50)
     canvas = viewer.window._qt_viewer.canvas.native
     middle = QPoint(canvas.width() // 2, canvas.height() // 2)
     qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=middle)
-    settle(widget)
-    prompts = widget.annotator.session.draft.question.prompts
+    settle(dock)
+    prompts = dock.annotator.session.draft.question.prompts
     assert prompts.labels.tolist() == [1]
     assert np.allclose(prompts.points[0], (29.5, 39.5), atol=2)
     qtbot.mouseClick(canvas, Qt.MouseButton.RightButton, pos=middle + QPoint(40, 0))
-    settle(widget)
-    assert widget.annotator.session.draft.question.prompts.labels.tolist() == [1, 0]
+    settle(dock)
+    assert dock.annotator.session.draft.question.prompts.labels.tolist() == [1, 0]
     qtbot.keyClick(canvas, Qt.Key.Key_N)
-    settle(widget)
-    assert np.asarray(widget.annotator.sessions.output.data).any()
+    settle(dock)
+    assert np.asarray(dock.annotator.sessions.output.data).any()

@@ -3,6 +3,7 @@
 import dask.array as da
 import numpy as np
 import pytest
+from dock_steps import settle
 from fake_predictor import disc
 
 from napari_sam.plugin.annotator import image_parts
@@ -30,98 +31,96 @@ def slide():
     return data
 
 
-def open_on_slide(make_napari_viewer, open_annotator, data, **options):
+def open_on_slide(make_napari_viewer, open_dock, data, **options):
     viewer = make_napari_viewer(show=True)
     viewer.window.resize(900, 700)
     image = viewer.add_image(data, contrast_limits=(0, 255), name="slide", **options)
-    widget = open_annotator(viewer, ready=False)
-    return viewer, image, widget
+    dock = open_dock(viewer, ready=False)
+    return viewer, image, dock
 
 
-def is_ready(widget):
-    return widget.model_host.embedding_state(widget.annotator.key) == "ready"
+def is_ready(dock):
+    return dock.model_host.embedding_state(dock.annotator.key) == "ready"
 
 
-def press(widget, qtbot):
-    qtbot.waitUntil(lambda: widget.hint.button.text() == "Work on this part")
-    widget.hint.button.click()
+def press(dock, qtbot):
+    qtbot.waitUntil(lambda: dock.hint.button.text() == "Work on this part")
+    dock.hint.button.click()
 
 
 def test_a_part_is_worked_on_and_its_labels_land_in_the_whole(
-    make_napari_viewer, open_annotator, settle, qtbot, slide, predictor
+    make_napari_viewer, open_dock, qtbot, slide, predictor
 ):
-    viewer, image, widget = open_on_slide(
-        make_napari_viewer, open_annotator, slide, scale=(0.5, 0.5), translate=(9, 4)
+    viewer, image, dock = open_on_slide(
+        make_napari_viewer, open_dock, slide, scale=(0.5, 0.5), translate=(9, 4)
     )
-    qtbot.waitUntil(lambda: "1000 x 1200 pixels" in widget.hint.label.text())
+    qtbot.waitUntil(lambda: "1000 x 1200 pixels" in dock.hint.label.text())
     qtbot.wait(300)
     assert predictor.embedded == []
     viewer.scene.camera.center = (0, 9 + 0.5 * 450, 4 + 0.5 * 650)
     viewer.scene.camera.zoom = 12
     qtbot.wait(50)
-    press(widget, qtbot)
-    part = widget.annotator.image
+    press(dock, qtbot)
+    part = dock.annotator.image
     assert part.name.startswith("slide [")
-    qtbot.waitUntil(lambda: is_ready(widget))
+    qtbot.waitUntil(lambda: is_ready(dock))
     assert {part.shape for part in predictor.embedded} == {part.data.shape}
     assert np.prod(part.data.shape) <= 200 * 200
     at = part.world_to_data(image.data_to_world((450, 650)))
-    widget.annotator.layers.points.add(at)
-    settle(widget)
-    qtbot.waitUntil(lambda: not widget.annotator.open_session.is_counting)
-    widget.annotator.commit()
-    settle(widget)
+    dock.annotator.layers.points.add(at)
+    settle(dock)
+    qtbot.waitUntil(lambda: not dock.annotator.open_session.is_counting)
+    dock.annotator.commit()
+    settle(dock)
     whole = viewer.layers["slide objects"]
     assert np.array_equal(whole.data == 1, disc((1000, 1200), (450, 650), 6))
     assert not whole.visible
 
 
 def test_the_next_part_goes_on_with_the_same_labels(
-    make_napari_viewer, open_annotator, settle, qtbot, slide
+    make_napari_viewer, open_dock, qtbot, slide
 ):
-    viewer, image, widget = open_on_slide(make_napari_viewer, open_annotator, slide)
+    viewer, image, dock = open_on_slide(make_napari_viewer, open_dock, slide)
     for number, middle in enumerate([(200, 300), (700, 800)], start=1):
-        widget.annotator.set_image(image)
+        dock.annotator.set_image(image)
         viewer.scene.camera.center = (0, *middle)
         viewer.scene.camera.zoom = 6
         qtbot.wait(50)
-        press(widget, qtbot)
-        qtbot.waitUntil(lambda: is_ready(widget))
-        part = widget.annotator.image
+        press(dock, qtbot)
+        qtbot.waitUntil(lambda: is_ready(dock))
+        part = dock.annotator.image
         at = part.world_to_data(image.data_to_world(middle))
-        widget.annotator.layers.points.add(at)
-        settle(widget)
-        qtbot.waitUntil(lambda: not widget.annotator.open_session.is_counting)
-        widget.annotator.commit()
-        settle(widget)
+        dock.annotator.layers.points.add(at)
+        settle(dock)
+        qtbot.waitUntil(lambda: not dock.annotator.open_session.is_counting)
+        dock.annotator.commit()
+        settle(dock)
         data = viewer.layers["slide objects"].data
         assert data[middle] == number
     assert set(np.unique(data)) == {0, 1, 2}
     assert sum(layer.name == "slide objects" for layer in viewer.layers) == 1
 
 
-def test_too_much_in_view_says_to_zoom_in(
-    make_napari_viewer, open_annotator, qtbot, slide
-):
-    viewer, _, widget = open_on_slide(make_napari_viewer, open_annotator, slide)
+def test_too_much_in_view_says_to_zoom_in(make_napari_viewer, open_dock, qtbot, slide):
+    viewer, _, dock = open_on_slide(make_napari_viewer, open_dock, slide)
     viewer.reset_view()
     qtbot.wait(50)
-    press(widget, qtbot)
-    qtbot.waitUntil(lambda: "zoom in until it shows" in widget.hint.label.text())
+    press(dock, qtbot)
+    qtbot.waitUntil(lambda: "zoom in until it shows" in dock.hint.label.text())
     assert len(viewer.layers) == 1
 
 
 def test_other_planes_of_the_same_image_may_be_small_enough(
-    make_napari_viewer, open_annotator, settle, qtbot
+    make_napari_viewer, open_dock, qtbot
 ):
     viewer = make_napari_viewer(show=True)
     viewer.add_image(np.zeros((20, 300, 300), np.uint8))
-    widget = open_annotator(viewer, ready=False)
-    qtbot.waitUntil(lambda: widget.hint.button.text() == "Work on this part")
+    dock = open_dock(viewer, ready=False)
+    qtbot.waitUntil(lambda: dock.hint.button.text() == "Work on this part")
     viewer.dims.order = (1, 0, 2)
-    qtbot.waitUntil(lambda: is_ready(widget))
-    assert widget.annotator.plane.shape_in((20, 300, 300)) == (20, 300)
+    qtbot.waitUntil(lambda: is_ready(dock))
+    assert dock.annotator.plane.shape_in((20, 300, 300)) == (20, 300)
     viewer.dims.order = (0, 1, 2)
-    qtbot.waitUntil(lambda: widget.hint.button.text() == "Work on this part")
-    assert widget.annotator.layers is None
+    qtbot.waitUntil(lambda: dock.hint.button.text() == "Work on this part")
+    assert dock.annotator.layers is None
     assert [layer.name for layer in viewer.layers if layer.visible] == ["Image"]

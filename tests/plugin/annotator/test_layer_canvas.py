@@ -5,6 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
+from dock_steps import settle
 from fake_predictor import disc
 from napari.components import LayerList
 
@@ -13,94 +14,94 @@ from napari_sam.io.object_tables import object_table_path, write_object_table
 SHAPE = (60, 80)
 
 
-def keep_at(widget, settle, *positions):
+def keep_at(dock, *positions):
     for position in positions:
-        widget.annotator.layers.points.add(position)
-        settle(widget)
-        widget.annotator.commit()
-        settle(widget)
+        dock.annotator.layers.points.add(position)
+        settle(dock)
+        dock.annotator.commit()
+        settle(dock)
 
 
 def put_cursor(viewer, image, *position):
     viewer.cursor.position = tuple(image.data_to_world(position))
 
 
-def listed(widget):
-    table = widget.objects.table
+def listed(dock):
+    table = dock.shown.objects.table
     return sorted(int(table.item(row, 0).text()) for row in range(table.rowCount()))
 
 
-def settled_table(qtbot, widget, labels):
-    qtbot.waitUntil(lambda: listed(widget) == labels)
-    output = widget.annotator.sessions.output
+def settled_table(qtbot, dock, labels):
+    qtbot.waitUntil(lambda: listed(dock) == labels)
+    output = dock.annotator.sessions.output
     assert sorted(output.features["index"].tolist()) == labels
 
 
 # --- the pair of image and labels -------------------------------------------------
 
 
-def test_the_labels_follow_the_image(make_napari_viewer, open_annotator, settle, image):
+def test_the_labels_follow_the_image(make_napari_viewer, open_dock, image):
     viewer = make_napari_viewer()
     first = viewer.add_image(image, name="first", scale=(0.5, 0.5))
     second = viewer.add_image(image, name="second", scale=(2, 2))
-    widget = open_annotator(viewer)
-    widget.annotator.set_image(first)
-    settle(widget)
-    keep_at(widget, settle, (30, 40))
-    labels = widget.annotator.sessions.output
-    widget.annotator.set_image(second)
-    settle(widget)
-    assert widget.output.layer is None
-    keep_at(widget, settle, (20, 20))
-    other = widget.annotator.sessions.output
+    dock = open_dock(viewer)
+    dock.annotator.set_image(first)
+    settle(dock)
+    keep_at(dock, (30, 40))
+    labels = dock.annotator.sessions.output
+    dock.annotator.set_image(second)
+    settle(dock)
+    assert dock.header.labels.layer is None
+    keep_at(dock, (20, 20))
+    other = dock.annotator.sessions.output
     assert other.name == "second objects"
     assert np.allclose(other.scale, (2, 2))
     assert np.array_equal(labels.data == 1, disc(SHAPE, (30, 40), 6))
-    widget.annotator.set_image(first)
-    settle(widget)
-    assert widget.output.layer is labels
+    dock.annotator.set_image(first)
+    settle(dock)
+    assert dock.header.labels.layer is labels
 
 
 def test_labels_that_lie_elsewhere_are_refused_until_they_are_placed(
-    make_napari_viewer, open_annotator, settle, image
+    make_napari_viewer, open_dock, image
 ):
     viewer = make_napari_viewer()
     viewer.add_image(image, scale=(0.5, 0.5))
     labels = viewer.add_labels(np.zeros(SHAPE, np.int32), name="mine")
-    widget = open_annotator(viewer)
-    widget.annotator.sessions.set_output(labels)
-    settle(widget)
-    assert "has another scale or place" in widget.hint.text
-    widget.annotator.layers.points.add((30, 40))
-    settle(widget)
-    widget.annotator.commit()
+    dock = open_dock(viewer)
+    dock.annotator.sessions.set_output(labels)
+    settle(dock)
+    assert "has another scale or place" in dock.hint.text
+    dock.annotator.layers.points.add((30, 40))
+    settle(dock)
+    dock.annotator.commit()
     assert not labels.data.any()
-    widget.hint.button.click()
-    settle(widget)
+    dock.hint.button.click()
+    settle(dock)
     assert np.allclose(labels.scale, (0.5, 0.5))
-    keep_at(widget, settle, (30, 40))
+    keep_at(dock, (30, 40))
     assert labels.data[30, 40] == 1
 
 
 def test_labels_of_yesterday_are_chosen_by_their_name_and_their_table_is_read(
-    make_napari_viewer, open_annotator, settle, qtbot, image, tmp_path
+    make_napari_viewer, open_dock, qtbot, image, tmp_path
 ):
     from napari_sam.io.label_images import write_labels
 
     viewer = make_napari_viewer()
     viewer.add_image(image, name="cells")
-    widget = open_annotator(viewer)
-    widget.class_name.setCurrentText("nucleus")
-    keep_at(widget, settle, (30, 40))
-    output = widget.annotator.sessions.output
+    dock = open_dock(viewer)
+    dock.shown.class_name.setCurrentText("nucleus")
+    keep_at(dock, (30, 40))
+    output = dock.annotator.sessions.output
     path = write_labels(tmp_path / "cells objects.tif", output.data)
     write_object_table(path, output.features)
     assert object_table_path(path).name == "cells objects.objects.csv"
-    widget.annotator.close()
+    dock.annotator.close()
     viewer.layers.remove(output)
 
     (again,) = viewer.open(path, layer_type="labels", plugin="napari")
-    fresh = open_annotator(viewer)
+    fresh = open_dock(viewer)
     assert fresh.annotator.sessions.output is again
     record = fresh.annotator.session.objects[1]
     assert record.class_name == "nucleus"
@@ -108,19 +109,19 @@ def test_labels_of_yesterday_are_chosen_by_their_name_and_their_table_is_read(
 
 
 def test_what_is_saved_is_calibrated_and_placed_again_the_next_day(
-    make_napari_viewer, open_annotator, settle, qtbot, image, tmp_path
+    make_napari_viewer, open_dock, qtbot, image, tmp_path
 ):
     import tifffile
 
     viewer = make_napari_viewer()
     place = {"scale": (0.5, 0.25), "units": ("micrometer",) * 2}
     viewer.add_image(image, name="cells", **place)
-    widget = open_annotator(viewer)
-    keep_at(widget, settle, (30, 40))
-    output = widget.annotator.sessions.output
-    widget.saver.save(tmp_path / "cells objects.tif")
-    qtbot.waitUntil(lambda: "Saved cells objects.tif and" in widget.hint.text)
-    assert widget.hint.kind == "done"
+    dock = open_dock(viewer)
+    keep_at(dock, (30, 40))
+    output = dock.annotator.sessions.output
+    dock.saver.save(tmp_path / "cells objects.tif")
+    qtbot.waitUntil(lambda: "Saved cells objects.tif and" in dock.hint.text)
+    assert dock.hint.kind == "done"
     with tifffile.TiffFile(tmp_path / "cells objects.tif") as file:
         page = file.pages[0]
         assert file.imagej_metadata["unit"] == "micron"
@@ -128,27 +129,27 @@ def test_what_is_saved_is_calibrated_and_placed_again_the_next_day(
             4,
             2,
         ]
-    widget.annotator.close()
+    dock.annotator.close()
     viewer.layers.remove(output)
 
     (again,) = viewer.open(
         tmp_path / "cells objects.tif", layer_type="labels", plugin="napari"
     )
     assert np.allclose(again.scale, 1)
-    fresh = open_annotator(viewer)
+    fresh = open_dock(viewer)
     assert fresh.annotator.sessions.output is again
     assert np.allclose(again.scale, (0.5, 0.25))
     assert fresh.annotator.session.objects[1].latest is not None
 
 
 def test_save_all_leaves_out_what_shows_prompts(
-    make_napari_viewer, open_annotator, settle, qtbot, image, tmp_path
+    make_napari_viewer, open_dock, qtbot, image, tmp_path
 ):
     viewer = make_napari_viewer()
     viewer.add_image(image, name="cells")
-    widget = open_annotator(viewer)
-    keep_at(widget, settle, (30, 40))
-    widget.saver.save_all(tmp_path)
+    dock = open_dock(viewer)
+    keep_at(dock, (30, 40))
+    dock.saver.save_all(tmp_path)
     qtbot.waitUntil(lambda: (tmp_path / "cells objects.objects.csv").exists())
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "cells objects.objects.csv",
@@ -158,7 +159,7 @@ def test_save_all_leaves_out_what_shows_prompts(
 
 
 def test_ctrl_s_saves_the_objects_while_prompts_are_selected(
-    make_napari_viewer, open_annotator, settle, qtbot, image, tmp_path, monkeypatch
+    make_napari_viewer, open_dock, qtbot, image, tmp_path, monkeypatch
 ):
     from qtpy.QtCore import QEvent, Qt
     from qtpy.QtGui import QKeyEvent
@@ -166,10 +167,10 @@ def test_ctrl_s_saves_the_objects_while_prompts_are_selected(
 
     viewer = make_napari_viewer(show=True)
     viewer.add_image(image, name="cells")
-    widget = open_annotator(viewer)
-    viewer.window.add_dock_widget(widget)
-    settle(widget)
-    keep_at(widget, settle, (30, 40))
+    dock = open_dock(viewer)
+    viewer.window.add_dock_widget(dock)
+    settle(dock)
+    keep_at(dock, (30, 40))
     asked = []
 
     def answer(parent, title, path, kinds):
@@ -179,7 +180,7 @@ def test_ctrl_s_saves_the_objects_while_prompts_are_selected(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
     control = Qt.KeyboardModifier.ControlModifier
     pressed = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_S, control)
-    QApplication.sendEvent(widget.window(), pressed)
+    QApplication.sendEvent(dock.window(), pressed)
     assert pressed.isAccepted()
     qtbot.waitUntil(lambda: (tmp_path / "mine.objects.csv").exists())
     assert asked[0].endswith("cells objects.tif")
@@ -199,93 +200,80 @@ def test_ctrl_s_saves_the_objects_while_prompts_are_selected(
 
 
 def test_objects_of_another_program_are_listed_edited_and_deleted(
-    make_napari_viewer, open_annotator, settle, qtbot, image
+    make_napari_viewer, open_dock, qtbot, image
 ):
     viewer = make_napari_viewer()
     layer = viewer.add_image(image)
     data = np.zeros(SHAPE, np.uint16)
     data[5:15, 5:15], data[30:40, 30:40] = 7, 9
     mine = viewer.add_labels(data.copy())
-    widget = open_annotator(viewer)
-    widget.annotator.sessions.set_output(mine)
-    settled_table(qtbot, widget, [7, 9])
+    dock = open_dock(viewer)
+    dock.annotator.sessions.set_output(mine)
+    settled_table(qtbot, dock, [7, 9])
     put_cursor(viewer, layer, 10, 10)
-    widget.annotator.delete_under_cursor()
-    settled_table(qtbot, widget, [9])
+    dock.annotator.delete_under_cursor()
+    settled_table(qtbot, dock, [9])
     assert np.array_equal(mine.data, np.where(data == 7, 0, data))
-    widget.annotator.undo()
-    settled_table(qtbot, widget, [7, 9])
+    dock.annotator.undo()
+    settled_table(qtbot, dock, [7, 9])
     assert np.array_equal(mine.data, data)
     put_cursor(viewer, layer, 35, 35)
-    widget.annotator.reopen_under_cursor()
-    settle(widget)
-    shown = np.asarray(widget.annotator.layers.preview.data).reshape(SHAPE) > 0
+    dock.annotator.reopen_under_cursor()
+    settle(dock)
+    shown = np.asarray(dock.annotator.layers.preview.data).reshape(SHAPE) > 0
     assert np.array_equal(shown, data == 9)
 
 
-def test_brush_eraser_and_napari_undo_are_noticed(
-    make_napari_viewer, open_annotator, settle, qtbot, image
-):
-    viewer = make_napari_viewer()
-    viewer.add_image(image)
-    widget = open_annotator(viewer)
-    keep_at(widget, settle, (30, 40), (10, 10))
-    output = widget.annotator.sessions.output
-    settled_table(qtbot, widget, [1, 2])
+def test_brush_eraser_and_napari_undo_are_noticed(dock, qtbot):
+    keep_at(dock, (30, 40), (10, 10))
+    output = dock.annotator.sessions.output
+    settled_table(qtbot, dock, [1, 2])
     output.undo()
-    settled_table(qtbot, widget, [1])
+    settled_table(qtbot, dock, [1])
     output.brush_size = 4
     output.paint((50, 70), 5)
-    settled_table(qtbot, widget, [1, 5])
+    settled_table(qtbot, dock, [1, 5])
     output.fill((30, 40), 0)
-    settled_table(qtbot, widget, [5])
+    settled_table(qtbot, dock, [5])
     output.data[20:25, 20:25] = 8
     output.refresh()
-    settled_table(qtbot, widget, [5, 8])
-    assert widget.annotator.session.next_label == 9
+    settled_table(qtbot, dock, [5, 8])
+    assert dock.annotator.session.next_label == 9
 
 
-def test_handwork_on_a_kept_object_survives_editing(
-    make_napari_viewer, open_annotator, settle, image
-):
-    viewer = make_napari_viewer()
-    layer = viewer.add_image(image)
-    widget = open_annotator(viewer)
-    keep_at(widget, settle, (30, 40))
-    output = widget.annotator.sessions.output
+def test_handwork_on_a_kept_object_survives_editing(dock):
+    viewer = dock.viewer
+    layer = dock.header.image.layer
+    keep_at(dock, (30, 40))
+    output = dock.annotator.sessions.output
     output.data_setitem(np.nonzero(np.arange(80) < 38 + np.zeros((60, 1))), 0)
     by_hand = output.data.copy()
     put_cursor(viewer, layer, 30, 42)
-    widget.annotator.reopen_under_cursor()
-    settle(widget)
-    widget.annotator.commit()
-    settle(widget)
+    dock.annotator.reopen_under_cursor()
+    settle(dock)
+    dock.annotator.commit()
+    settle(dock)
     assert np.array_equal(output.data, by_hand)
 
 
-def test_painting_and_erasing_on_the_preview_holds(
-    make_napari_viewer, open_annotator, settle, image
-):
-    viewer = make_napari_viewer()
-    viewer.add_image(image)
-    widget = open_annotator(viewer)
-    widget.annotator.layers.points.add((30, 40))
-    settle(widget)
-    preview = widget.annotator.layers.preview
-    widget.tools.buttons["brush"].click()
+def test_painting_and_erasing_on_the_preview_holds(dock):
+    dock.annotator.layers.points.add((30, 40))
+    settle(dock)
+    preview = dock.annotator.layers.preview
+    dock.shown.tools.buttons["brush"].click()
     preview.brush_size = 5
     preview.mode = "erase"
     preview.paint((30, 45), 0)
-    settle(widget)
+    settle(dock)
     preview.mode = "paint"
     preview.paint((5, 5), 1)
-    settle(widget)
+    settle(dock)
     shown = np.asarray(preview.data).reshape(SHAPE) > 0
     assert not shown[30, 44:47].any()
     assert shown[5, 4:7].all()
-    widget.annotator.layers.points.add((36, 40))
-    settle(widget)
-    mask = widget.annotator.session.mask
+    dock.annotator.layers.points.add((36, 40))
+    settle(dock)
+    mask = dock.annotator.session.mask
     assert not mask[30, 44:47].any() and mask[5, 4:7].all()
 
 
@@ -294,7 +282,7 @@ def test_painting_and_erasing_on_the_preview_holds(
 
 @pytest.mark.parametrize("planes", [1, 4])
 def test_hidden_labels_are_written_and_booked(
-    make_napari_viewer, open_annotator, settle, qtbot, planes
+    make_napari_viewer, open_dock, qtbot, planes
 ):
     viewer = make_napari_viewer(show=planes > 1)
     volume = (
@@ -302,36 +290,32 @@ def test_hidden_labels_are_written_and_booked(
     )
     viewer.add_image(volume, contrast_limits=(0, 1))
     viewer.dims.set_current_step(0, 0)
-    widget = open_annotator(viewer)
-    keep_at(widget, settle, (30, 40) if planes == 1 else (0, 30, 40))
-    output = widget.annotator.sessions.output
+    dock = open_dock(viewer)
+    keep_at(dock, (30, 40) if planes == 1 else (0, 30, 40))
+    output = dock.annotator.sessions.output
     output.visible = False
-    settle(widget)
+    settle(dock)
     if planes > 1:
         viewer.dims.set_current_step(0, 2)
-        settle(widget)
+        settle(dock)
     before = output.data.copy()
-    keep_at(widget, settle, (10, 10) if planes == 1 else (2, 10, 10))
+    keep_at(dock, (10, 10) if planes == 1 else (2, 10, 10))
     assert (np.asarray(output.data) == 2).sum() == disc(SHAPE, (10, 10), 6).sum()
-    settled_table(qtbot, widget, [1, 2])
-    assert "which is hidden" in widget.hint.text
-    widget.annotator.undo()
+    settled_table(qtbot, dock, [1, 2])
+    assert "which is hidden" in dock.hint.text
+    dock.annotator.undo()
     assert np.array_equal(output.data, before)
     output.visible = True
-    settle(widget)
-    widget.annotator.redo()
+    settle(dock)
+    dock.annotator.redo()
     assert (np.asarray(output.data) == 2).any()
 
 
 # --- the image ---------------------------------------------------------------
 
 
-def test_data_replaced_under_us_are_looked_at_anew(
-    make_napari_viewer, open_annotator, settle, qtbot, image, predictor
-):
-    viewer = make_napari_viewer()
-    layer = viewer.add_image(image)
-    widget = open_annotator(viewer)
+def test_data_replaced_under_us_are_looked_at_anew(dock, qtbot, image, predictor):
+    layer = dock.header.image.layer
     assert len(predictor.embedded) == 1
     layer.data = image[::-1].copy()
     qtbot.waitUntil(lambda: len(predictor.embedded) == 2)
@@ -342,21 +326,19 @@ def test_data_replaced_under_us_are_looked_at_anew(
     for shape in ((90, 120), (20, 30)):
         layer.data = np.full(shape, 50, np.uint8)
         qtbot.waitUntil(lambda s=shape: predictor.embedded[-1].shape == s)
-        settle(widget)
-        keep_at(widget, settle, (10, 10))
-        output = widget.annotator.sessions.output
+        settle(dock)
+        keep_at(dock, (10, 10))
+        output = dock.annotator.sessions.output
         assert output.data.shape == shape and output.data[10, 10] == 1
 
 
 def test_data_replaced_while_nobody_listened_are_looked_at_anew(
-    make_napari_viewer, open_annotator, settle, qtbot, image, predictor
+    dock, qtbot, image, predictor
 ):
-    viewer = make_napari_viewer()
-    layer = viewer.add_image(image)
-    widget = open_annotator(viewer)
-    widget.hide()
+    layer = dock.header.image.layer
+    dock.hide()
     layer.data = image[::-1].copy()
-    widget.show()
+    dock.show()
     qtbot.waitUntil(lambda: len(predictor.embedded) == 2)
     assert np.array_equal(predictor.embedded[-1], image[::-1])
 
@@ -365,225 +347,206 @@ def test_data_replaced_while_nobody_listened_are_looked_at_anew(
 
 
 def test_the_outline_on_the_plane_that_is_shown_is_edited_and_deleted(
-    make_napari_viewer, open_annotator, settle, qtbot
+    make_napari_viewer, open_dock, qtbot
 ):
     viewer = make_napari_viewer(show=True)
     layer = viewer.add_image(np.zeros((5, *SHAPE), np.uint8), contrast_limits=(0, 1))
     viewer.dims.set_current_step(0, 1)
-    widget = open_annotator(viewer)
-    keep_at(widget, settle, (1, 30, 40))
-    output = widget.annotator.sessions.output
+    dock = open_dock(viewer)
+    keep_at(dock, (1, 30, 40))
+    output = dock.annotator.sessions.output
     output.data[:] = output.data[1]
     output.refresh()
     viewer.dims.set_current_step(0, 3)
-    settle(widget)
+    settle(dock)
     put_cursor(viewer, layer, 3, 30, 40)
-    widget.annotator.reopen_under_cursor()
-    settle(widget)
+    dock.annotator.reopen_under_cursor()
+    settle(dock)
     assert viewer.dims.current_step[0] == 3
-    widget.annotator.layers.points.add((3, 30, 60))
-    settle(widget)
-    widget.annotator.commit()
-    settle(widget)
+    dock.annotator.layers.points.add((3, 30, 60))
+    settle(dock)
+    dock.annotator.commit()
+    settle(dock)
     assert output.data[3, 30, 60] == 1 and not output.data[1, 30, 60]
-    widget.annotator.delete_under_cursor()
-    settle(widget)
+    dock.annotator.delete_under_cursor()
+    settle(dock)
     assert not output.data[3].any() and output.data[4].any()
-    assert "it stays on 4 other planes" in widget.hint.text
-    assert widget.hint.kind == "done"
-    settled_table(qtbot, widget, [1])
+    assert "it stays on 4 other planes" in dock.hint.text
+    assert dock.hint.kind == "done"
+    settled_table(qtbot, dock, [1])
 
 
 # --- layers that go -----------------------------------------------------------------
 
 
-def test_the_table_is_empty_where_nothing_is_annotated(
-    make_napari_viewer, open_annotator, settle, qtbot, image
-):
-    viewer = make_napari_viewer()
-    layer = viewer.add_image(image)
-    widget = open_annotator(viewer)
-    keep_at(widget, settle, (30, 40))
-    settled_table(qtbot, widget, [1])
+def test_the_table_is_empty_where_nothing_is_annotated(dock, qtbot):
+    viewer = dock.viewer
+    layer = dock.header.image.layer
+    keep_at(dock, (30, 40))
+    settled_table(qtbot, dock, [1])
     viewer.layers.remove(layer)
-    qtbot.waitUntil(lambda: listed(widget) == [])
+    qtbot.waitUntil(lambda: listed(dock) == [])
 
 
 def test_labels_that_are_put_back_go_to_their_own_image(
-    make_napari_viewer, open_annotator, settle, qtbot, image
+    make_napari_viewer, open_dock, qtbot, image
 ):
     viewer = make_napari_viewer()
     first = viewer.add_image(image, name="first")
     second = viewer.add_image(image[:30, :30], name="second")
-    widget = open_annotator(viewer)
-    widget.annotator.set_image(first)
-    settle(widget)
-    keep_at(widget, settle, (30, 40))
-    labels = widget.annotator.sessions.output
+    dock = open_dock(viewer)
+    dock.annotator.set_image(first)
+    settle(dock)
+    keep_at(dock, (30, 40))
+    labels = dock.annotator.sessions.output
     viewer.layers.remove(labels)
-    widget.annotator.set_image(second)
-    settle(widget)
-    widget.annotator.sessions.put_back()
-    settle(widget)
+    dock.annotator.set_image(second)
+    settle(dock)
+    dock.annotator.sessions.put_back()
+    settle(dock)
     assert labels in viewer.layers
     assert (
-        widget.annotator.sessions.output is None
-        and not widget.annotator.sessions.problem
+        dock.annotator.sessions.output is None and not dock.annotator.sessions.problem
     )
-    widget.annotator.set_image(first)
-    settled_table(qtbot, widget, [1])
-    assert widget.annotator.sessions.output is labels
+    dock.annotator.set_image(first)
+    settled_table(qtbot, dock, [1])
+    assert dock.annotator.sessions.output is labels
 
 
 @pytest.mark.parametrize("how", ["hidden", "another image"])
 def test_prompts_that_were_dropped_out_of_sight_do_not_break_the_window(
-    make_napari_viewer, open_annotator, settle, image, how
+    make_napari_viewer, open_dock, image, how
 ):
     viewer = make_napari_viewer()
     first = viewer.add_image(image, name="first")
-    widget = open_annotator(viewer)
-    widget.annotator.set_image(first)
-    settle(widget)
-    points = widget.annotator.layers.points
+    dock = open_dock(viewer)
+    dock.annotator.set_image(first)
+    settle(dock)
+    points = dock.annotator.layers.points
     points.add((30, 40))
-    settle(widget)
+    settle(dock)
     if how == "hidden":
         points.visible = False
-        widget.annotator.clear()
+        dock.annotator.clear()
         viewer.layers.remove(points)
     else:
         viewer.layers.clear()
-        settle(widget)
+        settle(dock)
         viewer.add_image(image, name="second")
-    settle(widget)
-    widget.annotator.use_tool("point")
-    settle(widget)
+    settle(dock)
+    dock.annotator.use_tool("point")
+    settle(dock)
     assert viewer.layers.selection.active is points
     assert len(points.data) == 0
 
 
 def test_a_line_about_a_step_goes_when_it_is_undone(
-    make_napari_viewer, open_annotator, settle, qtbot, image
+    make_napari_viewer, open_dock, qtbot, image
 ):
     viewer = make_napari_viewer()
     stack = viewer.add_image(np.stack([image, image]))
     data = np.zeros((2, *SHAPE), np.uint16)
     data[:, 5:15, 5:15] = 7
     mine = viewer.add_labels(data.copy())
-    widget = open_annotator(viewer)
-    widget.annotator.sessions.set_output(mine)
-    settled_table(qtbot, widget, [7])
+    dock = open_dock(viewer)
+    dock.annotator.sessions.set_output(mine)
+    settled_table(qtbot, dock, [7])
     put_cursor(viewer, stack, *viewer.dims.current_step[:1], 10, 10)
-    widget.annotator.delete_under_cursor()
-    settle(widget)
-    assert "deleted on this plane" in widget.hint.text
-    widget.annotator.undo()
-    settle(widget)
+    dock.annotator.delete_under_cursor()
+    settle(dock)
+    assert "deleted on this plane" in dock.hint.text
+    dock.annotator.undo()
+    settle(dock)
     assert np.array_equal(mine.data, data)
-    assert "deleted" not in widget.hint.text
+    assert "deleted" not in dock.hint.text
 
 
 # --- what the line says ---------------------------------------------------------------
 
 
 def test_an_image_that_hides_the_chosen_one_is_named_and_hidden_by_one_press(
-    make_napari_viewer, open_annotator, settle, image
+    make_napari_viewer, open_dock, image
 ):
     viewer = make_napari_viewer()
     first = viewer.add_image(image, name="first")
     second = viewer.add_image(image, name="second")
-    widget = open_annotator(viewer)
-    widget.annotator.set_image(first)
-    settle(widget)
-    assert "“second” lies over the chosen image" in widget.hint.text
-    widget.hint.button.click()
-    settle(widget)
+    dock = open_dock(viewer)
+    dock.annotator.set_image(first)
+    settle(dock)
+    assert "“second” lies over the chosen image" in dock.hint.text
+    dock.hint.button.click()
+    settle(dock)
     assert not second.visible
-    assert widget.hint.kind == "do"
+    assert dock.hint.kind == "do"
     second.visible, second.blending = True, "additive"
-    widget.annotator.changed.emit()
-    settle(widget)
-    assert widget.hint.kind == "do"
+    dock.annotator.changed.emit()
+    settle(dock)
+    assert dock.hint.kind == "do"
 
 
-def test_editing_takes_the_eraser_out_of_hand(
-    make_napari_viewer, open_annotator, settle, image
-):
-    viewer = make_napari_viewer()
-    layer = viewer.add_image(image)
-    widget = open_annotator(viewer)
-    keep_at(widget, settle, (30, 40))
-    output = widget.annotator.sessions.output
+def test_editing_takes_the_eraser_out_of_hand(dock):
+    viewer = dock.viewer
+    layer = dock.header.image.layer
+    keep_at(dock, (30, 40))
+    output = dock.annotator.sessions.output
     viewer.layers.selection.active = output
     output.mode = "erase"
     put_cursor(viewer, layer, 30, 40)
-    widget.annotator.reopen_under_cursor()
-    settle(widget)
-    assert widget.annotator.tool == "point"
+    dock.annotator.reopen_under_cursor()
+    settle(dock)
+    assert dock.annotator.tool == "point"
 
 
 # --- what is held ------------------------------------------------------------------
 
 
-def test_only_the_labels_that_were_removed_last_are_held(
-    make_napari_viewer, open_annotator, settle, qtbot, image
-):
-    viewer = make_napari_viewer()
-    viewer.add_image(image)
-    widget = open_annotator(viewer)
+def test_only_the_labels_that_were_removed_last_are_held(dock, qtbot):
+    viewer = dock.viewer
     sessions = []
     for _ in range(3):
-        keep_at(widget, settle, (30, 40))
-        sessions.append(weakref.ref(widget.annotator.session))
-        viewer.layers.remove(widget.annotator.sessions.output)
-        settle(widget)
+        keep_at(dock, (30, 40))
+        sessions.append(weakref.ref(dock.annotator.session))
+        viewer.layers.remove(dock.annotator.sessions.output)
+        settle(dock)
 
     def held():
         gc.collect()
         return [session() is not None for session in sessions]
 
     qtbot.waitUntil(lambda: held() == [False, False, True])
-    widget.annotator.sessions.put_back()
-    settle(widget)
-    assert listed(widget) == [1]
-    widget.annotator.undo()
-    settle(widget)
-    assert listed(widget) == []
+    dock.annotator.sessions.put_back()
+    settle(dock)
+    assert listed(dock) == [1]
+    dock.annotator.undo()
+    settle(dock)
+    assert listed(dock) == []
 
 
-def test_the_list_is_filled_in_where_it_changes(
-    make_napari_viewer, open_annotator, settle, qtbot, image
-):
-    viewer = make_napari_viewer()
-    viewer.add_image(image)
-    widget = open_annotator(viewer)
-    keep_at(widget, settle, (10, 10), (30, 40), (50, 70))
-    table = widget.objects.table
+def test_the_list_is_filled_in_where_it_changes(dock, qtbot):
+    keep_at(dock, (10, 10), (30, 40), (50, 70))
+    table = dock.shown.objects.table
     third, second, first = (table.item(row, 0) for row in range(3))
-    widget.annotator.session.delete(2)
-    widget.annotator.sessions.after_edit()
-    qtbot.waitUntil(lambda: listed(widget) == [1, 3])
+    dock.annotator.session.delete(2)
+    dock.annotator.sessions.after_edit()
+    qtbot.waitUntil(lambda: listed(dock) == [1, 3])
     assert table.item(0, 0) is third and table.item(1, 0) is first
-    widget.annotator.undo()
-    settle(widget)
-    keep_at(widget, settle, (10, 60))
+    dock.annotator.undo()
+    settle(dock)
+    keep_at(dock, (10, 60))
     assert [table.item(row, 0).text() for row in range(4)] == ["4", "3", "2", "1"]
     assert table.item(1, 0) is third and table.item(3, 0) is first
     assert table.item(2, 0) is not second
     table.item(2, 1).setText("mitosis")
-    settle(widget)
+    settle(dock)
     assert [table.item(row, 1).text() for row in range(4)] == ["", "", "mitosis", ""]
     table.item(2, 1).setText("  mitosis ")
-    keep_at(widget, settle, (50, 20))
+    keep_at(dock, (50, 20))
     assert table.item(3, 1).text() == "mitosis"
 
 
-def test_nothing_in_napari_grows_with_the_objects(
-    make_napari_viewer, open_annotator, settle, image
-):
-    viewer = make_napari_viewer()
-    layer = viewer.add_image(image)
-    widget = open_annotator(viewer)
+def test_nothing_in_napari_grows_with_the_objects(dock):
+    viewer = dock.viewer
+    layer = dock.header.image.layer
 
     def connected():
         gc.collect()
@@ -591,7 +554,7 @@ def test_nothing_in_napari_grows_with_the_objects(
         emitters = (*layer.events.emitters.values(), *viewer.events.emitters.values())
         return lists, sum(len(emitter.callbacks) for emitter in emitters)
 
-    keep_at(widget, settle, (10, 10))
+    keep_at(dock, (10, 10))
     before = connected()
-    keep_at(widget, settle, (30, 40), (50, 70), (10, 60))
+    keep_at(dock, (30, 40), (50, 70), (10, 60))
     assert connected() == before

@@ -18,7 +18,7 @@ from fake_predictor import FakePredictor
 from napari.layers import Labels
 from qtpy.QtWidgets import QApplication
 
-from napari_sam.plugin.widgets.annotate import AnnotateWidget
+from napari_sam.plugin.widgets.dock import open_dock
 
 viewer = napari.Viewer()
 viewer.add_image(np.zeros((60, 80), np.uint8))
@@ -37,17 +37,16 @@ def wait_until(is_true):
 
 
 for _ in range(4):
-    widget = AnnotateWidget(viewer, load=lambda source, device: FakePredictor())
-    viewer.window.add_dock_widget(widget)
+    dock = open_dock(viewer, load=lambda source, device: FakePredictor())
     draw(0.2)
-    widget.annotator.layers.points.add((30, 40))
-    wait_until(lambda: widget.annotator.session.candidates is not None)
-    widget.annotator.commit()
+    dock.annotator.layers.points.add((30, 40))
+    wait_until(lambda: dock.annotator.session.candidates is not None)
+    dock.annotator.commit()
     draw(0.2)
-    viewer.layers.remove(widget.annotator.sessions.output)
-    viewer.window.remove_dock_widget(widget)
-    widget.annotator.close()
-    widget.close()
+    viewer.layers.remove(dock.annotator.sessions.output)
+    viewer.window.remove_dock_widget(dock)
+    dock.close_dock()
+    dock.deleteLater()
     draw(0.2)
     left = [layer for layer in viewer.layers if layer.visible]
     assert len(left) == 1, left

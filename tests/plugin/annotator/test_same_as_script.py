@@ -7,6 +7,7 @@ is real, on random weights; the point is not what it finds.
 import numpy as np
 import pytest
 import torch
+from dock_steps import settle
 from skimage.data import coins
 
 from napari_sam.inference.predictor import Predictor
@@ -34,12 +35,12 @@ def image():
 
 
 def test_real_predictions_are_bit_identical(
-    make_napari_viewer, open_annotator, settle, image, tmp_path
+    make_napari_viewer, open_dock, image, tmp_path
 ):
     viewer = make_napari_viewer()
     layer = viewer.add_image(image)
-    widget = open_annotator(viewer, load=lambda source, device: make_predictor())
-    window = widget.annotator
+    dock = open_dock(viewer, load=lambda source, device: make_predictor())
+    window = dock.annotator
     sam = make_predictor()
     sam.cache.store = EmbeddingStore(tmp_path / "of the script")
     script = AnnotationSession(
@@ -52,14 +53,14 @@ def test_real_predictions_are_bit_identical(
 
     def say_point(position, positive=True):
         script.add_point(position, positive)
-        window.use_tool("point", positive=positive)
+        window.use_tool("point", positive)
         window.layers.points.add(position)
 
     def both(action):
-        settle(widget)
+        settle(dock)
         getattr(script, action)()
         getattr(window, action)()
-        settle(widget)
+        settle(dock)
 
     say_point((30.25, 40.5))
     both("cycle")
@@ -71,7 +72,7 @@ def test_real_predictions_are_bit_identical(
     both("cycle")
     both("commit")
     window.layers.boxes.add_polygons([[20, 20], [20, 60], [50, 60], [50, 20]])
-    settle(widget)
+    settle(dock)
     script.set_mask(window.session.draft.question.mask)
     both("commit")
     both("undo")

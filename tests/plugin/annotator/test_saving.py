@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from dock_steps import settle
 
 from napari_sam.plugin.annotator.saving import saver_in
 
@@ -21,15 +22,15 @@ def save_all(qtbot):
 
 
 def test_save_all_says_how_many_layers_went_where_and_which_did_not(
-    make_napari_viewer, open_annotator, settle, image, tmp_path, save_all
+    make_napari_viewer, open_dock, image, tmp_path, save_all
 ):
     viewer = make_napari_viewer()
     viewer.add_image(image, name="cells")
-    widget = open_annotator(viewer)
-    widget.annotator.layers.points.add((30, 40))
-    settle(widget)
-    widget.annotator.commit()
-    settle(widget)
+    dock = open_dock(viewer)
+    dock.annotator.layers.points.add((30, 40))
+    settle(dock)
+    dock.annotator.commit()
+    settle(dock)
     viewer.add_vectors(np.zeros((1, 2, 2)), name="arrows")
     said = save_all(viewer, tmp_path)
     assert said == (

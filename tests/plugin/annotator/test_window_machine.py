@@ -26,10 +26,10 @@ SHAPES = ((30, 40), (3, 24, 32))
 class Window:
     """One annotator in a viewer, and what a user does there."""
 
-    def __init__(self, viewer, widget, qtbot, folder, rng):
-        self.viewer, self.widget, self.qtbot = viewer, widget, qtbot
+    def __init__(self, viewer, dock, qtbot, folder, rng):
+        self.viewer, self.dock, self.qtbot = viewer, dock, qtbot
         self.folder, self.rng = folder, rng
-        self.annotator = widget.annotator
+        self.annotator = dock.annotator
         self.said = []
 
     # --- where things are -------------------------------------------------------------
@@ -155,13 +155,13 @@ class Window:
         self.press("K")
 
     def delete_in_table(self):
-        table = self.widget.objects.table
+        table = self.dock.shown.objects.table
         if table.rowCount():
             table.selectRow(int(self.rng.integers(table.rowCount())))
-            self.widget.objects.delete.click()
+            self.dock.shown.objects.delete.click()
 
     def rename_in_table(self):
-        table = self.widget.objects.table
+        table = self.dock.shown.objects.table
         if table.rowCount():
             row = int(self.rng.integers(table.rowCount()))
             table.item(row, 1).setText(self.some(["cell", "", "a b"]))
@@ -256,7 +256,7 @@ class Window:
             self.viewer.add_labels(data, scale=image.scale)
 
     def save_and_open(self):
-        output, saver = self.output, self.widget.saver
+        output, saver = self.output, self.dock.saver
         if output is None or saver is None:
             return
         data = output.data.copy()
@@ -307,14 +307,10 @@ class Window:
         self.qtbot.waitUntil(self.is_settled)
 
     def is_settled(self):
-        annotator, widget = self.annotator, self.widget
-        timers = (
-            *(widget.output._tell_timer, widget.image._tell_timer, widget._view_timer),
-        )
-        return annotator.is_settled and not any(timer.isActive() for timer in timers)
+        return self.dock.is_settled
 
     def check(self):
-        table = self.widget.objects.table
+        table = self.dock.shown.objects.table
         rows = [int(table.item(row, 0).text()) for row in range(table.rowCount())]
         opened, output = self.annotator.open_session, self.output
         if opened is None or opened.canvas.layer is None:
@@ -360,7 +356,7 @@ def leave_out_of_collections():
 @pytest.mark.parametrize("seed", range(SEQUENCES // PER_VIEWER))
 def test_anything_in_any_order(
     make_napari_viewer,
-    open_annotator,
+    open_dock,
     qtbot,
     tmp_path,
     leave_out_of_collections,
@@ -370,8 +366,8 @@ def test_anything_in_any_order(
     folder.mkdir()
     viewer = make_napari_viewer()  # shown, software GL dies where layers go and come
     rng = np.random.default_rng(seed)
-    widget = open_annotator(viewer, times=Times(look=5, seen=5, dwell=5, contrast=5))
-    window = Window(viewer, widget, qtbot, folder, rng)
+    dock = open_dock(viewer, times=Times(look=5, seen=5, dwell=5, contrast=5))
+    window = Window(viewer, dock, qtbot, folder, rng)
     leave_out_of_collections()
     for number in range(PER_VIEWER):
         with qtbot.captureExceptions() as raised:

@@ -15,8 +15,8 @@ from napari_sam.plugin.model.embedding_store_jobs import planes_around, planes_l
 STACK = np.random.default_rng(0).integers(0, 255, (12, 40, 50), np.uint8)
 
 
-def is_embedded(widget):
-    return widget.model_host.embedding_state(widget.annotator.key) == "ready"
+def is_embedded(dock):
+    return dock.model_host.embedding_state(dock.annotator.key) == "ready"
 
 
 class Counting(Predictor):
@@ -41,53 +41,53 @@ def sam():
 
 
 @pytest.fixture
-def open_stack(make_napari_viewer, open_annotator, sam, qtbot):
+def open_stack(make_napari_viewer, open_dock, sam, qtbot):
     """Return a function that opens the annotator on a stack, and waits for all."""
 
     def open_on(data=STACK, predictor=sam, idle=0):
         viewer = make_napari_viewer()
         viewer.add_image(data)
-        widget = open_annotator(
+        dock = open_dock(
             viewer, load=lambda source, device: predictor, times=Times(idle=idle)
         )
         if idle:
-            return widget
-        settle(widget)
-        return widget
+            return dock
+        settle(dock)
+        return dock
 
-    def settle(widget):
-        qtbot.waitUntil(lambda: is_embedded(widget) and widget.annotator.is_idle)
+    def settle(dock):
+        qtbot.waitUntil(lambda: is_embedded(dock) and dock.annotator.is_idle)
 
     open_on.settle = settle
     return open_on
 
 
-def expand(widget, qtbot):
-    jobs = widget.annotator.embedding_jobs
+def expand(dock, qtbot):
+    jobs = dock.annotator.embedding_jobs
     with qtbot.waitSignal(jobs.counted):
-        widget.embedding_store.expand(animate=False)
-        widget.embedding_store.refresh()
-    return widget.embedding_store.state.text()
+        dock.shown.embedding_store.expand(animate=False)
+        dock.shown.embedding_store.refresh()
+    return dock.shown.embedding_store.state.text()
 
 
 def test_the_section_is_closed_until_it_is_opened_then_counts_and_clears(
     open_stack, qtbot
 ):
-    widget = open_stack()
-    assert not widget.embedding_store.isExpanded()
-    assert widget.embedding_store.state.text() == ""
-    text = expand(widget, qtbot)
+    dock = open_stack()
+    assert not dock.shown.embedding_store.isExpanded()
+    assert dock.shown.embedding_store.state.text() == ""
+    text = expand(dock, qtbot)
     assert "This image: 5 of 12 planes" in text
     assert "of 10.0 GB" in text
-    assert widget.embedding_store.embed.text() == "Embed all 12 planes"
+    assert dock.shown.embedding_store.embed.text() == "Embed all 12 planes"
     for button in (
-        widget.embedding_store.clear_image,
-        widget.embedding_store.clear_all,
+        dock.shown.embedding_store.clear_image,
+        dock.shown.embedding_store.clear_all,
     ):
-        with qtbot.waitSignal(widget.annotator.embedding_jobs.counted):
+        with qtbot.waitSignal(dock.annotator.embedding_jobs.counted):
             button.click()
-        assert "0 of 12 planes" in widget.embedding_store.state.text()
-        assert widget.model_host.store.nbytes == 0
+        assert "0 of 12 planes" in dock.shown.embedding_store.state.text()
+        assert dock.model_host.store.nbytes == 0
 
 
 @pytest.mark.parametrize("how", ["variable", "preference"])
@@ -103,16 +103,16 @@ def test_a_folder_full_of_other_things_loses_none_of_them(
     monkeypatch.setattr(jobs_module, "read_settings", lambda: settings(**given))
     if how == "variable":
         monkeypatch.setenv("NAPARI_SAM_EMBEDDINGS", str(folder))
-    widget = open_stack()
-    assert "This image: 5 of 12 planes" in expand(widget, qtbot)
+    dock = open_stack()
+    assert "This image: 5 of 12 planes" in expand(dock, qtbot)
     assert len(list(own.glob("*/*/zarr.json"))) == 5
     for button in (
-        widget.embedding_store.clear_image,
-        widget.embedding_store.clear_all,
+        dock.shown.embedding_store.clear_image,
+        dock.shown.embedding_store.clear_all,
     ):
-        with qtbot.waitSignal(widget.annotator.embedding_jobs.counted):
+        with qtbot.waitSignal(dock.annotator.embedding_jobs.counted):
             button.click()
-    assert widget.model_host.store.nbytes == 0
+    assert dock.model_host.store.nbytes == 0
     assert list(own.glob("*/*/zarr.json")) == []
     assert contents(folder, outside, besides=[own]) == before
 
@@ -120,30 +120,30 @@ def test_a_folder_full_of_other_things_loses_none_of_them(
 def test_neighbours_are_embedded_ahead_and_found_by_another_window(
     open_stack, sam, qtbot
 ):
-    widget = open_stack()
-    at = widget.annotator.plane.index[0]
-    limits = widget.annotator.key.contrast_limits
+    dock = open_stack()
+    at = dock.annotator.plane.index[0]
+    limits = dock.annotator.key.contrast_limits
     wanted = {p.index[0] for p in planes_around(Plane((at, None, None)), (12, 1, 1), 0)}
     wanted |= {at}
     kept = {z for z in range(12) if sam.key_of(STACK[z], limits) in sam.cache.store}
     assert kept == wanted
     encoded = sam.encoded
-    widget.viewer.dims.set_current_step(0, at + 1)
-    qtbot.waitUntil(lambda: is_embedded(widget))
-    open_stack.settle(widget)
+    dock.viewer.dims.set_current_step(0, at + 1)
+    qtbot.waitUntil(lambda: is_embedded(dock))
+    open_stack.settle(dock)
     assert sam.encoded <= encoded + 1  # one new neighbour
     other = Counting()
     again = open_stack(predictor=other)
     assert other.encoded == 0
-    assert again.model_host.store is widget.model_host.store
+    assert again.model_host.store is dock.model_host.store
 
 
 def test_all_planes_are_embedded_and_told(open_stack, sam, qtbot):
-    widget = open_stack(da.from_array(STACK, chunks=(1, 40, 50)))
-    expand(widget, qtbot)
-    jobs, panel, told = widget.annotator.embedding_jobs, widget.embedding_store, []
+    dock = open_stack(da.from_array(STACK, chunks=(1, 40, 50)))
+    expand(dock, qtbot)
+    jobs, panel, told = dock.annotator.embedding_jobs, dock.shown.embedding_store, []
     jobs.progressed.connect(lambda *n: told.append(n[:2]))
-    widget.annotator.noticed.connect(told.append)
+    dock.annotator.noticed.connect(told.append)
     panel.embed.click()
     assert not panel.embed.isEnabled()
     assert not panel.progress.isHidden()
@@ -157,8 +157,8 @@ def test_all_planes_are_embedded_and_told(open_stack, sam, qtbot):
 
 
 def test_clicks_are_answered_while_all_planes_are_embedded(open_stack, sam, qtbot):
-    widget = open_stack()
-    jobs, annotator = widget.annotator.embedding_jobs, widget.annotator
+    dock = open_stack()
+    jobs, annotator = dock.annotator.embedding_jobs, dock.annotator
     sam.held = True
     jobs.embed_all(annotator.image, annotator.key)
     annotator.layers.points.add(annotator.plane.locate([(20, 20)])[0])
@@ -177,11 +177,10 @@ def test_clicks_are_answered_while_all_planes_are_embedded(open_stack, sam, qtbo
 
 
 def test_neighbours_wait_while_prompts_are_given(open_stack, sam, qtbot):
-    widget = open_stack(idle=60_000)
-    annotator = widget.annotator
-    qtbot.waitUntil(lambda: is_embedded(widget))
-    widget.viewer.dims.set_current_step(0, 11)
-    qtbot.waitUntil(lambda: is_embedded(widget))
+    dock = open_stack(idle=60_000)
+    annotator = dock.annotator
+    dock.viewer.dims.set_current_step(0, 11)
+    qtbot.waitUntil(lambda: is_embedded(dock))
     annotator.layers.points.add((11, 20, 20))
     qtbot.waitUntil(lambda: annotator.session.candidates is not None)
     qtbot.waitUntil(lambda: annotator.is_settled)
@@ -193,11 +192,11 @@ def test_neighbours_wait_while_prompts_are_given(open_stack, sam, qtbot):
 
 
 def test_a_layer_that_is_removed_stops_the_work(open_stack, sam, qtbot):
-    widget = open_stack()
-    jobs, annotator = widget.annotator.embedding_jobs, widget.annotator
+    dock = open_stack()
+    jobs, annotator = dock.annotator.embedding_jobs, dock.annotator
     sam.held = True
     jobs.embed_all(annotator.image, annotator.key)
-    widget.viewer.layers.remove(annotator.image)
+    dock.viewer.layers.remove(annotator.image)
     assert not jobs.is_working
     sam.held = False
     qtbot.waitUntil(lambda: not jobs.is_busy)
@@ -209,14 +208,14 @@ def test_a_folder_that_cannot_be_written_is_said_once(
 ):
     embeddings_folder.write_text("in the way")
     told = []
-    widget = open_stack()
-    widget.annotator.noticed.connect(told.append)
+    dock = open_stack()
+    dock.annotator.noticed.connect(told.append)
     assert sam.cache.store.problem
-    assert "not kept on disk" in widget.hint.text
-    widget.viewer.dims.set_current_step(0, 2)
-    qtbot.waitUntil(lambda: is_embedded(widget))
+    assert "not kept on disk" in dock.hint.text
+    dock.viewer.dims.set_current_step(0, 2)
+    qtbot.waitUntil(lambda: is_embedded(dock))
     assert told == []
-    assert "Nothing more is kept" in expand(widget, qtbot)
+    assert "Nothing more is kept" in expand(dock, qtbot)
 
 
 def test_without_room_there_is_no_store_and_no_section(
@@ -224,8 +223,8 @@ def test_without_room_there_is_no_store_and_no_section(
 ):
     settings = jobs_module.read_settings().__class__(embeddings_limit=0)
     monkeypatch.setattr(jobs_module, "read_settings", lambda: settings)
-    widget = open_stack()
-    assert widget.embedding_store.isHidden()
+    dock = open_stack()
+    assert dock.shown.embedding_store.isHidden()
     assert sam.cache.store is None
     assert sam.encoded == 1
 

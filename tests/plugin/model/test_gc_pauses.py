@@ -17,9 +17,9 @@ class Cycle:
 
 
 @pytest.fixture
-def open_annotator(open_annotator):
-    """Open an annotator whose user rests soon."""
-    return lambda viewer: open_annotator(viewer, times=Times(rest=50))
+def open_dock(open_dock):
+    """Open the dock of a user who rests soon."""
+    return lambda viewer: open_dock(viewer, times=Times(rest=50))
 
 
 def test_the_collector_comes_back_as_it_was():
@@ -32,27 +32,25 @@ def test_the_collector_comes_back_as_it_was():
     assert gc.isenabled()
 
 
-def test_objects_are_set_aside_while_somebody_annotates(
-    make_napari_viewer, open_annotator
-):
+def test_objects_are_set_aside_while_somebody_annotates(make_napari_viewer, open_dock):
     viewer = make_napari_viewer()
     viewer.add_image(np.zeros((60, 80)))
     assert gc.get_freeze_count() == 0
-    widget = open_annotator(viewer)
+    dock = open_dock(viewer)
     assert gc.get_freeze_count() > 10_000
     gc.unfreeze()
     gc.collect()
     assert gc.get_freeze_count() > 10_000
-    widget.annotator.deactivate()
+    dock.annotator.deactivate()
     assert gc.get_freeze_count() == 0
     gc.collect()
     assert gc.get_freeze_count() == 0
 
 
-def test_what_a_removed_layer_held_is_let_go(make_napari_viewer, open_annotator, qtbot):
+def test_what_a_removed_layer_held_is_let_go(make_napari_viewer, open_dock, qtbot):
     viewer = make_napari_viewer()
     viewer.add_image(np.zeros((60, 80)))
-    open_annotator(viewer)
+    open_dock(viewer)
     other = viewer.add_image(np.zeros((60, 80)))
     other.metadata["held"] = held = Cycle()
     held.layer = other
@@ -63,11 +61,11 @@ def test_what_a_removed_layer_held_is_let_go(make_napari_viewer, open_annotator,
     qtbot.waitUntil(lambda: data() is None)
 
 
-def test_two_windows_share_it(make_napari_viewer, open_annotator):
+def test_two_windows_share_it(make_napari_viewer, open_dock):
     viewers = [make_napari_viewer(), make_napari_viewer()]
     for viewer in viewers:
         viewer.add_image(np.zeros((60, 80)))
-    widgets = [open_annotator(viewer) for viewer in viewers]
+    widgets = [open_dock(viewer) for viewer in viewers]
     widgets[0].annotator.deactivate()
     gc.collect()
     assert gc.get_freeze_count() > 0
@@ -75,14 +73,14 @@ def test_two_windows_share_it(make_napari_viewer, open_annotator):
     assert gc.get_freeze_count() == 0
 
 
-def test_what_others_set_aside_stays_aside(make_napari_viewer, open_annotator):
+def test_what_others_set_aside_stays_aside(make_napari_viewer, open_dock):
     gc.freeze()
     try:
         count = gc.get_freeze_count()
         viewer = make_napari_viewer()
         viewer.add_image(np.zeros((60, 80)))
-        widget = open_annotator(viewer)
-        widget.annotator.deactivate()
+        dock = open_dock(viewer)
+        dock.annotator.deactivate()
         assert gc.get_freeze_count() == pytest.approx(count, rel=0.1)
     finally:
         gc.unfreeze()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from dock_steps import look, settle
 from fake_predictor import disc
 from fake_search import DISCS, FakeSearch, record_of
 from napari.components import ViewerModel
@@ -41,59 +42,59 @@ def output_of(viewer):
 # --- opening ----------------------------------------------------------------------
 
 
-def test_without_an_image_it_says_what_to_do(make_viewer, open_everything):
+def test_without_an_image_it_says_what_to_do(make_viewer, open_dock):
     viewer = make_viewer()
-    widget = open_everything(viewer)
-    assert "Open an image" in widget.hint.text
-    assert not widget.find.isEnabled() and not widget.keep.isEnabled()
+    dock = open_dock(viewer, "everything")
+    assert "Open an image" in dock.hint.text
+    assert not dock.shown.find.isEnabled() and not dock.shown.keep.isEnabled()
     assert len(viewer.layers) == 0
 
 
-def test_with_an_image_the_next_step_is_one_button(make_viewer, open_everything, image):
+def test_with_an_image_the_next_step_is_one_button(make_viewer, open_dock, image):
     viewer = make_viewer()
     layer = viewer.add_image(image)
-    widget = open_everything(viewer)
-    assert widget.everything.image is layer
-    assert widget.hint.text == "Press Find objects."
-    assert widget.find.isEnabled()
-    assert not widget._sieve_part.isEnabled()
-    assert not widget.form.more.isExpanded()
+    dock = open_dock(viewer, "everything")
+    assert dock.shown.everything.image is layer
+    assert dock.hint.text == "Press Find objects."
+    assert dock.shown.find.isEnabled()
+    assert not dock.shown._sieve_part.isEnabled()
+    assert not dock.shown.form.more.isExpanded()
 
 
-def test_a_model_that_does_not_load_is_said(make_viewer, open_everything, qtbot, image):
+def test_a_model_that_does_not_load_is_said(make_viewer, open_dock, qtbot, image):
     def load(source, device):
         raise ValueError("the file is damaged")
 
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer, load=load, ready=False)
-    qtbot.waitUntil(lambda: widget.model_host.model_state == "failed")
-    widget._show_state()
-    assert "the file is damaged" in widget.hint.text
-    assert not widget.find.isEnabled()
+    dock = open_dock(viewer, "everything", load=load, ready=False)
+    qtbot.waitUntil(lambda: dock.model_host.model_state == "failed")
+    look(dock)
+    assert "the file is damaged" in dock.hint.text
+    assert not dock.shown.find.isEnabled()
 
 
 # --- searching --------------------------------------------------------------------
 
 
 def test_what_was_found_is_previewed_where_it_lies(
-    make_viewer, open_everything, find, search, image
+    make_viewer, open_dock, find, search, image
 ):
     viewer = make_viewer()
     layer = viewer.add_image(
         image, scale=(0.5, 0.25), translate=(10, 20), units=("um", "um")
     )
-    widget = open_everything(viewer)
-    find(widget)
+    dock = open_dock(viewer, "everything")
+    find(dock)
     shown = viewer.layers[FOUND_LAYER]
     assert np.array_equal(preview(viewer) > 0, union(GOOD))
     corner = (13.0, 17.0)
     assert np.allclose(shown.data_to_world(corner), layer.data_to_world(corner))
     assert shown.units == layer.units
     assert viewer.layers.selection.active is layer
-    assert widget.sieve.count.text() == "4 of 5 objects"
-    assert widget.keep.text() == "Keep 4 objects" and widget.keep.isEnabled()
-    assert "press Keep" in widget.hint.text
+    assert dock.shown.sieve.count.text() == "4 of 5 objects"
+    assert dock.shown.keep.text() == "Keep 4 objects" and dock.shown.keep.isEnabled()
+    assert "press Keep" in dock.hint.text
     asked = search.asked[-1]
     assert asked["mode"] == "grid"  # the stand-in has no dense head
     assert asked["scope"].roi is None and asked["scope"].exclude is None
@@ -103,61 +104,61 @@ def test_what_was_found_is_previewed_where_it_lies(
 
 
 def test_the_search_goes_deeper_than_the_sieve_starts(
-    make_viewer, open_everything, find, search, image
+    make_viewer, open_dock, find, search, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    find(widget)
+    dock = open_dock(viewer, "everything")
+    find(dock)
     options = search.asked[-1]["options"]
     assert options["pred_iou_thresh"] < 0.88
     assert options["stability_score_thresh"] < 0.95
     assert options["box_nms_thresh"] == 1.0  # duplicates are sieved live
-    assert widget.sieve.rule == SelectionRule(min_iou=0.88, min_stability=0.95)
+    assert dock.shown.sieve.rule == SelectionRule(min_iou=0.88, min_stability=0.95)
 
 
-def test_parameters_reach_the_search(make_viewer, open_everything, find, search, image):
+def test_parameters_reach_the_search(make_viewer, open_dock, find, search, image):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    widget.form.forms["grid"].boxes["points_per_side"].setValue(7)
-    widget.form.forms["grid"].boxes["crop_n_layers"].setValue(1)
-    find(widget)
+    dock = open_dock(viewer, "everything")
+    dock.shown.form.forms["grid"].boxes["points_per_side"].setValue(7)
+    dock.shown.form.forms["grid"].boxes["crop_n_layers"].setValue(1)
+    find(dock)
     options = search.asked[-1]["options"]
     assert options["points_per_side"] == 7
     assert isinstance(options["points_per_side"], int)
     assert "box_nms_thresh" not in options  # with crops, the generator sees to it
-    widget.form.choose(mode="instances")
-    find(widget)
+    dock.shown.form.choose(mode="instances")
+    find(dock)
     assert search.asked[-1]["mode"] == "instances"
     assert "points_per_side" not in search.asked[-1]["options"]
-    assert not widget.sieve.min_stability.isVisibleTo(widget.sieve)
+    assert not dock.shown.sieve.min_stability.isVisibleTo(dock.shown.sieve)
 
 
 def test_the_view_and_drawn_regions_limit_the_search(
-    make_napari_viewer, open_everything, find, search, image
+    make_napari_viewer, open_dock, find, search, image
 ):
     viewer = make_napari_viewer(show=True)
     viewer.add_image(image, scale=(2, 2))
-    widget = open_everything(viewer)
-    widget.form.choose(where="view")
+    dock = open_dock(viewer, "everything")
+    dock.shown.form.choose(where="view")
     viewer.scene.camera.center = (0, 60, 80)
     viewer.scene.camera.zoom = 40
     viewer.window._qt_window.grab()
     viewer.screenshot(flash=False)
-    find(widget)
+    find(dock)
     roi = search.asked[-1]["scope"].roi
     assert roi[30, 40] and not roi[0, 0] and not roi[-1, -1]
-    widget.form.choose(where="region")
-    widget._show_state()
-    assert "Press Draw" in widget.hint.text and not widget.find.isEnabled()
-    widget.form.draw.click()
+    dock.shown.form.choose(where="region")
+    look(dock)
+    assert "Press Draw" in dock.hint.text and not dock.shown.find.isEnabled()
+    dock.shown.form.draw.click()
     region = viewer.layers["SAM region"]
     assert viewer.layers.selection.active is region
     assert region.mode == "add_rectangle"
     assert np.allclose(region.scale, (2, 2))
     region.add_rectangles([[5, 5], [5, 20], [15, 20], [15, 5]])
-    find(widget)
+    find(dock)
     roi = search.asked[-1]["scope"].roi
     assert roi[6:15, 6:20].all() and roi.sum() <= 11 * 16
     assert not roi[20:].any()
@@ -171,151 +172,149 @@ def test_the_view_and_drawn_regions_limit_the_search(
     ],
 )
 def test_a_region_without_a_pixel_is_refused_with_a_message(
-    make_viewer, open_everything, qtbot, find, search, image, corners
+    make_viewer, open_dock, qtbot, find, search, image, corners
 ):
     viewer = make_viewer()
     viewer.add_image(image)
     shapes = viewer.add_shapes([corners], shape_type="rectangle")
-    widget = open_everything(viewer)
-    widget.form.region.choose(shapes)
-    widget.form.choose(where="region")
-    find(widget)
-    assert "cover no pixel" in widget.hint.text
+    dock = open_dock(viewer, "everything")
+    dock.shown.form.region.choose(shapes)
+    dock.shown.form.choose(where="region")
+    find(dock)
+    assert "cover no pixel" in dock.hint.text
     assert search.asked == []
     shapes.data = []
     shapes.add_paths([[1, 1], [20, 20]])
-    qtbot.waitUntil(widget.find.isEnabled)
-    find(widget)
-    assert "no rectangle or polygon" in widget.hint.text
-    assert search.asked == [] and widget.everything.found is None
+    qtbot.waitUntil(dock.shown.find.isEnabled)
+    find(dock)
+    assert "no rectangle or polygon" in dock.hint.text
+    assert search.asked == [] and dock.shown.everything.found is None
 
 
-def test_labelled_ground_can_be_skipped(
-    make_viewer, open_everything, find, search, image
-):
+def test_labelled_ground_can_be_skipped(make_viewer, open_dock, find, search, image):
     viewer = make_viewer()
     viewer.add_image(image)
     labels = viewer.add_labels(np.zeros(SHAPE, np.int32))
     labels.data[:20] = 3
-    widget = open_everything(viewer)
-    widget.output.choose(labels)
-    widget.output.chosen.emit(labels)
-    widget.form.skip_labelled.setChecked(True)
-    find(widget)
+    dock = open_dock(viewer, "everything")
+    dock.header.labels.choose(labels)
+    dock.header.labels.chosen.emit(labels)
+    dock.shown.form.skip_labelled.setChecked(True)
+    find(dock)
     exclude = search.asked[-1]["scope"].exclude
     assert np.array_equal(exclude, labels.data)
     assert exclude is not labels.data
 
 
 def test_labels_of_another_shape_are_refused_before_any_work(
-    make_viewer, open_everything, search, image
+    make_viewer, open_dock, search, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
     labels = viewer.add_labels(np.zeros((10, 10), np.int32), name="small")
-    widget = open_everything(viewer)
-    widget.output.choose(labels)
-    widget.output.chosen.emit(labels)
-    widget._show_state()
-    assert "has shape 10 x 10" in widget.hint.text
-    assert not widget.find.isEnabled()
-    widget.everything.start()
+    dock = open_dock(viewer, "everything")
+    dock.header.labels.choose(labels)
+    dock.header.labels.chosen.emit(labels)
+    look(dock)
+    assert "has shape 10 x 10" in dock.hint.text
+    assert not dock.shown.find.isEnabled()
+    dock.shown.everything.start()
     assert search.asked == []
 
 
 def test_an_error_of_the_search_is_a_message(
-    make_viewer, open_everything, find, search, image
+    make_viewer, open_dock, find, search, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
+    dock = open_dock(viewer, "everything")
     search.error = ValueError("mode 'instances' needs a model with a dense head")
-    find(widget)
-    assert widget.hint.text == "Mode 'instances' needs a model with a dense head."
+    find(dock)
+    assert dock.hint.text == "Mode 'instances' needs a model with a dense head."
     assert FOUND_LAYER not in viewer.layers
     search.error = None
-    find(widget)
+    find(dock)
     assert FOUND_LAYER in viewer.layers
 
 
-def test_finding_nothing_is_said(make_viewer, open_everything, find, search, image):
+def test_finding_nothing_is_said(make_viewer, open_dock, find, search, image):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
+    dock = open_dock(viewer, "everything")
     search.records = []
-    find(widget)
-    assert "Nothing was found" in widget.hint.text
-    assert not widget.keep.isEnabled() and FOUND_LAYER not in viewer.layers
-    assert not widget._sieve_part.isEnabled()
+    find(dock)
+    assert "Nothing was found" in dock.hint.text
+    assert not dock.shown.keep.isEnabled() and FOUND_LAYER not in viewer.layers
+    assert not dock.shown._sieve_part.isEnabled()
 
 
 def test_masks_that_no_threshold_lets_through_are_shown_all_the_same(
-    make_viewer, open_everything, find, search, image
+    make_viewer, open_dock, find, search, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
+    dock = open_dock(viewer, "everything")
     search.records = [record_of(disc(SHAPE, (30, 30), 5), 0.66, 0.8)]
-    find(widget)
-    assert widget.everything.results.rule == SelectionRule()
-    assert "not sure" in widget.hint.text and "0.66" in widget.hint.text
+    find(dock)
+    assert dock.shown.everything.results.rule == SelectionRule()
+    assert "not sure" in dock.hint.text and "0.66" in dock.hint.text
     assert preview(viewer).any()
 
 
-def test_one_huge_object(make_viewer, open_everything, find, search, image):
+def test_one_huge_object(make_viewer, open_dock, find, search, image):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
+    dock = open_dock(viewer, "everything")
     search.records = [record_of(np.ones(SHAPE, bool), 0.95)]
-    find(widget)
+    find(dock)
     assert (preview(viewer) == 1).all()
-    widget.sieve.drop_border.setChecked(True)
-    widget.everything.results.sieve()
-    widget._show_state()
+    dock.shown.sieve.drop_border.setChecked(True)
+    dock.shown.everything.results.sieve()
+    look(dock)
     assert not preview(viewer).any()
-    assert "1 object found, and none passes the sieve" in widget.hint.text
-    assert not widget.keep.isEnabled()
+    assert "1 object found, and none passes the sieve" in dock.hint.text
+    assert not dock.shown.keep.isEnabled()
 
 
 # --- at work ----------------------------------------------------------------------
 
 
-def test_progress_and_cancel(make_viewer, open_everything, qtbot, search, image):
+def test_progress_and_cancel(make_viewer, open_dock, qtbot, search, image):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
+    dock = open_dock(viewer, "everything")
     search.gate.clear()
-    widget.find.click()
-    qtbot.waitUntil(lambda: widget.progress.bar.maximum() > 0)
-    assert widget.progress.bar.value() == 250
-    assert widget.progress.isVisible()
-    widget._show_state()
-    assert "Finding objects" in widget.hint.text
-    assert not widget.find.isEnabled()
-    widget.progress.cancel.click()
+    dock.shown.find.click()
+    qtbot.waitUntil(lambda: dock.progress.bar.maximum() > 0)
+    qtbot.waitUntil(lambda: dock.progress.bar.value() == 250)
+    assert dock.progress.isVisible()
+    look(dock)
+    assert "Finding objects" in dock.hint.text
+    assert not dock.shown.find.isEnabled()
+    dock.progress.cancel.click()
     qtbot.waitUntil(search.was_cancelled.is_set)
     qtbot.wait(20)
-    widget._show_state()
-    assert widget.everything.found is None and FOUND_LAYER not in viewer.layers
-    assert "Stopped" in widget.hint.text
-    assert widget.find.isEnabled() and not widget.progress.isVisible()
+    look(dock)
+    assert dock.shown.everything.found is None and FOUND_LAYER not in viewer.layers
+    assert "Stopped" in dock.hint.text
+    assert dock.shown.find.isEnabled() and not dock.progress.isVisible()
 
 
 def test_cancelling_leaves_what_was_found_before(
-    make_viewer, open_everything, begin, qtbot, find, search, image
+    make_viewer, open_dock, begin, qtbot, find, search, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    find(widget)
-    begin(widget, search)
-    widget.everything.cancel()
+    dock = open_dock(viewer, "everything")
+    find(dock)
+    begin(dock, search)
+    dock.shown.everything.cancel()
     qtbot.wait(20)
     assert np.array_equal(preview(viewer) > 0, union(GOOD))
 
 
 def test_a_result_that_comes_too_late_is_dropped(
-    make_viewer, open_everything, begin, qtbot, image
+    make_viewer, open_dock, begin, qtbot, image
 ):
     class Deaf(FakeSearch):
         def __call__(self, *args, progress, **options):
@@ -324,77 +323,78 @@ def test_a_result_that_comes_too_late_is_dropped(
 
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    search = widget.everything.runner.find = Deaf()
-    begin(widget, search)
-    widget.everything.cancel()
+    dock = open_dock(viewer, "everything")
+    search = dock.shown.everything.runner.find = Deaf()
+    begin(dock, search)
+    dock.shown.everything.cancel()
     search.gate.set()
     qtbot.wait(50)
-    assert widget.everything.found is None and FOUND_LAYER not in viewer.layers
+    assert dock.shown.everything.found is None and FOUND_LAYER not in viewer.layers
 
 
 def test_another_model_stops_the_search(
-    make_viewer, open_everything, begin, qtbot, search, image
+    make_viewer, open_dock, begin, qtbot, search, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    begin(widget, search)
-    widget._load_model()
+    dock = open_dock(viewer, "everything")
+    begin(dock, search)
+    dock.header.model.chosen.emit()
     qtbot.waitUntil(search.was_cancelled.is_set)
-    assert not widget.everything.runner.is_working
+    assert not dock.shown.everything.runner.is_working
 
 
 @pytest.mark.parametrize("what", ["remove", "replace", "choose"])
 def test_the_image_goes_or_changes_during_the_search(
-    make_viewer, open_everything, begin, qtbot, search, image, what
+    make_viewer, open_dock, begin, qtbot, search, image, what
 ):
     viewer = make_viewer()
     other = viewer.add_image(image, name="other")
     layer = viewer.add_image(image, name="cells")
-    widget = open_everything(viewer)
-    begin(widget, search)
+    dock = open_dock(viewer, "everything")
+    begin(dock, search)
     if what == "remove":
         viewer.layers.remove(layer)
     elif what == "replace":
         layer.data = 255 - image
     else:
-        widget.image.choose(other)
-        widget.image.chosen.emit(other)
+        dock.header.image.choose(other)
+        dock.header.image.chosen.emit(other)
     qtbot.waitUntil(search.was_cancelled.is_set)
     qtbot.wait(20)
-    assert widget.everything.found is None and FOUND_LAYER not in viewer.layers
-    assert not widget.everything.runner.is_working
-    qtbot.waitUntil(lambda: widget.find.isEnabled())
+    assert dock.shown.everything.found is None and FOUND_LAYER not in viewer.layers
+    assert not dock.shown.everything.runner.is_working
+    qtbot.waitUntil(lambda: dock.shown.find.isEnabled())
 
 
 def test_a_closed_widget_stops_and_an_open_one_goes_on(
-    make_viewer, open_everything, begin, qtbot, find, search, image
+    make_viewer, open_dock, begin, qtbot, find, search, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    find(widget)
-    begin(widget, search)
-    widget.close()
+    dock = open_dock(viewer, "everything")
+    find(dock)
+    begin(dock, search)
+    dock.show_page("annotate")
+    assert not search.was_cancelled.is_set()
+    dock.close()
     qtbot.waitUntil(search.was_cancelled.is_set)
     qtbot.waitUntil(lambda: FOUND_LAYER not in viewer.layers)
-    widget.show()
+    dock.show_page("everything")
+    dock.show()
     assert np.array_equal(preview(viewer) > 0, union(GOOD))
 
 
-def test_two_viewers_do_not_know_of_each_other(
-    make_viewer, open_everything, find, image
-):
+def test_two_viewers_do_not_know_of_each_other(make_viewer, open_dock, find, image):
     first, second = make_viewer(), make_viewer()
     for viewer in (first, second):
         viewer.add_image(image)
-    one, other = open_everything(first), open_everything(second)
+    one, other = open_dock(first, "everything"), open_dock(second, "everything")
     find(one)
     assert FOUND_LAYER in first.layers and FOUND_LAYER not in second.layers
-    one.keep.click()
+    one.shown.keep.click()
     assert output_of(first).data.any()
-    assert active_in(second) is None and len(second.layers) == 1
+    assert active_in(second) is other.annotator and len(second.layers) == 1
     find(other)
     assert FOUND_LAYER in second.layers and FOUND_LAYER not in first.layers
 
@@ -402,102 +402,102 @@ def test_two_viewers_do_not_know_of_each_other(
 # --- sieving ----------------------------------------------------------------------
 
 
-def sieve(widget, qtbot):
-    qtbot.waitUntil(lambda: not widget.everything.results._sieve_timer.isActive())
-    widget._show_state()
+def sieve(dock, qtbot):
+    qtbot.waitUntil(lambda: not dock.shown.everything.results._sieve_timer.isActive())
+    look(dock)
 
 
 def test_the_sliders_change_the_preview_without_the_model(
-    make_viewer, open_everything, qtbot, find, search, predictor, image
+    make_viewer, open_dock, qtbot, find, search, predictor, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    find(widget)
+    dock = open_dock(viewer, "everything")
+    find(dock)
     asked = len(search.asked)
     steps = [
-        (lambda: widget.sieve.min_iou.setValue(0.93), [0]),
-        (lambda: widget.sieve.min_iou.setValue(0.5), GOOD),
-        (lambda: widget.sieve.min_stability.setValue(0.0), [0, 1, 2, 3, 4]),
-        (lambda: widget.sieve.drop_border.setChecked(True), [0, 1, 2, 3]),
-        (lambda: widget.sieve.reset.click(), GOOD),
+        (lambda: dock.shown.sieve.min_iou.setValue(0.93), [0]),
+        (lambda: dock.shown.sieve.min_iou.setValue(0.5), GOOD),
+        (lambda: dock.shown.sieve.min_stability.setValue(0.0), [0, 1, 2, 3, 4]),
+        (lambda: dock.shown.sieve.drop_border.setChecked(True), [0, 1, 2, 3]),
+        (lambda: dock.shown.sieve.reset.click(), GOOD),
     ]
     for change, passing in steps:
         change()
-        sieve(widget, qtbot)
+        sieve(dock, qtbot)
         assert np.array_equal(preview(viewer) > 0, union(passing))
-        assert widget.sieve.count.text() == f"{len(passing)} of 5 objects"
+        assert dock.shown.sieve.count.text() == f"{len(passing)} of 5 objects"
     assert len(search.asked) == asked and predictor.asked == []
 
 
 def test_the_area_slider_reaches_from_the_smallest_to_the_largest(
-    make_viewer, open_everything, qtbot, find, image
+    make_viewer, open_dock, qtbot, find, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    find(widget)
-    assert widget.sieve.rule.min_area == 0 and widget.sieve.rule.max_area is None
-    low, high = widget.sieve.area.value()
-    widget.sieve.area.setValue((low + 30, high))
-    sieve(widget, qtbot)
+    dock = open_dock(viewer, "everything")
+    find(dock)
+    assert (
+        dock.shown.sieve.rule.min_area == 0 and dock.shown.sieve.rule.max_area is None
+    )
+    low, high = dock.shown.sieve.area.value()
+    dock.shown.sieve.area.setValue((low + 30, high))
+    sieve(dock, qtbot)
     assert np.array_equal(preview(viewer) > 0, union([0, 1, 2]))  # 4 is cut: smallest
-    widget.sieve.area.setValue((low, high - 400))
-    sieve(widget, qtbot)
+    dock.shown.sieve.area.setValue((low, high - 400))
+    sieve(dock, qtbot)
     assert 1 not in [*preview(viewer)[15, 45].ravel()]
-    assert widget.sieve.rule.max_area < disc(SHAPE, (15, 45), 8).sum()
+    assert dock.shown.sieve.rule.max_area < disc(SHAPE, (15, 45), 8).sum()
 
 
-def test_the_histogram_tells_what_passes(
-    make_viewer, open_everything, qtbot, find, image
-):
+def test_the_histogram_tells_what_passes(make_viewer, open_dock, qtbot, find, image):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    find(widget)
-    histogram = widget.sieve.histogram
+    dock = open_dock(viewer, "everything")
+    find(dock)
+    histogram = dock.shown.sieve.histogram
     assert histogram.all_counts.sum() == 5 and histogram.passing_counts.sum() == 4
     assert histogram.threshold == pytest.approx(0.88)
-    widget.sieve.min_iou.setValue(0.93)
-    sieve(widget, qtbot)
+    dock.shown.sieve.min_iou.setValue(0.93)
+    sieve(dock, qtbot)
     assert histogram.passing_counts.sum() == 1
     assert histogram.grab().toImage().width() > 0  # it can be drawn
 
 
 def test_only_empty_ground_follows_the_labels(
-    make_viewer, open_everything, qtbot, find, image
+    make_viewer, open_dock, qtbot, find, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
     labels = viewer.add_labels(np.zeros(SHAPE, np.int32))
     labels.data[disc(SHAPE, (15, 15), 6)] = 9
-    widget = open_everything(viewer)
-    widget.output.choose(labels)
-    widget.output.chosen.emit(labels)
-    find(widget)
-    widget.sieve.only_empty.setChecked(True)
-    sieve(widget, qtbot)
+    dock = open_dock(viewer, "everything")
+    dock.header.labels.choose(labels)
+    dock.header.labels.chosen.emit(labels)
+    find(dock)
+    dock.shown.sieve.only_empty.setChecked(True)
+    sieve(dock, qtbot)
     assert np.array_equal(preview(viewer) > 0, union([1, 2, 4]))
     labels.data_setitem(np.nonzero(disc(SHAPE, (45, 20), 5)), 10)
-    sieve(widget, qtbot)
+    sieve(dock, qtbot)
     assert np.array_equal(preview(viewer) > 0, union([1, 4]))
 
 
 def test_a_preview_that_was_removed_comes_back(
-    make_viewer, open_everything, qtbot, find, image
+    make_viewer, open_dock, qtbot, find, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    find(widget)
+    dock = open_dock(viewer, "everything")
+    find(dock)
     viewer.layers.remove(FOUND_LAYER)
-    widget._show_state()
-    assert "hidden" in widget.hint.text
-    widget.hint.button.click()
+    look(dock)
+    assert "hidden" in dock.hint.text
+    dock.hint.button.click()
     assert np.array_equal(preview(viewer) > 0, union(GOOD))
     viewer.layers.remove(FOUND_LAYER)
-    widget.sieve.min_iou.setValue(0.93)
-    sieve(widget, qtbot)
+    dock.shown.sieve.min_iou.setValue(0.93)
+    sieve(dock, qtbot)
     assert np.array_equal(preview(viewer) > 0, union([0]))
 
 
@@ -505,15 +505,15 @@ def test_a_preview_that_was_removed_comes_back(
 
 
 def test_keeping_opens_the_annotator_and_is_one_step(
-    make_napari_viewer, open_everything, find, image
+    make_napari_viewer, open_dock, find, image
 ):
     viewer = make_napari_viewer()
     viewer.add_image(image, name="cells")
-    widget = open_everything(viewer)
-    widget.class_name.setCurrentText("nucleus")
-    find(widget)
-    widget.keep.click()
-    widget._show_state()
+    dock = open_dock(viewer, "everything")
+    dock.shown.class_name.setCurrentText("nucleus")
+    find(dock)
+    dock.shown.keep.click()
+    look(dock)
     annotator = active_in(viewer)
     output = annotator.sessions.output
     assert output.name == "cells objects" and FOUND_LAYER not in viewer.layers
@@ -522,8 +522,8 @@ def test_keeping_opens_the_annotator_and_is_one_step(
     assert len(features) == 4 and set(features["class"]) == {"nucleus"}
     assert sorted(features["score"]) == [0.9, 0.91, 0.92, 0.95]
     assert set(features["model"]) == {"fake"}
-    assert "4 kept in “cells objects”" in widget.hint.text
-    assert not widget.keep.isEnabled()
+    assert "4 kept in “cells objects”" in dock.hint.text
+    assert dock.shown.keep.isHidden() and not dock.shown.find.isHidden()
     assert viewer.layers.selection.active is annotator.layers.points
     annotator.undo()
     assert not output.data.any() and len(output.features) == 0
@@ -532,13 +532,13 @@ def test_keeping_opens_the_annotator_and_is_one_step(
 
 
 def test_the_annotators_keys_go_on_with_the_objects(
-    make_viewer, open_everything, find, image
+    make_viewer, open_dock, find, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    find(widget)
-    widget.keep.click()
+    dock = open_dock(viewer, "everything")
+    find(dock)
+    dock.shown.keep.click()
     annotator = active_in(viewer)
     output = annotator.sessions.output
     viewer.cursor.position = (15, 45)
@@ -551,69 +551,67 @@ def test_the_annotators_keys_go_on_with_the_objects(
 
 
 def test_keeping_goes_into_the_active_annotators_labels(
-    make_viewer, open_annotator, open_everything, settle, find, image
+    make_viewer, open_dock, find, search, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    annotate = open_annotator(viewer)
-    annotate.annotator.layers.points.add((30, 70))
-    settle(annotate)
-    annotate.annotator.commit()
-    settle(annotate)
-    output = annotate.annotator.sessions.output
+    dock = open_dock(viewer)
+    dock.annotator.layers.points.add((30, 70))
+    settle(dock)
+    dock.annotator.commit()
+    settle(dock)
+    output = dock.annotator.sessions.output
     before = output.data.copy()
-    widget = open_everything(viewer)
-    assert widget.output.layer is output
-    find(widget)
-    widget.keep.click()
-    assert active_in(viewer) is annotate.annotator and widget.annotate is None
-    assert annotate.annotator.sessions.output is output
+    dock.show_page("everything").everything.runner.find = search
+    assert dock.header.labels.layer is output
+    find(dock)
+    dock.shown.keep.click()
+    assert active_in(viewer) is dock.annotator
+    assert dock.annotator.sessions.output is output
     assert (output.data[before > 0] == 1).all()
     assert set(np.unique(output.data)) == {0, 1, 2, 3, 4, 5}
     assert len(output.features) == 5
-    annotate.annotator.undo()
+    dock.annotator.undo()
     assert np.array_equal(output.data, before)
-    settle(annotate)
+    settle(dock)
 
 
-def test_the_overlap_rule_decides(make_viewer, open_everything, find, image):
+def test_the_overlap_rule_decides(make_viewer, open_dock, find, image):
     viewer = make_viewer()
     viewer.add_image(image)
     labels = viewer.add_labels(np.zeros(SHAPE, np.int32))
     labels.data[10:16] = 7
-    widget = open_everything(viewer)
-    widget.output.choose(labels)
-    widget.output.chosen.emit(labels)
-    find(widget)
-    widget.keep.click()
+    dock = open_dock(viewer, "everything")
+    dock.header.labels.choose(labels)
+    dock.header.labels.chosen.emit(labels)
+    find(dock)
+    dock.shown.keep.click()
     assert (labels.data[10:16] == 7).all() and labels.data[18, 15] > 7
     active_in(viewer).undo()
-    widget.everything.results.show_again()
-    widget.overlap.setCurrentIndex(1)
-    widget.overlap.activated.emit(1)
-    widget.keep.click()
+    dock.shown.everything.results.show_again()
+    dock.shown.overlap.setCurrentIndex(1)
+    dock.shown.overlap.activated.emit(1)
+    dock.shown.keep.click()
     assert labels.data[15, 15] > 7 and labels.data[12, 70] == 7
 
 
-def test_where_there_is_no_room_nothing_is_written(
-    make_viewer, open_everything, find, image
-):
+def test_where_there_is_no_room_nothing_is_written(make_viewer, open_dock, find, image):
     viewer = make_viewer()
     viewer.add_image(image)
     labels = viewer.add_labels(np.full(SHAPE, 3, np.int32))
-    widget = open_everything(viewer)
-    widget.output.choose(labels)
-    widget.output.chosen.emit(labels)
-    find(widget)
-    widget.keep.click()
-    widget._show_state()
-    assert "every pixel" in widget.hint.text
+    dock = open_dock(viewer, "everything")
+    dock.header.labels.choose(labels)
+    dock.header.labels.chosen.emit(labels)
+    find(dock)
+    dock.shown.keep.click()
+    look(dock)
+    assert "every pixel" in dock.hint.text
     assert (labels.data == 3).all()
-    assert FOUND_LAYER in viewer.layers and widget.keep.isEnabled()
+    assert FOUND_LAYER in viewer.layers and dock.shown.keep.isEnabled()
 
 
 def test_labels_of_too_narrow_a_type_stay_as_they_are(
-    make_viewer, open_everything, find, search
+    make_viewer, open_dock, find, search
 ):
     shape = (200, 200)
     viewer = make_viewer()
@@ -624,30 +622,30 @@ def test_labels_of_too_narrow_a_type_stay_as_they_are(
         row, col = divmod(i, 20)
         masks[i, 10 * row : 10 * row + 5, 10 * col : 10 * col + 5] = True
     search.records = [record_of(mask) for mask in masks]
-    widget = open_everything(viewer)
-    widget.output.choose(labels)
-    widget.output.chosen.emit(labels)
-    find(widget)
-    widget.keep.click()
-    widget._show_state()
-    assert "uint8" in widget.hint.text and not labels.data.any()
+    dock = open_dock(viewer, "everything")
+    dock.header.labels.choose(labels)
+    dock.header.labels.chosen.emit(labels)
+    find(dock)
+    dock.shown.keep.click()
+    look(dock)
+    assert "uint8" in dock.hint.text and not labels.data.any()
 
 
 def test_after_keeping_a_slider_shows_the_rest_again(
-    make_viewer, open_everything, qtbot, find, image
+    make_viewer, open_dock, qtbot, find, image
 ):
     viewer = make_viewer()
     viewer.add_image(image)
-    widget = open_everything(viewer)
-    find(widget)
-    widget.keep.click()
-    widget.show()
-    widget.sieve.only_empty.setChecked(True)
-    widget.sieve.min_iou.setValue(0.5)
-    widget.sieve.min_stability.setValue(0.5)
-    sieve(widget, qtbot)
+    dock = open_dock(viewer, "everything")
+    find(dock)
+    dock.shown.keep.click()
+    dock.show()
+    dock.shown.sieve.only_empty.setChecked(True)
+    dock.shown.sieve.min_iou.setValue(0.5)
+    dock.shown.sieve.min_stability.setValue(0.5)
+    sieve(dock, qtbot)
     assert np.array_equal(preview(viewer) > 0, union([3]))
-    widget.keep.click()
+    dock.shown.keep.click()
     assert np.array_equal(output_of(viewer).data > 0, union(range(5)))
 
 
@@ -655,25 +653,25 @@ def test_after_keeping_a_slider_shows_the_rest_again(
 
 
 def test_in_a_stack_only_the_displayed_plane_counts(
-    make_viewer, open_everything, find, search, image
+    make_viewer, open_dock, find, search, image
 ):
     stack = np.stack([image, image[::-1], image // 2])
     viewer = make_viewer()
     viewer.add_image(stack, scale=(3, 1, 1), translate=(6, 0, 0))
     viewer.dims.set_current_step(0, 1)
-    widget = open_everything(viewer)
-    find(widget)
+    dock = open_dock(viewer, "everything")
+    find(dock)
     assert np.array_equal(search.asked[-1]["image"], stack[1])
     layer = viewer.layers[FOUND_LAYER]
     assert layer.data.shape == (1, *SHAPE)
     assert layer.data_to_world((0, 0, 0)) == (9, 0, 0)
     viewer.dims.set_current_step(0, 2)
-    widget._show_state()
-    assert "another plane" in widget.hint.text
-    widget.hint.button.click()
+    look(dock)
+    assert "another plane" in dock.hint.text
+    dock.hint.button.click()
     assert viewer.dims.current_step[0] == 1
     viewer.dims.set_current_step(0, 2)
-    widget.keep.click()
+    dock.shown.keep.click()
     output = output_of(viewer)
     assert output.data.shape == stack.shape
     assert np.array_equal(output.data[1] > 0, union(GOOD))
@@ -683,17 +681,17 @@ def test_in_a_stack_only_the_displayed_plane_counts(
 
 
 def test_a_3d_view_is_refused_and_keeping_leaves_it(
-    make_viewer, open_everything, find, image
+    make_viewer, open_dock, find, image
 ):
     viewer = make_viewer()
     viewer.add_image(np.stack([image] * 3))
-    widget = open_everything(viewer)
-    find(widget)
+    dock = open_dock(viewer, "everything")
+    find(dock)
     viewer.dims.ndisplay = 3
-    widget._show_state()
-    assert "Leave the 3D view" in widget.hint.text
-    assert not widget.find.isEnabled()
-    widget.keep.click()
+    look(dock)
+    assert "Leave the 3D view" in dock.hint.text
+    assert not dock.shown.find.isEnabled()
+    dock.shown.keep.click()
     assert viewer.dims.ndisplay == 2
     assert output_of(viewer).data.any()
 
@@ -702,101 +700,93 @@ def test_a_3d_view_is_refused_and_keeping_leaves_it(
 
 
 def test_the_image_is_removed_after_the_search(
-    make_viewer, open_everything, qtbot, find, image
+    make_viewer, open_dock, qtbot, find, image
 ):
     viewer = make_viewer()
     layer = viewer.add_image(image)
-    widget = open_everything(viewer)
-    find(widget)
+    dock = open_dock(viewer, "everything")
+    find(dock)
     viewer.layers.remove(layer)
     qtbot.wait(20)
     assert FOUND_LAYER not in viewer.layers
-    assert widget.everything.found is None
-    widget.everything.keep()
-    widget.everything.results.sieve()
-    widget.everything.results.show_again()
+    assert dock.shown.everything.found is None
+    dock.shown.everything.keep()
+    dock.shown.everything.results.sieve()
+    dock.shown.everything.results.show_again()
     assert len(viewer.layers) == 0
 
 
-def test_the_image_changes_after_the_search(
-    make_viewer, open_everything, qtbot, find, image
-):
+def test_the_image_changes_after_the_search(make_viewer, open_dock, qtbot, find, image):
     viewer = make_viewer()
     layer = viewer.add_image(image)
-    widget = open_everything(viewer)
-    find(widget)
+    dock = open_dock(viewer, "everything")
+    find(dock)
     layer.data = image[:30]
-    widget._show_state()
-    assert FOUND_LAYER not in viewer.layers and widget.everything.found is None
-    assert "The image has changed" in widget.hint.text
-    find(widget)
+    look(dock)
+    assert FOUND_LAYER not in viewer.layers and dock.shown.everything.found is None
+    assert "The image has changed" in dock.hint.text
+    find(dock)
     assert preview(viewer).shape == (30, 80)
 
 
-def test_another_image_is_chosen_after_the_search(
-    make_viewer, open_everything, find, image
-):
+def test_another_image_is_chosen_after_the_search(make_viewer, open_dock, find, image):
     viewer = make_viewer()
     other = viewer.add_image(image, name="other")
     viewer.add_image(image, name="cells")
-    widget = open_everything(viewer)
-    find(widget)
-    widget.image.choose(other)
-    widget.image.chosen.emit(other)
+    dock = open_dock(viewer, "everything")
+    find(dock)
+    dock.header.image.choose(other)
+    dock.header.image.chosen.emit(other)
     assert FOUND_LAYER in viewer.layers
-    widget.keep.click()
+    dock.shown.keep.click()
     assert output_of(viewer).name == "cells objects"
 
 
-def test_the_output_is_removed_or_renamed(
-    make_viewer, open_everything, qtbot, find, image
-):
+def test_the_output_is_removed_or_renamed(make_viewer, open_dock, qtbot, find, image):
     viewer = make_viewer()
     viewer.add_image(image)
     labels = viewer.add_labels(np.zeros(SHAPE, np.int32), name="mine")
-    widget = open_everything(viewer)
-    widget.output.choose(labels)
-    widget.output.chosen.emit(labels)
-    find(widget)
+    dock = open_dock(viewer, "everything")
+    dock.header.labels.choose(labels)
+    dock.header.labels.chosen.emit(labels)
+    find(dock)
     labels.name = "renamed"
-    assert widget.output.currentText() == "renamed"
+    assert dock.header.labels.currentText() == "renamed"
     viewer.layers.remove(labels)
     qtbot.wait(20)
-    assert widget.everything.output is None
-    widget.keep.click()
+    assert dock.shown.everything.output is None
+    dock.shown.keep.click()
     assert np.array_equal(output_of(viewer).data > 0, union(GOOD))
     assert output_of(viewer) is not labels and not labels.data.any()
 
 
-def test_the_preview_is_never_offered_as_an_output(
-    make_viewer, open_annotator, open_everything, find, image
-):
+def test_the_preview_is_never_offered_as_an_output(make_viewer, open_dock, find, image):
     viewer = make_viewer()
     viewer.add_image(image)
-    annotate = open_annotator(viewer)
-    widget = open_everything(viewer)
-    find(widget)
-    for choice in (widget.output, annotate.output):
-        names = [choice.itemText(i) for i in range(choice.count())]
-        assert names == ["New labels layer"]
+    dock = open_dock(viewer, "everything")
+    dock.annotator.take_up()
+    find(dock)
+    choice = dock.header.labels
+    names = [choice.itemText(i) for i in range(choice.count())]
+    assert names == ["New labels layer"]
 
 
 def test_nothing_stays_connected_after_closing(
-    make_viewer, open_everything, qtbot, find, image
+    make_viewer, open_dock, qtbot, find, image
 ):
     viewer = make_viewer()
     layer = viewer.add_image(image)
     before = len(layer.events.data.callbacks), len(viewer.dims.events.order.callbacks)
-    widget = open_everything(viewer)
-    find(widget)
-    widget.close()
+    dock = open_dock(viewer, "everything")
+    find(dock)
+    dock.close()
     qtbot.waitUntil(lambda: FOUND_LAYER not in viewer.layers)
     after = len(layer.events.data.callbacks), len(viewer.dims.events.order.callbacks)
     assert after == before
 
 
 def test_thousands_of_objects_are_listed_in_part_and_kept_in_whole(
-    make_viewer, open_everything, find, search
+    make_viewer, open_dock, find, search
 ):
     shape = (200, 200)
     viewer = make_viewer()
@@ -809,30 +799,31 @@ def test_thousands_of_objects_are_listed_in_part_and_kept_in_whole(
         point = (box[0] + 1.0, box[1] + 1.0)
         record = MaskRecord(rle, 9, box, 0.9, 0.97, point, (0, 0, *shape))
         search.records.append(record)
-    widget = open_everything(viewer)
-    find(widget)
-    widget.keep.click()
+    dock = open_dock(viewer, "everything")
+    find(dock)
+    dock.shown.keep.click()
     annotator = active_in(viewer)
     assert len(np.unique(annotator.sessions.output.data)) == 1601
     assert len(annotator.sessions.output.features) == 1600
-    widget.annotate._show_state()
-    table = widget.annotate.objects
+    dock.show_page("annotate")
+    look(dock)
+    table = dock.shown.objects
     assert table.table.rowCount() == 1000
     assert table.rest.text() == "The newest 1,000 of 1,600 objects."
     draft = annotator.session.objects[1600].latest.draft
-    assert draft.question.prompts.box.tolist() == [195, 195, 197, 197]
+    assert draft.question.prompts.box.tolist() == [195, 195, 198, 198]
 
 
 def test_a_proxied_viewer_is_as_good_as_the_viewer_itself(
-    make_napari_viewer, open_annotator, open_everything, find, image
+    make_napari_viewer, open_dock, find, search, image
 ):
     viewer = make_napari_viewer()
     viewer.add_image(image)
     proxy = PublicOnlyProxy(viewer)
-    annotate = open_annotator(proxy)
-    assert annotate.annotator.tool == "point"  # as napari opens it from the menu
-    widget = open_everything(proxy)
-    find(widget)
-    widget.keep.click()
-    assert active_in(viewer) is annotate.annotator
+    dock = open_dock(proxy)  # as napari opens it from the menu
+    assert dock.annotator.tool == "point"
+    dock.show_page("everything").everything.runner.find = search
+    find(dock)
+    dock.shown.keep.click()
+    assert active_in(viewer) is dock.annotator
     assert np.array_equal(output_of(viewer).data > 0, union(GOOD))

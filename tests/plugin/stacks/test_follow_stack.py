@@ -1,14 +1,13 @@
 """ "Follow through the stack" in a viewer, with a model that sees exactly."""
 
-import contextlib
-
 import numpy as np
 import pytest
+from dock_steps import look
+from fake_search import record_of
 from ideal_predictor import IdealPredictor
 from napari.components import ViewerModel
 from tubes import draw_tubes
 
-from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.plugin.viewer.active_annotator import active_in
 
 
@@ -29,37 +28,24 @@ def sam():
 
 
 @pytest.fixture
-def open_follow(qtbot, sam, tmp_path):
-    from napari_sam.plugin.widgets.follow_stack import FollowWidget
-
-    opened = []
-
+def open_follow(open_dock, sam):
     def open_on(viewer):
-        widget = FollowWidget(viewer, lambda *_: sam, CheckpointStore(tmp_path))
-        opened.append(widget)
-        widget.show()
-        widget._show_state()
-        return widget
+        return open_dock(viewer, "follow", load=lambda *_: sam)
 
     yield open_on
     sam.gate.set()
-    for widget in opened:
-        with contextlib.suppress(RuntimeError):
-            widget.close()
-            widget.follower.close()
-            widget.deleteLater()
 
 
 @pytest.fixture
 def press(qtbot):
     """Return a function that presses a button and waits for the end of the run."""
 
-    def do(widget, button):
-        widget._show_state()
-        assert button.isEnabled(), widget.hint.text
+    def do(dock, button):
+        look(dock)
+        assert button.isEnabled(), dock.hint.text
         button.click()
-        qtbot.waitUntil(lambda: not widget.follower.is_working)
-        widget._show_state()
+        qtbot.waitUntil(lambda: not dock.shown.follower.is_working)
+        look(dock)
 
     return do
 
@@ -68,9 +54,16 @@ def volume(viewer, truth, at=4):
     image = viewer.add_image((truth > 0) * 100.0, name="stack")
     labels = np.zeros_like(truth)
     labels[at] = truth[at]
-    layer = viewer.add_labels(labels, name="cells")
+    layer = viewer.add_labels(labels, name="stack objects")
     viewer.dims.set_point(0, at)
     return image, layer
+
+
+def choose_labels(dock, layer):
+    choice = dock.header.labels
+    choice.choose(layer)
+    choice.activated.emit(choice.currentIndex())
+    look(dock)
 
 
 @pytest.mark.parametrize(
@@ -88,12 +81,15 @@ def test_what_is_missing_is_said(make_viewer, open_follow, data, labels, text):
         viewer.add_image(data)
     if labels:
         viewer.add_labels(np.zeros((4, 8, 9), int))
-    widget = open_follow(viewer)
-    assert text in widget.hint.text
-    assert not widget.both.isEnabled() and not widget.uncertain.isEnabled()
-    widget.follower.start("both")
-    widget.follower.show_uncertain()
-    widget.follower.cancel()
+    dock = open_follow(viewer)
+    if labels:
+        choose_labels(dock, viewer.layers[-1])
+    assert text in dock.hint.text
+    assert dock.hint.kind == ("problem" if labels else "do")
+    assert not dock.shown.both.isEnabled() and not dock.shown.uncertain.isEnabled()
+    dock.shown.follower.start("both")
+    dock.shown.follower.show_uncertain()
+    dock.shown.follower.cancel()
 
 
 def test_one_plane_becomes_the_volume_and_one_undo_takes_it_back(
@@ -102,10 +98,10 @@ def test_one_plane_becomes_the_volume_and_one_undo_takes_it_back(
     viewer = make_viewer()
     _, layer = volume(viewer, truth)
     before = layer.data.copy()
-    widget = open_follow(viewer)
-    press(widget, widget.both)
+    dock = open_follow(viewer)
+    press(dock, dock.shown.both)
     np.testing.assert_array_equal(layer.data, truth)
-    assert "2 objects, 14 outlines found" in widget.hint.text
+    assert "2 objects, 14 outlines found" in dock.hint.text
     layer.undo()
     np.testing.assert_array_equal(layer.data, before)
     layer.redo()
@@ -115,14 +111,14 @@ def test_one_plane_becomes_the_volume_and_one_undo_takes_it_back(
 def test_forward_to_a_plane_then_backward(make_viewer, open_follow, press, truth):
     viewer = make_viewer()
     _, layer = volume(viewer, truth)
-    widget = open_follow(viewer)
-    assert widget.along.currentText() == "axis 0 (9 planes)"
-    widget.last.setValue(5)
-    press(widget, widget.forward)
+    dock = open_follow(viewer)
+    assert dock.shown.along.currentText() == "axis 0 (9 planes)"
+    dock.shown.last.setValue(5)
+    press(dock, dock.shown.forward)
     np.testing.assert_array_equal(layer.data[4:6], truth[4:6])
     assert not layer.data[6:].any() and not layer.data[:4].any()
-    widget.last.setValue(8)
-    press(widget, widget.backward)
+    dock.shown.last.setValue(8)
+    press(dock, dock.shown.backward)
     np.testing.assert_array_equal(layer.data[:6], truth[:6])
     assert not layer.data[6:].any()
 
@@ -132,14 +128,14 @@ def test_a_brushed_plane_is_a_seed_and_only_its_span_is_done_again(
 ):
     viewer = make_viewer()
     _, layer = volume(viewer, truth)
-    widget = open_follow(viewer)
-    press(widget, widget.both)
+    dock = open_follow(viewer)
+    press(dock, dock.shown.both)
     sam.shapes.clear()
     rows, cols = np.nonzero(truth[6] == 1)
     layer.data_setitem((np.full(4, 6), rows[:4], cols[:4]), np.zeros(4, int))
-    widget._show_state()
-    assert "done anew" in widget.hint.text
-    press(widget, widget.both)
+    look(dock)
+    assert "done anew" in dock.hint.text
+    press(dock, dock.shown.both)
     assert len(sam.shapes) == 3
     assert not layer.data[6][rows[:4], cols[:4]].any()
     np.testing.assert_array_equal(
@@ -154,14 +150,14 @@ def test_the_least_sure_plane_is_shown_then_the_next(
     image, layer = volume(viewer, truth)
     image.data[7:] = 0
     layer.data[8] = truth[8]  # seeds on both sides of a plane without a picture
-    widget = open_follow(viewer)
-    press(widget, widget.both)
-    widget.uncertain.click()
-    widget._show_state()
+    dock = open_follow(viewer)
+    press(dock, dock.shown.both)
+    dock.shown.uncertain.click()
+    look(dock)
     assert viewer.dims.current_step[0] == 7
-    assert "Plane 7, object 1" in widget.hint.text
+    assert "Plane 7, object 1" in dock.hint.text
     assert layer.selected_label == 1
-    widget.uncertain.click()
+    dock.shown.uncertain.click()
     assert viewer.dims.current_step[0] != 7
 
 
@@ -175,9 +171,10 @@ def test_another_axis_and_a_plane_of_more_axes(make_viewer, open_follow, press, 
     layer = viewer.add_labels(labels)
     viewer.dims.order = (0, 2, 1, 3)
     viewer.dims.set_point([0, 2], [1, 4])
-    widget = open_follow(viewer)
-    assert widget.along.currentText() == "axis 2 (9 planes)"
-    press(widget, widget.both)
+    dock = open_follow(viewer)
+    choose_labels(dock, layer)
+    assert dock.shown.along.currentText() == "axis 2 (9 planes)"
+    press(dock, dock.shown.both)
     np.testing.assert_array_equal(layer.data, film)
 
 
@@ -188,36 +185,36 @@ def test_a_layer_that_is_removed_ends_the_run(
     viewer = make_viewer()
     image, layer = volume(viewer, truth)
     before = layer.data.copy()
-    widget = open_follow(viewer)
+    dock = open_follow(viewer)
     sam.gate.clear()
-    widget.both.click()
+    dock.shown.both.click()
     qtbot.waitUntil(sam.waits.is_set)
     viewer.layers.remove(image if which == "image" else layer)
     sam.gate.set()
-    assert not widget.follower.is_working
-    qtbot.waitUntil(lambda: not widget.follower.is_stopping)
+    assert not dock.shown.follower.is_working
+    qtbot.waitUntil(lambda: not dock.shown.follower.is_stopping)
     qtbot.wait(1)
-    widget._show_state()
+    look(dock)
     np.testing.assert_array_equal(layer.data, before)
-    assert not widget.both.isEnabled()
+    assert not dock.shown.both.isEnabled()
 
 
 def test_cancel_changes_nothing(make_viewer, open_follow, qtbot, sam, truth):
     viewer = make_viewer()
     _, layer = volume(viewer, truth)
     before = layer.data.copy()
-    widget = open_follow(viewer)
+    dock = open_follow(viewer)
     sam.gate.clear()
-    widget.both.click()
+    dock.shown.both.click()
     qtbot.waitUntil(sam.waits.is_set)
-    widget.progress.cancel.click()
+    dock.progress.cancel.click()
     sam.gate.set()
-    qtbot.waitUntil(lambda: not widget.follower.is_stopping)
+    qtbot.waitUntil(lambda: not dock.shown.follower.is_stopping)
     qtbot.wait(1)
-    widget._show_state()
-    assert "Nothing was changed" in widget.hint.text
+    look(dock)
+    assert "Nothing was changed" in dock.hint.text
     np.testing.assert_array_equal(layer.data, before)
-    assert widget.both.isEnabled()
+    assert dock.shown.both.isEnabled()
 
 
 def test_labels_that_were_replaced_meanwhile_are_left_alone(
@@ -225,39 +222,48 @@ def test_labels_that_were_replaced_meanwhile_are_left_alone(
 ):
     viewer = make_viewer()
     _, layer = volume(viewer, truth)
-    widget = open_follow(viewer)
+    dock = open_follow(viewer)
     sam.gate.clear()
-    widget.both.click()
+    dock.shown.both.click()
     qtbot.waitUntil(sam.waits.is_set)
     layer.data = np.zeros_like(truth)
     sam.gate.set()
-    qtbot.waitUntil(lambda: not widget.follower.is_working)
-    widget._show_state()
-    assert "Nothing was written" in widget.hint.text
+    qtbot.waitUntil(lambda: not dock.shown.follower.is_working)
+    look(dock)
+    assert "Nothing was written" in dock.hint.text
     assert not layer.data.any()
-    press(widget, widget.both)
-    assert "no object to follow" in widget.hint.text
+    press(dock, dock.shown.both)
+    assert "no object to follow" in dock.hint.text
 
 
 def test_the_annotator_takes_a_run_back_with_one_undo(
-    make_viewer, open_annotator, open_follow, press, settle, truth
+    make_viewer, open_dock, press, truth, sam
 ):
     viewer = make_viewer()
     viewer.add_image((truth > 0) * 100.0)
     viewer.dims.set_point(0, 4)
-    annotate = open_annotator(viewer)
-    session = annotate.annotator.session
-    session.add_point((6, 7))
-    annotate.annotator.refresh()
-    settle(annotate)
-    annotate.annotator.commit()
+    dock = open_dock(viewer, "follow", load=lambda *_: sam)
+    dock.annotator.session.commit_found([record_of(truth[4] == 1)])
+    dock.annotator.refresh()
     layer = active_in(viewer).sessions.output
-    widget = open_follow(viewer)
-    assert widget.follower.output is layer
+    look(dock)
+    assert dock.shown.follower.output is layer
     before = layer.data.copy()
-    press(widget, widget.both)
+    press(dock, dock.shown.both)
     assert layer.data[3].any() and layer.data[5].any()
-    annotate.annotator.undo()
+    dock.annotator.undo()
     np.testing.assert_array_equal(layer.data, before)
-    annotate.annotator.undo()
+    dock.annotator.undo()
     assert not layer.data.any()
+
+
+def test_labels_that_only_lie_there_are_offered(make_viewer, open_follow, truth):
+    viewer = make_viewer()
+    _, layer = volume(viewer, truth)
+    layer.name = "seeds"
+    dock = open_follow(viewer)
+    assert dock.header.labels.layer is None and not dock.shown.both.isEnabled()
+    assert dock.hint.button.text() == "Use “seeds”"
+    dock.hint.button.click()
+    look(dock)
+    assert dock.header.labels.layer is layer and dock.shown.both.isEnabled()

@@ -7,10 +7,11 @@ from qtpy.QtWidgets import (
     QComboBox,
     QSlider,
     QSpinBox,
+    QVBoxLayout,
     QWidget,
 )
 
-from napari_sam.plugin.widgets.dock_layout import body_layout, fill_dock
+from napari_sam.plugin.widgets.dock_layout import fill_dock
 
 
 def takes_the_wheel(control):
@@ -34,7 +35,8 @@ def test_the_wheel_over_a_choice_is_left_to_the_dock(qtbot):
     combo.addItems(["one", "two", "three"])
     number.setValue(5)
     slider.setValue(5)
-    body, layout = body_layout()
+    body = QWidget()
+    layout = QVBoxLayout(body)
     for control in (combo, number, slider):
         layout.addWidget(control)
     dock = QWidget()

@@ -1,26 +1,53 @@
-"""What is in the docks is not cut at the right."""
+"""What is in the dock fits: in its width, in a small window, in a large font."""
 
 import numpy as np
 import pytest
+from dock_steps import look
 from napari.components import ViewerModel
-from qtpy.QtWidgets import QScrollArea
+from qtpy.QtWidgets import QApplication, QScrollArea
 
-from napari_sam.checkpoints.store import CheckpointStore
-from napari_sam.plugin.widgets.follow_stack import FollowWidget
-from napari_sam.plugin.widgets.segment_everything import EverythingWidget
-from napari_sam.plugin.widgets.train import TrainWidget
+from napari_sam.plugin.widgets.page_list import TABS
+
+PAGES = [name for tab in TABS for name in tab.pages]
 
 
-@pytest.mark.parametrize("kind", [EverythingWidget, TrainWidget, FollowWidget])
-def test_the_content_has_room_beside_the_scroll_bar(qtbot, tmp_path, kind):
+@pytest.fixture
+def stack_dock(open_dock):
     viewer = ViewerModel()
-    viewer.add_image(np.zeros((9, 9)))
-    dock = kind(viewer, store=CheckpointStore(tmp_path))
-    qtbot.addWidget(dock)
-    dock.resize(330, 400)
-    dock.show()
-    qtbot.wait(1)
+    viewer.add_image(np.zeros((4, 9, 9)), name="a stack with quite a long name")
+    return open_dock(viewer)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_content_has_room_beside_the_scroll_bar(stack_dock, page):
+    dock = stack_dock
+    dock.resize(330, 620)
+    dock.show_page(page)
+    look(dock)
     (area,) = (one for one in dock.findChildren(QScrollArea) if one.widget())
-    assert area.verticalScrollBar().maximum() > 0
     assert dock.width() <= 345
     assert area.widget().minimumSizeHint().width() <= area.viewport().width()
+    assert dock.minimumSizeHint().height() <= 620
+    button = dock.shown.primary
+    corner = button.mapTo(dock, button.rect().bottomRight())
+    assert button.isVisible() and dock.rect().contains(corner)
+
+
+def test_with_letters_of_twice_the_size_the_button_is_still_seen(stack_dock):
+    font = QApplication.font()
+    large = QApplication.font()
+    large.setPointSizeF(2 * font.pointSizeF())
+    QApplication.setFont(large)
+    try:
+        dock = stack_dock
+        for page in PAGES:
+            dock.show_page(page)
+            look(dock)
+            assert dock.minimumSizeHint().width() <= 620
+            assert dock.minimumSizeHint().height() <= 620
+            button = dock.shown.primary
+            assert button.width() >= button.fontMetrics().horizontalAdvance(
+                button.text()
+            )
+    finally:
+        QApplication.setFont(font)

@@ -229,14 +229,10 @@ def test_nothing_is_written_to_labels_that_happen_to_lie_there(viewer, qtbot):
     choice.stop()
 
 
-def test_the_preview_of_a_closed_annotator_is_no_choice(
-    make_napari_viewer, open_annotator, open_everything, qtbot, image
-):
-    viewer = make_napari_viewer()
-    viewer.add_image(image)
-    annotator = open_annotator(viewer)
-    qtbot.waitUntil(lambda: "SAM preview" in viewer.layers)
-    annotator.hide()
-    everything = open_everything(viewer, ready=False)
-    listed = [everything.output.itemText(i) for i in range(everything.output.count())]
-    assert listed and "SAM preview" not in listed
+def test_the_preview_of_the_annotator_is_no_choice(dock):
+    assert "SAM preview" in dock.viewer.layers
+    for visible in (True, False):
+        dock.setVisible(visible)
+        choice = dock.header.labels
+        listed = [choice.itemText(i) for i in range(choice.count())]
+        assert listed == ["New labels layer"]

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from dock_steps import look
 
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.widgets.model_picker import ModelPicker
@@ -98,17 +99,14 @@ def test_a_file_can_be_chosen(picker, tmp_path):
     assert picker.is_here
 
 
-def test_a_missing_model_is_explained_in_the_widget(
-    make_napari_viewer, qtbot, image, store
+def test_a_missing_model_is_explained_and_its_button_is_seen(
+    make_napari_viewer, open_dock, image
 ):
-    from napari_sam.plugin.widgets.annotate import AnnotateWidget
-
     viewer = make_napari_viewer()
     viewer.add_image(image)
-    widget = AnnotateWidget(viewer, load=lambda *_: None, store=store)
-    widget.model.choose("vit_b")
-    widget.show()
-    qtbot.waitUntil(lambda: "SAM ViT-B is not on this computer" in widget.hint.text)
-    widget.close()
-    widget.annotator.close()
-    widget.deleteLater()
+    dock = open_dock(viewer)
+    assert not dock.header.is_open
+    dock.header.model.choose("vit_b")
+    look(dock)
+    assert "SAM ViT-B is not on this computer" in dock.hint.text
+    assert dock.header.is_open and not dock.header.model.download.isHidden()

@@ -4,26 +4,15 @@ import threading
 
 import numpy as np
 import pytest
-from fake_predictor import FakePredictor, disc
+from dock_steps import finish_work, look, wait_until
+from fake_predictor import disc
 from fake_search import disc_records
 from napari.components import ViewerModel
 
 from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.widgets import prompt_tools
 
 SHAPE = (60, 80)
 RECTANGLE = [[4.5, 4.5], [4.5, 19.5], [14.5, 19.5], [14.5, 4.5]]
-
-
-@pytest.fixture
-def messages(monkeypatch):
-    said = []
-    for module in ("widgets.tool_runs", "viewer.plane_source"):
-        for name in ("show_info", "show_warning"):
-            target = f"napari_sam.plugin.{module}.{name}"
-            monkeypatch.setattr(target, said.append, raising=False)
-    monkeypatch.setattr(prompt_tools, "show_warning", said.append)
-    return said
 
 
 @pytest.fixture
@@ -57,39 +46,44 @@ def asked(monkeypatch):
             labels[disc(image.shape, point, 3)] = number
         return labels
 
-    objects = "napari_sam.workflows.objects"
+    workflows = "napari_sam.workflows"
     doors = {
-        f"{objects}.from_prompts.segment_boxes": boxes_labels,
-        f"{objects}.from_prompts.segment_points": points_labels,
-        f"{objects}.proposals.propose": lambda im, n: disc_records(im.shape)[:n],
-        f"{objects}.edges.detect_edges": lambda im: im.astype(np.float32) / 255,
+        f"{workflows}.objects.from_prompts.segment_boxes": boxes_labels,
+        f"{workflows}.objects.from_prompts.segment_points": points_labels,
+        f"{workflows}.objects.proposals.propose": lambda im, n: disc_records(im.shape)[
+            :n
+        ],
+        f"{workflows}.objects.edges.detect_edges": lambda im: (
+            im.astype(np.float32) / 255
+        ),
     }
     for door, result in doors.items():
         monkeypatch.setattr(door, stand_in(result))
-    loaded = "napari_sam.plugin.widgets.tool_runs.shared_predictor"
-    monkeypatch.setattr(loaded, lambda model, device: FakePredictor(model))
     calls_and_gate = type("Asked", (), {"calls": calls, "gate": gate})
     yield calls_and_gate
     gate.set()
 
 
 @pytest.fixture
-def press(qtbot, asked):
-    """Return a function that fills a tool in, presses its button and waits."""
-    made = []
+def press(open_dock, asked):
+    """Return a function that opens the dock at a tool, presses its button, and waits.
 
-    def run(factory, wait=True, **values):
-        gui = factory()
-        made.append(gui)
-        qtbot.addWidget(gui.native)
-        for name in ("viewer", "image", "boxes", "points"):
-            if name in values:
-                getattr(gui, name).choices = [values[name]]
-        gui(**values)
-        qtbot.wait(1)
+    What is set before goes to the tool's controls.
+    """
+
+    def run(page, viewer, wait=True, marks=None, **values):
+        dock = open_dock(viewer, page)
+        if marks is not None:
+            dock.shown.marks.choose(marks)
+            look(dock)
+        for name, value in values.items():
+            control = getattr(dock.shown, name)
+            set_value = getattr(control, "setValue", None) or control.setChecked
+            set_value(value)
+        dock.shown.start.click()
         if wait:
-            qtbot.waitUntil(lambda: gui.call_button.enabled)
-        return gui
+            finish_work(dock)
+        return dock
 
     yield run
     asked.gate.set()
@@ -111,7 +105,7 @@ def test_boxes_become_objects_on_the_displayed_plane(qapp, press, asked, image):
         scale=layer.scale,
         units=layer.units,
     )
-    press(prompt_tools.boxes_to_objects, viewer=viewer, image=layer, boxes=boxes)
+    press("boxes", viewer, marks=boxes)
     (call,) = asked.calls
     assert np.array_equal(call["image"], layer.data[1])
     assert call["args"][0].tolist() == [[5, 5, 15, 20]]
@@ -126,24 +120,18 @@ def test_boxes_become_objects_on_the_displayed_plane(qapp, press, asked, image):
 
 def test_points_become_objects(qapp, press, asked, image):
     viewer = ViewerModel()
-    layer = viewer.add_image(image, scale=(2, 2))
+    viewer.add_image(image, scale=(2, 2))
     points = viewer.add_points([(60, 80), (20, 20), (900, 3)])
-    press(prompt_tools.points_to_objects, viewer=viewer, image=layer, points=points)
+    press("points", viewer, marks=points)
     assert asked.calls[0]["args"][0].tolist() == [[30, 40], [10, 10]]
     labels = viewer.layers[-1].data
     assert labels[30, 40] == 1 and labels[10, 10] == 2
-    assert viewer.layers[-1].features["points"].tolist() == [0, 1]
+    assert viewer.layers[-1].features["point"].tolist() == [0, 1]
 
 
 def test_proposals_are_rectangles_with_scores(qapp, press, asked, image):
     viewer, layer = stack_viewer(image)
-    press(
-        prompt_tools.object_proposals,
-        viewer=viewer,
-        image=layer,
-        number=3,
-        points_per_side=8,
-    )
+    press("proposals", viewer, number=3, points_per_side=8)
     assert asked.calls[0]["config"].points_per_side == 8
     made = viewer.layers[-1]
     assert made.shape_type == ["rectangle"] * 3
@@ -158,17 +146,21 @@ def test_proposals_are_rectangles_with_scores(qapp, press, asked, image):
 def test_proposals_that_become_objects_are_the_boxes_that_were_proposed(
     qapp, press, asked, image
 ):
-    viewer, layer = stack_viewer(image)
-    press(prompt_tools.object_proposals, viewer=viewer, image=layer, number=4)
+    viewer, _ = stack_viewer(image)
+    dock = press("proposals", viewer, number=4)
     drawn = viewer.layers[-1]
-    press(prompt_tools.boxes_to_objects, viewer=viewer, image=layer, boxes=drawn)
+    page = dock.show_page("boxes")
+    page.marks.choose(drawn)
+    look(dock)
+    page.start.click()
+    finish_work(dock)
     proposed = [record.bbox for record in disc_records(SHAPE)[:4]]
     assert asked.calls[-1]["args"][0].tolist() == [list(box) for box in proposed]
 
 
 def test_edges_are_an_image_on_the_plane(qapp, press, asked, image):
     viewer, layer = stack_viewer(image)
-    press(prompt_tools.edges, viewer=viewer, image=layer, points_per_side=4, thin=False)
+    press("edges", viewer, points_per_side=4, thin=False)
     config = asked.calls[0]["config"]
     assert config.points_per_side == 4 and config.thin is False
     made = viewer.layers[-1]
@@ -177,92 +169,134 @@ def test_edges_are_an_image_on_the_plane(qapp, press, asked, image):
 
 
 @pytest.mark.parametrize(
-    ("factory", "extra", "said"),
-    [
-        (prompt_tools.boxes_to_objects, "boxes", "has no rectangle"),
-        (prompt_tools.points_to_objects, "points", "has no point"),
-    ],
+    ("page", "said"), [("boxes", "has no rectangle"), ("points", "has no point")]
 )
-def test_nothing_to_work_on_is_a_message(
-    qapp, press, asked, messages, image, factory, extra, said
-):
+def test_nothing_to_work_on_is_a_message(qapp, press, asked, image, page, said):
     viewer = ViewerModel()
-    layer = viewer.add_image(image)
-    beside = viewer.add_points([(500, 500)])
-    if extra == "boxes":
-        beside = viewer.add_shapes([np.add(RECTANGLE, 500)], shape_type="rectangle")
-    press(factory, viewer=viewer, image=layer, **{extra: beside})
-    assert said in messages[-1] and asked.calls == []
-    assert len(viewer.layers) <= 3
+    viewer.add_image(image)
+    if page == "boxes":
+        marks = viewer.add_shapes([np.add(RECTANGLE, 500)], shape_type="rectangle")
+    else:
+        marks = viewer.add_points([(500, 500)])
+    dock = press(page, viewer, marks=marks)
+    assert said in dock.hint.text and dock.hint.kind == "problem"
+    assert asked.calls == [] and len(viewer.layers) == 2
 
 
-def test_a_3d_view_is_a_message(qapp, press, asked, messages, image):
-    viewer, layer = stack_viewer(image)
+@pytest.mark.parametrize("page", ["boxes", "points"])
+def test_without_marks_one_press_makes_a_layer_to_draw_on(open_dock, image, page):
+    viewer = ViewerModel()
+    layer = viewer.add_image(image, scale=(0.5, 0.5), units=("um", "um"))
+    dock = open_dock(viewer, page)
+    assert not dock.shown.start.isEnabled() and "Press Draw" in dock.hint.text
+    dock.shown.draw.click()
+    look(dock)
+    marks = viewer.layers[-1]
+    assert viewer.layers.selection.active is marks is dock.shown.marks.layer
+    assert str(marks.mode) == ("add_rectangle" if page == "boxes" else "add")
+    assert np.allclose(marks.scale, layer.scale) and marks.units == layer.units
+    assert "each object. Then press Make objects" in dock.hint.text
+    assert not dock.shown.start.isEnabled()
+    marks.add([RECTANGLE] if page == "boxes" else [(30, 40)])
+    look(dock)
+    assert dock.shown.start.isEnabled() and dock.hint.text == "Press Make objects."
+    dock.shown.draw.click()
+    assert len(viewer.layers) == 2
+
+
+def test_a_3d_view_is_a_message(qapp, press, asked, image):
+    viewer, _ = stack_viewer(image)
     viewer.dims.ndisplay = 3
-    press(prompt_tools.edges, viewer=viewer, image=layer)
-    assert "Leave the 3D view" in messages[-1] and asked.calls == []
+    dock = press("edges", viewer)
+    assert "Leave the 3D view" in dock.hint.text and asked.calls == []
+    assert not dock.shown.start.isEnabled()
 
 
 def test_nothing_found_is_a_message_and_no_layer(
-    qapp, press, messages, monkeypatch, asked, image
+    qapp, press, monkeypatch, asked, image
 ):
     viewer = ViewerModel()
-    layer = viewer.add_image(image)
+    viewer.add_image(image)
     monkeypatch.setattr(
         "napari_sam.workflows.objects.proposals.propose", lambda *args, **options: []
     )
-    press(prompt_tools.object_proposals, viewer=viewer, image=layer)
-    assert "Nothing was found" in messages[-1] and len(viewer.layers) == 1
+    dock = press("proposals", viewer)
+    assert "Nothing was found" in dock.hint.text and len(viewer.layers) == 1
 
 
-def test_an_error_is_a_message(qapp, press, messages, monkeypatch, asked, image):
+def test_an_error_is_a_message(qapp, press, monkeypatch, asked, image):
     def fail(*args, **options):
         raise ValueError("the model is of no use here")
 
     viewer = ViewerModel()
-    layer = viewer.add_image(image)
+    viewer.add_image(image)
     monkeypatch.setattr("napari_sam.workflows.objects.edges.detect_edges", fail)
-    press(prompt_tools.edges, viewer=viewer, image=layer)
-    assert messages == ["The model is of no use here."]
+    dock = press("edges", viewer)
+    assert dock.hint.text == "The model is of no use here."
     assert len(viewer.layers) == 1
 
 
-def test_a_run_can_be_cancelled_and_the_button_waits(
-    qapp, qtbot, press, asked, messages, image
-):
+def test_a_run_can_be_cancelled_and_the_button_waits(qapp, press, asked, image):
+    viewer = ViewerModel()
+    viewer.add_image(image)
+    asked.gate.clear()
+    dock = press("edges", viewer, wait=False)
+    wait_until(lambda: len(asked.calls) == 1)
+    wait_until(lambda: dock.progress.bar.value() == 250)
+    assert not dock.shown.start.isEnabled()
+    dock.progress.cancel.click()
+    finish_work(dock)
+    assert dock.shown.start.isEnabled() and len(viewer.layers) == 1
+    assert dock.hint.text == "Stopped. Nothing was changed."
+    assert dock.hint.kind == "info"
+
+
+def test_the_image_may_go_during_a_run(qapp, press, asked, image):
     viewer = ViewerModel()
     layer = viewer.add_image(image)
     asked.gate.clear()
-    gui = press(prompt_tools.edges, wait=False, viewer=viewer, image=layer)
-    qtbot.waitUntil(lambda: len(asked.calls) == 1)
-    assert not gui.call_button.enabled
-    (line,) = gui.native.findChildren(prompt_tools.ToolRun)
-    qtbot.waitUntil(lambda: line.progress.bar.value() == 250)
-    line.progress.cancel.click()
-    qtbot.waitUntil(lambda: gui.call_button.enabled)
-    assert len(viewer.layers) == 1 and messages == []
-
-
-def test_the_image_may_go_during_a_run(qapp, qtbot, press, asked, image):
-    viewer = ViewerModel()
-    layer = viewer.add_image(image)
-    asked.gate.clear()
-    gui = press(prompt_tools.edges, wait=False, viewer=viewer, image=layer)
-    qtbot.waitUntil(lambda: len(asked.calls) == 1)
+    dock = press("edges", viewer, wait=False)
+    wait_until(lambda: len(asked.calls) == 1)
     viewer.layers.remove(layer)
     asked.gate.set()
-    qtbot.waitUntil(lambda: gui.call_button.enabled)
+    finish_work(dock)
     assert [made.name for made in viewer.layers] == ["image edges"]
 
 
-def test_napari_fills_in_viewer_and_layers(make_napari_viewer, qtbot, asked, image):
-    viewer = make_napari_viewer()
+def test_objects_of_boxes_can_be_edited_like_any_others(qapp, press, image):
+    viewer = ViewerModel()
     viewer.add_image(image, name="cells")
-    shapes = viewer.add_shapes([RECTANGLE], shape_type="rectangle")
-    gui = prompt_tools.boxes_to_objects()
-    viewer.window.add_dock_widget(gui)
-    assert gui.image.value.name == "cells" and gui.boxes.value is shapes
-    assert gui.model.value == "cells"
-    gui.call_button.native.click()
-    qtbot.waitUntil(lambda: "cells objects" in viewer.layers)
-    assert viewer.layers["cells objects"].data[5:15, 5:20].all()
+    boxes = viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    dock = press("boxes", viewer, marks=boxes)
+    made = viewer.layers["cells objects"]
+    assert dock.header.labels.layer is made
+    viewer.cursor.position = (10, 10)
+    dock.annotator.delete_under_cursor()
+    assert not made.data.any()
+
+
+def test_what_ends_behind_another_page_is_told_to_the_window(
+    qapp, press, asked, image, monkeypatch
+):
+    said = []
+    monkeypatch.setattr("napari_sam.plugin.widgets.page.show_info", said.append)
+    viewer = ViewerModel()
+    viewer.add_image(image)
+    asked.gate.clear()
+    dock = press("edges", viewer, wait=False)
+    dock.show_page("annotate")
+    look(dock)
+    find, quiet = (
+        dock.switch.bar.buttons["find"].icon(),
+        dock.switch.bar.buttons["learn"].icon(),
+    )
+    assert dock.progress.isHidden()
+    asked.gate.set()
+    wait_until(lambda: bool(said))
+    look(dock)
+    assert dock.switch.bar.buttons["find"].icon().cacheKey() != find.cacheKey()
+    assert dock.switch.bar.buttons["learn"].icon().cacheKey() == quiet.cacheKey()
+    assert said == ["The edges are in “image edges”."]
+    dock.show_page("edges")
+    look(dock)
+    assert dock.hint.text == said[0] and dock.hint.kind == "done"

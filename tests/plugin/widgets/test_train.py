@@ -1,4 +1,4 @@
-"""The widget "Train": with a stand-in for the training."""
+"""The dock "Train": with a stand-in for the training."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from dock_steps import finish_work, look
 from drawn_discs import draw_discs
 from napari.components import ViewerModel
 
@@ -15,7 +16,6 @@ from napari_sam.checkpoints.user_models import OWN_VARIABLE, free_path, list_own
 from napari_sam.configs import TrainConfig
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.widgets.model_picker import ModelPicker
-from napari_sam.plugin.widgets.train import TrainWidget
 from napari_sam.training.training_job import TrainOutcome
 from napari_sam.training.validation import Case
 
@@ -67,29 +67,27 @@ def stand_in():
 
 
 @pytest.fixture
-def widget(qtbot, own, stand_in, tmp_path):
+def dock(qtbot, own, stand_in, open_dock):
     image, labels = draw_discs(1)
     viewer = ViewerModel()
     viewer.add_image(image, name="cells")
-    viewer.add_labels(labels.astype(np.int32), name="drawn")
-    widget = TrainWidget(viewer, run=stand_in, store=CheckpointStore(tmp_path))
-    qtbot.addWidget(widget)
-    widget.show()
-    yield widget
+    viewer.add_labels(labels.astype(np.int32), name="cells drawn")
+    dock = open_dock(viewer, "train", train={"run": stand_in})
+    yield dock
     stand_in.gate.set()
-    qtbot.waitUntil(lambda: not widget.is_working)
+    qtbot.waitUntil(lambda: not dock.shown.is_working)
 
 
-def wait_for_end(qtbot, widget):
-    qtbot.waitUntil(lambda: widget.train.isEnabled())
+def wait_for_end(qtbot, dock):
+    finish_work(dock)
 
 
-def test_the_chosen_layers_are_trained_on(qtbot, widget, stand_in, own):
-    widget.minutes.setValue(2)
-    widget.what.setCurrentIndex(2)
-    widget.name.setText("good cells")
-    widget.train.click()
-    wait_for_end(qtbot, widget)
+def test_the_chosen_layers_are_trained_on(qtbot, dock, stand_in, own):
+    dock.shown.minutes.setValue(2)
+    dock.shown.what.setCurrentIndex(2)
+    dock.shown.name.setText("good cells")
+    dock.shown.train.click()
+    wait_for_end(qtbot, dock)
     (job,) = stand_in.jobs
     (source,) = job.sources
     image, labels = source.read()
@@ -97,28 +95,28 @@ def test_the_chosen_layers_are_trained_on(qtbot, widget, stand_in, own):
     assert source.complete and source.contrast_limits is not None
     assert job.config == TrainConfig(minutes=2, what="adapters")
     assert job.out == own / "good cells.safetensors"
-    assert "0.50 before, 0.70 after" in widget.result.text()
-    assert "9 objects" in widget.result.text()
-    assert widget.cases.count == 4
-    assert widget.plot.curves["1 click"] == [(0.0, 0.5)]
-    assert widget.plot.curves["loss"] == [(2.0, 1.0)]
-    assert not widget.grab().isNull()
+    assert "0.50 before, 0.70 after" in dock.shown.result.text()
+    assert "9 objects" in dock.shown.result.text()
+    assert dock.shown.cases.count == 4
+    assert dock.shown.plot.curves["1 click"] == [(0.0, 0.5)]
+    assert dock.shown.plot.curves["loss"] == [(2.0, 1.0)]
+    assert not dock.grab().isNull()
 
 
-def test_labels_in_part_are_said_to_be(qtbot, widget, stand_in):
-    widget.pairs.complete.setCurrentIndex(1)
-    widget.train.click()
-    wait_for_end(qtbot, widget)
+def test_labels_in_part_are_said_to_be(qtbot, dock, stand_in):
+    dock.shown.pairs.complete.setCurrentIndex(1)
+    dock.shown.train.click()
+    wait_for_end(qtbot, dock)
     assert stand_in.jobs[0].config.partial == ("*",)
     assert stand_in.jobs[0].sources[0].complete is False
 
 
-def test_the_new_model_is_listed_at_once(qtbot, widget, own, tmp_path):
+def test_the_new_model_is_listed_at_once(qtbot, dock, own, tmp_path):
     picker = ModelPicker(CheckpointStore(tmp_path))
     qtbot.addWidget(picker)
     chosen = picker.source
-    widget.train.click()
-    wait_for_end(qtbot, widget)
+    dock.shown.train.click()
+    wait_for_end(qtbot, dock)
     entries = [picker.combo.itemText(i) for i in range(picker.combo.count())]
     assert "★ my model" in entries
     assert picker.source == chosen
@@ -129,102 +127,123 @@ def test_the_new_model_is_listed_at_once(qtbot, widget, own, tmp_path):
     assert free_path("my model").name == "my model-2.safetensors"
 
 
-def test_cancel_keeps_the_best_so_far(qtbot, widget, stand_in, own):
+def test_cancel_keeps_the_best_so_far(qtbot, dock, stand_in, own):
     stand_in.gate.clear()
-    widget.train.click()
-    qtbot.waitUntil(lambda: widget.plot.curves["loss"] != [])
-    assert not widget.train.isEnabled()
-    widget.progress.cancel.click()
-    wait_for_end(qtbot, widget)
-    assert "best weights so far are kept" in widget.hint.text
+    dock.shown.train.click()
+    qtbot.waitUntil(lambda: dock.shown.plot.curves["loss"] != [])
+    assert not dock.shown.train.isEnabled()
+    dock.progress.cancel.click()
+    wait_for_end(qtbot, dock)
+    assert "best weights so far are kept" in dock.hint.text
     assert list_own_models()
 
 
-def test_cancelled_before_anything_and_what_fails_is_said(qtbot, widget, stand_in):
+def test_cancelled_before_anything_and_what_fails_is_said(qtbot, dock, stand_in):
     stand_in.error = Cancelled()
-    widget.train.click()
-    wait_for_end(qtbot, widget)
-    assert "before anything" in widget.hint.text
+    dock.shown.train.click()
+    wait_for_end(qtbot, dock)
+    assert "before anything" in dock.hint.text
     stand_in.error = ValueError("the labels hold no object to train on")
-    widget.train.click()
-    wait_for_end(qtbot, widget)
-    assert widget.hint.text == "The labels hold no object to train on."
+    dock.shown.train.click()
+    wait_for_end(qtbot, dock)
+    assert dock.hint.text == "The labels hold no object to train on."
 
 
-def test_without_labels_it_says_what_is_missing(qtbot, widget, stand_in):
-    widget.viewer.layers["drawn"].data = np.zeros((96, 120), np.int32)
-    widget.train.click()
-    assert "no object yet" in widget.hint.text
-    widget.viewer.layers["drawn"].data = np.ones((96, 100), np.int32)
-    widget.train.click()
-    assert "wanted the same" in widget.hint.text
-    widget.viewer.layers.remove("drawn")
-    widget.train.click()
-    assert "or draw some on it" in widget.hint.text
+def test_without_labels_it_says_what_is_missing(qtbot, dock, stand_in):
+    dock.viewer.layers["cells drawn"].data = np.zeros((96, 120), np.int32)
+    dock.shown.train.click()
+    look(dock)
+    assert "no object yet" in dock.hint.text
+    dock.viewer.layers["cells drawn"].data = np.ones((96, 100), np.int32)
+    dock.shown.train.click()
+    look(dock)
+    assert "wanted the same" in dock.hint.text
+    dock.viewer.layers.remove("cells drawn")
+    look(dock)
+    dock.shown.train.click()
+    look(dock)
+    assert "or draw some on it" in dock.hint.text
     assert stand_in.jobs == []
 
 
-def test_labels_follow_the_image(qtbot, widget):
-    viewer = widget.viewer
-    assert widget.pairs.labels.layer is viewer.layers["drawn"]
+def test_labels_follow_the_image(qtbot, dock):
+    viewer = dock.viewer
+    assert dock.shown.pairs.labels is viewer.layers["cells drawn"]
     small = viewer.add_image(np.zeros((9, 9)), name="small")
-    qtbot.waitUntil(lambda: widget.pairs.image.layer is small)
-    qtbot.waitUntil(lambda: widget.pairs.labels.layer is None)
-    widget.train.click()
-    assert "Choose the labels of “small”" in widget.hint.text
-    mine = viewer.add_labels(np.zeros((9, 9), int), name="mine")
-    qtbot.waitUntil(lambda: widget.pairs.labels.layer is mine)
+    qtbot.waitUntil(lambda: dock.shown.pairs.image is small)
+    qtbot.waitUntil(lambda: dock.shown.pairs.labels is None)
+    dock.shown.train.click()
+    look(dock)
+    assert "Choose the labels of “small”" in dock.hint.text
+    mine = viewer.add_labels(np.zeros((9, 9), int), name="small cells")
+    qtbot.waitUntil(lambda: dock.shown.pairs.labels is mine)
     viewer.layers.selection.active = viewer.layers["cells"]
-    qtbot.waitUntil(lambda: widget.pairs.labels.layer is viewer.layers["drawn"])
+    qtbot.waitUntil(lambda: dock.shown.pairs.labels is viewer.layers["cells drawn"])
 
 
-def test_the_line_goes_when_what_it_asked_for_was_done(qtbot, widget):
-    labels = widget.viewer.layers["drawn"]
+def test_the_line_goes_when_what_it_asked_for_was_done(qtbot, dock):
+    labels = dock.viewer.layers["cells drawn"]
     before = labels.data.copy()
     labels.data = np.zeros_like(before)
-    widget.train.click()
-    assert "no object yet" in widget.hint.text and widget.hint.kind == "problem"
+    dock.shown.train.click()
+    look(dock)
+    assert "no object yet" in dock.hint.text and dock.hint.kind == "problem"
     labels.data_setitem(np.nonzero(before), 1)
-    qtbot.waitUntil(lambda: "press Train" in widget.hint.text)
-    assert widget.hint.kind == "do"
-    widget.pairs.remove.click()
-    assert "Select a pair" in widget.hint.text
-    widget.pairs.add.click()
-    qtbot.waitUntil(lambda: widget.hint.text == "Add more, or press Train.")
-    widget.pairs.list.setCurrentRow(0)
-    widget.pairs.remove.click()
-    qtbot.waitUntil(lambda: "Choose an image" in widget.hint.text)
+    qtbot.waitUntil(lambda: "learns from “cells drawn”" in dock.hint.text)
+    assert dock.hint.kind == "do"
+    dock.shown.pairs.remove.click()
+    look(dock)
+    assert "Select a pair" in dock.hint.text
+    dock.shown.pairs.add.click()
+    qtbot.waitUntil(lambda: dock.hint.text == "Add more, or press Train.")
+    dock.shown.pairs.list.setCurrentRow(0)
+    dock.shown.pairs.remove.click()
+    qtbot.waitUntil(lambda: "learns from “cells drawn”" in dock.hint.text)
 
 
-def test_good_news_is_no_problem(qtbot, widget):
-    widget.train.click()
-    wait_for_end(qtbot, widget)
-    assert "list of models" in widget.hint.text and widget.hint.kind == "done"
+def test_labels_of_another_name_are_offered(qtbot, dock):
+    drawn = dock.viewer.layers["cells drawn"]
+    dock.viewer.layers.remove(drawn)
+    drawn.name = "manual"
+    dock.viewer.add_layer(drawn)
+    look(dock)
+    assert dock.shown.pairs.labels is None
+    assert "Choose an image and the labels" in dock.hint.text
+    dock.hint.button.click()
+    look(dock)
+    assert dock.shown.pairs.labels is drawn
 
 
-def test_pairs_that_were_left_out_are_named(qtbot, widget, stand_in):
+def test_good_news_is_no_problem(qtbot, dock):
+    dock.shown.train.click()
+    wait_for_end(qtbot, dock)
+    assert "list of models" in dock.hint.text and dock.hint.kind == "done"
+
+
+def test_pairs_that_were_left_out_are_named(qtbot, dock, stand_in):
     stand_in.more = {"left_out": ("mine/b: b.png cannot be read", "mine/c: no labels")}
-    widget.train.click()
-    wait_for_end(qtbot, widget)
-    assert widget.hint.text == (
+    dock.shown.train.click()
+    wait_for_end(qtbot, dock)
+    assert dock.hint.text == (
         "The time is over. “my model” is in the list of models. 2 images left out: "
         "mine/b: b.png cannot be read; mine/c: no labels."
     )
-    assert widget.hint.kind == "problem"
-    assert "0.70 after" in widget.result.text() and widget.export.isEnabled()
+    assert dock.hint.kind == "problem"
+    assert "0.70 after" in dock.shown.result.text()
+    assert not dock.shown.export.isHidden()
 
 
-def test_why_the_model_is_elsewhere_is_said(qtbot, widget, stand_in):
+def test_why_the_model_is_elsewhere_is_said(qtbot, dock, stand_in):
     problem = "there is no room for m.safetensors on the disk of models"
     stand_in.more = {"reason": "elsewhere", "problem": problem}
-    widget.train.click()
-    wait_for_end(qtbot, widget)
-    assert widget.hint.text.startswith("There is no room for m.safetensors on the disk")
-    assert "among the temporary files" in widget.hint.text
-    assert widget.hint.kind == "problem"
+    dock.shown.train.click()
+    wait_for_end(qtbot, dock)
+    assert dock.hint.text.startswith("There is no room for m.safetensors on the disk")
+    assert "among the temporary files" in dock.hint.text
+    assert dock.hint.kind == "problem"
 
 
-def test_pairs_and_folders_are_collected(qtbot, widget, stand_in, tmp_path):
+def test_pairs_and_folders_are_collected(qtbot, dock, stand_in, tmp_path):
     import imageio.v3 as iio
 
     folder = tmp_path / "mine"
@@ -232,18 +251,20 @@ def test_pairs_and_folders_are_collected(qtbot, widget, stand_in, tmp_path):
         (folder / part).mkdir(parents=True)
         iio.imwrite(folder / part / "a.png", data)
     iio.imwrite(folder / "images" / "b.png", draw_discs(3)[0])
-    widget.pairs.add_files(folder)
-    assert "1 image left out: " in widget.hint.text
-    assert "b.png has no label image in" in widget.hint.text
-    assert widget.hint.kind == "problem"
-    assert widget.pairs.list.item(0).text() == "mine (1 image)"
-    widget.pairs.add.click()
-    assert widget.pairs.list.count() == 2
-    widget.pairs.add_files(tmp_path / "nowhere")
-    assert "is not a folder" in widget.hint.text
-    widget.train.click()
-    wait_for_end(qtbot, widget)
+    dock.shown.pairs.add_files(folder)
+    look(dock)
+    assert "1 image left out: " in dock.hint.text
+    assert "b.png has no label image in" in dock.hint.text
+    assert dock.hint.kind == "problem"
+    assert dock.shown.pairs.list.item(0).text() == "mine (1 image)"
+    dock.shown.pairs.add.click()
+    assert dock.shown.pairs.list.count() == 2
+    dock.shown.pairs.add_files(tmp_path / "nowhere")
+    look(dock)
+    assert "is not a folder" in dock.hint.text
+    dock.shown.train.click()
+    wait_for_end(qtbot, dock)
     assert len(stand_in.jobs[0].sources) == 2
-    widget.pairs.list.setCurrentRow(0)
-    widget.pairs.remove.click()
-    assert widget.pairs.list.count() == 1
+    dock.shown.pairs.list.setCurrentRow(0)
+    dock.shown.pairs.remove.click()
+    assert dock.shown.pairs.list.count() == 1

@@ -1,13 +1,14 @@
-"""The controls of the dock "Annotate a folder", and how they lie."""
+"""The controls of the page "Annotate a folder", and how they lie."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QListWidget,
     QProgressBar,
@@ -17,32 +18,35 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.plugin.widgets.dock_layout import (
-    body_layout,
-    fill_dock,
+    button_row,
     form,
     heading,
     main_button,
 )
-from napari_sam.plugin.widgets.hint_line import HintLine
-from napari_sam.plugin.widgets.progress_line import ProgressLine
+from napari_sam.plugin.widgets.page import Page
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QVBoxLayout
 
 __all__ = ["DONE", "FolderControls"]
 
 DONE = "This image is done"
 
 
-class FolderControls(QWidget):  # type: ignore[misc]
-    """Buttons, list and lines; they do nothing by themselves."""
+class FolderControls(Page):
+    """Buttons, list and lines; they do nothing by themselves.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.hint = HintLine()
-        self.progress = ProgressLine()
-        self._make_controls()
-        self._lay_out()
+    Parameters
+    ----------
+    shared
+        What all pages share.
+    """
 
-    def _make_controls(self) -> None:
-        self.open = QPushButton("Open a folder…")
+    def make_controls(self) -> None:
+        """Make the controls."""
+        self.open = main_button("Open a folder…", "samOpen")
+        self.other = QPushButton("Open another folder…")
+        self.other.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.stage = QLabel()
         self.stage.setWordWrap(True)
         self.images = QListWidget()
@@ -51,7 +55,7 @@ class FolderControls(QWidget):  # type: ignore[misc]
         self.bar = QProgressBar()
         self.bar.setFormat("%v of %m images done")
         self.draw = QPushButton("Draw objects…")
-        self.draw.setToolTip("Open “Annotate with SAM” on this image and its labels.")
+        self.draw.setToolTip("Go to “Annotate” with this image and its labels.")
         self.before = QPushButton("◀ Previous")
         self.after = QPushButton("Next ▶")
         self.uncertain = QPushButton("Most uncertain")
@@ -70,11 +74,13 @@ class FolderControls(QWidget):  # type: ignore[misc]
         self.take_over.setToolTip("Make what is in the files the project's labels.")
         self.keep_own = QPushButton("Write mine")
         self.keep_own.setToolTip("Write the project's labels in their place.")
-        self.finish = main_button(DONE, "samDone", 6)
+        self.finish = main_button(DONE, "samDone")
+        self.finish.hide()
         self.counts = QLabel()
         self.counts.setWordWrap(True)
         self.retrain = QPushButton("Train now")
-        self.by_itself = QCheckBox("Train by itself after every few images")
+        self.by_itself = QCheckBox("Train by itself")
+        self.by_itself.setToolTip("After every few images that are done.")
         self.by_itself.setChecked(True)
         self.every = QSpinBox()
         self.every.setRange(1, 1000)
@@ -86,6 +92,15 @@ class FolderControls(QWidget):  # type: ignore[misc]
         self.export = QPushButton("Export all labels…")
         for button in self.buttons():
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+
+    def action_buttons(self) -> tuple[QPushButton, ...]:
+        """Return the first button, and that which takes its place then."""
+        return self.open, self.finish
+
+    @property
+    def primary(self) -> QPushButton:
+        """The button of what is next: a folder, or the end of an image."""
+        return self.open if self.finish.isHidden() else self.finish
 
     def buttons(self) -> tuple[QPushButton, ...]:
         """Return the buttons that work on an open project."""
@@ -105,10 +120,8 @@ class FolderControls(QWidget):  # type: ignore[misc]
             self.keep_own,
         )
 
-    def _lay_out(self) -> None:
-        ways = QHBoxLayout()
-        for button in (self.before, self.after, self.uncertain):
-            ways.addWidget(button)
+    def lay_out(self, layout: QVBoxLayout) -> None:
+        """Lay out the images, and what is to be done with each."""
         answers = QGridLayout()
         answers.addWidget(self.accept_one, 0, 0)
         answers.addWidget(self.reject_one, 0, 1)
@@ -121,25 +134,21 @@ class FolderControls(QWidget):  # type: ignore[misc]
         choice.addWidget(self.take_over, 1, 0)
         choice.addWidget(self.keep_own, 1, 1)
         self.elsewhere.hide()
-        body, layout = body_layout()
-        layout.addWidget(self.open)
         layout.addWidget(self.elsewhere)
         layout.addWidget(self.stage)
         layout.addWidget(heading("Images"))
         layout.addWidget(self.images)
-        layout.addLayout(ways)
+        layout.addLayout(button_row(self.before, self.after, self.uncertain))
         layout.addWidget(self.bar)
-        layout.addWidget(heading("1  What the model proposes"))
+        layout.addWidget(heading("What the model proposes"))
         layout.addLayout(answers)
-        layout.addWidget(heading("2  What is missing"))
+        layout.addWidget(heading("What is missing"))
         layout.addWidget(self.draw)
-        layout.addWidget(heading("3  On to the next"))
-        layout.addWidget(self.finish)
         layout.addWidget(self.counts)
         layout.addWidget(heading("Training"))
         layout.addWidget(self.by_itself)
         layout.addLayout(form(("After", self.every), ("Time", self.minutes)))
         layout.addWidget(self.retrain)
         layout.addWidget(self.export)
+        layout.addWidget(self.other)
         layout.addStretch(1)
-        fill_dock(self, (self.hint, self.progress), body)

@@ -1,4 +1,4 @@
-"""The dock widget "Annotate a folder"."""
+"""The page "Annotate a folder": images, proposals, counts, training, export."""
 
 from __future__ import annotations
 
@@ -13,24 +13,21 @@ from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.project.background_models import propose
 from napari_sam.plugin.project.opening import Question
 from napari_sam.plugin.project.project_loop import ProjectLoop
-from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.hint import Hint, sentence
-from napari_sam.plugin.viewer.settings import read_settings
-from napari_sam.plugin.widgets.annotate import AnnotateWidget, dock_annotator
-from napari_sam.plugin.widgets.annotate_folder_controls import DONE, FolderControls
-from napari_sam.plugin.widgets.dock_closing import DockEnd
+from napari_sam.plugin.widgets.folder_controls import DONE, FolderControls
 from napari_sam.plugin.widgets.model_picker import announce_model
+from napari_sam.plugin.widgets.page import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import napari.viewer
-
     from napari_sam.ops.types import IsCancelled
+    from napari_sam.plugin.widgets.hint_line import NoticeKind
+    from napari_sam.plugin.widgets.page import Shared
     from napari_sam.workflows.project.project import Look, Project
 
-__all__ = ["FolderWidget"]
+__all__ = ["FolderPage"]
 
 _STAGES = {
     "assisted": "Stage 1 of 3, assisted: the model has learned nothing from you yet. "
@@ -63,44 +60,42 @@ def _many(names: Sequence[str], what: str = "image") -> str:
     return f"{len(names)} {what}{plural} ({shown}) {verb}"
 
 
-class FolderWidget(FolderControls):
-    """A folder as one project: images, proposals, counts, training, export.
+class FolderPage(FolderControls):
+    """A folder as one project.
 
     Parameters
     ----------
-    viewer
-        The napari viewer.
+    shared
+        What all pages share.
     ask, train
         Stand-ins for what proposes and trains; see `ProjectLoop`.
     """
 
     def __init__(
         self,
-        viewer: napari.viewer.Viewer,
+        shared: Shared,
         ask: Callable[..., Any] = propose,
         train: Callable[..., Any] | None = None,
     ) -> None:
-        super().__init__()
-        self.viewer = unwrapped(viewer)
-        settings = read_settings()
-        self.loop = ProjectLoop(self.viewer, settings.device, ask, train, self)
+        super().__init__(shared)
+        device = shared.header.model.device_name
+        self.loop = ProjectLoop(self.viewer, device, ask, train, self)
+        self._question: Hint | Question | None = None
+        self._noticed_at: object = None
+        self._fraction = -1.0
         self._keys = KeyBinder(
             {
                 "accept_proposal": partial(self._on_key, self.loop.accept),
                 "reject_proposal": partial(self._on_key, self.loop.reject),
             }
         )
-        self.annotate: AnnotateWidget | None = None
-        self._end = DockEnd(self)
-        self._notice: Hint | Question | None = None
-        self._noticed_at: object = None
         self._exporter = LatestWins("napari-sam export", self)
         self._connect()
-        self._show_state()
 
     def _connect(self) -> None:
         loop = self.loop
-        self.open.clicked.connect(self._choose_folder)
+        for button in (self.open, self.other):
+            button.clicked.connect(self._choose_folder)
         self.before.clicked.connect(lambda: loop.step(-1))
         self.after.clicked.connect(lambda: loop.step(1))
         self.uncertain.clicked.connect(loop.show_most_uncertain)
@@ -113,25 +108,24 @@ class FolderWidget(FolderControls):
         self.finish.clicked.connect(self._on_finish)
         self.take_over.clicked.connect(loop.take_over_label_files)
         self.keep_own.clicked.connect(loop.replace_label_files)
-        self.draw.clicked.connect(self.open_annotator)
+        self.draw.clicked.connect(self._on_draw)
         self.retrain.clicked.connect(loop.train)
         self.by_itself.toggled.connect(self._on_settings)
         self.minutes.valueChanged.connect(self._on_settings)
         self.every.valueChanged.connect(self._on_settings)
         self.export.clicked.connect(self._choose_export)
-        self.progress.cancelled.connect(loop.models.cancel_training)
-        self.hint.pressed.connect(self._on_pressed)
         self._exporter.done.connect(self._on_exported)
-        loop.changed.connect(self._show_state)
+        loop.changed.connect(self._on_changed)
         loop.noticed.connect(self._on_notice)
         loop.opened.connect(self._on_opened)
         loop.looked.connect(self._on_looked)
-        loop.models.advanced.connect(self.progress.set_fraction)
+        loop.models.advanced.connect(self._on_advanced)
         loop.models.trained.connect(self._on_trained)
         self.destroyed.connect(partial(_let_go, loop))
-        self._end.hidden.connect(loop.save)
-        self._end.undocked.connect(self.close_project)
-        self._end.ended.connect(self._on_ended)
+        end = self.shared.end
+        end.hidden.connect(loop.save)
+        end.undocked.connect(self.close_project)
+        end.ended.connect(self._on_ended)
 
     # --- closing --------------------------------------------------------------
 
@@ -159,17 +153,18 @@ class FolderWidget(FolderControls):
 
     def open_folder(self, folder: str | Path) -> None:
         """Open a project, or make one of a folder of images."""
-        self._notice = None
+        self._question = None
         self.loop.open(folder)
-        self._show_state()
+        self.changed.emit()
 
     def _on_opened(self) -> None:
         project = self.loop.project
-        self._notice = None
+        self._question = None
         if project is not None:
             self._bind_keys()
+            self._use_model()
             self.every.setValue(project.retrain_after)
-        self._show_state()
+        self.changed.emit()
 
     def _on_looked(self, found: Look) -> None:
         """Say what came, what is gone, and what cannot be annotated."""
@@ -236,24 +231,18 @@ class FolderWidget(FolderControls):
         self.loop.models.minutes = float(self.minutes.value())
         self.loop.set_retrain_after(int(self.every.value()))
 
-    def open_annotator(self) -> AnnotateWidget:
-        """Open the annotator beside this dock, with the project's model."""
-        shown = dock_annotator(self.viewer)
-        if shown is not self.annotate:
-            self.annotate = shown
-            self._use_model()
-        annotator = self.annotate.annotator
+    def _on_draw(self) -> None:
+        """Go to the annotator, with the project's image and labels."""
+        self._use_model()
         if self.loop.image is not None:
-            annotator.set_image(self.loop.image)
-            annotator.sessions.set_output(self.loop.labels)
-        return self.annotate
+            self.chosen.emit(self.loop.image, self.loop.labels)
+        self.wanted.emit("annotate")
 
     def _use_model(self) -> None:
-        project = self.loop.project
-        if self.annotate is None or project is None:
-            return
-        if self.annotate.model.source != project.model:
-            self.annotate.model.choose(project.model)
+        """Let the annotator ask the project's model."""
+        project, model = self.loop.project, self.shared.header.model
+        if project is not None and model.source != project.model:
+            model.choose(project.model)
 
     def _on_trained(self, path: Path) -> None:
         announce_model(path)
@@ -297,14 +286,51 @@ class FolderWidget(FolderControls):
     # --- what is shown ----------------------------------------------------------------
 
     def _on_notice(self, notice: Hint | Question) -> None:
-        self._notice, self._noticed_at = notice, None
-        self._show_state()
+        if isinstance(notice, Hint):
+            super().say(notice.text, "problem" if notice.kind == "problem" else "info")
+        self._question, self._noticed_at = notice, None
+        self.changed.emit()
 
-    def _on_pressed(self) -> None:
-        notice, self._notice = self._notice, None
-        if isinstance(notice, Question):
-            notice.answer()
-        self._show_state()
+    def hear(self, text: str, kind: NoticeKind) -> None:
+        """Leave out that an image was removed where the project has gone on."""
+        is_between = self.loop.project is not None and self.loop.image is None
+        if text and not is_between:
+            self.say(text, kind)
+
+    def say(self, text: str, kind: NoticeKind = "problem") -> None:
+        """Say something once, in place of what is asked."""
+        super().say(text, kind)
+        self._question, self._noticed_at = Hint(text, kind) if text else None, None
+
+    def _on_changed(self) -> None:
+        self.changed.emit()
+
+    def on_remedy(self, text: str) -> None:
+        """Do what the hint's button says."""
+        question, self._question = self._question, None
+        if isinstance(question, Question):
+            question.answer()
+        self.changed.emit()
+
+    def _on_advanced(self, fraction: float) -> None:
+        self._fraction = fraction
+        self.advanced.emit(fraction)
+
+    def cancel(self) -> None:
+        """Stop the training."""
+        self.loop.models.cancel_training()
+
+    def work(self) -> Work | None:
+        """Return how far the training is."""
+        if self.loop.models.is_training:
+            return Work("Training beside your work", self._fraction)
+        return None
+
+    def close_page(self) -> None:
+        """Keep what there is, and stop for good."""
+        self.close_project()
+        self.loop.close_workers()
+        self._exporter.close()
 
     def _facts(self) -> object:
         """Return what a notice is about: it goes when this changes."""
@@ -314,29 +340,29 @@ class FolderWidget(FolderControls):
         state = project.state(loop.name)
         return (loop.name, state.status, len(state.notes), len(state.closed))
 
-    def _show_hint(self) -> None:
+    def said(self) -> tuple[Hint, str]:
+        """Return the hint, and the text of its button."""
         facts = self._facts()
         if self._noticed_at is None:
             self._noticed_at = facts
         elif self._noticed_at != facts:
-            self._notice = None
-        if isinstance(self._notice, Question):
-            self.hint.show_hint(self._notice.hint, self._notice.button)
-        else:
-            self.hint.show_hint(self._notice or self._next())
+            self._question = None
+        if isinstance(self._question, Question):
+            return self._question.hint, self._question.button
+        return self._question or self.next_step(), ""
 
-    def _show_state(self) -> None:
+    def show_state(self) -> None:
+        """Show the project, its images, and which buttons can be pressed."""
         loop, project = self.loop, self.loop.project
         for button in self.buttons():
             button.setEnabled(project is not None)
         # Pressed twice, it would take back what it said.
         is_shown = project is not None and loop.layers.name == loop.name
         self.finish.setEnabled(is_shown)
-        self._show_hint()
-        if loop.models.is_training:
-            self.progress.show_work("Training beside your work")
-        else:
-            self.progress.hide()
+        self.finish.setVisible(project is not None)
+        self.open.setVisible(project is None)
+        self.open.setEnabled(not loop.is_opening)
+        self.other.setVisible(project is not None)
         if project is None:
             self.images.clear()
             self.elsewhere.hide()
@@ -383,7 +409,7 @@ class FolderWidget(FolderControls):
                 "over, or write the labels of the project?"
             )
 
-    def _next(self) -> Hint:
+    def next_step(self) -> Hint:
         """Say the next step."""
         loop, project = self.loop, self.loop.project
         if loop.is_opening:

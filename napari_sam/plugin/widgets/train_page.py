@@ -1,18 +1,17 @@
-"""The dock widget "Train": a model that learns from the user's labels."""
+"""The page "Train": a model that learns from the user's labels."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFileDialog,
     QLabel,
     QLineEdit,
     QPushButton,
-    QWidget,
 )
 
 from napari_sam.checkpoints.user_models import free_path
@@ -26,20 +25,16 @@ from napari_sam.plugin.model.training_runs import (
     run_training,
 )
 from napari_sam.plugin.model.workers import LatestWins, Outcome
-from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.hint import Hint, sentence
-from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.widgets.dock_layout import (
-    body_layout,
     data_choice,
-    fill_dock,
     form,
     heading,
     main_button,
 )
-from napari_sam.plugin.widgets.hint_line import HintLine, Notice, NoticeKind
-from napari_sam.plugin.widgets.model_picker import ModelPicker, announce_model
-from napari_sam.plugin.widgets.progress_line import ProgressLine
+from napari_sam.plugin.widgets.labels_offer import LabelsOffer
+from napari_sam.plugin.widgets.model_picker import announce_model
+from napari_sam.plugin.widgets.page import Page, Work
 from napari_sam.plugin.widgets.training_curves import CurvePlot
 from napari_sam.plugin.widgets.training_pairs import PairList
 from napari_sam.plugin.widgets.worst_cases import CaseStrip
@@ -48,18 +43,21 @@ from napari_sam.workflows.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import napari.viewer
-    from qtpy.QtGui import QHideEvent, QShowEvent
+    from qtpy.QtWidgets import QVBoxLayout
 
-    from napari_sam.checkpoints.store import CheckpointStore
     from napari_sam.ops.types import IsCancelled
+    from napari_sam.plugin.widgets.page import Shared
     from napari_sam.training.training_job import TrainOutcome
 
-__all__ = ["TrainWidget"]
+__all__ = ["TrainPage"]
 
 _START = (
     "Choose an image and the labels that you drew on it, and press Train. Five images "
     "and five minutes help already."
+)
+_READY = (
+    "Press Train: the model learns from “{labels}”. Or add more images first; five "
+    "help much."
 )
 _WHAT = (
     ("What suits the model", ""),
@@ -69,52 +67,35 @@ _WHAT = (
 )
 
 
-class TrainWidget(QWidget):  # type: ignore[misc]
+class TrainPage(Page):
     """Pairs of image and labels, a few choices, a plot, and a new model.
 
     Parameters
     ----------
-    viewer
-        The napari viewer.
+    shared
+        What all pages share.
     run
         Does the training; called away from the window.
-    store
-        Where checkpoints are kept.
     """
 
     def __init__(
-        self,
-        viewer: napari.viewer.Viewer,
-        run: Callable[..., TrainOutcome] = run_training,
-        store: CheckpointStore | None = None,
+        self, shared: Shared, run: Callable[..., TrainOutcome] = run_training
     ) -> None:
-        super().__init__()
-        settings = read_settings()
-        viewer = unwrapped(viewer)
-        self.viewer = viewer
+        super().__init__(shared)
         self._run = run
-        self._outcome: TrainOutcome | None = None
-        self.hint = HintLine()
-        self.progress = ProgressLine()
-        self.pairs = PairList(viewer)
-        self.model = ModelPicker(store, settings.model, settings.device)
-        self.plot = CurvePlot("loss", ("1 click", "box"), "s")
-        self.cases = CaseStrip()
-        self._notice = Notice()
-        self._view_timer = QTimer(self)
-        self._view_timer.setSingleShot(True)
-        self._view_timer.setInterval(0)
-        self._view_timer.timeout.connect(self._show_hint)
-        self._make_controls()
-        self._lay_out()
-        self._worker = LatestWins("napari-sam training", self)
-        self._connect()
-        self._show_hint()
-        self.destroyed.connect(self._worker.close)
 
     # --- building -------------------------------------------------------------
 
-    def _make_controls(self) -> None:
+    def make_controls(self) -> None:
+        """Make the list of pairs, the choices, and what shows the result."""
+        self._outcome: TrainOutcome | None = None
+        self._job_at_work: TrainJob | None = None
+        self._work = Work("")
+        self._worker = LatestWins("napari-sam training", self)
+        self._offer = LabelsOffer(self.shared)
+        self.pairs = PairList()
+        self.plot = CurvePlot("loss", ("1 click", "box"), "s")
+        self.cases = CaseStrip()
         self.what = data_choice(
             _WHAT,
             "The image encoder is most of the model. Of a light one, as that of cells, "
@@ -126,63 +107,75 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         self.minutes.setDecimals(1)
         self.minutes.setValue(5)
         self.minutes.setSuffix(" min")
+        self.minutes.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.name = QLineEdit("my model")
-        self.train = main_button("Train", "samTrain", 6)
+        self.name.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.train = main_button("Train", "samTrain")
         self.result = QLabel()
         self.result.setWordWrap(True)
         self.export = QPushButton("Export the model…")
         self.export.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.export.setEnabled(False)
         self.worst = heading("Where it is worst")
-        self.worst.hide()
+        for part in (self.plot, self.result, self.export, self.worst):
+            part.hide()
 
-    def _lay_out(self) -> None:
-        body, layout = body_layout()
-        layout.addWidget(heading("1  What to learn from"))
+    def action_buttons(self) -> tuple[QPushButton, ...]:
+        """Return the button that trains."""
+        return (self.train,)
+
+    def lay_out(self, layout: QVBoxLayout) -> None:
+        """Lay out what to learn from, how, and what came of it."""
+        layout.addWidget(heading("What to learn from"))
         layout.addWidget(self.pairs)
-        layout.addWidget(heading("2  How"))
-        layout.addWidget(self.model)
+        layout.addWidget(heading("How"))
         layout.addLayout(
             form(("Learns", self.what), ("Time", self.minutes), ("Name", self.name))
         )
-        layout.addWidget(self.train)
         layout.addWidget(self.plot)
         layout.addWidget(self.result)
         layout.addWidget(self.export)
         layout.addWidget(self.worst)
         layout.addWidget(self.cases)
         layout.addStretch(1)
-        fill_dock(self, (self.hint, self.progress), body)
 
-    def _connect(self) -> None:
-        self.pairs.changed.connect(self._view_timer.start)
-        self.pairs.refused.connect(self._say_problem)
+    def connect_controls(self) -> None:
+        """Connect the controls to the training."""
+        self.pairs.changed.connect(self.changed)
+        self.pairs.refused.connect(self.say)
         self.train.clicked.connect(self.start)
         self.export.clicked.connect(self._choose_export)
-        self.model.noticed.connect(self._say_problem)
-        self.model.chosen.connect(self._view_timer.start)
-        self.progress.cancelled.connect(self._worker.cancel)
         self._worker.done.connect(self._on_done)
         self._worker.reported.connect(self._on_reported)
+        self.destroyed.connect(self._worker.close)
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """Follow the layers."""
-        super().showEvent(event)
-        if not event.spontaneous():
-            self.pairs.start()
+    # --- coming and going -------------------------------------------------------
 
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Let go of the layers; a training goes on."""
-        super().hideEvent(event)
-        if not event.spontaneous():
-            self.pairs.stop()
+    def enter(self) -> None:
+        """Follow what is drawn on the labels."""
+        self.pairs.follow()
+
+    def leave(self) -> None:
+        """Let go of the labels; a training goes on."""
+        self.pairs.stop()
+
+    def set_layers(self, image: Any, labels: Any) -> None:
+        """Learn from another image and labels."""
+        self.pairs.set_layers(image, labels)
+
+    def cancel(self) -> None:
+        """Stop; the best weights so far are kept."""
+        self._worker.cancel()
+
+    def close_page(self) -> None:
+        """Stop for good."""
+        self._worker.close()
 
     # --- the training ---------------------------------------------------------------
 
     @property
     def is_working(self) -> bool:
         """Whether a training runs."""
-        return bool(self._worker.is_busy)
+        return self._job_at_work is not None
 
     def start(self) -> None:
         """Train on what is listed, or on the chosen pair."""
@@ -193,18 +186,16 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         sources = self.pairs.sources
         if not sources:
             return
-        if not self.model.is_here:
-            self._say_problem("Download the model to start from first.")
+        if not self.shared.header.model.is_here:
+            self.say("Download the model to start from first.")
             return
         job = self._job(sources)
         self.plot.clear()
-        self.result.clear()
+        self.plot.show()
+        self.result.hide()
         self.worst.hide()
         self.cases.show_cases([])
-        self.train.setEnabled(False)
-        self.progress.show_work("Looking at the images")
-        self.progress.set_fraction(-1.0)
-        self._notice.say("")
+        self._job_at_work, self._work = job, Work("Looking at the images")
         worker, run = self._worker, self._run
 
         def work(is_cancelled: IsCancelled) -> Any:
@@ -217,7 +208,7 @@ class TrainWidget(QWidget):  # type: ignore[misc]
             )
 
         worker.submit(job, work)
-        self._show_hint()
+        self.say("")
 
     def _job(self, sources: list[Any]) -> TrainJob:
         changes: dict[str, Any] = {"minutes": float(self.minutes.value())}
@@ -228,16 +219,17 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         return TrainJob(
             sources,
             free_path(self.name.text()),
-            self.model.source,
-            self.model.device_name,
+            self.shared.header.model.source,
+            self.shared.header.model.device_name,
             TrainConfig(**changes),
         )
 
     def _on_reported(self, job: TrainJob, value: Any) -> None:
         if isinstance(value, tuple):
             done, total = value
-            self.progress.set_fraction(done / total if total else -1.0)
-            self.progress.show_work(f"Training, {max(0, total - done)} s left")
+            fraction = done / total if total else -1.0
+            self._work = Work(f"Training, {max(0, total - done)} s left", fraction)
+            self.changed.emit()
             return
         at = float(value.get("elapsed", 0))
         for key, name in (
@@ -249,16 +241,16 @@ class TrainWidget(QWidget):  # type: ignore[misc]
                 self.plot.add(name, at, float(value[key]))
 
     def _on_done(self, outcome: Outcome) -> None:
-        self.progress.hide()
-        self.train.setEnabled(True)
+        if outcome.token is self._job_at_work:
+            self._job_at_work = None
         if isinstance(outcome.error, Cancelled):
-            self._say("Stopped before anything was learned.", "info")
+            self.say("Stopped before anything was learned.", "info")
             return
         if outcome.error is not None:
-            self._say_problem(sentence(outcome.error))
+            self.say(sentence(outcome.error))
             return
         if isinstance(outcome.result, Path):
-            self._say(f"Written to {outcome.result}.", "done")
+            self.say(f"Written to {outcome.result}.", "done")
             return
         self._show(outcome.result)
 
@@ -268,9 +260,10 @@ class TrainWidget(QWidget):  # type: ignore[misc]
         left_out = left_out_in_words(result.left_out)
         bad = result.reason in ("diverged", "elsewhere") or left_out
         text = f"{ending_in_words(result)} {left_out}".strip()
-        self._say(text, "problem" if bad else "done")
+        self.say(text, "problem" if bad else "done")
         self.result.setText(gain_in_words(result))
-        self.export.setEnabled(True)
+        self.result.show()
+        self.export.show()
         self.worst.setVisible(bool(result.cases))
         self.cases.show_cases(result.cases)
 
@@ -299,23 +292,36 @@ class TrainWidget(QWidget):  # type: ignore[misc]
 
     # --- what is shown ----------------------------------------------------------------
 
-    def _say_problem(self, text: str) -> None:
-        self._say(text, "problem")
+    def facts(self) -> object:
+        """Return what notices are about: what is learned from, and by which model."""
+        model = self.shared.header.model
+        return self.pairs.state, model.source, model.is_here
 
-    def _say(self, text: str, kind: NoticeKind) -> None:
-        self._notice.say(text, kind)
-        self._show_hint()
-
-    def _show_hint(self) -> None:
-        """Show what is to be read until what it is about has changed."""
-        facts = self.pairs.state, self.model.source, self.model.is_here
-        notice = self._notice.text_at(facts)
-        if notice:
-            self.hint.show_hint(Hint(notice, self._notice.kind))
-        elif self.is_working:
+    def next_step(self) -> Hint:
+        """Say the next step."""
+        if self.is_working:
             text = "Training. The rest of the window can be used meanwhile."
-            self.hint.show_hint(Hint(text, "wait"))
-        elif self.pairs.sources:
-            self.hint.show_hint(Hint("Add more, or press Train."))
-        else:
-            self.hint.show_hint(Hint(_START))
+            return Hint(text, "wait")
+        if not self.shared.header.model.is_here:
+            return self.model_obstacle() or Hint(_START)
+        if self.pairs.sources:
+            return Hint("Add more, or press Train.")
+        if self.pairs.image is None or self.pairs.labels is None:
+            return Hint(_START)
+        return Hint(_READY.format(labels=self.pairs.labels.name))
+
+    def remedy(self, hint: Hint, is_notice: bool) -> str:
+        """Offer labels that lie with the image, where none are chosen."""
+        return "" if self.is_working or self.pairs.sources else self._offer.text
+
+    def on_remedy(self, text: str) -> None:
+        """Take the labels that are offered."""
+        self.chosen.emit(self.shared.image, self._offer.labels)
+
+    def work(self) -> Work | None:
+        """Return how far the training is."""
+        return self._work if self.is_working else None
+
+    def show_state(self) -> None:
+        """Show whether the button can be pressed."""
+        self.train.setEnabled(not self.is_working)

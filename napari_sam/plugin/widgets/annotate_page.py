@@ -1,0 +1,263 @@
+"""The page "Annotate": click, choose, keep."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+
+from napari_sam.plugin.annotator.hints import LOOKS_BLACK, next_hint
+from napari_sam.plugin.annotator.keybindings import keys_of
+from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
+from napari_sam.plugin.widgets.dock_layout import (
+    button_row,
+    class_choice,
+    form,
+    heading,
+    main_button,
+    overlap_choice,
+)
+from napari_sam.plugin.widgets.embedding_store_panel import EmbeddingStorePanel
+from napari_sam.plugin.widgets.object_table import ObjectTable
+from napari_sam.plugin.widgets.page import Page, Work
+from napari_sam.plugin.widgets.tool_bar import ToolBar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qtpy.QtWidgets import QVBoxLayout
+
+    from napari_sam.plugin.annotator.hints import Facts
+    from napari_sam.plugin.viewer.hint import Hint
+    from napari_sam.workflows.session.provenance import Record
+
+__all__ = ["AnnotatePage"]
+
+_WORK_HERE = "Work on this part"
+_PLACE = "Place it on the image"
+_OVERWRITE = "Overwrite"
+_STRETCH = "Stretch the contrast"
+_UNCOVER = "Hide it"
+_AGAIN = "Try again"
+
+_NOTHING: Mapping[int, Record] = {}
+"""The objects where nothing is annotated."""
+
+
+class AnnotatePage(Page):
+    """Labels from prompts.
+
+    Parameters
+    ----------
+    shared
+        What all pages share.
+    """
+
+    is_long = False
+
+    # --- building -------------------------------------------------------------
+
+    def make_controls(self) -> None:
+        """Make tools, candidates, the choices of an object, and the table."""
+        self.annotator = self.shared.annotator
+        self._facts: Facts = self.annotator.facts()
+        self._counted: object = None
+        self._fraction = -1.0
+        self.tools = ToolBar()
+        self.candidates = CandidateStrip()
+        self.objects = ObjectTable()
+        self.embedding_store = EmbeddingStorePanel(self.annotator)
+        self.hover = QCheckBox("Preview at the cursor (H)")
+        self.hover.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.class_name = class_choice("Class that the next objects get; may be empty.")
+        self.overlap = overlap_choice()
+        self.keep = main_button("Keep object (N)", "samKeep")
+        self.undo = QPushButton("Undo (U)")
+        self.redo = QPushButton("Redo")
+        self.redo.setToolTip("Do the last undone step again (Shift-U).")
+        self.clear = QPushButton("Clear (Esc)")
+        self.clear.setToolTip("Drop the prompts in hand.")
+
+    def action_buttons(self) -> tuple[QPushButton, ...]:
+        """Return the button that keeps the object."""
+        return (self.keep,)
+
+    def lay_out(self, layout: QVBoxLayout) -> None:
+        """Lay out the steps from the prompt to the object."""
+        layout.addWidget(self.tools)
+        layout.addWidget(self.candidates)
+        layout.addLayout(button_row(self.undo, self.redo, self.clear))
+        layout.addWidget(self.hover)
+        layout.addLayout(form(("Class", self.class_name), ("Overlap", self.overlap)))
+        layout.addWidget(heading("Objects"))
+        layout.addWidget(self.objects, 1)
+        layout.addWidget(self.embedding_store)
+        layout.addWidget(_key_list())
+
+    def connect_controls(self) -> None:
+        """Connect the controls to the annotator's actions."""
+        annotator = self.annotator
+        self.tools.chosen.connect(annotator.use_tool)
+        self.candidates.chosen.connect(annotator.choose)
+        self.hover.toggled.connect(annotator.set_hover)
+        self.class_name.currentTextChanged.connect(self._on_class)
+        self.overlap.activated.connect(self._on_overlap)
+        self.keep.clicked.connect(annotator.commit)
+        self.undo.clicked.connect(annotator.undo)
+        self.redo.clicked.connect(annotator.redo)
+        self.clear.clicked.connect(annotator.clear)
+        self.objects.reopened.connect(annotator.reopen)
+        self.objects.deleted.connect(annotator.delete)
+        self.objects.renamed.connect(annotator.rename)
+        self.objects.saved.connect(self.saved)
+        self.shared.model_host.advanced.connect(self._on_advanced)
+
+    def enter(self) -> None:
+        """Take a tool in hand."""
+        self.annotator.take_up()
+
+    # --- what the user does -------------------------------------------------------
+
+    def _on_class(self, text: str) -> None:
+        self.annotator.class_name = text.strip()
+
+    def _on_overlap(self, index: int) -> None:
+        self.overlap.clearFocus()
+        self.annotator.overlap = self.overlap.currentData()
+
+    def on_remedy(self, text: str) -> None:
+        """Do what the hint's button says."""
+        annotator = self.annotator
+        actions = {
+            _PLACE: annotator.sessions.place_output,
+            _OVERWRITE: annotator.overwrite,
+            _WORK_HERE: annotator.open_part,
+            _STRETCH: annotator.stretch,
+            _UNCOVER: annotator.uncover,
+        }
+        actions.get(text, annotator.retry)()
+
+    def cancel(self) -> None:
+        """Stop looking at the plane."""
+        self.shared.model_host.stop()
+
+    # --- what is shown --------------------------------------------------------------
+
+    def _on_advanced(self, fraction: float) -> None:
+        self._fraction = fraction
+        self.advanced.emit(fraction)
+
+    def facts(self) -> Facts:
+        """Return what the hint depends on, as of the last `show_state`."""
+        return self._facts
+
+    def next_step(self) -> Hint:
+        """Say the next step."""
+        return next_hint(self._facts)
+
+    def remedy(self, hint: Hint, is_notice: bool) -> str:
+        """Return the text of the button that solves what a hint says, or ""."""
+        facts = self._facts
+        if facts.too_large is not None:
+            return _WORK_HERE
+        if facts.is_refused:
+            return _OVERWRITE
+        if not is_notice and facts.hidden_by and facts.hidden_by in hint.text:
+            return _UNCOVER
+        if is_notice:
+            return ""
+        if self.annotator.sessions.is_misplaced:
+            return _PLACE
+        if hint is LOOKS_BLACK:
+            return _STRETCH
+        again = facts.embedding_state in ("stopped", "failed")
+        return _AGAIN if again and hint.kind == "problem" else ""
+
+    def work(self) -> Work | None:
+        """Return how far the look at the plane is, while it is under way."""
+        if self._facts.embedding_state == "working":
+            return Work("Looking at the plane", self._fraction)
+        return None
+
+    def show_state(self) -> None:
+        """Show the tool, the candidates and the objects."""
+        annotator = self.annotator
+        title = self.shared.header.model.title
+        facts = self._facts = replace(annotator.facts(), model_name=title)
+        self.tools.show_tool(annotator.tool, annotator.positive)
+        self.tools.setEnabled(annotator.plane is not None)
+        self.hover.setChecked(annotator.hover)
+        self._show_session(facts)
+        self._show_embedding_store(facts)
+
+    def _show_embedding_store(self, facts: Facts) -> None:
+        """Count embeddings anew where another plane is ready or another one shown."""
+        state = (self.annotator.key, facts.embedding_state, facts.model_state)
+        if state != self._counted:
+            self._counted = state
+            self.embedding_store.refresh()
+
+    def _show_session(self, facts: Facts) -> None:
+        annotator = self.annotator
+        session = annotator.session
+        objects = _NOTHING if session is None else session.listed()
+        self.objects.show_objects(objects, self._color_of)
+        if session is None or annotator.plane is None:
+            self.candidates.show_candidates(None, None, 0)
+            for button in (self.keep, self.undo, self.redo, self.clear):
+                button.setEnabled(False)
+            return
+        picture = self.shared.model_host.picture(annotator.key)
+        self.candidates.show_candidates(session.candidates, picture, session.choice)
+        self.keep.setEnabled(facts.has_prompts)
+        editing = facts.editing is not None
+        self.keep.setText("Keep the change (N)" if editing else "Keep object (N)")
+        self.undo.setEnabled(session.can_undo)
+        self.redo.setEnabled(session.can_redo)
+        self.clear.setEnabled(facts.has_prompts)
+        self._show_classes(session.class_names)
+
+    def _show_classes(self, names: tuple[str, ...]) -> None:
+        combo = self.class_name
+        listed = [combo.itemText(i) for i in range(combo.count())]
+        missing = [name for name in names if name not in listed]
+        if missing:
+            text = combo.currentText()
+            combo.blockSignals(True)
+            combo.addItems(missing)
+            combo.setCurrentText(text)
+            combo.blockSignals(False)
+
+    def _color_of(self, label: int) -> tuple[int, int, int]:
+        layer = self.annotator.sessions.output
+        color = None if layer is None else layer.get_color(label)
+        if color is None:
+            return 128, 128, 128
+        red, green, blue = (round(255 * float(c)) for c in color[:3])
+        return red, green, blue
+
+
+def _key_list() -> QWidget:
+    box = QWidget()
+    grid = QGridLayout(box)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setVerticalSpacing(1)
+    for row, entry in enumerate(keys_of("annotator", "points")):
+        key = QLabel(entry.key)
+        key.setStyleSheet("font-weight: 700;")
+        text = QLabel(entry.text)
+        text.setWordWrap(True)
+        grid.addWidget(key, row, 0)
+        grid.addWidget(text, row, 1)
+    grid.setColumnStretch(1, 1)
+    box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+    return box

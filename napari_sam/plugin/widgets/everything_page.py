@@ -1,0 +1,256 @@
+"""The page "Everything": find all objects, sieve them with sliders, keep them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from napari_sam.ops.wording import counted
+from napari_sam.plugin.search.hint_facts import FactReader
+from napari_sam.plugin.search.hints import EverythingFacts, black_hint, next_step
+from napari_sam.plugin.search.segment_everything import Everything
+from napari_sam.plugin.viewer.sample_data import preset_scale
+from napari_sam.plugin.widgets.dock_layout import (
+    class_choice,
+    form,
+    heading,
+    main_button,
+    overlap_choice,
+)
+from napari_sam.plugin.widgets.mask_filter_panel import SievePanel
+from napari_sam.plugin.widgets.page import Page, Work
+from napari_sam.plugin.widgets.search_form import SearchForm
+
+if TYPE_CHECKING:
+    from napari_sam.plugin.annotator.annotator import Annotator
+    from napari_sam.plugin.viewer.hint import Hint
+
+__all__ = ["EverythingPage"]
+
+_SHOW, _STRETCH = "Show again", "Stretch the contrast"
+"""What the button of the hint says."""
+
+
+class EverythingPage(Page):
+    """Find everything, sieve it with sliders, keep what is right.
+
+    Parameters
+    ----------
+    shared
+        What all pages share.
+    """
+
+    # --- building -------------------------------------------------------------
+
+    def make_controls(self) -> None:
+        """Make the search, its form, the sieve, and the choices of the objects."""
+        shared = self.shared
+        self.everything = Everything(
+            shared.viewer, shared.model_host, self._open_annotator, self
+        )
+        self._reader = FactReader(self.everything)
+        self._facts = EverythingFacts()
+        self._progress = (-1.0, -1.0)
+        self.form = SearchForm(self.viewer, lambda: self.everything.image)
+        self.sieve = SievePanel()
+        self.find = main_button("Find objects", "samFind")
+        self.keep = main_button("Keep objects", "samKeepAll")
+        self.again = QPushButton("Find again")
+        self.again.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.keep.hide()
+        self.again.hide()
+        self.class_name = class_choice("Class that the objects get; may be empty.")
+        self.overlap = overlap_choice()
+
+    def action_buttons(self) -> tuple[QPushButton, ...]:
+        """Return the buttons of the two steps, and the one that goes back."""
+        return self.find, self.keep, self.again
+
+    @property
+    def primary(self) -> QPushButton:
+        """The button of the step that is next."""
+        return self.find if self.keep.isHidden() else self.keep
+
+    def lay_out(self, layout: QVBoxLayout) -> None:
+        """Lay out how to search, and below it what to do with what was found."""
+        self._sieve_part = QWidget()
+        part = QVBoxLayout(self._sieve_part)
+        part.setContentsMargins(0, 0, 0, 0)
+        part.addWidget(heading("Sieve out the wrong ones"))
+        part.addWidget(self.sieve)
+        part.addWidget(heading("Keep the others"))
+        part.addLayout(form(("Class", self.class_name), ("Overlap", self.overlap)))
+        layout.addWidget(self.form)
+        layout.addWidget(self._sieve_part)
+        layout.addStretch(1)
+
+    def connect_controls(self) -> None:
+        """Connect the controls to the search."""
+        everything = self.everything
+        self.form.changed.connect(self._on_form)
+        for button in (self.find, self.again):
+            button.clicked.connect(self._on_find)
+        self.sieve.ruled.connect(everything.results.set_rule)
+        self.class_name.currentTextChanged.connect(self._on_class)
+        self.overlap.activated.connect(self._on_overlap)
+        self.keep.clicked.connect(everything.keep)
+        everything.changed.connect(self.changed)
+        everything.noticed.connect(self.say)
+        everything.arrived.connect(self._on_arrived)
+        everything.runner.progressed.connect(self._on_progress)
+        self.shared.end.undocked.connect(everything.cancel)
+        self.destroyed.connect(everything.runner.close)
+
+    # --- coming and going -------------------------------------------------------
+
+    def enter(self) -> None:
+        """Show what was found, and follow the viewer."""
+        self.form.region.start()
+        self.everything.activate()
+        self._on_form()
+
+    def leave(self) -> None:
+        """Let go of events and of the preview; a search goes on."""
+        self.form.region.stop()
+        self.everything.deactivate()
+
+    def set_layers(self, image: Any, labels: Any) -> None:
+        """Search another image, and keep its objects in its own labels."""
+        scale = preset_scale(image)
+        if scale != preset_scale(self.everything.image):
+            self.form.show_scale(scale)
+        self.everything.set_image(image)
+        if labels is not self.everything.output:
+            self.everything.set_output(labels)
+
+    @property
+    def holds_image(self) -> bool:
+        """Whether another image would take away what is searched or found here."""
+        everything, found = self.everything, self.everything.found
+        waits = found is not None and found.total and everything.results.kept is None
+        return bool(everything.runner.is_working or waits)
+
+    def close_page(self) -> None:
+        """Stop a search for good."""
+        self.everything.close()
+
+    def _open_annotator(self) -> Annotator:
+        annotator = self.shared.annotator
+        annotator.activate()
+        return annotator
+
+    # --- what the user does -------------------------------------------------------
+
+    def on_remedy(self, text: str) -> None:
+        """Do what the hint's button says."""
+        if text == _STRETCH:
+            self.everything.stretch()
+        else:
+            self.everything.results.show_again()
+
+    def cancel(self) -> None:
+        """Stop the search."""
+        self.everything.cancel()
+
+    def _on_form(self) -> None:
+        everything, form = self.everything, self.form
+        everything.mode, everything.where = form.mode_name, form.where_name
+        everything.set_region(form.region.layer)
+        everything.skip_labelled = form.skip_labelled.isChecked()
+        self.changed.emit()
+
+    def _on_find(self) -> None:
+        self._on_form()
+        self.everything.options = self.form.options
+        self.everything.start()
+
+    def _on_class(self, text: str) -> None:
+        self.everything.class_name = text.strip()
+
+    def _on_overlap(self, index: int) -> None:
+        self.overlap.clearFocus()
+        self.everything.overlap = self.overlap.currentData()
+
+    def _on_progress(self, fraction: float, left: float) -> None:
+        self._progress = fraction, left
+        self.changed.emit()
+
+    def _on_arrived(self) -> None:
+        found = self.everything.found
+        if found is not None:
+            self.sieve.start(found.selection.area, found.start, found.mode == "grid")
+
+    # --- what is shown --------------------------------------------------------------
+
+    def facts(self) -> EverythingFacts:
+        """Return what the hint depends on, as of the last `show_state`."""
+        return self._facts
+
+    def next_step(self) -> Hint:
+        """Say the next step."""
+        return next_step(self._facts)
+
+    def remedy(self, hint: Hint, is_notice: bool) -> str:
+        """Return the text of the button that solves what a hint says, or ""."""
+        facts = self._facts
+        if is_notice:
+            return ""
+        if hint == black_hint(facts):
+            return _STRETCH
+        hidden = bool(facts.found) and not (facts.is_here and facts.is_shown)
+        reachable = facts.common.has_image and facts.common.model_state != "failed"
+        return _SHOW if hidden and not facts.working and reachable else ""
+
+    def work(self) -> Work | None:
+        """Return how far the search is."""
+        if not self.everything.runner.is_working:
+            return None
+        fraction, left = self._progress
+        return Work(_progress_text(left), fraction)
+
+    def show_state(self) -> None:
+        """Show which buttons can be pressed, and what was found."""
+        everything = self.everything
+        facts = self._reader.read()
+        title = self.shared.header.model.title
+        common = replace(facts.common, model_name=title)
+        facts = self._facts = replace(facts, common=common)
+        self.form.show_mode(everything.found_mode)
+        may_find = (
+            not facts.working
+            and everything.plane is not None
+            and self.shared.model_host.predictor is not None
+            and not facts.common.output_problem
+            and not facts.region_problem
+        )
+        is_second_step = bool(facts.found) and facts.kept is None
+        for button in (self.find, self.again):
+            button.setEnabled(may_find)
+        self.find.setVisible(not is_second_step)
+        for button in (self.keep, self.again):
+            button.setVisible(is_second_step)
+        self._show_found(facts)
+
+    def _show_found(self, facts: EverythingFacts) -> None:
+        found = self.everything.found
+        self._sieve_part.setVisible(found is not None)
+        self._sieve_part.setEnabled(bool(facts.found) and not facts.working)
+        passing = self.everything.results.passing
+        count = len(passing)
+        number = counted(count, "object") if count else "objects"
+        self.keep.setText(f"Keep {number}")
+        self.keep.setEnabled(bool(count) and facts.kept is None and not facts.working)
+        if found is not None:
+            scores = found.selection.iou
+            self.sieve.show_result(scores[found.every], scores[passing], found.total)
+
+
+def _progress_text(left: float) -> str:
+    if left < 0:
+        return "Finding objects"
+    if left >= 90:
+        return f"Finding objects, {left / 60:.0f} min left"
+    return f"Finding objects, {max(1, round(left))} s left"
