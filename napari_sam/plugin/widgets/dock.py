@@ -304,7 +304,9 @@ class Dock(QWidget):  # type: ignore[misc]
                     saver.sessions = None
 
     def close_dock(self) -> None:
-        """Stop for good all that runs behind the dock."""
+        """Stop for good all that runs behind the dock; the next one is a new one."""
+        if _open_in(self.viewer) is self:
+            del _OPEN[self.viewer]
         for page in self.switch.pages.values():
             page.close_page()
         self.header.model.close_worker()
