@@ -11,7 +11,7 @@ from napari_sam.plugin.annotator.pointer_tools import use_tool
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import position_on_plane
 from napari_sam.plugin.viewer.navigation import go_to_plane
-from napari_sam.workflows.session.annotation_session import OverlapError
+from napari_sam.workflows.session.committing import OverlapError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

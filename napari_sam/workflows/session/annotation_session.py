@@ -1,10 +1,10 @@
 """Annotating with clicks: the session behind the dock widget and in scripts.
 
-A session knows no GUI. It holds what was said about the object in hand, the
-model's candidates, the committed objects, and a history over all of it. In a
-script it asks the model by itself; a window instead takes `AnnotationSession.job`,
-runs it elsewhere, and brings the result to `AnnotationSession.deliver`. Both end
-in the same labels.
+A session knows no GUI. It has a `SessionState` (the canvas, the committed objects, the
+plane, the history) and a `Prompting` (what was said about the object in hand, and the
+model's candidates). In a script it asks the model by itself; a window instead takes
+`AnnotationSession.job`, runs it elsewhere, and brings the result to
+`AnnotationSession.deliver`. Both end in the same labels.
 
 The canvas is the truth: an object is a number on it, on any planes, whoever drew it,
 and its record is what is known of it. Before objects are listed, edited, deleted or
@@ -13,56 +13,38 @@ undone, the session looks at the canvas again; see `AnnotationSession.reconcile`
 
 from __future__ import annotations
 
-from dataclasses import replace
-from types import MappingProxyType
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_sam.ops.labels import (
-    next_free_label,
-    pixels_to_label,
-    without_fragments,
-    without_rims,
-)
-from napari_sam.ops.types import Prompts
-from napari_sam.workflows.session.canvas import (
-    ArrayCanvas,
-    LabelEdit,
-    StackEdit,
-    plan_edit,
-)
-from napari_sam.workflows.session.persistent_map import Versions
-from napari_sam.workflows.session.prompt_history import (
-    NO_DRAFT,
-    Draft,
-    Question,
-    make_question,
-)
-from napari_sam.workflows.session.prompting import PromptSession
-from napari_sam.workflows.session.provenance import Outline, Record, records_table
-from napari_sam.workflows.session.session_state import lift_object, read_record
+from napari_sam.ops.labels import check_overlap_rule
+from napari_sam.workflows.session import committing, object_edits
+from napari_sam.workflows.session.canvas import ArrayCanvas, make_canvas
+from napari_sam.workflows.session.prompting import Prompting
+from napari_sam.workflows.session.provenance import records_table
+from napari_sam.workflows.session.session_state import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.inference.promptable import PromptableModel
+    from napari_sam.inference.views import PlaneEmbedding
+    from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
-    from napari_sam.ops.types import MaskRecord
+    from napari_sam.ops.types import MaskPrediction, MaskRecord
+    from napari_sam.workflows.session.answering import Job
+    from napari_sam.workflows.session.canvas import LabelCanvas, StackEdit
+    from napari_sam.workflows.session.object_index import ObjectIndex
+    from napari_sam.workflows.session.prompt_history import Draft, Question
+    from napari_sam.workflows.session.provenance import Record
 
-__all__ = ["AnnotationSession", "OverlapError"]
-
-
-_LEAST_KEPT = 0.5
-"""Share of a mask that must be left to it; else the user is asked to overwrite."""
-
-_LEAST_FOUND = 0.25
-"""The same for masks that were found automatically, which nobody is asked about."""
+__all__ = ["AnnotationSession"]
 
 
-class AnnotationSession(PromptSession):
+class AnnotationSession:
     """Prompts to candidates to labels, with undo and redo over every step.
 
     Parameters
@@ -107,7 +89,205 @@ class AnnotationSession(PromptSession):
     >>> session.labels, session.table()                          # doctest: +SKIP
     """
 
-    # --- what becomes a label -----------------------------------------------
+    def __init__(
+        self,
+        predictor: PromptableModel | None = None,
+        image: Any = None,
+        labels: NDArray[Any] | LabelCanvas | None = None,
+        *,
+        rgb: bool = False,
+        overlap: str = "keep",
+        contrast_limits: tuple[float, float] | None = None,
+        feedback: bool = True,
+        model_name: str = "",
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        canvas = make_canvas(image, labels, rgb)
+        self.model_name = predictor.name if predictor is not None else model_name
+        self.class_name = ""
+        self._overlap = check_overlap_rule(overlap)
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._state = SessionState(canvas)
+        self._prompting = Prompting(
+            self._state,
+            predictor,
+            image,
+            contrast_limits=contrast_limits,
+            feedback=feedback,
+        )
+
+    @property
+    def predictor(self) -> PromptableModel | None:
+        """The model; None where answers are delivered."""
+        return self._prompting.predictor
+
+    @property
+    def overlap(self) -> OverlapRule:
+        """The overlap rule, "keep" or "overwrite"."""
+        return self._overlap
+
+    @overlap.setter
+    def overlap(self, rule: str) -> None:
+        self._overlap = check_overlap_rule(rule)
+
+    # --- prompts ------------------------------------------------------------
+
+    @property
+    def draft(self) -> Draft:
+        """The object in hand on this plane: what was said, and which mask is chosen."""
+        return self._state.draft
+
+    def add_point(self, position: Sequence[float], positive: bool = True) -> None:
+        """Say that the object is at (row, col), or with ``positive=False`` is not."""
+        self._prompting.add_point(position, positive)
+
+    def set_box(self, box: ArrayLike | None) -> None:
+        """Say that the object fills the box (row0, col0, row1, col1); None: no box."""
+        self._prompting.set_box(box)
+
+    def set_mask(self, mask: ArrayLike | None) -> None:
+        """Say that the object looks like the (H, W) mask; None takes it back."""
+        self._prompting.set_mask(mask)
+
+    def set_prompts(
+        self,
+        points: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> bool:
+        """Replace all prompts for the object in hand; one step of the history.
+
+        Points added at the end refine the chosen candidate (see `feedback`); after
+        any other change the prompts are answered afresh.
+
+        Parameters
+        ----------
+        points
+            (N, 2) as (row, col).
+        labels
+            (N,) 1 where the point lies on the object, 0 where it does not.
+        box
+            (row0, col0, row1, col1).
+        mask
+            (H, W) bool.
+
+        Returns
+        -------
+        bool
+            Whether anything changed.
+
+        Raises
+        ------
+        ValueError
+            If a prompt has the wrong shape or a point lies outside the plane.
+        """
+        return self._prompting.set_prompts(points, labels, box, mask)
+
+    def paint(self, pixels: ArrayLike, erase: bool = False) -> bool:
+        """Say which pixels belong to the object; they hold, whatever else is said.
+
+        What is painted where nothing was said is a prompt as well: the object looks
+        about like it.
+
+        Parameters
+        ----------
+        pixels
+            (H, W) bool mask.
+        erase
+            Say that the pixels do not belong to the object.
+
+        Returns
+        -------
+        bool
+            Whether anything changed.
+
+        Raises
+        ------
+        ValueError
+            If the mask does not have the shape of the plane.
+        """
+        return self._prompting.paint(pixels, erase)
+
+    def edit_pixels(
+        self, painted: NDArray[np.bool_], erased: NDArray[np.bool_]
+    ) -> bool:
+        """Paint and erase (H, W) pixels in one step; see `paint`."""
+        return self._prompting.edit_pixels(painted, erased)
+
+    def clear(self) -> None:
+        """Drop the prompts in hand; a reopened object stays as it was committed."""
+        self._prompting.clear()
+
+    # --- candidates ---------------------------------------------------------
+
+    @property
+    def embedding(self) -> PlaneEmbedding:
+        """The embedding of this plane, made when it is first needed."""
+        return self._prompting.embedding
+
+    @property
+    def candidates(self) -> MaskPrediction | None:
+        """Candidate masks for the prompts, best predicted IoU first.
+
+        None where nothing was said, or where answers are delivered and this one
+        has not come yet.
+        """
+        return self._prompting.candidates
+
+    @property
+    def choice(self) -> int:
+        """Index of the chosen candidate."""
+        return self._prompting.choice
+
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """(H, W) mask of the chosen candidate."""
+        return self._prompting.mask
+
+    @property
+    def score(self) -> float | None:
+        """Predicted IoU of the chosen candidate."""
+        return self._prompting.score
+
+    def choose(self, index: int) -> None:
+        """Choose a candidate by its place in the ranking; ValueError if none is."""
+        self._prompting.choose(index)
+
+    def cycle(self) -> None:
+        """Choose the next candidate, after the last the first."""
+        self._prompting.cycle()
+
+    # --- answers made elsewhere ---------------------------------------------
+
+    def job(self) -> Job | None:
+        """Return the work left to answer the prompts, or None if there is none."""
+        return self._prompting.job()
+
+    def foresee(
+        self,
+        points: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Job | None:
+        """Return the work to answer prompts that may be given next; None if known."""
+        return self._prompting.foresee(points, labels, box, mask)
+
+    @property
+    def foreseen(self) -> Question | None:
+        """The question that was foreseen last."""
+        return self._prompting.foreseen
+
+    def deliver(self, answers: Iterable[tuple[Question, MaskPrediction]]) -> None:
+        """Take the result of a `Job`; it may come late or for another plane."""
+        self._prompting.deliver(answers)
+
+    def forget_answers(self) -> None:
+        """Ask the model anew, after it or the image has changed."""
+        self._prompting.forget_answers()
+
+    # --- objects ------------------------------------------------------------
 
     @property
     def objects(self) -> Mapping[int, Record]:
@@ -117,51 +297,13 @@ class AnnotationSession(PromptSession):
 
     def listed(self) -> Mapping[int, Record]:
         """Return `objects` as they were when the canvas was last looked at."""
-        version, records, known = self._listed
-        if version != self.index.version or records is not self._ledger.records:
-            found = self._list(known)
-            if list(found.items()) != list(known.items()):
-                known = MappingProxyType(found)
-            self._listed = (self.index.version, self._ledger.records, known)
-        return known
-
-    def _list(self, known: Mapping[int, Record]) -> dict[int, Record]:
-        """List the objects; what says the same as what is known stays that."""
-        records, homes = self._ledger.records, self.index.first_planes()
-        strange = sorted(homes.keys() - records.keys())
-        found = {}
-        for label in (*strange, *(k for k in records if k in homes)):
-            record = records.get(label) or Record(label)
-            if not record.outlines:
-                last, home = known.get(label), homes[label]
-                says = (record.class_name, (), home)
-                if last and (last.class_name, last.outlines, last.home) == says:
-                    record = last
-                else:
-                    record = replace(record, home=home)
-            found[label] = record
-        return found
-
-    def _record(self, label: int) -> Record:
-        """Return what is known of a label: nothing, where somebody else drew it."""
-        record = self._ledger.records.get(label) or Record(label)
-        if not record.outlines:
-            planes = self.index.planes_of(label)
-            return replace(record, home=planes[0] if planes else None)
-        return record
+        return self._state.listed()
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """Class names in use, in the order of first use."""
         used = (record.class_name for record in self.listed().values())
         return tuple(dict.fromkeys(name for name in used if name))
-
-    @property
-    def labels(self) -> NDArray[Any]:
-        """The label array of a session that writes to an array."""
-        if not isinstance(self.canvas, ArrayCanvas):
-            raise ValueError("this session writes to a canvas of its own, not an array")
-        return self.canvas.array
 
     def table(self) -> pd.DataFrame:
         """Return how each object came to be, one row each (see `provenance`)."""
@@ -170,19 +312,11 @@ class AnnotationSession(PromptSession):
     @property
     def next_label(self) -> int:
         """The label that the object in hand will get."""
-        editing = self.draft.editing
-        return self._first_free if editing is None else editing
-
-    @property
-    def _first_free(self) -> int:
-        self.reconcile()
-        taken = {self._reserved, self.index.highest}
-        taken.update(self._ledger.records, self._ledger.retired)
-        return next_free_label(taken, self.canvas.dtype)
+        return committing.next_label(self._state)
 
     def reserve(self, label: int) -> None:
         """Leave labels up to this one to somebody else who writes to the canvas."""
-        self._reserved = max(self._reserved, label)
+        self._state.reserve(label)
 
     def commit(self) -> int:
         """Write the chosen mask as an object and start the next one.
@@ -205,52 +339,9 @@ class AnnotationSession(PromptSession):
         mask, score = self.mask, self.score
         if mask is None or score is None:
             raise ValueError("there is nothing to keep yet: say first where it is")
-        if not mask.any():
-            raise ValueError("there is nothing to keep: the chosen mask is empty")
-        label = self.next_label
-        now = self.canvas.read(self._plane)
-        granted = self._granted(now, mask, label)
-        after = lift_object(self._ledger, label, now, self._plane)
-        pixels = np.flatnonzero(granted)
-        beneath = after.ravel()[pixels].copy()
-        after[granted] = label
-        outline = Outline(
-            plane=self._plane,
-            draft=replace(self.draft, choice=self.choice, editing=None),
-            score=self._known_score(label, score),
-            model=self.model_name,
-            time=self._clock().isoformat(timespec="seconds"),
-            pixels=pixels,
-            beneath=beneath,
+        return committing.commit_mask(
+            self._state, mask, score, self.choice, self._commit_options()
         )
-        known = self._ledger.records.get(label)
-        if known is None:
-            new = self.draft.editing is None
-            known = Record(label, self.class_name if new else "")
-        ledger = self._ledger.with_record(known.with_outline(outline))
-        edit = plan_edit(self._plane, now, after)
-        self._do(ledger.with_draft(self._plane, NO_DRAFT), edit)
-        return label
-
-    def _granted(
-        self, now: NDArray[Any], mask: NDArray[np.bool_], label: int
-    ) -> NDArray[np.bool_]:
-        """Return the pixels that an object gets of its mask, or say why it does not."""
-        granted = pixels_to_label(now, mask, label, self._overlap)
-        if self._overlap == "overwrite":
-            return without_rims(np.where(now == label, 0, now), granted)
-        if np.count_nonzero(granted) < _LEAST_KEPT * np.count_nonzero(mask):
-            owners = np.unique(now[mask & ~granted]).tolist()
-            raise OverlapError(owners, bool(granted.any()))
-        return without_fragments(granted, mask)
-
-    def _known_score(self, label: int, score: float) -> float:
-        """Return the score of an answer; of an outline that stands, that of before."""
-        if self.draft.question.outline is None:
-            return score
-        record = self._ledger.records.get(label)
-        outline = None if record is None else record.on(self._plane)
-        return float("nan") if outline is None else outline.score
 
     def commit_found(self, found: Sequence[MaskRecord]) -> list[int]:
         """Write masks that were found automatically as objects, in one step.
@@ -276,64 +367,20 @@ class AnnotationSession(PromptSession):
             If a mask does not fit the plane, no mask is left a pixel, or the type
             of the labels has too few numbers.
         """
-        for record in found:
-            if record.rle.shape != self.plane_shape:
-                raise ValueError(
-                    f"a mask of shape {record.rle.shape} does not fit the plane of "
-                    f"shape {self.plane_shape}"
-                )
-        self.reconcile()
-        now = self.canvas.read(self._plane)
-        after = np.array(now)
-        records = self._place(found, after)
-        if not records:
-            raise ValueError(
-                "nothing to commit: every pixel of the masks belongs to another object"
-                if found
-                else "nothing to commit: there is no mask"
-            )
-        edit = plan_edit(self._plane, now, after)
-        self._do(self._ledger.with_records(records), edit)
-        return [record.label for record in records]
+        return committing.commit_found(self._state, found, self._commit_options())
 
-    def _place(self, found: Sequence[MaskRecord], plane: NDArray[Any]) -> list[Record]:
-        """Paint masks into (H, W) labels; return what was made of them."""
-        flat = plane.reshape(-1)
-        unclaimed = flat == 0
-        keep = self._overlap == "keep"
-        free = unclaimed.copy() if keep else np.ones(flat.size, np.bool_)
-        last = self._first_free - 1
+    def _commit_options(self) -> committing.CommitOptions:
         time = self._clock().isoformat(timespec="seconds")
-        records = []
-        for mask in found:
-            pixels = mask.rle.pixels()
-            unclaimed_here = np.count_nonzero(unclaimed[pixels])
-            if keep and unclaimed_here < _LEAST_FOUND * len(pixels):
-                continue  # it is, for the most part, an object that is there
-            pixels = pixels[free[pixels]]
-            if len(pixels) == 0:
-                continue
-            last = next_free_label([last], self.canvas.dtype)
-            outline = Outline(
-                plane=self._plane,
-                draft=Draft(_question_of(mask, self.plane_shape)),
-                score=mask.predicted_iou,
-                model=self.model_name,
-                time=time,
-                pixels=pixels,
-                beneath=flat[pixels],
-            )
-            records.append(Record(last, self.class_name, (outline,)))
-            free[pixels] = False
-            flat[pixels] = last
-        return records
+        return committing.CommitOptions(
+            self._overlap, self.class_name, self.model_name, time
+        )
 
     def write_planes(self, edit: StackEdit) -> None:
         """Write labels of several planes, made elsewhere, in one step.
 
         Undo and redo take them back and write them again.
         """
-        self._do(self._ledger, edit)
+        self._state.do(self._state.snapshot, edit)
 
     def delete(self, label: int, here: bool = False) -> None:
         """Take an object away; what lay beneath comes back.
@@ -350,35 +397,7 @@ class AnnotationSession(PromptSession):
         ValueError
             If there is no such object, or none on the present plane.
         """
-        self.reconcile()
-        self._check_is_there(label, here)
-        stored = self.index.planes_of(label)
-        record = self._ledger.records.get(label)
-        outlines = () if record is None else record.outlines
-        pixels_here = np.count_nonzero(self.canvas.read(self._plane) == label)
-        if here and pixels_here < self.index.area(label):
-            edit: LabelEdit | StackEdit = self._lift(label, self._plane)
-            self._do(self._ledger.without_outline(label, self._plane), edit)
-            return
-        planes = [one.plane for one in outlines if one.plane not in stored]
-        edits = [self._lift(label, plane) for plane in (*planes, *stored)]
-        home = edits[0].plane if len(edits) == 1 else self._plane
-        edit = edits[0] if len(edits) == 1 else StackEdit(tuple(edits))
-        self._do(self._ledger.without_object(label), edit, home)
-
-    def _lift(self, label: int, plane: Plane) -> LabelEdit:
-        now = self.canvas.read(plane)
-        return plan_edit(plane, now, lift_object(self._ledger, label, now, plane))
-
-    def _check_is_there(self, label: int, here: bool) -> None:
-        if label > 0 and here and (self.canvas.read(self._plane) == label).any():
-            return
-        if here or label not in self.index:
-            where = " on this plane" if here else ""
-            raise ValueError(
-                f"there is no object {label}{where}; the objects are "
-                f"{_some_of(sorted(self.index.labels))}"
-            )
+        object_edits.delete_object(self._state, label, here)
 
     def reopen(self, label: int) -> None:
         """Take an object in hand again, on the present plane if it lies there.
@@ -393,29 +412,7 @@ class AnnotationSession(PromptSession):
         ValueError
             If there is no such object.
         """
-        self.reconcile()
-        self._check_is_there(label, here=False)
-        plane = self._plane_to_reopen(label)
-        mask = self.canvas.read(plane) == label
-        record = self._ledger.records.get(label)
-        outline = None if record is None else record.on(plane)
-        shape = plane.shape_in(self.canvas.shape)
-        if outline is None:
-            draft = Draft(make_question(shape, outline=mask), 0, label)
-        elif np.array_equal(np.flatnonzero(mask), outline.pixels):
-            draft = replace(outline.draft, editing=label)
-        else:
-            draft = _corrected(outline, mask, label)
-        self._set_draft(draft, plane)
-
-    def _plane_to_reopen(self, label: int) -> Plane:
-        if (self.canvas.read(self._plane) == label).any():
-            return self._plane
-        record = self._record(label)
-        for outline in reversed(record.outlines):
-            if (self.canvas.read(outline.plane) == label).any():
-                return outline.plane
-        return self.index.planes_of(label)[0]
+        object_edits.reopen_object(self._state, label)
 
     def set_class(self, label: int, class_name: str) -> None:
         """Give an object another class name.
@@ -425,14 +422,7 @@ class AnnotationSession(PromptSession):
         ValueError
             If there is no such object.
         """
-        self.reconcile()
-        self._check_is_there(label, here=False)
-        record = self._record(label)
-        if record.class_name != class_name:
-            renamed = replace(record, class_name=class_name)
-            ledger = self._ledger.with_record(renamed)
-            latest = record.latest
-            self._do(ledger, None, self._plane if latest is None else latest.plane)
+        object_edits.set_class(self._state, label, class_name)
 
     def adopt(self, table: pd.DataFrame) -> list[int]:
         """Take up what a table of an earlier session knows of the objects.
@@ -445,81 +435,76 @@ class AnnotationSession(PromptSession):
         list of int
             Labels of which something was taken up. This is not a step of the history.
         """
-        self.reconcile()
-        records = dict(self._ledger.records)
-        taken = []
-        for row in table.to_dict("records"):
-            record = read_record(row, self.canvas)
-            if record is None or record.label in records:
-                continue
-            if not record.outlines and not self._is_plain(record):
-                continue
-            records[record.label] = record
-            taken.append(record.label)
-        self._ledger = replace(self._ledger, records=Versions(records))
-        return taken
+        return object_edits.adopt_table(self._state, table)
 
-    def _is_plain(self, record: Record) -> bool:
-        """Whether a record without outlines tells anything of an object here."""
-        return bool(record.class_name) and record.label in self.index
+    # --- history, plane and canvas ------------------------------------------
 
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to undo."""
+        return self._state.can_undo
 
-class OverlapError(ValueError):
-    """Most of a mask belongs to other objects, and the overlap rule leaves it there.
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to do again."""
+        return self._state.can_redo
 
-    Attributes
-    ----------
-    owners
-        Labels of the objects that have the pixels.
-    """
+    def undo(self) -> bool:
+        """Undo the last step and go to its plane; False if there is none."""
+        return self._state.undo()
 
-    def __init__(self, owners: list[int], some: bool) -> None:
-        self.owners = owners
-        which = f"object {owners[0]}" if len(owners) == 1 else "other objects"
-        part = "more than half" if some else "every pixel"
-        super().__init__(
-            f"{part} of the mask belongs to {which}; overwrite, or change the prompts"
-        )
+    def redo(self) -> bool:
+        """Do the last undone step again and go to its plane; False if none."""
+        return self._state.redo()
 
+    @property
+    def plane(self) -> Plane:
+        """The plane that prompts belong to; each has its own object in hand."""
+        return self._state.plane
 
-def _some_of(labels: list[int]) -> str:
-    if not labels:
-        return "none"
-    more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
-    return f"{', '.join(str(label) for label in labels[:20])}{more}"
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """(H, W) of the plane."""
+        return self._state.plane_shape
 
+    def go_to(self, plane: Plane | Sequence[int | None]) -> None:
+        """Go to another plane, given as one index or None for each axis.
 
-def _corrected(outline: Outline, mask: NDArray[np.bool_], label: int) -> Draft:
-    """Return the draft of an object that was changed on the canvas since it was made.
+        Raises
+        ------
+        ValueError
+            If the plane does not lie in the labels.
+        """
+        self._state.go_to(plane)
 
-    What was painted and erased by hand holds when clicks are added.
-    """
-    made = np.zeros(mask.shape, np.bool_)
-    made.ravel()[outline.pixels] = True
-    known = outline.draft.edits
-    edits = known.then(mask & ~made, made & ~mask) if made.any() else known
-    edits = edits.as_in(mask)  # the overlap rule may have decided otherwise
-    prompts = outline.draft.question.prompts
-    question = make_question(
-        mask.shape, prompts.points, prompts.labels, prompts.box, outline=mask
-    )
-    return Draft(question, 0, label, edits)
+    @property
+    def canvas(self) -> LabelCanvas:
+        """Where the labels are written."""
+        return self._state.canvas
 
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The label array of a session that writes to an array."""
+        if not isinstance(self.canvas, ArrayCanvas):
+            raise ValueError("this session writes to a canvas of its own, not an array")
+        return self.canvas.array
 
-_ONE_POSITIVE = np.ones(1, np.int64)
-_ONE_POSITIVE.setflags(write=False)
+    @property
+    def index(self) -> ObjectIndex:
+        """Counts of all labels on the canvas."""
+        return self._state.index
 
+    def reconcile(self) -> bool:
+        """Look at the canvas again, for others may have written to it.
 
-def _question_of(found: MaskRecord, shape: tuple[int, int]) -> Question:
-    """Return the prompts with which an automatic mask is taken in hand again.
+        What is counted, listed and done afterwards is about the labels as they are.
+        This is not a step of the history. It is done by itself before anything that
+        reads or writes objects; on a canvas that is large, which its window counts as a
+        whole once, on the planes concerned.
 
-    As `make_question` would, but without its checks, for there may be thousands.
-    """
-    row, col = found.point
-    if not (-0.5 <= row <= shape[0] - 0.5 and -0.5 <= col <= shape[1] - 0.5):
-        raise ValueError(f"point {found.point} lies outside the plane of shape {shape}")
-    point = np.array([(row, col)], np.float32)
-    box = np.array(found.bbox, np.float32)
-    for array in (point, box):
-        array.setflags(write=False)
-    return Question(Prompts(point, _ONE_POSITIVE, box))
+        Returns
+        -------
+        bool
+            Whether the labels were changed by somebody else.
+        """
+        return self._state.reconcile()

@@ -1,7 +1,7 @@
-"""Room for the answers of a model, with the masks of all but the latest packed.
+"""A cache of the answers of a model, with the masks of all but the latest packed.
 
 A mask of a plane is one byte a pixel, an answer has three, and the objects of a
-morning have thousands of answers. All sessions of a process share one room.
+morning have thousands of answers. All sessions of a process share one cache.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from napari_sam.ops.types import MaskPrediction
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-__all__ = ["AnswerRoom"]
+__all__ = ["AnswerCache"]
 
 _AS_GIVEN = 2
 """Answers whose masks are left as they are: the one in hand and the one before."""
@@ -52,7 +52,7 @@ class _Packed:
         return held + self.rest.logits.nbytes + self.rest.scores.nbytes
 
 
-class AnswerRoom:
+class AnswerCache:
     """Answers by key, up to a number of bytes; the least recently used go first.
 
     An answer comes out as it was put in, bit for bit. Thread-safe.

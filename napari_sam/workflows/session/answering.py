@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet, finalize
 
 from napari_sam.inference.tile_answers import add_mask
-from napari_sam.workflows.session.answer_cache import AnswerRoom
+from napari_sam.workflows.session.answer_cache import AnswerCache
 
 if TYPE_CHECKING:
     from napari_sam.inference.promptable import PromptableModel
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.session.prompt_history import Question
 
-__all__ = ["AnswerBook", "Job"]
+__all__ = ["Answering", "Job"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,32 +75,32 @@ def _answer(
     return predictor.predict_prompts(embedding, prompts)
 
 
-_NUMBERS = count()
+_SESSION_NUMBERS = count()
 
-_SHARED = AnswerRoom(64 * 2**20)
+_SHARED_CACHE = AnswerCache(64 * 2**20)
 """Of all sessions: some eighty answers, more than anybody goes back at once."""
 
 
-class AnswerBook:
+class Answering:
     """The answers of a session by question; the least recently used go first.
 
     An answer that was dropped is made again from its chain of questions.
 
     Parameters
     ----------
-    room
-        Where they are held; one that all books share if None.
+    cache
+        Where they are held; one that all sessions share if None.
     """
 
-    def __init__(self, room: AnswerRoom | None = None) -> None:
-        self._room = _SHARED if room is None else room
-        self._number = next(_NUMBERS)
+    def __init__(self, cache: AnswerCache | None = None) -> None:
+        self._cache = _SHARED_CACHE if cache is None else cache
+        self._number = next(_SESSION_NUMBERS)
         self._questions: WeakSet[Question] = WeakSet()
-        finalize(self, _forget, self._room, self._number, self._questions)
+        finalize(self, _forget, self._cache, self._number, self._questions)
 
     def get(self, question: Question) -> MaskPrediction | None:
         """Return the answer, or None if it is not known."""
-        answer = self._room.get((self._number, question))
+        answer = self._cache.get((self._number, question))
         if answer is None and (answer := question.outline_answer) is not None:
             self.put(question, answer)
         return answer
@@ -108,11 +108,11 @@ class AnswerBook:
     def put(self, question: Question, answer: MaskPrediction) -> None:
         """Keep an answer."""
         self._questions.add(question)
-        self._room.put((self._number, question), answer)
+        self._cache.put((self._number, question), answer)
 
     def clear(self) -> None:
         """Forget every answer."""
-        _forget(self._room, self._number, self._questions)
+        _forget(self._cache, self._number, self._questions)
 
     def job(self, question: Question) -> Job | None:
         """Return what is left to compute for a question, or None if nothing is.
@@ -133,7 +133,7 @@ class AnswerBook:
         return Job(tuple(reversed(chain)), known)
 
 
-def _forget(room: AnswerRoom, number: int, questions: WeakSet[Question]) -> None:
+def _forget(cache: AnswerCache, number: int, questions: WeakSet[Question]) -> None:
     for question in list(questions):
-        room.drop((number, question))
+        cache.drop((number, question))
     questions.clear()

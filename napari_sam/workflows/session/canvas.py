@@ -22,6 +22,7 @@ __all__ = [
     "LabelCanvas",
     "LabelEdit",
     "StackEdit",
+    "make_canvas",
     "plan_edit",
 ]
 
@@ -128,6 +129,34 @@ class ArrayCanvas:
     def one_step(self) -> AbstractContextManager[None]:
         """Do nothing: an array has no steps."""
         return nullcontext()
+
+
+def make_canvas(
+    image: Any, labels: NDArray[Any] | LabelCanvas | None, rgb: bool
+) -> LabelCanvas:
+    """Return where a session writes: the labels given, or zeros like the image.
+
+    Raises
+    ------
+    ValueError
+        If neither is given or their shapes differ.
+    """
+    wanted: tuple[int, ...] | None = None
+    if image is not None:
+        wanted = tuple(image.shape[:-1] if rgb else image.shape)
+        if len(wanted) < 2:
+            raise ValueError(f"image must have two axes or more, got shape {wanted}")
+    if labels is None:
+        if wanted is None:
+            raise ValueError("give an image, or labels to write to")
+        return ArrayCanvas(np.zeros(wanted, np.int32))
+    canvas = ArrayCanvas(labels) if isinstance(labels, np.ndarray) else labels
+    if wanted is not None and tuple(canvas.shape) != wanted:
+        raise ValueError(
+            f"labels of shape {tuple(canvas.shape)} do not fit an image of shape "
+            f"{wanted}{' with colour' if rgb else ''}"
+        )
+    return canvas
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Versions"]
+__all__ = ["PersistentMap"]
 
 Value = TypeVar("Value")
 
 _GONE: Any = object()
 
 
-class Versions(Mapping[int, Value]):
+class PersistentMap(Mapping[int, Value]):
     """Values by number; what is made of it differs from it, and only that is stored.
 
     The version that was looked at last holds a dictionary, each other one what is
@@ -30,7 +30,7 @@ class Versions(Mapping[int, Value]):
 
     Examples
     --------
-    >>> first = Versions({1: "a"})
+    >>> first = PersistentMap({1: "a"})
     >>> second = first.updated({2: "b"})
     >>> dict(first), dict(second), dict(second.without([1]))
     ({1: 'a'}, {1: 'a', 2: 'b'}, {2: 'b'})
@@ -40,18 +40,18 @@ class Versions(Mapping[int, Value]):
 
     def __init__(self, items: Mapping[int, Value] | None = None) -> None:
         self._held: dict[int, Value] = dict(items or {})
-        self._next: Versions[Value] | None = None
+        self._next: PersistentMap[Value] | None = None
 
-    def updated(self, items: Mapping[int, Value]) -> Versions[Value]:
+    def updated(self, items: Mapping[int, Value]) -> PersistentMap[Value]:
         """Return a version with values added or replaced."""
         return self._with(dict(items))
 
-    def without(self, numbers: Iterable[int]) -> Versions[Value]:
+    def without(self, numbers: Iterable[int]) -> PersistentMap[Value]:
         """Return a version without some numbers."""
         return self._with(dict.fromkeys(numbers, _GONE))
 
-    def _with(self, difference: dict[int, Value]) -> Versions[Value]:
-        made: Versions[Value] = Versions()
+    def _with(self, difference: dict[int, Value]) -> PersistentMap[Value]:
+        made: PersistentMap[Value] = PersistentMap()
         made._held, made._next = difference, self
         made._open()
         return made

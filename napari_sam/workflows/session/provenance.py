@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,14 +14,15 @@ import xxhash
 
 from napari_sam.ops.labels import decode_runs, encode_runs
 from napari_sam.ops.packed import PixelsField, ValuesField
+from napari_sam.ops.planes import Plane
 from napari_sam.workflows.session.prompt_history import Draft, PixelEdits, make_question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from napari_sam.ops.planes import Plane
+    from napari_sam.workflows.session.canvas import LabelCanvas
 
 __all__ = [
     "COLUMNS",
@@ -29,6 +31,7 @@ __all__ = [
     "draft_from_json",
     "draft_to_json",
     "pixels_digest",
+    "read_record",
     "records_table",
 ]
 
@@ -179,6 +182,52 @@ class Record:
 def records_table(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row for each object, with the columns `COLUMNS`."""
     return pd.DataFrame([record.row for record in records], columns=list(COLUMNS))
+
+
+def read_record(row: Mapping[Any, Any], canvas: LabelCanvas) -> Record | None:
+    """Read what is known of an object from a row of the table.
+
+    Returns
+    -------
+    Record or None
+        None if the row is about no label. Outlines that cannot be read, or whose plane
+        does not show the object any more, are left out.
+    """
+    try:
+        label = int(row["index"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if label <= 0:
+        return None
+    others: list[Any] = []
+    with suppress(TypeError, ValueError):
+        others = json.loads(row.get("other_planes") or "[]")
+    known = (_read_outline(label, given, canvas) for given in (*others, row))
+    outlines = tuple(outline for outline in known if outline is not None)
+    name = row.get("class", "")
+    return Record(label, name if isinstance(name, str) else "", outlines)
+
+
+def _read_outline(label: int, given: Any, canvas: LabelCanvas) -> Outline | None:
+    """Read an outline; its pixels are none if they were changed since it was made."""
+    try:
+        index = given["plane"]
+        plane = Plane(tuple(json.loads(index) if isinstance(index, str) else index))
+        draft = draft_from_json(given["prompts"], plane.shape_in(canvas.shape))
+        score = float(given["score"])
+        model, time = str(given["model"]), str(given["time"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    pixels = np.flatnonzero(canvas.read(plane) == label)
+    if len(pixels) == 0:
+        return None
+    digest = given.get("digest")
+    if not isinstance(digest, str) or digest == pixels_digest(pixels):
+        digest = ""
+    elif digest:
+        pixels = pixels[:0]
+    beneath = np.zeros(len(pixels), canvas.dtype)
+    return Outline(plane, draft, score, model, time, pixels, beneath, digest)
 
 
 def pixels_digest(pixels: NDArray[np.int64]) -> str:

@@ -1,215 +1,270 @@
-"""What a session knows: drafts, records of objects, and what their labels hide.
+"""The state of a session: the canvas, what is known of its objects, and the history.
 
-The canvas is the truth about which objects there are; a record tells what is known of
-one. A record whose label is not on the canvas is kept, for the pixels may come back.
+The canvas is the truth: an object is a number on it, on any planes, whoever drew it.
+All that prompts, commits and edits do comes down to `SessionState.do`, one step of
+the history each, which is written as a whole or not at all.
 """
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_sam.ops.labels import next_free_label
 from napari_sam.ops.planes import Plane
-from napari_sam.workflows.session.canvas import ArrayCanvas
-from napari_sam.workflows.session.persistent_map import Versions
+from napari_sam.workflows.session.history import History
+from napari_sam.workflows.session.object_index import ObjectIndex, planes_of_array
+from napari_sam.workflows.session.persistent_map import PersistentMap
 from napari_sam.workflows.session.prompt_history import NO_DRAFT
-from napari_sam.workflows.session.provenance import (
-    Outline,
-    Record,
-    draft_from_json,
-    pixels_digest,
-)
+from napari_sam.workflows.session.snapshot import Snapshot, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from numpy.typing import NDArray
+    from collections.abc import Mapping, Sequence
 
     from napari_sam.workflows.session.canvas import LabelCanvas, LabelEdit, StackEdit
     from napari_sam.workflows.session.prompt_history import Draft
+    from napari_sam.workflows.session.provenance import Record
 
-__all__ = ["Ledger", "Step", "lift_object", "make_canvas", "read_record"]
+__all__ = ["SessionState"]
 
 
-@dataclass(frozen=True, eq=False)
-class Ledger:
-    """All that undo and redo bring back, besides the labels themselves.
+class SessionState:
+    """Where a session is: its canvas, its plane, its objects, its history.
+
+    Parameters
+    ----------
+    canvas
+        Where the labels are.
 
     Attributes
     ----------
-    drafts
-        The object in hand on each plane that has one.
-    records
-        What is known of objects, by label.
-    retired
-        Labels of deleted objects; they are not given out again.
-    erased
-        The planes on which just that outline was deleted, by label.
+    canvas
+        The same.
+    index
+        Counts of all labels on it.
+    snapshot
+        Drafts and records, between two steps.
     """
 
-    drafts: Mapping[Plane, Draft] = field(default_factory=dict)
-    records: Versions[Record] = field(default_factory=Versions)
-    retired: Versions[bool] = field(default_factory=Versions)
-    erased: Versions[frozenset[Plane]] = field(default_factory=Versions)
+    def __init__(self, canvas: LabelCanvas) -> None:
+        self.canvas = canvas
+        self.index = ObjectIndex(canvas)
+        self.snapshot = Snapshot()
+        self._plane = Plane((0,) * (len(canvas.shape) - 2) + (None, None))
+        self._history: History[Step] = History()
+        self._listed: tuple[int, object, Mapping[int, Record]] = (-1, None, {})
+        self._reserved = 0
+        if not canvas.is_large:
+            self.index.refresh()
 
-    def with_draft(self, plane: Plane, draft: Draft) -> Ledger:
-        """Return the ledger with another object in hand on a plane."""
-        drafts = {p: d for p, d in self.drafts.items() if p != plane}
-        if not draft.is_empty:
-            drafts[plane] = draft
-        return replace(self, drafts=drafts)
+    # --- where we are -------------------------------------------------------
 
-    def with_record(self, record: Record) -> Ledger:
-        """Return the ledger with an object committed."""
-        return self.with_records([record])
+    @property
+    def plane(self) -> Plane:
+        """The plane that prompts belong to."""
+        return self._plane
 
-    def with_records(self, records: Iterable[Record]) -> Ledger:
-        """Return the ledger with objects committed."""
-        added = {record.label: record for record in records}
-        made = {r.label: r.latest.plane for r in added.values() if r.latest}
-        again = {
-            label: self.erased[label] - {plane}
-            for label, plane in made.items()
-            if plane in self.erased.get(label, ())
-        }
-        erased = self.erased.updated(again) if again else self.erased
-        return replace(self, records=self.records.updated(added), erased=erased)
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """(H, W) of the plane."""
+        return self._plane.shape_in(self.canvas.shape)
 
-    def without_object(self, label: int) -> Ledger:
-        """Return the ledger with an object deleted, and no draft that edits it."""
-        records = self.records.without([label])
-        drafts = {p: d for p, d in self.drafts.items() if d.editing != label}
-        retired = self.retired.updated({label: True})
-        return replace(self, drafts=drafts, records=records, retired=retired)
+    def go_to(self, plane: Plane | Sequence[int | None]) -> None:
+        """Go to another plane.
 
-    def without_outline(self, label: int, plane: Plane) -> Ledger:
-        """Return the ledger with an object deleted on one of its planes."""
-        drafts = dict(self.drafts)
-        if drafts.get(plane, NO_DRAFT).editing == label:
-            del drafts[plane]
-        records = self.records
-        if label in records:
-            records = records.updated({label: records[label].without_plane(plane)})
-        planes = self.erased.get(label, frozenset()) | {plane}
-        erased = self.erased.updated({label: planes})
-        return replace(self, drafts=drafts, records=records, erased=erased)
+        Raises
+        ------
+        ValueError
+            If the plane does not lie in the labels.
+        """
+        plane = plane if isinstance(plane, Plane) else Plane(tuple(plane))
+        plane.shape_in(self.canvas.shape)
+        self._plane = plane
+
+    @property
+    def draft(self) -> Draft:
+        """The object in hand on this plane."""
+        return self.snapshot.drafts.get(self._plane, NO_DRAFT)
+
+    # --- steps --------------------------------------------------------------
+
+    def set_draft(self, draft: Draft, plane: Plane | None = None) -> None:
+        """Take another object in hand, on this plane by default: one step."""
+        plane = plane or self._plane
+        self.do(self.snapshot.with_draft(plane, draft), None, plane)
+
+    def do(
+        self,
+        snapshot: Snapshot,
+        edit: LabelEdit | StackEdit | None,
+        plane: Plane | None = None,
+    ) -> None:
+        """Make a step; snapshot and plane move only once its edit is written."""
+        plane = plane or self._plane
+        self._write(edit, forward=True)
+        self._history.push(Step(plane, self.snapshot, snapshot, edit))
+        self.snapshot, self._plane = snapshot, plane
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to undo."""
+        return self._history.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to do again."""
+        return self._history.can_redo
+
+    def undo(self) -> bool:
+        """Undo the last step and go to its plane; False if there is none."""
+        step = self._history.back()
+        if step is None:
+            return False
+        try:
+            self._write(step.edit, forward=False)
+        except BaseException:
+            self._history.forward()
+            raise
+        self.snapshot, self._plane = step.before, step.plane
+        return True
+
+    def redo(self) -> bool:
+        """Do the last undone step again and go to its plane; False if none."""
+        step = self._history.forward()
+        if step is None:
+            return False
+        try:
+            self._write(step.edit, forward=True)
+        except BaseException:
+            self._history.back()
+            raise
+        self.snapshot, self._plane = step.after, step.plane
+        return True
+
+    def _write(self, edit: LabelEdit | StackEdit | None, forward: bool) -> None:
+        """Write an edit or take it back, as a whole or not at all."""
+        if edit is None:
+            return
+        before = [
+            (one.plane, one.pixels, self.canvas.read(one.plane).ravel()[one.pixels])
+            for one in edit.edits
+        ]
+        try:
+            (edit.apply if forward else edit.revert)(self.canvas)
+        except BaseException:
+            for plane, pixels, values in before:
+                rows, cols = np.divmod(pixels, plane.shape_in(self.canvas.shape)[1])
+                self.canvas.restore(plane, rows, cols, values)
+            raise
+        touched = {p for one in edit.edits for p in self._stored_planes(one.plane)}
+        self.index.refresh(touched)
+
+    # --- the canvas ---------------------------------------------------------
+
+    def reconcile(self) -> bool:
+        """Look at the canvas again, for others may have written to it.
+
+        Returns
+        -------
+        bool
+            Whether the labels were changed by somebody else.
+        """
+        before = self.index.labels
+        planes: list[Plane] | None = None
+        if self.canvas.is_large:
+            planes = self._stored_planes(self._plane)
+        changed = self.index.refresh(planes)
+        records = self.snapshot.records
+        returned = (self.index.labels - before) & records.keys()
+        unknown = [k for k in returned if not self._is_known(records[k])]
+        if unknown:
+            self.snapshot = replace(self.snapshot, records=records.without(unknown))
+        return bool(changed)
+
+    def _stored_planes(self, plane: Plane) -> list[Plane]:
+        """Return the planes of the last two axes that a plane crosses, if few."""
+        if plane.axes == (plane.ndim - 2, plane.ndim - 1):
+            return [plane]
+        return [] if self.canvas.is_large else list(planes_of_array(self.canvas.shape))
+
+    def _is_known(self, record: Record) -> bool:
+        """Whether a label that came back has any pixel that its record tells of."""
+        for outline in record.outlines:
+            now = self.canvas.read(outline.plane).ravel()
+            if (now[outline.pixels] == record.label).any():
+                return True
+        return not any(len(outline.pixels) for outline in record.outlines)
+
+    # --- the objects --------------------------------------------------------
+
+    def listed(self) -> Mapping[int, Record]:
+        """Return all objects by label, as the canvas was when last looked at."""
+        version, records, known = self._listed
+        if version != self.index.version or records is not self.snapshot.records:
+            found = self._list(known)
+            if list(found.items()) != list(known.items()):
+                known = MappingProxyType(found)
+            self._listed = (self.index.version, self.snapshot.records, known)
+        return known
+
+    def _list(self, known: Mapping[int, Record]) -> dict[int, Record]:
+        """List the objects; what says the same as what is known stays that."""
+        records, homes = self.snapshot.records, self.index.first_planes()
+        unknown = sorted(homes.keys() - records.keys())
+        found = {}
+        for label in (*unknown, *(k for k in records if k in homes)):
+            record = self.snapshot.record(label)
+            if not record.outlines:
+                last, home = known.get(label), homes[label]
+                says = (record.class_name, (), home)
+                if last and (last.class_name, last.outlines, last.home) == says:
+                    record = last
+                else:
+                    record = replace(record, home=home)
+            found[label] = record
+        return found
+
+    def record(self, label: int) -> Record:
+        """Return what is known of a label: only where, if somebody else drew it."""
+        record = self.snapshot.record(label)
+        if not record.outlines:
+            planes = self.index.planes_of(label)
+            return replace(record, home=planes[0] if planes else None)
+        return record
+
+    def add_records(self, records: Mapping[int, Record]) -> None:
+        """Take up what is known from elsewhere; not a step of the history."""
+        every = PersistentMap({**self.snapshot.records, **records})
+        self.snapshot = replace(self.snapshot, records=every)
+
+    def check_exists(self, label: int, here: bool = False) -> None:
+        """Raise ValueError if an object is not there, or not on this plane."""
+        if label > 0 and here and (self.canvas.read(self._plane) == label).any():
+            return
+        if here or label not in self.index:
+            where = " on this plane" if here else ""
+            raise ValueError(
+                f"there is no object {label}{where}; the objects are "
+                f"{_some_of(sorted(self.index.labels))}"
+            )
+
+    def reserve(self, label: int) -> None:
+        """Leave labels up to this one to somebody else who writes to the canvas."""
+        self._reserved = max(self._reserved, label)
+
+    def first_free_label(self) -> int:
+        """Return the label of the next new object."""
+        self.reconcile()
+        taken = {self._reserved, self.index.highest}
+        taken.update(self.snapshot.records, self.snapshot.deleted_labels)
+        return next_free_label(taken, self.canvas.dtype)
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One step of the history: the ledger on both sides, and the label edit."""
-
-    plane: Plane
-    before: Ledger
-    after: Ledger
-    edit: LabelEdit | StackEdit | None = None
-
-
-def lift_object(
-    ledger: Ledger, label: int, labels: NDArray[Any], plane: Plane
-) -> NDArray[Any]:
-    """Return (H, W) labels without an object: what lay beneath it comes back.
-
-    A pixel goes back to the object that it was taken from, if that object still
-    claims it: it was not deleted, nor committed anew without the pixel.
-    """
-    lifted = labels.copy()
-    flat = lifted.ravel()
-    own = np.flatnonzero(flat == label)
-    flat[own] = 0
-    record = ledger.records.get(label)
-    outline = None if record is None else record.on(plane)
-    if outline is None:
-        return lifted
-    kept = np.isin(outline.pixels, own)
-    pixels, beneath = outline.pixels[kept], outline.beneath[kept]
-    for value in np.unique(beneath[beneath != 0]).tolist():
-        back = pixels[beneath == value]
-        other = ledger.records.get(value)
-        below = None if other is None else other.on(plane)
-        if below is not None:
-            back = back[np.isin(back, below.pixels)]
-        elif (
-            value in ledger.retired or plane in ledger.erased.get(value, ())
-        ) and value not in flat:  # nobody drew it anew
-            continue
-        flat[back] = value
-    return lifted
-
-
-def read_record(row: Mapping[Any, Any], canvas: LabelCanvas) -> Record | None:
-    """Read what is known of an object from a row of the table.
-
-    Returns
-    -------
-    Record or None
-        None if the row is about no label. Outlines that cannot be read, or whose plane
-        does not show the object any more, are left out.
-    """
-    try:
-        label = int(row["index"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    if label <= 0:
-        return None
-    others: list[Any] = []
-    with suppress(TypeError, ValueError):
-        others = json.loads(row.get("other_planes") or "[]")
-    known = (_read_outline(label, given, canvas) for given in (*others, row))
-    outlines = tuple(outline for outline in known if outline is not None)
-    name = row.get("class", "")
-    return Record(label, name if isinstance(name, str) else "", outlines)
-
-
-def _read_outline(label: int, given: Any, canvas: LabelCanvas) -> Outline | None:
-    """Read an outline; its pixels are none if they were changed since it was made."""
-    try:
-        index = given["plane"]
-        plane = Plane(tuple(json.loads(index) if isinstance(index, str) else index))
-        draft = draft_from_json(given["prompts"], plane.shape_in(canvas.shape))
-        score = float(given["score"])
-        model, time = str(given["model"]), str(given["time"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    pixels = np.flatnonzero(canvas.read(plane) == label)
-    if len(pixels) == 0:
-        return None
-    digest = given.get("digest")
-    if not isinstance(digest, str) or digest == pixels_digest(pixels):
-        digest = ""
-    elif digest:
-        pixels = pixels[:0]
-    beneath = np.zeros(len(pixels), canvas.dtype)
-    return Outline(plane, draft, score, model, time, pixels, beneath, digest)
-
-
-def make_canvas(
-    image: Any, labels: NDArray[Any] | LabelCanvas | None, rgb: bool
-) -> LabelCanvas:
-    """Return where a session writes: the labels given, or zeros like the image.
-
-    Raises
-    ------
-    ValueError
-        If neither is given or their shapes differ.
-    """
-    wanted: tuple[int, ...] | None = None
-    if image is not None:
-        wanted = tuple(image.shape[:-1] if rgb else image.shape)
-        if len(wanted) < 2:
-            raise ValueError(f"image must have two axes or more, got shape {wanted}")
-    if labels is None:
-        if wanted is None:
-            raise ValueError("give an image, or labels to write to")
-        return ArrayCanvas(np.zeros(wanted, np.int32))
-    canvas = ArrayCanvas(labels) if isinstance(labels, np.ndarray) else labels
-    if wanted is not None and tuple(canvas.shape) != wanted:
-        raise ValueError(
-            f"labels of shape {tuple(canvas.shape)} do not fit an image of shape "
-            f"{wanted}{' with colour' if rgb else ''}"
-        )
-    return canvas
+def _some_of(labels: list[int]) -> str:
+    if not labels:
+        return "none"
+    more = f" and {len(labels) - 20} more" if len(labels) > 20 else ""
+    return f"{', '.join(str(label) for label in labels[:20])}{more}"

@@ -6,7 +6,7 @@ from tiny_network import tiny_predictor
 
 from napari_sam.workflows.session import answering
 from napari_sam.workflows.session.annotation_session import AnnotationSession
-from napari_sam.workflows.session.answer_cache import AnswerRoom
+from napari_sam.workflows.session.answer_cache import AnswerCache
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (90, 120), np.uint8)
 CLICKS = [((r, c), bool((r + c) % 3)) for r in range(10, 90, 16) for c in (20, 70, 95)]
@@ -47,13 +47,13 @@ def work(sam):
     return found, session.labels
 
 
-@pytest.mark.parametrize("room", [1, 300_000])
-def test_dropped_and_packed_answers_change_no_mask(sam, monkeypatch, room):
-    monkeypatch.setattr(answering, "_SHARED", AnswerRoom(2**30))
+@pytest.mark.parametrize("max_bytes", [1, 300_000])
+def test_dropped_and_packed_answers_change_no_mask(sam, monkeypatch, max_bytes):
+    monkeypatch.setattr(answering, "_SHARED_CACHE", AnswerCache(2**30))
     monkeypatch.setattr("napari_sam.workflows.session.answer_cache._AS_GIVEN", 10**6)
     expected, labels = work(sam)
     monkeypatch.undo()
-    monkeypatch.setattr(answering, "_SHARED", AnswerRoom(room))
+    monkeypatch.setattr(answering, "_SHARED_CACHE", AnswerCache(max_bytes))
     found, again = work(sam)
     assert found == expected
     np.testing.assert_array_equal(again, labels)

@@ -5,10 +5,8 @@ import pytest
 from fake_predictor import FakePredictor, disc
 
 from napari_sam.ops.planes import Plane
-from napari_sam.workflows.session.annotation_session import (
-    AnnotationSession,
-    OverlapError,
-)
+from napari_sam.workflows.session.annotation_session import AnnotationSession
+from napari_sam.workflows.session.committing import OverlapError
 
 SHAPE = (40, 50)
 

@@ -1,0 +1,232 @@
+"""Writing masks to the canvas as objects, by the overlap rule, with their records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam.ops.labels import (
+    next_free_label,
+    pixels_to_label,
+    without_fragments,
+    without_rims,
+)
+from napari_sam.ops.types import Prompts
+from napari_sam.workflows.session.canvas import plan_edit
+from napari_sam.workflows.session.prompt_history import NO_DRAFT, Draft, Question
+from napari_sam.workflows.session.provenance import Outline, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.labels import OverlapRule
+    from napari_sam.ops.types import MaskRecord
+    from napari_sam.workflows.session.session_state import SessionState
+
+__all__ = ["CommitOptions", "OverlapError", "commit_found", "commit_mask", "next_label"]
+
+_LEAST_KEPT = 0.5
+"""Share of a mask that must be left to it; else the user is asked to overwrite."""
+
+_LEAST_FOUND = 0.25
+"""The same for masks that were found automatically, which nobody is asked about."""
+
+
+class OverlapError(ValueError):
+    """Most of a mask belongs to other objects, and the overlap rule leaves it there.
+
+    Attributes
+    ----------
+    owners
+        Labels of the objects that have the pixels.
+    """
+
+    def __init__(self, owners: list[int], some: bool) -> None:
+        self.owners = owners
+        which = f"object {owners[0]}" if len(owners) == 1 else "other objects"
+        part = "more than half" if some else "every pixel"
+        super().__init__(
+            f"{part} of the mask belongs to {which}; overwrite, or change the prompts"
+        )
+
+
+@dataclass(frozen=True)
+class CommitOptions:
+    """How masks become objects, and what is noted of them.
+
+    Attributes
+    ----------
+    overlap
+        Who gets a pixel that has a label.
+    class_name
+        Of new objects; may be empty.
+    model
+        Name of the model that made the masks.
+    time
+        ISO 8601 in UTC.
+    """
+
+    overlap: OverlapRule
+    class_name: str
+    model: str
+    time: str
+
+
+def next_label(state: SessionState) -> int:
+    """Return the label that the object in hand will get."""
+    editing = state.draft.editing
+    return state.first_free_label() if editing is None else editing
+
+
+def commit_mask(
+    state: SessionState,
+    mask: NDArray[np.bool_],
+    score: float,
+    choice: int,
+    options: CommitOptions,
+) -> int:
+    """Write the mask of the object in hand; see `AnnotationSession.commit`.
+
+    Parameters
+    ----------
+    state
+        Where to; its draft is the object in hand.
+    mask
+        (H, W) mask of the chosen candidate.
+    score
+        Its predicted IoU.
+    choice
+        Its place in the ranking.
+    options
+        How.
+    """
+    if not mask.any():
+        raise ValueError("there is nothing to keep: the chosen mask is empty")
+    label, draft, plane = next_label(state), state.draft, state.plane
+    now = state.canvas.read(plane)
+    granted = _granted(now, mask, label, options.overlap)
+    after = state.snapshot.labels_without(label, now, plane)
+    pixels = np.flatnonzero(granted)
+    beneath = after.ravel()[pixels].copy()
+    after[granted] = label
+    outline = Outline(
+        plane=plane,
+        draft=replace(draft, choice=choice, editing=None),
+        score=_known_score(state, label, score),
+        model=options.model,
+        time=options.time,
+        pixels=pixels,
+        beneath=beneath,
+    )
+    known = state.snapshot.records.get(label)
+    if known is None:
+        known = Record(label, options.class_name if draft.editing is None else "")
+    snapshot = state.snapshot.with_record(known.with_outline(outline))
+    state.do(snapshot.with_draft(plane, NO_DRAFT), plan_edit(plane, now, after))
+    return label
+
+
+def _granted(
+    now: NDArray[Any], mask: NDArray[np.bool_], label: int, overlap: OverlapRule
+) -> NDArray[np.bool_]:
+    """Return the pixels that an object gets of its mask, or say why it does not."""
+    granted = pixels_to_label(now, mask, label, overlap)
+    if overlap == "overwrite":
+        return without_rims(np.where(now == label, 0, now), granted)
+    if np.count_nonzero(granted) < _LEAST_KEPT * np.count_nonzero(mask):
+        owners = np.unique(now[mask & ~granted]).tolist()
+        raise OverlapError(owners, bool(granted.any()))
+    return without_fragments(granted, mask)
+
+
+def _known_score(state: SessionState, label: int, score: float) -> float:
+    """Return the score of an answer; of an outline that stands, that of before."""
+    if state.draft.question.outline is None:
+        return score
+    outline = state.snapshot.record(label).on(state.plane)
+    return float("nan") if outline is None else outline.score
+
+
+def commit_found(
+    state: SessionState, found: Sequence[MaskRecord], options: CommitOptions
+) -> list[int]:
+    """Write masks that were found; see `AnnotationSession.commit_found`."""
+    for record in found:
+        if record.rle.shape != state.plane_shape:
+            raise ValueError(
+                f"a mask of shape {record.rle.shape} does not fit the plane of "
+                f"shape {state.plane_shape}"
+            )
+    state.reconcile()
+    now = state.canvas.read(state.plane)
+    after = np.array(now)
+    records = _place(state, found, after, options)
+    if not records:
+        raise ValueError(
+            "nothing to commit: every pixel of the masks belongs to another object"
+            if found
+            else "nothing to commit: there is no mask"
+        )
+    edit = plan_edit(state.plane, now, after)
+    state.do(state.snapshot.with_records(records), edit)
+    return [record.label for record in records]
+
+
+def _place(
+    state: SessionState,
+    found: Sequence[MaskRecord],
+    after: NDArray[Any],
+    options: CommitOptions,
+) -> list[Record]:
+    """Paint masks into (H, W) labels; return what was made of them."""
+    flat = after.reshape(-1)
+    unclaimed = flat == 0
+    keep = options.overlap == "keep"
+    free = unclaimed.copy() if keep else np.ones(flat.size, np.bool_)
+    last = state.first_free_label() - 1
+    records = []
+    for mask in found:
+        pixels = mask.rle.pixels()
+        unclaimed_here = np.count_nonzero(unclaimed[pixels])
+        if keep and unclaimed_here < _LEAST_FOUND * len(pixels):
+            continue  # it is, for the most part, an object that is there
+        pixels = pixels[free[pixels]]
+        if len(pixels) == 0:
+            continue
+        last = next_free_label([last], state.canvas.dtype)
+        outline = Outline(
+            plane=state.plane,
+            draft=Draft(_question_of(mask, state.plane_shape)),
+            score=mask.predicted_iou,
+            model=options.model,
+            time=options.time,
+            pixels=pixels,
+            beneath=flat[pixels],
+        )
+        records.append(Record(last, options.class_name, (outline,)))
+        free[pixels] = False
+        flat[pixels] = last
+    return records
+
+
+_ONE_POSITIVE = np.ones(1, np.int64)
+_ONE_POSITIVE.setflags(write=False)
+
+
+def _question_of(found: MaskRecord, shape: tuple[int, int]) -> Question:
+    """Return the prompts with which an automatic mask is taken in hand again.
+
+    As `make_question` would, but without its checks, for there may be thousands.
+    """
+    row, col = found.point
+    if not (-0.5 <= row <= shape[0] - 0.5 and -0.5 <= col <= shape[1] - 0.5):
+        raise ValueError(f"point {found.point} lies outside the plane of shape {shape}")
+    point = np.array([(row, col)], np.float32)
+    box = np.array(found.bbox, np.float32)
+    for array in (point, box):
+        array.setflags(write=False)
+    return Question(Prompts(point, _ONE_POSITIVE, box))

@@ -1,0 +1,117 @@
+"""Changing objects that are on the canvas: delete, reopen, name; take up a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam.workflows.session.canvas import StackEdit, plan_edit
+from napari_sam.workflows.session.prompt_history import Draft, make_question
+from napari_sam.workflows.session.provenance import read_record
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.planes import Plane
+    from napari_sam.workflows.session.canvas import LabelEdit
+    from napari_sam.workflows.session.provenance import Outline, Record
+    from napari_sam.workflows.session.session_state import SessionState
+
+__all__ = ["adopt_table", "delete_object", "reopen_object", "set_class"]
+
+
+def delete_object(state: SessionState, label: int, here: bool = False) -> None:
+    """Take an object away; see `AnnotationSession.delete`."""
+    state.reconcile()
+    state.check_exists(label, here)
+    stored = state.index.planes_of(label)
+    outlines = state.snapshot.record(label).outlines
+    pixels_here = np.count_nonzero(state.canvas.read(state.plane) == label)
+    if here and pixels_here < state.index.area(label):
+        removal = _removal(state, label, state.plane)
+        state.do(state.snapshot.without_outline(label, state.plane), removal)
+        return
+    planes = [one.plane for one in outlines if one.plane not in stored]
+    edits = [_removal(state, label, plane) for plane in (*planes, *stored)]
+    home = edits[0].plane if len(edits) == 1 else state.plane
+    edit = edits[0] if len(edits) == 1 else StackEdit(tuple(edits))
+    state.do(state.snapshot.without_object(label), edit, home)
+
+
+def _removal(state: SessionState, label: int, plane: Plane) -> LabelEdit:
+    now = state.canvas.read(plane)
+    return plan_edit(plane, now, state.snapshot.labels_without(label, now, plane))
+
+
+def reopen_object(state: SessionState, label: int) -> None:
+    """Take an object in hand again; see `AnnotationSession.reopen`."""
+    state.reconcile()
+    state.check_exists(label)
+    plane = _plane_to_reopen(state, label)
+    mask = state.canvas.read(plane) == label
+    outline = state.snapshot.record(label).on(plane)
+    if outline is None:
+        shape = plane.shape_in(state.canvas.shape)
+        draft = Draft(make_question(shape, outline=mask), 0, label)
+    elif np.array_equal(np.flatnonzero(mask), outline.pixels):
+        draft = replace(outline.draft, editing=label)
+    else:
+        draft = _corrected(outline, mask, label)
+    state.set_draft(draft, plane)
+
+
+def _plane_to_reopen(state: SessionState, label: int) -> Plane:
+    if (state.canvas.read(state.plane) == label).any():
+        return state.plane
+    for outline in reversed(state.snapshot.record(label).outlines):
+        if (state.canvas.read(outline.plane) == label).any():
+            return outline.plane
+    return state.index.planes_of(label)[0]
+
+
+def _corrected(outline: Outline, mask: NDArray[np.bool_], label: int) -> Draft:
+    """Return the draft of an object that was changed on the canvas since it was made.
+
+    What was painted and erased by hand holds when clicks are added.
+    """
+    made = np.zeros(mask.shape, np.bool_)
+    made.ravel()[outline.pixels] = True
+    known = outline.draft.edits
+    edits = known.then(mask & ~made, made & ~mask) if made.any() else known
+    edits = edits.as_in(mask)  # the overlap rule may have decided otherwise
+    prompts = outline.draft.question.prompts
+    question = make_question(
+        mask.shape, prompts.points, prompts.labels, prompts.box, outline=mask
+    )
+    return Draft(question, 0, label, edits)
+
+
+def set_class(state: SessionState, label: int, class_name: str) -> None:
+    """Give an object another class name; see `AnnotationSession.set_class`."""
+    state.reconcile()
+    state.check_exists(label)
+    record = state.record(label)
+    if record.class_name != class_name:
+        latest = record.latest
+        renamed = state.snapshot.with_record(replace(record, class_name=class_name))
+        state.do(renamed, None, state.plane if latest is None else latest.plane)
+
+
+def adopt_table(state: SessionState, table: pd.DataFrame) -> list[int]:
+    """Take up a table of an earlier session; see `AnnotationSession.adopt`."""
+    state.reconcile()
+    added: dict[int, Record] = {}
+    for row in table.to_dict("records"):
+        record = read_record(row, state.canvas)
+        if record is None or record.label in added:
+            continue
+        if record.label in state.snapshot.records:
+            continue
+        names_it = bool(record.class_name) and record.label in state.index
+        if record.outlines or names_it:
+            added[record.label] = record
+    state.add_records(added)
+    return list(added)
