@@ -118,7 +118,7 @@ def next_click(
     """
     missed = _deepest(target.mask & ~predicted[target.window], target.window)
     row0, col0, row1, col1 = target.box
-    both = boxes.cover(boxes.from_mask(predicted) or target.box, target.box)
+    both = boxes.enclose(boxes.from_mask(predicted) or target.box, target.box)
     window = boxes.to_window(both)
     wrong = predicted[window].copy()
     top, left, _, _ = both

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["assign"]
 
-_LEAST = 1e-6
+_COST_OFFSET = 1e-6
+"""Added to every cost: a sparse table does not hold a cost of 0."""
 
 
 def assign(
@@ -75,10 +76,10 @@ def assign(
     col = np.concatenate([j, m + np.arange(n), np.arange(m), m + i])
     value = np.concatenate(
         [
-            np.asarray(costs)[near] + _LEAST,
-            np.full(n, alone + _LEAST),
-            np.full(m, alone + _LEAST),
-            np.full(len(near), _LEAST),
+            np.asarray(costs)[near] + _COST_OFFSET,
+            np.full(n, alone + _COST_OFFSET),
+            np.full(m, alone + _COST_OFFSET),
+            np.full(len(near), _COST_OFFSET),
         ]
     )
     table = coo_matrix((value, (row, col)), shape=(n + m, n + m)).tocsr()

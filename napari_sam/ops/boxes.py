@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "areas_of",
     "clip_boxes",
-    "cover",
+    "enclose",
     "from_mask",
     "from_napari",
     "intersect",
@@ -110,7 +110,7 @@ def intersect(*boxes: Box) -> Box:
     return r0, c0, max(r0, r1), max(c0, c1)
 
 
-def cover(*boxes: Box) -> Box:
+def enclose(*boxes: Box) -> Box:
     """Return the smallest box that holds all boxes."""
     r0, c0 = (min(box[axis] for box in boxes) for axis in (0, 1))
     r1, c1 = (max(box[axis] for box in boxes) for axis in (2, 3))

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 __all__ = ["common_shift"]
 
-_MOST = 1 << 17
+_MAX_PIXELS = 1 << 17
 """Pixels at which two masks are compared; larger ones are thinned out."""
 
-_GAIN = 0.15
+_MIN_IOU_GAIN = 0.15
 """By how much the IoU must rise for a shift to be believed."""
 
-_LEAST = 0.4
+_MIN_IOU = 0.4
 """IoU that it must reach: what divides in two also overlaps more when it is moved."""
 
 
@@ -49,7 +49,10 @@ def common_shift(
     [7, 1]
     """
     steps = [1] * now.ndim
-    while np.prod([-(-n // k) for n, k in zip(now.shape, steps, strict=True)]) > _MOST:
+    while (
+        np.prod([-(-n // k) for n, k in zip(now.shape, steps, strict=True)])
+        > _MAX_PIXELS
+    ):
         sizes = [n / k for n, k in zip(now.shape, steps, strict=True)]
         steps[int(np.argmax(sizes))] += 1
     thin = tuple(slice(k // 2, None, k) for k in steps)
@@ -67,7 +70,7 @@ def common_shift(
         [i if i < n / 2 else i - n for i, n in zip(at, sizes, strict=True)]
     )
     best, stay = (float(shared[place]) for place in (at, (0,) * one.ndim))
-    least = max(_LEAST, stay / (total - stay) + _GAIN)
+    least = max(_MIN_IOU, stay / (total - stay) + _MIN_IOU_GAIN)
     if best / (total - best) < least:
         return still
     return np.asarray(shift * np.array(steps), np.int64)

@@ -36,12 +36,14 @@ OverlapRule = Literal["keep", "overwrite"]
 
 OVERLAP_RULES: tuple[OverlapRule, ...] = ("keep", "overwrite")
 
-_CONTACT = 0.1
+_MAX_CONTACT_SHARE = 0.1
 """Part of the neighbours within objects that differ, above which it is an image."""
 
-_PLACES_OF_A_LABEL = 5
-_TINY = 16
-"""Places of a number, and pixels of a place, that labels hardly have more, or fewer."""
+_MAX_PIECES = 5
+"""Separate pieces that a label hardly ever has more of."""
+
+_MIN_PIECE_PIXELS = 16
+"""Pixels that such a piece hardly ever has fewer of."""
 
 
 def check_overlap_rule(rule: str) -> OverlapRule:
@@ -73,12 +75,12 @@ def looks_like_intensities(plane: NDArray[np.integer]) -> bool:
         both = (one > 0) & (other > 0)
         touching += int(both.sum())
         differing += int((both & (one != other)).sum())
-    if differing < _CONTACT * touching or not differing:
+    if differing < _MAX_CONTACT_SHARE * touching or not differing:
         return False
     values = int(np.unique(plane[plane > 0]).size)
     places = int(connected(plane, background=0, connectivity=1).max())
     pixels = int(np.count_nonzero(plane > 0))
-    return places > _PLACES_OF_A_LABEL * values or pixels < _TINY * places
+    return places > _MAX_PIECES * values or pixels < _MIN_PIECE_PIXELS * places
 
 
 def pixels_to_label(
@@ -144,7 +146,7 @@ def count_labels(labels: NDArray[np.integer]) -> dict[int, int]:
     return dict(zip(values.tolist(), numbers.tolist(), strict=True))
 
 
-_FRAGMENT = 0.1
+_MAX_FRAGMENT_SHARE = 0.1
 """Share of the largest piece below which a piece is a fragment."""
 
 
@@ -173,13 +175,13 @@ def without_fragments(
     if window is None:
         return granted
     inside, whole = granted[window], mask[window]
-    pieces, count = ndimage.label(inside, _AROUND)
+    pieces, count = ndimage.label(inside, _EIGHT_NEIGHBOURS)
     if count < 2:
         return granted
     areas = np.bincount(pieces.ravel(), minlength=count + 1)
     areas[0] = 0
-    small = areas < _FRAGMENT * areas.max()
-    parts, _ = ndimage.label(whole, _AROUND)
+    small = areas < _MAX_FRAGMENT_SHARE * areas.max()
+    parts, _ = ndimage.label(whole, _EIGHT_NEIGHBOURS)
     sizes = np.bincount(parts.ravel())
     first = ndimage.find_objects(pieces)
     for piece in range(1, count + 1):
@@ -243,18 +245,18 @@ def _rim_of(
         return rim
     inside = mask[window]
     left = owned[window] & ~inside
-    thick = ndimage.binary_opening(left, _AROUND, iterations=width // 2 + 1)
+    thick = ndimage.binary_opening(left, _EIGHT_NEIGHBOURS, iterations=width // 2 + 1)
     if thick.any():
-        near = ndimage.binary_dilation(inside, _AROUND, iterations=width)
-        pieces, _ = ndimage.label(left & ~thick & near, _AROUND)
-        touching = np.unique(pieces[ndimage.binary_dilation(inside, _AROUND)])
+        near = ndimage.binary_dilation(inside, _EIGHT_NEIGHBOURS, iterations=width)
+        pieces, _ = ndimage.label(left & ~thick & near, _EIGHT_NEIGHBOURS)
+        touching = np.unique(pieces[ndimage.binary_dilation(inside, _EIGHT_NEIGHBOURS)])
         rim[window] = np.isin(pieces, touching[touching > 0])
-    elif left.sum() < _FRAGMENT * owned.sum():
+    elif left.sum() < _MAX_FRAGMENT_SHARE * owned.sum():
         rim[window] = left
     return rim
 
 
-_AROUND = np.ones((3, 3), np.bool_)
+_EIGHT_NEIGHBOURS = np.ones((3, 3), np.bool_)
 
 
 def _window(mask: NDArray[np.bool_], margin: int = 0) -> tuple[slice, slice] | None:

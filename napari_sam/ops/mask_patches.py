@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Patch", "blend_patches", "interpolate_patches", "ring_contrast"]
 
-_STEPS = 8
+_STEPS_PER_LOGIT = 8
 """Steps of a stored logit."""
 
-_MOST = 127
+_MAX_STORED_LOGIT = 127
 """Largest stored logit: 16, as good as certain."""
 
 
@@ -75,10 +75,12 @@ class Patch:
         window = boxes.to_window(box)
         inside = mask[window]
         if logits is None:
-            stored = np.where(inside, _MOST, -_MOST)
+            stored = np.where(inside, _MAX_STORED_LOGIT, -_MAX_STORED_LOGIT)
         else:
-            given = np.asarray(logits, np.float32)[window] * _STEPS
-            given = np.clip(np.nan_to_num(np.rint(given)), -_MOST, _MOST)
+            given = np.asarray(logits, np.float32)[window] * _STEPS_PER_LOGIT
+            given = np.clip(
+                np.nan_to_num(np.rint(given)), -_MAX_STORED_LOGIT, _MAX_STORED_LOGIT
+            )
             stored = np.where(inside, np.maximum(given, 1), np.minimum(given, 0))
         return cls((corner[0] + top, corner[1] + left), stored.astype(np.int8))
 
@@ -116,7 +118,9 @@ class Patch:
         plane[self.window] = self.mask
         return plane
 
-    def within(self, box: Sequence[int], fill: int = -_MOST) -> NDArray[np.int8]:
+    def within(
+        self, box: Sequence[int], fill: int = -_MAX_STORED_LOGIT
+    ) -> NDArray[np.int8]:
         """Return the logits in a window that holds the patch's own."""
         top, left, bottom, right = box
         logits = np.full((bottom - top, right - left), fill, np.int8)
@@ -146,7 +150,7 @@ class Patch:
 
 
 def _cover(patches: Sequence[Patch]) -> Box:
-    return boxes.cover(*(patch.box for patch in patches if patch.area))
+    return boxes.enclose(*(patch.box for patch in patches if patch.area))
 
 
 def blend_patches(first: Patch, second: Patch, weight: float) -> Patch:
@@ -154,7 +158,7 @@ def blend_patches(first: Patch, second: Patch, weight: float) -> Patch:
     box = _cover([first, second])
     a, b = (patch.within(box).astype(np.float32) for patch in (first, second))
     logits = (1 - weight) * a + weight * b
-    return Patch.of(logits > 0, logits / _STEPS, box[:2])
+    return Patch.of(logits > 0, logits / _STEPS_PER_LOGIT, box[:2])
 
 
 def _signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float64]:

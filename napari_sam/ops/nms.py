@@ -9,9 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["box_doubles", "box_nms"]
+__all__ = ["duplicate_boxes", "box_nms"]
 
-_AT_ONCE = 128
+_CHUNK = 128
 """Boxes that are compared with all others at one time."""
 
 
@@ -55,7 +55,7 @@ def box_nms(boxes: ArrayLike, scores: ArrayLike, threshold: float) -> NDArray[np
     kept = []
     while len(left):
         # The best ones among themselves, then all others against those that stay.
-        head, left = left[:_AT_ONCE], left[_AT_ONCE:]
+        head, left = left[:_CHUNK], left[_CHUNK:]
         doubles = _overlap(corners[head], corners[head]) > threshold
         stays = np.ones(len(head), np.bool_)
         for i in range(len(head)):
@@ -67,7 +67,7 @@ def box_nms(boxes: ArrayLike, scores: ArrayLike, threshold: float) -> NDArray[np
     return order[np.concatenate(kept)] if kept else order
 
 
-def box_doubles(boxes: ArrayLike, threshold: float) -> list[NDArray[np.int64]]:
+def duplicate_boxes(boxes: ArrayLike, threshold: float) -> list[NDArray[np.int64]]:
     """Find for each box the later ones that overlap it by too much.
 
     With these at hand, `box_nms` of any part of the boxes, best first, costs no
@@ -87,8 +87,8 @@ def box_doubles(boxes: ArrayLike, threshold: float) -> list[NDArray[np.int64]]:
     """
     corners = np.asarray(boxes, np.float32).reshape(-1, 4)
     found: list[NDArray[np.int64]] = []
-    for start in range(0, len(corners), _AT_ONCE):
-        some = corners[start : start + _AT_ONCE]
+    for start in range(0, len(corners), _CHUNK):
+        some = corners[start : start + _CHUNK]
         doubles = _overlap(some, corners[start:]) > threshold
         for i in range(len(some)):
             found.append(np.flatnonzero(doubles[i, i + 1 :]) + start + i + 1)

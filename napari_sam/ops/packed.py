@@ -143,7 +143,7 @@ class _PackedValues:
         return np.repeat(heads, self.runs.unpack())
 
 
-_NOBODY: weakref.ref[Any] = weakref.ref(type("_Nobody", (), {})())
+_NO_OWNER: weakref.ref[Any] = weakref.ref(type("_NoOwner", (), {})())
 
 
 class MaskField:
@@ -175,7 +175,9 @@ class MaskField:
         held = instance.__dict__
         held[self._packed] = None if mask is None else PackedMask.of(mask)
         if mask is not None:
-            held[self._latest] = _NOBODY if mask.flags.writeable else weakref.ref(mask)
+            held[self._latest] = (
+                _NO_OWNER if mask.flags.writeable else weakref.ref(mask)
+            )
 
 
 class PixelsField:

@@ -21,7 +21,7 @@ __all__ = ["Rle"]
 
 _BITS, _MORE, _SIGN, _FIRST = 5, 0x20, 0x10, 48
 
-_TOO_MANY = 2**62
+_MAX_PIXELS = 2**62
 """Pixels of a mask that int64 positions do not hold."""
 
 
@@ -241,12 +241,12 @@ class Rle:
 def _fill(counts: NDArray[np.integer], height: int, width: int) -> bool:
     """Whether counts are those of a mask of this size, however large they are."""
     size = height * width
-    if min(height, width) < 0 or size >= _TOO_MANY:
+    if min(height, width) < 0 or size >= _MAX_PIXELS:
         return False
     if len(counts) and (counts.min() < 0 or counts.max() > size):
         return False
     # Each is at most size now; only very many of them are more than an int64 holds.
-    exact = len(counts) * size < _TOO_MANY
+    exact = len(counts) * size < _MAX_PIXELS
     total = int(counts.sum()) if exact else sum(counts.tolist())
     return total == size
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Scope", "limits_alone"]
+__all__ = ["Scope", "require_limits_only"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Scope:
     contrast_limits: tuple[float, float] | None = None
 
 
-def limits_alone(scope: Scope | None, task: str) -> tuple[float, float] | None:
+def require_limits_only(scope: Scope | None, task: str) -> tuple[float, float] | None:
     """Return the contrast limits for a task that looks everywhere.
 
     Raises

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Instances", "maps_to_instances"]
 
-_SURE = 1 / (1 + math.exp(-1.0))
+_STABLE_PROBABILITY = 1 / (1 + math.exp(-1.0))
 """Foreground probability at a logit of 1, for the stability score."""
 
 
@@ -175,7 +175,7 @@ def _measure(
         boxes[:, :2] = np.minimum.reduceat(at, starts)
         boxes[:, 2:] = np.maximum.reduceat(at, starts) + 1
     total = np.bincount(flat, foreground.ravel(), count + 1)[1:]
-    sure = np.bincount(flat, foreground.ravel() > _SURE, count + 1)[1:]
+    sure = np.bincount(flat, foreground.ravel() > _STABLE_PROBABILITY, count + 1)[1:]
     scores = (total / areas + 1 - least) / 2
     return Instances(
         labels,

@@ -59,12 +59,12 @@ def test_a_mask_fills_its_box_from_border_to_border(mask):
 
 
 @given(whole_boxes, whole_boxes)
-def test_what_two_boxes_share_lies_in_both_and_a_cover_holds_both(one, other):
-    shared, held = boxes.intersect(one, other), boxes.cover(one, other)
+def test_what_two_boxes_share_lies_in_both_and_the_enclosing_box_holds_both(one, other):
+    shared, held = boxes.intersect(one, other), boxes.enclose(one, other)
     for box in (one, other):
         if boxes.areas_of(shared):
             assert boxes.intersect(shared, box) == shared
-        assert boxes.cover(held, box) == held
+        assert boxes.enclose(held, box) == held
     assert (boxes.areas_of(shared) >= 0).all()
 
 

@@ -17,7 +17,7 @@ from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.io.axes import name_axes
 from napari_sam.io.image_reader import PlaneArray
 from napari_sam.ops.label_painting import records_to_labels
-from napari_sam.ops.scope import Scope, limits_alone
+from napari_sam.ops.scope import Scope, require_limits_only
 from napari_sam.workflows.blocks.block_plan import Recipe, survey
 from napari_sam.workflows.blocks.stitching import BlockObjects, number_objects
 from napari_sam.workflows.objects.segment import default_order, find_objects
@@ -100,7 +100,7 @@ def segment_large(
     if not isinstance(image, PlaneArray):
         array = image if hasattr(image, "shape") else np.asarray(image)
         planes = PlaneArray(array, name_axes("", array.shape))
-    limits = limits_alone(scope, "segment_large")
+    limits = require_limits_only(scope, "segment_large")
     config, progress = config or BlockConfig(), progress or Progress()
     shape = (*planes.leading, *planes.shape)
     if out is not None:

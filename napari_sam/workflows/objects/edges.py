@@ -20,7 +20,7 @@ from napari_sam.inference.views import PlaneView
 from napari_sam.ops import boxes
 from napari_sam.ops.edges import outer_boundary, thin_ridges
 from napari_sam.ops.nms import box_nms
-from napari_sam.ops.scope import limits_alone
+from napari_sam.ops.scope import require_limits_only
 from napari_sam.workflows.objects.mask_filters import pixel_boxes
 from napari_sam.workflows.objects.point_grids import even_grid
 from napari_sam.workflows.progress import Steps
@@ -131,7 +131,7 @@ def detect_edges(
     ((64, 64), dtype('float32'))
     """
     config = config or EdgeConfig()
-    limits = limits_alone(scope, "detect_edges")
+    limits = require_limits_only(scope, "detect_edges")
     sam = as_predictor(model)
     view = PlaneView.of(channels_last(image, channel_axis), sam.frame_size, limits)
     points = even_grid(config.points_per_side) * view.shape

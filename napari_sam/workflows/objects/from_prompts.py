@@ -23,7 +23,7 @@ from napari_sam.inference.views import PlaneEmbedding, PlaneView
 from napari_sam.ops.boxes import areas_of, clip_boxes
 from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.rle import Rle
-from napari_sam.ops.scope import limits_alone
+from napari_sam.ops.scope import require_limits_only
 from napari_sam.ops.stability_score import stability_score
 from napari_sam.ops.types import FrameGeometry, MaskRecord, Prompts
 from napari_sam.workflows.progress import Steps
@@ -105,7 +105,7 @@ def segment_boxes(
     (64, 64)
     """
     config = config or PromptConfig()
-    limits = limits_alone(scope, "segment_boxes")
+    limits = require_limits_only(scope, "segment_boxes")
     image = channels_last(image, channel_axis)
     shape = plane_shape(image)
     corners = _check_boxes(boxes, shape)
@@ -180,7 +180,7 @@ def segment_points(
     (64, 64)
     """
     config = config or PromptConfig()
-    limits = limits_alone(scope, "segment_points")
+    limits = require_limits_only(scope, "segment_points")
     image = channels_last(image, channel_axis)
     shape = plane_shape(image)
     prompts = [Prompts.make([point]) for point in _check_points(points, shape)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam.ops.nms import box_doubles
+from napari_sam.ops.nms import duplicate_boxes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ class MaskSelection:
         if double is not None:
             # Sides are differences of pixel indices, as where masks are generated.
             boxes[:, 2:] = np.maximum(boxes[:, 2:] - 1, boxes[:, :2])
-            self._doubles = box_doubles(boxes[self._best_first], double)
+            self._doubles = duplicate_boxes(boxes[self._best_first], double)
         self._labelled = np.zeros(len(self.records))
         if taken is not None:
             self.compare_with(taken)

@@ -17,7 +17,7 @@ import numpy as np
 from napari_sam.configs import PropagationConfig
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.looking_scale import CLICKS
-from napari_sam.ops.scope import limits_alone
+from napari_sam.ops.scope import require_limits_only
 from napari_sam.workflows.progress import Steps
 from napari_sam.workflows.stacks.pixel_ownership import settle
 from napari_sam.workflows.stacks.plane_following import Track, advance
@@ -193,7 +193,7 @@ def propagate(
     >>> more = napari_sam.Seeds(seeds, previous=found)
     >>> again = napari_sam.propagate(volume, more)
     """
-    limits = limits_alone(scope, "propagate")
+    limits = require_limits_only(scope, "propagate")
     config = PropagationConfig() if config is None else config
     known = seeds if isinstance(seeds, Seeds) else Seeds(seeds)
     stack = Stack.of(volume, channel_axis)
