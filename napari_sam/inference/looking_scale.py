@@ -2,7 +2,7 @@
 
 Objects are measured where they are seen, as a rule in the image as a whole, and the
 median decides. Where a shrunken image shows a few large objects or none, it may be a
-crowd of small ones; there a part of the image is measured at its own pixels.
+group of small ones; there a part of the image is measured at its own pixels.
 
 For clicks the rule was compared with the sizes of the true objects, and with looking
 closer after an answer turned out small: it does as well as the first and better than
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_sam.configs import InstanceConfig
-from napari_sam.inference.views import SHRUNK
+from napari_sam.inference.views import TILING_BELOW_SCALE
 from napari_sam.ops.types import Cancelled
 from napari_sam.ops.watershed import maps_to_instances
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import IsCancelled
 
 __all__ = [
-    "CLICKS",
-    "FIELDS",
+    "DENSE_SCALE_RULE",
+    "PROMPT_SCALE_RULE",
     "LookingScale",
     "ScaleRule",
+    "areas_in_one_tile",
     "checked_scale",
-    "crowd_areas",
-    "embed_closer",
+    "embed_with_tiles",
 ]
 
 LookingScale = Literal["auto", "whole"] | float
@@ -58,25 +58,25 @@ class ScaleRule:
         Frame pixels across; smaller objects are looked at closer.
     wanted
         Frame pixels across that a closer look aims at.
-    unseen
+    smallest_seen
         Frame pixels across below which nothing is seen: what is seen is larger.
-    closest
+    max_scale
         Scale beyond which there is no more to see, or more tiles cost too much.
-    blind
+    fallback_scale
         Least scale where no object is seen; 0: as the objects were looked for.
-    guessed
+    unreliable_below
         Frame pixels across below which objects are measured too large; they are seen
-        at the scale `blind` at least.
+        at the scale `fallback_scale` at least.
     gains_below
         Images that were seen at this scale or more gain little from tiles.
     """
 
     small: float
     wanted: float
-    unseen: float
-    closest: float
-    blind: float = 0.0
-    guessed: float = 0.0
+    smallest_seen: float
+    max_scale: float
+    fallback_scale: float = 0.0
+    unreliable_below: float = 0.0
     gains_below: float = math.inf
 
     def scale(self, areas: ArrayLike, seen_at: float) -> float:
@@ -92,7 +92,7 @@ class ScaleRule:
 
         Examples
         --------
-        >>> round(CLICKS.scale([314], 1.0), 2)  # a disc, 20 pixels across
+        >>> round(PROMPT_SCALE_RULE.scale([314], 1.0), 2)  # a disc, 20 pixels across
         2.4
         """
         if seen_at >= self.gains_below:
@@ -102,41 +102,43 @@ class ScaleRule:
         if across >= self.small:
             return seen_at
         if not sizes.size:
-            return max(seen_at, self.blind)
-        scale = min(seen_at * self.wanted / max(across, self.unseen), self.closest)
-        if across < self.guessed:
-            scale = max(scale, self.blind)
+            return max(seen_at, self.fallback_scale)
+        scale = min(
+            seen_at * self.wanted / max(across, self.smallest_seen), self.max_scale
+        )
+        if across < self.unreliable_below:
+            scale = max(scale, self.fallback_scale)
         return max(seen_at, scale)
 
-    def aiming(self, small: float, wanted: float) -> ScaleRule:
+    def with_sizes(self, small: float, wanted: float) -> ScaleRule:
         """Return the rule with other sizes, in frame pixels across."""
         return replace(self, small=small, wanted=wanted)
 
 
-CLICKS = ScaleRule(small=38, wanted=48, unseen=9, closest=4)
+PROMPT_SCALE_RULE = ScaleRule(small=38, wanted=48, smallest_seen=9, max_scale=4)
 """For objects that are prompted one by one."""
 
-FIELDS = ScaleRule(
+DENSE_SCALE_RULE = ScaleRule(
     small=25,
     wanted=36,
-    unseen=12,
-    closest=1.5,
-    blind=1.0,
-    guessed=16,
-    gains_below=SHRUNK,
+    smallest_seen=12,
+    max_scale=1.5,
+    fallback_scale=1.0,
+    unreliable_below=16,
+    gains_below=TILING_BELOW_SCALE,
 )
 """For all objects of an image at once, where each tile costs time."""
 
-_FEW_IN_A_CROWD = 4
-"""Of fewer objects, each may be a crowd."""
+_ENOUGH_OBJECTS = 4
+"""Of fewer objects, each may be a group of small ones."""
 
-_FEW = 3
+_MIN_OBJECTS = 3
 """Of an image with fewer objects, most were too small to be seen."""
 
-_ASTRAY = 2.0
+_MAX_SIZE_RATIO = 2.0
 """Factor by which what the dense head sees may differ from what was learned on."""
 
-_GLANCE = 512
+_MAX_SIDE_MEASURED = 512
 """Pixels across at which the sizes of objects are measured."""
 
 _DEFAULT = InstanceConfig()
@@ -158,7 +160,7 @@ def checked_scale(scale: LookingScale) -> LookingScale:
     raise ValueError(f"scale must be 'auto', 'whole' or above 0, got {scale!r}")
 
 
-def embed_closer(
+def embed_with_tiles(
     sam: PromptableModel,
     view: PlaneView,
     scale: float | None,
@@ -195,46 +197,49 @@ def embed_closer(
     if scale is None:
         scale = None if noted is None else noted.closer_scale(whole.key)
         if scale is None:
-            scale = _scale_seen(sam, view, is_cancelled)
+            scale = _scale_by_objects(sam, view, is_cancelled)
             if noted is not None:
                 noted.note_scale(whole.key, scale)
-    tiles = view.lay(scale)
+    tiles = view.tiles_at(scale)
     return whole if len(tiles) == 1 else replace(view, tiles=tuple(tiles))
 
 
-def _scale_seen(
+def _scale_by_objects(
     sam: PromptableModel, view: PlaneView, is_cancelled: IsCancelled | None
 ) -> float:
     """Choose the scale by the objects that the dense head sees.
 
     A model that was fine-tuned knows how large its objects are. Where the dense head
-    sees nothing like that (crowded small objects look like one), it counts for nothing.
+    sees nothing like that (small objects side by side look like one), it counts for
+    nothing.
     """
     known, as_whole = sam.object_size, view.whole_scale
     tuned = [] if known is None else [known**2 * (np.pi / 4)]
     if not sam.has_dense_head:
-        return CLICKS.scale(tuned, as_whole)
+        return PROMPT_SCALE_RULE.scale(tuned, as_whole)
 
     def check() -> None:
         if is_cancelled is not None and is_cancelled():
             raise Cancelled("looking closer was cancelled")
 
-    step = max(1, max(view.shape) // _GLANCE)
+    step = max(1, max(view.shape) // _MAX_SIDE_MEASURED)
     maps = sam.dense_maps(view.whole)[:, ::step, ::step]
     check()
     found = maps_to_instances(maps, scale=as_whole * step)
     areas = found.areas * step**2
     if known is not None:
-        across = np.sqrt(np.median(areas) * (4 / np.pi)) if len(found) >= _FEW else 0
-        is_like_it = known / _ASTRAY <= across <= known * _ASTRAY
-        return CLICKS.scale(areas if is_like_it else tuned, as_whole)
-    crowd = crowd_areas(sam, view, len(found), check, is_cancelled=is_cancelled)
-    if crowd is None and len(found) >= _FEW:
-        return CLICKS.scale(areas, as_whole)
-    return CLICKS.scale([] if crowd is None else crowd, max(as_whole, 1.0))
+        across = (
+            np.sqrt(np.median(areas) * (4 / np.pi)) if len(found) >= _MIN_OBJECTS else 0
+        )
+        is_like_it = known / _MAX_SIZE_RATIO <= across <= known * _MAX_SIZE_RATIO
+        return PROMPT_SCALE_RULE.scale(areas if is_like_it else tuned, as_whole)
+    small = areas_in_one_tile(sam, view, len(found), check, is_cancelled=is_cancelled)
+    if small is None and len(found) >= _MIN_OBJECTS:
+        return PROMPT_SCALE_RULE.scale(areas, as_whole)
+    return PROMPT_SCALE_RULE.scale([] if small is None else small, max(as_whole, 1.0))
 
 
-def crowd_areas(
+def areas_in_one_tile(
     sam: PromptableModel,
     view: PlaneView,
     seen: int,
@@ -244,8 +249,8 @@ def crowd_areas(
 ) -> NDArray[np.int64] | None:
     """Measure what a few objects turn out to be made of.
 
-    One tile is looked at, the one in which the intensities differ most. There is a
-    crowd if more than a few objects are found in it, and twice as many as were seen.
+    One tile is looked at, the one in which the intensities differ most. They are
+    groups if more than a few objects are found in it, and twice as many as were seen.
 
     Parameters
     ----------
@@ -266,16 +271,16 @@ def crowd_areas(
     -------
     (N,) int64 or None
         Areas in pixels; None where enough is seen, the frame does not shrink the
-        plane, or there is no crowd.
+        plane, or there are no groups.
 
     Raises
     ------
     Cancelled
         If the work is to stop.
     """
-    if seen >= _FEW_IN_A_CROWD or not view.is_shrunk:
+    if seen >= _ENOUGH_OBJECTS or not view.is_shrunk:
         return None
     before()
-    embedding = view.embed(sam, view.busiest(1.0), is_cancelled)
+    embedding = view.embed(sam, view.highest_contrast_tile(1.0), is_cancelled)
     areas = maps_to_instances(sam.dense_maps(embedding), config).areas
-    return areas if len(areas) >= max(_FEW_IN_A_CROWD, 2 * seen) else None
+    return areas if len(areas) >= max(_ENOUGH_OBJECTS, 2 * seen) else None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_sam.model.sam import Sam
     from napari_sam.ops.types import FrameGeometry, ImageEmbedding
 
-__all__ = ["PointDecoder", "Survivors"]
+__all__ = ["KeptMasks", "PointDecoder"]
 
 _CHUNK = 8
 """Points decoded at one time on a CPU; more of them leave its cache."""
@@ -30,7 +30,7 @@ _CHUNK_ELSEWHERE = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Survivors:
+class KeptMasks:
     """The masks of some points whose predicted IoU is good enough.
 
     Attributes
@@ -85,7 +85,7 @@ class PointDecoder:
 
     def decode(
         self, points: ArrayLike, least_score: float | None = None
-    ) -> Iterator[Survivors]:
+    ) -> Iterator[KeptMasks]:
         """Decode points, some at a time.
 
         Parameters
@@ -97,7 +97,7 @@ class PointDecoder:
 
         Yields
         ------
-        Survivors
+        KeptMasks
             Of each few points in turn, perhaps of none. How many points are decoded
             at one time has no influence on the masks.
         """
@@ -107,7 +107,7 @@ class PointDecoder:
         chunk = _CHUNK if self._device.type == "cpu" else _CHUNK_ELSEWHERE
         for start in range(0, len(frame), chunk):
             drawn = self._decode(frame[start : start + chunk], least_score)
-            yield Survivors(
+            yield KeptMasks(
                 points=start + drawn.prompts.cpu().numpy(),
                 masks=drawn.masks.cpu().numpy(),
                 scores=drawn.scores.cpu().numpy(),

@@ -20,7 +20,7 @@ from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.dense_maps import read_dense_head
 from napari_sam.inference.device import choose_device, is_out_of_memory
 from napari_sam.inference.embedding_cache import EmbeddingCache, embedding_key
-from napari_sam.inference.looking_scale import checked_scale, embed_closer
+from napari_sam.inference.looking_scale import checked_scale, embed_with_tiles
 from napari_sam.inference.model_placement import Placement, copy_to_cpu, place
 from napari_sam.inference.point_decoder import PointDecoder
 from napari_sam.inference.precision import fast_products
@@ -32,7 +32,7 @@ from napari_sam.inference.preprocess import (
 )
 from napari_sam.inference.prompt_decoding import check_prompts, decode_prompts
 from napari_sam.inference.tile_answers import add_mask, predict_tiles
-from napari_sam.inference.views import PlaneView, seen_whole
+from napari_sam.inference.views import PlaneView, whole_embedding
 from napari_sam.ops.types import (
     Cancelled,
     ImageEmbedding,
@@ -195,7 +195,7 @@ class Predictor:
         if scale != "whole":
             view = PlaneView.of(check_image(image), self.frame_size, contrast_limits)
             wanted = None if isinstance(scale, str) else scale
-            return embed_closer(self, view, wanted, is_cancelled, self.cache)
+            return embed_with_tiles(self, view, wanted, is_cancelled, self.cache)
         array = check_image(image)
         limits = contrast_limits or default_limits(array)
         at = self._at
@@ -368,7 +368,7 @@ class Predictor:
 
     def point_decoder(self, embedding: PlaneEmbedding) -> PointDecoder:
         """Prepare an image, seen as a whole, for many points; see `PointDecoder`."""
-        whole, at = seen_whole(embedding), self._at
+        whole, at = whole_embedding(embedding), self._at
         return PointDecoder(at.model, whole, at.position, at.device)
 
     @property
@@ -393,7 +393,7 @@ class Predictor:
         ValueError
             If the model has no dense head.
         """
-        return read_dense_head(self.model, seen_whole(embedding), self.name)
+        return read_dense_head(self.model, whole_embedding(embedding), self.name)
 
     def mask_to_logits(
         self, embedding: ImageEmbedding, mask: NDArray[np.bool_]

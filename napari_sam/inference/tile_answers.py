@@ -37,7 +37,7 @@ def predict_tiles(
     An object that turns out to be cut by the border of its tile is asked about once
     more in the whole plane. See `napari_sam.inference.predictor.Predictor`.
     """
-    views = [tiled.view_of(prompt) for prompt in prompts]
+    views = [tiled.tile_for(prompt) for prompt in prompts]
     found: dict[int, MaskPrediction] = {}
 
     def ask(view: Box, members: list[int]) -> None:
@@ -75,7 +75,7 @@ def add_mask(
     if mask.shape == view[2:] and box is not None:
         first_and_last = np.reshape(box, (2, 2)) - [[0, 0], [1, 1]]
         given = [np.asarray(first_and_last, np.float32), prompts.points]
-        view = embedding.view_of(replace(prompts, points=np.concatenate(given)))
+        view = embedding.tile_for(replace(prompts, points=np.concatenate(given)))
     shown = embedding.whole
     if view != embedding.plane:
         top, left, bottom, right = view

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.ops.types import Box, IsCancelled, Prompts
 
-__all__ = ["SHRUNK", "PlaneEmbedding", "PlaneView", "seen_whole"]
+__all__ = ["TILING_BELOW_SCALE", "PlaneEmbedding", "PlaneView", "whole_embedding"]
 
-SHRUNK = 0.9
+TILING_BELOW_SCALE = 0.9
 """Planes that the frame shrinks by less than this gain little from tiles."""
 
 _MARGIN = 16
@@ -154,9 +154,9 @@ class PlaneView:
     @property
     def is_shrunk(self) -> bool:
         """Whether tiles could show more than the plane as a whole."""
-        return self.has_parts and self.whole_scale < SHRUNK
+        return self.has_parts and self.whole_scale < TILING_BELOW_SCALE
 
-    def lay(self, scale: float) -> list[Box]:
+    def tiles_at(self, scale: float) -> list[Box]:
         """Lay tiles that show the plane at `scale` frame pixels per pixel.
 
         One box, the whole plane, where that is not larger than as a whole.
@@ -165,9 +165,9 @@ class PlaneView:
             return [self.plane]
         return tile_plane(self.shape, self.frame_size, scale)
 
-    def busiest(self, scale: float) -> Box:
+    def highest_contrast_tile(self, scale: float) -> Box:
         """Choose the tile at `scale` in which the intensities differ most."""
-        return max(self.lay(scale), key=self._spread)
+        return max(self.tiles_at(scale), key=self._spread)
 
     def _spread(self, box: Box) -> float:
         """Measure how much the intensities of a part differ, within the limits."""
@@ -176,7 +176,7 @@ class PlaneView:
         part = self.image[box[0] : box[2], box[1] : box[3]].astype(np.float32)
         return float(np.nan_to_num(np.clip(part, *self.contrast_limits)).std())
 
-    def outward(self) -> list[Box]:
+    def tiles_from_centre(self) -> list[Box]:
         """List the tiles from the middle of the plane to its borders."""
         middle = np.asarray(self.shape) / 2
 
@@ -226,7 +226,7 @@ class PlaneView:
             is_cancelled=is_cancelled,
         )
 
-    def view_of(self, prompts: Prompts) -> Box:
+    def tile_for(self, prompts: Prompts) -> Box:
         """Choose the part in which an object is asked about.
 
         A mask prompt is answered in the part that it was made in, as long as that
@@ -261,6 +261,6 @@ PlaneEmbedding = ImageEmbedding | PlaneView
 """An image plane that a model can be asked about."""
 
 
-def seen_whole(embedding: PlaneEmbedding) -> ImageEmbedding:
+def whole_embedding(embedding: PlaneEmbedding) -> ImageEmbedding:
     """Return the embedding of the plane as a whole."""
     return embedding if isinstance(embedding, ImageEmbedding) else embedding.whole

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["duplicate_boxes", "box_nms"]
+__all__ = ["box_nms", "duplicate_boxes"]
 
 _CHUNK = 128
 """Boxes that are compared with all others at one time."""

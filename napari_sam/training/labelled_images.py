@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from napari_sam.inference.looking_scale import CLICKS
+from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.preprocess import to_rgb
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def prepare(
     whole = frame_size / max(labels.shape)
     scales = (whole, whole)
     if closer is not None:
-        true, seen = CLICKS.scale(areas, whole), closer(rgb)
+        true, seen = PROMPT_SCALE_RULE.scale(areas, whole), closer(rgb)
         scales = (min(true, seen), max(true, seen))
     return Example(rgb, labels, held, known, complete, centres, areas, sizes, scales)
 

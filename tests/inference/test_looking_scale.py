@@ -6,7 +6,7 @@ from tiny_network import tiny_predictor
 
 import napari_sam
 from napari_sam.configs import InstanceConfig
-from napari_sam.inference.looking_scale import CLICKS, FIELDS
+from napari_sam.inference.looking_scale import DENSE_SCALE_RULE, PROMPT_SCALE_RULE
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.types import ImageEmbedding
 from napari_sam.workflows.objects.instances import find_instances
@@ -158,21 +158,21 @@ DISC = np.pi / 4
 @pytest.mark.parametrize(
     ("rule", "across", "seen_at", "scale"),
     [
-        (CLICKS, [40], 1.0, 1.0),  # large enough
-        (CLICKS, [24], 1.0, 2.0),
-        (CLICKS, [10, 24, 500], 1.0, 2.0),  # the median
-        (CLICKS, [48], 0.5, 1.0),
-        (CLICKS, [2], 1.0, 4.0),  # as close as there is something to see
-        (CLICKS, [], 0.5, 0.5),
-        (FIELDS, [30], 0.9, 0.9),  # hardly shrunk
-        (FIELDS, [60], 0.5, 0.5),
-        (FIELDS, [40], 0.5, 0.9),
-        (FIELDS, [24], 0.5, 1.5),
-        (FIELDS, [60], 0.25, 1.0),  # 15 pixels: measured too large
-        (FIELDS, [], 0.5, 1.0),
-        (FIELDS, [], 0.95, 0.95),
-        (FIELDS.aiming(0, 36), [], 0.5, 0.5),
-        (FIELDS.aiming(0, 36), [10], 0.5, 0.5),
+        (PROMPT_SCALE_RULE, [40], 1.0, 1.0),  # large enough
+        (PROMPT_SCALE_RULE, [24], 1.0, 2.0),
+        (PROMPT_SCALE_RULE, [10, 24, 500], 1.0, 2.0),  # the median
+        (PROMPT_SCALE_RULE, [48], 0.5, 1.0),
+        (PROMPT_SCALE_RULE, [2], 1.0, 4.0),  # as close as there is something to see
+        (PROMPT_SCALE_RULE, [], 0.5, 0.5),
+        (DENSE_SCALE_RULE, [30], 0.9, 0.9),  # hardly shrunk
+        (DENSE_SCALE_RULE, [60], 0.5, 0.5),
+        (DENSE_SCALE_RULE, [40], 0.5, 0.9),
+        (DENSE_SCALE_RULE, [24], 0.5, 1.5),
+        (DENSE_SCALE_RULE, [60], 0.25, 1.0),  # 15 pixels: measured too large
+        (DENSE_SCALE_RULE, [], 0.5, 1.0),
+        (DENSE_SCALE_RULE, [], 0.95, 0.95),
+        (DENSE_SCALE_RULE.with_sizes(0, 36), [], 0.5, 0.5),
+        (DENSE_SCALE_RULE.with_sizes(0, 36), [10], 0.5, 0.5),
     ],
 )
 def test_a_rule_says_how_closely_objects_are_seen(rule, across, seen_at, scale):
@@ -180,6 +180,9 @@ def test_a_rule_says_how_closely_objects_are_seen(rule, across, seen_at, scale):
     assert rule.scale(areas, seen_at) == pytest.approx(scale)
 
 
-def test_fields_are_looked_at_as_the_configuration_says():
+def test_the_scale_of_dense_maps_is_as_the_configuration_says():
     config = InstanceConfig()
-    assert FIELDS.aiming(config.small_object, config.wanted_object) == FIELDS
+    assert (
+        DENSE_SCALE_RULE.with_sizes(config.small_object, config.wanted_object)
+        == DENSE_SCALE_RULE
+    )

@@ -18,7 +18,7 @@ def tiled(image, scale, sam=None):
     sam = sam or IdealPredictor(FRAME)
     view = PlaneView.of(image, FRAME, (0.0, 1.0))
     whole = sam.embed(image, scale="whole")
-    return replace(view, embedded=whole, tiles=tuple(view.lay(scale)))
+    return replace(view, embedded=whole, tiles=tuple(view.tiles_at(scale)))
 
 
 @st.composite
@@ -39,8 +39,8 @@ def test_a_view_shows_all_that_was_said(drawn):
     shape, scale, points, box = drawn
     embedding = tiled(np.zeros(shape), scale)
     prompts = Prompts.make(points, box=box)
-    view = embedding.view_of(prompts)
-    assert view == embedding.view_of(prompts)
+    view = embedding.tile_for(prompts)
+    assert view == embedding.tile_for(prompts)
     assert view == (0, 0, *shape) or view in embedding.tiles
     said = [*points, *([] if box is None else np.reshape(box, (2, 2)))]
     for row, col in said:
@@ -59,7 +59,7 @@ def test_a_mask_prompt_stays_in_its_view(drawn, number):
     holds = all(
         own[0] <= row <= own[2] and own[1] <= col <= own[3] for row, col in corners
     )
-    assert (embedding.view_of(prompts) == own) >= holds
+    assert (embedding.tile_for(prompts) == own) >= holds
 
 
 def test_tiles_answer_as_the_whole_does():
@@ -94,8 +94,8 @@ def test_what_a_tile_cuts_is_answered_by_the_whole():
 def test_a_box_larger_than_a_tile_is_answered_by_the_whole():
     embedding = tiled(np.zeros((300, 300)), 1.0)
     large = Prompts.make(box=(100, 100, 200, 120))
-    assert embedding.view_of(large) == embedding.plane
-    assert embedding.view_of(Prompts.make(mask_logits=np.zeros((8, 8)))) == (
+    assert embedding.tile_for(large) == embedding.plane
+    assert embedding.tile_for(Prompts.make(mask_logits=np.zeros((8, 8)))) == (
         embedding.plane
     )
 
@@ -124,7 +124,7 @@ def test_logits_move_to_the_same_places_of_another_view(number, from_whole):
     prompts = Prompts.make(points, mask_logits=given_logits, view=None)
     if not from_whole:
         prompts = Prompts.make(points, mask_logits=given_logits, view=source)
-    target = embedding.view_of(prompts)
+    target = embedding.tile_for(prompts)
     assert (target == embedding.plane) != from_whole
     predict_tiles(sam, embedding, [prompts])
     heard, wanted = sam.asked[0].mask_logits, ramp(target, 2.0, 3.0)

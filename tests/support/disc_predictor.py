@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from stand_in import StandIn
 
-from napari_sam.inference.point_decoder import Survivors
+from napari_sam.inference.point_decoder import KeptMasks
 
 __all__ = ["DiscPredictor"]
 
@@ -49,7 +49,7 @@ class DiscPredictor(StandIn):
             ]
             radii = np.array([self.radii[k] for k in keep]) * geometry.scale[0]
             logits = (radii[:, None, None] - distance) * self.steepness
-            yield Survivors(
+            yield KeptMasks(
                 np.full(len(keep), index),
                 np.array(keep),
                 np.array([self.scores[k] for k in keep], np.float32),

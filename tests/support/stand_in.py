@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from napari_sam.inference.looking_scale import checked_scale, embed_closer
+from napari_sam.inference.looking_scale import checked_scale, embed_with_tiles
 from napari_sam.inference.tile_answers import predict_tiles
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.types import Cancelled, FrameGeometry, ImageEmbedding, Multimask
@@ -68,7 +68,7 @@ class StandIn:
         if scale != "whole":
             view = PlaneView.of(image, self.frame_size, contrast_limits)
             wanted = None if scale == "auto" else scale
-            return embed_closer(self, view, wanted, is_cancelled)
+            return embed_with_tiles(self, view, wanted, is_cancelled)
         self.begun += 1
         self.waits.set()
         if len(self.embedded) >= self.free_images and not self.gate.is_set():

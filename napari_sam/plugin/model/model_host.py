@@ -335,7 +335,7 @@ class ModelHost(QObject):  # type: ignore[misc]
 
         def work(is_cancelled: IsCancelled) -> None:
             with made_from(ready.origin):
-                for tile in embedding.outward()[:_TILES_AHEAD]:
+                for tile in embedding.tiles_from_centre()[:_TILES_AHEAD]:
                     embedding.embed(predictor, tile, is_cancelled)
 
         self._heavy.cancel()

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from napari_sam.configs import BlockConfig
-from napari_sam.inference.looking_scale import FIELDS
+from napari_sam.inference.looking_scale import DENSE_SCALE_RULE
 from napari_sam.inference.preprocess import default_limits
 from napari_sam.inference.tiling import TILE_OVERLAP
 from napari_sam.ops.blocks import BlockGrid
@@ -240,7 +240,7 @@ def _measure(
             break
     sizes = np.concatenate(extents)
     across = float(np.percentile(sizes, _LARGE)) if sizes.size else 0.0
-    rule = FIELDS.aiming(config.small_object, config.wanted_object)
+    rule = DENSE_SCALE_RULE.with_sizes(config.small_object, config.wanted_object)
     return rule.scale(np.concatenate(areas), seen_at), across
 
 

@@ -16,7 +16,7 @@ import torch
 from napari_sam.configs import PromptConfig
 from napari_sam.inference.channels import channels_last
 from napari_sam.inference.loaded_models import as_predictor
-from napari_sam.inference.looking_scale import CLICKS
+from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.mask_upscaling import without_padding
 from napari_sam.inference.preprocess import check_image
 from napari_sam.inference.views import PlaneEmbedding, PlaneView
@@ -114,7 +114,7 @@ def segment_boxes(
     scale = config.scale
     if scale is None:
         areas = areas_of(corners) * np.pi / 4
-        scale = CLICKS.scale(areas, sam.frame_size / max(shape))
+        scale = PROMPT_SCALE_RULE.scale(areas, sam.frame_size / max(shape))
     steps = Steps("the segmentation of boxes", progress)
     records = answer_prompts(sam, image, prompts, config.refine, scale, limits, steps)
     return records_to_labels(records, shape, config.order)
@@ -281,7 +281,7 @@ def answer_prompts(
             is_cancelled=steps.is_cancelled,
         )
     if isinstance(embedding, PlaneView):
-        views = [embedding.view_of(prompt) for prompt in prompts]
+        views = [embedding.tile_for(prompt) for prompt in prompts]
     else:
         views = [(0, 0, *embedding.geometry.image_shape)] * len(prompts)
     jobs = [

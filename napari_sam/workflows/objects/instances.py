@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.configs import InstanceConfig
-from napari_sam.inference.looking_scale import FIELDS, crowd_areas
+from napari_sam.inference.looking_scale import DENSE_SCALE_RULE, areas_in_one_tile
 from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.scope import Scope
@@ -118,7 +118,7 @@ def _look(
         scale = _scale_for(sam, view, found, config, steps)
         if scale == view.whole_scale and config.looks == 1:
             return found
-    tiles = view.lay(scale)
+    tiles = view.tiles_at(scale)
     maps = _blend(sam, view, tiles, inside, config.looks, steps)
     return maps_to_instances(maps, config, max(scale, view.whole_scale))
 
@@ -131,15 +131,15 @@ def _scale_for(
     steps: Steps,
 ) -> float:
     """Choose the scale by the objects that are seen in the plane as a whole."""
-    rule = FIELDS.aiming(config.small_object, config.wanted_object)
+    rule = DENSE_SCALE_RULE.with_sizes(config.small_object, config.wanted_object)
     if rule.small == 0 or not view.has_parts:
         return view.whole_scale
 
     def before() -> None:
         steps.before(1)
 
-    crowd = crowd_areas(sam, view, len(found), before, config, steps.is_cancelled)
-    return rule.scale(found.areas if crowd is None else crowd, view.whole_scale)
+    small = areas_in_one_tile(sam, view, len(found), before, config, steps.is_cancelled)
+    return rule.scale(found.areas if small is None else small, view.whole_scale)
 
 
 def _blend(

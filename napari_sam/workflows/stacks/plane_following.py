@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from napari_sam.inference.mask_upscaling import upscale_window
 from napari_sam.inference.tile_answers import add_mask
-from napari_sam.inference.views import seen_whole
+from napari_sam.inference.views import whole_embedding
 from napari_sam.ops.mask_patches import Patch, ring_contrast
 from napari_sam.ops.types import FrameGeometry, Multimask, Prompts
 
@@ -271,7 +271,7 @@ def advance(
     plane = plane.mean(axis=2) if plane.ndim == 3 else plane
     foreground = None
     if sam.has_dense_head and config.min_foreground > 0:
-        foreground = sam.dense_maps(seen_whole(embedding))[0]
+        foreground = sam.dense_maps(whole_embedding(embedding))[0]
     frame_size = embedding.geometry.frame_size
     for start in range(0, len(tracks), _CHUNK):
         some = tracks[start : start + _CHUNK]

@@ -296,7 +296,10 @@ def embed_plane(
     embedding = sam.embed(array, contrast_limits=limits, is_cancelled=is_cancelled)
     if not isinstance(embedding, PlaneView):
         return False, [embedding.key]
-    made = [embedding.embed(sam, tile, is_cancelled) for tile in embedding.outward()]
+    made = [
+        embedding.embed(sam, tile, is_cancelled)
+        for tile in embedding.tiles_from_centre()
+    ]
     return False, [embedding.key, *(part.key for part in made)]
 
 

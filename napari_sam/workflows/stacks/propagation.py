@@ -16,7 +16,7 @@ import numpy as np
 
 from napari_sam.configs import PropagationConfig
 from napari_sam.inference.loaded_models import as_predictor
-from napari_sam.inference.looking_scale import CLICKS
+from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
 from napari_sam.ops.scope import require_limits_only
 from napari_sam.workflows.progress import Steps
 from napari_sam.workflows.stacks.pixel_ownership import settle
@@ -250,7 +250,7 @@ def _settings(
         scale = previous.settings[0]
     if scale is None:
         areas = [patch.area for own in seeds.values() for patch in own.values()]
-        scale = CLICKS.scale(areas, sam.frame_size / max(stack.plane_shape))
+        scale = PROMPT_SCALE_RULE.scale(areas, sam.frame_size / max(stack.plane_shape))
     way = config.model_copy(update={"until": None, "direction": "both"})
     return scale, limits, way, getattr(sam, "identity", None)
 
