@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.model.long_task import Progress
-    from napari_sam.workflows.stacks.propagation_runs import Run
+    from napari_sam.workflows.stacks.propagation_runs import PropagationRun
 
 __all__ = ["StackFollower"]
 
@@ -205,7 +205,7 @@ class StackFollower(QObject):  # type: ignore[misc]
         return StackSession(self.image, self.output, data, axis, at, PropagationRuns())
 
     @property
-    def run(self) -> Run | None:
+    def run(self) -> PropagationRun | None:
         """The last run on what is displayed, None without one."""
         session = self._session()
         return (
@@ -241,7 +241,7 @@ class StackFollower(QObject):  # type: ignore[misc]
 
         def work(
             progress: Callable[[int, int], None], is_cancelled: IsCancelled
-        ) -> tuple[Run, Run | None]:
+        ) -> tuple[PropagationRun, PropagationRun | None]:
             from napari_sam.configs import PropagationConfig
             from napari_sam.ops.scope import Scope
             from napari_sam.workflows.progress import Progress as WorkProgress
@@ -288,10 +288,10 @@ class StackFollower(QObject):  # type: ignore[misc]
         run = None if session is None else session.last()
         if session is None or run is None:
             return
-        planes = run.result.least_sure(session.seen)
+        planes = run.result.least_confident(session.seen)
         if not planes:
             session.seen.clear()
-            planes = run.result.least_sure()
+            planes = run.result.least_confident()
         if not planes:
             self.noticed.emit("Every plane was given; there is nothing to doubt.")
             return
@@ -320,7 +320,9 @@ class StackFollower(QObject):  # type: ignore[misc]
         self.noticed.emit(said(error))
         self.changed.emit()
 
-    def _on_done(self, session: StackSession, runs: tuple[Run, Run | None]) -> None:
+    def _on_done(
+        self, session: StackSession, runs: tuple[PropagationRun, PropagationRun | None]
+    ) -> None:
         if session.is_current and self._is_there(session):
             self._write(session, *runs)
         else:
@@ -332,7 +334,9 @@ class StackFollower(QObject):  # type: ignore[misc]
         layers = self.viewer.layers
         return session.image in layers and session.output in layers
 
-    def _write(self, session: StackSession, run: Run, last: Run | None) -> None:
+    def _write(
+        self, session: StackSession, run: PropagationRun, last: PropagationRun | None
+    ) -> None:
         """Write what was found, as one step of the annotator or of the layer."""
         annotator = active_in(self.viewer)
         at_work: Any = None if annotator is None else annotator.open_session

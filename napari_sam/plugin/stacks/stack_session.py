@@ -10,7 +10,10 @@ from napari_sam.plugin.annotator.layer_canvas import LayerCanvas
 from napari_sam.plugin.viewer.hint import sentence
 
 if TYPE_CHECKING:
-    from napari_sam.workflows.stacks.propagation_runs import PropagationRuns, Run
+    from napari_sam.workflows.stacks.propagation_runs import (
+        PropagationRun,
+        PropagationRuns,
+    )
 
 __all__ = ["StackSession", "said", "summary"]
 
@@ -43,7 +46,7 @@ class StackSession:
         """Where the labels are."""
         return LayerCanvas(self.output, tuple(self.output.data.shape))
 
-    def last(self) -> Run | None:
+    def last(self) -> PropagationRun | None:
         """Return the last run that was not undone."""
         return self.runs.last(self.canvas)
 
@@ -55,13 +58,13 @@ def said(error: Exception) -> str:
     return sentence(error)
 
 
-def summary(run: Run, undo: str) -> str:
+def summary(run: PropagationRun, undo: str) -> str:
     """Say what came of a run."""
     objects = len(run.result.confidence)
     found = sum(
         not one.is_seed for here in run.result.planes.values() for one in here.values()
     )
-    least = run.result.least_sure()
+    least = run.result.least_confident()
     text = f"{counted(objects, 'object')}, {counted(found, 'outline')} found"
     if least:
         here = run.result.planes[least[0]].values()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Crop", "make_crops", "near_crop_edge"]
 
-_NEAR = 20
+_EDGE_TOLERANCE = 20
 """Pixels within which a box touches an edge."""
 
 
@@ -98,7 +98,7 @@ def near_crop_edge(
     What touches it may go on beyond it. `boxes` are (N, 4) of pixel indices, the
     last ones inside, in the plane of `shape`; "touches" means 20 pixels or less.
     """
-    at_crop = np.abs(boxes - np.array(crop.box)) <= _NEAR
-    at_plane = np.abs(boxes - np.array([0, 0, *shape])) <= _NEAR
+    at_crop = np.abs(boxes - np.array(crop.box)) <= _EDGE_TOLERANCE
+    at_plane = np.abs(boxes - np.array([0, 0, *shape])) <= _EDGE_TOLERANCE
     near: NDArray[np.bool_] = (at_crop & ~at_plane).any(1)
     return near

@@ -40,17 +40,17 @@ if TYPE_CHECKING:
 
 __all__ = ["estimate_seconds", "generate_masks", "grid_defaults"]
 
-_SAMPLE = 8
+_TIMED_POINTS = 8
 """Points that are decoded for an estimate of time, after as many to warm up."""
 
-_CAUTIOUS = GridConfig(
+_DENSE_HEAD_DEFAULTS = GridConfig(
     points_per_side=28,
     pred_iou_thresh=0.65,
     stability_score_thresh=0.85,
     box_nms_thresh=0.5,
 )
 
-_Part = tuple[Crop, "NDArray[np.float64]"]
+_CropGrid = tuple[Crop, "NDArray[np.float64]"]
 """A crop, and the (N, 2) points that are asked in it."""
 
 
@@ -59,7 +59,7 @@ def _lay_grids(
     shape: tuple[int, int],
     roi: NDArray[np.bool_] | None,
     occupied: NDArray[np.bool_] | None,
-) -> list[_Part]:
+) -> list[_CropGrid]:
     """Choose the points of each crop; crops without a point are left out."""
     crops = make_crops(shape, config.crop_n_layers, config.crop_overlap_ratio)
     grids = [layer_grid(config, crop.layer) for crop in crops]
@@ -83,7 +83,7 @@ def grid_defaults(model: Predictor) -> GridConfig:
     was trained as the bundled one, which judges its masks more cautiously and draws
     softer edges: with Meta's thresholds hardly a mask would be left.
     """
-    return _CAUTIOUS if model.has_dense_head else GridConfig()
+    return _DENSE_HEAD_DEFAULTS if model.has_dense_head else GridConfig()
 
 
 def generate_masks(
@@ -155,7 +155,7 @@ def generate_masks(
     >>> masks = napari_sam.generate_masks(np.eye(64), config=config)
     """
     sam = as_predictor(model)
-    config = _filled(config, sam)
+    config = _with_defaults(config, sam)
     scope, progress = scope or Scope(), progress or Progress()
     image = channels_last(image, channel_axis)
     view = PlaneView.of(image, sam.frame_size, scope.contrast_limits)
@@ -167,7 +167,7 @@ def generate_masks(
     keep, parts = _plan(view.shape, config, scope)
     size, is_cancelled = config.points_per_batch, progress.is_cancelled
     done, total = 0, sum(-(-len(points) // size) for _, points in parts)
-    report = progress.report or _ignore
+    report = progress.report or _no_report
     report(done, total)
     records: list[MaskRecord] = []
     for crop, points in parts:
@@ -180,17 +180,17 @@ def generate_masks(
             done += 1
             report(done, total)
         scores = [record.predicted_iou for record in found]
-        records += _unique(found, scores, config.box_nms_thresh)
+        records += _without_duplicates(found, scores, config.box_nms_thresh)
     return _finish(records, config)
 
 
-def _filled(config: GridConfig | None, model: Predictor) -> GridConfig:
+def _with_defaults(config: GridConfig | None, model: Predictor) -> GridConfig:
     """Return all parameters: those that are set, and those that suit the model."""
     defaults = grid_defaults(model)
     return defaults if config is None else config.over(defaults)
 
 
-def _ignore(done: int, total: int) -> None:
+def _no_report(done: int, total: int) -> None:
     pass
 
 
@@ -198,7 +198,7 @@ def _plan(
     shape: tuple[int, int],
     config: GridConfig,
     scope: Scope,
-) -> tuple[CandidateFilter, list[_Part]]:
+) -> tuple[CandidateFilter, list[_CropGrid]]:
     """Check the regions, and say what is asked where and what is kept."""
     inside = None if scope.roi is None else check_roi(scope.roi, shape)
     occupied = None if scope.exclude is None else check_exclude(scope.exclude, shape)
@@ -213,7 +213,7 @@ def _plan(
     return keep, _lay_grids(config, shape, inside, occupied)
 
 
-def _unique(
+def _without_duplicates(
     records: list[MaskRecord], scores: ArrayLike, threshold: float
 ) -> list[MaskRecord]:
     """Drop duplicates; the best score goes first."""
@@ -228,7 +228,7 @@ def _finish(records: list[MaskRecord], config: GridConfig) -> list[MaskRecord]:
         areas = areas_of(boxes)
         # The smaller a crop, the finer its masks.
         scores = 1 / areas.astype(np.float32)
-        records = _unique(records, scores, config.crop_nms_thresh)
+        records = _without_duplicates(records, scores, config.crop_nms_thresh)
     if config.min_mask_region_area > 0:
         threshold = max(config.box_nms_thresh, config.crop_nms_thresh)
         records = clean_records(records, config.min_mask_region_area, threshold)
@@ -260,13 +260,13 @@ def estimate_seconds(
     Seconds, 0 where no point is to be asked.
     """
     shape = embedding.geometry.image_shape
-    keep, parts = _plan(shape, _filled(config, model), scope or Scope())
+    keep, parts = _plan(shape, _with_defaults(config, model), scope or Scope())
     if not parts:
         return 0.0
     count = sum(len(points) for _, points in parts)
     crop, points = parts[0]
     whole = Crop(0, (0, 0, *embedding.geometry.image_shape))
-    spread = np.linspace(0, len(points) - 1, _SAMPLE).round().astype(np.int64)
+    spread = np.linspace(0, len(points) - 1, _TIMED_POINTS).round().astype(np.int64)
     sample = points[spread] + np.array(crop.corner)
     decoder = model.point_decoder(embedding)
     seconds = 0.0
@@ -274,4 +274,4 @@ def estimate_seconds(
         start = time.perf_counter()
         list(keep.records(decoder, whole, sample))
         seconds = time.perf_counter() - start
-    return seconds * count / _SAMPLE
+    return seconds * count / _TIMED_POINTS

@@ -92,7 +92,7 @@ def find_instances(
     if config.looks > 1 and not view.has_parts:
         raise ValueError("an embedding can not be looked at twice; give the image")
     steps = Steps("the search for instances", progress)
-    found = _look(model, view, config, inside, steps)
+    found = _find(model, view, config, inside, steps)
     steps.finish()
     good = np.ones(len(found), np.bool_)
     if inside is not None:
@@ -103,7 +103,7 @@ def find_instances(
     return found.keep(good)
 
 
-def _look(
+def _find(
     sam: Predictor,
     view: PlaneView,
     config: InstanceConfig,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["clean_records", "fill_holes", "remove_islands"]
 
-_EIGHT = np.ones((3, 3), np.bool_)
+_EIGHT_NEIGHBOURS = np.ones((3, 3), np.bool_)
 
 
 def fill_holes(
@@ -46,7 +46,7 @@ def fill_holes(
     -------
     (h, w) bool, or None where there is no hole.
     """
-    parts, count = ndimage.label(~mask, _EIGHT)
+    parts, count = ndimage.label(~mask, _EIGHT_NEIGHBOURS)
     small = np.bincount(parts.ravel(), minlength=count + 1) < area
     small[0] = False
     sides = (parts[0], parts[:, 0], parts[-1], parts[:, -1])
@@ -64,7 +64,7 @@ def remove_islands(mask: NDArray[np.bool_], area: int) -> NDArray[np.bool_] | No
 
     Where all have fewer, the largest stays. Returns None where no part is small.
     """
-    parts, count = ndimage.label(mask, _EIGHT)
+    parts, count = ndimage.label(mask, _EIGHT_NEIGHBOURS)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
     kept = sizes >= area
     if kept[1:].all():

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CandidateFilter", "pixel_boxes"]
 
-_MOST_COVERED = 0.5
-"""Share of a mask on occupied ground above which it is dropped."""
+_MAX_COVERED_SHARE = 0.5
+"""Share of a mask on occupied pixels above which it is dropped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ class CandidateFilter:
         (top, left), (rows, cols) = corner, mask.shape
         ground = self.occupied[top : top + rows, left : left + cols]
         covered = np.count_nonzero(mask & ground)
-        return bool(covered > _MOST_COVERED * np.count_nonzero(mask))
+        return bool(covered > _MAX_COVERED_SHARE * np.count_nonzero(mask))
 
 
 def pixel_boxes(given: Sequence[Box]) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Masks that were found automatically, sieved and painted without the model.
+"""Masks that were found automatically, filtered and painted without the model.
 
 All that a threshold is compared with is measured once, when the masks arrive.
 Moving a threshold then costs one comparison a mask, and painting the masks that
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MaskSelection"]
 
-_MOSTLY = 0.5
+_MAX_LABELLED_SHARE = 0.5
 
 
 class MaskSelection:
@@ -105,17 +105,17 @@ class MaskSelection:
         """Return the indices of the masks that a rule keeps, the topmost first."""
         good = (self.iou >= rule.min_iou) & (self.stability >= rule.min_stability)
         if self._doubles:
-            good = self._without_doubles(good)
+            good = self._without_duplicates(good)
         good &= self.area >= max(1, rule.min_area)
         if rule.max_area is not None:
             good &= self.area <= rule.max_area
         if rule.drop_border:
             good &= ~self._at_border
         if rule.only_empty:
-            good &= self._labelled <= _MOSTLY
+            good &= self._labelled <= _MAX_LABELLED_SHARE
         return np.flatnonzero(good)
 
-    def _without_doubles(self, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _without_duplicates(self, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
         stays = good[self._best_first]
         for rank in np.flatnonzero(stays).tolist():
             if stays[rank] and len(self._doubles[rank]):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from napari_sam.inference.predictor import Predictor
     from napari_sam.workflows.progress import Progress
 
-__all__ = ["CONFIDENT", "preannotate"]
+__all__ = ["DEFAULT_MIN_SCORE", "preannotate"]
 
-CONFIDENT = 0.5
+DEFAULT_MIN_SCORE = 0.5
 """Proposals below this score are not shown."""
 
 
@@ -25,7 +25,7 @@ def preannotate(
     image: NDArray[Any],
     *,
     model: Predictor,
-    confident: float = CONFIDENT,
+    confident: float = DEFAULT_MIN_SCORE,
     progress: Progress | None = None,
 ) -> tuple[NDArray[np.int32], float]:
     """Propose objects for an image.

@@ -1,6 +1,6 @@
 """Who gets which pixel where several objects are followed through a stack.
 
-Tracks know nothing of each other. Here the ways from two seeds of an object are made
+Tracks know nothing of each other. Here the tracks from two seeds of an object are made
 one, and every pixel is given to one object at the most: a seed keeps its own, then
 what was there before keeps its own, then the object that is surest has it.
 """
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from napari_sam.configs import PropagationConfig
     from napari_sam.workflows.stacks.plane_following import Track
 
-    Walls = Callable[[int], NDArray[Any] | None]
+    ExistingLabels = Callable[[int], NDArray[Any] | None]
 
-__all__ = ["Settled", "settle"]
+__all__ = ["OwnedPatch", "assign_pixels"]
 
 
 @dataclass(frozen=True, eq=False)
-class Settled:
+class OwnedPatch:
     """An object on a plane.
 
     Attributes
@@ -49,23 +49,23 @@ class Settled:
 
 @dataclass(frozen=True, eq=False)
 class _Claim:
-    """What an object wants on a plane; `way` is the track that ends if it fails."""
+    """What an object wants on a plane; `track` is the track that ends if it fails."""
 
     label: int
     patch: Patch
     confidence: float
-    way: Track | None
+    track: Track | None
 
 
-def settle(
+def assign_pixels(
     seeds: Mapping[int, Mapping[int, Patch]],
     tracks: Mapping[tuple[int, int, int], Track],
     until: tuple[int, int],
     absent: Mapping[int, Collection[int]],
     shape: tuple[int, int],
     config: PropagationConfig,
-    walls: Walls,
-) -> dict[int, dict[int, Settled]]:
+    existing: ExistingLabels,
+) -> dict[int, dict[int, OwnedPatch]]:
     """Give every pixel to one object.
 
     Parameters
@@ -82,7 +82,7 @@ def settle(
         (H, W) of the planes.
     config
         See `PropagationConfig`.
-    walls
+    existing
         Returns the (H, W) labels that are on a plane already, or None. Their pixels
         are free for the object of the same label alone.
 
@@ -96,7 +96,7 @@ def settle(
         gone = absent.get(label, ())
         for plane, claim in _claims(label, own, tracks, until, gone, shape, config):
             claims.setdefault(plane, []).append(claim)
-    settled: dict[int, dict[int, Settled]] = {}
+    owned: dict[int, dict[int, OwnedPatch]] = {}
     seeded = sorted({plane for own in seeds.values() for plane in own})
     open_planes = sorted({*claims, *seeded})
     while open_planes:
@@ -104,11 +104,11 @@ def settle(
         for plane in open_planes:
             given = {k: own[plane] for k, own in seeds.items() if plane in own}
             wanted = claims.get(plane, [])
-            won, lost = _share(given, wanted, walls(plane), shape, config)
-            settled[plane] = won
+            won, lost = _share(given, wanted, existing(plane), shape, config)
+            owned[plane] = won
             failed += [(plane, claim) for claim in lost]
-        open_planes = _end(failed, claims)
-    return {plane: won for plane, won in sorted(settled.items()) if won}
+        open_planes = _drop_failed(failed, claims)
+    return {plane: won for plane, won in sorted(owned.items()) if won}
 
 
 def _claims(
@@ -126,7 +126,7 @@ def _claims(
     outward, whole = [(at[0], -1), (at[-1], 1)], []
     for low, high in pairwise(at):
         if any(low < plane < high for plane in gone):
-            # It ends on the way and begins anew: nothing leads from seed to seed.
+            # It ends in between and begins anew: nothing leads from seed to seed.
             outward += [(low, 1), (high, -1)]
         else:
             whole.append((low, high))
@@ -138,11 +138,11 @@ def _claims(
                 sure = track.scores[plane] if track else 0.0
                 found.append((plane, _Claim(label, patch, sure, track)))
     for low, high in whole:
-        ways = tracks.get((label, low, 1)), tracks.get((label, high, -1))
+        tracks_between = tracks.get((label, low, 1)), tracks.get((label, high, -1))
         for plane in range(max(low + 1, until[0]), min(high - 1, until[1]) + 1):
             weight = (plane - low) / (high - low)
             ends = own[low], own[high]
-            patch, sure = _between(plane, weight, ways, ends, shape, config)
+            patch, sure = _between(plane, weight, tracks_between, ends, shape, config)
             if patch.area:
                 found.append((plane, _Claim(label, patch, sure, None)))
     return found
@@ -151,7 +151,7 @@ def _claims(
 def _between(
     plane: int,
     weight: float,
-    ways: tuple[Track | None, Track | None],
+    tracks_between: tuple[Track | None, Track | None],
     ends: tuple[Patch, Patch],
     shape: tuple[int, int],
     config: PropagationConfig,
@@ -159,9 +159,9 @@ def _between(
     """Say where an object is between two seeds, and how sure that is."""
     drawn = interpolate_patches(*ends, weight, shape)
     came = [
-        (way.patches[plane], way.scores[plane], share)
-        for way, share in zip(ways, (1 - weight, weight), strict=True)
-        if way is not None and plane in way.patches
+        (track.patches[plane], track.scores[plane], share)
+        for track, share in zip(tracks_between, (1 - weight, weight), strict=True)
+        if track is not None and plane in track.patches
     ]
     if len(came) == 2:
         (first, one, _), (second, two, _) = came
@@ -184,18 +184,18 @@ def _between(
 def _share(
     given: Mapping[int, Patch],
     wanted: list[_Claim],
-    wall: NDArray[Any] | None,
+    existing: NDArray[Any] | None,
     shape: tuple[int, int],
     config: PropagationConfig,
-) -> tuple[dict[int, Settled], list[_Claim]]:
+) -> tuple[dict[int, OwnedPatch], list[_Claim]]:
     """Give out the pixels of a plane; return who is there, and whose claim failed."""
-    owner = np.zeros(shape, np.int64) if wall is None else wall.astype(np.int64)
+    owner = np.zeros(shape, np.int64) if existing is None else existing.astype(np.int64)
     won = {}
     for label, patch in sorted(given.items()):
         part = owner[patch.window]
         mask = patch.mask & ((part == 0) | (part == label))
         part[mask] = label
-        won[label] = Settled(Patch.of(mask, corner=patch.corner), 1.0, True)
+        won[label] = OwnedPatch(Patch.of(mask, corner=patch.corner), 1.0, True)
     best = np.zeros(shape, np.int8)
     taker = np.zeros(shape, np.int64)
     for claim in sorted(wanted, key=lambda claim: claim.label):
@@ -214,23 +214,25 @@ def _share(
             continue
         share = kept / claim.patch.area
         patch = Patch.of(mask, corner=claim.patch.corner)
-        won[claim.label] = Settled(patch, claim.confidence * share)
+        won[claim.label] = OwnedPatch(patch, claim.confidence * share)
     return won, lost
 
 
-def _end(
+def _drop_failed(
     failed: list[tuple[int, _Claim]], claims: dict[int, list[_Claim]]
 ) -> list[int]:
-    """Drop the claims that failed, and on a way all that follow; list what changes."""
+    """Drop claims that failed, and all that follow on their track; list the planes."""
     touched = set()
     for plane, claim in failed:
-        way = claim.way
+        track = claim.track
         for other, present in claims.items():
             beyond = other == plane
-            if way is not None:
-                beyond = (other - plane) * way.step >= 0
+            if track is not None:
+                beyond = (other - plane) * track.step >= 0
             gone = [
-                c for c in present if beyond and c.label == claim.label and c.way is way
+                c
+                for c in present
+                if beyond and c.label == claim.label and c.track is track
             ]
             if gone:
                 touched.add(other)

@@ -37,7 +37,7 @@ _CHUNK = 32
 
 
 @dataclass(frozen=True)
-class _Signs:
+class _Evidence:
     """That an object is there, apart from the outline.
 
     Attributes
@@ -54,14 +54,14 @@ class _Signs:
     contrast: float
     is_clear: bool
 
-    def best_with(self, other: _Signs) -> _Signs:
-        """Return the stronger of each sign."""
+    def best_with(self, other: _Evidence) -> _Evidence:
+        """Return the stronger of each kind."""
         clearer = abs(other.contrast) > abs(self.contrast)
         most = other if clearer else self
         foreground = max(self.foreground, other.foreground)
-        return _Signs(foreground, most.contrast, most.is_clear)
+        return _Evidence(foreground, most.contrast, most.is_clear)
 
-    def is_weak(self, best: _Signs, config: PropagationConfig) -> bool:
+    def is_weak(self, best: _Evidence, config: PropagationConfig) -> bool:
         """Whether they are much weaker than the best ones."""
         if self.foreground < config.min_foreground * best.foreground:
             return True
@@ -101,7 +101,7 @@ class Track:
     scores: dict[int, float] = field(default_factory=dict)
     reach: int = -1
     is_lost: bool = False
-    _best: _Signs | None = field(default=None, repr=False)
+    _best: _Evidence | None = field(default=None, repr=False)
     _logits: tuple[NDArray[np.float32], Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -236,15 +236,15 @@ def _is_lost(
     return patch.iou(last) < config.min_overlap
 
 
-def _signs(
+def _evidence_of(
     plane: NDArray[np.float32], foreground: NDArray[np.float32] | None, patch: Patch
-) -> _Signs:
-    """Measure the signs that an object is there."""
+) -> _Evidence:
+    """Measure the evidence that an object is there."""
     contrast, spread = ring_contrast(plane, patch)
     sure = 1.0
     if foreground is not None:
         sure = float(foreground[patch.window][patch.mask].mean())
-    return _Signs(sure, contrast, abs(contrast) > spread / 2)
+    return _Evidence(sure, contrast, abs(contrast) > spread / 2)
 
 
 def advance(
@@ -285,14 +285,14 @@ def advance(
             track.is_lost = _is_lost(patch, score, last, config)
             if track.is_lost:
                 continue
-            signs = _signs(plane, foreground, patch)
-            best = track._best or signs
-            track.is_lost = signs.is_weak(best, config)
+            evidence = _evidence_of(plane, foreground, patch)
+            best = track._best or evidence
+            track.is_lost = evidence.is_weak(best, config)
             if track.is_lost:
                 continue
-            track._best = best.best_with(signs)
+            track._best = best.best_with(evidence)
             sure = min(max(score, 0.0), 1.0)
-            kept = signs.foreground / max(track._best.foreground, 1e-6)
+            kept = evidence.foreground / max(track._best.foreground, 1e-6)
             track.patches[track.reach] = patch
             track.scores[track.reach] = sure * min(kept, 1.0)
             track._logits = answer.logits[k], answer.view

@@ -44,8 +44,8 @@ __all__ = [
 ]
 
 _COLOURS = (3, 4)
-_SMALLEST_SIDE = 30
-_WHOLE = 1e7
+_MIN_SIDE = 30
+_MAX_SAMPLED_WHOLE = 1e7
 """Values up to which an array is looked at as a whole when it is opened."""
 
 
@@ -74,7 +74,7 @@ def is_color(shape: Sequence[int]) -> bool:
     return (
         len(shape) > 2
         and shape[-1] in _COLOURS
-        and all(side > _SMALLEST_SIDE for side in sides)
+        and all(side > _MIN_SIDE for side in sides)
     )
 
 
@@ -143,7 +143,7 @@ def opening_limits(data: Any, *, lazy: bool | None = None) -> tuple[float, float
     middle = tuple(length // 2 for length in standing)
     if lazy if lazy is not None else not isinstance(data, np.ndarray):
         places = [first]
-    elif data.ndim > 2 and np.prod(data.shape, dtype=float) > _WHOLE:
+    elif data.ndim > 2 and np.prod(data.shape, dtype=float) > _MAX_SAMPLED_WHOLE:
         last = tuple(length - 1 for length in standing)
         places = [first, middle, last]
     else:

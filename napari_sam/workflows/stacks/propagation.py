@@ -19,7 +19,7 @@ from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
 from napari_sam.ops.scope import require_limits_only
 from napari_sam.workflows.progress import Steps
-from napari_sam.workflows.stacks.pixel_ownership import settle
+from napari_sam.workflows.stacks.pixel_ownership import assign_pixels
 from napari_sam.workflows.stacks.plane_following import Track, advance
 from napari_sam.workflows.stacks.seeds import Seeds, read_seeds
 from napari_sam.workflows.stacks.stack import Stack
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.ops.scope import Scope
     from napari_sam.workflows.progress import Progress
-    from napari_sam.workflows.stacks.pixel_ownership import Settled
+    from napari_sam.workflows.stacks.pixel_ownership import OwnedPatch
     from napari_sam.workflows.stacks.seeds import SeedPatches
 
 __all__ = ["Propagated", "propagate"]
@@ -60,7 +60,7 @@ class Propagated:
     """
 
     stack: Stack
-    planes: Mapping[int, Mapping[int, Settled]]
+    planes: Mapping[int, Mapping[int, OwnedPatch]]
     tracks: Mapping[tuple[int, int, int], Track]
     settings: tuple[Any, ...]
 
@@ -99,7 +99,7 @@ class Propagated:
             slicer = canvas.place_of(plane).slicer
             labels[slicer] = self.paint(plane, canvas.plane(plane))
 
-    def least_sure(self, known: Sequence[int] = ()) -> list[int]:
+    def least_confident(self, known: Sequence[int] = ()) -> list[int]:
         """List planes, that of the lowest confidence of an object first.
 
         Parameters
@@ -197,9 +197,9 @@ def propagate(
     config = PropagationConfig() if config is None else config
     known = seeds if isinstance(seeds, Seeds) else Seeds(seeds)
     stack = Stack.of(volume, channel_axis)
-    walls = None
+    existing = None
     if known.existing is not None:
-        walls = stack.like(known.existing, "existing labels")
+        existing = stack.like(known.existing, "existing labels")
     bounds = _check_bounds(config.until, len(stack))
     given = read_seeds(stack, known.labels)
     sam = as_predictor(model)
@@ -209,14 +209,14 @@ def propagate(
     steps = Steps("the propagation", progress)
     _follow(sam, stack, tracks, settings, steps)
     followed = {key: track for key, (track, _) in tracks.items()}
-    planes = settle(
+    planes = assign_pixels(
         given,
         followed,
         bounds,
         known.absent,
         stack.plane_shape,
         config,
-        lambda plane: None if walls is None else walls.plane(plane),
+        lambda plane: None if existing is None else existing.plane(plane),
     )
     steps.finish()
     return Propagated(stack, planes, {**kept, **followed}, settings)

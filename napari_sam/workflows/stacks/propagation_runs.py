@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from napari_sam.workflows.stacks.propagation import Propagated
     from napari_sam.workflows.stacks.stack import Stack
 
-__all__ = ["Given", "PropagationRuns", "Run"]
+__all__ = ["PropagationRun", "PropagationRuns", "RunInput"]
 
-_KEPT = 20
+_MAX_RUNS = 20
 """Runs that are remembered, for what undo brings back."""
 
 _Written = dict[int, dict[int, Patch]]
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class RunInput:
     """What the labels say before a run.
 
     Attributes
@@ -65,7 +65,7 @@ class Given:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class PropagationRun:
     """A run that is done.
 
     Attributes
@@ -76,27 +76,27 @@ class Run:
         What it changed in the labels.
     """
 
-    given: Given
+    given: RunInput
     result: Propagated
     edit: StackEdit
     written: _Written = field(repr=False)
 
 
-class _Ground:
+class _LabelsToKeep:
     """Labels without what is to be found anew, read plane by plane."""
 
-    def __init__(self, labels: Stack, lifted: _Written) -> None:
-        self._labels, self._lifted = labels, lifted
+    def __init__(self, labels: Stack, erased: _Written) -> None:
+        self._labels, self._erased = labels, erased
         self.shape = tuple(labels.array.shape)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         plane = np.array(self._labels.array[index])
-        for label, patch in self._lifted.get(index[self._labels.axis], {}).items():
-            _lift(plane, label, patch)
+        for label, patch in self._erased.get(index[self._labels.axis], {}).items():
+            _erase(plane, label, patch)
         return plane
 
 
-def _lift(plane: NDArray[Any], label: int, patch: Patch) -> None:
+def _erase(plane: NDArray[Any], label: int, patch: Patch) -> None:
     part = plane[patch.window]
     part[patch.mask & (part == label)] = 0
 
@@ -105,9 +105,9 @@ class PropagationRuns:
     """The runs on one stack of one image and the labels made on it."""
 
     def __init__(self) -> None:
-        self._runs: list[Run] = []
+        self._runs: list[PropagationRun] = []
 
-    def last(self, canvas: LabelCanvas) -> Run | None:
+    def last(self, canvas: LabelCanvas) -> PropagationRun | None:
         """Return the last run that was not undone."""
         for run in reversed(self._runs):
             if not run.edit.is_undone(canvas):
@@ -115,8 +115,11 @@ class PropagationRuns:
         return None
 
     def read(
-        self, labels: Stack, last: Run | None, only: Collection[int] | None = None
-    ) -> Given:
+        self,
+        labels: Stack,
+        last: PropagationRun | None,
+        only: Collection[int] | None = None,
+    ) -> RunInput:
         """Tell what the user drew from what was found.
 
         Parameters
@@ -130,7 +133,7 @@ class PropagationRuns:
         """
         written = {} if last is None else last.written
         erased = {} if last is None else last.given.absent
-        given = Given({}, {}, {})
+        given = RunInput({}, {}, {})
         for plane in range(len(labels)):
             here = labels.plane(plane)
             present = patches_of(here)
@@ -153,13 +156,13 @@ class PropagationRuns:
         sam: Any,
         image: Stack,
         labels: Stack,
-        last: Run | None,
+        last: PropagationRun | None,
         *,
         only: Collection[int] | None = None,
         config: PropagationConfig | None = None,
         scope: Scope | None = None,
         progress: Progress | None = None,
-    ) -> Run:
+    ) -> PropagationRun:
         """Follow what the user drew; nothing is written yet, see `keep`.
 
         Parameters are those of `read` and of `napari_sam.propagate`.
@@ -183,7 +186,7 @@ class PropagationRuns:
         }
         known = Seeds(
             seeds,
-            existing=_Ground(labels, covered),
+            existing=_LabelsToKeep(labels, covered),
             absent=given.absent,
             previous=None if last is None else last.result,
         )
@@ -196,12 +199,12 @@ class PropagationRuns:
             progress=progress,
         )
         edit, written = _plan(labels, result, given, covered)
-        return Run(given, result, edit, written)
+        return PropagationRun(given, result, edit, written)
 
-    def keep(self, run: Run, last: Run | None) -> None:
+    def keep(self, run: PropagationRun, last: PropagationRun | None) -> None:
         """Remember a run whose edit was written; those undone before it are gone."""
         at = self._runs.index(last) + 1 if last in self._runs else 0
-        self._runs = [*self._runs[:at], run][-_KEPT:]
+        self._runs = [*self._runs[:at], run][-_MAX_RUNS:]
 
 
 def _is_untouched(here: NDArray[Any], old: Patch, new: Patch | None) -> bool:
@@ -213,7 +216,7 @@ def _is_untouched(here: NDArray[Any], old: Patch, new: Patch | None) -> bool:
 
 
 def _covered(
-    given: Given, bounds: tuple[int, int], direction: Direction
+    given: RunInput, bounds: tuple[int, int], direction: Direction
 ) -> Iterator[tuple[int, dict[int, Patch]]]:
     """Yield what was found before and is to be found anew, by plane."""
     for plane, present in given.found.items():
@@ -236,7 +239,7 @@ def _paint(present: Any, shape: tuple[int, int]) -> NDArray[np.int64]:
 
 
 def _plan(
-    labels: Stack, result: Propagated, given: Given, covered: _Written
+    labels: Stack, result: Propagated, given: RunInput, covered: _Written
 ) -> tuple[StackEdit, _Written]:
     """Return what changes in the labels, and what is written then."""
     edits = []
@@ -248,7 +251,7 @@ def _plan(
         now = labels.plane(number)
         after = np.array(now)
         for label, patch in covered.get(number, {}).items():
-            _lift(after, label, patch)
+            _erase(after, label, patch)
         after = result.paint(number, after)
         edit = plan_edit(labels.place_of(number), now, after)
         if len(edit.pixels):

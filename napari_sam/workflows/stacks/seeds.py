@@ -24,7 +24,7 @@ __all__ = ["SeedPatches", "Seeds", "patches_of", "read_seeds"]
 SeedPatches = dict[int, dict[int, Patch]]
 """Masks by label and plane."""
 
-_DENSE = 2**20
+_MAX_COUNTED_LABEL = 2**20
 """Largest label up to which objects are found without sorting the pixels."""
 
 
@@ -81,7 +81,7 @@ def patches_of(labels: NDArray[Any]) -> dict[int, Patch]:
         return {}
     if labels.min() < 0:
         raise ValueError(f"seeds must be 0 or greater, got {labels.min()}")
-    if labels.max() <= _DENSE:
+    if labels.max() <= _MAX_COUNTED_LABEL:
         windows = ndimage.find_objects(labels.astype(np.int32))
         found = [(i, i, window) for i, window in enumerate(windows, 1) if window]
         index = labels

@@ -1,10 +1,10 @@
-"""Objects of frames, and the pieces of tracks that they are joined to.
+"""Objects of frames, and the tracklets and tracks that they are joined to.
 
 Two steps, each a linear assignment, after Jaqaman et al., Robust single-particle
 tracking in live-cell time-lapse sequences, Nature Methods 5, 2008, in a simple form.
 First the objects of neighbouring frames are linked, by how far they moved and how much
-they overlap. Then the pieces are joined: over frames in which an object was missed, and
-to the parent that divided. Distances count in diameters of the objects, so that the
+they overlap. Then the tracklets are joined: over frames in which an object was missed,
+and to the parent that divided. Distances count in diameters of the objects, so that the
 same numbers suit bacteria and embryos.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari_sam.configs import TrackConfig
 
-__all__ = ["FrameObjects", "describe_frame", "name_tracks"]
+__all__ = ["FrameObjects", "describe_frame", "link_tracks"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,43 +102,45 @@ def describe_frame(
 
 
 @dataclass(eq=False)
-class _Piece:
+class _Tracklet:
     """A track while it is put together: its objects as (frame, position)."""
 
-    spots: list[tuple[int, int]]
+    objects: list[tuple[int, int]]
     parent: int = -1
 
 
-def name_tracks(
+def link_tracks(
     frames: Sequence[FrameObjects], config: TrackConfig
 ) -> tuple[list[NDArray[np.int64]], dict[int, list[int]]]:
     """Return the id of each object of each frame, 0 for none, and the graph."""
-    pieces = _close_gaps(_follow(frames, config), frames, config)
+    tracklets = _close_gaps(_follow(frames, config), frames, config)
     if config.divisions:
-        pieces = _divide(pieces, frames, config)
-    parents = {piece.parent for piece in pieces}
+        tracklets = _divide(tracklets, frames, config)
+    parents = {tracklet.parent for tracklet in tracklets}
     kept = [
         n
-        for n, piece in enumerate(pieces)
-        if len(piece.spots) >= config.min_length or piece.parent >= 0 or n in parents
+        for n, tracklet in enumerate(tracklets)
+        if len(tracklet.objects) >= config.min_length
+        or tracklet.parent >= 0
+        or n in parents
     ]
-    kept.sort(key=lambda n: pieces[n].spots[0])
+    kept.sort(key=lambda n: tracklets[n].objects[0])
     names = {n: name for name, n in enumerate(kept, start=1)}
     ids = [np.zeros(len(frame.names), np.int64) for frame in frames]
     for n, name in names.items():
-        for t, position in pieces[n].spots:
+        for t, position in tracklets[n].objects:
             ids[t][position] = name
     graph = {
-        name: [names[pieces[n].parent]]
+        name: [names[tracklets[n].parent]]
         for n, name in names.items()
-        if pieces[n].parent >= 0
+        if tracklets[n].parent >= 0
     }
     return ids, graph
 
 
-def _follow(frames: Sequence[FrameObjects], config: TrackConfig) -> list[_Piece]:
+def _follow(frames: Sequence[FrameObjects], config: TrackConfig) -> list[_Tracklet]:
     """Link the objects of neighbouring frames."""
-    pieces: list[_Piece] = []
+    tracklets: list[_Tracklet] = []
     at: NDArray[np.int64] = np.zeros(0, np.int64)
     for t, frame in enumerate(frames):
         now = np.full(len(frame.names), -1)
@@ -148,11 +150,11 @@ def _follow(frames: Sequence[FrameObjects], config: TrackConfig) -> list[_Piece]
             now[second[chosen]] = at[first[chosen]]
         for position in range(len(now)):
             if now[position] < 0:
-                now[position] = len(pieces)
-                pieces.append(_Piece([]))
-            pieces[now[position]].spots.append((t, position))
+                now[position] = len(tracklets)
+                tracklets.append(_Tracklet([]))
+            tracklets[now[position]].objects.append((t, position))
         at = now
-    return pieces
+    return tracklets
 
 
 def _candidates(
@@ -197,16 +199,16 @@ def _near(
 
 
 def _pick(
-    frames: Sequence[FrameObjects], spots: Sequence[tuple[int, int]]
+    frames: Sequence[FrameObjects], objects: Sequence[tuple[int, int]]
 ) -> FrameObjects:
     """Return objects of several frames as if they were in one."""
     axes = frames[0].centres.shape[1]
 
     def gather(name: str) -> NDArray[Any]:
-        return np.array([getattr(frames[t], name)[i] for t, i in spots])
+        return np.array([getattr(frames[t], name)[i] for t, i in objects])
 
     return FrameObjects(
-        np.arange(len(spots)),
+        np.arange(len(objects)),
         gather("positions").reshape(-1, axes),
         gather("centres").reshape(-1, axes),
         gather("sizes"),
@@ -218,17 +220,17 @@ def _pick(
 
 
 def _close_gaps(
-    pieces: list[_Piece], frames: Sequence[FrameObjects], config: TrackConfig
-) -> list[_Piece]:
+    tracklets: list[_Tracklet], frames: Sequence[FrameObjects], config: TrackConfig
+) -> list[_Tracklet]:
     """Join what ends to what begins soon after, nearby and of the same size."""
-    if not config.max_gap or not pieces:
-        return pieces
-    ends = _pick(frames, [piece.spots[-1] for piece in pieces])
-    begins = _pick(frames, [piece.spots[0] for piece in pieces])
+    if not config.max_gap or not tracklets:
+        return tracklets
+    ends = _pick(frames, [tracklet.objects[-1] for tracklet in tracklets])
+    begins = _pick(frames, [tracklet.objects[0] for tracklet in tracklets])
     reach = config.max_move * float(np.sqrt(config.max_gap + 1))
     first, second, way = _near(ends, begins, reach)
-    end = np.array([piece.spots[-1][0] for piece in pieces])
-    begin = np.array([piece.spots[0][0] for piece in pieces])
+    end = np.array([tracklet.objects[-1][0] for tracklet in tracklets])
+    begin = np.array([tracklet.objects[0][0] for tracklet in tracklets])
     apart = begin[second] - end[first]
     fits = (apart >= 2) & (apart <= config.max_gap + 1)
     # A random walk goes as far as the root of the time.
@@ -237,55 +239,55 @@ def _close_gaps(
     first, second, costs = first[fits], second[fits], costs[fits]
     chosen = assign(first, second, costs, limit=1.0)
     after = dict(zip(first[chosen].tolist(), second[chosen].tolist(), strict=True))
-    heads = set(range(len(pieces))) - set(after.values())
+    heads = set(range(len(tracklets))) - set(after.values())
     joined = []
     for n in sorted(heads):
-        spots = list(pieces[n].spots)
+        objects = list(tracklets[n].objects)
         while n in after:
             n = after[n]
-            spots += pieces[n].spots
-        joined.append(_Piece(spots))
+            objects += tracklets[n].objects
+        joined.append(_Tracklet(objects))
     return joined
 
 
 def _divide(
-    pieces: list[_Piece], frames: Sequence[FrameObjects], config: TrackConfig
-) -> list[_Piece]:
+    tracklets: list[_Tracklet], frames: Sequence[FrameObjects], config: TrackConfig
+) -> list[_Tracklet]:
     """Make tracks that begin beside another one its daughters.
 
     Where a track begins, each object nearby in the frame before may be the parent,
     if what it was linked to fits as the other daughter.
     """
     following = {
-        spot: after
-        for piece in pieces
-        for spot, after in zip(piece.spots, piece.spots[1:], strict=False)
-        if after[0] == spot[0] + 1
+        at: after
+        for tracklet in tracklets
+        for at, after in zip(tracklet.objects, tracklet.objects[1:], strict=False)
+        if after[0] == at[0] + 1
     }
     found = [
         candidate
         for t in range(1, len(frames))
-        for candidate in _possible_parents(t, frames, pieces, following, config)
+        for candidate in _possible_parents(t, frames, tracklets, following, config)
     ]
     numbers: dict[tuple[int, int], int] = {}
-    parents = [numbers.setdefault(spot, len(numbers)) for _, spot, _ in found]
+    parents = [numbers.setdefault(at, len(numbers)) for _, at, _ in found]
     news = [n for n, _, _ in found]
     costs = np.array([cost for _, _, cost in found])
     chosen = assign(np.array(parents), np.array(news), costs, limit=1.0)
-    return _cut(pieces, {found[k][0]: found[k][1] for k in chosen.tolist()})
+    return _cut(tracklets, {found[k][0]: found[k][1] for k in chosen.tolist()})
 
 
 def _possible_parents(
     t: int,
     frames: Sequence[FrameObjects],
-    pieces: Sequence[_Piece],
+    tracklets: Sequence[_Tracklet],
     following: dict[tuple[int, int], tuple[int, int]],
     config: TrackConfig,
 ) -> Iterator[tuple[int, tuple[int, int], float]]:
     """Yield (a track that begins in frame t, its possible parent, the cost)."""
     before, frame = frames[t - 1], frames[t]
-    new = [n for n, piece in enumerate(pieces) if piece.spots[0][0] == t]
-    begins = _pick(frames, [pieces[n].spots[0] for n in new])
+    new = [n for n, tracklet in enumerate(tracklets) if tracklet.objects[0][0] == t]
+    begins = _pick(frames, [tracklets[n].objects[0] for n in new])
     for parent, k, way in zip(
         *_near(before, begins, config.division_move), strict=True
     ):
@@ -300,23 +302,25 @@ def _possible_parents(
             yield new[k], (t - 1, int(parent)), float(way + 1 - balance) / 2
 
 
-def _cut(pieces: Sequence[_Piece], cuts: dict[int, tuple[int, int]]) -> list[_Piece]:
+def _cut(
+    tracklets: Sequence[_Tracklet], cuts: dict[int, tuple[int, int]]
+) -> list[_Tracklet]:
     """Cut each parent where it divides; `cuts` has the last object of each parent."""
-    result: list[_Piece] = []
+    result: list[_Tracklet] = []
     ending: dict[tuple[int, int], int] = {}
     first_part: list[int] = []
     dividing = set(cuts.values())
-    for piece in pieces:
+    for tracklet in tracklets:
         first_part.append(len(result))
         part: list[tuple[int, int]] = []
         parent = -1
-        for spot in piece.spots:
-            part.append(spot)
-            if spot in dividing:
-                ending[spot] = len(result)
-                result.append(_Piece(part, parent))
-                parent, part = ending[spot], []
-        result.append(_Piece(part, parent))
-    for n, spot in cuts.items():
-        result[first_part[n]].parent = ending[spot]
+        for at in tracklet.objects:
+            part.append(at)
+            if at in dividing:
+                ending[at] = len(result)
+                result.append(_Tracklet(part, parent))
+                parent, part = ending[at], []
+        result.append(_Tracklet(part, parent))
+    for n, at in cuts.items():
+        result[first_part[n]].parent = ending[at]
     return result

@@ -16,7 +16,7 @@ from napari_sam.workflows.progress import Progress, Steps
 from napari_sam.workflows.stacks.track_linking import (
     FrameObjects,
     describe_frame,
-    name_tracks,
+    link_tracks,
 )
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _track_labels(
         frames.append(describe_frame(now, last, before, spacing, config.drift))
         last = now
     steps.finish()
-    ids, graph = name_tracks(frames, config)
+    ids, graph = link_tracks(frames, config)
     return _paint(labels, frames, ids, graph)
 
 

@@ -143,7 +143,7 @@ def test_a_brushed_plane_is_a_seed_and_only_its_span_is_done_again(
     )
 
 
-def test_the_least_sure_plane_is_shown_then_the_next(
+def test_the_least_confident_plane_is_shown_then_the_next(
     make_viewer, open_follow, press, truth
 ):
     viewer = make_viewer()

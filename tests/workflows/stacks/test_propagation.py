@@ -172,7 +172,7 @@ def test_where_the_model_is_blind_between_seeds_shapes_are_interpolated():
     assert (found.labels == 1).any(axis=(1, 2)).all()
     overlap = ((found.labels == 1) & (labels == 1)).sum() / (labels == 1).sum()
     assert overlap > 0.8
-    assert found.least_sure()[0] in range(2, 7)
+    assert found.least_confident()[0] in range(2, 7)
 
 
 def test_bounds_and_directions_are_kept():
