@@ -93,9 +93,9 @@ class Memory(threading.Thread):
 
 def count_tiles(run: BlockRun, shape: tuple[int, int]) -> int:
     """Count the model's frames of all blocks."""
-    blocks = run.recipe.grid(shape).blocks
+    blocks = run.plan.grid(shape).blocks
     sizes = [(b.window[2] - b.window[0], b.window[3] - b.window[1]) for b in blocks]
-    return sum(len(tile_plane(size, FRAME, run.recipe.scale)) for size in sizes)
+    return sum(len(tile_plane(size, FRAME, run.plan.scale)) for size in sizes)
 
 
 def measure(

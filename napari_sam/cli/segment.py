@@ -107,7 +107,7 @@ def _run(args: argparse.Namespace) -> int:
         open_jobs: Sequence[batch.Job],
     ) -> Iterator[tuple[batch.Job, Exception | None]]:
         with open_pool(args.workers, args.scheduler) as pool:
-            yield from pool.each(partial(_work_there, args, config), open_jobs)
+            yield from pool.map_unordered(partial(_work_there, args, config), open_jobs)
 
     return batch.run("segment", jobs, None, told, args.overwrite, perform)
 
@@ -135,9 +135,9 @@ def _work_there(
     args: argparse.Namespace, config: SegmentConfig, job: batch.Job
 ) -> None:
     """Do one image in a worker, which keeps the model."""
-    from napari_sam.workflows.blocks.worker_pool import model_here
+    from napari_sam.workflows.blocks.worker_pool import worker_model
 
-    sam = model_here(args.model, args.device, args.threads)
+    sam = worker_model(args.model, args.device, args.threads)
     _prepare(args, config, sam)(job)
 
 

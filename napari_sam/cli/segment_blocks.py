@@ -191,7 +191,7 @@ def _segment(
     write_label_image(
         args.out.resolve(),
         image,
-        run.recipe.sides,
+        run.plan.sides,
         fill,
         identity,
         Path(request.source.path),
@@ -227,7 +227,7 @@ def _do_blocks(
     with tqdm(
         total=len(tasks), initial=len(tasks) - len(left), unit="block", disable=None
     ) as bar:
-        for task, problem in pool.each(run.work(request), left):
+        for task, problem in pool.map_unordered(run.work(request), left):
             if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
                 raise OSError(
                     f"the disk of {run.folder} is full; make room, and the same "

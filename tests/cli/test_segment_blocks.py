@@ -399,7 +399,7 @@ def test_a_killed_run_leaves_no_process_and_goes_on(run, loaded, tmp_path):
 
 @pytest.mark.slow
 def test_a_scheduler_that_is_not_there_says_so(run, monkeypatch, capsys):
-    monkeypatch.setattr("napari_sam.workflows.blocks.worker_pool._PATIENCE", 1)
+    monkeypatch.setattr("napari_sam.workflows.blocks.worker_pool._SCHEDULER_TIMEOUT", 1)
     assert run("--scheduler", "tcp://127.0.0.1:9") == 1
     assert "does not answer" in capsys.readouterr().err
 

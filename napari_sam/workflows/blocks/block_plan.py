@@ -31,26 +31,26 @@ if TYPE_CHECKING:
     from napari_sam.io.image_reader import PlaneArray
     from napari_sam.ops.types import Box, IsCancelled
 
-__all__ = ["Recipe", "Samples", "sample_image", "survey"]
+__all__ = ["BlockPlan", "Samples", "plan_blocks", "sample_image"]
 
-_GLANCE = 2048
+_MAX_WINDOW_SIDE = 2048
 """Most pixels across of what is seen as a whole to measure the objects."""
 
-_GLANCES = 4
-_PLANES = 6
-_PLACES = 6
-_PATCH = 128
-_WHOLE = 1 << 22
+_MAX_WINDOWS = 4
+_SAMPLED_PLANES = 6
+_SAMPLES_PER_AXIS = 6
+_SAMPLE_SIDE = 128
+_MAX_SAMPLED_WHOLE = 1 << 22
 """Pixels up to which an image is sampled as a whole."""
 
-_LARGE = 90
+_HALO_PERCENTILE = 90
 """Percentile of the sizes of objects that fit in the halo."""
 
-_GRAIN = 64
+_SIDE_MULTIPLE = 64
 """Sides of blocks are multiples of it, where they are larger."""
 
 
-class Recipe(BaseModel):
+class BlockPlan(BaseModel):
     """How every block of an image is looked at.
 
     Attributes
@@ -100,7 +100,7 @@ class Samples(NamedTuple):
         return default_limits(np.concatenate(self.pixels))
 
     @property
-    def richest(self) -> list[tuple[tuple[int, ...], tuple[int, int]]]:
+    def by_contrast(self) -> list[tuple[tuple[int, ...], tuple[int, int]]]:
         """The places of the pieces, the one with the most contrast first."""
         spread = [-float(np.nan_to_num(np.std(p.astype(float)))) for p in self.pixels]
         return [self.places[i] for i in np.argsort(spread, kind="stable")]
@@ -110,22 +110,22 @@ def sample_image(image: PlaneArray) -> Samples:
     """Read pieces of some planes, or all of a small image of one plane."""
     height, width = image.shape
     every = list(image.indices())
-    if len(every) == 1 and height * width <= _WHOLE:
+    if len(every) == 1 and height * width <= _MAX_SAMPLED_WHOLE:
         whole = image.read(every[0], (0, 0, height, width))
         return Samples([whole], [(every[0], (height // 2, width // 2))])
-    chosen = np.linspace(0, len(every) - 1, min(_PLANES, len(every))).round()
+    chosen = np.linspace(0, len(every) - 1, min(_SAMPLED_PLANES, len(every))).round()
     pixels, places = [], []
     for index in (every[int(number)] for number in chosen):
         for row in _spread(height):
             for col in _spread(width):
-                box = _around((row, col), _PATCH, image.shape)
+                box = _around((row, col), _SAMPLE_SIDE, image.shape)
                 pixels.append(image.read(index, box))
                 places.append((index, (row, col)))
     return Samples(pixels, places)
 
 
 def _spread(length: int) -> list[int]:
-    count = min(_PLACES, -(-length // _PATCH))
+    count = min(_SAMPLES_PER_AXIS, -(-length // _SAMPLE_SIDE))
     return [int((k + 0.5) * length / count) for k in range(count)]
 
 
@@ -139,7 +139,7 @@ def _around(middle: tuple[int, int], side: int, shape: tuple[int, int]) -> Box:
     return r0, c0, r1, c1
 
 
-def survey(
+def plan_blocks(
     image: PlaneArray,
     *,
     model: Predictor,
@@ -148,7 +148,7 @@ def survey(
     contrast_limits: tuple[float, float] | None = None,
     samples: Samples | None = None,
     is_cancelled: IsCancelled | None = None,
-) -> Recipe:
+) -> BlockPlan:
     """Find out how the blocks of an image should be looked at.
 
     Objects are measured in the parts with the most contrast, each seen as a whole,
@@ -198,7 +198,7 @@ def survey(
         _best_side(length, max(block, least), halo, frame / scale, mode == "grid")
         for length in image.shape
     ]
-    return Recipe(
+    return BlockPlan(
         mode=mode,
         contrast_limits=limits,
         scale=scale,
@@ -220,8 +220,8 @@ def _measure(
     seen: list[tuple[tuple[int, ...], Box]] = []
     as_whole = config.model_copy(update={"small_object": 0.0})
     seen_at = 0.0
-    for index, middle in samples.richest:
-        box = _around(middle, _GLANCE, image.shape)
+    for index, middle in samples.by_contrast:
+        box = _around(middle, _MAX_WINDOW_SIDE, image.shape)
         if any(index == i and _near(box, other) for i, other in seen):
             continue
         seen.append((index, box))
@@ -236,10 +236,10 @@ def _measure(
         )
         areas.append(found.areas)
         extents.append(np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1))
-        if len(seen) == _GLANCES:
+        if len(seen) == _MAX_WINDOWS:
             break
     sizes = np.concatenate(extents)
-    across = float(np.percentile(sizes, _LARGE)) if sizes.size else 0.0
+    across = float(np.percentile(sizes, _HALO_PERCENTILE)) if sizes.size else 0.0
     rule = DENSE_SCALE_RULE.with_sizes(config.small_object, config.wanted_object)
     return rule.scale(np.concatenate(areas), seen_at), across
 
@@ -260,8 +260,8 @@ def _best_side(length: int, block: int, halo: int, tile: float, in_one: bool) ->
     best, least = 0, math.inf
     for count in range(1, math.ceil(length / min(block, length)) * 4 + 1):
         side = math.ceil(length / count)
-        if side > _GRAIN and count > 1:
-            side = math.ceil(side / _GRAIN) * _GRAIN
+        if side > _SIDE_MULTIPLE and count > 1:
+            side = math.ceil(side / _SIDE_MULTIPLE) * _SIDE_MULTIPLE
         window = min(length, side + 2 * halo)
         if side > block or (count > 1 and window < tile):
             continue

@@ -23,10 +23,10 @@ import numpy as np
 from napari_sam.configs import BlockConfig, read_settings
 from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.image_reader import ArraySource, open_array
-from napari_sam.workflows.blocks.block_plan import Recipe, sample_image, survey
+from napari_sam.workflows.blocks.block_plan import BlockPlan, plan_blocks, sample_image
 from napari_sam.workflows.blocks.large_image import find_in_block, paint_planes
 from napari_sam.workflows.blocks.stitching import BlockObjects
-from napari_sam.workflows.blocks.worker_pool import model_here
+from napari_sam.workflows.blocks.worker_pool import worker_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["BlockRun", "BlockTask", "Request", "identify"]
 
 _VERSION = 1
-_RUN = "run.json"
-_OURS = re.compile(
+_RUN_FILE = "run.json"
+_OWN_FILES = re.compile(
     r"run\.json|\.[^/]+|(plane|\d+(-\d+)*)/(\d+\.npz|\.[^/]+)",
 )
 """Names of a run's files, and, hidden, of those that a killed process was at."""
@@ -60,7 +60,7 @@ class Request:
     block
         Most pixels across of a block.
     device, threads
-        See `model_here`; they do not change what is found.
+        See `worker_model`; they do not change what is found.
     """
 
     source: ArraySource
@@ -91,7 +91,7 @@ def identify(request: Request) -> dict[str, Any]:
     """
     read_settings(request.mode, request.settings)
     image = open_array(request.source)
-    sam = model_here(request.model, request.device, request.threads)
+    sam = worker_model(request.model, request.device, request.threads)
     content = hashlib.blake2b(digest_size=16)
     for piece in sample_image(image).pixels:
         content.update(np.ascontiguousarray(piece).data)
@@ -111,13 +111,13 @@ def identify(request: Request) -> dict[str, Any]:
     }
 
 
-def _survey(request: Request) -> dict[str, Any]:
+def _plan(request: Request) -> dict[str, Any]:
     image = open_array(request.source)
-    sam = model_here(request.model, request.device, request.threads)
+    sam = worker_model(request.model, request.device, request.threads)
     segment = read_settings(request.mode, request.settings)
     config = BlockConfig(block=request.block, segment=segment)
-    recipe = survey(image, model=sam, mode=request.mode, config=config)
-    return recipe.model_dump(mode="json")
+    plan = plan_blocks(image, model=sam, mode=request.mode, config=config)
+    return plan.model_dump(mode="json")
 
 
 class BlockRun:
@@ -137,9 +137,9 @@ class BlockRun:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            told = json.loads((folder / _RUN).read_text())
+            told = json.loads((folder / _RUN_FILE).read_text())
             self.identity: dict[str, Any] = told["identity"]
-            self.recipe = Recipe.model_validate(told["recipe"])
+            self.plan = BlockPlan.model_validate(told["recipe"])
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(
                 f"{folder} holds no run that can go on ({error}); start anew with "
@@ -180,7 +180,7 @@ class BlockRun:
         """
         if overwrite:
             cls.clear(folder)
-        if (folder / _RUN).exists():
+        if (folder / _RUN_FILE).exists():
             run = cls(folder)
             if run.identity != identity:
                 raise ValueError(
@@ -190,10 +190,10 @@ class BlockRun:
                 )
             return run
         cls.clear(folder)  # without its run.json nobody knows what blocks are of
-        recipe = pool.call(_survey, request)
+        plan = pool.call(_plan, request)
         folder.mkdir(parents=True, exist_ok=True)
-        told = json.dumps({"identity": identity, "recipe": recipe}, indent=1)
-        write_atomically(folder / _RUN, lambda path: path.write_text(told))
+        told = json.dumps({"identity": identity, "recipe": plan}, indent=1)
+        write_atomically(folder / _RUN_FILE, lambda path: path.write_text(told))
         return cls(folder)
 
     @staticmethod
@@ -211,7 +211,7 @@ class BlockRun:
             return
         for path in folder.rglob("*"):
             name = path.relative_to(folder).as_posix()
-            if not path.is_dir() and not _OURS.fullmatch(name):
+            if not path.is_dir() and not _OWN_FILES.fullmatch(name):
                 raise ValueError(
                     f"{folder} is where the blocks go, but it holds {name}, which is "
                     "no block; move it away, or choose another --out"
@@ -224,7 +224,7 @@ class BlockRun:
 
     def tasks(self, image: PlaneArray) -> list[BlockTask]:
         """List all blocks of all planes."""
-        count = len(self.recipe.grid(image.shape).blocks)
+        count = len(self.plan.grid(image.shape).blocks)
         return [BlockTask(i, n) for i in image.indices() for n in range(count)]
 
     def path(self, task: BlockTask) -> Path:
@@ -238,14 +238,14 @@ class BlockRun:
 
     def work(self, request: Request) -> partial[None]:
         """Return what does one block; it can be sent to another process."""
-        stamp = hashlib.sha1((self.folder / _RUN).read_bytes()).hexdigest()
+        stamp = hashlib.sha1((self.folder / _RUN_FILE).read_bytes()).hexdigest()
         return partial(_do_block, str(self.folder), stamp, request)
 
     def paint(self, out: Any, image: PlaneArray) -> int:
         """Stitch all blocks into an array of labels; return how many objects."""
         return paint_planes(
             out,
-            self.recipe.grid(image.shape),
+            self.plan.grid(image.shape),
             list(image.indices()),
             lambda index, number: BlockObjects.load(
                 self.path(BlockTask(index, number))
@@ -274,12 +274,12 @@ def _opened(folder: str, stamp: str, source: ArraySource) -> tuple[BlockRun, Any
 def _do_block(folder: str, stamp: str, request: Request, task: BlockTask) -> None:
     """Do one block; runs in a worker, which keeps the model and the open image."""
     run, image = _opened(folder, stamp, request.source)
-    sam = model_here(request.model, request.device, request.threads)
+    sam = worker_model(request.model, request.device, request.threads)
     if sam.digest != run.identity["model"]["digest"]:
         raise ValueError(
             f"the model {request.model} is another one here than where the run began"
         )
-    block = run.recipe.grid(image.shape).blocks[task.block]
+    block = run.plan.grid(image.shape).blocks[task.block]
     config = read_settings(request.mode, request.settings)
-    found = find_in_block(image, task.plane, block, run.recipe, sam, config)
+    found = find_in_block(image, task.plane, block, run.plan, sam, config)
     found.save(run.path(task))

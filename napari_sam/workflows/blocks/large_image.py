@@ -18,7 +18,7 @@ from napari_sam.io.axes import name_axes
 from napari_sam.io.image_reader import PlaneArray
 from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.scope import Scope, require_limits_only
-from napari_sam.workflows.blocks.block_plan import Recipe, survey
+from napari_sam.workflows.blocks.block_plan import BlockPlan, plan_blocks
 from napari_sam.workflows.blocks.stitching import BlockObjects, number_objects
 from napari_sam.workflows.objects.segment import default_order, find_objects
 from napari_sam.workflows.progress import Progress, Steps
@@ -106,7 +106,7 @@ def segment_large(
     if out is not None:
         _check_out(out, shape)
     sam = as_predictor(model)
-    recipe = survey(
+    plan = plan_blocks(
         planes,
         model=sam,
         mode=mode,
@@ -114,7 +114,7 @@ def segment_large(
         contrast_limits=limits,
         is_cancelled=progress.is_cancelled,
     )
-    grid = recipe.grid(planes.shape)
+    grid = plan.grid(planes.shape)
     steps = Steps("the segmentation", progress)
     every = list(planes.indices())
     tasks = [(index, number) for index in every for number in range(len(grid.blocks))]
@@ -125,7 +125,7 @@ def segment_large(
             steps.before(len(tasks) - done)
             one = grid.blocks[number]
             within = Progress(is_cancelled=steps.is_cancelled)
-            find_in_block(planes, index, one, recipe, sam, config.segment, within).save(
+            find_in_block(planes, index, one, plan, sam, config.segment, within).save(
                 files[index, number]
             )
         paint_planes(labels, grid, every, lambda *task: BlockObjects.load(files[task]))
@@ -146,7 +146,7 @@ def find_in_block(
     image: PlaneArray,
     index: Sequence[int],
     block: Block,
-    recipe: Recipe,
+    plan: BlockPlan,
     model: Predictor,
     config: SegmentConfig,
     progress: Progress | None = None,
@@ -160,8 +160,8 @@ def find_in_block(
     index
         Of the plane, along `PlaneArray.leading`.
     block
-        Of `Recipe.grid`.
-    recipe, model, config
+        Of `BlockPlan.grid`.
+    plan, model, config
         As for all blocks.
     progress
         Asked within the block.
@@ -171,20 +171,20 @@ def find_in_block(
     Cancelled
         If `progress.is_cancelled` answered True.
     """
-    if recipe.mode != "grid":
-        seen = config.instances.model_copy(update={"scale": recipe.scale})
+    if plan.mode != "grid":
+        seen = config.instances.model_copy(update={"scale": plan.scale})
         config = config.model_copy(update={"instances": seen})
     window = image.read(index, block.window)
     records = find_objects(
         window,
         model=model,
-        mode=recipe.mode,
+        mode=plan.mode,
         config=config,
-        scope=Scope(contrast_limits=recipe.contrast_limits),
+        scope=Scope(contrast_limits=plan.contrast_limits),
         progress=progress,
     )
     shape = (window.shape[0], window.shape[1])
-    labels = records_to_labels(records, shape, default_order(recipe.mode))
+    labels = records_to_labels(records, shape, default_order(plan.mode))
     points = np.array([one.point for one in records], np.float64).reshape(-1, 2)
     return BlockObjects(
         labels,

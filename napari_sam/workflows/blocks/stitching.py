@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockObjects", "number_objects"]
 
-_HELD = 4
+_MAX_BLOCKS_HELD = 4
 """Blocks in memory while they are compared."""
 
 
@@ -87,13 +87,13 @@ class BlockObjects:
         top, left = block.window[:2]
         return self.labels[box[0] - top : box[2] - top, box[1] - left : box[3] - left]
 
-    def counted(self, block: Block) -> NDArray[np.bool_]:
+    def in_core(self, block: Block) -> NDArray[np.bool_]:
         """Tell of each object whether it has a pixel in the core, (N,) bool."""
         found = np.zeros(len(self) + 1, np.bool_)
         found[self.labels[block.slices].ravel()] = True
         return found[1:]
 
-    def at_home(self, block: Block) -> NDArray[np.bool_]:
+    def centred_in_core(self, block: Block) -> NDArray[np.bool_]:
         """Tell of each object whether its deepest point lies in the core, (N,) bool."""
         low, high = np.array(block.core[:2]), np.array(block.core[2:])
         inside = (self.points >= low) & (self.points < high)
@@ -145,7 +145,7 @@ def number_objects(
     ([array([0, 1]), array([0, 1])], 1)
     """
     blocks = grid.blocks
-    held: BoundedCache[int, BlockObjects] = BoundedCache(max_items=_HELD)
+    held: BoundedCache[int, BlockObjects] = BoundedCache(max_items=_MAX_BLOCKS_HELD)
 
     def get(index: int) -> BlockObjects:
         found = held.get(index)
@@ -154,33 +154,35 @@ def number_objects(
             held.put(index, found)
         return found
 
-    sizes, counted, at_home = [], [], []
+    sizes, in_core, centred_in_core = [], [], []
     for index, block in enumerate(blocks):
         found = get(index)
         sizes.append(len(found))
-        counted.append(found.counted(block))
-        at_home.append(found.at_home(block))
+        in_core.append(found.in_core(block))
+        centred_in_core.append(found.centred_in_core(block))
     starts = np.concatenate([[0], np.cumsum(sizes)])
     pairs = [np.zeros((0, 2), np.int64)]
     for one, other in grid.neighbours():
         matched = _match(get(one), blocks[one], get(other), blocks[other], grid)
         pairs.append(matched + starts[[one, other]])
     edges = np.concatenate(pairs)
-    return _tables(starts, edges, np.concatenate(counted), np.concatenate(at_home))
+    return _tables(
+        starts, edges, np.concatenate(in_core), np.concatenate(centred_in_core)
+    )
 
 
 def _tables(
     starts: NDArray[np.int64],
     edges: NDArray[np.int64],
-    counted: NDArray[np.bool_],
-    at_home: NDArray[np.bool_],
+    in_core: NDArray[np.bool_],
+    centred_in_core: NDArray[np.bool_],
 ) -> tuple[list[NDArray[np.int64]], int]:
     """Give numbers to the connected components that have a pixel and a home."""
     total = int(starts[-1])
     graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (total, total))
     _, member = connected_components(graph, directed=False)
     alone = np.bincount(member, minlength=1)[member] == 1
-    shown = counted & ~(alone & ~at_home)
+    shown = in_core & ~(alone & ~centred_in_core)
     # Components come in the order of their first piece that is to be seen.
     present, first = np.unique(member[shown], return_index=True)
     numbers = np.zeros(int(member.max(initial=0)) + 1, np.int64)

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from napari_sam.inference.predictor import Predictor
 
-__all__ = ["Pool", "model_here", "open_pool"]
+__all__ = ["Pool", "open_pool", "worker_model"]
 
 Task = TypeVar("Task")
 
-_PATIENCE = 20
+_SCHEDULER_TIMEOUT = 20
 """Seconds to wait for a scheduler."""
 
-_TRIES = 2
-_HELD_BACK = 4
+_MAX_TRIES = 2
+_QUEUED_PER_WORKER = 4
 """Tasks that wait at the scheduler, for each worker; there may be thousands."""
 
 
@@ -38,7 +38,7 @@ class Pool(Protocol):
         """Do one thing and return what comes of it."""
         ...
 
-    def each(
+    def map_unordered(
         self, function: Callable[[Task], object], tasks: Sequence[Task]
     ) -> Iterator[tuple[Task, Exception | None]]:
         """Do many things; yield each when it is done, or has failed twice.
@@ -48,18 +48,18 @@ class Pool(Protocol):
         ...
 
 
-class _Here:
+class _LocalPool:
     """Does one thing after the other in this process."""
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         return function(*args)
 
-    def each(
+    def map_unordered(
         self, function: Callable[[Task], object], tasks: Sequence[Task]
     ) -> Iterator[tuple[Task, Exception | None]]:
         for task in tasks:
             problem: Exception | None = None
-            for _ in range(_TRIES):
+            for _ in range(_MAX_TRIES):
                 try:
                     function(task)
                     problem = None
@@ -69,7 +69,7 @@ class _Here:
             yield task, problem
 
 
-class _There:
+class _DaskPool:
     """Does things on the workers of a dask cluster."""
 
     def __init__(self, client: Any) -> None:
@@ -78,7 +78,7 @@ class _There:
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         return self._client.submit(function, *args, pure=False).result()
 
-    def each(
+    def map_unordered(
         self, function: Callable[[Task], object], tasks: Sequence[Task]
     ) -> Iterator[tuple[Task, Exception | None]]:
         from distributed import as_completed
@@ -90,7 +90,7 @@ class _There:
         def send() -> None:
             for task in waiting:
                 future = self._client.submit(
-                    function, task, pure=False, retries=_TRIES - 1
+                    function, task, pure=False, retries=_MAX_TRIES - 1
                 )
                 under_way[future] = task
                 done.add(future)
@@ -98,7 +98,7 @@ class _There:
 
         workers = max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
         try:
-            for _ in range(workers * _HELD_BACK):
+            for _ in range(workers * _QUEUED_PER_WORKER):
                 send()
             for future in done:
                 yield under_way.pop(future), future.exception()
@@ -134,12 +134,12 @@ def open_pool(
         raise ValueError("give a number of workers or a scheduler's address, not both")
     if workers is None and scheduler is None:
         try:
-            yield _Here()
+            yield _LocalPool()
         finally:
-            model_here.cache_clear()
+            worker_model.cache_clear()
         return
     with _client(workers, scheduler) as client:
-        yield _There(client)
+        yield _DaskPool(client)
 
 
 @contextmanager
@@ -148,7 +148,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
 
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
+            client = Client(scheduler, timeout=_SCHEDULER_TIMEOUT, set_as_default=False)
         except (OSError, ValueError) as error:
             raise OSError(
                 f"the scheduler at {scheduler} does not answer: {error}"
@@ -176,7 +176,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
 
 
 @lru_cache(maxsize=1)
-def model_here(source: str, device: str, threads: int | None) -> Predictor:
+def worker_model(source: str, device: str, threads: int | None) -> Predictor:
     """Load a model once in a process.
 
     Parameters
