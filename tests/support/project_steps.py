@@ -35,7 +35,7 @@ STEPS = (
     lambda project: project.propose("b", _square(1), 0.5, "cells"),
     lambda project: project.save("a", _many(1)),
     lambda project: project.accept("b"),
-    lambda project: project.leave("a"),
+    lambda project: project.close_image("a"),
     lambda project: project.save("a", _many(9)),
     lambda project: project.propose("b", _square(2, 20) + _square(1), 0.5, "cells"),
     lambda project: project.reject("b", [2]),
@@ -94,7 +94,7 @@ def check(root, states, done):
     project = Project.open(root / "p")
     allowed = states[max(done, 0) : done + 2]
     assert state_of(project) in allowed, f"lost after {done} steps"
-    assert project.troubles == {}
+    assert project.problems == {}
     parts = [p for p in (root / "p").rglob(".napari-sam-*") if p.parent.name != "p"]
     assert parts == []
     for file in (root / "out").rglob("*.tif"):
@@ -141,12 +141,12 @@ def kill_at_each_change(root):
             done = len(pipe.read()) - 1
         was_killed = os.waitpid(child, 0)[1] != 0
         project = check(where, states, done)
-        assert project.look().changed_elsewhere == [], f"killed at change {at}"
+        assert project.scan_files().changed_elsewhere == [], f"killed at change {at}"
         project.save("a", _square(3))
         project.close()
         again = Project.open(where / "p")
         assert again.labels("a").tobytes() == _square(3).tobytes()
-        assert again.look().changed_elsewhere == []
+        assert again.scan_files().changed_elsewhere == []
         again.close()
     sys.stdout.write(f"killed {at - 1} times\n")
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam.plugin.viewer.hint import Hint
-    from napari_sam.workflows.project.project import Look, Project
+    from napari_sam.workflows.project.project import FileScan, Project
 
 __all__ = ["Question", "open_project"]
 
@@ -31,7 +31,7 @@ class Question:
         self.hint, self.button, self.answer = hint, button, answer
 
 
-def open_project(folder: str | Path, repair: bool = False) -> tuple[Project, Look]:
+def open_project(folder: str | Path, repair: bool = False) -> tuple[Project, FileScan]:
     """Open a project, or make one of the images in a folder.
 
     Parameters
@@ -52,10 +52,10 @@ def open_project(folder: str | Path, repair: bool = False) -> tuple[Project, Loo
     OSError
         If it cannot be read or written.
     """
-    from napari_sam.workflows.project.project import PROJECT_FOLDER, Look, Project
+    from napari_sam.workflows.project.project import PROJECT_FOLDER, FileScan, Project
 
     root = Path(folder)
     for place in (root, root / PROJECT_FOLDER):
         if (place / "project.json").is_file():
-            return Project.open(place, repair=repair), Look()
+            return Project.open(place, repair=repair), FileScan()
     return Project.create_of_folder(root)

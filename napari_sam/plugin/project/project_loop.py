@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.project.project import Look, Project
+    from napari_sam.workflows.project.project import FileScan, Project
 
 __all__ = ["ProjectLoop"]
 
@@ -61,7 +61,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
     """A project was opened."""
 
     looked = Signal(object)
-    """The files were looked at; emitted with a `Look`."""
+    """The files were looked at; emitted with a `FileScan`."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.project: Project | None = None
         self.name, self._missed = "", False
         self.trains_by_itself = True
-        self._found: Look | None = None
+        self._found: FileScan | None = None
         self.models = ProjectModels(device, ask, train, self)
         self.models.proposed.connect(self._on_proposed)
         self.models.changed.connect(self.changed)
@@ -193,7 +193,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         """Look at the files: which came, are gone, or were changed elsewhere."""
         project = self.project
         if project is not None:
-            self._looker.submit(project, lambda is_cancelled: project.look())
+            self._looker.submit(project, lambda is_cancelled: project.scan_files())
 
     def _on_looked(self, outcome: Outcome) -> None:
         if outcome.token is not self.project:
@@ -329,7 +329,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             self.layers.show(None, project.proposals(name))
         self.saver.begin()
         self._hand_timer.start()
-        for trouble in (problem and sentence(problem), project.troubles.get(name)):
+        for trouble in (problem and sentence(problem), project.problems.get(name)):
             if trouble:
                 self._say(sentence(ValueError(trouble)))
         if project.stage == "automatic" and project.state(name).status == "new":

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.widgets.hint_line import NoticeKind
     from napari_sam.plugin.widgets.page import Shared
-    from napari_sam.workflows.project.project import Look, Project
+    from napari_sam.workflows.project.project import FileScan, Project
 
 __all__ = ["FolderPage"]
 
@@ -166,7 +166,7 @@ class FolderPage(FolderControls):
             self.every.setValue(project.retrain_after)
         self.changed.emit()
 
-    def _on_looked(self, found: Look) -> None:
+    def _on_looked(self, found: FileScan) -> None:
         """Say what came, what is gone, and what cannot be annotated."""
         texts = []
         if found.added:

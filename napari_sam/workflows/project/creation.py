@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.images import list_images
 from napari_sam.workflows.project.images import (
-    ImagePlaces,
+    ImagePaths,
     image_problem,
     name_images,
 )
@@ -19,10 +19,10 @@ from napari_sam.workflows.project.log import FORMAT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["images_in", "write_head"]
+__all__ = ["images_in", "write_project_file"]
 
 
-def write_head(
+def write_project_file(
     root: Path,
     images: Iterable[str | Path],
     model: str,
@@ -45,7 +45,7 @@ def write_head(
     named = name_images(map(Path, images))
     if not named:
         raise ValueError("there is no image to annotate")
-    places = ImagePlaces(root, {})
+    places = ImagePaths(root, {})
     head = {
         "format": FORMAT,
         "images": {name: places.written(path) for name, path in named.items()},

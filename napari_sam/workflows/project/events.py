@@ -21,7 +21,7 @@ from pydantic import (
 from napari_sam.workflows.project.state import ObjectNote
 
 __all__ = [
-    "MOST",
+    "MAX_NUMBER",
     "Added",
     "Described",
     "Event",
@@ -37,12 +37,12 @@ __all__ = [
     "parse_event",
 ]
 
-MOST = int(np.iinfo(np.int32).max)
+MAX_NUMBER = int(np.iinfo(np.int32).max)
 """No label, count or length is larger."""
 
-_Label = Annotated[int, Field(ge=1, le=MOST)]
-_Count = Annotated[int, Field(ge=0, le=MOST)]
-_Length = Annotated[int, Field(ge=1, le=MOST)]
+_Label = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+_Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+_Length = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Shape = tuple[_Length, _Length]
 
 
@@ -77,7 +77,7 @@ class _OfLabels(_Event):
 
     @model_validator(mode="after")
     def _check_shape(self) -> _OfLabels:
-        if self.shape and self.shape[0] * self.shape[1] > MOST:
+        if self.shape and self.shape[0] * self.shape[1] > MAX_NUMBER:
             raise ValueError(f"no image of a project is as large as {self.shape}")
         return self
 

@@ -44,7 +44,7 @@ __all__ = ["FORMATS", "WouldReplaceError", "export_project"]
 FORMATS = ("tiff", "coco", "csv", "zarr")
 """Label TIFFs; one COCO file; one table of all objects; OME-Zarr images with labels."""
 
-_KNOWN = "napari-sam-export.jsonl"
+_EXPORT_LIST = "napari-sam-export.jsonl"
 
 
 class WouldReplaceError(ValueError):
@@ -152,7 +152,7 @@ class _Export:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._digests = _read_known(root / _KNOWN)
+        self._digests = _read_known(root / _EXPORT_LIST)
         self._latest: dict[str, str] = {}
         self.written: list[Path] = []
 
@@ -194,7 +194,7 @@ class _Export:
         """Write down what comes to a place, before it is there: it may be killed."""
         name, digest = self._name(path), _digest(made)
         self._latest[name] = digest
-        with (self._root / _KNOWN).open("ab") as file:
+        with (self._root / _EXPORT_LIST).open("ab") as file:
             file.write(b"\n" + _line(name, digest))  # what is before may be cut off
 
     def close(self) -> None:
@@ -202,7 +202,7 @@ class _Export:
         digests = {**self._digests, **{n: {d} for n, d in self._latest.items()}}
         lines = [_line(name, d) for name, ds in digests.items() for d in sorted(ds)]
         write_atomically(
-            self._root / _KNOWN, lambda part: part.write_bytes(b"".join(lines))
+            self._root / _EXPORT_LIST, lambda part: part.write_bytes(b"".join(lines))
         )
 
 

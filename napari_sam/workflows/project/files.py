@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.project.log import ProjectLog
     from napari_sam.workflows.project.store import LabelStore
 
-__all__ = ["PROJECT_FOLDER", "Look", "ProjectFiles"]
+__all__ = ["PROJECT_FOLDER", "FileScan", "ProjectFiles"]
 
 
 PROJECT_FOLDER = "napari-sam-project"
@@ -35,7 +35,7 @@ PROJECT_FOLDER = "napari-sam-project"
 
 
 @dataclass(frozen=True)
-class Look:
+class FileScan:
     """What a look at the files of a project found.
 
     Attributes
@@ -84,8 +84,8 @@ class ProjectFiles:
         return self._log.inside(f"labels/{name}.tif", "labels")
 
     def _is_stale(self, name: str) -> bool:
-        book = self._log.books[name]
-        return book.changed_at > book.written_at
+        history = self._log.label_histories[name]
+        return history.changed_at > history.written_at
 
     def write_label_files(self, but: str = "") -> None:
         """Write each label file that is out of date, except that of one image.
@@ -103,8 +103,11 @@ class ProjectFiles:
                 if self._is_ours_to_write(name):
                     self.write_label_file(name)
             except (OSError, ValueError) as error:
-                # Of earlier changes `look` tells, and they are in the journal.
-                if self._log.books[name].changed_at > self._log.lines_when_opened:
+                # Of earlier changes `scan_files` tells, and they are in the journal.
+                if (
+                    self._log.label_histories[name].changed_at
+                    > self._log.lines_when_opened
+                ):
                     problems.append(error)
         if problems:
             raise problems[0]
@@ -114,8 +117,10 @@ class ProjectFiles:
 
         Journals of older versions do not know their files; `look` compares those.
         """
-        book = self._log.books[name]
-        is_known = bool(book.digests) or book.changed_at > self._log.lines_when_opened
+        history = self._log.label_histories[name]
+        is_known = (
+            bool(history.digests) or history.changed_at > self._log.lines_when_opened
+        )
         return is_known or not self.label_file(name).exists()
 
     def write_label_file(self, name: str) -> bool:
@@ -147,7 +152,7 @@ class ProjectFiles:
             {"event": "written", "image": name, "digest": digest, "after": line}
         )
 
-    def leave(self, name: str) -> None:
+    def close_image(self, name: str) -> None:
         """Write an image's label file, and forget its pixels.
 
         Raises
@@ -169,7 +174,7 @@ class ProjectFiles:
             digest = file_digest(path)
         except FileNotFoundError:
             return False
-        if digest in self._log.books[name].digests:
+        if digest in self._log.label_histories[name].digests:
             return False
         try:
             there = self._read_label_file(name)
@@ -186,13 +191,13 @@ class ProjectFiles:
 
         One that is gone, or that a killed program left out of date, is written.
         """
-        book = self._log.books[name]
+        history = self._log.label_histories[name]
         if self._is_foreign(name):
             self._changed_elsewhere.add(name)
             return True
         self._changed_elsewhere.discard(name)
-        if book.changed_at and not self.label_file(name).exists():
-            book.written_at = 0
+        if history.changed_at and not self.label_file(name).exists():
+            history.written_at = 0
         if self._is_stale(name):
             self._replace_label_file(name)
         return False
@@ -221,7 +226,7 @@ class ProjectFiles:
         """
         digest = file_digest(self.label_file(name))
         changed = self._store.save(name, self._read_label_file(name))
-        self._note_written(name, digest, self._log.books[name].changed_at)
+        self._note_written(name, digest, self._log.label_histories[name].changed_at)
         self._changed_elsewhere.discard(name)
         return changed
 
@@ -245,7 +250,7 @@ class ProjectFiles:
 
     # --- its images -------------------------------------------------------------------
 
-    def look(self) -> Look:
+    def scan_files(self) -> FileScan:
         """Look at the files: what came, what is gone, what cannot be annotated.
 
         Images that came into the folder of the project belong to it afterwards.
@@ -255,7 +260,7 @@ class ProjectFiles:
         OSError
             If the project cannot be written.
         """
-        missing = self._log.places.missing()
+        missing = self._log.image_paths.missing()
         added, unfit = self._add_new_images()
         changed: list[str] = []
         for name in self._log.images:
@@ -271,13 +276,15 @@ class ProjectFiles:
                     changed.append(name)
             except (OSError, ValueError) as error:
                 unfit.append(f"the labels of {name} cannot be checked: {error}")
-        return Look(added, missing, unfit, changed)
+        return FileScan(added, missing, unfit, changed)
 
     def _has_labels(self, name: str) -> bool:
-        return bool(self._log.books[name].changed_at or self.label_file(name).exists())
+        return bool(
+            self._log.label_histories[name].changed_at or self.label_file(name).exists()
+        )
 
     def _problem_of(self, name: str) -> str:
-        path, known = self._log.path_of(name), self._log.books[name].shape
+        path, known = self._log.path_of(name), self._log.label_histories[name].shape
         try:
             shape = plane_shape(path)
         except ValueError as error:
@@ -299,7 +306,10 @@ class ProjectFiles:
         home = Path(os.path.realpath(self._log.folder))
         paths = [self._log.path_of(name) for name in self._log.images]
         own = {os.path.realpath(path.parent) for path in paths if path.exists()}
-        named = [Path(os.path.normpath(home / watched)), *self._log.places.searched]
+        named = [
+            Path(os.path.normpath(home / watched)),
+            *self._log.image_paths.searched,
+        ]
         # Where none of its images is, the project was moved without them.
         return [where for where in named if os.path.realpath(where) in own]
 
@@ -318,7 +328,8 @@ class ProjectFiles:
         named = name_images(good, self._log.images)
         if named:
             added = {
-                name: self._log.places.written(path) for name, path in named.items()
+                name: self._log.image_paths.written(path)
+                for name, path in named.items()
             }
             self._log.write({"event": "images", "added": added})
         return list(named), [why for why in problems.values() if why]
@@ -335,8 +346,8 @@ class ProjectFiles:
         ValueError
             If none of the missing images is there.
         """
-        where, before = Path(folder), self._log.places.missing()
-        trial = self._log.places.copy()
+        where, before = Path(folder), self._log.image_paths.missing()
+        trial = self._log.image_paths.copy()
         trial.look_in(os.path.realpath(where))
         left = trial.missing()
         if before and len(left) == len(before):
@@ -345,7 +356,7 @@ class ProjectFiles:
             )
         if before:
             self._log.write(
-                {"event": "located", "folder": self._log.places.written(where)}
+                {"event": "located", "folder": self._log.image_paths.written(where)}
             )
             for name in set(before) - set(left):
                 self._log.states[name].problem = ""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_sam.io.calibration import Calibration
 
 __all__ = [
-    "ImagePlaces",
+    "ImagePaths",
     "calibration_of",
     "image_problem",
     "is_name",
@@ -34,7 +34,7 @@ __all__ = [
     "read_plane",
 ]
 
-_LONGEST = 180
+_MAX_NAME_BYTES = 180
 """Bytes of a name: room for what is added where it becomes a file's."""
 
 
@@ -127,7 +127,10 @@ def name_images(paths: Iterable[Path], taken: Collection[str] = ()) -> dict[str,
     named: dict[str, Path] = {}
     for path in paths:
         stem = re.sub(r"[^\w .+-]", "-", unicodedata.normalize("NFC", path.stem))
-        stem = stem.encode()[:_LONGEST].decode(errors="ignore").strip(" .") or "image"
+        stem = (
+            stem.encode()[:_MAX_NAME_BYTES].decode(errors="ignore").strip(" .")
+            or "image"
+        )
         stem = file_stem(stem)
         name, number = stem, 2
         while name_key(name) in used:
@@ -140,7 +143,7 @@ def name_images(paths: Iterable[Path], taken: Collection[str] = ()) -> dict[str,
 # --- where they lie -----------------------------------------------------------------
 
 
-class ImagePlaces:
+class ImagePaths:
     """Finds the images of a project, which may have been moved with it.
 
     Parameters
@@ -182,9 +185,9 @@ class ImagePlaces:
         """Folders that were named since; the latest first."""
         return tuple(self._searched)
 
-    def copy(self) -> ImagePlaces:
+    def copy(self) -> ImagePaths:
         """Return the same places, to try others."""
-        twin = ImagePlaces(self._folder, self._entries, self._made_in)
+        twin = ImagePaths(self._folder, self._entries, self._made_in)
         twin._searched = list(self._searched)
         return twin
 

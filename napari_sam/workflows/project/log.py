@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from napari_sam.io.atomic_write import PARTIAL_PREFIX
 from napari_sam.io.journal import DamagedLine, Journal, Line
 from napari_sam.workflows.project.events import (
-    MOST,
+    MAX_NUMBER,
     Added,
     Event,
     LabelsChanged,
@@ -28,19 +28,19 @@ from napari_sam.workflows.project.events import (
     Written,
     parse_event,
 )
-from napari_sam.workflows.project.images import ImagePlaces, is_name, read_plane
+from napari_sam.workflows.project.images import ImagePaths, is_name, read_plane
 from napari_sam.workflows.project.state import ImageState, ObjectNote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FORMAT", "ProjectLog", "Step"]
+__all__ = ["FORMAT", "LabelStep", "ProjectLog"]
 
 FORMAT = 1
 JOURNAL = "journal.jsonl"
 
 
-class _Head(BaseModel):
+class _ProjectFile(BaseModel):
     """What project.json holds."""
 
     model_config = ConfigDict(strict=True)
@@ -48,13 +48,13 @@ class _Head(BaseModel):
     format: int
     images: dict[str, str]
     model: str
-    retrain_after: Annotated[int, Field(ge=1, le=MOST)]
+    retrain_after: Annotated[int, Field(ge=1, le=MAX_NUMBER)]
     folder: str = ""
     made_in: str = ""
 
 
 @dataclass(frozen=True)
-class Step:
+class LabelStep:
     """A line that changed the labels of an image, or wrote its label file."""
 
     kind: Literal["labels", "snapshot", "written"]
@@ -65,10 +65,10 @@ class Step:
 
 
 @dataclass
-class Book:
+class LabelHistory:
     """What the journal says of the labels of an image."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[LabelStep] = field(default_factory=list)
     shape: tuple[int, int] | None = None
     changed_at: int = 0
     written_at: int = 0
@@ -93,7 +93,7 @@ class ProjectLog:
     ----------
     images
         Names of the images, in order.
-    states, books
+    states, label_histories
         How far each image is, and what the journal says of its labels, by its name.
     done
         The images that are done, in the order in which they were finished.
@@ -101,13 +101,13 @@ class ProjectLog:
         How often a model was trained, and how many images were done the last time.
     kept_model
         The model that proposes; one of the project's own by its place in it.
-    places, watched
+    image_paths, watched
         Where the images are, and the folder of which new ones belong to the project.
     journal, lines_when_opened
         The journal, and its length when the project was opened.
-    busy
+    state_lock
         Held for short looks at, and changes of, what is known.
-    writing
+    write_lock
         Held for changes, which come one after the other.
     """
 
@@ -115,8 +115,8 @@ class ProjectLog:
         self.folder = folder
         for name in (".lock", JOURNAL, "project.json"):
             self.inside(name)
-        self.busy = threading.RLock()
-        self.writing = threading.RLock()
+        self.state_lock = threading.RLock()
+        self.write_lock = threading.RLock()
         self._lock = FileLock(folder / ".lock", thread_local=False)
         try:
             self._lock.acquire(timeout=0)
@@ -153,9 +153,9 @@ class ProjectLog:
 
     def _load(self, repair: bool) -> bool:
         """Read all that is known; False if the journal was cut and is to be read."""
-        head = self._read_head()
+        head = self._read_project_file()
         self.images = tuple(head.images)
-        self.places = ImagePlaces(self.folder, head.images, head.made_in)
+        self.image_paths = ImagePaths(self.folder, head.images, head.made_in)
         self.watched = head.folder
         self.retrain_after = head.retrain_after
         self._shorts: dict[str, str] = {}
@@ -164,7 +164,7 @@ class ProjectLog:
         self.trained_on = 0
         self.done: list[str] = []
         self.states = {name: ImageState() for name in self.images}
-        self.books = {name: Book() for name in self.images}
+        self.label_histories = {name: LabelHistory() for name in self.images}
         try:
             path = self.folder / JOURNAL
             self.journal = Journal[Event](path, parse_event, self._apply)
@@ -177,10 +177,10 @@ class ProjectLog:
         self._number = -1  # of the latest file that was named
         return True
 
-    def _read_head(self) -> _Head:
+    def _read_project_file(self) -> _ProjectFile:
         path = self.folder / "project.json"
         try:
-            head = _Head.model_validate_json(path.read_bytes())
+            head = _ProjectFile.model_validate_json(path.read_bytes())
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "line 1"
@@ -195,14 +195,14 @@ class ProjectLog:
 
     def write(self, entry: dict[str, Any]) -> None:
         """Write an event down, then let it happen."""
-        with self.writing:
+        with self.write_lock:
             if not self.is_open:
                 raise ValueError(f"the project {self.folder} is closed")
             self.journal.append(entry)
 
     def _apply(self, line: Line, event: Event) -> None:
         """Let an event happen; ValueError if it cannot, and then nothing does."""
-        with self.busy:
+        with self.state_lock:
             if isinstance(event, Trained):
                 self.kept_model = self.short_model(event.model)
                 self.trainings += 1
@@ -212,7 +212,7 @@ class ProjectLog:
             elif isinstance(event, Added):
                 self._add(event.added)
             elif isinstance(event, Located):
-                self.places.look_in(event.folder)
+                self.image_paths.look_in(event.folder)
             elif isinstance(event, LabelsChanged | SnapshotTaken):
                 self._apply_labels(line, event)
             elif isinstance(event, Written):
@@ -224,21 +224,21 @@ class ProjectLog:
         for name in added:
             if not is_name(name) or name in self.states:
                 raise ValueError(f"{name!r} is no name of a new image")
-        self.places.add(added)
+        self.image_paths.add(added)
         self.states.update({name: ImageState() for name in added})
-        self.books.update({name: Book() for name in added})
-        self.images = self.places.names
+        self.label_histories.update({name: LabelHistory() for name in added})
+        self.images = self.image_paths.names
 
     def _apply_labels(self, line: Line, event: LabelsChanged | SnapshotTaken) -> None:
         name = event.image
-        state, book = self.check(name), self.books[name]
+        state, history = self.check(name), self.label_histories[name]
         if isinstance(event, SnapshotTaken):
             self.inside(event.file, "snapshots")
-            book.steps.append(Step("snapshot", line, event.file))
+            history.steps.append(LabelStep("snapshot", line, event.file))
         else:
-            book.steps.append(Step("labels", line))
-        book.shape = event.shape or book.shape
-        book.changed_at = line.number
+            history.steps.append(LabelStep("labels", line))
+        history.shape = event.shape or history.shape
+        history.changed_at = line.number
         state.notes.update(event.notes)
         for label in event.gone:
             state.notes.pop(label, None)
@@ -248,10 +248,10 @@ class ProjectLog:
 
     def _apply_written(self, line: Line, event: Written) -> None:
         self.check(event.image)
-        book = self.books[event.image]
-        book.steps.append(Step("written", line, "", event.digest, event.after))
-        book.digests.add(event.digest)
-        book.written_at = event.after
+        history = self.label_histories[event.image]
+        history.steps.append(LabelStep("written", line, "", event.digest, event.after))
+        history.digests.add(event.digest)
+        history.written_at = event.after
 
     def _apply_to_state(self, event: Proposed | Rejected | StatusChanged) -> None:
         state = self.check(event.image)
@@ -327,7 +327,7 @@ class ProjectLog:
     def new_file(self, kind: str, name: str) -> str:
         """Return a file name that nothing has, for something of an image."""
         stem = name.encode()[:150].decode(errors="ignore")
-        with self.busy:
+        with self.state_lock:
             number = max(self.journal.lines, self._number + 1)
             while self.inside(f"{kind}/{stem}-{number}.tif", kind).exists():
                 number += 1
@@ -357,13 +357,13 @@ class ProjectLog:
     def notes(self, name: str) -> dict[int, ObjectNote]:
         """Return what is known of the objects of an image, by label; a copy."""
         state = self.check(name)
-        with self.busy:
+        with self.state_lock:
             return dict(state.notes)
 
     def path_of(self, name: str) -> Path:
         """Return the file of an image; where it should be, if it is not there."""
         self.check(name)
-        return self.places.path_of(name)
+        return self.image_paths.path_of(name)
 
     def read_image(self, name: str) -> NDArray[Any]:
         """Read an image, (H, W) or (H, W, 3 | 4).

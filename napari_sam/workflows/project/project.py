@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.workflows.project.creation import images_in, write_head
-from napari_sam.workflows.project.files import PROJECT_FOLDER, Look, ProjectFiles
+from napari_sam.workflows.project.creation import images_in, write_project_file
+from napari_sam.workflows.project.files import PROJECT_FOLDER, FileScan, ProjectFiles
 from napari_sam.workflows.project.log import ProjectLog
 from napari_sam.workflows.project.proposals import Proposals
 from napari_sam.workflows.project.state import (
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PROJECT_FOLDER", "Look", "Project", "ProjectSource"]
+__all__ = ["PROJECT_FOLDER", "FileScan", "Project", "ProjectSource"]
 
 
 class Project:
@@ -94,11 +94,11 @@ class Project:
         >>> project.save("a", labels)                             # doctest: +SKIP
         """
         root = Path(folder)
-        write_head(root, images, model, retrain_after, watched)
+        write_project_file(root, images, model, retrain_after, watched)
         return cls(root)
 
     @classmethod
-    def create_of_folder(cls, images: str | Path) -> tuple[Project, Look]:
+    def create_of_folder(cls, images: str | Path) -> tuple[Project, FileScan]:
         """Make a project of the images in a folder, within that folder.
 
         Returns
@@ -113,7 +113,7 @@ class Project:
         where = Path(images)
         good, unfit, hidden = images_in(where)
         project = cls.create(where / PROJECT_FOLDER, good, watched=where)
-        return project, Look(unfit=unfit, hidden=hidden)
+        return project, FileScan(unfit=unfit, hidden=hidden)
 
     @classmethod
     def open(cls, folder: str | Path, *, repair: bool = False) -> Project:
@@ -149,7 +149,7 @@ class Project:
             If one cannot be written; it is closed all the same, and its journal has
             all labels.
         """
-        with self._log.writing:
+        with self._log.write_lock:
             if self._log.is_open:
                 try:
                     self.write_label_files()
@@ -188,9 +188,9 @@ class Project:
         """Read an image, (H, W) or (H, W, 3 | 4); see `ProjectLog.read_image`."""
         return self._log.read_image(name)
 
-    def look(self) -> Look:
-        """Look at the files: what came, what is gone; see `ProjectFiles.look`."""
-        return self._files.look()
+    def scan_files(self) -> FileScan:
+        """Look at the files: what came, what is gone; see `ProjectFiles.scan_files`."""
+        return self._files.scan_files()
 
     def locate(self, folder: str | Path) -> list[str]:
         """Say where the images are now; see `ProjectFiles.locate`."""
@@ -199,9 +199,9 @@ class Project:
     # --- their labels -------------------------------------------------------------
 
     @property
-    def troubles(self) -> dict[str, str]:
+    def problems(self) -> dict[str, str]:
         """What could not be read of the labels of an image, by its name."""
-        return self.store.troubles
+        return self.store.problems
 
     def labels(self, name: str) -> NDArray[np.int32]:
         """Return the (H, W) labels of an image, a copy; see `LabelStore.labels`."""
@@ -225,7 +225,7 @@ class Project:
             name, labels, notes=notes, seconds=seconds, closed=closed
         )
 
-    def leave(self, name: str) -> None:
+    def close_image(self, name: str) -> None:
         """Write an image's label file, and forget its pixels.
 
         Raises
@@ -233,7 +233,7 @@ class Project:
         OSError, ValueError
             If it cannot be written.
         """
-        self._files.leave(name)
+        self._files.close_image(name)
 
     def label_file(self, name: str) -> Path:
         """Return where the label file of an image is, or goes."""
@@ -343,13 +343,13 @@ class Project:
             self._log.write({"event": "settings", "retrain_after": int(images)})
 
     def _all_states(self) -> dict[str, ImageState]:
-        with self._log.busy:
+        with self._log.state_lock:
             return dict(self._log.states)
 
     @property
     def stage(self) -> Stage:
         """Which stage of the paper's data engine the user is in."""
-        with self._log.busy:
+        with self._log.state_lock:
             return choose_stage(
                 [self._log.states[n] for n in self._log.done], self._log.trainings
             )
@@ -361,7 +361,7 @@ class Project:
 
     def counts(self) -> Counts:
         """Count images, objects, clicks and seconds."""
-        with self._log.busy:
+        with self._log.state_lock:
             return Counts.of(list(self._log.states.values()))
 
     def neighbour(self, name: str, step: int) -> str:

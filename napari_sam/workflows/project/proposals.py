@@ -59,7 +59,7 @@ class Proposals:
         file = self._log.new_file("proposals", name)
         try:
             write_labels(self._log.inside(file, "proposals"), found)
-            with self._log.writing:
+            with self._log.write_lock:
                 earlier = state.proposals
                 self._log.write(
                     {
@@ -84,7 +84,7 @@ class Proposals:
         """
         state = self._log.check(name)
         labels = self._store.labels(name)
-        with self._log.busy:
+        with self._log.state_lock:
             file, closed = state.proposals, set(state.closed)
         if not file:
             return np.zeros_like(labels)
@@ -127,7 +127,7 @@ class Proposals:
         OSError
             If it cannot be written; the project is as before.
         """
-        with self._log.writing:
+        with self._log.write_lock:
             proposals, labels = self.open_ones(name), self._store.labels(name)
             numbers_open = np.unique(proposals)
             chosen = [

@@ -10,8 +10,8 @@ __all__ = ["Counts", "ImageState", "ObjectNote", "Stage", "choose_stage"]
 Stage = Literal["assisted", "semi-automatic", "automatic"]
 """The stages of the SAM paper's data engine (section 4)."""
 
-_LATEST = 3
-_TRUSTED = 0.9
+_LATEST_IMAGES = 3
+_TRUSTED_SHARE = 0.9
 
 
 @dataclass
@@ -147,7 +147,9 @@ def choose_stage(done: list[ImageState], trainings: int) -> Stage:
     """
     if trainings == 0:
         return "assisted"
-    latest = done[-_LATEST:]
-    if len(latest) == _LATEST and all(s.untouched >= _TRUSTED for s in latest):
+    latest = done[-_LATEST_IMAGES:]
+    if len(latest) == _LATEST_IMAGES and all(
+        s.untouched >= _TRUSTED_SHARE for s in latest
+    ):
         return "automatic"
     return "semi-automatic"

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_sam.workflows.project.log import ProjectLog, Step
+    from napari_sam.workflows.project.log import LabelStep, ProjectLog
 
 __all__ = ["LabelStore", "file_digest"]
 
-_MANY = 1000
+_SNAPSHOT_AT = 1000
 """Objects changed at one time from which on a snapshot is written."""
 
-_KEPT = 4
+_MAX_IMAGES_HELD = 4
 """Images of which the labels stay in memory."""
 
 
@@ -49,25 +49,25 @@ class LabelStore:
 
     Attributes
     ----------
-    troubles
+    problems
         What could not be read of the labels of an image, by its name: a sentence each.
     """
 
     def __init__(self, log: ProjectLog) -> None:
         self._log = log
-        self.troubles: dict[str, str] = {}
+        self.problems: dict[str, str] = {}
         self._kept: BoundedCache[str, tuple[int, NDArray[np.int32]]]
-        self._kept = BoundedCache(max_items=_KEPT)
+        self._kept = BoundedCache(max_items=_MAX_IMAGES_HELD)
 
     @property
     def in_memory(self) -> tuple[str, ...]:
         """Names of the images of which the labels are in memory."""
-        with self._log.busy:
+        with self._log.state_lock:
             return self._kept.keys()
 
     def forget(self, name: str) -> None:
         """Keep the labels of an image in memory no more; they are in the journal."""
-        with self._log.busy:
+        with self._log.state_lock:
             self._kept.pop(name)
 
     def labels(self, name: str) -> NDArray[np.int32]:
@@ -89,16 +89,16 @@ class LabelStore:
     def labels_at(self, name: str, keep: bool) -> tuple[NDArray[np.int32], int]:
         """Return labels, and the line of the last change that is in them."""
         self._log.check(name)
-        book = self._log.books[name]
+        history = self._log.label_histories[name]
         while True:
-            with self._log.busy:
-                line, steps = book.changed_at, tuple(book.steps)
+            with self._log.state_lock:
+                line, steps = history.changed_at, tuple(history.steps)
                 kept = self._kept.get(name)
                 if kept is not None and kept[0] == line:
                     return kept[1].copy(), line
             found = self._replay(name, steps)  # without the lock: it may take long
-            with self._log.busy:
-                if book.changed_at == line:
+            with self._log.state_lock:
+                if history.changed_at == line:
                     if keep:
                         self._keep(name, line, found.copy())
                     return found, line
@@ -106,7 +106,7 @@ class LabelStore:
     def _keep(self, name: str, line: int, labels: NDArray[np.int32]) -> None:
         self._kept.put(name, (line, labels))
 
-    def _replay(self, name: str, steps: Sequence[Step]) -> NDArray[np.int32]:
+    def _replay(self, name: str, steps: Sequence[LabelStep]) -> NDArray[np.int32]:
         """Make the labels of an image from the journal."""
         found, first = self._latest_whole(name, steps)
         lines = [step.line for step in steps[first:] if step.kind == "labels"]
@@ -122,7 +122,7 @@ class LabelStore:
         return found
 
     def _latest_whole(
-        self, name: str, steps: Sequence[Step]
+        self, name: str, steps: Sequence[LabelStep]
     ) -> tuple[NDArray[np.int32], int]:
         """Return whole labels of an earlier time, and the first step after them.
 
@@ -138,7 +138,7 @@ class LabelStore:
                 copied = self._from_label_file(name, steps[number:])
                 if copied is not None:
                     return copied[0], number + copied[1]
-                self.troubles[name] = (
+                self.problems[name] = (
                     f"a snapshot of {name} cannot be read ({error}), so changes of "
                     "many of its objects at once are lost"
                 )
@@ -147,13 +147,13 @@ class LabelStore:
         return np.zeros(self._shape_of(name), np.int32), 0
 
     def _checked(self, name: str, labels: NDArray[np.int32]) -> NDArray[np.int32]:
-        known = self._log.books[name].shape
+        known = self._log.label_histories[name].shape
         if labels.ndim != 2 or (known is not None and labels.shape != known):
             raise ValueError(f"it has the shape {labels.shape}, wanted {known}")
         return labels
 
     def _from_label_file(
-        self, name: str, steps: Sequence[Step]
+        self, name: str, steps: Sequence[LabelStep]
     ) -> tuple[NDArray[np.int32], int] | None:
         """Return the labels of the label file if it is as it was written."""
         try:
@@ -169,13 +169,13 @@ class LabelStore:
         return None
 
     def _shape_of(self, name: str) -> tuple[int, int]:
-        known = self._log.books[name].shape
+        known = self._log.label_histories[name].shape
         if known is not None:
             return known
         try:
             height, width = plane_shape(self._log.path_of(name))
         except ValueError:
-            if not self._log.books[name].changed_at:
+            if not self._log.label_histories[name].changed_at:
                 raise
             # Older journals do not say it; the image is gone, but files of its size
             # may be there.
@@ -236,7 +236,7 @@ class LabelStore:
         """
         state = self._log.check(name)
         new = as_labels(labels)
-        with self._log.writing:
+        with self._log.write_lock:
             changed = changed_labels(self.labels(name), new)
             told = dict(notes or {})
             known = self._log.notes(name)
@@ -262,20 +262,20 @@ class LabelStore:
             }
             if closed:
                 event["closed"] = [int(number) for number in closed]
-            if len(changed) > _MANY:
+            if len(changed) > _SNAPSHOT_AT:
                 self._snapshot(name, new, event)
             else:
                 objects = describe_objects(new, [n for n in changed if n in there])
                 self._log.write({"event": "labels", **event, "objects": objects})
-            with self._log.busy:
-                self._keep(name, self._log.books[name].changed_at, new)
+            with self._log.state_lock:
+                self._keep(name, self._log.label_histories[name].changed_at, new)
         return len(changed)
 
     def _snapshot(
         self, name: str, labels: NDArray[np.int32], event: dict[str, Any]
     ) -> None:
         file = self._log.new_file("snapshots", name)
-        earlier = self._log.books[name].snapshot
+        earlier = self._log.label_histories[name].snapshot
         try:
             write_labels(self._log.inside(file, "snapshots"), labels)
             self._log.write({"event": "snapshot", **event, "file": file})

@@ -72,7 +72,7 @@ def test_a_project_that_was_moved_with_its_images_just_opens(made, images, tmp_p
     with_project = Project.open(new / PROJECT_FOLDER)
     assert with_project.read_image("b").shape == SHAPE
     assert np.array_equal(with_project.labels("b"), square(2, 10))
-    found = with_project.look()
+    found = with_project.scan_files()
     assert (found.missing, found.added, found.unfit) == ([], [], [])
     assert with_project.model == str(new / PROJECT_FOLDER / "models/cells.safetensors")
     assert len(with_project.sources()) == 2
@@ -87,17 +87,17 @@ def test_images_that_are_elsewhere_are_asked_for_once(made, images, tmp_path):
     shutil.move(images, far)
     iio.imwrite(alone.parent / "holiday.png", plane())
     project = Project.open(alone)
-    assert project.look().missing == ["a", "b", "c"]
+    assert project.scan_files().missing == ["a", "b", "c"]
     assert np.array_equal(project.labels("a"), square(1))
     assert project.sources() == [] and project.most_uncertain() is None
     with pytest.raises(ValueError, match="none of the missing images, a for one"):
         project.locate(tmp_path)
     assert project.locate(far) == []
     assert project.read_image("a").shape == SHAPE
-    assert project.look().missing == []
+    assert project.scan_files().missing == []
     project.close()
     again = Project.open(alone)
-    found = again.look()
+    found = again.scan_files()
     assert (found.missing, found.added) == ([], [])
     assert len(again.sources()) == 2
     again.close()
@@ -151,7 +151,7 @@ def test_a_project_of_the_version_before_opens_and_may_have_been_moved(
     assert project.state("b").uncertainty == 0.25
     assert project.trainings == 1
     iio.imwrite(new / "d.png", plane())
-    assert project.look().added == ["d"]
+    assert project.scan_files().added == ["d"]
     assert project.images == ("a", "b", "c", "d")
     project.close()
     assert Project.open(project.folder).images == ("a", "b", "c", "d")
@@ -167,7 +167,7 @@ def test_labels_of_an_image_that_is_gone_are_still_there(images):
     (images / "a.png").unlink()
     project = Project.open(images / PROJECT_FOLDER)
     assert np.array_equal(project.labels("a"), labels)
-    assert project.look().missing == ["a"]
+    assert project.scan_files().missing == ["a"]
     project.close()
 
 
@@ -184,7 +184,7 @@ def test_images_that_come_later_belong_to_it_and_the_odd_ones_are_named(made, im
     (images / "._a.tif").write_bytes(b"of a Mac")
     (images / "broken.tif").write_bytes(b"II*\0rubbish")
     project = Project.open(made)
-    found = project.look()
+    found = project.scan_files()
     assert found.added == ["A-2", "rgb"]
     said = " ".join(found.unfit)
     assert "z stack.tif is a stack of 5 planes" in said
@@ -215,7 +215,7 @@ def test_a_stack_of_an_older_project_is_not_learned_from(images):
     head = images / PROJECT_FOLDER / "project.json"
     head.write_text(head.read_text().replace("a.png", "a.png.tif"))
     project = Project.open(images / PROJECT_FOLDER)
-    assert "stack of 5 planes" in " ".join(project.look().unfit)
+    assert "stack of 5 planes" in " ".join(project.scan_files().unfit)
     assert project.sources() == []
     with pytest.raises(ValueError, match="5 planes"):
         project.read_image("a")
@@ -225,7 +225,7 @@ def test_a_stack_of_an_older_project_is_not_learned_from(images):
 def test_an_image_of_another_size_is_told(made, images):
     iio.imwrite(images / "a.png", np.zeros((9, 9), np.uint8))
     project = Project.open(made)
-    (said,) = project.look().unfit
+    (said,) = project.scan_files().unfit
     assert "a.png is 9 x 9 pixels now, but was annotated when it was 20 x 30" in said
     assert [source.name for source in project.sources()] == ["b"]
     project.close()
@@ -254,7 +254,7 @@ def test_opening_looking_and_closing_changes_no_file(made):
     for look in (False, True):
         project = Project.open(made)
         if look:
-            assert project.look().changed_elsewhere == []
+            assert project.scan_files().changed_elsewhere == []
         project.close()
         assert content_of(made) == before
 
@@ -270,7 +270,7 @@ def test_a_label_file_that_is_not_known_is_left_alone_if_it_is_the_same(images):
     tifffile.imwrite(file, labels)
     content = file.read_bytes()
     project = Project.open(folder)
-    assert project.look().changed_elsewhere == []
+    assert project.scan_files().changed_elsewhere == []
     project.close()
     assert file.read_bytes() == content
 
@@ -281,9 +281,9 @@ def test_a_label_file_that_was_edited_elsewhere_is_kept(made, answer):
     edited = square(4, 9).astype(np.float32)  # as Fiji saves it
     tifffile.imwrite(file, edited)
     project = Project.open(made)
-    assert project.look().changed_elsewhere == ["a"]
+    assert project.scan_files().changed_elsewhere == ["a"]
     project.save("a", square(6))
-    project.leave("a")
+    project.close_image("a")
     project.write_label_files()
     assert np.array_equal(tifffile.imread(file), edited)
     if answer == "take over":
@@ -296,7 +296,7 @@ def test_a_label_file_that_was_edited_elsewhere_is_kept(made, answer):
     expected = square(6) if answer == "write mine" else edited
     assert np.array_equal(tifffile.imread(file), expected)
     again = Project.open(made)
-    assert again.look().changed_elsewhere == (["a"] if answer == "later" else [])
+    assert again.scan_files().changed_elsewhere == (["a"] if answer == "later" else [])
     again.close()
 
 
@@ -315,10 +315,10 @@ def test_a_label_file_is_written_when_its_image_is_left(made):
     project = Project.open(made)
     project.save("c", square(5))
     assert not (made / "labels" / "c.tif").exists()
-    project.leave("c")
+    project.close_image("c")
     assert np.array_equal(tifffile.imread(made / "labels" / "c.tif"), square(5))
     (made / "labels" / "c.tif").unlink()
-    project.look()
+    project.scan_files()
     assert (made / "labels" / "c.tif").exists()
     project.close()
 
@@ -340,7 +340,7 @@ def snapped(tmp_path):
     first[:3, :3] = 7
     project.save("big", first)
     project.save("big", many_objects())
-    project.leave("big")
+    project.close_image("big")
     changed = many_objects()
     changed[:9, :9] = 5000
     project.save("big", changed)
@@ -360,7 +360,7 @@ def test_without_its_snapshot_the_label_file_has_the_labels(snapped, damage):
         tifffile.imwrite(snapshot, np.zeros((3, 3), np.uint16))
     project = Project.open(folder)
     assert np.array_equal(project.labels("big"), changed)
-    assert project.troubles == {}
+    assert project.problems == {}
     project.close()
 
 
@@ -372,7 +372,7 @@ def test_without_both_the_earlier_events_are_there_and_it_is_told(snapped):
     project = Project.open(folder)
     labels = project.labels("big")
     assert labels[0, 0] == 5000 and np.count_nonzero(labels == 5000) == 81
-    assert "a snapshot of big cannot be read" in project.troubles["big"]
+    assert "a snapshot of big cannot be read" in project.problems["big"]
     labels[20:22, 20:22] = 9
     project.save("big", labels)
     project.close()
@@ -499,7 +499,7 @@ def test_folders_that_lead_out_of_a_project_are_not_written_to(made, tmp_path, k
     def use():
         project = Project.open(made)
         try:
-            project.look()
+            project.scan_files()
             project.save("c", square(3))
             project.propose("c", square(1), 0.5, "m")
             project.propose("c", square(1), 0.5, "m")

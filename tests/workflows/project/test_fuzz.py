@@ -135,7 +135,7 @@ def use(root, repair):
         lambda: project.propose("a", square(4, 13), 0.5, "m"),
         lambda: project.accept("a"),
         lambda: project.reject("b"),
-        lambda: project.leave("a"),
+        lambda: project.close_image("a"),
         lambda: [source.read() for source in project.sources()],
         project.counts,
         lambda: project.most_uncertain(),
