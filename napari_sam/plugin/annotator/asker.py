@@ -171,14 +171,14 @@ class Asker(QObject):  # type: ignore[misc]
         self.request()
         self.embed_here()
 
-    def foresee(self, place: NDArray[Any], positive: bool) -> None:
+    def prefetch(self, place: NDArray[Any], positive: bool) -> None:
         """Have a click at (row, col) answered while its button is still held down."""
         session, key = self._sessions.session, self._workspace.key
         if session is None or key is None:
             return
         said = session.draft.question
         with suppress(ValueError):  # it lies outside the image
-            job = session.foresee(
+            job = session.prefetch(
                 [*said.prompts.points, place],
                 [*said.prompts.labels, int(positive)],
                 said.prompts.box,
@@ -229,7 +229,7 @@ class Asker(QObject):  # type: ignore[misc]
         if session is None or not answers:
             return False
         answered = answers[-1][0]
-        return answered is session.foreseen and answered is not session.draft.question
+        return answered is session.prefetched and answered is not session.draft.question
 
 
 def _moved_axis(old: Plane | None, new: Plane | None, last: int | None) -> int | None:

@@ -301,7 +301,7 @@ class Wiring(QObject):  # type: ignore[misc]
         """Have a click answered while its button is still held down."""
         if self._at.plane is not None:
             (place,) = self._at.plane.project(position[None])
-            self._asker.foresee(place, positive)
+            self._asker.prefetch(place, positive)
 
     def _pull(self) -> None:
         """Take what the user did to points and shapes; the layers stay untouched."""

@@ -264,7 +264,7 @@ class AnnotationSession:
         """Return the work left to answer the prompts, or None if there is none."""
         return self._prompting.job()
 
-    def foresee(
+    def prefetch(
         self,
         points: ArrayLike | None = None,
         labels: ArrayLike | None = None,
@@ -272,12 +272,12 @@ class AnnotationSession:
         mask: ArrayLike | None = None,
     ) -> Job | None:
         """Return the work to answer prompts that may be given next; None if known."""
-        return self._prompting.foresee(points, labels, box, mask)
+        return self._prompting.prefetch(points, labels, box, mask)
 
     @property
-    def foreseen(self) -> Question | None:
-        """The question that was foreseen last."""
-        return self._prompting.foreseen
+    def prefetched(self) -> Question | None:
+        """The question whose answer was last prefetched."""
+        return self._prompting.prefetched
 
     def deliver(self, answers: Iterable[tuple[Question, MaskPrediction]]) -> None:
         """Take the result of a `Job`; it may come late or for another plane."""

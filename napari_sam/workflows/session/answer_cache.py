@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerCache"]
 
-_AS_GIVEN = 2
+_MAX_UNPACKED = 2
 """Answers whose masks are left as they are: the one in hand and the one before."""
 
 
@@ -92,7 +92,7 @@ class AnswerCache:
         with self._lock:
             self._as_given[key] = None
             self._as_given.move_to_end(key)
-            while len(self._as_given) > _AS_GIVEN:
+            while len(self._as_given) > _MAX_UNPACKED:
                 oldest, _ = self._as_given.popitem(last=False)
                 given = self._held.peek(oldest)
                 if isinstance(given, MaskPrediction):

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CommitOptions", "OverlapError", "commit_found", "commit_mask", "next_label"]
 
-_LEAST_KEPT = 0.5
+_MIN_KEPT_SHARE = 0.5
 """Share of a mask that must be left to it; else the user is asked to overwrite."""
 
-_LEAST_FOUND = 0.25
+_MIN_FREE_SHARE = 0.25
 """The same for masks that were found automatically, which nobody is asked about."""
 
 
@@ -137,7 +137,7 @@ def _granted(
     granted = pixels_to_label(now, mask, label, overlap)
     if overlap == "overwrite":
         return without_rims(np.where(now == label, 0, now), granted)
-    if np.count_nonzero(granted) < _LEAST_KEPT * np.count_nonzero(mask):
+    if np.count_nonzero(granted) < _MIN_KEPT_SHARE * np.count_nonzero(mask):
         owners = np.unique(now[mask & ~granted]).tolist()
         raise OverlapError(owners, bool(granted.any()))
     return without_fragments(granted, mask)
@@ -192,7 +192,7 @@ def _place(
     for mask in found:
         pixels = mask.rle.pixels()
         unclaimed_here = np.count_nonzero(unclaimed[pixels])
-        if keep and unclaimed_here < _LEAST_FOUND * len(pixels):
+        if keep and unclaimed_here < _MIN_FREE_SHARE * len(pixels):
             continue  # it is, for the most part, an object that is there
         pixels = pixels[free[pixels]]
         if len(pixels) == 0:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_sam.workflows.session.annotation_session import AnnotationSession
 
-__all__ = ["DEMO_OBJECTS", "DEMO_SAMPLE", "Answer", "DemoObject", "replay"]
+__all__ = ["DEMO_OBJECTS", "DEMO_SAMPLE", "DemoAnswer", "DemoObject", "replay"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ DEMO_OBJECTS: tuple[DemoObject, ...] = (
 
 
 @dataclass(frozen=True)
-class Answer:
+class DemoAnswer:
     """What the model said about one object of the demonstration.
 
     Attributes
@@ -78,8 +78,8 @@ class Answer:
 
 def replay(
     session: AnnotationSession, objects: Sequence[DemoObject] = DEMO_OBJECTS
-) -> Iterator[Answer]:
-    """Say to a session what the objects hold, one `Answer` after another.
+) -> Iterator[DemoAnswer]:
+    """Say to a session what the objects hold, one `DemoAnswer` after another.
 
     Raises
     ------
@@ -97,4 +97,4 @@ def replay(
         scores = () if candidates is None else candidates.scores.tolist()
         area = 0 if mask is None else int(mask.sum())
         label = session.commit() if item.is_kept else None
-        yield Answer(label, tuple(scores), area)
+        yield DemoAnswer(label, tuple(scores), area)

@@ -80,8 +80,8 @@ def _corrected(outline: Outline, mask: NDArray[np.bool_], label: int) -> Draft:
     made = np.zeros(mask.shape, np.bool_)
     made.ravel()[outline.pixels] = True
     known = outline.draft.edits
-    edits = known.then(mask & ~made, made & ~mask) if made.any() else known
-    edits = edits.as_in(mask)  # the overlap rule may have decided otherwise
+    edits = known.followed_by(mask & ~made, made & ~mask) if made.any() else known
+    edits = edits.restricted_to(mask)  # the overlap rule may have decided otherwise
     prompts = outline.draft.question.prompts
     question = make_question(
         mask.shape, prompts.points, prompts.labels, prompts.box, outline=mask

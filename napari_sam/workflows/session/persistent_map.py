@@ -12,7 +12,7 @@ __all__ = ["PersistentMap"]
 
 Value = TypeVar("Value")
 
-_GONE: Any = object()
+_REMOVED: Any = object()
 
 
 class PersistentMap(Mapping[int, Value]):
@@ -48,7 +48,7 @@ class PersistentMap(Mapping[int, Value]):
 
     def without(self, numbers: Iterable[int]) -> PersistentMap[Value]:
         """Return a version without some numbers."""
-        return self._with(dict.fromkeys(numbers, _GONE))
+        return self._with(dict.fromkeys(numbers, _REMOVED))
 
     def _with(self, difference: dict[int, Value]) -> PersistentMap[Value]:
         made: PersistentMap[Value] = PersistentMap()
@@ -63,9 +63,9 @@ class PersistentMap(Mapping[int, Value]):
             path.append(after)
         for here, there in zip(path[-2::-1], path[:0:-1], strict=True):
             values, difference = there._held, here._held
-            there._held = {n: values.get(n, _GONE) for n in difference}
+            there._held = {n: values.get(n, _REMOVED) for n in difference}
             for number, value in difference.items():
-                if value is _GONE:
+                if value is _REMOVED:
                     values.pop(number, None)
                 else:
                     values[number] = value

@@ -166,7 +166,9 @@ class PixelEdits:
             edited &= ~erased
         return edited
 
-    def then(self, painted: NDArray[np.bool_], erased: NDArray[np.bool_]) -> PixelEdits:
+    def followed_by(
+        self, painted: NDArray[np.bool_], erased: NDArray[np.bool_]
+    ) -> PixelEdits:
         """Return these edits followed by others; the later ones win."""
         before, gone = self.painted, self.erased
         if before is not None:
@@ -175,7 +177,7 @@ class PixelEdits:
             erased = erased | (gone & ~painted)
         return PixelEdits(_some(painted), _some(erased))
 
-    def as_in(self, mask: NDArray[np.bool_]) -> PixelEdits:
+    def restricted_to(self, mask: NDArray[np.bool_]) -> PixelEdits:
         """Return these edits as far as a (H, W) mask shows them."""
         painted, erased = self.painted, self.erased
         return PixelEdits(

@@ -54,8 +54,8 @@ class Prompting:
 
     Attributes
     ----------
-    foreseen
-        The question that was foreseen last, see `foresee`.
+    prefetched
+        The question whose answer was last asked for ahead, see `prefetch`.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Prompting:
         self.image = image
         self.contrast_limits = contrast_limits
         self.feedback = feedback
-        self.foreseen: Question | None = None
+        self.prefetched: Question | None = None
         self._state = state
         self._answering = Answering()
         self._embedding: tuple[Plane, PlaneEmbedding] | None = None
@@ -119,12 +119,12 @@ class Prompting:
         if question.same_prompts(draft.question):
             return False
         draft = draft.ask(question, self.feedback)
-        if self.foreseen is not None and self.foreseen.is_same(draft.question):
-            draft = replace(draft, question=self.foreseen)
+        if self.prefetched is not None and self.prefetched.is_same(draft.question):
+            draft = replace(draft, question=self.prefetched)
         self._state.set_draft(draft)
         return True
 
-    def foresee(
+    def prefetch(
         self,
         points: ArrayLike | None = None,
         labels: ArrayLike | None = None,
@@ -133,7 +133,7 @@ class Prompting:
     ) -> Job | None:
         """Return the work to answer prompts that may be given next.
 
-        Nothing changes but `foreseen`, the question. Once the work is delivered, and
+        Nothing changes but `prefetched`, the question. Once the work is delivered, and
         these are given, their answer is known. See `set_prompts`.
 
         Returns
@@ -142,8 +142,8 @@ class Prompting:
             None if the answer is known.
         """
         question = make_question(self._state.plane_shape, points, labels, box, mask)
-        self.foreseen = self.draft.ask(question, self.feedback).question
-        return self._answering.job(self.foreseen)
+        self.prefetched = self.draft.ask(question, self.feedback).question
+        return self._answering.job(self.prefetched)
 
     def paint(self, pixels: ArrayLike, erase: bool = False) -> bool:
         """Say which pixels belong to the object; see `AnnotationSession.paint`."""
@@ -160,7 +160,7 @@ class Prompting:
         draft = self.draft
         if draft.is_empty and not painted.any():
             return False
-        edits = draft.edits.then(painted, erased)
+        edits = draft.edits.followed_by(painted, erased)
         question = draft.question
         if not question.says_where and edits.painted is not None:
             points, labels = question.prompts.points, question.prompts.labels

@@ -212,13 +212,13 @@ class SessionState:
 
     def _list(self, known: Mapping[int, Record]) -> dict[int, Record]:
         """List the objects; what says the same as what is known stays that."""
-        records, homes = self.snapshot.records, self.index.first_planes()
-        unknown = sorted(homes.keys() - records.keys())
+        records, first_planes = self.snapshot.records, self.index.first_planes()
+        unknown = sorted(first_planes.keys() - records.keys())
         found = {}
-        for label in (*unknown, *(k for k in records if k in homes)):
+        for label in (*unknown, *(k for k in records if k in first_planes)):
             record = self.snapshot.record(label)
             if not record.outlines:
-                last, home = known.get(label), homes[label]
+                last, home = known.get(label), first_planes[label]
                 says = (record.class_name, (), home)
                 if last and (last.class_name, last.outlines, last.home) == says:
                     record = last

@@ -50,7 +50,9 @@ def work(sam):
 @pytest.mark.parametrize("max_bytes", [1, 300_000])
 def test_dropped_and_packed_answers_change_no_mask(sam, monkeypatch, max_bytes):
     monkeypatch.setattr(answering, "_SHARED_CACHE", AnswerCache(2**30))
-    monkeypatch.setattr("napari_sam.workflows.session.answer_cache._AS_GIVEN", 10**6)
+    monkeypatch.setattr(
+        "napari_sam.workflows.session.answer_cache._MAX_UNPACKED", 10**6
+    )
     expected, labels = work(sam)
     monkeypatch.undo()
     monkeypatch.setattr(answering, "_SHARED_CACHE", AnswerCache(max_bytes))
