@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["channels_last", "check_channel_axis"]
 
-_MOST = 4
+_MAX_CHANNELS = 4
 
 
 def check_channel_axis(shape: tuple[int, ...], channel_axis: int) -> int:
@@ -30,10 +30,10 @@ def check_channel_axis(shape: tuple[int, ...], channel_axis: int) -> int:
             f"shape is {shape}"
         )
     axis = channel_axis % len(shape)
-    if not 1 <= shape[axis] <= _MOST:
+    if not 1 <= shape[axis] <= _MAX_CHANNELS:
         raise ValueError(
             f"channel_axis is {channel_axis}, along which an image of shape {shape} "
-            f"has {shape[axis]} channels; wanted 1 to {_MOST}"
+            f"has {shape[axis]} channels; wanted 1 to {_MAX_CHANNELS}"
         )
     return axis
 

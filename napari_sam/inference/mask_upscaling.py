@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-_LARGE = 0.25
+_MAX_WINDOW_SHARE = 0.25
 """Share of the image plane above which a window is not worth being cut."""
 
 
@@ -130,7 +130,7 @@ def upscale_window(
     right, low_right = cols.reach(np.any(high, axis=0))
     size = (down.stop - down.start) * (right.stop - right.start)
     height, width = geometry.image_shape
-    if size > _LARGE * height * width:
+    if size > _MAX_WINDOW_SHARE * height * width:
         return upscale_logits(low, geometry), (0, 0)
     part = rows.matrix[down, low_down] @ low[low_down, low_right]
     return part @ cols.matrix[right, low_right].T, (down.start, right.start)

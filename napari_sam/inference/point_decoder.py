@@ -25,7 +25,7 @@ __all__ = ["KeptMasks", "PointDecoder"]
 _CHUNK = 8
 """Points decoded at one time on a CPU; more of them leave its cache."""
 
-_CHUNK_ELSEWHERE = 64
+_CHUNK_ON_GPU = 64
 """Points decoded at one time on a GPU."""
 
 
@@ -104,7 +104,7 @@ class PointDecoder:
         at = np.asarray(points, np.float64).reshape(-1, 2)
         # As in Meta's code, points are scaled before they are rounded to float32.
         frame = (at * self.geometry.scale).astype(np.float32)
-        chunk = _CHUNK if self._device.type == "cpu" else _CHUNK_ELSEWHERE
+        chunk = _CHUNK if self._device.type == "cpu" else _CHUNK_ON_GPU
         for start in range(0, len(frame), chunk):
             drawn = self._decode(frame[start : start + chunk], least_score)
             yield KeptMasks(

@@ -34,11 +34,11 @@ _MOST_SAMPLES = 1 << 20
 _SAMPLED_PLANES = 16
 _SAMPLED_PIXELS = 1 << 16
 
-_WHOLE = 1 << 26
-"""Pixels of a plane above which pieces of it are looked at."""
+_MAX_SAMPLED_WHOLE = 1 << 26
+"""Pixels of a plane above which parts of it are sampled."""
 
-_PIECE = 512
-_PIECES_ACROSS = 4
+_SAMPLE_SIDE = 512
+_SAMPLES_PER_AXIS = 4
 
 
 def check_image(image: ArrayLike) -> NDArray[Any]:
@@ -133,23 +133,25 @@ def colour_limits(image: Any) -> tuple[float, float]:
     shape = tuple(int(length) for length in image.shape)
     if np.dtype(image.dtype) == np.uint8:
         return 0.0, 255.0
-    if math.prod(shape[-3:-1]) > _WHOLE:
-        return default_limits(_pieces(image, shape))
+    if math.prod(shape[-3:-1]) > _MAX_SAMPLED_WHOLE:
+        return default_limits(_samples(image, shape))
     if len(shape) == 3:
         return default_limits(np.asarray(image))
     places = list(np.ndindex(shape[:-3]))
     return sample_limits(len(places), lambda n: np.asarray(image[places[n]]), rgb=True)
 
 
-def _pieces(image: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+def _samples(image: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """Read pieces of the middle plane, evenly spaced: (N, 512, C)."""
     middle = tuple(length // 2 for length in shape[:-3])
     corners = [
-        [int(n) for n in np.linspace(0, max(0, side - _PIECE), _PIECES_ACROSS)]
+        [int(n) for n in np.linspace(0, max(0, side - _SAMPLE_SIDE), _SAMPLES_PER_AXIS)]
         for side in shape[-3:-1]
     ]
     read = [
-        np.asarray(image[(*middle, slice(r, r + _PIECE), slice(c, c + _PIECE))])
+        np.asarray(
+            image[(*middle, slice(r, r + _SAMPLE_SIDE), slice(c, c + _SAMPLE_SIDE))]
+        )
         for r in corners[0]
         for c in corners[1]
     ]

@@ -31,28 +31,28 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import FrameGeometry, Prompts
 
-__all__ = ["fit_box", "follow_clicks", "keep_to"]
+__all__ = ["enforce_clicks", "enforce_prompts", "fit_box"]
 
-_MARGIN = 0.5
+_CLICK_LOGIT = 0.5
 """Logit that a click asks for."""
 
-_REACH = 0.5
+_BUMP_WIDTH = 0.5
 """Standard deviation of a click's bump, in radii of the object."""
 
-_NARROWEST = 0.5
+_MIN_BUMP_WIDTH = 0.5
 """Of a bump in low-resolution pixels; clicks closer together can not both hold."""
 
-_STRONGEST = 2.0
+_MAX_CLICK_GAIN = 2.0
 """What one click may add, in the most that any click lacks; more would tear what lies
 around two clicks that contradict each other."""
 
-_NEAR = 3.0
+_BOUNDARY_WIDTH = 3.0
 """Standard deviation in logits of what is near the boundary: clicks there speak of the
 boundary as a whole."""
 
 _SWEEPS = 100
 
-_AROUND = 0.3
+_BOX_MARGIN = 0.3
 """Share of a box's side around it in which the extent of a mask is looked for."""
 
 _SHIFTS = np.arange(-16, 17) / 4
@@ -62,11 +62,11 @@ _COSTS = np.where(_SHIFTS < 0, 0.02, 0.01) * _SHIFTS**2
 """In IoU of boxes, what a shift must gain; chosen on training images, with boxes that
 are exact, loose, or jittered. See docs/accuracy.md."""
 
-_OUTSIDE = 2.0
+_OUTSIDE_MARGIN = 2.0
 """Logits by which what lies outside its box must be surer."""
 
 
-def keep_to(
+def enforce_prompts(
     prompts: Prompts, logits: NDArray[np.float32], geometry: FrameGeometry
 ) -> NDArray[np.float32]:
     """Impose on the decoder's answer what its prompts say for certain.
@@ -91,7 +91,7 @@ def keep_to(
         logits = fit_box(logits[0], geometry, prompts.box)[None]
     if len(prompts.points):
         said = (geometry, prompts.points, prompts.labels)
-        logits = np.stack([follow_clicks(low, *said) for low in logits])
+        logits = np.stack([enforce_clicks(low, *said) for low in logits])
     return logits
 
 
@@ -120,7 +120,7 @@ def fit_box(
     """
     scale = np.array(geometry.scale) * low.shape / geometry.frame_size
     edges = box.reshape(2, 2) * scale - 0.5
-    around = _AROUND * (edges[1] - edges[0])
+    around = _BOX_MARGIN * (edges[1] - edges[0])
     first = np.clip(np.floor(edges[0] - around), 0, low.shape).astype(int)
     last = np.clip(np.ceil(edges[1] + around) + 1, 0, low.shape).astype(int)
     part = low[first[0] : last[0], first[1] : last[1]]
@@ -138,7 +138,7 @@ def fit_box(
         np.clip(np.minimum(at + 0.5, stop) - np.maximum(at - 0.5, start), 0, 1)
         for at, start, stop in zip(map(np.arange, low.shape), *edges, strict=True)
     ]
-    lowered = _SHIFTS[fits.argmax()] + _OUTSIDE * (1 - np.outer(*inside))
+    lowered = _SHIFTS[fits.argmax()] + _OUTSIDE_MARGIN * (1 - np.outer(*inside))
     fitted: NDArray[np.float32] = low - lowered.astype(np.float32)
     return fitted
 
@@ -161,7 +161,7 @@ def _extents(
     return np.where(some, start, 0) + offset, np.where(some, stop, 0) + offset
 
 
-def follow_clicks(
+def enforce_clicks(
     low: NDArray[np.float32],
     geometry: FrameGeometry,
     points: NDArray[np.float32],
@@ -198,10 +198,10 @@ def follow_clicks(
     if (values > 0).all():
         return low
     radius = np.sqrt(np.count_nonzero(low > 0) / np.pi)
-    reach = max(_REACH * float(radius), 2 * _NARROWEST)
-    near = np.exp(-(values**2) / (2 * _NEAR**2))
-    while (values <= 0).any() and reach >= _NARROWEST:
-        wanted = np.where(values > 0, np.minimum(values, _MARGIN), _MARGIN)
+    reach = max(_BUMP_WIDTH * float(radius), 2 * _MIN_BUMP_WIDTH)
+    near = np.exp(-(values**2) / (2 * _BOUNDARY_WIDTH**2))
+    while (values <= 0).any() and reach >= _MIN_BUMP_WIDTH:
+        wanted = np.where(values > 0, np.minimum(values, _CLICK_LOGIT), _CLICK_LOGIT)
         down, across = _bumps(rows, reach), _bumps(cols, reach)
         gram = np.outer(near, near) + (rows @ down.T) * (cols @ across.T)
         strengths = sides * _least(gram * np.outer(sides, sides), wanted - values)
@@ -237,7 +237,7 @@ def _least(
     Coordinate descent on the dual of the quadratic program.
     """
     strengths = np.zeros(len(missing))
-    most = _STRONGEST * missing.max()
+    most = _MAX_CLICK_GAIN * missing.max()
     for _ in range(_SWEEPS):
         largest = 0.0
         for i, row in enumerate(gram):

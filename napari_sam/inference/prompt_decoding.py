@@ -12,7 +12,7 @@ from torch import Tensor
 from napari_sam.inference.candidates import choose_candidates
 from napari_sam.inference.mask_upscaling import upscale_masks, without_padding
 from napari_sam.inference.precision import fast_products
-from napari_sam.inference.prompt_constraints import keep_to
+from napari_sam.inference.prompt_constraints import enforce_prompts
 from napari_sam.ops.boxes import clip_boxes
 from napari_sam.ops.types import MaskPrediction
 
@@ -135,7 +135,7 @@ def _decode(
         order = torch.argsort(score, descending=True, stable=True)
         ranked = low[order]
         if refines:
-            ranked = torch.from_numpy(keep_to(prompt, ranked.numpy(), geometry))
+            ranked = torch.from_numpy(enforce_prompts(prompt, ranked.numpy(), geometry))
         answers.append(
             MaskPrediction(
                 masks=upscale_masks(ranked, geometry),

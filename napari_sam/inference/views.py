@@ -28,7 +28,7 @@ TILING_BELOW_SCALE = 0.9
 _MARGIN = 16
 """Frame pixels that a tile shows around what is prompted."""
 
-_FILL = 0.6
+_MAX_FILLED_SHARE = 0.6
 """Share of a tile's side that what is prompted may take up."""
 
 
@@ -249,7 +249,7 @@ class PlaneView:
         top, left, bottom, right = self.tiles[0]
         side = max(bottom - top, right - left)
         margin = _MARGIN * side / self.frame_size
-        if (high - low).max() > _FILL * side:
+        if (high - low).max() > _MAX_FILLED_SHARE * side:
             return self.plane
         wanted = np.concatenate([low - margin, high + margin])
         wanted = np.clip(wanted, 0, np.tile(self.shape, 2))

@@ -13,7 +13,11 @@ from napari_sam.inference.mask_upscaling import (
     upscale_logits,
     upscale_masks,
 )
-from napari_sam.inference.prompt_constraints import fit_box, follow_clicks, keep_to
+from napari_sam.inference.prompt_constraints import (
+    enforce_clicks,
+    enforce_prompts,
+    fit_box,
+)
 from napari_sam.ops.types import FrameGeometry, Prompts
 
 LOW, FRAME = 64, 128
@@ -66,7 +70,7 @@ def clicked(draw):
 @given(clicked())
 def test_every_click_holds(case):
     geometry, low, points, labels = case
-    corrected = follow_clicks(low, geometry, points, labels)
+    corrected = enforce_clicks(low, geometry, points, labels)
     assert corrected.dtype == np.float32
     assert np.isfinite(corrected).all()
     mask = mask_of(corrected, geometry)
@@ -78,14 +82,14 @@ def test_clicks_that_hold_change_nothing():
     low = disc()
     geometry = FrameGeometry.fit((100, 100), FRAME)
     points = np.array([[50, 50], [5, 5]], np.float32)
-    assert follow_clicks(low, geometry, points, np.array([1, 0])) is low
+    assert enforce_clicks(low, geometry, points, np.array([1, 0])) is low
 
 
 def test_a_click_beside_the_boundary_moves_all_of_it():
     low = disc(radius=10, slope=0.5)
     geometry = FrameGeometry.fit((64, 64), FRAME)
     points = np.array([[32, 32], [32, 44]], np.float32)
-    wider = mask_of(follow_clicks(low, geometry, points, np.array([1, 1])), geometry)
+    wider = mask_of(enforce_clicks(low, geometry, points, np.array([1, 1])), geometry)
     before = mask_of(low, geometry)
     assert wider[32, 44] and not before[32, 44]
     assert wider[before].all()
@@ -96,7 +100,7 @@ def test_a_click_far_away_leaves_the_object_as_it_is():
     low = np.maximum(disc(), disc((12, 50), 4, slope=2))
     geometry = FrameGeometry.fit((64, 64), FRAME)
     points = np.array([[32, 32], [12, 50]], np.float32)
-    mask = mask_of(follow_clicks(low, geometry, points, np.array([1, 0])), geometry)
+    mask = mask_of(enforce_clicks(low, geometry, points, np.array([1, 0])), geometry)
     assert not mask[12, 50]
     kept, before = mask[20:45, 20:45], mask_of(disc(), geometry)[20:45, 20:45]
     assert np.count_nonzero(kept != before) < 0.15 * np.count_nonzero(before)
@@ -106,7 +110,7 @@ def test_of_two_clicks_on_one_pixel_the_later_counts():
     geometry = FrameGeometry.fit((64, 64), FRAME)
     points = np.array([[32, 44], [32, 44]], np.float32)
     for labels in ((0, 1), (1, 0)):
-        corrected = follow_clicks(disc(), geometry, points, np.array(labels))
+        corrected = enforce_clicks(disc(), geometry, points, np.array(labels))
         assert mask_of(corrected, geometry)[32, 44] == (labels[1] == 1)
 
 
@@ -164,15 +168,15 @@ def test_candidates_are_not_stretched_to_a_box():
     geometry = FrameGeometry.fit((64, 64), FRAME)
     masks = np.stack([disc(radius=5), disc(radius=8), disc(radius=10)])
     prompts = Prompts.make(box=(20, 20, 44, 44))
-    assert keep_to(prompts, masks, geometry) is masks
-    assert (keep_to(prompts, masks[:1], geometry) != masks[:1]).any()
+    assert enforce_prompts(prompts, masks, geometry) is masks
+    assert (enforce_prompts(prompts, masks[:1], geometry) != masks[:1]).any()
 
 
 def test_a_mask_is_not_fitted_to_a_loose_box():
     geometry = FrameGeometry.fit((64, 64), FRAME)
     prompts = Prompts.make(box=(20, 20, 44, 44), loose=True)
     masks = disc(radius=8)[None]
-    assert keep_to(prompts, masks, geometry) is masks
+    assert enforce_prompts(prompts, masks, geometry) is masks
 
 
 def test_the_bundled_model_follows_every_click():
