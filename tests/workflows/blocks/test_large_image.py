@@ -68,8 +68,8 @@ class Watched:
 
 
 def test_an_image_is_read_block_by_block_and_seen_alike(monkeypatch):
-    monkeypatch.setattr(block_plan, "_WHOLE", 1 << 12)
-    monkeypatch.setattr(block_plan, "_GLANCE", 256)
+    monkeypatch.setattr(block_plan, "_MAX_SAMPLED_WHOLE", 1 << 12)
+    monkeypatch.setattr(block_plan, "_MAX_WINDOW_SIDE", 256)
     image = Watched(grid_of_discs(640, 40, 8).astype(np.float32))
     image.array[:, 320:] *= 50  # other blocks, other percentiles
     told = []
