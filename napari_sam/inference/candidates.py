@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_candidates"]
 
-_SHARPNESS = 2
+_SCORE_POWER = 2
 """Power of a predicted IoU that goes with the chance of being the one meant."""
 
 
@@ -49,7 +49,7 @@ def choose_candidates(logits: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
     areas = masks.sum(dim=2)
     union = areas[:, :, None] + areas[:, None] - both
     ious = both / union.clamp(min=1)
-    weights = scores.clamp(min=1e-3) ** _SHARPNESS
+    weights = scores.clamp(min=1e-3) ** _SCORE_POWER
     expected = (ious @ weights[..., None])[..., 0] / weights.sum(dim=1, keepdim=True)
     expected = scores.amax(dim=1, keepdim=True) * expected
     replaced = 1 + ious[:, 0, 1:].argmax(dim=1, keepdim=True)

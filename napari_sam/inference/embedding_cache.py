@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddingCache", "embedding_key", "made_from"]
 
-_BESIDE_A_STORE = 192 * 2**20
+_MAX_BYTES_WITH_STORE = 192 * 2**20
 """Bytes held in memory where all is on disk, and read back within milliseconds."""
 
 
@@ -153,7 +153,7 @@ class EmbeddingCache:
         """Hold an embedding in memory."""
         limit, store = self.max_bytes, self._store
         if store is not None and not store.problem:
-            limit = min(limit, _BESIDE_A_STORE)
+            limit = min(limit, _MAX_BYTES_WITH_STORE)
         self._items.max_bytes = limit
         self._items.put(embedding.key, embedding)
 

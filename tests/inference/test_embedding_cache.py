@@ -167,7 +167,7 @@ def test_values_beyond_float16_are_kept_finite(store):
 
 def test_beside_a_store_little_is_held_in_memory(store, image, monkeypatch, tmp_path):
     size = make(store).embed(image, scale="whole").nbytes
-    limit = "napari_sam.inference.embedding_cache._BESIDE_A_STORE"
+    limit = "napari_sam.inference.embedding_cache._MAX_BYTES_WITH_STORE"
     monkeypatch.setattr(limit, round(2.5 * size))
     kept, alone = make(store), make()
     (tmp_path / "file").write_text("in the way")
