@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 from damaged_content import JUNK, swap
-from napari_sam.ops.painting import records_to_labels
 
 from napari_sam.io.coco import read_coco, records_to_coco
+from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
 
