@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from disc_predictor import DiscPredictor
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from ideal_predictor import IdealPredictor, grid_of_discs
@@ -91,7 +91,6 @@ def test_masks_that_overlap_are_compared_one_by_one():
 small = arrays(np.int32, (4, 6), elements=st.integers(0, 4))
 
 
-@settings(deadline=None)
 @given(small, small)
 def test_counts_agree_with_a_count_of_all_pairs(truth, found):
     scores = score_overlaps(overlap_labels(truth, found))
@@ -105,7 +104,6 @@ def test_counts_agree_with_a_count_of_all_pairs(truth, found):
     assert scores.matched_iou == pytest.approx(sum(iou for iou in best if iou > 0.5))
 
 
-@settings(deadline=None)
 @given(small, small)
 def test_masks_and_labels_are_compared_alike(truth, found):
     ids = np.unique(found[found > 0])

@@ -16,7 +16,7 @@ from napari_sam.inference.mask_upscaling import (
 from napari_sam.ops.types import FrameGeometry
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.tuples(st.integers(1, 200), st.integers(1, 200)),
     st.integers(0, 2**32 - 1),

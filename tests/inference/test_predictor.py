@@ -140,7 +140,7 @@ def test_an_earlier_answer_is_refined(predictor, image):
         predictor.predict(embedding, mask=first.masks[0], previous=first)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     height=st.integers(1, 70),
     width=st.integers(1, 70),

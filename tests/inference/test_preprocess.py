@@ -115,7 +115,7 @@ def test_wrong_limits_are_named(limits):
         to_rgb(np.zeros((3, 3)), limits)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     height=st.integers(1, 200), width=st.integers(1, 200), frame=st.integers(16, 128)
 )

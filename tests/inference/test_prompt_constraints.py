@@ -34,7 +34,7 @@ def mask_of(low, geometry):
     return upscale_masks(torch.from_numpy(low)[None], geometry)[0]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.tuples(st.integers(1, 300), st.integers(1, 300)), st.integers(0, 2**32 - 1))
 def test_single_pixels_are_read_as_the_whole_is_upscaled(shape, seed):
     rng = np.random.default_rng(seed)
@@ -66,7 +66,7 @@ def clicked(draw):
     return geometry, low, np.array(points, np.float32), labels
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(clicked())
 def test_every_click_holds(case):
     geometry, low, points, labels = case
@@ -128,7 +128,7 @@ def test_a_mask_that_fits_its_box_stays():
     assert (fitted[:10] <= low[:10] - 1.4).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.tuples(st.integers(120, 300), st.integers(120, 300)),
     st.floats(4, 12),

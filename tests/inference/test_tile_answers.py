@@ -33,7 +33,7 @@ def planes_and_prompts(draw):
     return shape, draw(st.floats(1, 4)), points, box
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(planes_and_prompts())
 def test_a_view_shows_all_that_was_said(drawn):
     shape, scale, points, box = drawn
@@ -48,7 +48,7 @@ def test_a_view_shows_all_that_was_said(drawn):
         assert view[1] <= col <= view[3]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(planes_and_prompts(), st.integers(0, 99))
 def test_a_mask_prompt_stays_in_its_view(drawn, number):
     shape, scale, points, box = drawn
@@ -110,7 +110,7 @@ def ramp(view, rows, cols):
     ).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 15), st.booleans())
 def test_logits_move_to_the_same_places_of_another_view(number, from_whole):
     sam = IdealPredictor(FRAME)

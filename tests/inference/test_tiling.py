@@ -16,7 +16,7 @@ def layouts(draw):
     return (draw(sizes), draw(sizes)), side, draw(st.integers(0, side // 2))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(layouts())
 def test_tiles_cover_the_plane_overlap_enough_and_stay_inside(layout):
     shape, side, overlap = layout
@@ -34,7 +34,7 @@ def test_tiles_cover_the_plane_overlap_enough_and_stay_inside(layout):
         assert all(b - a <= side - overlap for a, b in pairwise(starts))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(layouts(), st.integers(1, 30))
 def test_weights_are_positive_and_full_where_the_plane_ends(layout, ramp):
     shape, side, overlap = layout

@@ -27,7 +27,7 @@ def lineages(draw):
     return labels, graph
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lineages())
 def test_what_is_written_is_read_back(tmp_path_factory, lineage):
     labels, graph = lineage

@@ -11,7 +11,7 @@ from napari_sam.ops.assignment import assign
 from napari_sam.ops.drift import common_shift
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=7, unique=True),
     st.integers(0, 999),
@@ -50,7 +50,7 @@ def test_wrong_assignments_are_refused():
         assign(one, one, np.zeros(1), 0.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(-9, 9), st.integers(-9, 9), st.integers(0, 99))
 def test_a_field_that_moved_is_found(down, right, seed):
     rng = np.random.default_rng(seed)

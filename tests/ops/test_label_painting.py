@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_sam.ops.label_painting import PAINT_ORDERS, records_to_labels
@@ -62,7 +62,6 @@ def test_wrong_input_is_refused(shape, order, message):
         records_to_labels([record(WIDE)], shape, order)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.lists(st.booleans(), min_size=12, max_size=12), st.floats(0, 1)),

@@ -15,7 +15,7 @@ from napari_sam.ops.mask_patches import (
     ring_contrast,
 )
 
-QUICK = settings(max_examples=30, deadline=None)
+QUICK = settings(max_examples=30)
 MASKS = hnp.arrays(bool, (9, 11))
 
 

@@ -109,7 +109,7 @@ def test_cut_copies_pixels_and_is_black_outside():
     assert not inside[:2].any() and inside[2:].all()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), boxes=st.booleans())
 def test_prompts_and_clicks_say_the_truth(seed, boxes):
     rng = np.random.default_rng(seed)

@@ -33,7 +33,7 @@ spots = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     shape=shapes,
     discs=st.lists(spots, max_size=12),

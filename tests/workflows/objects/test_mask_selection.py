@@ -80,7 +80,7 @@ def test_no_masks_and_wrong_shapes():
         MaskSelection([SMALL], SHAPE, np.zeros((3, 3), int))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000))
 def test_painting_agrees_with_painting_one_after_the_other(seed):
     rng = np.random.default_rng(seed)
@@ -113,7 +113,7 @@ def random_records(rng, count):
     return records
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10_000),
     order=st.sampled_from(["score", "area"]),
@@ -147,7 +147,7 @@ def test_by_area_what_lies_within_an_object_is_seen():
     assert (plane[10:14, 10:15] == 1).all() and plane[20, 20] == 2
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000))
 def test_labelled_ground_is_measured_exactly(seed):
     rng = np.random.default_rng(seed)

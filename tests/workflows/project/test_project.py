@@ -61,7 +61,7 @@ def reopened(project):
     return Project.open(project.folder)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 9999))
 def test_what_changed_describes_the_change(seed):
     rng = np.random.default_rng(seed)

@@ -95,7 +95,7 @@ def snapshot(session):
     return drafts, sorted(map(str, table)), session.labels.tobytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(operations, max_size=25))
 def test_undo_all_returns_to_the_start_and_redo_all_to_the_end(steps):
     labels = np.zeros(SHAPE, np.int32)
@@ -115,7 +115,7 @@ def test_undo_all_returns_to_the_start_and_redo_all_to_the_end(steps):
     assert snapshot(session) == end
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(operations, min_size=1, max_size=15))
 def test_every_single_step_can_be_undone_and_redone(steps):
     session = AnnotationSession(FakePredictor(), np.zeros(SHAPE))

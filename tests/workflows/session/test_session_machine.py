@@ -476,7 +476,6 @@ def assert_same_rows(read, written, labels):
 QUICK = settings(
     max_examples=30,
     stateful_step_count=25,
-    deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),

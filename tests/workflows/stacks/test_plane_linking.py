@@ -48,7 +48,7 @@ def renamed(volume, rng):
     return planes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(columns(), renamings(), st.integers(0, 2))
 def test_consistent_labels_stay_whatever_their_names(volume, rng, gap):
     config = LinkConfig(min_length=1, max_gap=gap)
@@ -58,7 +58,7 @@ def test_consistent_labels_stay_whatever_their_names(volume, rng, gap):
     assert np.array_equal(present, np.arange(1, len(present) + 1))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 999), st.integers(0, 2))
 def test_any_planes_keep_their_objects_apart(seed, gap):
     planes = np.random.default_rng(seed).integers(0, 4, (4, 6, 6))

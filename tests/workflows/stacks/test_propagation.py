@@ -16,7 +16,7 @@ from napari_sam.workflows.stacks.propagation import propagate
 from napari_sam.workflows.stacks.seeds import Seeds
 from napari_sam.workflows.stacks.stack import Stack
 
-QUICK = settings(max_examples=12, deadline=None)
+QUICK = settings(max_examples=12)
 WHOLE = PropagationConfig(scale=0.1)  # planes are never tiled
 
 

@@ -106,7 +106,7 @@ def test_volumes_with_thick_planes():
     assert found.tracks.shape == (3, 5) and found.tracks[2].tolist()[1:3] == [2, 1.5]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 5), st.booleans())
 def test_any_labels_give_a_forest_of_unique_ids(seed, frames, drift):
     rng = np.random.default_rng(seed)
