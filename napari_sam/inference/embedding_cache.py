@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddingCache", "embedding_key", "made_from"]
 
-_MAX_BYTES_WITH_STORE = 192 * 2**20
-"""Bytes held in memory where all is on disk, and read back within milliseconds."""
-
 
 def embedding_key(image: NDArray[Any], limits: tuple[float, float], model: str) -> str:
     """Name an embedding by all that it depends on, as a hex digest.
@@ -76,15 +73,21 @@ class EmbeddingCache:
     ----------
     max_bytes
         Held in memory at the most; the longest unused go first, the latest stays.
-        Beside a store on disk 192 MB are enough.
     store
         Where all of them are kept on disk, or None.
+    max_bytes_beside_store
+        Held in memory at the most while all are on disk, from where each is read back
+        within milliseconds.
     """
 
     def __init__(
-        self, max_bytes: int = 512 * 2**20, store: EmbeddingStore | None = None
+        self,
+        max_bytes: int = 512 * 2**20,
+        store: EmbeddingStore | None = None,
+        max_bytes_beside_store: int = 192 * 2**20,
     ) -> None:
         self.max_bytes = max_bytes
+        self.max_bytes_beside_store = max_bytes_beside_store
         self._store = store
         self._items: BoundedCache[str, ImageEmbedding] = BoundedCache()
         self._scales: dict[str, float] = {}
@@ -153,7 +156,7 @@ class EmbeddingCache:
         """Hold an embedding in memory."""
         limit, store = self.max_bytes, self._store
         if store is not None and not store.problem:
-            limit = min(limit, _MAX_BYTES_WITH_STORE)
+            limit = min(limit, self.max_bytes_beside_store)
         self._items.max_bytes = limit
         self._items.put(embedding.key, embedding)
 

@@ -13,11 +13,21 @@ from __future__ import annotations
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-__all__ = ["fast_products", "has_fast_products"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "CommonSetting",
+    "OneDnnSetting",
+    "Switch",
+    "fast_products",
+    "has_fast_products",
+    "is_exact",
+]
 
 _MATMUL: Any = getattr(torch.backends.mkldnn, "matmul", None)
 
@@ -37,15 +47,17 @@ class _Setting(Protocol):
     def is_ours(self) -> bool: ...
 
 
-class _OfOneDnn:
+class OneDnnSetting:
     """What oneDNN alone does; PyTorch 2.9 and later."""
 
     fast = "bf16"
 
     def read(self) -> str:
+        """Return the value in force."""
         return str(_MATMUL.fp32_precision)
 
     def write(self, value: str) -> None:
+        """Put a value in force."""
         _MATMUL.fp32_precision = value
 
     def is_ours(self) -> bool:
@@ -62,30 +74,39 @@ class _OfOneDnn:
             return True
 
 
-class _OfAll:
+class CommonSetting:
     """What all backends do, for want of a setting of oneDNN's own."""
 
     fast = "medium"
 
     def read(self) -> str:
+        """Return the value in force."""
         return torch.get_float32_matmul_precision()
 
     def write(self, value: str) -> None:
+        """Put a value in force."""
         torch.set_float32_matmul_precision(value)
 
     def is_ours(self) -> bool:
+        """Whether it is still as it was written."""
         return self.read() == self.fast
 
 
 def _choose_setting() -> _Setting:
-    return _OfOneDnn() if hasattr(_MATMUL, "fp32_precision") else _OfAll()
+    return OneDnnSetting() if hasattr(_MATMUL, "fp32_precision") else CommonSetting()
 
 
-class _Switch:
-    """Turns the setting on for the first user and back after the last one."""
+class Switch:
+    """Turns a setting on for the first user and back after the last one.
 
-    def __init__(self, setting: _Setting) -> None:
-        self.setting = setting
+    Parameters
+    ----------
+    setting
+        An `OneDnnSetting` or a `CommonSetting`; the first where PyTorch has it if None.
+    """
+
+    def __init__(self, setting: _Setting | None = None) -> None:
+        self.setting = _choose_setting() if setting is None else setting
         self._lock = threading.Lock()
         self._users = 0
         self._before = ""
@@ -108,23 +129,37 @@ class _Switch:
     @property
     def is_harmless(self) -> bool:
         """Whether nothing but products on the CPU can become other ones."""
-        if isinstance(self.setting, _OfOneDnn):
+        if isinstance(self.setting, OneDnnSetting):
             return True
         return not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
 
 
-_switch = _Switch(_choose_setting())
+_switch = Switch()
 
 
-def fast_products(device: torch.device) -> AbstractContextManager[None]:
+def fast_products(
+    device: torch.device,
+    switch: Switch = _switch,
+    is_fast: Callable[[], bool] | None = None,
+) -> AbstractContextManager[None]:
     """Compute float32 products the fastest way that is exact on this processor.
 
     The caller's setting returns when the last of several threads is done, unless the
     caller has changed it meanwhile. Where PyTorch has no setting of oneDNN's own, all
     is left as it is once something computes with CUDA.
+
+    Parameters
+    ----------
+    device
+        Where the products are computed; only the CPU has a setting.
+    switch
+        What turns it on and back, one for all who compute at the same time.
+    is_fast
+        Whether the processor has them; `has_fast_products` if None.
     """
-    if device.type == "cpu" and has_fast_products() and _switch.is_harmless:
-        return _switch
+    is_fast = has_fast_products if is_fast is None else is_fast
+    if device.type == "cpu" and is_fast() and switch.is_harmless:
+        return switch
     return nullcontext()
 
 
@@ -133,9 +168,25 @@ def has_fast_products() -> bool:
     """Whether this CPU has AVX-512, no AMX, and was seen to lose nothing."""
     capability = torch.backends.cpu.get_cpu_capability()
     has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: True)()
+    return is_exact(capability, has_amx, _error_of_medium)
+
+
+def is_exact(capability: str, has_amx: bool, error: Callable[[], float]) -> bool:
+    """Whether a processor's fast products count as float32.
+
+    Parameters
+    ----------
+    capability
+        Its vector instructions, as PyTorch names them, such as "AVX512".
+    has_amx
+        Whether it has AMX, or may have it.
+    error
+        Measures the largest error of a product, relative to its largest value; asked
+        only where the rest is right.
+    """
     if not capability.startswith("AVX512") or has_amx:
         return False
-    return _error_of_medium() <= _TOLERANCE
+    return error() <= _TOLERANCE
 
 
 def _error_of_medium() -> float:

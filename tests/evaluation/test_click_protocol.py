@@ -102,10 +102,15 @@ def test_image_is_embedded_once_and_only_when_there_is_something_to_score(labels
     assert len(model.embedded) == 1
 
 
-def test_chunks_do_not_change_the_scores(labels, monkeypatch):
+def test_many_objects_are_scored_as_each_alone():
+    rows, cols = np.indices((54, 54)) // 6
+    labels = (rows * 9 + cols + 1).astype(np.int32)  # more than are asked at one time
+    labels[::6] = labels[:, ::6] = 0
     whole = score_image(Oracle(), labels, labels)
-    monkeypatch.setattr("napari_sam.evaluation.click_protocol._MAX_CHUNK", 1)
-    assert score_image(Oracle(), labels, labels) == whole
+    assert [score.label for score in whole] == list(range(1, 82))
+    for score in whole:
+        alone = np.where(labels == score.label, labels, 0)
+        assert score_image(Oracle(), labels, alone) == [score]
 
 
 class Noise(Oracle):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_network import tiny_sam
+from tiny_network import count_encodings, tiny_sam
 
 from napari_sam.inference.embedding_cache import (
     EmbeddingCache,
@@ -26,9 +26,9 @@ def store(tmp_path):
     return EmbeddingStore(tmp_path / "store")
 
 
-def make(store=None, digest="tiny"):
+def make(store=None, digest="tiny", **limits):
     """A predictor as another process would make it."""
-    cache = EmbeddingCache(store=store)
+    cache = EmbeddingCache(store=store, **limits)
     return Predictor(
         tiny_sam(),
         name="tiny",
@@ -39,22 +39,10 @@ def make(store=None, digest="tiny"):
     )
 
 
-def count_encodings(predictor, monkeypatch):
-    made = []
-    encode = predictor._encode
-
-    def counted(frame, on_block):
-        made.append(frame.shape)
-        return encode(frame, on_block)
-
-    monkeypatch.setattr(predictor, "_encode", counted)
-    return made
-
-
-def test_masks_are_bit_equal_from_disk_and_just_made(store, image, monkeypatch):
+def test_masks_are_bit_equal_from_disk_and_just_made(store, image):
     first, again = make(store), make(EmbeddingStore(store.root))
     fresh = first.embed(image, scale="whole")
-    made = count_encodings(again, monkeypatch)
+    made = count_encodings(again)
     read = again.embed(image, scale="whole")
     assert made == []
     assert read.features.dtype == fresh.features.dtype
@@ -96,35 +84,35 @@ def test_another_store_empties_the_memory(store, image):
     assert exact.key in store
 
 
-def test_a_damaged_entry_is_made_again(store, image, monkeypatch):
+def test_a_damaged_entry_is_made_again(store, image):
     embedding = make(store).embed(image, scale="whole")
     (chunk,) = store.root.rglob("c.0.0.0")
     chunk.write_bytes(chunk.read_bytes()[:100])
     again = make(store)
-    made = count_encodings(again, monkeypatch)
+    made = count_encodings(again)
     assert torch.equal(again.embed(image, scale="whole").features, embedding.features)
     assert len(made) == 1
     assert store.get(embedding.key) is not None
 
 
-def test_another_model_or_other_limits_find_nothing(store, image, monkeypatch):
+def test_another_model_or_other_limits_find_nothing(store, image):
     make(store).embed(image, contrast_limits=(0, 4000), scale="whole")
     other = make(store, digest="another")
-    made = count_encodings(other, monkeypatch)
+    made = count_encodings(other)
     other.embed(image, contrast_limits=(0, 4000), scale="whole")
     assert len(made) == 1
     same = make(store)
-    made = count_encodings(same, monkeypatch)
+    made = count_encodings(same)
     same.embed(image, contrast_limits=(np.float64(0), 4000.0), scale="whole")
     assert made == []
     same.embed(image, contrast_limits=(0, 3000), scale="whole")
     assert len(made) == 1
 
 
-def test_a_model_without_a_digest_shares_nothing(store, image, monkeypatch):
+def test_a_model_without_a_digest_shares_nothing(store, image):
     make(store, digest="").embed(image, scale="whole")
     other = make(store, digest="")
-    made = count_encodings(other, monkeypatch)
+    made = count_encodings(other)
     other.embed(image, scale="whole")
     assert len(made) == 1
 
@@ -165,13 +153,13 @@ def test_values_beyond_float16_are_kept_finite(store):
     assert torch.equal(EmbeddingCache(store=store).get(key).features, kept.features)
 
 
-def test_beside_a_store_little_is_held_in_memory(store, image, monkeypatch, tmp_path):
+def test_beside_a_store_little_is_held_in_memory(store, image, tmp_path):
     size = make(store).embed(image, scale="whole").nbytes
-    limit = "napari_sam.inference.embedding_cache._MAX_BYTES_WITH_STORE"
-    monkeypatch.setattr(limit, round(2.5 * size))
-    kept, alone = make(store), make()
+    little = {"max_bytes_beside_store": round(2.5 * size)}
+    kept, alone = make(store, **little), make(**little)
     (tmp_path / "file").write_text("in the way")
-    blocked = make(EmbeddingStore(tmp_path / "file" / "store", warn=False))
+    store = EmbeddingStore(tmp_path / "file" / "store", warn=False)
+    blocked = make(store, **little)
     for predictor in (kept, alone, blocked):
         first = predictor.embed(image, scale="whole")
         for i in range(1, 5):

@@ -18,6 +18,7 @@ from napari_sam.inference import model_placement
 from napari_sam.inference.device import choose_device, choose_dtype
 from napari_sam.inference.embedding_cache import EmbeddingCache
 from napari_sam.inference.mask_upscaling import upscale_masks
+from napari_sam.inference.model_placement import place
 from napari_sam.inference.predictor import Predictor
 from napari_sam.ops.types import (
     Cancelled,
@@ -225,26 +226,34 @@ def test_threads_get_the_same_answers(predictor, image):
 
 @pytest.fixture
 def full_gpu(monkeypatch):
-    """Return a function that puts a predictor on a GPU that has no memory left."""
-    encode = Predictor._encode_at
-    held = threading.Event()
-    held.set()
-
-    def refuse(self, at, frame, on_block):
-        if at.device.type != "cpu":
-            held.wait(10)
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return encode(self, at, frame, on_block)
-
-    monkeypatch.setattr(Predictor, "_encode_at", refuse)
+    """Return a function that puts a predictor on a device that has no memory left."""
 
     def make(dtype=torch.float32):
-        chosen = [dtype]
-        monkeypatch.setattr(model_placement, "choose_dtype", lambda *given: chosen[0])
-        predictor = Predictor(tiny_sam(), name="tiny", digest="tiny", device="cpu")
-        predictor._at = replace(predictor._at, device=torch.device("cuda"))
+        sam = tiny_sam()
+        normalise = sam.normalise
+        held = threading.Event()
+        held.set()
+
+        def refuse(frame):
+            if frame.device.type != "cpu":
+                held.wait(10)
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return normalise(frame)
+
+        def place_there(model, wanted, device):
+            with monkeypatch.context() as patch:
+                patch.setattr(model_placement, "choose_dtype", lambda *given: dtype)
+                at = place(model, wanted, device)
+            return replace(at, device=torch.device("meta"))
+
+        sam.normalise = refuse
+        with monkeypatch.context() as patch:
+            patch.setattr("napari_sam.inference.predictor.place", place_there)
+            predictor = Predictor(sam, name="tiny", digest="tiny", device="cpu")
+        # what takes over is in float32, as on most processors
+        only_float32 = lambda *given: torch.float32  # noqa: E731
+        monkeypatch.setattr(model_placement, "choose_dtype", only_float32)
         predictor.held = held
-        chosen[0] = torch.float32  # so it is on the CPU
         return predictor
 
     return make
@@ -252,7 +261,7 @@ def full_gpu(monkeypatch):
 
 def test_a_gpu_without_memory_is_left_for_the_cpu(full_gpu, image):
     predictor = full_gpu()
-    with pytest.warns(RuntimeWarning, match="cuda has too little memory for tiny"):
+    with pytest.warns(RuntimeWarning, match="meta has too little memory for tiny"):
         embedding = predictor.embed(image, scale="whole")
     assert predictor.device.type == "cpu"
     assert embedding.features.device.type == "cpu"

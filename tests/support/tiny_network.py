@@ -12,7 +12,7 @@ from napari_sam.model.image_encoder import VitConfig
 from napari_sam.model.sam import Architecture, Sam
 from napari_sam.model.tiny_vit import TinyVitConfig
 
-__all__ = ["tiny_architecture", "tiny_predictor", "tiny_sam"]
+__all__ = ["count_encodings", "tiny_architecture", "tiny_predictor", "tiny_sam"]
 
 _TINY = Architecture(
     "tiny",
@@ -50,3 +50,11 @@ def tiny_sam(name: str | None = None) -> Sam:
 def tiny_predictor(dtype: str = "float32") -> Predictor:
     """Put it on the CPU."""
     return Predictor(tiny_sam(), name="tiny", device="cpu", dtype=dtype)
+
+
+def count_encodings(predictor: Predictor) -> list[tuple[int, ...]]:
+    """Return a list that grows by the shape of each frame that is encoded."""
+    made: list[tuple[int, ...]] = []
+    encoder = predictor.model.image_encoder
+    encoder.register_forward_hook(lambda _, given, __: made.append(given[0].shape))
+    return made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,6 @@ from pydantic import ValidationError
 
 import napari_sam
 from napari_sam import GridConfig, generate_masks
-from napari_sam.inference import point_decoder
 from napari_sam.ops.scope import Scope
 from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.objects.grid_masks import estimate_seconds
@@ -121,19 +122,21 @@ def test_masks_are_those_of_the_predictor(sam, image):
         assert np.array_equal(answer.masks[k], record.rle.decode())
 
 
-@pytest.mark.parametrize("chunk", [1, 3, 64])
-def test_how_many_points_are_decoded_at_once_does_not_matter(
-    sam, image, monkeypatch, chunk
-):
-    points = np.random.default_rng(0).uniform(0, 60, (10, 2))
+@pytest.mark.parametrize("count", [1, 3, 11])
+def test_how_many_points_are_decoded_at_once_does_not_matter(sam, image, count):
+    points = np.random.default_rng(0).uniform(0, 60, (20, 2))
     decoder = sam.point_decoder(sam.embed(image, scale="whole"))
     usual = list(decoder.decode(points, 0.85))
-    monkeypatch.setattr(point_decoder, "_CHUNK", chunk)
-    other = list(decoder.decode(points, 0.85))
+    starts = range(0, len(points), count)
+    other = [
+        replace(found, points=found.points + start)
+        for start in starts
+        for found in decoder.decode(points[start : start + count], 0.85)
+    ]
     for name in ("points", "masks", "scores", "logits"):
         a, b = (torch.cat([torch.as_tensor(getattr(s, name)) for s in found])
                 for found in (usual, other))  # fmt: skip
-        assert len(a) > 3
+        assert len(a) > 6
         assert torch.allclose(a, b, atol=1e-4)
 
 
