@@ -22,6 +22,7 @@ from .io.image_reader import PlaneArray as PlaneArray
 from .io.images import read_image as read_image
 from .io.images import read_labels as read_labels
 from .io.label_images import write_labels as write_labels
+from .io.label_images import write_overlay as write_overlay
 from .io.samples import load_sample as load_sample
 from .ops.planes import Plane as Plane
 from .ops.rle import Rle as Rle

@@ -23,7 +23,8 @@ ELSEWHERE = {"Any", "ArrayLike", "Callable", "Mapping", "NDArray", "None", "Path
 ELSEWHERE |= {"Sequence", "IsCancelled", "Box"}
 """What a signature may name beside the package's own types, and aliases of builtins."""
 
-READ_FILES = {"load_model", "load_sample", "read_image", "read_labels", "write_labels"}
+READ_FILES = {"load_model", "load_sample", "read_image", "read_labels"}
+READ_FILES |= {"write_labels", "write_overlay"}
 
 
 def test_importing_is_light_and_all_names_are_there():

@@ -96,7 +96,44 @@ def write_overlay(
     labels: ArrayLike,
     contrast_limits: tuple[float, float] | None = None,
 ) -> Path:
-    """Write the picture that `overlay` makes as a PNG; returns the file written."""
+    """Write a picture of an image with its labels, as a PNG.
+
+    Each object is filled with a colour of its own, through which the image is seen,
+    and has an outline of that colour.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file to write; its folder is made where it does not exist.
+    image : (Y, X) or (Y, X, 3 | 4) array of any real dtype
+        A gray image, or one of red, green and blue.
+    labels : (Y, X) array of integers
+        0 for background.
+    contrast_limits : pair of float, optional
+        Intensities of a gray image to paint black and white; its percentiles 0.5 and
+        99.8 when None.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    ValueError
+        If the two do not have the same height and width.
+
+    See Also
+    --------
+    write_labels : The labels themselves.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> image = napari_sam.load_sample("nuclei_2d")
+    >>> napari_sam.write_overlay("bright.png", image, image > 80).name
+    'bright.png'
+    """
     picture = overlay(image, labels, contrast_limits=contrast_limits)
     return write_atomically(
         Path(path), lambda temporary: iio.imwrite(temporary, picture, extension=".png")
