@@ -6,6 +6,7 @@
 # make check            what CI runs besides the tests
 # make docs             the documentation as a site, into site/
 # make screenshots      the pictures in docs/images, anew
+# make gallery          the pictures of the examples, anew
 #
 # Each sets up what it needs, once. To choose: PYTHON=python3.12, VENV=folder,
 # TORCH="torch==2.13.0" or TORCH=torch (a GPU build where there is a GPU),
@@ -30,7 +31,7 @@ LOWEST_BIN := $(LOWEST)/bin
 endif
 
 .PHONY: demo test test-lowest check lint spelling types layers manifest metadata \
-	wheel docs screenshots clean
+	wheel docs screenshots gallery clean
 
 demo: $(VENV)/.demo-is-set-up
 	$(BIN)/napari-sam demo $(if $(filter-out 0 no,$(HEADLESS)),--headless) --out $(OUT) \
@@ -74,6 +75,9 @@ docs: $(VENV)/.docs-are-set-up
 
 screenshots: $(VENV)/.demo-is-set-up
 	xvfb-run -a -s '-screen 0 1600x1000x24' $(BIN)/python docs/make_screenshots.py
+
+gallery: $(VENV)/.demo-is-set-up
+	xvfb-run -a -s '-screen 0 1600x1000x24' $(BIN)/python docs/make_gallery.py
 
 clean:
 	rm -rf $(VENV) $(LOWEST) dist demo-output site

@@ -259,12 +259,60 @@ def with_models_table(text: str) -> str:
     return f"{before}{begin}\n\n{models_table()}\n\n{end}{after}"
 
 
+GALLERY = (
+    "click_nuclei",
+    "segment_a_folder",
+    "boxes_of_a_detector",
+    "volume",
+    "film",
+    "large_slide_on_two_workers",
+    "train_and_use",
+    "evaluate",
+    "measure",
+    "drive_the_window_from_a_script",
+)
+"""The examples in the order of the page, by the names of their files."""
+
+
+def gallery_page() -> str:
+    """Return each example of the gallery: what it does, its picture, its code."""
+    parts = [
+        "# Gallery",
+        "Ten short scripts. Each runs as it is, with images and a model that come with "
+        "the installation, and writes the picture that you see here into the folder in "
+        "which you start it. Copy one and change it: most need only your images in "
+        "place of ours.",
+    ]
+    parts += [_example(name) for name in GALLERY]
+    return "\n\n".join(parts) + "\n"
+
+
+def _example(name: str) -> str:
+    code = (DOCS / "gallery" / f"{name}.py").read_text("utf-8")
+    title = name.replace("_", " ").capitalize()
+    about = ast.get_docstring(ast.parse(code)) or ""
+    summary, _, for_whom = about.partition("\n\n")
+    picture = f"![{summary}](../images/gallery/{name}.png)"
+    return "\n\n".join(
+        [
+            f"## {title}",
+            f"{summary} {' '.join(for_whom.split())}",
+            picture,
+            f'```python title="{name}.py"\n{code.partition(_DOCSTRING_END)[2].strip()}'
+            "\n```",
+        ]
+    )
+
+
+_DOCSTRING_END = '\n"""\n'
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "first-two-minutes.md": first_minutes_page,
     "commands.md": commands_page,
     "api.md": api_page,
     "contributing.md": contributing_page,
     "changelog.md": changelog_page,
+    "gallery/index.md": gallery_page,
 }
 """What is made for the site and lies in no file of docs/."""
 

@@ -23,5 +23,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(
     markdown: str, page: Page, config: MkDocsConfig, files: Files
 ) -> str:
-    """Mend links that leave docs/."""
+    """Mend links that leave docs/; a page in a folder of it links to its neighbours."""
+    if "/" in page.file.src_uri:
+        return markdown
     return with_outward_links(markdown, config.repo_url)
