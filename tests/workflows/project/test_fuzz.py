@@ -129,7 +129,7 @@ def use(root, repair):
         assert str(error)
         return False
     steps = [
-        project.look,
+        project.scan_files,
         lambda: project.save("b", square(3, 12)),
         lambda: project.propose("a", square(4, 12), 0.5, "m"),
         lambda: project.propose("a", square(4, 13), 0.5, "m"),
