@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from napari_sam.configs.fields import Config, form
@@ -131,6 +130,8 @@ class GridConfig(Config):
     def _as_tuples(cls, grids: Any) -> Any:
         if grids is None:
             return None
+        import numpy as np  # the help of the commands comes without it
+
         arrays = [np.asarray(grid, np.float64) for grid in grids]
         for array in arrays:
             if array.ndim != 2 or array.shape[1] != 2:

@@ -45,7 +45,7 @@ def model(monkeypatch):
         "napari_sam.inference.predictor.load_model", lambda *_, **__: IdealPredictor()
     )
     monkeypatch.setattr(
-        "napari_sam.workflows.segment.find_objects", lambda *_, **__: []
+        "napari_sam.workflows.objects.segment.find_objects", lambda *_, **__: []
     )
 
 

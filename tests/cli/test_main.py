@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -16,8 +15,11 @@ def run_fails_with(monkeypatch):
         def run(args):
             raise error
 
-        monkeypatch.setattr("napari_sam.cli.evaluate._run", run)
-        return cli.main(["evaluate", "--data", "anywhere"])
+        def add_parser(subparsers):
+            subparsers.add_parser("evaluate").set_defaults(run=run)
+
+        monkeypatch.setattr("napari_sam.cli.evaluate.add_parser", add_parser)
+        return cli.main(["evaluate"])
 
     return install
 
@@ -78,8 +80,11 @@ def test_a_bug_keeps_its_traceback(run_fails_with):
 
 
 def test_the_code_of_a_command_is_passed_on(monkeypatch):
-    monkeypatch.setattr("napari_sam.cli.evaluate._run", lambda args: 7)
-    assert cli.main(["evaluate", "--data", "anywhere"]) == 7
+    def add_parser(subparsers):
+        subparsers.add_parser("evaluate").set_defaults(run=lambda args: 7)
+
+    monkeypatch.setattr("napari_sam.cli.evaluate.add_parser", add_parser)
+    assert cli.main(["evaluate"]) == 7
 
 
 def test_help_comes_without_the_heavy_libraries():
@@ -93,12 +98,10 @@ def test_help_comes_without_the_heavy_libraries():
         "heavy = {'torch', 'numpy', 'scipy', 'napari', 'qtpy', 'pandas', 'tqdm'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
-    start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
-    assert time.perf_counter() - start < 5
 
 
 def test_runs_as_a_module():

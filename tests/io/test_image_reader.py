@@ -49,5 +49,5 @@ def test_what_is_no_image_is_refused(tmp_path):
         with pytest.raises(OSError, match=name.split(".")[0]):
             open_file(tmp_path / name)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(OSError, match="without zarr metadata"):
+    with pytest.raises(OSError, match="is a folder and no zarr"):
         open_file(tmp_path / "empty")

@@ -277,7 +277,7 @@ def test_what_is_no_image_says_so(tmp_path):
         open_array(ArraySource(str(tmp_path / "g.zarr")))
     with pytest.raises(FileNotFoundError, match="not found"):
         open_array(ArraySource(str(tmp_path / "none.zarr")))
-    with pytest.raises(FileNotFoundError, match="without zarr metadata"):
+    with pytest.raises(FileNotFoundError, match="is a folder and no zarr"):
         open_array(ArraySource(str(tmp_path)))
 
 
