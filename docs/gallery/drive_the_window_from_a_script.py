@@ -5,7 +5,7 @@ an image that is open, a model that is loaded, objects that are there already.
 """
 
 import napari
-from napari_sam.plugin.widgets.annotate import dock_annotator
+from napari_sam.plugin.widgets.dock import open_dock
 from qtpy.QtTest import QTest
 
 
@@ -21,7 +21,7 @@ def wait_until(is_true):
 viewer = napari.Viewer()
 viewer.window.resize(1100, 700)
 viewer.open_sample("napari-sam", "nuclei_2d")
-annotator = dock_annotator(viewer).annotator
+annotator = open_dock(viewer).annotator
 wait_until(lambda: annotator.session is not None)
 
 for position in [(421, 242), (354, 215), (256, 252), (337, 166)]:  # (row, column)

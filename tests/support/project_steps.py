@@ -143,7 +143,9 @@ def kill_at_each_change(root):
         was_killed = os.waitpid(child, 0)[1] != 0
         with Changes(0, die):  # nothing happens, and no disk is waited for
             project = check(where, states, done)
-            assert project.scan_files().changed_elsewhere == [], f"killed at change {at}"
+            assert project.scan_files().changed_elsewhere == [], (
+                f"killed at change {at}"
+            )
             project.save("a", _square(3))
             project.close()
             again = Project.open(where / "p")
