@@ -5,8 +5,9 @@ an image that is open, a model that is loaded, objects that are there already.
 """
 
 import napari
-from napari_sam.plugin.widgets.dock import open_dock
 from qtpy.QtTest import QTest
+
+from napari_sam.plugin.widgets.dock import open_dock
 
 
 def wait_until(is_true):
