@@ -1,0 +1,1 @@
+"""What the user asks for: by text, by examples, by classes."""
