@@ -31,7 +31,7 @@ Rule = Callable[[list[Region], dict[str, Any]], list[bool]]
 
 
 def third(value: Callable[[Region, dict[str, Any]], float], upper: bool) -> Rule:
-    """Those of the upper or the lower third."""
+    """Choose those of the upper or the lower third."""
 
     def rule(regions: list[Region], about: dict[str, Any]) -> list[bool]:
         values = [value(region, about) for region in regions]
@@ -42,12 +42,12 @@ def third(value: Callable[[Region, dict[str, Any]], float], upper: bool) -> Rule
 
 
 def each(test: Callable[[Region, dict[str, Any]], bool]) -> Rule:
-    """Those for which something is true."""
+    """Choose those for which something is true."""
     return lambda regions, about: [bool(test(region, about)) for region in regions]
 
 
 def first(value: Callable[[Region, dict[str, Any]], float], count: int) -> Rule:
-    """The first few in the order of falling values."""
+    """Choose the first few in the order of falling values."""
 
     def rule(regions: list[Region], about: dict[str, Any]) -> list[bool]:
         order = sorted(range(len(regions)), key=lambda i: -value(regions[i], about))
@@ -58,7 +58,7 @@ def first(value: Callable[[Region, dict[str, Any]], float], count: int) -> Rule:
 
 
 def both(*rules: Rule) -> Rule:
-    """Those that all rules choose."""
+    """Choose those that all rules choose."""
     return lambda regions, about: [
         all(answers)
         for answers in zip(*(rule(regions, about) for rule in rules), strict=True)
@@ -66,14 +66,17 @@ def both(*rules: Rule) -> Rule:
 
 
 def area(region: Region, about: dict[str, Any]) -> float:
+    """Count the pixels."""
     return float(region.num_pixels)
 
 
 def brightness(region: Region, about: dict[str, Any]) -> float:
+    """Return the mean intensity."""
     return float(region.image_intensity[region.image].mean())
 
 
 def texture(region: Region, about: dict[str, Any]) -> float:
+    """Return the spread of intensities."""
     return float(region.image_intensity[region.image].std())
 
 
@@ -87,26 +90,31 @@ def contrast(region: Region, about: dict[str, Any]) -> float:
 
 
 def aspect(region: Region, about: dict[str, Any]) -> float:
+    """Return the longer axis over the shorter one."""
     major, minor = region.axis_major_length, region.axis_minor_length
     return float(max(major, 1) / max(minor, 1))
 
 
 def circularity(region: Region, about: dict[str, Any]) -> float:
+    """Return 4 pi area / perimeter^2."""
     return float(min(1, 4 * np.pi * region.num_pixels / region.perimeter_crofton**2))
 
 
 def centre(region: Region, about: dict[str, Any]) -> tuple[float, float]:
+    """Return the centre as shares of the image."""
     height, width = about["labels"].shape
     row, col = region.centroid
     return (row + 0.5) / height, (col + 0.5) / width
 
 
 def at_border(region: Region, about: dict[str, Any]) -> bool:
+    """Say whether a pixel lies in the first or last row or column."""
     inner = about["labels"][1:-1, 1:-1]
     return bool((inner == region.label).sum() < region.num_pixels)
 
 
 def width_of(region: Region, about: dict[str, Any]) -> float:
+    """Return the diameter of the disc of the same area."""
     return float(region.equivalent_diameter_area)
 
 
