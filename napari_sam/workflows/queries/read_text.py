@@ -107,18 +107,24 @@ _EXCLUDES_CONCEPT = re.compile(r",\s*(?:and )?(?:not|no)\s+|\s+(?:not|no)\s+(?=t
 _RELATES = re.compile(
     r",?\s*\b(?:(?:that|which) (?:are|is|lie|lies|sit|touch)\s+|"
     r"(?:lying|located|found|placed)\s+)?(not )?("
-    r"inside(?: of)?|within|in the interior of|contained in|enclosed by|in|"
+    r"inside(?: of)?|within|in the interior of|contained in|enclosed by|"
+    r"touching|in (?:direct )?contact with|attached to|that touch|which touch|"
+    r"adjoining|"
     r"outside(?: of)?|not inside|not in|out of|"
-    r"touching|in contact with|attached to|that touch|which touch|adjoining|"
-    r"next to|near(?: to)?|close to|beside|adjacent to|around|surrounding|by|"
-    r"neighbou?ring"
+    r"next to|near(?: to)?|close to|beside|adjacent to|around|surrounding|"
+    r"neighbou?ring|in|by"
     r")\s+"
 )
 
 _HOW = {
     "inside": ("inside", "inside of", "within", "in the interior of", "contained in"),
     "outside": ("outside", "outside of", "not inside", "not in", "out of"),
-    "touching": ("touching", "in contact with", "attached to", "that touch"),
+    "touching": (
+        "touching",
+        "in contact with",
+        "in direct contact with",
+        "attached to",
+    ),
     "near": (),
 }
 

@@ -27,8 +27,13 @@ _BY_MEANING: Final = {
         "small", "smaller", "tiny", "little", "minute", "minuscule", "microscopic",
         "undersized",
     ),
-    ("diameter", "high"): ("wide", "wider", "broad", "thick", "fat"),
-    ("diameter", "low"): ("narrow", "narrower", "thin ones", "short"),
+    ("diameter", "high"): (
+        "wide", "wider", "broad", "thick", "fat", "large diameter", "big diameter",
+        "great diameter",
+    ),
+    ("diameter", "low"): (
+        "narrow", "narrower", "short", "small diameter", "little diameter",
+    ),
     ("elongation", "high"): (
         "elongated", "long", "longer", "long thin", "long and thin", "thin", "slender",
         "stretched", "rod-shaped", "rod shaped", "rod-like", "rodlike", "spindly",
