@@ -1,0 +1,114 @@
+"""Heads that embed objects, in files: the one that ships belongs to `cells`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import xxhash
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from napari_sam.checkpoints.errors import CheckpointError
+from napari_sam.model.object_head import ObjectHead, ObjectHeadConfig
+
+if TYPE_CHECKING:
+    from napari_sam.model.sam import Sam
+
+__all__ = [
+    "BUNDLED_OBJECT_HEAD",
+    "LoadedObjectHead",
+    "encoder_digest",
+    "load_object_head",
+    "save_object_head",
+]
+
+BUNDLED_OBJECT_HEAD = Path(__file__).parent / "weights" / "cells-objects.safetensors"
+"""The head that ships with the package."""
+
+_FORMAT = "napari-sam object head 1"
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedObjectHead:
+    """A head with its weights.
+
+    Attributes
+    ----------
+    head
+        In float32 on the CPU, ready to be asked.
+    encoder
+        Digest of the image encoder whose features it knows; see `encoder_digest`.
+    """
+
+    head: ObjectHead
+    encoder: str
+
+
+def encoder_digest(sam: Sam) -> str:
+    """Return what the image encoder of a model is recognised by, as hex digits.
+
+    The numbers of all its weights count, as float32; so a model whose decoder alone
+    was trained keeps the digest.
+    """
+    digest = xxhash.xxh3_128()
+    for name, value in sorted(sam.image_encoder.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_object_head(path: Path, head: ObjectHead, encoder: str, learned: str) -> None:
+    """Write a head, its numbers as float16.
+
+    Parameters
+    ----------
+    path
+        The file.
+    head
+        The head.
+    encoder
+        See `LoadedObjectHead`.
+    learned
+        What it learned from, for the reader of the file.
+    """
+    state = head.state_dict()
+    tensors = {
+        name: value.to(torch.float16 if value.ndim == 2 else torch.float32)
+        for name, value in state.items()
+    }
+    metadata = {
+        "format": _FORMAT,
+        "config": json.dumps(asdict(head.config)),
+        "encoder": encoder,
+        "learned from": learned,
+    }
+    save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata)
+
+
+def load_object_head(path: str | Path = BUNDLED_OBJECT_HEAD) -> LoadedObjectHead:
+    """Read a head.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file, or it holds no head.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            told = file.metadata() or {}
+            if told.get("format") != _FORMAT:
+                raise ValueError(f"its format is {told.get('format')!r}")
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        head = ObjectHead(ObjectHeadConfig(**json.loads(told["config"])))
+        head.load_state_dict(state)
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no object head at {path}") from None
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} holds no object head: {error}") from error
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} holds no object head: {error}") from error
+    return LoadedObjectHead(head.eval(), told["encoder"])
