@@ -2,6 +2,7 @@ from .checkpoints.errors import CheckpointError as CheckpointError
 from .configs import AugmentConfig as AugmentConfig
 from .configs import BlockConfig as BlockConfig
 from .configs import EdgeConfig as EdgeConfig
+from .configs import FindConfig as FindConfig
 from .configs import GridConfig as GridConfig
 from .configs import InstanceConfig as InstanceConfig
 from .configs import LinkConfig as LinkConfig
@@ -44,6 +45,13 @@ from .workflows.objects.grid_masks import generate_masks as generate_masks
 from .workflows.objects.proposals import propose as propose
 from .workflows.objects.segment import segment as segment
 from .workflows.progress import Progress as Progress
+from .workflows.queries.classes import ObjectClassifier as ObjectClassifier
+from .workflows.queries.find import Found as Found
+from .workflows.queries.find import find as find
+from .workflows.queries.object_embeddings import embed_objects as embed_objects
+from .workflows.queries.read_text import read_text as read_text
+from .workflows.queries.text_query import Condition as Condition
+from .workflows.queries.text_query import TextQuery as TextQuery
 from .workflows.session.annotation_session import AnnotationSession as AnnotationSession
 from .workflows.stacks.propagation import Propagated as Propagated
 from .workflows.stacks.propagation import propagate as propagate

@@ -64,8 +64,8 @@ CONCEPTS = {
     "fly_larvae": "larva",
 }
 
-IMAGES, OBJECTS = 24, 60
-"""Most images of a kind, and most objects of an image, that are gathered."""
+OBJECTS = 60
+"""Most objects of an image that are gathered."""
 
 
 def gather(args: argparse.Namespace) -> None:
@@ -78,7 +78,7 @@ def gather(args: argparse.Namespace) -> None:
             continue
         rng = np.random.default_rng(0)
         paths = sorted((folder / "images").iterdir())
-        places = np.linspace(0, len(paths) - 1, min(IMAGES, len(paths)))
+        places = np.linspace(0, len(paths) - 1, min(args.images, len(paths)))
         features, of = [], []
         for number in np.unique(places.astype(int)):
             image = read_image(paths[number])
@@ -182,7 +182,7 @@ def train(args: argparse.Namespace) -> None:
             print(step, round(float(loss.detach()), 3), flush=True)
     head.eval()
     digest = encoder_digest(load_model(args.model).model)
-    save_object_head(args.out, head, digest, ", ".join(sorted(data)))
+    save_object_head(args.out, head, digest, concepts)
 
 
 def views_of(of: np.ndarray) -> list[list[int]]:
@@ -308,6 +308,7 @@ def main() -> None:
     one.add_argument("--data", type=Path, required=True)
     one.add_argument("--out", type=Path, required=True)
     one.add_argument("--views", type=int, default=3)
+    one.add_argument("--images", type=int, default=24, help="most of a kind")
     one.set_defaults(run=gather)
     one = commands.add_parser("train")
     one.add_argument("--features", type=Path, required=True)

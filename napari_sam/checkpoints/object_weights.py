@@ -16,6 +16,8 @@ from napari_sam.checkpoints.errors import CheckpointError
 from napari_sam.model.object_head import ObjectHead, ObjectHeadConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_sam.model.sam import Sam
 
 __all__ = [
@@ -42,10 +44,13 @@ class LoadedObjectHead:
         In float32 on the CPU, ready to be asked.
     encoder
         Digest of the image encoder whose features it knows; see `encoder_digest`.
+    concepts
+        Names of the kinds of objects that it has learned.
     """
 
     head: ObjectHead
     encoder: str
+    concepts: tuple[str, ...]
 
 
 def encoder_digest(sam: Sam) -> str:
@@ -61,7 +66,9 @@ def encoder_digest(sam: Sam) -> str:
     return digest.hexdigest()
 
 
-def save_object_head(path: Path, head: ObjectHead, encoder: str, learned: str) -> None:
+def save_object_head(
+    path: Path, head: ObjectHead, encoder: str, concepts: Sequence[str]
+) -> None:
     """Write a head, its numbers as float16.
 
     Parameters
@@ -70,10 +77,8 @@ def save_object_head(path: Path, head: ObjectHead, encoder: str, learned: str) -
         The file.
     head
         The head.
-    encoder
+    encoder, concepts
         See `LoadedObjectHead`.
-    learned
-        What it learned from, for the reader of the file.
     """
     state = head.state_dict()
     tensors = {
@@ -84,7 +89,7 @@ def save_object_head(path: Path, head: ObjectHead, encoder: str, learned: str) -
         "format": _FORMAT,
         "config": json.dumps(asdict(head.config)),
         "encoder": encoder,
-        "learned from": learned,
+        "concepts": json.dumps(list(concepts)),
     }
     save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata)
 
@@ -105,10 +110,11 @@ def load_object_head(path: str | Path = BUNDLED_OBJECT_HEAD) -> LoadedObjectHead
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         head = ObjectHead(ObjectHeadConfig(**json.loads(told["config"])))
         head.load_state_dict(state)
+        concepts = tuple(str(name) for name in json.loads(told["concepts"]))
     except FileNotFoundError:
         raise CheckpointError(f"there is no object head at {path}") from None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} holds no object head: {error}") from error
     except SafetensorError as error:
         raise CheckpointError(f"{path} holds no object head: {error}") from error
-    return LoadedObjectHead(head.eval(), told["encoder"])
+    return LoadedObjectHead(head.eval(), told["encoder"], concepts)

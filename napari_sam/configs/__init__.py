@@ -20,6 +20,7 @@ from napari_sam.configs.objects import (
     SegmentConfig,
     SelectionRule,
 )
+from napari_sam.configs.queries import FindConfig
 from napari_sam.configs.stacks import (
     DIRECTIONS,
     Direction,
@@ -39,6 +40,7 @@ __all__ = [
     "Config",
     "Direction",
     "EdgeConfig",
+    "FindConfig",
     "GridConfig",
     "InstanceConfig",
     "LinkConfig",
