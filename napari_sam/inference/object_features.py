@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage, sparse
 
-from napari_sam.inference.views import PlaneView, seen_whole
+from napari_sam.inference.views import PlaneView, whole_embedding
 from napari_sam.ops.types import Prompts
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def object_features(
     Cancelled
         If `is_cancelled` answered True.
     """
-    shape = seen_whole(embedding).geometry.image_shape
+    shape = whole_embedding(embedding).geometry.image_shape
     if labels.shape != shape:
         raise ValueError(f"labels must be {shape} as the image is, got {labels.shape}")
     if image is None and isinstance(embedding, PlaneView):
@@ -101,11 +101,11 @@ def object_features(
     for number in numbers:
         rows, cols = boxes[number - 1]
         views.setdefault(_view_of(embedding, rows, cols), []).append(int(number))
-    width = 3 * seen_whole(embedding).features.shape[1] + len(FACTS)
+    width = 3 * whole_embedding(embedding).features.shape[1] + len(FACTS)
     found = np.zeros((len(numbers), width), np.float32)
     facts = _facts(labels, gray, numbers)
     for view, members in sorted(views.items()):
-        shown = seen_whole(embedding)
+        shown = whole_embedding(embedding)
         if isinstance(embedding, PlaneView):
             shown = embedding.embed(sam, view, is_cancelled)
         part = labels[view[0] : view[2], view[1] : view[3]]
