@@ -120,7 +120,7 @@ def _view_of(embedding: PlaneEmbedding, rows: slice, cols: slice) -> Box:
     if not isinstance(embedding, PlaneView):
         return (0, 0, *embedding.geometry.image_shape)
     box = (rows.start, cols.start, rows.stop, cols.stop)
-    return embedding.view_of(Prompts.make(box=box))
+    return embedding.tile_for(Prompts.make(box=box))
 
 
 def _pool(
