@@ -59,7 +59,7 @@ def test_an_example_runs_and_makes_its_picture(name, tmp_path):
     (path,) = tmp_path.glob("*.png")
     made, shown = iio.imread(path), iio.imread(PICTURES / f"{name}.png")
     assert path.stem == name
-    assert colours_of(made) > 300
+    assert colours_of(made) > 200
     assert made.shape[:2] == shown.shape[:2] and colours_of(shown) > 100
 
 
@@ -68,7 +68,7 @@ def test_an_example_is_short_and_says_what_it_does_for_whom(name):
     code = (GALLERY / f"{name}.py").read_text("utf-8")
     about = ast.get_docstring(ast.parse(code))
     assert re.fullmatch(r"[A-Z].*\.\n\nFor whoever .*\.", about, re.DOTALL)
-    body = code.split('"""\n', 2)[2]
+    body = code.partition('\n"""\n')[2]
     assert 10 <= sum(bool(line.strip()) for line in body.splitlines()) <= 45
 
 

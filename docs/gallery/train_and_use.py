@@ -18,10 +18,10 @@ random = np.random.default_rng(5)
 
 
 def draw_cells():
-    """Draw an image of six cells, its labels, and the middle of each cell."""
-    rows, columns = np.mgrid[:96, :144]
+    """Draw an image of eight cells, its labels, and the middle of each cell."""
+    rows, columns = np.mgrid[:96, :192]
     image, labels = np.full(rows.shape, 30.0), np.zeros(rows.shape, np.uint16)
-    middles = [24 + 48 * np.array(place) for place in np.ndindex(2, 3)]
+    middles = [24 + 48 * np.array(place) for place in np.ndindex(2, 4)]
     for number, middle in enumerate(middles, 1):
         distance = np.hypot(rows - middle[0], columns - middle[1])
         cell = distance < random.uniform(16, 21)
@@ -33,13 +33,13 @@ def draw_cells():
 
 
 folder = Path(tempfile.mkdtemp())  # the images in images/, their labels in labels/
-for number in range(3):
+for number in range(2):
     image, labels, _ = draw_cells()
     for name, array in ("images", image), ("labels", labels):
         (folder / name).mkdir(exist_ok=True)
         tifffile.imwrite(folder / name / f"{number}.tif", array)
 
-config = napari_sam.TrainConfig(steps=8)  # for your own images: minutes=5
+config = napari_sam.TrainConfig(steps=5, rounds=1)  # for you: minutes=5
 outcome = napari_sam.train(folder, folder / "mine.safetensors", config=config)
 print(f"IoU by one click: {outcome.before[0]:.2f}, then {outcome.after[0]:.2f}")
 
