@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels, Points, Shapes
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_sam.ops.boxes import from_napari, to_napari
@@ -59,9 +59,12 @@ _SETITEM_PIXELS = 200_000
 _POINT_FRACTION = 0.014
 
 
-def _preview_colors(color: str) -> DirectLabelColormap:
-    nothing = (0, 0, 0, 0)
-    return DirectLabelColormap(color_dict={None: nothing, 0: nothing, 1: color})
+def _preview_colors(color: str) -> CyclicLabelColormap:
+    """Return one colour for all that is not zero.
+
+    A `DirectLabelColormap` would do as well, but has numba compile for half a second.
+    """
+    return CyclicLabelColormap(colors=["transparent", color])
 
 
 class PromptLayers:
