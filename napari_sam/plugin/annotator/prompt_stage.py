@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject
 from napari_sam.plugin.annotator.keybindings import keys_of
 from napari_sam.plugin.annotator.pointer_tools import PointButtons, current_tool
 from napari_sam.plugin.annotator.prompt_layers import PromptLayers
+from napari_sam.plugin.model.gc_pauses import collector_paused
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.layers import is_helper, layers_above
 from napari_sam.plugin.viewer.timers import single_shot
@@ -83,7 +84,8 @@ class PromptStage(QObject):  # type: ignore[misc]
         held = _HELD.setdefault(unwrapped(self._viewer), {})
         layers = held.get(image.ndim)
         if layers is None:
-            layers = held[image.ndim] = PromptLayers(image)
+            with collector_paused():  # the first ones have napari import pandas
+                layers = held[image.ndim] = PromptLayers(image)
         else:
             layers.take_up(image)
         layers.owner = ref(self)

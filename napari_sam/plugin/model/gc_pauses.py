@@ -10,7 +10,9 @@ stay in memory, and looked through when the user rests; and for good at the end.
 from __future__ import annotations
 
 import gc
+import threading
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from qtpy.QtCore import QObject
@@ -26,16 +28,48 @@ __all__ = ["GcPauses", "collector_paused"]
 _KEEPERS: set[int] = set()
 
 
+@dataclass
+class _Pause:
+    """Counts the blocks that want the collector paused, on whatever thread."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    blocks: int = 0
+    was_on: bool = False
+
+
+_PAUSE = _Pause()
+
+
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pause the garbage collector, where it runs, for the length of a block."""
-    was_on = gc.isenabled()
-    gc.disable()
+    """Pause the garbage collector, where it runs, for the length of a block.
+
+    Blocks on several threads may overlap; the collector comes back after the last one.
+    What was made meanwhile, of which little should be garbage, then counts as old:
+    it would otherwise be looked through at once, all of it, and some of it twice.
+    """
+    with _PAUSE.lock:
+        if not _PAUSE.blocks:
+            _PAUSE.was_on = gc.isenabled()
+            gc.disable()
+        _PAUSE.blocks += 1
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        with _PAUSE.lock:
+            _PAUSE.blocks -= 1
+            if not _PAUSE.blocks and _PAUSE.was_on:
+                _take_for_old()
+                gc.enable()
+
+
+def _take_for_old() -> None:
+    """Move all objects to the oldest generation, without a look at them."""
+    if _KEEPERS:
+        gc.freeze()
+    elif not gc.get_freeze_count():  # else not ours to bring back
+        gc.freeze()
+        gc.unfreeze()
 
 
 def _after_collection(phase: Literal["start", "stop"], info: dict[str, int], /) -> None:

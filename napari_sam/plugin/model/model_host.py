@@ -62,7 +62,7 @@ def load_predictor(source: str, device: str) -> PromptableModel:
     with collector_paused():  # there is no garbage among torch's many new objects
         from napari_sam.inference.predictor import load_model
 
-    predictor: PromptableModel = load_model(source, device=device)
+        predictor: PromptableModel = load_model(source, device=device)
     return predictor
 
 
