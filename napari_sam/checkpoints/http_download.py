@@ -17,12 +17,13 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from napari_sam.checkpoints.errors import BadSource, TransferFailed
 from napari_sam.ops.types import Cancelled, IsCancelled
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["BadSource", "ProgressCallback", "TransferFailed", "fetch"]
+__all__ = ["ProgressCallback", "fetch"]
 
 ProgressCallback = Callable[[int, int], None]
 """Called with the bytes done and the bytes in total."""
@@ -33,14 +34,6 @@ _MARGIN = 2
 _QUEUED_CHUNKS = 64
 _POLL_SECONDS = 0.1
 _RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-class TransferFailed(Exception):
-    """A transfer broke off; what has arrived is kept, and trying again may help."""
-
-
-class BadSource(Exception):
-    """An address does not give the file, and trying it again will not help."""
 
 
 class _Session(requests.Session):

@@ -18,21 +18,16 @@ from typing import TYPE_CHECKING
 import platformdirs
 from filelock import FileLock, Timeout
 
-from napari_sam.checkpoints.errors import CheckpointError
+from napari_sam.checkpoints.errors import BadSource, CheckpointError, TransferFailed
 from napari_sam.checkpoints.file_kinds import SAFETENSORS, TORCH_ZIP, name_file_kind
 from napari_sam.checkpoints.hashing import hash_file
-from napari_sam.checkpoints.http_download import (
-    BadSource,
-    ProgressCallback,
-    TransferFailed,
-    fetch,
-)
 from napari_sam.checkpoints.registry import format_size
 from napari_sam.ops.types import Cancelled, IsCancelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_sam.checkpoints.http_download import ProgressCallback
     from napari_sam.checkpoints.registry import CheckpointSpec
 
 __all__ = ["CACHE_VARIABLE", "CheckpointStore"]
@@ -238,6 +233,9 @@ class CheckpointStore:
         is_cancelled: IsCancelled,
     ) -> None:
         """Fetch with retries; they are counted anew whenever the file has grown."""
+        # what it is built on is not imported where nothing is downloaded
+        from napari_sam.checkpoints.http_download import fetch
+
         if spec.exact_size is not None:
             if _size(partial) > spec.exact_size:
                 partial.unlink()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import imageio.v3 as iio
 import numpy as np
 import tifffile
-from skimage.segmentation import find_boundaries
 
 from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.calibration import tiff_options
@@ -180,6 +179,9 @@ def overlay(
         )
     base = _as_rgb(pixels, contrast_limits)
     colours = _colours_of(ids)
+    # a tenth of a second on first use: too long where labels are only written
+    from skimage.segmentation import find_boundaries
+
     outline = find_boundaries(ids, mode="inner")
     weight = np.where(ids > 0, opacity, 0.0)
     weight[outline] = 1.0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from napari_sam.workflows.session.provenance import COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["merge_features"]
 
@@ -33,4 +37,6 @@ def merge_features(features: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         table = table.merge(old[["index", *extra]], on="index", how="left")
     if not len(background):
         return table
+    import pandas as pd
+
     return pd.concat([background, table], ignore_index=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
@@ -40,6 +39,8 @@ from napari_sam.workflows.session.object_index import count_planes, planes_of_ar
 from napari_sam.workflows.session.provenance import records_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.workflows.session.object_index import PlaneCounts
@@ -246,7 +247,7 @@ class Sessions(QObject):  # type: ignore[misc]
     def _adopt(self, opened: OpenSession, layer: Any) -> None:
         """Take up what the layer's features, or the file beside it, tell of objects."""
         if "index" in layer.features:
-            opened.session.adopt(pd.DataFrame(layer.features))
+            opened.session.adopt(_frame(layer.features))
         path = layer.source.path
         if path is not None:
             try:
@@ -407,5 +408,12 @@ class Sessions(QObject):  # type: ignore[misc]
         opened.written = listed
         table = records_table(listed.values())
         layer = opened.canvas.layer
-        layer.features = merge_features(pd.DataFrame(layer.features), table)
+        layer.features = merge_features(_frame(layer.features), table)
         self.changed.emit()
+
+
+def _frame(features: Any) -> pd.DataFrame:
+    """Return a layer's features as a table of pandas, which they need not be."""
+    import pandas as pd  # 0.2 s: a session is opened before it has a table
+
+    return pd.DataFrame(features)

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import xxhash
 
 from napari_sam.ops.labels import decode_runs, encode_runs
@@ -20,6 +19,7 @@ from napari_sam.workflows.session.prompt_history import Draft, PixelEdits, make_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from napari_sam.workflows.session.canvas import LabelCanvas
@@ -181,6 +181,8 @@ class Record:
 
 def records_table(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row for each object, with the columns `COLUMNS`."""
+    import pandas as pd  # 0.2 s: a session is opened before it has a table
+
     return pd.DataFrame([record.row for record in records], columns=list(COLUMNS))
 
 
