@@ -26,6 +26,7 @@ from napari_sam.ops.wording import counted
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import calibration_of, is_helper
+from napari_sam.plugin.viewer.saved_labels import saved_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +134,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         opened = None if self.sessions is None else self.sessions.current
         image = None if opened is None else opened.image
         for one in (layer, image):
-            path = None if one is None else one.source.path
+            path = None if one is None else saved_path(one)
             if path is not None and Path(path).parent.is_dir():
                 return Path(path).parent / f"{_file_name(layer.name)}.tif"
         return Path.home() / f"{_file_name(layer.name)}.tif"
@@ -152,6 +153,9 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         """Write label layers as they are now, then say so, or what is to be said."""
         if self.sessions is not None:
             self.sessions.look_again()
+            for layer, path in chosen:
+                if layer is self.sessions.output:
+                    self.sessions.recall(path)
         jobs = []
         for layer, path in chosen:
             self._paths[layer] = path

@@ -7,6 +7,7 @@ the user looks at another image.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,15 @@ from napari_sam.plugin.viewer.layers import (
     shape_of,
     spatial_metadata,
 )
+from napari_sam.plugin.viewer.saved_labels import saved_path
 from napari_sam.plugin.viewer.timers import single_shot
 from napari_sam.workflows.session.annotation_session import AnnotationSession
 from napari_sam.workflows.session.object_index import count_planes, planes_of_array
 from napari_sam.workflows.session.provenance import records_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from napari_sam.ops.planes import Plane
@@ -248,7 +252,7 @@ class Sessions(QObject):  # type: ignore[misc]
         """Take up what the layer's features, or the file beside it, tell of objects."""
         if "index" in layer.features:
             opened.session.adopt(_frame(layer.features))
-        path = layer.source.path
+        path = saved_path(layer)
         if path is not None:
             try:
                 table = read_object_table(path)
@@ -257,6 +261,19 @@ class Sessions(QObject):  # type: ignore[misc]
             else:
                 if table is not None:
                     opened.session.adopt(table)
+
+    def recall(self, path: Path) -> None:
+        """Take up what a file that is about to be replaced tells of the same objects.
+
+        A layer that came without its table, such as one that napari made of an image,
+        would otherwise take scores, classes and prompts away from the file.
+        """
+        if self.current is None:
+            return
+        with suppress(OSError, ValueError):  # it is no table of objects
+            table = read_object_table(path)
+            if table is not None and self.current.session.adopt(table):
+                self.after_edit()
 
     def _make(self, opened: OpenSession) -> Labels:
         """Make the output layer and put it below the prompt layers."""

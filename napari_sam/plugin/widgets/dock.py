@@ -18,6 +18,8 @@ from napari_sam.plugin.annotator.workspace import Times
 from napari_sam.plugin.model.embedding_store_jobs import open_store
 from napari_sam.plugin.model.model_host import ModelHost, load_predictor
 from napari_sam.plugin.viewer.active_annotator import unwrapped
+from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.saved_labels import take_up_saved_labels
 from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.viewer.timers import single_shot
 from napari_sam.plugin.widgets.choices_header import ChoicesHeader
@@ -179,6 +181,8 @@ class Dock(QWidget):  # type: ignore[misc]
         self.progress = ProgressLine()
         self.switch = PageSwitch(self._shared, self)
         self._view_timer = single_shot(self, 0, self._show_state)
+        self._saved_timer = single_shot(self, 0, self._take_up_saved)
+        self._inserted = Connections()
 
     def _lay_out(self) -> None:
         switch = self.switch
@@ -257,6 +261,8 @@ class Dock(QWidget):  # type: ignore[misc]
         if event.spontaneous():
             return
         self._replace_earlier()
+        self._inserted.add(self.viewer.layers.events.inserted, self._on_inserted)
+        self._take_up_saved()
         frame = self.parentWidget()
         if isinstance(frame, QDockWidget):
             frame.setWindowTitle("Segment Anything")  # of its tab beside other docks
@@ -276,10 +282,26 @@ class Dock(QWidget):  # type: ignore[misc]
         super().hideEvent(event)
         if event.spontaneous():
             return
+        self._inserted.clear()
+        self._saved_timer.stop()
         self.header.stop()
         self._leave_saver()
         self.switch.set_seen(False)
         self.annotator.deactivate(later=True)
+
+    def _on_inserted(self, event: Any) -> None:
+        """Look at a new layer once napari has drawn it."""
+        self._saved_timer.start()
+
+    def _take_up_saved(self) -> None:
+        """Make labels of what was saved from here, and choose them."""
+        for labels in take_up_saved_labels(self.viewer):
+            self._on_success(f"“{labels.name}” was opened as labels, with its table.")
+            image = self.header.image.layer
+            if self.header.labels.layer is None and image is not None:
+                self.header.labels.refill()
+                self.header.labels.follow(image)
+                self._on_labels(self.header.labels.layer)
 
     def _replace_earlier(self) -> None:
         """Close another dock of this viewer: there is one at a time."""

@@ -108,7 +108,8 @@ def adopt_table(state: SessionState, table: pd.DataFrame) -> list[int]:
         record = read_record(row, state.canvas)
         if record is None or record.label in added:
             continue
-        if record.label in state.snapshot.records:
+        known = state.snapshot.records.get(record.label)
+        if known is not None and (known.outlines or known.class_name):
             continue
         names_it = bool(record.class_name) and record.label in state.index
         if record.outlines or names_it:

@@ -72,3 +72,62 @@ def test_saves_that_are_asked_for_at_once_are_all_written(
     qtbot.waitUntil(lambda: not saver.is_saving, timeout=30_000)
     assert said == [f"Saved 1 layer in {name}." for name in "abc"]
     assert [p.parent.name for p in sorted(tmp_path.glob("*/cells.tif"))] == list("abc")
+
+
+@pytest.fixture
+def yesterday(make_napari_viewer, open_dock, image, tmp_path, save_all):
+    """Return the file of labels that was saved yesterday, with one object."""
+    viewer = make_napari_viewer()
+    viewer.add_image(image, name="cells")
+    dock = open_dock(viewer)
+    dock.annotator.layers.points.add((30, 40))
+    settle(dock)
+    dock.annotator.class_name = "round"
+    dock.annotator.commit()
+    settle(dock)
+    save_all(viewer, tmp_path)
+    viewer.close()
+    return tmp_path / "cells objects.tif"
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_saved_labels_that_napari_opens_as_an_image_become_labels(
+    make_napari_viewer, open_dock, image, yesterday, is_open, qtbot
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image, name="cells")
+    if is_open:
+        dock = open_dock(viewer)
+    (opened,) = viewer.open(yesterday, plugin="napari")
+    assert type(opened).__name__ == "Image"
+    if not is_open:
+        dock = open_dock(viewer)
+    output = dock.annotator.sessions
+    qtbot.waitUntil(lambda: output.output is not None)
+    settle(dock)
+    assert output.output.name == "cells objects"
+    assert type(output.output).__name__ == "Labels"
+    assert dock.annotator.image.name == "cells"
+    assert opened not in viewer.layers
+    (record,) = dock.annotator.session.listed().values()
+    assert record.class_name == "round" and record.outlines[0].score > 0
+
+
+def test_a_table_is_not_emptied_by_labels_that_came_without_it(
+    make_napari_viewer, open_dock, image, yesterday, qtbot
+):
+    before = yesterday.with_suffix(".objects.csv").read_text("utf-8")
+    viewer = make_napari_viewer()
+    viewer.add_image(image, name="cells")
+    viewer.add_labels(tifffile.imread(yesterday), name="cells objects")
+    dock = open_dock(viewer)
+    qtbot.waitUntil(lambda: dock.annotator.sessions.output is not None)
+    dock.annotator.layers.points.add((10, 70))
+    settle(dock)
+    dock.annotator.commit()
+    settle(dock)
+    with qtbot.waitSignal(dock.saver.done, timeout=30_000):
+        dock.saver.save_all(yesterday.parent)
+    after = yesterday.with_suffix(".objects.csv").read_text("utf-8")
+    assert before.splitlines()[1] in after.splitlines()
+    assert len(after.splitlines()) == 3
