@@ -27,6 +27,13 @@ class BlockConfig(Config):
         "objects",
         json_schema_extra=form(step=1, unit="px"),
     )
+    max_window_side: int = Field(
+        2048,
+        ge=1,
+        description="most pixels across of a part that is seen as a whole to measure "
+        "the objects; smaller images are read as a whole for their contrast",
+        json_schema_extra=form(step=64, unit="px"),
+    )
     segment: SegmentConfig = Field(
         SegmentConfig(), description="how the objects of a block are found"
     )

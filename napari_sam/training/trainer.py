@@ -105,6 +105,8 @@ class Trainer:
         its end.
     anew
         Whether to begin anew where FILE.checkpoint is there.
+    clock
+        Tells the time in seconds, by which a run of some minutes ends.
 
     Raises
     ------
@@ -123,9 +125,11 @@ class Trainer:
         device: str = "auto",
         resumable: bool = True,
         anew: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         torch.manual_seed(config.seed)
-        self._born = time.monotonic()
+        self._clock = clock
+        self._born = clock()
         self.config = config
         self.out = Path(out)
         self._resumable = resumable
@@ -242,14 +246,14 @@ class Trainer:
         progress: Callable[[int, int], None] | None,
         is_cancelled: IsCancelled | None,
     ) -> TrainResult:
-        saved = time.monotonic()
+        saved = self._clock()
         if self.step == 0 and self._has_start:
             self._validate()
         if self.step == 0:  # the time that the user waits counts, not that of steps
-            self.seconds = self._validated_at = time.monotonic() - self._born
+            self.seconds = self._validated_at = self._clock() - self._born
         reason = self._reason_to_end()
         while reason is None:
-            started = time.monotonic()
+            started = self._clock()
             metrics = self._train_step()
             self.step += 1
             if self.watch.saw(metrics["loss"], metrics["norm"]):
@@ -257,7 +261,7 @@ class Trainer:
                 self._log({"step": self.step, "diverged": metrics["loss"]})
             elif self.step % _LOG_EVERY == 0:
                 self._log(metrics)
-            self.seconds += time.monotonic() - started
+            self.seconds += self._clock() - started
             if self._tell is not None:
                 mean = {"step": self.step, "mean_loss": self.watch.mean}
                 self._tell({**mean, "elapsed": round(self.seconds, 1)})
@@ -269,10 +273,10 @@ class Trainer:
             if progress is not None:
                 progress(*self._progress())
             stop = is_cancelled is not None and is_cancelled()
-            minutes = (time.monotonic() - saved) / 60
+            minutes = (self._clock() - saved) / 60
             if stop or reason or minutes > self.config.checkpoint_minutes:
                 self._save_checkpoint()
-                saved = time.monotonic()
+                saved = self._clock()
             if stop:
                 raise Cancelled(f"stopped after step {self.step}")
         return self._finish(reason)
@@ -300,7 +304,7 @@ class Trainer:
 
     def _train_step(self) -> dict[str, Any]:
         config = self.config
-        started = time.monotonic()
+        started = self._clock()
         share = learning_rate(config, self.step, self._done())
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * share
@@ -323,7 +327,7 @@ class Trainer:
             "last": float(np.mean([o.last_iou for o in outcomes])),
             "norm": float(norm),
             "lr": share,
-            "seconds": round(time.monotonic() - started, 2),
+            "seconds": round(self._clock() - started, 2),
         }
 
     def _teach(self, number: int) -> Outcome:
@@ -344,7 +348,7 @@ class Trainer:
         return sam
 
     def _validate(self) -> None:
-        started = time.monotonic()
+        started = self._clock()
         mean = float(self.step)  # nothing held out: the latest is the best
         scored: tuple[float, float] | None = None
         if self.held.objects:
@@ -368,7 +372,7 @@ class Trainer:
             self._save_weights()
         else:
             self.stale += 1
-        self._validating = time.monotonic() - started if self.step else 0.0
+        self._validating = self._clock() - started if self.step else 0.0
         self.seconds += self._validating
         self._validated_at = self.seconds
 

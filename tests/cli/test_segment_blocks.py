@@ -397,13 +397,6 @@ def test_a_killed_run_leaves_no_process_and_goes_on(run, loaded, tmp_path):
     np.testing.assert_array_equal(labels_of(run.folder), expected)
 
 
-@pytest.mark.slow
-def test_a_scheduler_that_is_not_there_says_so(run, monkeypatch, capsys):
-    monkeypatch.setattr("napari_sam.workflows.blocks.worker_pool._SCHEDULER_TIMEOUT", 1)
-    assert run("--scheduler", "tcp://127.0.0.1:9") == 1
-    assert "does not answer" in capsys.readouterr().err
-
-
 CRASHES = """
 import os
 import shutil

@@ -26,22 +26,16 @@ from napari_sam.workflows.progress import Progress
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_sam.configs import InstanceConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.io.image_reader import PlaneArray
     from napari_sam.ops.types import Box, IsCancelled
 
 __all__ = ["BlockPlan", "Samples", "plan_blocks", "sample_image"]
 
-_MAX_WINDOW_SIDE = 2048
-"""Most pixels across of what is seen as a whole to measure the objects."""
-
 _MAX_WINDOWS = 4
 _SAMPLED_PLANES = 6
 _SAMPLES_PER_AXIS = 6
 _SAMPLE_SIDE = 128
-_MAX_SAMPLED_WHOLE = 1 << 22
-"""Pixels up to which an image is sampled as a whole."""
 
 _HALO_PERCENTILE = 90
 """Percentile of the sizes of objects that fit in the halo."""
@@ -106,11 +100,20 @@ class Samples(NamedTuple):
         return [self.places[i] for i in np.argsort(spread, kind="stable")]
 
 
-def sample_image(image: PlaneArray) -> Samples:
-    """Read pieces of some planes, or all of a small image of one plane."""
+def sample_image(image: PlaneArray, config: BlockConfig | None = None) -> Samples:
+    """Read pieces of some planes, or all of a small image of one plane.
+
+    Parameters
+    ----------
+    image
+        The image.
+    config
+        Its `max_window_side` says what is small: no more pixels than a square of that side.
+    """
+    most = (config or BlockConfig()).max_window_side ** 2
     height, width = image.shape
     every = list(image.indices())
-    if len(every) == 1 and height * width <= _MAX_SAMPLED_WHOLE:
+    if len(every) == 1 and height * width <= most:
         whole = image.read(every[0], (0, 0, height, width))
         return Samples([whole], [(every[0], (height // 2, width // 2))])
     chosen = np.linspace(0, len(every) - 1, min(_SAMPLED_PLANES, len(every))).round()
@@ -179,7 +182,7 @@ def plan_blocks(
     """
     mode, blocks = choose_mode(mode, model), config or BlockConfig()
     block, halo = blocks.block, blocks.halo
-    samples = samples or sample_image(image)
+    samples = samples or sample_image(image, blocks)
     limits = contrast_limits or samples.limits
     instances = blocks.segment.instances
     frame, across = model.frame_size, 0.0
@@ -188,7 +191,7 @@ def plan_blocks(
     elif instances.scale is not None:
         scale = instances.scale
     else:
-        scale, across = _measure(image, model, instances, limits, samples, is_cancelled)
+        scale, across = _measure(image, model, blocks, limits, samples, is_cancelled)
     if halo is None:
         halo = math.ceil(max(TILE_OVERLAP / scale, across))
         halo = min(halo, max(1, block // 2))
@@ -210,7 +213,7 @@ def plan_blocks(
 def _measure(
     image: PlaneArray,
     model: Predictor,
-    config: InstanceConfig,
+    blocks: BlockConfig,
     limits: tuple[float, float],
     samples: Samples,
     is_cancelled: IsCancelled | None,
@@ -218,10 +221,11 @@ def _measure(
     """Return the scale for the objects seen, and how large all but a few are."""
     areas, extents = [], []
     seen: list[tuple[tuple[int, ...], Box]] = []
+    config = blocks.segment.instances
     as_whole = config.model_copy(update={"small_object": 0.0})
     seen_at = 0.0
     for index, middle in samples.by_contrast:
-        box = _around(middle, _MAX_WINDOW_SIDE, image.shape)
+        box = _around(middle, blocks.max_window_side, image.shape)
         if any(index == i and _near(box, other) for i, other in seen):
             continue
         seen.append((index, box))

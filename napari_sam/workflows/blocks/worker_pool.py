@@ -23,9 +23,6 @@ __all__ = ["Pool", "open_pool", "worker_model"]
 
 Task = TypeVar("Task")
 
-_SCHEDULER_TIMEOUT = 20
-"""Seconds to wait for a scheduler."""
-
 _MAX_TRIES = 2
 _QUEUED_PER_WORKER = 4
 """Tasks that wait at the scheduler, for each worker; there may be thousands."""
@@ -110,7 +107,7 @@ class _DaskPool:
 
 @contextmanager
 def open_pool(
-    workers: int | None = None, scheduler: str | None = None
+    workers: int | None = None, scheduler: str | None = None, *, timeout: float = 20
 ) -> Iterator[Pool]:
     """Open what does work, and close it afterwards.
 
@@ -122,6 +119,8 @@ def open_pool(
         Address of a dask scheduler whose workers do it, such as
         ``tcp://10.0.0.1:8786``. They need this package and the same files. What it
         and its workers send is unpickled here: give only one that you trust.
+    timeout
+        Seconds to wait for the scheduler.
 
     Raises
     ------
@@ -138,17 +137,19 @@ def open_pool(
         finally:
             worker_model.cache_clear()
         return
-    with _client(workers, scheduler) as client:
+    with _client(workers, scheduler, timeout) as client:
         yield _DaskPool(client)
 
 
 @contextmanager
-def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+def _client(
+    workers: int | None, scheduler: str | None, timeout: float
+) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=_SCHEDULER_TIMEOUT, set_as_default=False)
+            client = Client(scheduler, timeout=timeout, set_as_default=False)
         except (OSError, ValueError) as error:
             raise OSError(
                 f"the scheduler at {scheduler} does not answer: {error}"

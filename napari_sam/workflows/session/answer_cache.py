@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerCache"]
 
-_MAX_UNPACKED = 2
-"""Answers whose masks are left as they are: the one in hand and the one before."""
-
 
 @dataclass(frozen=True, eq=False)
 class _Packed:
@@ -61,13 +58,30 @@ class AnswerCache:
     ----------
     max_bytes
         How much the answers may hold together; the latest one always stays.
+    unpacked
+        Answers whose masks are left as they are: the one in hand and the one before.
+
+    Attributes
+    ----------
+    max_bytes, unpacked
+        As above; they may be changed.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, unpacked: int = 2) -> None:
+        self.unpacked = unpacked
         self._held: BoundedCache[Hashable, MaskPrediction | _Packed]
         self._held = BoundedCache(max_bytes=max_bytes, size=_nbytes)
         self._as_given: OrderedDict[Hashable, None] = OrderedDict()
         self._lock = threading.RLock()
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes that are held at the most."""
+        return self._held.max_bytes or 0
+
+    @max_bytes.setter
+    def max_bytes(self, count: int) -> None:
+        self._held.max_bytes = count
 
     @property
     def nbytes(self) -> int:
@@ -92,7 +106,7 @@ class AnswerCache:
         with self._lock:
             self._as_given[key] = None
             self._as_given.move_to_end(key)
-            while len(self._as_given) > _MAX_UNPACKED:
+            while len(self._as_given) > self.unpacked:
                 oldest, _ = self._as_given.popitem(last=False)
                 given = self._held.peek(oldest)
                 if isinstance(given, MaskPrediction):

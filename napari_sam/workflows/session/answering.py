@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.session.prompt_history import Question
 
-__all__ = ["Answering", "Job"]
+__all__ = ["SHARED_CACHE", "Answering", "Job"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def _answer(
 
 _SESSION_NUMBERS = count()
 
-_SHARED_CACHE = AnswerCache(64 * 2**20)
+SHARED_CACHE = AnswerCache(64 * 2**20)
 """Of all sessions: some eighty answers, more than anybody goes back at once."""
 
 
@@ -93,7 +93,7 @@ class Answering:
     """
 
     def __init__(self, cache: AnswerCache | None = None) -> None:
-        self._cache = _SHARED_CACHE if cache is None else cache
+        self._cache = SHARED_CACHE if cache is None else cache
         self._number = next(_SESSION_NUMBERS)
         self._questions: WeakSet[Question] = WeakSet()
         finalize(self, _forget, self._cache, self._number, self._questions)

@@ -8,7 +8,6 @@ from scipy import ndimage
 
 from napari_sam.configs import BlockConfig, InstanceConfig
 from napari_sam.ops.types import Cancelled
-from napari_sam.workflows.blocks import block_plan
 from napari_sam.workflows.blocks.large_image import segment_large
 from napari_sam.workflows.objects.segment import segment
 from napari_sam.workflows.progress import Progress
@@ -67,9 +66,7 @@ class Watched:
         return part
 
 
-def test_an_image_is_read_block_by_block_and_seen_alike(monkeypatch):
-    monkeypatch.setattr(block_plan, "_MAX_SAMPLED_WHOLE", 1 << 12)
-    monkeypatch.setattr(block_plan, "_MAX_WINDOW_SIDE", 256)
+def test_an_image_is_read_block_by_block_and_seen_alike():
     image = Watched(grid_of_discs(640, 40, 8).astype(np.float32))
     image.array[:, 320:] *= 50  # other blocks, other percentiles
     told = []
@@ -77,7 +74,7 @@ def test_an_image_is_read_block_by_block_and_seen_alike(monkeypatch):
     labels = segment_large(
         image,
         model=sam,
-        config=BlockConfig(block=256),
+        config=BlockConfig(block=256, max_window_side=256),
         progress=Progress(lambda *now: told.append(now)),
     )
     assert len(set(sam.contrast)) == 1

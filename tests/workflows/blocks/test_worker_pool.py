@@ -60,3 +60,12 @@ def test_nobody_else_can_see_or_use_the_workers_of_this_machine():
         assert len(services) >= 2  # of the scheduler and of the worker
         assert not any(talks_to_a_stranger(place) for place in services)
     assert listening() <= before
+
+
+def test_a_scheduler_that_is_not_there_says_so():
+    nobody = "tcp://127.0.0.1:9"
+    with (
+        pytest.raises(OSError, match=f"the scheduler at {nobody} does not answer"),
+        open_pool(scheduler=nobody, timeout=0.2),
+    ):
+        pass

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from tiny_network import tiny_predictor
 
-from napari_sam.workflows.session import answering
 from napari_sam.workflows.session.annotation_session import AnnotationSession
-from napari_sam.workflows.session.answer_cache import AnswerCache
+from napari_sam.workflows.session.answering import SHARED_CACHE
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (90, 120), np.uint8)
 CLICKS = [((r, c), bool((r + c) % 3)) for r in range(10, 90, 16) for c in (20, 70, 95)]
@@ -49,13 +48,11 @@ def work(sam):
 
 @pytest.mark.parametrize("max_bytes", [1, 300_000])
 def test_dropped_and_packed_answers_change_no_mask(sam, monkeypatch, max_bytes):
-    monkeypatch.setattr(answering, "_SHARED_CACHE", AnswerCache(2**30))
-    monkeypatch.setattr(
-        "napari_sam.workflows.session.answer_cache._MAX_UNPACKED", 10**6
-    )
+    monkeypatch.setattr(SHARED_CACHE, "max_bytes", 2**30)
+    monkeypatch.setattr(SHARED_CACHE, "unpacked", 10**6)
     expected, labels = work(sam)
     monkeypatch.undo()
-    monkeypatch.setattr(answering, "_SHARED_CACHE", AnswerCache(max_bytes))
+    monkeypatch.setattr(SHARED_CACHE, "max_bytes", max_bytes)
     found, again = work(sam)
     assert found == expected
     np.testing.assert_array_equal(again, labels)

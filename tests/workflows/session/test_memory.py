@@ -8,9 +8,8 @@ import pytest
 from fake_predictor import disc
 
 from napari_sam.ops.types import MaskPrediction
-from napari_sam.workflows.session import answering
 from napari_sam.workflows.session.annotation_session import AnnotationSession
-from napari_sam.workflows.session.answer_cache import AnswerCache
+from napari_sam.workflows.session.answering import SHARED_CACHE
 
 SIDE = 256
 PLACES = [(r, c) for r in range(20, SIDE, 30) for c in range(20, SIDE, 30)]
@@ -45,7 +44,7 @@ def paint(session, place):
 
 def held_for_each(do, monkeypatch):
     """Return bytes that a session holds for each object, answers left out."""
-    monkeypatch.setattr(answering, "_SHARED_CACHE", AnswerCache(1))
+    monkeypatch.setattr(SHARED_CACHE, "max_bytes", 1)
     labels = np.ones((3, SIDE, SIDE), np.int32)
     labels[:] = 0
     session = AnnotationSession(labels=labels)
