@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam.checkpoints.errors import CheckpointError
+from napari_sam.model.build import ARCHITECTURES
+from napari_sam.model.image_encoder import VitConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["detect_architecture", "name_foreign_model"]
 
-_VIT_BY_WIDTH = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
 _VIT_STEM = "image_encoder.patch_embed.proj.weight"
 _TINY_STEM = "image_encoder.patch_embed.seq.0.c.weight"
 
@@ -86,8 +87,9 @@ def detect_architecture(
         )
     if _VIT_STEM in state:
         width = state[_VIT_STEM].shape[0]
-        if width in _VIT_BY_WIDTH:
-            return _VIT_BY_WIDTH[width]
+        for name, known in ARCHITECTURES.items():
+            if isinstance(known.encoder, VitConfig) and known.encoder.width == width:
+                return name
         raise CheckpointError(
             f"its image encoder has width {width}; SAM's have 768 (ViT-B), 1024 "
             "(ViT-L) or 1280 (ViT-H)"

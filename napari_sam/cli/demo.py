@@ -17,20 +17,33 @@ from napari_sam.cli import batch
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["add_parser"]
+__all__ = ["WINDOW", "add_parser"]
+
+WINDOW = (sys.executable, "-m", "napari_sam.plugin.demo")
+"""Command of the program that opens the window."""
 
 _FILES = ("labels.tif", "overlay.png", "annotator.png")
-_WINDOW = (sys.executable, "-m", "napari_sam.plugin.demo")
 _XVFB = ("xvfb-run", "-a", "-s", "-screen 0 1600x1000x24")
-_WINDOW_SECONDS = 300
 _GRACE_SECONDS = 5
 """For so long the window may take to end before it is killed."""
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the parser of ``demo``."""
+def add_parser(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
+    window: Sequence[str] = WINDOW,
+) -> None:
+    """Add the parser of ``demo``.
+
+    Parameters
+    ----------
+    subparsers
+        Where to.
+    window
+        Command of the program that opens the window, or with ``--screenshot FILE``
+        takes a picture of it.
+    """
     parser = subparsers.add_parser(
         "demo",
         help="open napari on a real image with the annotator docked",
@@ -50,23 +63,30 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="DIR",
         help="folder of the files (default: %(default)s)",
     )
+    parser.add_argument(
+        "--timeout",
+        type=batch.count,
+        default=300,
+        metavar="S",
+        help="seconds that the picture of the window may take (default: %(default)s)",
+    )
     batch.add_overwrite_argument(parser, "files that are there")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, window=tuple(window))
 
 
 def _run(args: argparse.Namespace) -> int:
     if not args.headless and _has_display():
-        return _run_window()
+        return _run_window(args.window)
     for name in _FILES:
         if args.out.is_dir():
             batch.check_output("--out", args.out / name, args.overwrite)
     _write_labels(args.out)
-    return _write_screenshot(args.out / "annotator.png")
+    return _write_screenshot(args.out / "annotator.png", args.window, args.timeout)
 
 
-def _run_window() -> int:
+def _run_window(window: Sequence[str]) -> int:
     """Run the window in a process of its own, which ends with this one."""
-    with _exit_when_terminated() as listen, subprocess.Popen(_WINDOW) as process:
+    with _exit_when_terminated() as listen, subprocess.Popen(window) as process:
         try:
             listen()
             return process.wait()
@@ -146,9 +166,9 @@ def _write_labels(folder: Path) -> None:
     print(f"wrote {write_overlay(folder / 'overlay.png', image, labels, limits)}")
 
 
-def _write_screenshot(path: Path) -> int:
+def _write_screenshot(path: Path, window: Sequence[str], seconds: float) -> int:
     """Make the same clicks in the real window, in a process of its own."""
-    command = [*_WINDOW, "--screenshot", str(path)]
+    command = [*window, "--screenshot", str(path)]
     environment = dict(os.environ)
     if sys.platform == "linux":
         if shutil.which(_XVFB[0]) is None:
@@ -159,7 +179,7 @@ def _write_screenshot(path: Path) -> int:
         environment["QT_QPA_PLATFORM"] = "xcb"
     with tempfile.TemporaryDirectory() as settings:
         environment["NAPARI_CONFIG"] = str(Path(settings) / "settings.yaml")
-        code, said = _run_for(_WINDOW_SECONDS, command, environment)
+        code, said = _run_for(seconds, command, environment)
     if code != 0 or not path.exists():
         print(f"no {path}: the window failed ({code})\n{said}")
         return 1

@@ -1,7 +1,11 @@
+from types import SimpleNamespace
+
 import imageio.v3 as iio
 import numpy as np
 import pytest
 from disc_predictor import DiscPredictor
+
+from napari_sam.training.dataset import Dataset
 
 
 @pytest.fixture
@@ -26,3 +30,31 @@ def plate(tmp_path):
     for name in ("a", "b", "c"):
         iio.imwrite(folder / f"{name}.png", np.full((48, 64), 9, np.uint8))
     return folder
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Stand in for the training: it takes the data, and is done; tells the data."""
+    seen = []
+
+    class Trainer:
+        def __init__(self, config, data, out, *args, **options):
+            self.data = Dataset(data, config, 512, 8)
+            self.out = out
+            seen.append(self.data)
+
+        def run(self, **options):
+            self.out.write_bytes(b"weights")
+            told = {"reason": "steps", "step": 1, "best_step": 1, "path": "w"}
+            return SimpleNamespace(before=None, after=None, **told)
+
+    monkeypatch.setattr("napari_sam.training.trainer.Trainer", Trainer)
+    return seen
+
+
+@pytest.fixture
+def from_nothing(tmp_path):
+    """Options with which a training loads no model, and holds nothing out."""
+    path = tmp_path / "config.toml"
+    path.write_text("held_out = 0.0\n")
+    return ["--config", str(path)]

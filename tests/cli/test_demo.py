@@ -1,23 +1,23 @@
+import contextlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
+import psutil
 import pytest
 import tifffile
+from demo_window import PICTURE, demo_with_window, fake_xvfb
 from fake_predictor import FakePredictor
 
-from napari_sam.cli import demo, main
+from napari_sam.cli import main
 from napari_sam.inference import predictor
 from napari_sam.workflows.session.demo_script import DEMO_OBJECTS
 
 DATA = Path(__file__).parents[1] / "data"
 KEPT = sum(item.is_kept for item in DEMO_OBJECTS)
-
-WINDOW = "import sys; open(sys.argv[-1], 'wb').write(b'picture')"
 
 
 @pytest.fixture
@@ -32,21 +32,14 @@ def no_display(monkeypatch):
 
 
 @pytest.fixture
-def window(monkeypatch):
-    """Replace the window by a small program; returns a function that sets it."""
-
-    def run(program):
-        monkeypatch.setattr(demo, "_WINDOW", (sys.executable, "-c", program))
-        monkeypatch.setattr(demo, "_XVFB", ("env",))
-
-    return run
+def xvfb(tmp_path, monkeypatch):
+    fake_xvfb(tmp_path / "bin", monkeypatch)
 
 
 def test_without_a_display_the_three_files_are_written(
-    tmp_path, fake_model, no_display, window, capsys
+    tmp_path, fake_model, no_display, xvfb, capsys
 ):
-    window(WINDOW)
-    assert main(["demo", "--out", str(tmp_path / "new")]) == 0
+    assert demo_with_window(PICTURE, "--out", tmp_path / "new") == 0
     labels = tifffile.imread(tmp_path / "new" / "labels.tif")
     assert set(np.unique(labels)) == set(range(KEPT + 1))
     assert iio.imread(tmp_path / "new" / "overlay.png").shape == (*labels.shape, 3)
@@ -57,61 +50,45 @@ def test_without_a_display_the_three_files_are_written(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="DISPLAY decides on Linux alone")
-def test_with_a_display_the_window_opens_and_nothing_is_written(
-    tmp_path, monkeypatch, window
-):
-    window(f"open({str(tmp_path / 'opened')!r}, 'w').close(); raise SystemExit(3)")
+def test_with_a_display_the_window_opens_and_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":99")
-    assert main(["demo", "--out", str(tmp_path / "out")]) == 3
+    window = f"open({str(tmp_path / 'opened')!r}, 'w').close(); raise SystemExit(3)"
+    assert demo_with_window(window, "--out", tmp_path / "out") == 3
     assert (tmp_path / "opened").exists()
     assert not (tmp_path / "out").exists()
 
 
 def test_a_window_that_fails_is_told_with_what_it_said(
-    tmp_path, fake_model, no_display, window, capsys
+    tmp_path, fake_model, no_display, xvfb, capsys
 ):
-    window("raise SystemExit('no canvas')")
-    assert main(["demo", "--out", str(tmp_path)]) == 1
+    window = "raise SystemExit('no canvas')"
+    assert demo_with_window(window, "--out", tmp_path) == 1
     assert (tmp_path / "labels.tif").exists()
     assert "no canvas" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Xvfb is of Linux")
-def test_missing_xvfb_is_named(
-    tmp_path, fake_model, no_display, window, monkeypatch, capsys
-):
-    window(WINDOW)
-    monkeypatch.setattr(demo, "_XVFB", ("no-such-xvfb-run",))
+def test_missing_xvfb_is_named(tmp_path, fake_model, no_display, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["demo", "--out", str(tmp_path)]) == 1
     assert "apt-get install xvfb" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process groups")
 def test_a_window_that_hangs_is_ended_with_its_children(
-    tmp_path, fake_model, no_display, window, monkeypatch, capsys
+    tmp_path, fake_model, no_display, xvfb, capsys
 ):
     note = tmp_path / "child"
-    window(
+    window = (
         "import subprocess, time\n"
         "child = subprocess.Popen(['sleep', '60'])\n"
         f"open({str(note)!r}, 'w').write(str(child.pid))\ntime.sleep(60)"
     )
-    monkeypatch.setattr(demo, "_WINDOW_SECONDS", 2)
-    assert main(["demo", "--out", str(tmp_path)]) == 1
-    assert "did not finish in 2 s" in capsys.readouterr().out
-    assert _has_ended(int(note.read_text()))
-
-
-def _has_ended(pid):
-    for _ in range(50):
-        try:
-            with open(f"/proc/{pid}/stat") as stat:
-                if stat.read().rsplit(")", 1)[1].split()[0] == "Z":
-                    return True
-        except FileNotFoundError:
-            return True
-        time.sleep(0.1)
-    return False
+    assert demo_with_window(window, "--out", tmp_path, "--timeout", "1") == 1
+    assert "did not finish in 1 s" in capsys.readouterr().out
+    with contextlib.suppress(psutil.NoSuchProcess):
+        child = psutil.Process(int(note.read_text()))
+        assert child.status() == psutil.STATUS_ZOMBIE or child.wait(10) is None
 
 
 def _best_overlap(mask, nuclei):

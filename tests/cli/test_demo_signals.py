@@ -6,85 +6,71 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import demo_window
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    not Path(f"/proc/self/task/{os.getpid()}/children").exists(),
-    reason="children are listed by Linux",
-)
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+
+WINDOW = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+
+OPEN = f"""
+import signal, sys
+sys.path.insert(0, {str(Path(demo_window.__file__).parent)!r})
+from demo_window import demo_with_window
+
+# tests that run in the background of a shell ignore Ctrl-C, and so would it
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(demo_with_window({WINDOW!r}))
+"""
+
+EARLY = f"""
+import os, subprocess, sys
+
+class Popen(subprocess.Popen):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        os.kill(os.getpid(), int(sys.argv[1]))
+
+subprocess.Popen = Popen
+{OPEN}
+"""
 
 
-def children_of(process: int) -> list[int]:
+def start(program, *arguments):
+    environment = {**os.environ, "DISPLAY": os.environ.get("DISPLAY", ":0")}
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def end_of(demo):
+    """Wait until nobody can write to the command's output; return its exit code.
+
+    The window writes to it, too, and would for a minute.
+    """
     try:
-        said = Path(f"/proc/{process}/task/{process}/children").read_text()
-    except OSError:
-        return []
-    return [int(word) for word in said.split()]
-
-
-def is_alive(process: int) -> bool:
-    try:
-        return ") Z" not in Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return False
-
-
-def wait_for(answer, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not (said := answer()):
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.02)
-    return said
+        _, told = demo.communicate(timeout=30)
+    finally:
+        demo.kill()
+    assert demo.returncode not in (0, 1), told
+    return demo.returncode
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_the_window_ends_with_the_command(number):
-    environment = {**os.environ, "DISPLAY": os.environ.get("DISPLAY", ":0")}
-    command = [sys.executable, "-m", "napari_sam", "demo"]
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        # tests that run in the background of a shell ignore Ctrl-C, and so would it
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as demo:
-        try:
-            (window,) = wait_for(lambda: children_of(demo.pid))
-            demo.send_signal(number)
-            demo.wait(10)
-        finally:
-            demo.kill()
-    wait_for(lambda: not is_alive(window), 1)
-    assert demo.returncode != 0
-
-
-EARLY = """
-import os, signal, subprocess, sys
-from napari_sam.cli import demo, main
-
-class Popen(subprocess.Popen):
-    def _execute_child(self, *args, **options):
-        super()._execute_child(*args, **options)
-        print(self.pid, flush=True)
-        os.kill(os.getpid(), int(sys.argv[1]))
-
-signal.signal(signal.SIGINT, signal.default_int_handler)
-subprocess.Popen = Popen
-demo._WINDOW = (sys.executable, "-c", "import time; time.sleep(60)")
-sys.exit(main(["demo"]))
-"""
+    with start(OPEN) as demo:
+        assert int(demo.stdout.readline()) != demo.pid
+        demo.send_signal(number)
+        end_of(demo)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_the_window_ends_with_a_command_that_is_ended_while_it_opens(number):
-    environment = {**os.environ, "DISPLAY": os.environ.get("DISPLAY", ":0")}
-    command = [sys.executable, "-c", EARLY, str(int(number))]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode not in (0, 1), done.stderr
-    assert not is_alive(int(done.stdout))
+    with start(EARLY, str(int(number))) as demo:
+        end_of(demo)

@@ -1,23 +1,19 @@
 """Every command that writes: what is there stays, until --overwrite is given."""
 
-import sys
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import tifffile
+from demo_window import TAKE_PICTURE, fake_xvfb
 from fake_predictor import FakePredictor
 from ideal_predictor import IdealPredictor
 
-from napari_sam.cli import COMMANDS, demo, main
-from napari_sam.configs import TrainConfig
+from napari_sam.cli import COMMANDS, main
 
 LABELS = np.zeros((3, 40, 48), np.uint16)
 LABELS[:, 8:24, 8:24], LABELS[:, 28:38, 30:44] = 1, 2
 SEEDS = LABELS * (np.arange(3) == 1)[:, None, None]
 IMAGE = np.where(LABELS > 0, 200, 10).astype(np.uint8)
 FOREIGN = b"made by somebody else"
-WINDOW = "import sys; open(sys.argv[-1], 'wb').write(b'picture')"
 
 GRID = ("--mode", "grid", "--set", "points_per_side=2")
 FEW = ("--points-per-side", "2")
@@ -79,28 +75,14 @@ def given(tmp_path_factory):
 
 
 @pytest.fixture
-def run(given, model, monkeypatch, tmp_path, capsys):
+def run(given, model, trained, from_nothing, monkeypatch, tmp_path, capsys):
     """Run a command with stand-ins for models, training and window."""
 
-    class Trainer:
-        def __init__(self, config, data, out, *args, **options):
-            self.data = SimpleNamespace(check=lambda: None, left_out=[])
-            self.out = out
-
-        def run(self, **options):
-            self.out.write_bytes(b"weights")
-            told = {"reason": "steps", "step": 1, "best_step": 1, "path": "w"}
-            return SimpleNamespace(before=None, after=None, **told)
-
-    config = TrainConfig(held_out=0)
-    monkeypatch.setattr("napari_sam.training.trainer.Trainer", Trainer)
-    monkeypatch.setattr("napari_sam.cli.train._configure", lambda args: (None, config))
     monkeypatch.setattr(
         "napari_sam.checkpoints.export.export_pth",
         lambda source, path: path.write_bytes(b"weights"),
     )
-    monkeypatch.setattr(demo, "_WINDOW", (sys.executable, "-c", WINDOW))
-    monkeypatch.setattr(demo, "_XVFB", ("env",))
+    fake_xvfb(tmp_path / "bin", monkeypatch, TAKE_PICTURE)
 
     def run(command):
         place = {"IN": str(given), "OUT": str(tmp_path / "out")}
@@ -112,7 +94,9 @@ def run(given, model, monkeypatch, tmp_path, capsys):
         if load is not None:
             monkeypatch.setattr("napari_sam.inference.predictor.load_model", load)
         parts = [part.partition("/") for part in command]
-        code = main([place.get(a, a) + slash + b for a, slash, b in parts])
+        options = [place.get(a, a) + slash + b for a, slash, b in parts]
+        options += from_nothing if command[0] == "train" else []
+        code = main(options)
         return code, capsys.readouterr().err
 
     return run

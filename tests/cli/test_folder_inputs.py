@@ -1,15 +1,11 @@
 """Every command that takes a folder: what it says of the hidden files in it."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import tifffile
 from ideal_predictor import IdealPredictor
 
 from napari_sam.cli import COMMANDS, main
-from napari_sam.configs import TrainConfig
-from napari_sam.training.dataset import Dataset
 
 LABELS = np.zeros((48, 64), np.uint16)
 LABELS[8:24, 8:24], LABELS[28:44, 30:50] = 1, 2
@@ -90,30 +86,14 @@ WITHOUT_INPUT = {"demo", "models", "download"}
 
 
 @pytest.fixture
-def training(monkeypatch):
-    """Stand in for the training: it takes the data, and is done."""
-
-    class Trainer:
-        def __init__(self, config, data, *args, **options):
-            self.data = Dataset(data, config, 512, 8)
-
-        def run(self, **options):
-            told = {"reason": "steps", "step": 1, "best_step": 1, "path": "w"}
-            return SimpleNamespace(before=None, after=None, **told)
-
-    monkeypatch.setattr("napari_sam.training.trainer.Trainer", Trainer)
-    config = TrainConfig(held_out=0)
-    monkeypatch.setattr("napari_sam.cli.train._configure", lambda args: (None, config))
-
-
-@pytest.fixture
-def run(model, training, tmp_path, capsys, monkeypatch):
+def run(model, trained, from_nothing, tmp_path, capsys, monkeypatch):
     def run(command):
         if command[0].startswith("evaluate"):
             load = "napari_sam.inference.predictor.load_model"
             monkeypatch.setattr(load, lambda *_, **__: IdealPredictor())
         data, out = str(tmp_path / "data"), str(tmp_path / "out")
         given = [part.replace("DATA", data).replace("OUT", out) for part in command]
+        given += from_nothing if command[0] == "train" else []
         code = main(given)
         told = capsys.readouterr()
         return code, told.out + told.err
@@ -134,7 +114,8 @@ def test_hidden_files_are_left_out_and_counted(name, run, tmp_path):
     assert code == 0 and "hidden" not in told
     for number, path in enumerate(shadows, start=1):
         path.write_bytes(SHADOW)
-        code, told = run([*command, *(["--overwrite"] * ("OUT" in command))])
+        writes = any(part.startswith("OUT") for part in command)
+        code, told = run([*command, *(["--overwrite"] * writes)])
         assert code == 0
         count = f"{number} hidden file{'s' * (number > 1)} left out"
         assert told.count(count) == 1, told

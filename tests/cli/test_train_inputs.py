@@ -1,7 +1,5 @@
 """What napari-sam train reads, and what it does with what it cannot read."""
 
-from types import SimpleNamespace
-
 import imageio.v3 as iio
 import numpy as np
 import pytest
@@ -12,32 +10,11 @@ from napari_sam.cli import main
 from napari_sam.configs import TrainConfig
 from napari_sam.io.image_reader import ArraySource, open_array
 from napari_sam.io.ome_zarr import write_label_image
-from napari_sam.training.dataset import Dataset
 from napari_sam.training.run_files import write_weights
 
 LABELS = np.zeros((48, 40), np.uint16)
 LABELS[4:20, 4:20], LABELS[25:40, 8:30] = 1, 2
 IMAGE = np.where(LABELS > 0, 200, 10).astype(np.uint8)
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """Stand in for the training: it takes the data, and is done."""
-    seen = []
-
-    class Trainer:
-        def __init__(self, config, data, *args, **options):
-            self.data = Dataset(data, config, 512, 8)
-            seen.append(self.data)
-
-        def run(self, **options):
-            told = {"reason": "steps", "step": 1, "best_step": 1, "path": "w"}
-            return SimpleNamespace(before=None, after=None, **told)
-
-    monkeypatch.setattr("napari_sam.training.trainer.Trainer", Trainer)
-    config = TrainConfig(held_out=0)
-    monkeypatch.setattr("napari_sam.cli.train._configure", lambda args: (None, config))
-    return seen
 
 
 @pytest.fixture
@@ -50,13 +27,18 @@ def data(tmp_path):
     return tmp_path / "data"
 
 
-def train(data, *options):
-    out = data.parent / "w.safetensors"
-    return main(["train", "--data", str(data), "--out", str(out), *options])
+@pytest.fixture
+def train(trained, from_nothing):
+    def train(data, *options):
+        out = str(data.parent / "w.safetensors")
+        options = [*from_nothing, *options]
+        return main(["train", "--data", str(data), "--out", out, *options])
+
+    return train
 
 
 def test_pairs_that_cannot_be_read_are_named_and_the_rest_is_trained_on(
-    data, trained, capsys
+    data, train, trained, capsys
 ):
     (data / "images" / "b.png").write_bytes(b"damaged")
     iio.imwrite(data / "labels" / "c.png", LABELS[:30])
@@ -70,7 +52,9 @@ def test_pairs_that_cannot_be_read_are_named_and_the_rest_is_trained_on(
     assert "all steps done" in told.out
 
 
-def test_what_has_no_partner_is_named_and_the_rest_is_trained_on(data, trained, capsys):
+def test_what_has_no_partner_is_named_and_the_rest_is_trained_on(
+    data, train, trained, capsys
+):
     (data / "labels" / "a.png").unlink()
     (data / "images" / "b.png").unlink()
     assert train(data) == 1
@@ -81,7 +65,7 @@ def test_what_has_no_partner_is_named_and_the_rest_is_trained_on(data, trained, 
     assert "all steps done" in told.out
 
 
-def test_nothing_that_can_be_read_is_an_error(data, trained, capsys):
+def test_nothing_that_can_be_read_is_an_error(data, train, trained, capsys):
     for name in "ab":
         (data / "images" / f"{name}.png").write_bytes(b"damaged")
     (data / "labels" / "c.png").unlink()
@@ -97,7 +81,7 @@ def test_nothing_that_can_be_read_is_an_error(data, trained, capsys):
     assert "holds no labelled image" in capsys.readouterr().err
 
 
-def test_weights_of_a_stopped_run_are_gone_on_with(data, trained, capsys):
+def test_weights_of_a_stopped_run_are_gone_on_with(data, train, trained, capsys):
     out = data.parent / "w.safetensors"
     config = TrainConfig(held_out=0).model_dump_json()
     write_weights(out, {"w": torch.zeros(1)}, {"config": config})
@@ -109,7 +93,7 @@ def test_weights_of_a_stopped_run_are_gone_on_with(data, trained, capsys):
     assert train(data) == 0
 
 
-def test_a_channel_of_an_ome_zarr_image_with_labels(tmp_path, trained, capsys):
+def test_a_channel_of_an_ome_zarr_image_with_labels(tmp_path, train, trained, capsys):
     path = write_ome_zarr(
         tmp_path / "image.zarr", np.stack([IMAGE * 0, IMAGE]), "cyx", 2
     )

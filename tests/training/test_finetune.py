@@ -58,7 +58,8 @@ def few_steps(start, **changes):
 @pytest.fixture
 def tiny_registry(monkeypatch):
     """Let files of the small networks load under the names of the large ones."""
-    monkeypatch.setattr("napari_sam.checkpoints.load.ARCHITECTURES", TINY)
+    for module in ("load", "architecture_detection"):
+        monkeypatch.setattr(f"napari_sam.checkpoints.{module}.ARCHITECTURES", TINY)
 
 
 @pytest.mark.parametrize(
@@ -282,9 +283,7 @@ def test_a_memory_limit_makes_the_prompts_few_in_half_precision(tmp_path):
     assert run.teacher.at_once == 1
 
 
-def test_a_file_for_metas_loader_holds_what_was_learned(
-    tmp_path, tiny_registry, monkeypatch
-):
+def test_a_file_for_metas_loader_holds_what_was_learned(tmp_path, tiny_registry):
     start = tiny_sam("vit_b")
     out = tmp_path / "mine.safetensors"
     config = few_steps(start, what="adapters", dense_head=True)
@@ -297,9 +296,6 @@ def test_a_file_for_metas_loader_holds_what_was_learned(
     for name, tensor in bare.items():
         assert tensor.dtype == torch.float32
         assert torch.equal(tensor, mine.state_dict()[name])
-    monkeypatch.setattr(
-        "napari_sam.checkpoints.architecture_detection._VIT_BY_WIDTH", {32: "vit_b"}
-    )
     assert load_sam(target).model.dense_head is None
     wrapped = {"model_state": {f"sam.{k}": v for k, v in bare.items()}}
     torch.save(wrapped, tmp_path / "micro.pt")
