@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from napari_sam import cli
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.ops.types import Cancelled
 from napari_sam.training.learning_rate import learning_rate
@@ -105,29 +106,32 @@ def test_learning_rate_warms_up_and_falls(quick):
     assert learning_rate(step, 90) == pytest.approx(0.01)
 
 
+FEW = "steps = 1\nwindow = 64\ncrops = 1\nprompts = 1\nrounds = 1\nheld_out = 0.0\n"
+
+
 @pytest.mark.slow
-def test_the_command_trains_and_refuses_what_is_wrong(discs, tmp_path):
-    config = tmp_path / "config.toml"
-    config.write_text("steps = 1\nwindow = 64\ncrops = 1\nprompts = 1\nrounds = 1\n")
-
-    def train(*more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "napari_sam", "train", "--data", str(discs)]
-        return subprocess.run(
-            [*command, *more], capture_output=True, text=True, check=False
-        )
-
-    out = tmp_path / "mine.safetensors"
-    done = train("--config", str(config), "--out", str(out), "--threads", "1")
+def test_the_command_trains(discs, tmp_path):
+    config, out = tmp_path / "config.toml", tmp_path / "mine.safetensors"
+    config.write_text(FEW)
+    options = ["--data", discs, "--config", config, "--out", out, "--threads", "1"]
+    command = [sys.executable, "-m", "napari_sam", "train", *map(str, options)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert out.exists()
 
-    wrong = train("--config", str(config), "--out", str(tmp_path / "mine.pth"))
-    assert wrong.returncode == 2
-    assert "safetensors" in wrong.stderr
-    config.write_text("setps = 1\n")
-    wrong = train("--config", str(config), "--out", str(out))
-    assert wrong.returncode == 2
-    assert "setps" in wrong.stderr
+
+@pytest.mark.parametrize(
+    ("settings", "name", "told"),
+    [(FEW, "mine.pth", "safetensors"), ("setps = 1\n", "mine.safetensors", "setps")],
+)
+def test_the_command_refuses_what_is_wrong(
+    discs, tmp_path, capsys, settings, name, told
+):
+    config = tmp_path / "config.toml"
+    config.write_text(settings)
+    options = ["--data", discs, "--config", config, "--out", tmp_path / name]
+    assert cli.main(["train", *map(str, options)]) == 2
+    assert told in capsys.readouterr().err
 
 
 HANGING = """
@@ -152,7 +156,7 @@ sys.exit(cli.main(["train", *sys.argv[1:]]))
 @pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 def test_a_second_ctrl_c_ends_a_step_that_hangs(discs, tmp_path):
     config = tmp_path / "config.toml"
-    config.write_text("steps = 1\nwindow = 64\ncrops = 1\nprompts = 1\nrounds = 1\n")
+    config.write_text(FEW)
     options = ["--config", config, "--data", discs, "--out", tmp_path / "a.safetensors"]
     with subprocess.Popen(
         [sys.executable, "-c", HANGING, *map(str, options)],
