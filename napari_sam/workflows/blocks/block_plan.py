@@ -108,7 +108,8 @@ def sample_image(image: PlaneArray, config: BlockConfig | None = None) -> Sample
     image
         The image.
     config
-        Its `max_window_side` says what is small: no more pixels than a square of that side.
+        Its `max_window_side` says what is small: a square of that side, or as many
+        pixels.
     """
     most = (config or BlockConfig()).max_window_side ** 2
     height, width = image.shape
