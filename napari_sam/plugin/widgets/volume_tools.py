@@ -95,10 +95,14 @@ def segment_volume(
             return "No object was found in the volume."
         whole = np.zeros(shape, np.int32)
         whole[tuple(slice(None) if i is None else i for i in at)] = labels
-        name = f"{image.name} objects"
-        viewer.add_layer(Labels(whole, name=name, **spatial_metadata(image)))
+        name = f"{image.name} volume objects"
+        layer = Labels(whole, name=name, **spatial_metadata(image))
+        viewer.add_layer(layer)
         planes = counted(shape[axis], "plane")
-        return f"{counted(number, 'object')} in {planes}."
+        return (
+            f"{counted(number, 'object')} in {planes}, in “{layer.name}”. Choose it as "
+            "Labels at the top to correct and save them."
+        )
 
     title = f"Segmenting {shape[axis]} planes"
     return ToolJob(title, work, finish, lambda labels: not labels.any())

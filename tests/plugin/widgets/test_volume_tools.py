@@ -62,7 +62,8 @@ def test_a_volume_becomes_labels(qapp, press, balls):
     made = viewer.layers[-1]
     assert np.array_equal(made.data > 0, balls > 0) and made.data.max() == 2
     assert np.allclose(made.scale, layer.scale) and made.units == layer.units
-    assert dock.hint.text == "2 objects in 6 planes." and dock.hint.kind == "done"
+    assert dock.hint.text.startswith("2 objects in 6 planes, in “")
+    assert dock.hint.kind == "done"
 
 
 def test_a_film_of_volumes_gives_that_of_the_shown_frame(qapp, press, balls):
