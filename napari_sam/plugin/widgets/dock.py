@@ -19,6 +19,7 @@ from napari_sam.plugin.model.embedding_store_jobs import open_store
 from napari_sam.plugin.model.model_host import ModelHost, load_predictor
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.installations import other_installation
 from napari_sam.plugin.viewer.saved_labels import take_up_saved_labels
 from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.viewer.timers import single_shot
@@ -49,6 +50,9 @@ NAME = "SAM (Segment Anything)"
 and makes that name of those of the widget and of the plugin in the manifest."""
 
 _TIMES = Times()
+
+_AT_REST_MS = 2000
+"""Milliseconds after which it is looked for another project of this name."""
 
 _OPEN: WeakKeyDictionary[Any, ReferenceType[Dock]] = WeakKeyDictionary()
 """The dock that was made last in each viewer."""
@@ -182,6 +186,7 @@ class Dock(QWidget):  # type: ignore[misc]
         self.switch = PageSwitch(self._shared, self)
         self._view_timer = single_shot(self, 0, self._show_state)
         self._saved_timer = single_shot(self, 0, self._take_up_saved)
+        self._others_timer = single_shot(self, _AT_REST_MS, self._look_for_others)
         self._inserted = Connections()
 
     def _lay_out(self) -> None:
@@ -273,6 +278,7 @@ class Dock(QWidget):  # type: ignore[misc]
         if not self._started:
             self._started = True
             self._load_model()
+            self._others_timer.start()
         self._follow_annotator()
         self.switch.set_seen(True)
         self.refresh()
@@ -288,6 +294,12 @@ class Dock(QWidget):  # type: ignore[misc]
         self._leave_saver()
         self.switch.set_seen(False)
         self.annotator.deactivate(later=True)
+
+    def _look_for_others(self) -> None:
+        """Say whether another project of this name is installed beside this one."""
+        told = other_installation()
+        if told:
+            self._on_notice(told)
 
     def _on_inserted(self, event: Any) -> None:
         """Look at a new layer once napari has drawn it."""

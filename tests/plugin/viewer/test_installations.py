@@ -1,0 +1,16 @@
+"""Another project of the same name beside this one."""
+
+from napari_sam.plugin.viewer.installations import other_installation
+
+
+def test_another_project_of_this_name_is_told(tmp_path, monkeypatch):
+    assert other_installation() == ""
+    info = tmp_path / "napari_sam-0.4.13.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: napari-sam\nVersion: 0.4.13\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    said = other_installation()
+    assert "version 0.4.13" in said and str(tmp_path) in said
+    assert "pip uninstall napari-sam" in said
