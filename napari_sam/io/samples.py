@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +25,8 @@ _FOLDER = files("napari_sam.io") / "sample_images"
 
 def _bundled(file_name: str) -> Callable[[], NDArray[Any]]:
     def read() -> NDArray[Any]:
+        import tifffile  # the list of samples is read before anybody opens one
+
         with (_FOLDER / file_name).open("rb") as stream:
             return np.asarray(tifffile.imread(stream))
 

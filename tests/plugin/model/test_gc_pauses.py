@@ -32,6 +32,28 @@ def test_the_collector_comes_back_as_it_was():
     assert gc.isenabled()
 
 
+def test_the_collector_comes_back_after_the_last_of_several_blocks():
+    first, second = collector_paused(), collector_paused()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not gc.isenabled()
+    second.__exit__(None, None, None)
+    assert gc.isenabled()
+
+
+def test_what_a_block_made_is_not_looked_through_at_once():
+    with collector_paused():
+        made = [Cycle() for _ in range(10_000)]
+    assert gc.get_count()[0] < 10_000
+    assert any(one is made for one in gc.get_objects(generation=2))
+    assert gc.get_freeze_count() == 0
+    held = weakref.ref(made[0])
+    del made
+    gc.collect()
+    assert held() is None
+
+
 def test_objects_are_set_aside_while_somebody_annotates(make_napari_viewer, open_dock):
     viewer = make_napari_viewer()
     viewer.add_image(np.zeros((60, 80)))
