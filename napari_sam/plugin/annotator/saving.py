@@ -20,7 +20,6 @@ from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
 
-from napari_sam.io.label_images import write_labels
 from napari_sam.io.object_tables import object_table_path, write_object_table
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.model.long_task import LongTask
@@ -166,6 +165,9 @@ class ObjectSaver(QObject):  # type: ignore[misc]
             jobs.append(_Saved(path, labels, table, calibration_of(layer)))
 
         def work(progress: object, is_cancelled: object) -> str:
+            # what writes images is not imported before something is saved
+            from napari_sam.io.label_images import write_labels
+
             said = []
             for job in jobs:
                 write_labels(job.path, job.labels, job.known)

@@ -31,6 +31,7 @@ os._exit(0)
 _LATER = {
     "torch",
     "requests",
+    "napari_sam.io.label_images",
     "skimage.segmentation",
     "napari_sam.training",
     "napari_sam.plugin.project",
