@@ -8,7 +8,7 @@ import napari_sam
 
 image = napari_sam.load_sample("nuclei_2d")[200:456, 100:356]
 sam = napari_sam.load_model("cells")
-session = napari_sam.AnnotationSession(sam, image, contrast_limits=(4, 160))
+session = napari_sam.AnnotationSession(image, model=sam, contrast_limits=(4, 160))
 session.class_name = "nucleus"
 
 # One click may mean several things, so there are up to three outlines to choose from.

@@ -155,7 +155,7 @@ def _write_labels(folder: Path) -> None:
     sample = SAMPLES[DEMO_SAMPLE]
     image = sample.read()
     session = AnnotationSession(
-        load_model("cells"), image, contrast_limits=sample.contrast_limits
+        image, model=load_model("cells"), contrast_limits=sample.contrast_limits
     )
     for answer in replay(session):
         what = "in hand " if answer.label is None else f"object {answer.label}"

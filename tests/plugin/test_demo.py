@@ -37,7 +37,7 @@ def window(make_napari_viewer, npe2pm, tmp_path):
 
 def test_mouse_and_keys_make_the_objects_that_a_script_makes(window, tmp_path):
     window.play()
-    session = AnnotationSession(FakePredictor(), load_sample(DEMO_SAMPLE))
+    session = AnnotationSession(load_sample(DEMO_SAMPLE), model=FakePredictor())
     answers = list(replay(session))
     assert window.labels.max() == session.labels.max() == len(answers) - 1
     for label in range(1, len(answers)):

@@ -14,6 +14,7 @@ undone, the session looks at the canvas again; see `AnnotationSession.reconcile`
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.ops.labels import check_overlap_rule
@@ -49,14 +50,14 @@ class AnnotationSession:
 
     Parameters
     ----------
-    predictor
-        The model, from `napari_sam.load_model`; None where answers are delivered.
     image
         (..., H, W) array, or (..., H, W, 3 or 4) with `rgb`; None where the labels
-        alone give the shape.
+        alone give the shape, and answers are delivered.
     labels
         Integer array (changed in place) or canvas to write to; zeros of the
         image's shape when left out.
+    model
+        A name of the registry, the path of a checkpoint, or a loaded model.
     rgb
         Whether the last axis of `image` is colour.
     overlap
@@ -68,7 +69,7 @@ class AnnotationSession:
         Whether a further click refines the chosen candidate by feeding its logits
         back, as in SAM's interactive training.
     model_name
-        Name for the provenance table where no predictor is given.
+        Name for the provenance table where no image is given.
     clock
         Returns the time for the provenance table.
 
@@ -80,21 +81,22 @@ class AnnotationSession:
     Examples
     --------
     >>> import napari_sam
-    >>> sam = napari_sam.load_model("cells")                     # doctest: +SKIP
-    >>> session = napari_sam.AnnotationSession(sam, image)       # doctest: +SKIP
-    >>> session.add_point((120, 85))                             # doctest: +SKIP
-    >>> session.add_point((140, 90), positive=False)             # doctest: +SKIP
-    >>> session.commit()                                         # doctest: +SKIP
+    >>> image = napari_sam.load_sample("nuclei_2d")[:128, :128]
+    >>> session = napari_sam.AnnotationSession(image)
+    >>> session.add_point((60, 60))
+    >>> session.add_point((100, 20), positive=False)
+    >>> session.commit()
     1
-    >>> session.labels, session.table()                          # doctest: +SKIP
+    >>> session.labels.max(), len(session.table())
+    (np.int32(1), 1)
     """
 
     def __init__(
         self,
-        predictor: PromptableModel | None = None,
         image: Any = None,
         labels: NDArray[Any] | LabelCanvas | None = None,
         *,
+        model: str | Path | PromptableModel = "cells",
         rgb: bool = False,
         overlap: str = "keep",
         contrast_limits: tuple[float, float] | None = None,
@@ -103,6 +105,7 @@ class AnnotationSession:
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         canvas = make_canvas(image, labels, rgb)
+        predictor = None if image is None else _loaded(model)
         self.model_name = predictor.name if predictor is not None else model_name
         self.class_name = ""
         self._overlap = check_overlap_rule(overlap)
@@ -508,3 +511,12 @@ class AnnotationSession:
             Whether the labels were changed by somebody else.
         """
         return self._state.reconcile()
+
+
+def _loaded(model: str | Path | PromptableModel) -> PromptableModel:
+    if not isinstance(model, (str, Path)):
+        return model
+    # It needs torch, which a window must not wait for.
+    from napari_sam.inference.loaded_models import as_predictor
+
+    return as_predictor(model)

@@ -431,7 +431,7 @@ def test_a_script_gives_the_same_labels_as_the_window(
     layer = viewer.add_image(image, contrast_limits=(10, 200))
     dock = open_dock(viewer)
     script = AnnotationSession(
-        FakePredictor(), image, contrast_limits=tuple(layer.contrast_limits)
+        image, model=FakePredictor(), contrast_limits=tuple(layer.contrast_limits)
     )
     script.overlap = dock.annotator.overlap = "overwrite"
     rng = np.random.default_rng(3)

@@ -44,8 +44,8 @@ def test_real_predictions_are_bit_identical(
     sam = make_predictor()
     sam.cache.store = EmbeddingStore(tmp_path / "of the script")
     script = AnnotationSession(
-        sam,
         image,
+        model=sam,
         overlap="overwrite",
         contrast_limits=tuple(layer.contrast_limits),
     )

@@ -16,7 +16,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 def make_session(shape=SHAPE, **options):
     image = np.zeros(shape, np.uint8)
-    return AnnotationSession(FakePredictor(), image, clock=lambda: NOW, **options)
+    return AnnotationSession(image, model=FakePredictor(), clock=lambda: NOW, **options)
 
 
 def place(session, *positions):

@@ -26,7 +26,7 @@ def seen(session):
 
 def work(sam):
     """Click, choose, keep; then undo all and do it again. Return all that is seen."""
-    session = AnnotationSession(sam, IMAGE, overlap="overwrite")
+    session = AnnotationSession(IMAGE, model=sam, overlap="overwrite")
     found = []
     for number, (place, positive) in enumerate(CLICKS):
         session.add_point(place, positive)

@@ -12,7 +12,9 @@ SHAPE = (40, 50)
 
 
 def make_session(shape=SHAPE, **options):
-    return AnnotationSession(FakePredictor(), np.zeros(shape, np.uint8), **options)
+    return AnnotationSession(
+        np.zeros(shape, np.uint8), model=FakePredictor(), **options
+    )
 
 
 def place(session, *positions):

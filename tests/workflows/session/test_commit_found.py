@@ -21,7 +21,9 @@ def record(rows, cols, iou=0.9, shape=SHAPE):
 
 
 def make_session(**options):
-    return AnnotationSession(FakePredictor(), np.zeros(SHAPE, np.uint8), **options)
+    return AnnotationSession(
+        np.zeros(SHAPE, np.uint8), model=FakePredictor(), **options
+    )
 
 
 def test_masks_become_objects_with_scores_and_one_undo_takes_them_back():
@@ -93,7 +95,9 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
 def test_many_objects_are_committed_at_once():
     shape = (300, 400)
     labels = np.zeros(shape, np.int32)
-    session = AnnotationSession(FakePredictor(), np.zeros(shape, np.uint8), labels)
+    session = AnnotationSession(
+        np.zeros(shape, np.uint8), labels, model=FakePredictor()
+    )
     found = [
         record((r, r + 2), (c, c + 2), shape=shape)
         for r in range(0, 300, 3)

@@ -22,7 +22,7 @@ def nuclei():
 
 
 def make_session(shape):
-    return AnnotationSession(FakePredictor(), np.zeros(shape, np.uint8))
+    return AnnotationSession(np.zeros(shape, np.uint8), model=FakePredictor())
 
 
 def test_each_object_is_answered_and_kept_but_the_last():

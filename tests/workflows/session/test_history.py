@@ -100,7 +100,7 @@ def snapshot(session):
 def test_undo_all_returns_to_the_start_and_redo_all_to_the_end(steps):
     labels = np.zeros(SHAPE, np.int32)
     labels[0, 3:5, 3:5] = 4
-    session = AnnotationSession(FakePredictor(), np.zeros(SHAPE), labels)
+    session = AnnotationSession(np.zeros(SHAPE), labels, model=FakePredictor())
     start = snapshot(session)
     for operation in steps:
         apply(session, operation)
@@ -118,7 +118,7 @@ def test_undo_all_returns_to_the_start_and_redo_all_to_the_end(steps):
 @settings(max_examples=40)
 @given(st.lists(operations, min_size=1, max_size=15))
 def test_every_single_step_can_be_undone_and_redone(steps):
-    session = AnnotationSession(FakePredictor(), np.zeros(SHAPE))
+    session = AnnotationSession(np.zeros(SHAPE), model=FakePredictor())
     for operation in steps:
         if operation[0] in ("undo", "redo"):
             continue

@@ -65,9 +65,9 @@ class SessionMachine(RuleBasedStateMachine):
 
     def open(self, labels, overlap):
         self.session = AnnotationSession(
-            FakePredictor(),
             np.zeros(labels.shape, np.uint8),
             labels,
+            model=FakePredictor(),
             overlap=overlap,
             feedback=self.feedback,
         )
