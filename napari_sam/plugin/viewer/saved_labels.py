@@ -49,10 +49,8 @@ def become_labels(viewer: Any, image: Any) -> Labels:
         metadata={**image.metadata, _SAVED_AT: saved_path(image)},
         **spatial_metadata(image),
     )
-    name = image.name
-    viewer.layers.remove(image)
+    viewer.layers.remove(image)  # first, so that its name is free
     viewer.layers.append(labels)
-    labels.name = name
     return labels
 
 
