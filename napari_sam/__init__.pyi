@@ -53,6 +53,8 @@ from .workflows.queries.read_text import read_text as read_text
 from .workflows.queries.text_query import Condition as Condition
 from .workflows.queries.text_query import TextQuery as TextQuery
 from .workflows.session.annotation_session import AnnotationSession as AnnotationSession
+from .workflows.session.session_recovery import JournaledWork as JournaledWork
+from .workflows.session.session_recovery import unsaved_work as unsaved_work
 from .workflows.stacks.propagation import Propagated as Propagated
 from .workflows.stacks.propagation import propagate as propagate
 from .workflows.stacks.seeds import Seeds as Seeds

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.ops.labels import check_overlap_rule
-from napari_sam.workflows.session import committing, object_edits
+from napari_sam.workflows.session import committing, object_edits, session_recovery
 from napari_sam.workflows.session.canvas import ArrayCanvas, make_canvas
 from napari_sam.workflows.session.prompting import Prompting
 from napari_sam.workflows.session.provenance import records_table
+from napari_sam.workflows.session.session_journal import JournaledImage, SessionJournal
 from napari_sam.workflows.session.session_state import SessionState
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.session.object_index import ObjectIndex
     from napari_sam.workflows.session.prompt_history import Draft, Question
     from napari_sam.workflows.session.provenance import Record
+    from napari_sam.workflows.session.session_recovery import JournaledWork
 
 __all__ = ["AnnotationSession"]
 
@@ -72,11 +74,16 @@ class AnnotationSession:
         Name for the provenance table where no image is given.
     clock
         Returns the time for the provenance table.
+    journal
+        Keep what the session holds on the disk after every step, in the user's data
+        folder; `unsaved_work` finds it again after a crash.
 
     Raises
     ------
     ValueError
         If neither image nor labels are given, or their shapes differ.
+    OSError
+        From any step, if the journal cannot be written; the step is made.
 
     Examples
     --------
@@ -103,6 +110,7 @@ class AnnotationSession:
         feedback: bool = True,
         model_name: str = "",
         clock: Callable[[], datetime] | None = None,
+        journal: bool = False,
     ) -> None:
         canvas = make_canvas(image, labels, rgb)
         predictor = None if image is None else _loaded(model)
@@ -118,6 +126,21 @@ class AnnotationSession:
             contrast_limits=contrast_limits,
             feedback=feedback,
         )
+        self._journal: SessionJournal | None = None
+        if journal:
+            if image is None:
+                raise ValueError("a journal is about an image, and there is none")
+            self._journal = SessionJournal(JournaledImage.of(image))
+            self._state.on_step = self._note
+
+    def _note(self) -> None:
+        if self._journal is not None and (update := self._journal.look(self)):
+            self._journal.write(update)
+
+    @property
+    def journal(self) -> SessionJournal | None:
+        """What keeps the session on the disk; tell it when the labels are saved."""
+        return self._journal
 
     @property
     def predictor(self) -> PromptableModel | None:
@@ -139,6 +162,11 @@ class AnnotationSession:
     def draft(self) -> Draft:
         """The object in hand on this plane: what was said, and which mask is chosen."""
         return self._state.draft
+
+    @property
+    def drafts(self) -> Mapping[Plane, Draft]:
+        """The objects in hand by plane, of the planes that have one."""
+        return self._state.snapshot.drafts
 
     def add_point(self, position: Sequence[float], positive: bool = True) -> None:
         """Say that the object is at (row, col), or with ``positive=False`` is not."""
@@ -439,6 +467,23 @@ class AnnotationSession:
             Labels of which something was taken up. This is not a step of the history.
         """
         return object_edits.adopt_table(self._state, table)
+
+    def recover(self, work: JournaledWork) -> None:
+        """Take up what another session held when it ended; one step of the history.
+
+        Parameters
+        ----------
+        work
+            From `napari_sam.unsaved_work`. Planes that it tells of are as they were
+            there, the others stay; what is known of the objects comes back, and the
+            prompts that were in hand.
+
+        Raises
+        ------
+        ValueError
+            If it is about labels of another shape, or of numbers too high.
+        """
+        session_recovery.recover(self._state, work)
 
     # --- history, plane and canvas ------------------------------------------
 

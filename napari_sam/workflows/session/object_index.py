@@ -109,6 +109,10 @@ class ObjectIndex:
         found = [plane for plane, here in self._planes.items() if label in here.pixels]
         return sorted(found, key=lambda plane: plane.index[:-2])
 
+    def digests(self) -> dict[Plane, int]:
+        """Return a digest of the labels of each plane that was counted."""
+        return {plane: counts.digest for plane, counts in self._planes.items()}
+
     def first_planes(self) -> dict[int, Plane]:
         """Return the first of the planes on which each label lies."""
         found: dict[int, Plane] = {}

@@ -22,7 +22,7 @@ from napari_sam.workflows.session.prompt_history import NO_DRAFT
 from napari_sam.workflows.session.snapshot import Snapshot, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari_sam.workflows.session.canvas import LabelCanvas, LabelEdit, StackEdit
     from napari_sam.workflows.session.prompt_history import Draft
@@ -47,6 +47,8 @@ class SessionState:
         Counts of all labels on it.
     snapshot
         Drafts and records, between two steps.
+    on_step
+        Called after each step forward or back.
     """
 
     def __init__(self, canvas: LabelCanvas) -> None:
@@ -57,6 +59,7 @@ class SessionState:
         self._history: History[Step] = History()
         self._listed: tuple[int, object, Mapping[int, Record]] = (-1, None, {})
         self._reserved = 0
+        self.on_step: Callable[[], object] | None = None
         if not canvas.is_large:
             self.index.refresh()
 
@@ -107,6 +110,11 @@ class SessionState:
         self._write(edit, forward=True)
         self._history.push(Step(plane, self.snapshot, snapshot, edit))
         self.snapshot, self._plane = snapshot, plane
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.on_step is not None:
+            self.on_step()
 
     @property
     def can_undo(self) -> bool:
@@ -129,6 +137,7 @@ class SessionState:
             self._history.forward()
             raise
         self.snapshot, self._plane = step.before, step.plane
+        self._tell()
         return True
 
     def redo(self) -> bool:
@@ -142,6 +151,7 @@ class SessionState:
             self._history.back()
             raise
         self.snapshot, self._plane = step.after, step.plane
+        self._tell()
         return True
 
     def _write(self, edit: LabelEdit | StackEdit | None, forward: bool) -> None:

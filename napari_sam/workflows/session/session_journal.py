@@ -1,0 +1,424 @@
+"""What a session holds, kept on the disk while it lasts, without being asked.
+
+A journal is a file of one JSON object a line (`napari_sam.io.journal`): first what the
+image is, then each change of the labels and of what is known of the objects. What a
+line tells is there as a whole or not at all. It is begun with the first object; where
+everything was saved elsewhere, or nothing is left, nothing stays of it.
+
+`SessionJournal.look` sees what has changed and is short; `SessionJournal.write` may run
+on another thread. `journaled_work` reads such files back.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import zlib
+from base64 import b64decode, b64encode
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import platformdirs
+
+from napari_sam.io.atomic_write import make_folder, write_atomically
+from napari_sam.io.fingerprint import content_digest
+from napari_sam.io.journal import Journal
+from napari_sam.io.process_lock import claim
+from napari_sam.workflows.session.provenance import draft_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.planes import Plane
+    from napari_sam.workflows.session.annotation_session import AnnotationSession
+    from napari_sam.workflows.session.provenance import Record
+
+__all__ = [
+    "JournalUpdate",
+    "JournaledImage",
+    "SessionJournal",
+    "decode_change",
+    "encode_change",
+    "journal_folder",
+    "read_line",
+]
+
+VERSION = 1
+SUFFIX = ".journal"
+
+
+def journal_folder() -> Path:
+    """Return where journals lie: in the user's data folder."""
+    data = platformdirs.user_data_path("napari-sam", appauthor=False)
+    return data / "journals"
+
+
+@dataclass(frozen=True)
+class JournaledImage:
+    """The image that a session is about.
+
+    Attributes
+    ----------
+    digest
+        Of its content, by which it is known again; see `content_digest`.
+    name
+        What the user calls it.
+    source
+        The file that it was read from; "" for none.
+    """
+
+    digest: str
+    name: str = ""
+    source: str = ""
+
+    @classmethod
+    def of(cls, data: Any, name: str = "", source: str = "") -> JournaledImage:
+        """Return what an array of any kind, as it is now, is known by."""
+        return cls(content_digest(data), name, source)
+
+
+@dataclass(frozen=True, eq=False)
+class JournalUpdate:
+    """What has changed since a journal looked last.
+
+    Attributes
+    ----------
+    planes
+        (H, W) labels of the planes that changed, as they are now.
+    records
+        What is known of objects, where that has changed.
+    gone
+        Labels of which nothing is known any more.
+    drafts
+        The prompts in hand by plane, as JSON; None where they are as before.
+    objects
+        How many there are now.
+    shape, dtype
+        Of all labels.
+    """
+
+    planes: Mapping[Plane, NDArray[Any]]
+    records: tuple[Record, ...]
+    gone: tuple[int, ...]
+    drafts: Mapping[Plane, str] | None
+    objects: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(eq=False)
+class _Written:
+    """What a journal tells so far, in little room."""
+
+    planes: dict[Plane, bytes] = field(default_factory=dict)
+    rows: dict[int, list[Any]] = field(default_factory=dict)
+    drafts: dict[Plane, str] = field(default_factory=dict)
+
+
+class SessionJournal:
+    """Keeps what a session holds on the disk.
+
+    Parameters
+    ----------
+    image
+        What the session is about.
+    folder
+        Where the journal lies; the user's own by default.
+    rewrite_from
+        Bytes from which what there is is written in place of how it came to be, once
+        that is four times as long.
+
+    Attributes
+    ----------
+    path
+        The file; made with the first object.
+    """
+
+    def __init__(
+        self,
+        image: JournaledImage,
+        folder: Path | None = None,
+        *,
+        rewrite_from: int = 2**22,
+    ) -> None:
+        self._image = image
+        self._rewrite_from = rewrite_from
+        name = f"{image.digest}-{secrets.token_hex(6)}{SUFFIX}"
+        self.path = (folder or journal_folder()) / name
+        self._digests: dict[Plane, int] = {}
+        self._records: dict[int, Record] = {}
+        self._drafts: Mapping[Plane, str] = {}
+        self._lock = threading.Lock()
+        self._claim = ExitStack()
+        self._journal: Journal[dict[str, Any]] | None = None
+        self._written = _Written()
+        self._unwritten: JournalUpdate | None = None
+        self._is_saved = True
+        self._full_size = 0
+        self._bytes = 0
+
+    # --- what has changed -----------------------------------------------------------
+
+    def look(self, session: AnnotationSession) -> JournalUpdate | None:
+        """Return what has changed since the last look, or None.
+
+        Parameters
+        ----------
+        session
+            Looked at on its own thread; its canvas is looked at before, by
+            `AnnotationSession.reconcile`, where others write to it.
+        """
+        listed = session.listed()
+        if not listed and not self._digests:
+            return None  # not begun, and nothing to tell
+        digests = session.index.digests()
+        drafts = {plane: draft_to_json(d) for plane, d in session.drafts.items()}
+        planes = {
+            plane: np.array(session.canvas.read(plane))
+            for plane, digest in digests.items()
+            if self._digests.get(plane) != digest
+        }
+        records = tuple(r for k, r in listed.items() if self._records.get(k) is not r)
+        gone = tuple(label for label in self._records if label not in listed)
+        has_drafts = drafts != self._drafts
+        if not (planes or records or gone or has_drafts):
+            return None
+        self._digests, self._records, self._drafts = digests, dict(listed), drafts
+        canvas = session.canvas
+        return JournalUpdate(
+            planes,
+            records,
+            gone,
+            drafts if has_drafts else None,
+            len(listed),
+            tuple(canvas.shape),
+            canvas.dtype,
+        )
+
+    # --- the file -------------------------------------------------------------------
+
+    def write(self, update: JournalUpdate) -> None:
+        """Write what has changed, and wait until it is on the disk.
+
+        Updates are written in the order in which they were seen.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; what was written before stays, and what could not
+            be is written with the next update.
+        """
+        with self._lock:
+            update = _joined(self._unwritten, update)
+            self._unwritten = update
+            event = self._event(update)
+            self._append(event, update)
+            self._take(event, update)
+            self._unwritten = None
+            self._is_saved = False
+            if self._bytes > max(self._rewrite_from, 4 * self._full_size):
+                self._write_anew(update)
+
+    def _event(self, update: JournalUpdate) -> dict[str, Any]:
+        event: dict[str, Any] = {"event": "change", "time": _now()}
+        event["objects"] = update.objects
+        changes = []
+        for plane, labels in update.planes.items():
+            change = encode_change(self._plane(plane, labels), labels)
+            if change:
+                changes.append({"plane": plane.index, "runs": change})
+        event["planes"] = changes
+        event["rows"] = [list(record.row) for record in update.records]
+        event["gone"] = list(update.gone)
+        if update.drafts is not None:
+            event["drafts"] = [
+                {"plane": plane.index, "prompts": told}
+                for plane, told in update.drafts.items()
+            ]
+        return event
+
+    def _plane(self, plane: Plane, like: NDArray[Any]) -> NDArray[Any]:
+        """Return the labels of a plane as they were written."""
+        packed = self._written.planes.get(plane)
+        if packed is None:
+            return np.zeros_like(like)
+        return np.frombuffer(zlib.decompress(packed), like.dtype).reshape(like.shape)
+
+    def _append(self, event: dict[str, Any], update: JournalUpdate) -> None:
+        if self._journal is None:
+            make_folder(self.path.parent)
+            self._claim.enter_context(claim(self.path))
+            self._journal = Journal(self.path, read_line, lambda *_: None)
+        if not self._journal.lines:
+            self._journal.append(self._beginning(update))
+        self._journal.append(event)
+        self._bytes = self.path.stat().st_size
+
+    def _beginning(self, update: JournalUpdate) -> dict[str, Any]:
+        image = self._image
+        return {
+            "event": "begin",
+            "version": VERSION,
+            "image": {
+                "digest": image.digest,
+                "name": image.name,
+                "source": image.source,
+            },
+            "shape": list(update.shape),
+            "dtype": update.dtype.str,
+            "time": _now(),
+        }
+
+    def _take(self, event: dict[str, Any], update: JournalUpdate) -> None:
+        """Take note of what the file tells now."""
+        written = self._written
+        for plane, labels in update.planes.items():
+            packed = zlib.compress(np.ascontiguousarray(labels).tobytes(), 1)
+            written.planes[plane] = packed
+        for label in update.gone:
+            written.rows.pop(label, None)
+        written.rows.update({row[0]: row for row in event["rows"]})
+        if update.drafts is not None:
+            written.drafts = dict(update.drafts)
+
+    def _write_anew(self, update: JournalUpdate) -> None:
+        """Write what there is in place of how it came to be."""
+        written = self._written
+        shape = update.shape
+        planes = []
+        for plane, packed in written.planes.items():
+            flat = np.frombuffer(zlib.decompress(packed), update.dtype)
+            labels = flat.reshape(plane.shape_in(shape))
+            runs = encode_change(np.zeros_like(labels), labels)
+            if runs:
+                planes.append({"plane": plane.index, "runs": runs})
+        event = {
+            "event": "change",
+            "time": _now(),
+            "objects": update.objects,
+            "planes": planes,
+            "rows": list(written.rows.values()),
+            "gone": [],
+            "drafts": [
+                {"plane": plane.index, "prompts": told}
+                for plane, told in written.drafts.items()
+            ],
+        }
+        lines = (self._beginning(update), event)
+        data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        write_atomically(self.path, lambda part: part.write_bytes(data))
+        self._journal = Journal(self.path, read_line, lambda *_: None)
+        self._bytes = self._full_size = len(data)
+
+    def mark_saved(self) -> None:
+        """Take note that all that was written is in a file of the user's now.
+
+        Raises
+        ------
+        OSError
+            If that cannot be written.
+        """
+        with self._lock:
+            self._is_saved = True
+            if self._journal is not None:
+                self._journal.append({"event": "saved", "time": _now()})
+
+    def close(self) -> None:
+        """End; the file goes if all in it was saved, or no object is left."""
+        with self._lock:
+            is_needed = self._written.rows and not self._is_saved
+            if self._journal is not None and not is_needed:
+                self.path.unlink(missing_ok=True)
+            self._journal = None
+            self._claim.close()
+
+
+def _joined(before: JournalUpdate | None, after: JournalUpdate) -> JournalUpdate:
+    """Return one update in place of two."""
+    if before is None:
+        return after
+    records = {r.label: r for r in (*before.records, *after.records)}
+    gone = set(before.gone) - {r.label for r in after.records} | set(after.gone)
+    return replace(
+        after,
+        planes={**before.planes, **after.planes},
+        records=tuple(r for k, r in records.items() if k not in gone),
+        gone=tuple(sorted(gone)),
+        drafts=before.drafts if after.drafts is None else after.drafts,
+    )
+
+
+def read_line(raw: bytes) -> dict[str, Any]:
+    """Read a line of a journal.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    event = json.loads(raw)
+    if not isinstance(event, dict) or "event" not in event:
+        raise ValueError(f"not an event: {raw[:80]!r}")
+    return event
+
+
+def encode_change(before: NDArray[Any], after: NDArray[Any]) -> str:
+    """Write the difference of two planes as text, "" for none.
+
+    Parameters
+    ----------
+    before, after
+        (H, W) labels of one integer type.
+
+    Returns
+    -------
+    str
+        Base64 of zlib of int64 (start, length, label) of runs in row order.
+    """
+    old, new = before.ravel(), after.ravel()
+    pixels = np.flatnonzero(old != new)
+    if not len(pixels):
+        return ""
+    values = new[pixels].astype(np.int64)
+    is_new = np.r_[True, (np.diff(pixels) != 1) | (np.diff(values) != 0)]
+    starts = np.flatnonzero(is_new)
+    lengths = np.diff(np.r_[starts, len(pixels)])
+    # columns compress better than rows, and steps better than places
+    first = np.diff(pixels[starts], prepend=0)
+    runs = np.stack([first, lengths, values[starts]]).astype("<i8")
+    return b64encode(zlib.compress(runs.tobytes(), 6)).decode()
+
+
+def decode_change(text: str, labels: NDArray[Any]) -> None:
+    """Write a difference into (H, W) labels, in place.
+
+    Raises
+    ------
+    ValueError
+        If it is no difference of such labels.
+    """
+    try:
+        runs = np.frombuffer(zlib.decompress(b64decode(text)), "<i8").reshape(3, -1)
+    except (zlib.error, ValueError) as error:
+        raise ValueError(f"no runs of labels: {error}") from error
+    steps, lengths, values = runs
+    starts = np.cumsum(steps)
+    limits = np.iinfo(labels.dtype)
+    fits = (lengths > 0) & (starts >= 0) & (starts + lengths <= labels.size)
+    fits &= (values >= limits.min) & (values <= limits.max)
+    if not fits.all():
+        raise ValueError(f"the runs do not fit labels of shape {labels.shape}")
+    flat = labels.reshape(-1)
+    places = np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+    flat[places + np.arange(len(places))] = np.repeat(values, lengths)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
