@@ -10,6 +10,7 @@ from fake_search import FakeSearch
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.checkpoints.user_models import OWN_VARIABLE
 from napari_sam.plugin.annotator.workspace import Times
+from napari_sam.workflows.session.session_journal import FOLDER_VARIABLE
 
 SHAPE = (60, 80)
 TIMES = Times()
@@ -34,6 +35,13 @@ def embeddings_folder(tmp_path, monkeypatch):
     """Where the windows of a test keep embeddings on disk."""
     monkeypatch.setenv("NAPARI_SAM_EMBEDDINGS", str(tmp_path / "embeddings"))
     return tmp_path / "embeddings"
+
+
+@pytest.fixture(autouse=True)
+def journals_folder(tmp_path, monkeypatch):
+    """Where the windows of a test keep what was not saved."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "journals"))
+    return tmp_path / "journals"
 
 
 @pytest.fixture

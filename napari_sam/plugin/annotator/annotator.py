@@ -16,6 +16,7 @@ from napari_sam.plugin.annotator.asker import Asker
 from napari_sam.plugin.annotator.hint_facts import FactReader
 from napari_sam.plugin.annotator.image_parts import open_part
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
+from napari_sam.plugin.annotator.session_journals import SessionJournals
 from napari_sam.plugin.annotator.sessions import OpenSession, Sessions
 from napari_sam.plugin.annotator.wiring import Wiring
 from napari_sam.plugin.annotator.workspace import Times, Workspace
@@ -50,11 +51,15 @@ class Annotator(QObject):  # type: ignore[misc]
         The model at work.
     times
         How long its parts wait.
+    keep_unsaved
+        Whether journals are kept of what is not saved.
 
     Attributes
     ----------
     sessions
         The sessions on the images, and the labels layer that is written to.
+    journals
+        What keeps the sessions on the disk, and offers what was never saved.
     embedding_jobs
         What is embedded ahead of the user, and kept on disk.
     """
@@ -78,6 +83,7 @@ class Annotator(QObject):  # type: ignore[misc]
         parent: QObject | None = None,
         *,
         times: Times = _TIMES,
+        keep_unsaved: bool = True,
     ) -> None:
         super().__init__(parent)
         self.viewer = viewer
@@ -90,6 +96,9 @@ class Annotator(QObject):  # type: ignore[misc]
             viewer, lambda: model_host.predictor is not None, times.rest, self
         )
         self.sessions = Sessions(self._at, times.look, self)
+        self.journals = SessionJournals(
+            self._at, self.sessions, times.keep, keep_unsaved, self
+        )
         self.embedding_jobs = EmbeddingStoreJobs(model_host, self)
         self._asker = Asker(
             self._at, self.sessions, model_host, self.embedding_jobs, times, self
@@ -114,6 +123,12 @@ class Annotator(QObject):  # type: ignore[misc]
         actions.noticed.connect(self.noticed)
         actions.succeeded.connect(self.succeeded)
         self._wiring.previewed.connect(self.previewed)
+        self.sessions.entered.connect(self.journals.look_for_work)
+        self.sessions.leaving.connect(self.journals.flush)
+        self.journals.changed.connect(self.changed)
+        self.journals.noticed.connect(self.noticed)
+        for signal in (self.sessions.looked, actions.changed, self._asker.changed):
+            signal.connect(self.journals.on_change)
         host = self.model_host
         host.changed.connect(self._gc_pauses.look)
         for signal in (host.answered, host.hovered, host.embedded):
@@ -151,6 +166,7 @@ class Annotator(QObject):  # type: ignore[misc]
     def close(self) -> None:
         """Stop for good."""
         self.deactivate()
+        self.journals.close()
         self.embedding_jobs.close()
         self.model_host.close()
         self.sessions.close()
@@ -343,6 +359,11 @@ class Annotator(QObject):  # type: ignore[misc]
     def delete_under_cursor(self) -> None:
         """Delete the object under the cursor, on the plane that is shown."""
         self._actions.delete_under_cursor()
+
+    def take_up_unsaved(self) -> None:
+        """Bring back the work that `journals` offers; ValueError if it does not fit."""
+        self.journals.take_up()
+        self.refresh()
 
     # --- the image ------------------------------------------------------------------
 

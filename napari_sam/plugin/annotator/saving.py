@@ -70,6 +70,9 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         With the labels that are worked on; None while nobody annotates.
     """
 
+    began = Signal(object)
+    """Labels layers are being saved as they are now; emitted with a list of them."""
+
     done = Signal(str)
     """Objects were saved; emitted with what the user reads."""
 
@@ -155,6 +158,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
             for layer, path in chosen:
                 if layer is self.sessions.output:
                     self.sessions.recall(path)
+        self.began.emit([layer for layer, _ in chosen])
         jobs = []
         for layer, path in chosen:
             self._paths[layer] = path

@@ -100,6 +100,15 @@ class Sessions(QObject):  # type: ignore[misc]
     changed = Signal()
     """Labels were counted, or their table has changed."""
 
+    entered = Signal()
+    """Another image is worked on."""
+
+    leaving = Signal()
+    """The session that was worked in is about to be left."""
+
+    looked = Signal()
+    """The labels were looked at, or written; they may have changed."""
+
     noticed = Signal(str)
     """Something that the user should read once."""
 
@@ -147,6 +156,7 @@ class Sessions(QObject):  # type: ignore[misc]
             if self.output is not None and not lie_together(image, self.output):
                 place_on(image, self.output)
         self._resume(image)
+        self.entered.emit()
 
     def _resume(self, image: Any) -> None:
         self._leave_output()
@@ -174,6 +184,8 @@ class Sessions(QObject):  # type: ignore[misc]
             self._events.add(emitter, self._on_moved)
 
     def _leave_output(self) -> None:
+        if self.current is not None:
+            self.leaving.emit()
         self._look_timer.stop()
         self._events.clear()
         self.current = None
@@ -419,6 +431,7 @@ class Sessions(QObject):  # type: ignore[misc]
         opened = self.current
         if opened is None or opened.canvas.layer is None:
             return
+        self.looked.emit()
         listed = opened.session.listed()
         if listed is opened.written:
             return

@@ -33,6 +33,8 @@ class Times:
         After napari has drawn the image anew, before its pixels are compared.
     look
         After the last stroke, before the labels are looked at.
+    keep
+        After a change, before it is written to the journal on the disk.
     idle
         Without a prompt, before neighbouring planes are embedded.
     rest
@@ -44,6 +46,7 @@ class Times:
     contrast: int = 400
     seen: int = 100
     look: int = 100
+    keep: int = 200
     idle: int = 1500
     rest: int = 3000
 

@@ -111,6 +111,7 @@ class ProjectLayers:
         """Let the annotator of the viewer, if there is one, work on the image."""
         annotator = active_in(self._viewer)
         if annotator is not None and self.image is not None:
+            annotator.journals.leave_out(self.image)  # the project keeps its own
             annotator.set_image(self.image)
             annotator.sessions.set_output(self.labels)
 

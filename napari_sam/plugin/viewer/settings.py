@@ -24,6 +24,8 @@ class AnnotatorSettings:
         Where embeddings are kept on disk; "" for the user's cache.
     embeddings_limit
         Gigabytes that they may take up there; 0 keeps none.
+    keep_unsaved
+        Whether what was not saved is kept on the disk, and offered again.
     """
 
     model: str = "cells"
@@ -31,6 +33,7 @@ class AnnotatorSettings:
     planes_kept: int = 32
     embeddings_folder: str = ""
     embeddings_limit: int = 10
+    keep_unsaved: bool = True
 
 
 def read_settings() -> AnnotatorSettings:

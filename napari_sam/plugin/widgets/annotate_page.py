@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_sam.plugin.annotator.hints import LOOKS_BLACK, next_hint
 from napari_sam.plugin.annotator.keybindings import keys_of
+from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
 from napari_sam.plugin.widgets.dock_layout import (
     button_row,
@@ -30,6 +31,8 @@ from napari_sam.plugin.widgets.embedding_store_panel import EmbeddingStorePanel
 from napari_sam.plugin.widgets.object_table import ObjectTable
 from napari_sam.plugin.widgets.page import Page, Work
 from napari_sam.plugin.widgets.tool_bar import ToolBar
+from napari_sam.plugin.widgets.unsaved_work_offer import UnsavedWorkOffer
+from napari_sam.plugin.widgets.unsaved_work_panel import UnsavedWorkPanel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,10 +75,12 @@ class AnnotatePage(Page):
         self._facts: Facts = self.annotator.facts()
         self._counted: object = None
         self._fraction = -1.0
+        self.unsaved = UnsavedWorkOffer()
         self.tools = ToolBar()
         self.candidates = CandidateStrip()
         self.objects = ObjectTable()
         self.embedding_store = EmbeddingStorePanel(self.annotator)
+        self.unsaved_on_disk = UnsavedWorkPanel()
         self.hover = QCheckBox("Preview at the cursor (H)")
         self.hover.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.class_name = class_choice("Class that the next objects get; may be empty.")
@@ -93,6 +98,7 @@ class AnnotatePage(Page):
 
     def lay_out(self, layout: QVBoxLayout) -> None:
         """Lay out the steps from the prompt to the object."""
+        layout.addWidget(self.unsaved)
         layout.addWidget(self.tools)
         layout.addWidget(self.candidates)
         layout.addLayout(button_row(self.undo, self.redo, self.clear))
@@ -101,11 +107,14 @@ class AnnotatePage(Page):
         layout.addWidget(heading("Objects"))
         layout.addWidget(self.objects, 1)
         layout.addWidget(self.embedding_store)
+        layout.addWidget(self.unsaved_on_disk)
         layout.addWidget(_key_list())
 
     def connect_controls(self) -> None:
         """Connect the controls to the annotator's actions."""
         annotator = self.annotator
+        self.unsaved.taken.connect(self._on_take_up)
+        self.unsaved.discarded.connect(annotator.journals.discard)
         self.tools.chosen.connect(annotator.use_tool)
         self.candidates.chosen.connect(annotator.choose)
         self.hover.toggled.connect(annotator.set_hover)
@@ -126,6 +135,12 @@ class AnnotatePage(Page):
         self.annotator.take_up()
 
     # --- what the user does -------------------------------------------------------
+
+    def _on_take_up(self) -> None:
+        try:
+            self.annotator.take_up_unsaved()
+        except ValueError as error:
+            self.say(sentence(error))
 
     def _on_class(self, text: str) -> None:
         self.annotator.class_name = text.strip()
@@ -193,6 +208,8 @@ class AnnotatePage(Page):
         annotator = self.annotator
         title = self.shared.header.model.title
         facts = self._facts = replace(annotator.facts(), model_name=title)
+        journals = annotator.journals
+        self.unsaved.show_offer(journals.offered, journals.offers)
         self.tools.show_tool(annotator.tool, annotator.positive)
         self.tools.setEnabled(annotator.plane is not None)
         self.hover.setChecked(annotator.hover)

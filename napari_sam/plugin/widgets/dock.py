@@ -156,7 +156,13 @@ class Dock(QWidget):  # type: ignore[misc]
         self._earlier = _open_in(viewer)
         _OPEN[viewer] = ref(self)
         self.model_host = ModelHost(load, settings.planes_kept, self, open_store())
-        self.annotator = Annotator(viewer, self.model_host, self, times=times)
+        self.annotator = Annotator(
+            viewer,
+            self.model_host,
+            self,
+            times=times,
+            keep_unsaved=settings.keep_unsaved,
+        )
         self.annotator.put_off()
         self.header = ChoicesHeader(viewer, store, settings.model, settings.device)
         self.header.image.is_held = self._is_at_work
@@ -325,6 +331,8 @@ class Dock(QWidget):  # type: ignore[misc]
     def _take_over_saving(self) -> None:
         self.saver = saver_in(self.viewer, self.window())
         self.saver.sessions = self.annotator.sessions
+        self.saver.began.connect(self.annotator.journals.on_saving)
+        self.saver.done.connect(self.annotator.journals.on_saved)
         self.saver.done.connect(self._on_success)
         self.saver.failed.connect(self._on_notice)
 
@@ -332,6 +340,8 @@ class Dock(QWidget):  # type: ignore[misc]
         saver, self.saver = self.saver, None
         with suppress(RuntimeError, TypeError):  # the window is gone, and it as well
             if saver is not None:
+                saver.began.disconnect(self.annotator.journals.on_saving)
+                saver.done.disconnect(self.annotator.journals.on_saved)
                 saver.done.disconnect(self._on_success)
                 saver.failed.disconnect(self._on_notice)
                 if saver.sessions is self.annotator.sessions:

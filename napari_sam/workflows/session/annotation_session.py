@@ -134,8 +134,8 @@ class AnnotationSession:
             self._state.on_step = self._note
 
     def _note(self) -> None:
-        if self._journal is not None and (update := self._journal.look(self)):
-            self._journal.write(update)
+        if self._journal is not None and self._journal.look(self):
+            self._journal.write()
 
     @property
     def journal(self) -> SessionJournal | None:

@@ -12,13 +12,16 @@ on another thread. `journaled_work` reads such files back.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import threading
 import zlib
 from base64 import b64decode, b64encode
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +35,6 @@ from napari_sam.workflows.session.provenance import draft_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.session.provenance import Record
 
 __all__ = [
-    "JournalUpdate",
+    "FOLDER_VARIABLE",
     "JournaledImage",
     "SessionJournal",
     "decode_change",
@@ -52,10 +54,14 @@ __all__ = [
 
 VERSION = 1
 SUFFIX = ".journal"
+FOLDER_VARIABLE = "NAPARI_SAM_JOURNALS"
 
 
 def journal_folder() -> Path:
-    """Return where journals lie: in the user's data folder."""
+    """Return where journals lie: `NAPARI_SAM_JOURNALS`, or the user's data folder."""
+    given = os.environ.get(FOLDER_VARIABLE)
+    if given:
+        return Path(given)
     data = platformdirs.user_data_path("napari-sam", appauthor=False)
     return data / "journals"
 
@@ -85,7 +91,7 @@ class JournaledImage:
 
 
 @dataclass(frozen=True, eq=False)
-class JournalUpdate:
+class _Update:
     """What has changed since a journal looked last.
 
     Attributes
@@ -159,15 +165,16 @@ class SessionJournal:
         self._claim = ExitStack()
         self._journal: Journal[dict[str, Any]] | None = None
         self._written = _Written()
-        self._unwritten: JournalUpdate | None = None
+        self._seen: deque[_Update] = deque()
+        self._unwritten: _Update | None = None
         self._is_saved = True
         self._full_size = 0
         self._bytes = 0
 
     # --- what has changed -----------------------------------------------------------
 
-    def look(self, session: AnnotationSession) -> JournalUpdate | None:
-        """Return what has changed since the last look, or None.
+    def look(self, session: AnnotationSession) -> bool:
+        """See what has changed since the last look, and whether anything has.
 
         Parameters
         ----------
@@ -177,7 +184,7 @@ class SessionJournal:
         """
         listed = session.listed()
         if not listed and not self._digests:
-            return None  # not begun, and nothing to tell
+            return False  # not begun, and nothing to tell
         digests = session.index.digests()
         drafts = {plane: draft_to_json(d) for plane, d in session.drafts.items()}
         planes = {
@@ -189,35 +196,39 @@ class SessionJournal:
         gone = tuple(label for label in self._records if label not in listed)
         has_drafts = drafts != self._drafts
         if not (planes or records or gone or has_drafts):
-            return None
+            return False
         self._digests, self._records, self._drafts = digests, dict(listed), drafts
         canvas = session.canvas
-        return JournalUpdate(
-            planes,
-            records,
-            gone,
-            drafts if has_drafts else None,
-            len(listed),
-            tuple(canvas.shape),
-            canvas.dtype,
+        self._seen.append(
+            _Update(
+                planes,
+                records,
+                gone,
+                drafts if has_drafts else None,
+                len(listed),
+                tuple(canvas.shape),
+                canvas.dtype,
+            )
         )
+        return True
 
     # --- the file -------------------------------------------------------------------
 
-    def write(self, update: JournalUpdate) -> None:
-        """Write what has changed, and wait until it is on the disk.
-
-        Updates are written in the order in which they were seen.
+    def write(self) -> None:
+        """Write what looks have seen, and wait until it is on the disk.
 
         Raises
         ------
         OSError
             If it cannot be written; what was written before stays, and what could not
-            be is written with the next update.
+            be is written the next time.
         """
         with self._lock:
-            update = _joined(self._unwritten, update)
-            self._unwritten = update
+            while self._seen:
+                self._unwritten = _joined(self._unwritten, self._seen.popleft())
+            update = self._unwritten
+            if update is None:
+                return
             event = self._event(update)
             self._append(event, update)
             self._take(event, update)
@@ -226,7 +237,7 @@ class SessionJournal:
             if self._bytes > max(self._rewrite_from, 4 * self._full_size):
                 self._write_anew(update)
 
-    def _event(self, update: JournalUpdate) -> dict[str, Any]:
+    def _event(self, update: _Update) -> dict[str, Any]:
         event: dict[str, Any] = {"event": "change", "time": _now()}
         event["objects"] = update.objects
         changes = []
@@ -251,7 +262,7 @@ class SessionJournal:
             return np.zeros_like(like)
         return np.frombuffer(zlib.decompress(packed), like.dtype).reshape(like.shape)
 
-    def _append(self, event: dict[str, Any], update: JournalUpdate) -> None:
+    def _append(self, event: dict[str, Any], update: _Update) -> None:
         if self._journal is None:
             make_folder(self.path.parent)
             self._claim.enter_context(claim(self.path))
@@ -261,7 +272,7 @@ class SessionJournal:
         self._journal.append(event)
         self._bytes = self.path.stat().st_size
 
-    def _beginning(self, update: JournalUpdate) -> dict[str, Any]:
+    def _beginning(self, update: _Update) -> dict[str, Any]:
         image = self._image
         return {
             "event": "begin",
@@ -276,7 +287,7 @@ class SessionJournal:
             "time": _now(),
         }
 
-    def _take(self, event: dict[str, Any], update: JournalUpdate) -> None:
+    def _take(self, event: dict[str, Any], update: _Update) -> None:
         """Take note of what the file tells now."""
         written = self._written
         for plane, labels in update.planes.items():
@@ -288,7 +299,7 @@ class SessionJournal:
         if update.drafts is not None:
             written.drafts = dict(update.drafts)
 
-    def _write_anew(self, update: JournalUpdate) -> None:
+    def _write_anew(self, update: _Update) -> None:
         """Write what there is in place of how it came to be."""
         written = self._written
         shape = update.shape
@@ -340,7 +351,7 @@ class SessionJournal:
             self._claim.close()
 
 
-def _joined(before: JournalUpdate | None, after: JournalUpdate) -> JournalUpdate:
+def _joined(before: _Update | None, after: _Update) -> _Update:
     """Return one update in place of two."""
     if before is None:
         return after

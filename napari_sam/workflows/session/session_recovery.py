@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 __all__ = [
     "JournaledWork",
     "forget_journals",
+    "journal_sizes",
     "journaled_work",
-    "journals_size",
     "recover",
     "unsaved_work",
 ]
@@ -276,13 +276,13 @@ def unsaved_work(image: Any, *, folder: Path | None = None) -> list[JournaledWor
     return journaled_work(content_digest(image), folder)
 
 
-def journals_size(folder: Path | None = None) -> int:
-    """Return how many bytes all journals take up."""
-    total = 0
+def journal_sizes(folder: Path | None = None) -> list[int]:
+    """Return the bytes of each journal, those of running sessions among them."""
+    sizes = []
     for path in _files(folder):
         with suppress(OSError):
-            total += path.stat().st_size
-    return total
+            sizes.append(path.stat().st_size)
+    return sizes
 
 
 def forget_journals(folder: Path | None = None, only: Path | None = None) -> int:

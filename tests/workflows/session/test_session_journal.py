@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from napari_sam.workflows.session.annotation_session import AnnotationSession
 from napari_sam.workflows.session.session_journal import (
+    FOLDER_VARIABLE,
     JournaledImage,
     SessionJournal,
     decode_change,
@@ -17,8 +18,8 @@ from napari_sam.workflows.session.session_journal import (
 )
 from napari_sam.workflows.session.session_recovery import (
     forget_journals,
+    journal_sizes,
     journaled_work,
-    journals_size,
     unsaved_work,
 )
 
@@ -37,9 +38,8 @@ def keep(session, row, col):
 
 
 def note(journal, session):
-    update = journal.look(session)
-    if update is not None:
-        journal.write(update)
+    if journal.look(session):
+        journal.write()
 
 
 def left_behind(journal, size=None):
@@ -153,10 +153,10 @@ def test_a_running_session_is_not_offered_nor_removed(journal, tmp_path):
     note(journal, session)
     assert journaled_work(folder=folder) == []
     assert forget_journals(folder) == 0
-    assert journals_size(folder) > 100
+    assert sum(journal_sizes(folder)) > 100
     left = left_behind(journal)
     assert forget_journals(left) == 1
-    assert journals_size(left) == 0
+    assert journal_sizes(left) == []
 
 
 def test_only_the_same_image_is_offered(journal, tmp_path):
@@ -359,7 +359,7 @@ def test_a_killed_process_loses_nothing_that_was_written(tmp_path):
 
 
 def test_a_script_keeps_its_session_and_finds_it_again(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     image = np.arange(720, dtype=np.uint16).reshape(24, 30)
     session = AnnotationSession(image, model=FakePredictor(), journal=True)
     keep(session, 5, 5)
