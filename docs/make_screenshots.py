@@ -34,7 +34,9 @@ from napari_sam.plugin.viewer.layers import spatial_metadata
 from napari_sam.plugin.widgets.dock import open_dock
 from napari_sam.training.synthetic_images import FAMILIES, render_scene
 from napari_sam.workflows.objects.segment import segment
+from napari_sam.workflows.session.canvas import plan_edit
 from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE
+from napari_sam.workflows.session.session_journal import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -424,8 +426,32 @@ def take_embeddings() -> None:
     window.viewer.close()
 
 
+def take_unsaved() -> None:
+    """Keep some objects, close the dock without saving, and open the image again."""
+    first = SampleWindow()
+    first.show("annotate")
+    annotator = first.dock.annotator
+    first.wait_until(lambda: annotator.model_host.predictor is not None)
+    first.wait_until(lambda: annotator.layers is not None)
+    found = segment(first.image.data, model=annotator.model_host.predictor)
+    annotator.session.write_planes(
+        plan_edit(annotator.plane, np.zeros_like(found), found)
+    )
+    annotator.sessions.look_again()
+    first.wait_until(lambda: not annotator.journals.is_waiting)
+    first.dock.close_dock()
+    first.viewer.close()
+    window = SampleWindow()
+    page = window.show("annotate")
+    window.wait_until(page.unsaved.isVisible)
+    save(window, "unsaved.png", close_up=True)
+    window.dock.close_dock()
+    window.viewer.close()
+
+
 PARTS = {
     "tutorial": take_tutorial,
+    "unsaved": take_unsaved,
     "everything": take_everything,
     "large": take_large,
     "boxes": take_boxes,
@@ -445,7 +471,8 @@ def main(names: list[str]) -> int:
     """Take the pictures of some parts; of all if none is named."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["NAPARI_SAM_EMBEDDINGS"] = folder
+        os.environ["NAPARI_SAM_EMBEDDINGS"] = f"{folder}/embeddings"
+        os.environ[FOLDER_VARIABLE] = f"{folder}/journals"
         for name in names or list(PARTS):
             PARTS[name]()
     return 0

@@ -81,6 +81,7 @@ def test_the_script_of_the_readme_runs():
 
 def test_the_scripts_of_the_scripting_page_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NAPARI_SAM_JOURNALS", str(tmp_path / "journals"))
     names = {"image": load_sample("nuclei_2d")[200:400, 100:300]}
     for script in code_blocks(ROOT / "docs" / "scripting.md", "python"):
         exec(compile(script, "scripting.md", "exec"), names)

@@ -25,7 +25,6 @@ from napari_sam.workflows.session.session_journal import (
 )
 from napari_sam.workflows.session.session_recovery import (
     JournaledWork,
-    forget_journals,
     journaled_work,
 )
 
@@ -281,7 +280,7 @@ class SessionJournals(QObject):  # type: ignore[misc]
 
     def _drop(self, offered: UnsavedWork) -> None:
         with suppress(OSError):
-            forget_journals(only=offered.work.path)
+            offered.work.forget()
         self._set_works([one for one in self._works if one is not offered])
 
 

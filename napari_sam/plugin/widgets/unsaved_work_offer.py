@@ -63,10 +63,10 @@ class UnsavedWorkOffer(QFrame):  # type: ignore[misc]
             return
         work = offered.work
         when = work.time.astimezone().strftime("%d %B %Y, %H:%M")
-        more = f" ({counted(count - 1, 'older one')} after it)" if count > 1 else ""
+        more = f" Older: {count - 1} more." if count > 1 else ""
         self.text.setText(
-            f"Not saved on {when}: {counted(work.objects, 'object')} on this "
-            f"image{more}."
+            f"Unsaved work on this image: {counted(work.objects, 'object')}, {when}."
+            f"{more}"
         )
         self.picture.setVisible(offered.picture is not None)
         if offered.picture is not None:

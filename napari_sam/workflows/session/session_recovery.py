@@ -131,6 +131,16 @@ class JournaledWork:
                 found[plane] = draft_from_json(told, plane.shape_in(self.shape))
         return found
 
+    def forget(self) -> None:
+        """Remove it from the disk.
+
+        Raises
+        ------
+        OSError
+            If it cannot be removed.
+        """
+        forget_journals(only=self.path)
+
 
 class _Reading:
     """Adds up the lines of a journal."""
@@ -261,6 +271,11 @@ def unsaved_work(image: Any, *, folder: Path | None = None) -> list[JournaledWor
     -------
     list of JournaledWork
         The latest first; `AnnotationSession.recover` takes one up.
+
+    Raises
+    ------
+    OSError
+        If the image cannot be read.
 
     See Also
     --------

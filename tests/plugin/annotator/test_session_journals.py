@@ -60,7 +60,7 @@ def test_after_a_crash_the_objects_come_back_with_one_press(annotate, crash):
     again = annotate(objects=0)
     offer = again.shown.unsaved
     assert offer.isVisible()
-    assert "2 objects on this image" in offer.text.text()
+    assert "Unsaved work on this image: 2 objects, " in offer.text.text()
     assert not offer.picture.pixmap().isNull()
     offer.take.click()
     look(again)

@@ -369,7 +369,7 @@ def test_a_script_keeps_its_session_and_finds_it_again(tmp_path, monkeypatch):
     again = AnnotationSession(image, model=FakePredictor(), journal=True)
     again.recover(work)
     assert np.array_equal(again.labels, session.labels)
-    forget_journals(only=work.path)
+    work.forget()
     again.journal.mark_saved()
     again.journal.close()
     assert unsaved_work(image) == []
