@@ -106,12 +106,31 @@ def test_channels_may_lie_along_any_axis(call):
 
 
 def test_a_stack_with_channels_anywhere_gives_planes_with_channels_last():
-    array = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)  # z, c, y, x
+    array = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)  # z, c, y, x
     stack = napari_sam.Stack(array, channel_axis=1)
     assert stack.labels_shape == (2, 4, 5) and len(stack) == 2
     np.testing.assert_array_equal(stack.plane(1), np.moveaxis(array[1], 0, -1))
     across = napari_sam.Stack(array, axis=2, channel_axis=1)
     np.testing.assert_array_equal(across.plane(4), np.moveaxis(array[..., 4], 1, -1))
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_channels_deeper_than_8_bit_are_each_stretched_by_themselves(count):
+    plane = np.zeros((40, 60), np.uint16)
+    plane[8:33, 8:33] = 1
+    image = np.stack([plane * 10**c for c in range(count - 1)] + [plane * 0])
+    found = napari_sam.segment(
+        image, model=Colourful(), channel_axis=0, mode="instances"
+    )
+    np.testing.assert_array_equal(found > 0, plane > 0)
+    stack = napari_sam.Stack(np.stack([image, image]), channel_axis=1)
+    assert stack.labels_shape == (2, 40, 60)
+    assert stack.plane(1).shape == (40, 60, 3)
+    assert stack.plane(1).max() == 255
+    session = napari_sam.AnnotationSession(
+        np.stack([image, image]), model=Colourful(), channel_axis=1
+    )
+    assert session.labels.shape == (2, 40, 60)
 
 
 @pytest.mark.parametrize("task", ["segment_boxes", "segment_points", "detect_edges"])

@@ -160,13 +160,41 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class _Together(argparse.Action):
+    """Puts the numbers of all arguments of an option into one tuple."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(
+            namespace, self.dest, tuple(number for some in values for number in some)
+        )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Read "0" or "0,2"."""
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of a channel; wanted such as 0 2, after the images"
+        ) from None
+
+
 def add_array_arguments(parser: argparse._ActionsContainer) -> None:
-    """Add --channel, --axes and --scene: what of a file is looked at."""
+    """Add --channels, --axes and --scene: what of a file is looked at."""
     parser.add_argument(
-        "--channel",
-        type=int,
+        "--channels",
+        type=_numbers,
+        nargs="+",
+        action=_Together,
         metavar="N",
-        help="which channel to look at, from 0 up, where there are several",
+        help="which channels to look at, from 0 up, where there are several: one as "
+        "gray, several together as colour",
     )
     parser.add_argument(
         "--axes",
@@ -194,14 +222,14 @@ def open_input(args: argparse.Namespace, path: Path) -> PlaneArray:
     """
     from napari_sam.io.image_reader import ArraySource, open_array
 
-    image = open_array(ArraySource(str(path), args.channel, args.axes, args.scene))
+    image = open_array(ArraySource(str(path), args.channels, args.axes, args.scene))
     tell(args.command, image.note)
     return image
 
 
 def array_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options of `add_array_arguments` as keyword arguments."""
-    return {"channel": args.channel, "axes": args.axes, "scene": args.scene}
+    return {"channels": args.channels, "axes": args.axes, "scene": args.scene}
 
 
 def tell_hidden(command: str, count: int) -> None:

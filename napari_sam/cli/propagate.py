@@ -151,7 +151,7 @@ def _three(image: PlaneArray, path: Path) -> str:
         raise ValueError(
             f"{path} has the axes {image.axes.upper()} of sizes "
             f"{' x '.join(map(str, image.array.shape))}; wanted three, a volume or a "
-            "film, and with --channel one of channels. Say which they are with --axes"
+            "film, and with --channels one of channels. Say which they are with --axes"
         )
     return axes
 

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace, settings: Mapping[str, str]) -> int:
     from napari_sam.workflows.blocks.worker_pool import open_pool
 
     source = _check(args)
-    place = ArraySource(str(source), args.channel, args.axes, args.scene)
+    place = ArraySource(str(source), args.channels, args.axes, args.scene)
     image = batch.open_input(args, source)
     model = Path(args.model)
     request = Request(

@@ -171,6 +171,6 @@ def _order(image: PlaneArray) -> str:
         raise ValueError(
             f"the image has {len(axes)} axes of more than one index, {sizes}, and the "
             f"file does not name that of the volume. Say which they are, such as by "
-            "--axes ZCYX --channel 0, or --axes TZYX for a volume at each time"
+            "--axes ZCYX --channels 0, or --axes TZYX for a volume at each time"
         )
     return f"{axes[:-2].replace('z', '')}zyx"

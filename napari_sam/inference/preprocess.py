@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_sam.ops.channel_composite import robust_limits
 from napari_sam.ops.types import MASK_LOGIT, FrameGeometry
 
 if TYPE_CHECKING:
@@ -22,13 +23,11 @@ __all__ = [
     "check_image",
     "colour_limits",
     "default_limits",
-    "robust_limits",
     "sample_limits",
     "to_frame",
     "to_rgb",
 ]
 
-_PERCENTILES = (0.2, 99.8)
 _MOST_SAMPLES = 1 << 20
 
 _SAMPLED_PLANES = 16
@@ -60,24 +59,6 @@ def check_image(image: ArrayLike) -> NDArray[Any]:
             f"image has dtype {array.dtype}; wanted a real number type or bool"
         )
     return array
-
-
-def robust_limits(image: NDArray[Any]) -> tuple[float, float]:
-    """Lower and upper intensity that the model sees as black and white.
-
-    The 0.2 and 99.8 percentiles of the finite values, read from a regular subset
-    of at most about a million.
-    """
-    flat = image.reshape(-1)
-    flat = flat[:: max(1, math.ceil(flat.size / _MOST_SAMPLES))]
-    values = flat[np.isfinite(flat)].astype(np.float64)
-    if values.size == 0:
-        return 0.0, 1.0
-    # Halves: the difference of a float's extremes would overflow.
-    low, high = 2 * np.percentile(values / 2, _PERCENTILES)
-    if low == high:
-        low, high = values.min(), values.max()
-    return float(low), float(high)
 
 
 def default_limits(image: NDArray[Any]) -> tuple[float, float]:

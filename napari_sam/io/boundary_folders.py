@@ -35,7 +35,7 @@ class OutlinedImage:
         What it is called.
     image_path, boundaries_path
         Where they lie.
-    channel, axes, scene
+    channels, axes, scene
         What of the image's file is looked at; see `ArraySource`.
     missing
         What is said of an image without boundaries, or the other way round.
@@ -44,7 +44,7 @@ class OutlinedImage:
     name: str
     image_path: Path
     boundaries_path: Path
-    channel: int | None = None
+    channels: tuple[int, ...] | None = None
     axes: str = ""
     scene: int | None = None
     missing: str = ""
@@ -62,7 +62,7 @@ class OutlinedImage:
         if self.missing:
             raise OSError(self.missing)
         image = read_image(
-            self.image_path, channel=self.channel, axes=self.axes, scene=self.scene
+            self.image_path, channels=self.channels, axes=self.axes, scene=self.scene
         )
         try:
             with np.load(self.boundaries_path, allow_pickle=False) as arrays:
@@ -83,7 +83,7 @@ class OutlinedImage:
 def list_outlined_images(
     folder: str | Path,
     *,
-    channel: int | None = None,
+    channels: tuple[int, ...] | None = None,
     axes: str = "",
     scene: int | None = None,
 ) -> Listed[OutlinedImage]:
@@ -116,7 +116,7 @@ def list_outlined_images(
                 path.stem,
                 path,
                 truth,
-                channel,
+                channels,
                 axes,
                 scene,
                 "" if truth.is_file() else missing,

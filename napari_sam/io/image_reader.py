@@ -18,6 +18,7 @@ import numpy as np
 
 from napari_sam.io.axes import check_axes, name_axes
 from napari_sam.io.calibration import Calibration
+from napari_sam.io.channel_array import ChannelArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,8 +54,9 @@ class PlaneArray:
     axes
         One letter for each axis, such as "tczyx"; y and x are the plane, c the
         channels, s the samples of a colour.
-    channel
-        Which channel is looked at; None: all of them, as colour.
+    channels
+        The channel that is looked at, as a tuple of one; None: all of them, as colour.
+        Several are seen through a `ChannelArray`.
     scale
         Size of a pixel along each axis.
     units
@@ -89,7 +91,7 @@ class PlaneArray:
 
     array: Any
     axes: str
-    channel: int | None = None
+    channels: tuple[int, ...] | None = None
     scale: tuple[float, ...] = ()
     units: tuple[str | None, ...] = ()
     levels: tuple[tuple[int, ...], ...] = ()
@@ -107,18 +109,28 @@ class PlaneArray:
                 f"the image has values of type {self.dtype}; wanted real numbers"
             )
         count = self._size("c") if "c" in self.axes else 1
-        if self.channel is not None and not 0 <= self.channel < count:
+        for channel in self.channels or ():
+            if not 0 <= channel < count:
+                raise ValueError(
+                    f"there is no channel {channel}; the image has "
+                    f"{self._listed(count)}{self._told}"
+                )
+        if self.channels is None and count != 1 and self.colour_axis != "c":
             raise ValueError(
-                f"there is no channel {self.channel}; the image has "
-                f"{self._channels(count)}{self._told}"
+                f"the image has {self._listed(count)}{self._told}; choose one or more "
+                "with --channels, from 0 up"
             )
-        if self.channel is None and count != 1 and self.colour_axis != "c":
+        if self.channels is not None and len(self.channels) != 1:
             raise ValueError(
-                f"the image has {self._channels(count)}{self._told}; choose one with "
-                "--channel, from 0 up"
+                f"channels are {self.channels}; wanted one, since several are seen as "
+                "colour through `open_array`"
             )
 
-    def _channels(self, count: int) -> str:
+    @property
+    def _channel(self) -> int:
+        return self.channels[0] if self.channels else 0
+
+    def _listed(self, count: int) -> str:
         names = [
             f"{number} ({name})" if name else str(number)
             for number, name in zip(
@@ -141,7 +153,7 @@ class PlaneArray:
         """The axis along which the planes have colour, if they have."""
         if "s" in self.axes:
             return "s"
-        if self.channel is not None or "c" not in self.axes:
+        if self.channels is not None or "c" not in self.axes:
             return None
         is_colour = self._size("c") in _COLOURS and (self.rgb or self.dtype == np.uint8)
         return "c" if is_colour else None
@@ -211,7 +223,7 @@ class PlaneArray:
 
         Examples
         --------
-        >>> film = PlaneArray(np.zeros((9, 2, 1, 20, 30)), "tczyx", channel=1)
+        >>> film = PlaneArray(np.zeros((9, 2, 1, 20, 30)), "tczyx", channels=(1,))
         >>> film.stack("t").shape
         (9, 20, 30)
         """
@@ -230,7 +242,7 @@ class PlaneArray:
         array: Any = da.from_array(self.array, chunks, name=False)
         wanted = f"{self.stack_axes(keep)}{self.colour_axis or ''}"
         kept = [axis for axis in self.axes if axis in wanted]
-        at = {"c": self.channel or 0}
+        at = {"c": self._channel}
         index = (slice(None) if a in kept else at.get(a, 0) for a in self.axes)
         order = [kept.index(axis) for axis in wanted]
         return array[tuple(index)].transpose(order).astype(self.dtype)
@@ -244,7 +256,7 @@ class PlaneArray:
         colour = self.colour_axis
         for axis in "cs":
             if axis in self.axes:
-                at = self.channel or 0 if axis == "c" else 0
+                at = self._channel if axis == "c" else 0
                 places[axis] = slice(None) if axis == colour else at
         part = np.asarray(
             self.array[tuple(places[axis] for axis in self.axes)], self.dtype
@@ -266,7 +278,7 @@ class PlaneArray:
             count = math.prod(self.leading)
             raise ValueError(
                 f"the image has {count} planes{self._told}; wanted one. If an axis is "
-                "one of channels, say so, such as by --axes CYX --channel 0"
+                "one of channels, say so, such as by --axes CYX --channels 0"
             )
         return self.read((0,) * len(self.leading), (0, 0, *self.shape))
 
@@ -288,8 +300,9 @@ class ArraySource:
     ----------
     path
         An OME-Zarr image, a zarr array, a TIFF, a .npy file or a picture.
-    channel
-        See `PlaneArray`.
+    channels
+        Which of several channels: one is seen as gray, several as one colour image;
+        None for the only one, or all of a colour.
     axes
         Letters of the axes, for a file that does not name them, or names them wrongly;
         "" for those of the file, or by the rule of `napari_sam.io.axes`.
@@ -298,7 +311,7 @@ class ArraySource:
     """
 
     path: str
-    channel: int | None = None
+    channels: tuple[int, ...] | None = None
     axes: str = ""
     scene: int | None = None
 
@@ -366,11 +379,22 @@ def open_array(source: ArraySource) -> PlaneArray:
     axes = axes or file.axes or name_axes("", file.array.shape)
     if "s" in axes and "c" not in axes:
         axes = axes.replace("s", "c")
+    array, channels = file.array, source.channels
+    if channels is not None and len(channels) > 1:
+        # checks axes and channels
+        for channel in channels:
+            PlaneArray(
+                array, axes, (channel,), channel_names=file.channel_names, rgb=rgb
+            )
+        if len(set(channels)) < len(channels):
+            raise ValueError(f"channels are {channels}; wanted each of them once")
+        array = ChannelArray(array, axes, channels)
+        axes, channels, rgb = array.axes, None, True
     known = Calibration(file.axes, file.scale, file.units).along(axes)
     return PlaneArray(
-        file.array,
+        array,
         axes,
-        source.channel,
+        channels,
         known.scale,
         known.units,
         file.levels,

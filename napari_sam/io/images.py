@@ -43,7 +43,7 @@ _SYSTEM = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__mac
 def read_image(
     path: str | Path,
     *,
-    channel: int | None = None,
+    channels: tuple[int, ...] | None = None,
     axes: str = "",
     scene: int | None = None,
 ) -> NDArray[Any]:
@@ -53,8 +53,10 @@ def read_image(
     ----------
     path : str or Path
         A TIFF, an OME-Zarr image, a .npy file or a picture.
-    channel : int, optional
-        Which of several channels; a file of several needs one.
+    channels : tuple of int, optional
+        Which of several channels: one is read as gray, several as one colour image,
+        each stretched by itself, of more than three the first principal components. A
+        file of several needs a choice.
     axes : str
         Letters of the axes, such as "CYX", for a file that does not name them.
     scene : int, optional
@@ -84,7 +86,7 @@ def read_image(
     >>> napari_sam.read_image(path).dtype
     dtype('uint16')
     """
-    return open_array(ArraySource(str(path), channel, axes, scene)).plane()
+    return open_array(ArraySource(str(path), channels, axes, scene)).plane()
 
 
 def read_labels(path: str | Path) -> NDArray[np.int32]:

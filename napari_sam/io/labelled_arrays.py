@@ -132,7 +132,7 @@ def read_zarr_pairs(
     path: str | Path,
     complete: bool | None = None,
     *,
-    channel: int | None = None,
+    channels: tuple[int, ...] | None = None,
     axes: str = "",
     scene: int | None = None,
 ) -> list[LabelledArrays]:
@@ -167,7 +167,7 @@ def read_zarr_pairs(
                 "or a group with the arrays image and labels"
             )
         image, labels = place, place / "labels" / _first_labels(root["labels"], name)
-    opened = open_array(ArraySource(str(image), channel, axes, scene))
+    opened = open_array(ArraySource(str(image), channels, axes, scene))
     given = open_array(ArraySource(str(labels)))
     if given.is_colour:
         raise ValueError(f"the labels of {name} have colour; wanted whole numbers")

@@ -61,7 +61,7 @@ class LabelledImage:
         What it is called.
     image_path, labels_path
         Where they lie.
-    channel, axes, scene
+    channels, axes, scene
         What of the image's file is looked at; see `ArraySource`.
     missing
         What is said of an image without labels, or of labels without an image.
@@ -71,7 +71,7 @@ class LabelledImage:
     name: str
     image_path: Path
     labels_path: Path
-    channel: int | None = None
+    channels: tuple[int, ...] | None = None
     axes: str = ""
     scene: int | None = None
     missing: str = ""
@@ -90,7 +90,7 @@ class LabelledImage:
         if self.missing:
             raise OSError(self.missing)
         image = read_image(
-            self.image_path, channel=self.channel, axes=self.axes, scene=self.scene
+            self.image_path, channels=self.channels, axes=self.axes, scene=self.scene
         )
         labels = read_labels(self.labels_path)
         if image.shape[:2] != labels.shape:
@@ -134,7 +134,7 @@ def check_partners(
 def list_labelled_images(
     folder: str | Path,
     *,
-    channel: int | None = None,
+    channels: tuple[int, ...] | None = None,
     axes: str = "",
     scene: int | None = None,
 ) -> Listed[LabelledImage]:
@@ -147,7 +147,7 @@ def list_labelled_images(
     folder
         See the module. Beside pictures and TIFFs, ``.npy`` files and zarr images count;
         hidden files and folders do not.
-    channel, axes, scene
+    channels, axes, scene
         Of all images; see `ArraySource`.
 
     Raises
@@ -169,7 +169,7 @@ def list_labelled_images(
         pairs = _pair(kind)
         found.hidden += pairs.hidden
         found += [
-            replace(one, channel=channel, axes=axes, scene=scene) for one in pairs
+            replace(one, channels=channels, axes=axes, scene=scene) for one in pairs
         ]
     check_partners(
         found,
@@ -212,7 +212,7 @@ class LabelledVolume:
     name: str
     image_path: Path
     labels_path: Path
-    channel: int | None = None
+    channels: tuple[int, ...] | None = None
     axes: str = ""
     scene: int | None = None
     missing: str = ""
@@ -229,7 +229,7 @@ class LabelledVolume:
         """
         if self.missing:
             raise OSError(self.missing)
-        place = ArraySource(str(self.image_path), self.channel, self.axes, self.scene)
+        place = ArraySource(str(self.image_path), self.channels, self.axes, self.scene)
         image = _read_stack(place)
         labels = _read_stack(ArraySource(str(self.labels_path)))
         if image.shape != labels.shape or image.ndim != 3:
@@ -247,7 +247,7 @@ def _read_stack(source: ArraySource) -> NDArray[Any]:
 def list_labelled_volumes(
     folder: str | Path,
     *,
-    channel: int | None = None,
+    channels: tuple[int, ...] | None = None,
     axes: str = "",
     scene: int | None = None,
 ) -> Listed[LabelledVolume]:
@@ -280,7 +280,7 @@ def list_labelled_volumes(
         if not image.exists():
             missing = f"{labels} has no image.tif beside it"
         found.append(
-            LabelledVolume(place.name, image, labels, channel, axes, scene, missing)
+            LabelledVolume(place.name, image, labels, channels, axes, scene, missing)
         )
     check_partners(
         found, folder, "labelled volume", "NAME/image.tif with NAME/labels.tif"

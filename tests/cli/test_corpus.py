@@ -147,7 +147,7 @@ def test_colours(kind, dtype, seen, tmp_path):
     path = COLOURS[kind](tmp_path, array)
     run("segment", path, tmp_path / "out")
     np.testing.assert_array_equal(seen["segment"], array)
-    run("edges", path, tmp_path / "edges", "--channel", 1)
+    run("edges", path, tmp_path / "edges", "--channels", 1)
     np.testing.assert_array_equal(seen["edges"], array[..., 1])
 
 
@@ -182,15 +182,15 @@ def test_channels(kind, seen, tmp_path, capsys):
     path = CHANNELS[kind](tmp_path, laid_out(kind, np.stack([PLANE, PLANE[::-1]])))
     for channel, wanted in ((0, PLANE), (1, PLANE[::-1])):
         for command in ("segment", "edges", "proposals"):
-            run(command, path, tmp_path / f"{command}{channel}", "--channel", channel)
+            run(command, path, tmp_path / f"{command}{channel}", "--channels", channel)
             np.testing.assert_array_equal(seen[command], wanted)
     for command in ("segment", "edges", "proposals"):
-        for options in ([], ["--channel", "9"]):
+        for options in ([], ["--channels", "9"]):
             given = [command, str(path), "--out", str(tmp_path / "no"), *options]
             assert main(given) == 1
             told = capsys.readouterr().err
             assert "2 channels: 0 and 1" in told
-            assert ("--channel" if not options else "no channel 9") in told
+            assert ("--channels" if not options else "no channel 9") in told
 
 
 def test_channels_have_the_names_that_the_file_gives_them(tmp_path):
@@ -240,7 +240,7 @@ def test_more_axes_of_a_volume(axes, seen, tmp_path):
     array = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
     path = tmp_path / "more.tif"
     tifffile.imwrite(path, array, imagej=True, metadata={"axes": axes})
-    options = ("--channel", 1) if "C" in axes else ()
+    options = ("--channels", 1) if "C" in axes else ()
     run("segment-volume", path, tmp_path / "out", *options)
     with tifffile.TiffFile(tmp_path / "out" / "more.tif") as file:
         assert file.series[0].axes == axes.replace("C", "")
@@ -259,8 +259,8 @@ def test_unnamed_axes_of_a_volume_are_asked_for(seen, tmp_path, capsys):
     command = ["segment-volume", str(path), "--out", str(tmp_path / "out")]
     assert main(command) == 1
     told = capsys.readouterr().err
-    assert "--axes ZCYX --channel 0" in told and "`at`" not in told
-    assert main([*command, "--axes", "ZCYX", "--channel", "1"]) == 0
+    assert "--axes ZCYX --channels 0" in told and "`at`" not in told
+    assert main([*command, "--axes", "ZCYX", "--channels", "1"]) == 0
     np.testing.assert_array_equal(seen["segment-volume"], VOLUME)
 
 
@@ -336,7 +336,7 @@ def test_a_plane_is_asked_for_where_there_are_several(seen, tmp_path, capsys):
 
 def test_unnamed_planes_are_channels_where_that_is_said(seen, tmp_path):
     np.save(tmp_path / "a.npy", VOLUME)
-    options = ("--axes", "CYX", "--channel", 2)
+    options = ("--axes", "CYX", "--channels", 2)
     run("segment", tmp_path / "a.npy", tmp_path / "out", *options)
     np.testing.assert_array_equal(seen["segment"], VOLUME[2])
     run("edges", tmp_path / "a.npy", tmp_path / "edges", "--axes", "SYX")

@@ -276,7 +276,7 @@ def test_on_a_small_disk_finished_blocks_stay_until_there_is_room(
         (("--features", "csv"), "--features does not go with"),
         (("--roi", "0", "0", "9", "9"), "--roi does not go with"),
         (("--format", "coco"), "--format does not go with"),
-        (("--channel", "3"), "there is no channel 3"),
+        (("--channels", "3"), "there is no channel 3"),
         (("--axes", "zyx"), "axes 'ZYX' do not fit"),
         (("--workers", "2", "--scheduler", "tcp://x:1"), "not both"),
     ],

@@ -43,8 +43,8 @@ def test_an_ome_zarr_image_is_read_like_a_tiff(film, tmp_path, capsys):
     }
     command = ["track", str(tmp_path / "film.zarr"), "--out", str(tmp_path / "RES")]
     assert main(command) == 2
-    assert "--channel" in capsys.readouterr().err
-    assert main([*command, "--channel", "1"]) == 0
+    assert "--channels" in capsys.readouterr().err
+    assert main([*command, "--channels", "1"]) == 0
     assert "2 tracks, 0 divisions, in 3 frames" in capsys.readouterr().out
 
 

@@ -97,7 +97,7 @@ def test_a_channel_of_an_ome_zarr_image_with_labels(tmp_path, train, trained, ca
     path = write_ome_zarr(
         tmp_path / "image.zarr", np.stack([IMAGE * 0, IMAGE]), "cyx", 2
     )
-    image = open_array(ArraySource(str(path), channel=0))
+    image = open_array(ArraySource(str(path), channels=(0,)))
 
     def fill(array):
         array[...] = LABELS
@@ -106,7 +106,7 @@ def test_a_channel_of_an_ome_zarr_image_with_labels(tmp_path, train, trained, ca
     write_label_image(inside, image, (48, 40), fill, image_path=path)
     assert train(path) == 2
     assert "2 channels: 0 and 1" in capsys.readouterr().err
-    assert train(path, "--channel", "1") == 0
+    assert train(path, "--channels", "1") == 0
     (item,) = trained[0].train
     np.testing.assert_array_equal(item.read()[0], IMAGE)
     np.testing.assert_array_equal(item.read()[1], LABELS)

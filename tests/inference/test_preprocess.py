@@ -13,10 +13,10 @@ from napari_sam.inference.preprocess import (
     binary_to_logits,
     colour_limits,
     default_limits,
-    robust_limits,
     to_frame,
     to_rgb,
 )
+from napari_sam.ops.channel_composite import robust_limits
 from napari_sam.ops.types import MASK_LOGIT, FrameGeometry
 
 DTYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "?"]

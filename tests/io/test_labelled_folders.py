@@ -186,5 +186,5 @@ def test_a_channel_is_chosen_for_all(tmp_path):
     (item,) = list_labelled_images(tmp_path)
     with pytest.raises(ValueError, match="2 channels: 0 and 1"):
         item.read()
-    (item,) = list_labelled_images(tmp_path, channel=1)
+    (item,) = list_labelled_images(tmp_path, channels=(1,))
     np.testing.assert_array_equal(item.read()[0], GRAY + 1)

@@ -46,7 +46,7 @@ def stored(request, tmp_path):
 
 
 def test_an_ome_image_tells_its_axes_pixels_and_levels(stored):
-    image = open_array(ArraySource(str(stored), channel=1))
+    image = open_array(ArraySource(str(stored), channels=(1,)))
     assert (image.axes, image.leading, image.shape) == ("czyx", (2,), (70, 90))
     assert image.scale == (1.0, 2.0, 0.5, 0.5)
     assert image.units == (None, "micrometer", "micrometer", "micrometer")
@@ -56,13 +56,13 @@ def test_an_ome_image_tells_its_axes_pixels_and_levels(stored):
 
 
 def test_a_channel_has_to_be_chosen(stored):
-    with pytest.raises(ValueError, match=r"3 channels: 0, 1 and 2 .*--channel"):
+    with pytest.raises(ValueError, match=r"3 channels: 0, 1 and 2 .*--channels"):
         open_array(ArraySource(str(stored)))
 
 
 @pytest.mark.parametrize("place", ["beside.zarr", "image.zarr/labels/cells"])
 def test_labels_keep_pixel_sizes_and_levels(stored, tmp_path, place):
-    image = open_array(ArraySource(str(stored), channel=0))
+    image = open_array(ArraySource(str(stored), channels=(0,)))
     wanted = np.arange(2 * 70 * 90, dtype=np.uint32).reshape(2, 70, 90)
 
     def fill(array):
@@ -283,12 +283,12 @@ def test_what_is_no_image_says_so(tmp_path):
 
 def test_a_stack_has_the_axes_that_run_and_is_read_lazily(tmp_path):
     data = np.random.default_rng(0).integers(0, 99, (1, 2, 5, 20, 30), np.uint16)
-    image = PlaneArray(data, "tczyx", channel=1)
+    image = PlaneArray(data, "tczyx", channels=(1,))
     stack = image.stack()
     assert not isinstance(stack, np.ndarray) and not image.is_colour
     np.testing.assert_array_equal(stack[3], data[0, 1, 3])
     np.testing.assert_array_equal(stack, data[0, 1])
-    assert PlaneArray(data[:, :, :1], "tczyx", channel=0).stack("t").shape == (
+    assert PlaneArray(data[:, :, :1], "tczyx", channels=(0,)).stack("t").shape == (
         1,
         20,
         30,

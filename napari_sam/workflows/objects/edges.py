@@ -95,7 +95,7 @@ def detect_edges(
     scope : Scope, optional
         Its contrast limits; edges are drawn everywhere.
     channel_axis : int, optional
-        The axis of 1 to 4 channels; None: the last one, if there are three.
+        The axis of the channels; None: the last one, if there are three.
     progress : Progress, optional
         Steps are batches of points.
 

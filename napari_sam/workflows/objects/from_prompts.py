@@ -70,7 +70,7 @@ def segment_boxes(
     scope : Scope, optional
         Its contrast limits; every box is asked about.
     channel_axis : int, optional
-        The axis of 1 to 4 channels; None: the last one, if there are three.
+        The axis of the channels; None: the last one, if there are three.
     progress : Progress, optional
         Steps are batches of boxes.
 
@@ -149,7 +149,7 @@ def segment_points(
     scope : Scope, optional
         Its contrast limits; every point is asked about.
     channel_axis : int, optional
-        The axis of 1 to 4 channels; None: the last one, if there are three.
+        The axis of the channels; None: the last one, if there are three.
     progress : Progress, optional
         Steps are batches of points.
 

@@ -117,7 +117,7 @@ def generate_masks(
         looked for. What is left of a mask is not clipped. Crops get the contrast
         limits of the image.
     channel_axis : int, optional
-        The axis of 1 to 4 channels; None: the last one, if there are three.
+        The axis of the channels; None: the last one, if there are three.
     progress : Progress, optional
         Steps are batches of `points_per_batch` points.
 

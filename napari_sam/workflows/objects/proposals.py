@@ -53,7 +53,7 @@ def propose(
     scope : Scope, optional
         See `generate_masks`.
     channel_axis : int, optional
-        The axis of 1 to 4 channels; None: the last one, if there are three.
+        The axis of the channels; None: the last one, if there are three.
     progress : Progress, optional
         Steps are batches of points.
 

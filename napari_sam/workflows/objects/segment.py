@@ -140,7 +140,7 @@ def segment(
     scope : Scope, optional
         Where objects are looked for, which are left out, and what is black and white.
     channel_axis : int, optional
-        The axis of 1 to 4 channels; None: the last one, if there are three. Three
+        The axis of the channels; None: the last one, if there are three. Three
         are red, green and blue, a fourth is opacity.
     progress : Progress, optional
         Steps are batches of points, or tiles.

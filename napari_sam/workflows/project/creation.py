@@ -28,6 +28,7 @@ def write_project_file(
     model: str,
     retrain_after: int,
     watched: str | Path | None,
+    channels: tuple[int, ...] | None = None,
 ) -> None:
     """Write project.json into a folder; see `Project.create`.
 
@@ -51,6 +52,7 @@ def write_project_file(
         "images": {name: places.written(path) for name, path in named.items()},
         "model": model,
         "retrain_after": max(1, retrain_after),
+        "channels": None if channels is None else list(channels),
         "folder": "" if watched is None else places.written(Path(watched)),
         "made_in": os.path.realpath(root),
     }
@@ -58,8 +60,17 @@ def write_project_file(
     write_atomically(root / "project.json", lambda part: part.write_text(text, "utf-8"))
 
 
-def images_in(where: Path) -> tuple[list[Path], list[str], int]:
+def images_in(
+    where: Path, channels: tuple[int, ...] | None = None
+) -> tuple[list[Path], list[str], int]:
     """Look for images in a folder.
+
+    Parameters
+    ----------
+    where
+        The folder.
+    channels
+        Which of several channels is looked at.
 
     Returns
     -------
@@ -78,7 +89,7 @@ def images_in(where: Path) -> tuple[list[Path], list[str], int]:
     if not where.is_dir():
         raise ValueError(f"{where} is not a folder")
     found = list_images(where)
-    problems = {path: image_problem(path) for path in found.paths}
+    problems = {path: image_problem(path, channels) for path in found.paths}
     good = [path for path in found.paths if not problems[path]]
     unfit = [why for why in problems.values() if why]
     if not good:

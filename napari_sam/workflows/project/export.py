@@ -112,7 +112,7 @@ def export_project(
     for name in names:
         labels = project.read_labels(name)
         if "tiff" in formats:
-            known = calibration_of(project.path_of(name))
+            known = calibration_of(project.path_of(name), project.channels)
             path = root / "labels" / f"{name}.tif"
             export.write(path, partial(write_labels, labels=labels, known=known))
         if "coco" in formats:

@@ -141,7 +141,11 @@ class ProjectFiles:
         labels, line = self._store.labels_at(name, keep=False)
 
         def write(part: Path) -> None:
-            write_labels(part, labels, calibration_of(self._log.path_of(name)))
+            write_labels(
+                part,
+                labels,
+                calibration_of(self._log.path_of(name), self._log.channels),
+            )
             # Known before it is there: a crash in between leaves a file that is known.
             self._note_written(name, file_digest(part), line)
 
@@ -286,7 +290,7 @@ class ProjectFiles:
     def _problem_of(self, name: str) -> str:
         path, known = self._log.path_of(name), self._log.label_histories[name].shape
         try:
-            shape = plane_shape(path)
+            shape = plane_shape(path, self._log.channels)
         except ValueError as error:
             return str(error)
         if known is not None and shape != known:
@@ -323,7 +327,11 @@ class ProjectFiles:
             for path in list_images(where).paths
         ]
         new = {os.path.realpath(p): p for p in files}
-        problems = {p: image_problem(p) for real, p in new.items() if real not in known}
+        problems = {
+            p: image_problem(p, self._log.channels)
+            for real, p in new.items()
+            if real not in known
+        }
         good = [path for path, why in problems.items() if not why]
         named = name_images(good, self._log.images)
         if named:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ImagePaths",
     "calibration_of",
+    "channel_count",
     "image_problem",
     "is_name",
     "name_images",
@@ -41,8 +42,15 @@ _MAX_NAME_BYTES = 180
 # --- what a project can hold --------------------------------------------------------
 
 
-def plane_shape(path: Path) -> tuple[int, int]:
+def plane_shape(path: Path, channels: tuple[int, ...] | None = None) -> tuple[int, int]:
     """Read the (height, width) of an image of a project from the head of its file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    channels
+        Which of several channels the project looks at.
 
     Raises
     ------
@@ -50,48 +58,48 @@ def plane_shape(path: Path) -> tuple[int, int]:
         If a project cannot hold it, which holds planes of gray or RGB; says why.
     """
     try:
-        image = open_array(ArraySource(str(path)))
+        image = open_array(ArraySource(str(path), channels))
     except OSError as error:
         raise ValueError(str(error)) from error
     except ValueError as error:
-        channels = _channels(path)
-        wanted = f" has {channels} channels; wanted one, or RGB"
-        raise ValueError(
-            f"{path.name}{wanted if channels else f': {error}'}"
-        ) from error
+        count = 0 if channels else channel_count(path)
+        wanted = f" has {count} channels; wanted one, or RGB, or a choice of channels"
+        raise ValueError(f"{path.name}{wanted if count else f': {error}'}") from error
     if image.running_axes:
         planes = math.prod(image.leading)
         raise ValueError(f"{path.name} is a stack of {planes} planes; wanted one plane")
     return image.shape
 
 
-def _channels(path: Path) -> int:
+def channel_count(path: Path) -> int:
     """Count the channels of an image of which one would have to be chosen, else 0."""
     try:
-        image = open_array(ArraySource(str(path), channel=0))
+        image = open_array(ArraySource(str(path), channels=(0,)))
     except (OSError, ValueError):
         return 0
     return int(image.array.shape[image.axes.index("c")]) if "c" in image.axes else 0
 
 
-def calibration_of(path: Path) -> Calibration | None:
+def calibration_of(
+    path: Path, channels: tuple[int, ...] | None = None
+) -> Calibration | None:
     """Return what an image says of its pixels, for its labels; None if it is gone."""
     try:
-        return open_array(ArraySource(str(path))).calibration("yx")
+        return open_array(ArraySource(str(path), channels)).calibration("yx")
     except (OSError, ValueError):
         return None
 
 
-def image_problem(path: Path) -> str:
+def image_problem(path: Path, channels: tuple[int, ...] | None = None) -> str:
     """Say why a project cannot hold an image, "" if it can."""
     try:
-        plane_shape(path)
+        plane_shape(path, channels)
     except ValueError as error:
         return str(error)
     return ""
 
 
-def read_plane(path: Path) -> NDArray[Any]:
+def read_plane(path: Path, channels: tuple[int, ...] | None = None) -> NDArray[Any]:
     """Read an image of a project: (H, W), or (H, W, 3 | 4) of colour.
 
     Raises
@@ -101,7 +109,7 @@ def read_plane(path: Path) -> NDArray[Any]:
     ValueError
         If it is no plane of gray or RGB.
     """
-    return read_image(path)
+    return read_image(path, channels=channels)
 
 
 # --- names --------------------------------------------------------------------------

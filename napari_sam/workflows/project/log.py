@@ -40,6 +40,9 @@ FORMAT = 1
 JOURNAL = "journal.jsonl"
 
 
+_Channel = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+
+
 class _ProjectFile(BaseModel):
     """What project.json holds."""
 
@@ -49,6 +52,7 @@ class _ProjectFile(BaseModel):
     images: dict[str, str]
     model: str
     retrain_after: Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+    channels: Annotated[list[_Channel], Field(min_length=1)] | None = None
     folder: str = ""
     made_in: str = ""
 
@@ -99,6 +103,8 @@ class ProjectLog:
         The images that are done, in the order in which they were finished.
     trainings, trained_on
         How often a model was trained, and how many images were done the last time.
+    channels
+        Which of several channels the images are seen by; None for gray and colour.
     kept_model
         The model that proposes; one of the project's own by its place in it.
     image_paths, watched
@@ -158,6 +164,7 @@ class ProjectLog:
         self.image_paths = ImagePaths(self.folder, head.images, head.made_in)
         self.watched = head.folder
         self.retrain_after = head.retrain_after
+        self.channels = None if head.channels is None else tuple(head.channels)
         self._shorts: dict[str, str] = {}
         self.kept_model = self.short_model(head.model)
         self.trainings = 0
@@ -375,4 +382,4 @@ class ProjectLog:
         ValueError
             If it is no plane of gray or RGB.
         """
-        return read_plane(self.path_of(name))
+        return read_plane(self.path_of(name), self.channels)

@@ -66,6 +66,7 @@ class Project:
         model: str = "cells",
         retrain_after: int = 5,
         watched: str | Path | None = None,
+        channels: tuple[int, ...] | None = None,
     ) -> Project:
         """Make a project of image files.
 
@@ -82,6 +83,9 @@ class Project:
         watched
             A folder; images that come into it later belong to the project too, see
             `look`.
+        channels
+            Which of several channels all images are seen by: one as gray, several as
+            colour; see `napari_sam.read_image`.
 
         Raises
         ------
@@ -94,12 +98,21 @@ class Project:
         >>> project.save("a", labels)                             # doctest: +SKIP
         """
         root = Path(folder)
-        write_project_file(root, images, model, retrain_after, watched)
+        write_project_file(root, images, model, retrain_after, watched, channels)
         return cls(root)
 
     @classmethod
-    def create_of_folder(cls, images: str | Path) -> tuple[Project, FileScan]:
+    def create_of_folder(
+        cls, images: str | Path, *, channels: tuple[int, ...] | None = None
+    ) -> tuple[Project, FileScan]:
         """Make a project of the images in a folder, within that folder.
+
+        Parameters
+        ----------
+        images
+            The folder.
+        channels
+            See `create`.
 
         Returns
         -------
@@ -111,8 +124,10 @@ class Project:
             If there is no image that can be annotated.
         """
         where = Path(images)
-        good, unfit, hidden = images_in(where)
-        project = cls.create(where / PROJECT_FOLDER, good, watched=where)
+        good, unfit, hidden = images_in(where, channels)
+        project = cls.create(
+            where / PROJECT_FOLDER, good, watched=where, channels=channels
+        )
         return project, FileScan(unfit=unfit, hidden=hidden)
 
     @classmethod
@@ -171,6 +186,11 @@ class Project:
     def images(self) -> tuple[str, ...]:
         """Names of its images, in order."""
         return self._log.images
+
+    @property
+    def channels(self) -> tuple[int, ...] | None:
+        """Which of several channels its images are seen by; see `create`."""
+        return self._log.channels
 
     def state(self, name: str) -> ImageState:
         """Return how far an image is; not to be changed."""

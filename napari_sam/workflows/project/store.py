@@ -173,7 +173,7 @@ class LabelStore:
         if known is not None:
             return known
         try:
-            height, width = plane_shape(self._log.path_of(name))
+            height, width = plane_shape(self._log.path_of(name), self._log.channels)
         except ValueError:
             if not self._log.label_histories[name].changed_at:
                 raise

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.inference.channels import colour_last
 from napari_sam.ops.labels import check_overlap_rule
 from napari_sam.workflows.session import committing, object_edits, session_recovery
 from napari_sam.workflows.session.canvas import ArrayCanvas, make_canvas
@@ -62,6 +63,8 @@ class AnnotationSession:
         A name of the registry, the path of a checkpoint, or a loaded model.
     rgb
         Whether the last axis of `image` is colour.
+    channel_axis
+        The axis of the channels, if it has several; see `segment`.
     overlap
         "keep": a pixel stays with the object that has it; "overwrite": the newer
         object takes it.
@@ -105,6 +108,7 @@ class AnnotationSession:
         *,
         model: str | Path | PromptableModel = "cells",
         rgb: bool = False,
+        channel_axis: int | None = None,
         overlap: str = "keep",
         contrast_limits: tuple[float, float] | None = None,
         feedback: bool = True,
@@ -112,6 +116,8 @@ class AnnotationSession:
         clock: Callable[[], datetime] | None = None,
         journal: bool = False,
     ) -> None:
+        if channel_axis is not None and image is not None:
+            image, rgb = colour_last(image, channel_axis), True
         canvas = make_canvas(image, labels, rgb)
         predictor = None if image is None else _loaded(model)
         self.model_name = predictor.name if predictor is not None else model_name

@@ -152,7 +152,7 @@ def propagate(
     scope : Scope, optional
         Its contrast limits; those of each plane if None, see `Predictor.embed`.
     channel_axis : int, optional
-        The axis of 1 to 4 channels, if the array has one; a `Stack` has its own.
+        The axis of the channels, if the array has one; a `Stack` has its own.
     progress : Progress, optional
         Steps are planes, which grow fewer where objects are lost.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.inference.channels import check_channel_axis
+from napari_sam.inference.channels import as_colour, check_channel_axis
 from napari_sam.ops.planes import Plane
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class Stack:
         stands. Three axes run: that of the stack and the two of its planes. An array
         of three axes needs none.
     channel_axis : int, optional
-        The axis of 1 to 4 channels, if the array has one.
+        The axis of the channels, if the array has one. Three or four of 8 bit are a
+        colour; others are seen as in `ChannelArray`.
 
     Raises
     ------
@@ -65,6 +66,8 @@ class Stack:
         channel_axis = self.channel_axis
         if channel_axis is not None:
             channel_axis = check_channel_axis(whole, channel_axis)
+            array, channel_axis = as_colour(array, channel_axis)
+            whole = tuple(int(n) for n in array.shape)
         shape = tuple(n for a, n in enumerate(whole) if a != channel_axis)
         ndim = len(shape)
         index = (None,) * ndim if self.at is None else tuple(self.at)

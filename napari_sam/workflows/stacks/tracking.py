@@ -91,7 +91,7 @@ def track(
         Of the image: `roi` and `exclude` of a plane, for all of them, or of the film's
         shape; one range of contrast for the whole film, from a sample of it if None.
     channel_axis : int, optional
-        Of the image: the axis of 1 to 4 channels, if it has one.
+        Of the image: the axis of the channels, if it has one.
     progress : Progress, optional
         Steps are frames, or planes where a model segments first.
 

@@ -133,7 +133,7 @@ def segment_volume(
         `roi` and `exclude` of a plane, for all of them, or of the volume's shape.
         The contrast limits are those of all planes; from a sample of them if None.
     channel_axis : int, optional
-        The axis of 1 to 4 channels, if the array has one; a `Stack` has its own.
+        The axis of the channels, if the array has one; a `Stack` has its own.
     progress : Progress, optional
         Steps are planes.
 

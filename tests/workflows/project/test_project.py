@@ -351,3 +351,23 @@ def test_an_image_done_with_undecided_proposals_is_learned_from_in_part(project)
     assert [source.complete for source in project.sources()] == [True]
     project.reopen("a")
     assert [source.complete for source in project.sources()] == [False]
+
+
+def test_a_project_may_look_at_some_of_several_channels(tmp_path):
+    channels = np.random.default_rng(0).integers(0, 900, (3, 20, 30)).astype(np.uint16)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in "ab":
+        tifffile.imwrite(
+            folder / f"{name}.tif", channels, metadata={"axes": "CYX"}, ome=True
+        )
+    with pytest.raises(ValueError, match=r"a\.tif has 3 channels; wanted one, or RGB"):
+        Project.create_of_folder(folder)
+    project, found = Project.create_of_folder(folder, channels=(0, 2))
+    assert not found.unfit
+    assert project.read_image("a").shape == (20, 30, 3)
+    project.close()
+    again = Project.open(project.folder)
+    assert again.channels == (0, 2)
+    np.testing.assert_array_equal(again.read_image("b")[..., 2], 0)
+    again.close()
