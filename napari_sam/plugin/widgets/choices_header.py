@@ -9,6 +9,7 @@ from qtpy.QtCore import QEvent, QSize, Qt, Signal
 from qtpy.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_sam.plugin.viewer.layers import is_labels_of_user
+from napari_sam.plugin.widgets.channel_rows import ChannelRows
 from napari_sam.plugin.widgets.dock_layout import NEW_LAYER, form
 from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
 from napari_sam.plugin.widgets.model_picker import ModelPicker
@@ -49,12 +50,14 @@ class ChoicesHeader(QWidget):  # type: ignore[misc]
             viewer, is_labels_of_user, NEW_LAYER, is_for_writing=True
         )
         self.labels.setToolTip("Objects are written to this layer, and read from it.")
+        self.channels = ChannelRows(viewer)
         self.model = ModelPicker(store, model, device)
         self.line = _FoldLine()
         self.choices = QWidget()
         body = QVBoxLayout(self.choices)
         body.setContentsMargins(0, 0, 0, 2)
         body.addLayout(form(("Image", self.image), ("Labels", self.labels)))
+        body.addWidget(self.channels)
         body.addWidget(self.model)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -75,6 +78,7 @@ class ChoicesHeader(QWidget):  # type: ignore[misc]
         """Let go of the layers."""
         self.image.stop()
         self.labels.stop()
+        self.channels.stop()
 
     @property
     def is_open(self) -> bool:
@@ -95,6 +99,7 @@ class ChoicesHeader(QWidget):  # type: ignore[misc]
     def show_state(self, device: str) -> None:
         """Say what is chosen, and on which device the model is; "" for none yet."""
         self.model.show_device(device)
+        self.channels.show_image(self.image.layer)
         image, labels = self.image.layer, self.labels.layer
         where = device.upper() or self.model.device.currentText()
         names = ["no image yet" if image is None else image.name]

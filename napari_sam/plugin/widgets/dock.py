@@ -203,6 +203,7 @@ class Dock(QWidget):  # type: ignore[misc]
     def _connect(self) -> None:
         header, annotator = self.header, self.annotator
         header.image.chosen.connect(self._on_image)
+        header.channels.chosen.connect(self._on_channels)
         header.labels.chosen.connect(self._on_labels)
         header.model.chosen.connect(self._load_model)
         header.model.noticed.connect(self._on_notice)
@@ -382,6 +383,14 @@ class Dock(QWidget):  # type: ignore[misc]
         self._on_image(image)
         self.header.labels.choose(labels)
         self._on_labels(labels)
+
+    def _on_channels(self, image: Any) -> None:
+        """Work on other channels of the same image, with the same labels."""
+        labels = self.header.labels.layer
+        self.header.image.take(image)
+        if labels is not None:
+            self.header.labels.choose(labels)
+            self._on_labels(labels)
 
     def _on_image(self, image: Any) -> None:
         self.annotator.set_image(image)

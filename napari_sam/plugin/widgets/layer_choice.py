@@ -106,6 +106,12 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
         self._events.clear()
         self._names.clear()
 
+    def take(self, layer: Any) -> None:
+        """Choose a layer as if the user did so in the box."""
+        self.refill()
+        self._show(layer)
+        self._on_activated(self.currentIndex())
+
     def choose(self, layer: Any) -> None:
         """Show a layer as the chosen one, without saying so."""
         if self._tell_timer.isActive():
