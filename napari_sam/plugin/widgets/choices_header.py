@@ -118,7 +118,7 @@ class ChoicesHeader(QWidget):  # type: ignore[misc]
 
 
 class _FoldLine(QToolButton):  # type: ignore[misc]
-    """A line with an arrow; of names that do not fit the end is left out."""
+    """A line with an arrow; of names that do not fit the middle is left out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,7 +165,7 @@ class _FoldLine(QToolButton):  # type: ignore[misc]
             self._fit()
 
     def _fit(self) -> None:
-        """Leave out what is said twice, and the ends of names that do not fit."""
+        """Leave out what is said twice, and the middle of names that do not fit."""
         metrics = self.fontMetrics()
         room = self.width() - 2 * metrics.height()
         names = list(self._names)
@@ -176,12 +176,23 @@ class _FoldLine(QToolButton):  # type: ignore[misc]
             longest = max(range(len(names)), key=lambda i: len(names[i]), default=0)
             if not names or len(names[longest]) <= _SHORTEST:
                 break
-            names[longest] = f"{names[longest].rstrip('…')[:-1].rstrip()}…"
+            names[longest] = _shorter(names[longest])
         self.setText(_line(names, self._rest))
 
 
 _SHORTEST = 6
 """Letters that are left of a name."""
+
+
+def _shorter(name: str) -> str:
+    """Leave one letter more out of the middle: names often differ at their ends."""
+    head, _, tail = name.partition("…") if "…" in name[1:] else ("", "", "")
+    if not head:
+        middle = (2 * len(name)) // 3
+        return f"{name[:middle].rstrip()}…{name[middle + 1 :].lstrip()}"
+    if len(head) >= len(tail):
+        return f"{head[:-1].rstrip()}…{tail}"
+    return f"{head}…{tail[1:].lstrip()}"
 
 
 def _line(names: list[str], rest: str) -> str:

@@ -189,3 +189,13 @@ def test_no_button_does_nothing_in_silence(open_dock):
             page.primary.click()
             look(dock)
             assert dock.hint.kind == "problem", name
+
+
+def test_of_a_long_name_the_end_is_seen_that_tells_it_from_others(
+    make_napari_viewer, open_dock, image
+):
+    viewer = make_napari_viewer()
+    viewer.add_image(image, name="experiment 2026-11-29 plate 3 well B07 field [1]")
+    dock = open_dock(viewer)
+    text = dock.header.line.text()
+    assert "…" in text and text.startswith("exp") and "[1] → new labels" in text
