@@ -17,7 +17,15 @@ from napari_sam.cli.batch import (
     count,
     tell_hidden,
 )
-from napari_sam.configs import MODES, SegmentConfig, read_settings
+from napari_sam.configs import (
+    MODES,
+    FuseConfig,
+    SegmentConfig,
+    VolumeConfig,
+    check_mode,
+    read_pairs,
+    read_settings,
+)
 from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
@@ -58,14 +66,15 @@ are labelled say nothing here: leave them out by --kinds.
 
 With --volume, volumes. By clicks: of each object one click on its middle plane is
 propagated through the volume. Reported is the mean IoU in 3D, beside that of one click
-on every plane of each object, and their ratio. By itself: the objects of the planes are
-linked. Reported is the average precision of the planes and of the volume.
+on every plane of each object, and their ratio. By itself: as segment-volume does it.
+Reported is the average precision of the planes and of the volume.
 
 The 95 % intervals come from a bootstrap over images.
 """
 
 _CLICKS = "clicks"
 _PROPOSALS = "proposals"
+_OF_VOLUMES = ("planes", "fused")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -94,9 +103,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--mode",
-        choices=(_CLICKS, *MODES, _PROPOSALS),
+        choices=(_CLICKS, *MODES, _PROPOSALS, *_OF_VOLUMES),
         default=_CLICKS,
-        help="what is scored (default: clicks)",
+        help="what is scored (default: clicks); planes and fused are for --volume, "
+        "where a mode of planes means that their objects are linked",
     )
     add_set_argument(parser, "pred_iou_thresh=0.7")
     parser.add_argument(
@@ -139,9 +149,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(args: argparse.Namespace) -> int:
     from napari_sam.inference.predictor import load_model
 
-    config = _read_config(args)
     if args.volume:
-        return _run_volumes(args, config)
+        return _run_volumes(args, _read_volume_config(args))
+    config = _read_config(args)
     images = _thin(_select(args), args.max_images)
     _check_outputs(args)
     model = load_model(args.model, device=args.device)
@@ -171,7 +181,7 @@ def _show(
         write_atomically(args.json, lambda part: part.write_text(text, "utf-8"))
 
 
-def _run_volumes(args: argparse.Namespace, config: SegmentConfig) -> int:
+def _run_volumes(args: argparse.Namespace, config: VolumeConfig) -> int:
     from napari_sam.cli import evaluate_volume
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.labelled_folders import list_labelled_volumes
@@ -183,21 +193,43 @@ def _run_volumes(args: argparse.Namespace, config: SegmentConfig) -> int:
     report, failures = (
         evaluate_volume.score_clicks(model, found, args.max_objects)
         if args.mode == _CLICKS
-        else evaluate_volume.score_found(model, found, args.mode, config)
+        else evaluate_volume.score_found(model, found, _volume_mode(args.mode), config)
     )
     _show(args, report)
     return 1 if failures else 0
 
 
+def _volume_mode(mode: str) -> str:
+    """Return the mode of `segment_volume` that scores a mode of the command."""
+    return mode if mode in ("auto", *_OF_VOLUMES) else "planes"
+
+
+def _read_volume_config(args: argparse.Namespace) -> VolumeConfig:
+    """Turn ``--set`` into the parameters of a volume, and refuse what does not fit."""
+    for name in ("kinds", "max_images", "whole", "gallery"):
+        if getattr(args, name):
+            raise ValueError(f"--{name.replace('_', '-')} is not for --volume")
+    if args.mode == _PROPOSALS:
+        raise ValueError("--volume has no --mode proposals")
+    pairs = dict(pair.partition("=")[::2] for pair in args.set)
+    if args.mode == _CLICKS:
+        if pairs:
+            raise ValueError(f"--set {args.set[0]} needs a --mode other than clicks")
+        return VolumeConfig()
+    if args.max_objects is not None:
+        raise ValueError("--max-objects is for --mode clicks")
+    if args.mode == "fused":
+        return VolumeConfig(fuse=read_pairs(FuseConfig, pairs))
+    mode = "auto" if args.mode == "planes" else args.mode
+    segment = read_settings(mode, pairs)
+    return VolumeConfig(plane_mode=check_mode(mode), segment=segment)
+
+
 def _read_config(args: argparse.Namespace) -> SegmentConfig:
     """Turn ``--set`` into the parameters of the mode, and refuse what does not fit."""
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
-    if args.volume:
-        for name in ("kinds", "max_images", "whole", "gallery"):
-            if getattr(args, name):
-                raise ValueError(f"--{name.replace('_', '-')} is not for --volume")
-        if args.mode == _PROPOSALS:
-            raise ValueError("--volume has no --mode proposals")
+    if args.mode in _OF_VOLUMES:
+        raise ValueError(f"--mode {args.mode} is for --volume")
     if args.mode == _CLICKS:
         if pairs:
             raise ValueError(f"--set {args.set[0]} needs a --mode other than clicks")

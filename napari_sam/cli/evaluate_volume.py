@@ -10,7 +10,7 @@ from napari_sam.cli.progress_bar import StepBar
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_sam.configs import SegmentConfig
+    from napari_sam.configs import VolumeConfig
     from napari_sam.evaluation.volume_report import VolumeReport
     from napari_sam.io.labelled_folders import LabelledVolume
     from napari_sam.workflows.progress import Progress
@@ -25,7 +25,7 @@ def score_clicks(
     from napari_sam.evaluation.volume_clicks import score_volume_clicks
     from napari_sam.evaluation.volume_report import sum_up_volumes
 
-    def score(image: Any, labels: Any, progress: Progress) -> Any:
+    def score(item: LabelledVolume, image: Any, labels: Any, progress: Progress) -> Any:
         return score_volume_clicks(
             image,
             labels,
@@ -39,20 +39,23 @@ def score_clicks(
 
 
 def score_found(
-    model: Any, volumes: Sequence[LabelledVolume], mode: str, config: SegmentConfig
+    model: Any, volumes: Sequence[LabelledVolume], mode: str, config: VolumeConfig
 ) -> tuple[VolumeReport, int]:
     """Find the objects of each volume by themselves; see `score_clicks`."""
-    from napari_sam.configs import VolumeConfig
     from napari_sam.evaluation.volume_instances import score_volume
     from napari_sam.evaluation.volume_report import sum_up_found
     from napari_sam.workflows.objects.segment import choose_mode
+    from napari_sam.workflows.stacks.volume import choose_volume_mode
 
-    choose_mode(mode, model)
-    whole = VolumeConfig(segment=config)
+    if choose_volume_mode(mode, model, config) == "planes":
+        choose_mode(config.plane_mode, model)
 
-    def score(image: Any, labels: Any, progress: Progress) -> Any:
+    def score(item: LabelledVolume, image: Any, labels: Any, progress: Progress) -> Any:
+        here = config
+        if config.spacing is None:
+            here = config.model_copy(update={"spacing": item.spacing})
         return score_volume(
-            image, labels, model=model, mode=mode, config=whole, progress=progress
+            image, labels, model=model, mode=mode, config=here, progress=progress
         )
 
     scores, failures = _score(volumes, score)
@@ -60,7 +63,8 @@ def score_found(
 
 
 def _score(
-    volumes: Sequence[LabelledVolume], score: Callable[[Any, Any, Progress], Any]
+    volumes: Sequence[LabelledVolume],
+    score: Callable[[LabelledVolume, Any, Any, Progress], Any],
 ) -> tuple[list[tuple[str, Any]], int]:
     """Score volumes behind a progress bar; say which could not be."""
     scores, failures = [], 0
@@ -72,7 +76,7 @@ def _score(
             bar.name(item.name)
             try:
                 image, labels = item.read()
-                scores.append((item.name, score(image, labels, progress)))
+                scores.append((item.name, score(item, image, labels, progress)))
             except (ValueError, OSError) as error:
                 print(f"{item.name} was left out: {error}", file=sys.stderr)
                 failures += 1

@@ -8,6 +8,8 @@ from napari_sam.cli import batch
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.configs import (
     MODES,
+    VOLUME_MODES,
+    FuseConfig,
     LinkConfig,
     VolumeConfig,
     read_pairs,
@@ -49,8 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "segment-volume",
         help="find every object of volumes",
-        description="Find every object of each plane of a volume, and link those of "
-        "neighbouring planes. Finished volumes are skipped.",
+        description="Find every object of volumes. Finished volumes are skipped.",
     )
     batch.add_batch_arguments(parser, "a label image NAME.tif of each volume")
     batch.add_model_arguments(parser)
@@ -64,26 +65,60 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--mode",
+        choices=VOLUME_MODES,
+        default="auto",
+        help="planes: the objects of each plane are found, and those of neighbouring "
+        "planes are linked; fused: what the model says of voxels, in planes along "
+        "three axes, is brought together, and objects are parted in 3D; auto: fused "
+        "where the model can (default: auto)",
+    )
+    parser.add_argument(
+        "--plane-mode",
         choices=MODES,
         default="auto",
-        help="how the objects of a plane are found, as of segment (default: auto)",
+        help="planes: how the objects of a plane are found, as of segment (default: "
+        "auto)",
     )
     batch.add_set_argument(parser, "seed_depth=0.1")
     add_link_argument(parser)
+    parser.add_argument(
+        "--fuse",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"how objects are parted in 3D: {', '.join(settings_of(FuseConfig))}; "
+        "such as axes=across; may be repeated",
+    )
+    parser.add_argument(
+        "--spacing",
+        type=float,
+        nargs=3,
+        metavar=("Z", "Y", "X"),
+        help="size of a voxel, in any unit (default: that of the file)",
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
-    segment = read_settings(args.mode, pairs)
-    config = VolumeConfig(segment=segment, link=link_config(args.link))
+    fuse = dict(pair.partition("=")[::2] for pair in args.fuse)
+    config = VolumeConfig(
+        plane_mode=args.plane_mode,
+        segment=read_settings(args.plane_mode, pairs),
+        link=link_config(args.link),
+        fuse=read_pairs(FuseConfig, fuse),
+        spacing=None if args.spacing is None else tuple(args.spacing),
+    )
     jobs = batch.plan(args.inputs, args.out, (".tif",))
     told = {
         **batch.model_settings(args),
         **batch.array_settings(args),
         "mode": args.mode,
         "set": pairs,
+        "plane_mode": args.plane_mode,
         "link": sorted(args.link),
+        "fuse": fuse,
+        "spacing": args.spacing,
         "axis": args.axis,
     }
     return batch.run(
@@ -101,9 +136,11 @@ def _prepare(
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.label_images import write_labels
     from napari_sam.workflows.objects.segment import choose_mode
+    from napari_sam.workflows.stacks.volume import choose_volume_mode
 
     sam = load_model(args.model, device=args.device)
-    choose_mode(args.mode, sam)
+    if choose_volume_mode(args.mode, sam, config) == "planes":
+        choose_mode(args.plane_mode, sam)
 
     def work(job: batch.Job) -> None:
         image = batch.open_input(args, job.source)
@@ -133,6 +170,8 @@ def _segment(
     stack = stack.transpose([*(kept.index(axis) for axis in axes), *colour])
     labels = np.zeros(stack.shape[: len(axes)], np.int32)
     highest = 0
+    if config.spacing is None:
+        config = config.model_copy(update={"spacing": image.spacing(axes[-3:])})
     with StepBar("plane", leave=False) as bar:
         for index in np.ndindex(labels.shape[: len(standing)]):
             volume = stack[index]

@@ -11,7 +11,9 @@ from napari_sam.configs.objects import SegmentConfig
 
 __all__ = [
     "DIRECTIONS",
+    "VOLUME_MODES",
     "Direction",
+    "FuseConfig",
     "LinkConfig",
     "PropagationConfig",
     "TrackConfig",
@@ -64,15 +66,81 @@ class LinkConfig(Config):
     )
 
 
-class VolumeConfig(Config):
-    """Parameters of `segment_volume`: of each plane, and of how planes are linked."""
+class FuseConfig(Config):
+    """How the maps of planes become those of a volume; see `segment_volume`."""
 
+    axes: Literal["across", "all", "auto"] = Field(
+        "auto",
+        description="'across': the planes across the stack's axis alone; 'all': those "
+        "across all three axes, and their maps are averaged; 'auto': all where voxels "
+        "are nearly as deep as they are wide, or their size is not known",
+    )
+    max_ratio: float = Field(
+        3.0,
+        ge=1,
+        description="depth of a voxel, in widths, up to which 'auto' looks along all "
+        "axes",
+    )
+    min_planes: int = Field(
+        16, ge=2, description="planes from which 'auto' looks along all axes"
+    )
+    foreground_thresh: float = Field(
+        0.52,
+        ge=0,
+        le=1,
+        description="voxels above this probability belong to an object",
+    )
+    seed_depth: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="how much deeper than the ridge between them two seeds must lie",
+    )
+    confidence_thresh: float = Field(
+        0.6,
+        ge=0,
+        le=1,
+        description="least confidence of an object, see `InstanceConfig`",
+    )
+    smoothing: float = Field(
+        1.5,
+        ge=0,
+        description="sigma in voxels, of the smallest side, before the seeds",
+    )
+    min_volume: int = Field(
+        20,
+        ge=1,
+        description="least volume of an object",
+        json_schema_extra=form(unit="px"),
+    )
+
+
+class VolumeConfig(Config):
+    """Parameters of `segment_volume`: of each plane, and of how planes are joined."""
+
+    plane_mode: Literal["auto", "grid", "instances", "refined"] = Field(
+        "auto",
+        description="how the objects of a plane are found where planes are linked; see "
+        "`segment`",
+    )
+    spacing: tuple[float, float, float] | None = Field(
+        None,
+        description="size of a voxel along the three axes, in any unit; None: as deep "
+        "as it is wide",
+    )
+    fuse: FuseConfig = Field(
+        FuseConfig(), description="how the maps of planes are brought together"
+    )
     link: LinkConfig = Field(
         LinkConfig(), description="what may be the same object in another plane"
     )
     segment: SegmentConfig = Field(
         SegmentConfig(), description="how the objects of a plane are found"
     )
+
+
+VOLUME_MODES = ("auto", "planes", "fused")
+"""How `segment_volume` finds objects."""
 
 
 class PropagationConfig(Config):

@@ -21,7 +21,11 @@ from napari_sam.evaluation.instances import (
 )
 from napari_sam.workflows.stacks.plane_linking import link_planes
 from napari_sam.workflows.stacks.stack import Stack
-from napari_sam.workflows.stacks.volume import segment_planes
+from napari_sam.workflows.stacks.volume import (
+    choose_volume_mode,
+    segment_planes,
+    segment_volume,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,9 +45,10 @@ class VolumeScores:
     Attributes
     ----------
     planes
-        Each plane, scored on its own before anything was linked.
+        Each plane, scored on its own: before anything was linked, or the cross
+        sections of what was found in 3D.
     volume
-        The linked objects.
+        The objects of the volume.
     """
 
     planes: tuple[InstanceScores, ...]
@@ -89,10 +94,30 @@ def score_volume(
     stack, config = Stack.of(image), config or VolumeConfig()
     labels = np.asarray(stack.like(truth, "true labels").array)
     true = np.moveaxis(labels, stack.place, 0)
+    if choose_volume_mode(mode, model, config) == "fused":
+        whole = segment_volume(
+            stack, model=model, mode="fused", config=config, progress=progress
+        )
+        found = np.moveaxis(whole, stack.place, 0)
+        return VolumeScores(_score_planes(true, found), _score(true, found))
     found = segment_planes(
-        stack, model=model, mode=mode, config=config.segment, progress=progress
+        stack,
+        model=model,
+        mode=config.plane_mode,
+        config=config.segment,
+        progress=progress,
     )
     return score_volume_labels(true, found, config.link)
+
+
+def _score(truth: NDArray[Any], found: NDArray[Any]) -> InstanceScores:
+    return score_overlaps(overlap_labels(truth, found))
+
+
+def _score_planes(
+    truth: NDArray[Any], found: NDArray[Any]
+) -> tuple[InstanceScores, ...]:
+    return tuple(_score(one, other) for one, other in zip(truth, found, strict=True))
 
 
 def score_volume_labels(
@@ -118,9 +143,5 @@ def score_volume_labels(
     >>> score_volume_labels(truth, planes).volume.precision(0)
     1.0
     """
-    each = tuple(
-        score_overlaps(overlap_labels(true, found))
-        for true, found in zip(truth, planes, strict=True)
-    )
     linked = link_planes(planes, config)
-    return VolumeScores(each, score_overlaps(overlap_labels(truth, linked)))
+    return VolumeScores(_score_planes(truth, planes), _score(truth, linked))

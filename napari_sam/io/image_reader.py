@@ -194,6 +194,21 @@ class PlaneArray:
         """(row, col) size of a pixel in micrometres; None if it has none."""
         return self.calibration().pixel_size
 
+    def spacing(self, axes: str) -> tuple[float, ...] | None:
+        """Return the size of a step along some axes, in one unit; None if unknown.
+
+        Examples
+        --------
+        >>> image = PlaneArray(np.zeros((5, 20, 30)), "zyx", scale=(2, 0.5, 0.5))
+        >>> image.spacing("zyx"), image.spacing("yx")
+        ((2.0, 0.5, 0.5), (0.5, 0.5))
+        """
+        known = self.calibration(axes)
+        units = {unit for unit in known.units if unit is not None}
+        sizes = tuple(float(abs(size)) for size in known.scale)
+        is_known = len(sizes) == len(axes) and len(units) <= 1
+        return sizes if is_known and all(0 < s < math.inf for s in sizes) else None
+
     def calibration(self, axes: str | None = None) -> Calibration:
         """Return what is known of the axes, by default of those of its labels."""
         known = Calibration(

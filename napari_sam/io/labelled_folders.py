@@ -229,8 +229,7 @@ class LabelledVolume:
         """
         if self.missing:
             raise OSError(self.missing)
-        place = ArraySource(str(self.image_path), self.channels, self.axes, self.scene)
-        image = _read_stack(place)
+        image = _read_stack(self._source)
         labels = _read_stack(ArraySource(str(self.labels_path)))
         if image.shape != labels.shape or image.ndim != 3:
             raise ValueError(
@@ -238,6 +237,19 @@ class LabelledVolume:
                 f"{image.shape} and {labels.shape}"
             )
         return image, as_labels(labels, str(self.labels_path))
+
+    @property
+    def _source(self) -> ArraySource:
+        return ArraySource(str(self.image_path), self.channels, self.axes, self.scene)
+
+    @property
+    def spacing(self) -> tuple[float, float, float] | None:
+        """Size of a voxel along (Z, Y, X) as far as the image says; None if not."""
+        try:
+            sizes = open_array(self._source).spacing("zyx")
+        except (OSError, ValueError):
+            return None
+        return None if sizes is None else (sizes[0], sizes[1], sizes[2])
 
 
 def _read_stack(source: ArraySource) -> NDArray[Any]:

@@ -10,6 +10,7 @@ spanning tree.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,27 +30,27 @@ def extended_minima(
 ) -> NDArray[np.bool_]:
     """Find the bottoms of all basins that are at least `depth` deep.
 
-    A bottom is a connected part (8 neighbours) of all that lies at most `depth` above
-    the lowest pixel of that same part.
+    A bottom is a connected part (8 neighbours in a plane, 26 in a volume) of all that
+    lies at most `depth` above the lowest pixel of that same part.
 
     Parameters
     ----------
     relief
-        (H, W) float heights.
+        (H, W) or (D, H, W) float heights.
     depth
         In the unit of the heights, above 0; added in the type of `relief`.
     mask
-        (H, W) bool: where the relief is; a rim of any height elsewhere. Everywhere if
-        None.
+        Bool of the same shape: where the relief is; a rim of any height elsewhere.
+        Everywhere if None.
 
     Returns
     -------
-    (H, W) bool
+    bool array of the same shape
 
     Raises
     ------
     ValueError
-        If the relief is no plane, or the mask has another shape.
+        If the relief is no plane or volume, or the mask has another shape.
 
     Examples
     --------
@@ -60,9 +61,11 @@ def extended_minima(
     array([[1, 1, 1, 1, 1]])
     """
     relief = np.asarray(relief)
-    if relief.ndim != 2 or (mask is not None and mask.shape != relief.shape):
+    if relief.ndim not in (2, 3) or (mask is not None and mask.shape != relief.shape):
         more = "" if mask is None else f" and a mask of {mask.shape}"
-        raise ValueError(f"a relief must be (H, W), got {relief.shape}{more}")
+        raise ValueError(
+            f"a relief must be (H, W) or (D, H, W), got {relief.shape}{more}"
+        )
     found = np.zeros(relief.shape, np.bool_)
     # A frame of nothing: no pixel of the plane is without neighbours.
     inside = np.pad(np.ones(relief.shape, np.bool_) if mask is None else mask, 1)
@@ -73,7 +76,7 @@ def extended_minima(
     kind = np.dtype(np.int32 if inside.size < 2**31 else np.int64)
     place: NDArray[np.integer] = np.full(inside.size, -1, kind)
     place[pixels] = np.arange(len(pixels), dtype=kind)
-    neighbours = _neighbours(pixels, place, inside.shape[1])
+    neighbours = _neighbours(pixels, place, inside.shape)
     roots, pit = _run_down(heights, neighbours)
     edges = [np.zeros((0, 2), np.int64)]
     passes = [np.zeros(0, heights.dtype)]
@@ -89,20 +92,22 @@ def extended_minima(
         edges.append(ends[used])
         passes.append(height[used])
     limits = _grow(flooded, np.concatenate(edges), np.concatenate(passes))
-    found[inside[1:-1, 1:-1]] = heights <= limits[pit]
+    found[inside[(slice(1, -1),) * inside.ndim]] = heights <= limits[pit]
     return found
 
 
 def _neighbours(
-    pixels: NDArray[np.int64], place: NDArray[np.integer], width: int
+    pixels: NDArray[np.int64], place: NDArray[np.integer], shape: tuple[int, ...]
 ) -> list[tuple[NDArray[np.integer], NDArray[np.integer]]]:
     """List pairs of adjacent pixels by their numbers, one pair of arrays a direction.
 
-    `pixels` are flat positions in a plane of so many columns, `place` their numbers,
-    or -1.
+    `pixels` are flat positions in an array of that shape, `place` their numbers, or -1.
     """
     pairs = []
-    for step in (1, width - 1, width, width + 1):
+    strides = np.cumprod([1, *shape[:0:-1]])[::-1]
+    ways = product((-1, 0, 1), repeat=len(shape))
+    around = sorted(int(np.dot(way, strides)) for way in ways)
+    for step in around[len(around) // 2 + 1 :]:  # each pair once
         there = place[pixels + step]
         here = np.flatnonzero(there >= 0).astype(place.dtype)
         pairs.append((here, there[here]))

@@ -17,7 +17,7 @@ from scipy import ndimage
 from skimage.measure import label
 from skimage.segmentation import watershed
 
-from napari_sam.configs import InstanceConfig
+from napari_sam.configs import FuseConfig, InstanceConfig
 from napari_sam.ops.extended_minima import extended_minima
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
@@ -25,7 +25,7 @@ from napari_sam.ops.types import MaskRecord
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Instances", "maps_to_instances"]
+__all__ = ["Instances", "maps_to_instances", "maps_to_volume"]
 
 _STABLE_PROBABILITY = 1 / (1 + math.exp(-1.0))
 """Foreground probability at a logit of 1, for the stability score."""
@@ -186,3 +186,64 @@ def _measure(
         areas,
         scale,
     )
+
+
+_FUSED = FuseConfig()
+
+
+def maps_to_volume(
+    maps: NDArray[np.float32],
+    config: FuseConfig = _FUSED,
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
+) -> NDArray[np.int32]:
+    """Part the foreground of dense maps of a volume into objects, in 3D.
+
+    Parameters
+    ----------
+    maps
+        (3, Z, Y, X) as `maps_to_instances` takes them of a plane.
+    config
+        Thresholds.
+    spacing
+        Size of a voxel along each axis, in units of the smallest one: the maps are
+        smoothed alike in all directions.
+
+    Returns
+    -------
+    (Z, Y, X) int32
+        0 background, 1 to n the objects.
+
+    Raises
+    ------
+    ValueError
+        If the maps have another shape.
+
+    Examples
+    --------
+    >>> maps = np.ones((3, 5, 20, 40), np.float32)
+    >>> maps[0] = 0
+    >>> int(maps_to_volume(maps).max())
+    0
+    """
+    maps = np.asarray(maps, np.float32)
+    if maps.ndim != 4 or len(maps) != 3:
+        raise ValueError(f"dense maps must be (3, Z, Y, X), got shape {maps.shape}")
+    foreground, centre, boundary = maps
+    away = (centre + boundary) / 2
+    inside = foreground > config.foreground_thresh
+    sigma = [config.smoothing / size for size in spacing]
+    relief = ndimage.gaussian_filter(away, sigma)
+    seeds = extended_minima(relief, config.seed_depth, inside)
+    found = watershed(relief, label(seeds), mask=inside).astype(np.int32)
+    flat = found.ravel()
+    count = int(flat.max(initial=0))
+    volumes = np.bincount(flat, minlength=count + 1)
+    total = np.bincount(flat, foreground.ravel(), count + 1)
+    least = ndimage.minimum(away, found, np.arange(count + 1)) if count else [1.0]
+    scores = (total / np.maximum(volumes, 1) + 1 - np.asarray(least)) / 2
+    good = (volumes >= max(1, config.min_volume)) & (scores >= config.confidence_thresh)
+    good[0] = False
+    numbers = np.zeros(count + 1, np.int32)
+    numbers[good] = np.arange(1, np.count_nonzero(good) + 1)
+    parted: NDArray[np.int32] = numbers[found]
+    return parted

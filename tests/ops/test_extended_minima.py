@@ -11,9 +11,8 @@ from scipy import ndimage
 
 from napari_sam.ops.extended_minima import extended_minima
 
-EIGHT = np.ones((3, 3), np.bool_)
-
-shapes = array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)
+planes = array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)
+shapes = planes | array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=5)
 steps = shapes.flatmap(lambda shape: arrays(np.int8, shape, elements=st.integers(0, 7)))
 floats = shapes.flatmap(
     lambda shape: arrays(
@@ -24,20 +23,21 @@ floats = shapes.flatmap(
 
 def by_definition(relief, depth, mask):
     """Lower a flood onto the relief until it rests; its flat bottoms are the minima."""
+    around_one = np.ones((3,) * relief.ndim, np.bool_)
     relief = np.where(mask, relief, np.inf).astype(relief.dtype)
     flood = relief + relief.dtype.type(depth)
     while True:
-        lower = ndimage.minimum_filter(flood, footprint=EIGHT, cval=np.inf)
+        lower = ndimage.minimum_filter(flood, footprint=around_one, cval=np.inf)
         lower = np.maximum(lower, relief)
         if np.array_equal(lower, flood):
             break
         flood = lower
     wanted = np.zeros(relief.shape, np.bool_)
     for height in np.unique(flood[mask]):
-        flat, count = ndimage.label(flood == height, EIGHT)
+        flat, count = ndimage.label(flood == height, around_one)
         for number in range(1, count + 1):
             one = flat == number
-            around = ndimage.binary_dilation(one, EIGHT) & ~one
+            around = ndimage.binary_dilation(one, around_one) & ~one
             wanted |= one & (flood[around] > height).all()
     return wanted & mask
 
@@ -77,7 +77,7 @@ def test_many_pits_on_smooth_ground():
     found = extended_minima(relief, 0.15)
     everywhere = np.ones(relief.shape, np.bool_)
     np.testing.assert_array_equal(found, by_definition(relief, 0.15, everywhere))
-    assert ndimage.label(found, EIGHT)[1] > 20
+    assert ndimage.label(found, np.ones((3, 3)))[1] > 20
 
 
 def test_nothing_and_flat_ground():
@@ -87,7 +87,7 @@ def test_nothing_and_flat_ground():
 
 
 def test_what_is_no_plane_is_refused():
-    with pytest.raises(ValueError, match=r"a relief must be \(H, W\), got \(4,\)"):
+    with pytest.raises(ValueError, match=r"a relief must be .*, got \(4,\)"):
         extended_minima(np.zeros(4), 1)
     with pytest.raises(ValueError, match=r"\(2, 2\) and a mask of \(3, 2\)"):
         extended_minima(np.zeros((2, 2)), 1, np.ones((3, 2), bool))

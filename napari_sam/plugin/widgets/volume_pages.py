@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Tracks
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_sam.plugin.stacks.tracked_layers import tracks_of
 from napari_sam.plugin.viewer.hint import Hint, sentence
@@ -39,18 +39,32 @@ _GAP_TIP = (
 )
 
 
+_VOLUME_MODES = (
+    ("What suits the model", "auto"),
+    ("Parted in 3D", "fused"),
+    ("Planes, then linked", "planes"),
+)
+_MODE_TIP = (
+    "Parted in 3D: the model looks at planes along all three axes, and objects are "
+    "parted in the volume; for models such as Cells. Planes, then linked: the objects "
+    "of each plane are found first; for all models."
+)
+
+
 class VolumePage(ToolPage):
     """Segment the whole volume."""
 
     text = (
-        "Every object of each plane along the slider, linked to objects of the whole "
-        "volume."
+        "Every object of the volume along the slider, with one number on all its "
+        "planes."
     )
     press = "Segment the volume"
 
     def make_controls(self) -> None:
         """Make the choices."""
         super().make_controls()
+        self.mode = data_choice(_VOLUME_MODES, _MODE_TIP)
+        self.mode.activated.connect(self._show_choices)
         self.min_overlap = number_box(0.05, 0.95, 0.5, _OVERLAP_TIP, 0.05)
         self.min_length = count_box(
             1, 10_000, 3, "Objects in fewer planes are left out (min_length)."
@@ -59,19 +73,28 @@ class VolumePage(ToolPage):
 
     def lay_out_choices(self, layout: QVBoxLayout) -> None:
         """Lay out the choices."""
-        layout.addLayout(
-            form(
-                ("Least overlap", self.min_overlap),
-                ("Least planes", self.min_length),
-                ("Missed planes", self.max_gap),
-            )
+        layout.addLayout(form(("How", self.mode)))
+        self._of_planes = QWidget()
+        rows = form(
+            ("Least overlap", self.min_overlap),
+            ("Least planes", self.min_length),
+            ("Missed planes", self.max_gap),
         )
+        rows.setContentsMargins(0, 0, 0, 0)
+        self._of_planes.setLayout(rows)
+        layout.addWidget(self._of_planes)
+        self._show_choices()
+
+    def _show_choices(self, index: int = 0) -> None:
+        """Show the choices that count."""
+        self._of_planes.setVisible(self.mode.currentData() == "planes")
 
     def job(self) -> ToolJob:
         """Return the work on the displayed volume."""
         return segment_volume(
             self.viewer,
             self.shared.image,
+            self.mode.currentData(),
             self.min_overlap.value(),
             self.min_length.value(),
             self.max_gap.value(),

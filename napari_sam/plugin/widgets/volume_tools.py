@@ -36,6 +36,7 @@ _NOTES = 6
 def segment_volume(
     viewer: Any,
     image: Any,
+    mode: str = "auto",
     min_overlap: float = 0.5,
     min_length: int = 3,
     max_gap: int = 0,
@@ -49,8 +50,10 @@ def segment_volume(
     image
         The image layer. Its planes are those that lie as the displayed one, along the
         last axis that has a slider; other axes stay where they are.
+    mode
+        See `napari_sam.segment_volume`.
     min_overlap, min_length, max_gap
-        What may be the same object in another plane.
+        What may be the same object in another plane, where planes are linked.
 
     Raises
     ------
@@ -70,6 +73,7 @@ def segment_volume(
     at = tuple(None if a == axis else i for a, i in enumerate(source.plane.index))
     data = full_data(image)
     limits = display_range(image)
+    sizes = [abs(float(image.scale[a])) for a, i in enumerate(at) if i is None]
 
     def work(predictor: Any, **steps: Any) -> Any:
         from napari_sam.configs import LinkConfig, VolumeConfig
@@ -84,7 +88,8 @@ def segment_volume(
         return segment_volume(
             stack,
             model=predictor,
-            config=VolumeConfig(link=link),
+            mode=mode,
+            config=VolumeConfig(link=link, spacing=(sizes[0], sizes[1], sizes[2])),
             scope=Scope(contrast_limits=limits),
             **steps,
         )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import Box
     from napari_sam.workflows.progress import Progress
 
-__all__ = ["Instances", "find_instances"]
+__all__ = ["Instances", "blended_maps", "choose_scale", "find_instances"]
 
 _DEFAULT = InstanceConfig()
 
@@ -113,14 +113,61 @@ def _find(
     """See the plane as a whole, and if its objects are small, tile by tile."""
     scale = config.scale
     if scale is None:
-        maps = _blend(sam, view, [view.plane], None, 1, steps)
-        found = maps_to_instances(maps, config, view.whole_scale)
-        scale = _scale_for(sam, view, found, config, steps)
+        found, scale = _look(sam, view, config, steps)
         if scale == view.whole_scale and config.looks == 1:
             return found
-    tiles = view.tiles_at(scale)
-    maps = _blend(sam, view, tiles, inside, config.looks, steps)
+    maps = blended_maps(sam, view, config, scale, inside, steps)
     return maps_to_instances(maps, config, max(scale, view.whole_scale))
+
+
+def _look(
+    sam: Predictor, view: PlaneView, config: InstanceConfig, steps: Steps
+) -> tuple[Instances, float]:
+    """See the plane as a whole; return what is found, and how closely to look."""
+    maps = _blend(sam, view, [view.plane], None, 1, steps)
+    found = maps_to_instances(maps, config, view.whole_scale)
+    return found, _scale_for(sam, view, found, config, steps)
+
+
+def choose_scale(
+    sam: Predictor, view: PlaneView, config: InstanceConfig, steps: Steps
+) -> float:
+    """Return the frame pixels per pixel at which a plane is seen; see `find_instances`.
+
+    Parameters
+    ----------
+    sam
+        A model with a dense head.
+    view
+        The plane.
+    config
+        Its `scale` is taken where it is given.
+    steps
+        Told of each tile.
+    """
+    return _look(sam, view, config, steps)[1] if config.scale is None else config.scale
+
+
+def blended_maps(
+    sam: Predictor,
+    view: PlaneView,
+    config: InstanceConfig,
+    scale: float,
+    inside: NDArray[np.bool_] | None,
+    steps: Steps,
+) -> NDArray[np.float32]:
+    """Return (3, H, W) dense maps of a plane as it is seen at a scale.
+
+    Parameters
+    ----------
+    sam, view, config, steps
+        As for `choose_scale`.
+    scale
+        Frame pixels per pixel.
+    inside
+        (H, W) bool: tiles that do not touch it are not computed.
+    """
+    return _blend(sam, view, view.tiles_at(scale), inside, config.looks, steps)
 
 
 def _scale_for(

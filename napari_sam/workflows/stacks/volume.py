@@ -1,4 +1,4 @@
-"""A volume or a film in, labels of all its objects out: plane by plane, then linked."""
+"""A volume or a film in, labels of all its objects out."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.configs import VolumeConfig
+from napari_sam.configs import VOLUME_MODES, VolumeConfig
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.preprocess import sample_limits
 from napari_sam.ops.scope import Scope
+from napari_sam.ops.watershed import maps_to_volume
 from napari_sam.workflows.objects.segment import segment
 from napari_sam.workflows.progress import Progress, Steps
 from napari_sam.workflows.stacks.plane_linking import link_planes
 from napari_sam.workflows.stacks.stack import Stack
+from napari_sam.workflows.stacks.volume_maps import axes_to_see, fused_maps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,12 @@ if TYPE_CHECKING:
     from napari_sam.configs import SegmentConfig
     from napari_sam.inference.predictor import Predictor
 
-__all__ = ["segment_film", "segment_planes", "segment_volume"]
+__all__ = [
+    "choose_volume_mode",
+    "segment_film",
+    "segment_planes",
+    "segment_volume",
+]
 
 
 def stack_limits(stack: Stack) -> tuple[float, float]:
@@ -115,9 +122,6 @@ def segment_volume(
 ) -> NDArray[np.int32]:
     """Label every object of a volume.
 
-    Each plane is segmented on its own, then what overlaps in neighbouring planes is
-    linked.
-
     Parameters
     ----------
     volume : (Z, Y, X) array of any real dtype, or Stack
@@ -125,10 +129,14 @@ def segment_volume(
         says which axis is across the planes, best the one with the coarsest steps.
     model : str, Path or Predictor
         A name of the registry, the path of a checkpoint, or a loaded model.
-    mode : {"auto", "grid", "instances", "refined"}
-        How the objects of a plane are found; see `segment`.
+    mode : {"auto", "planes", "fused"}
+        "planes": each plane is segmented on its own, then what overlaps in
+        neighbouring planes is linked. "fused": what the model says of each voxel, in
+        planes along one axis or three, is brought together, and objects are parted in
+        3D; for models with a dense head. "auto": fused with such a model, unless
+        `config.plane_mode` asks for something else.
     config : VolumeConfig, optional
-        How planes are linked, and the parameters of the mode.
+        The size of a voxel, and the parameters of the modes.
     scope : Scope, optional
         `roi` and `exclude` of a plane, for all of them, or of the volume's shape.
         The contrast limits are those of all planes; from a sample of them if None.
@@ -159,24 +167,110 @@ def segment_volume(
     --------
     >>> import napari_sam
     >>> cells = napari_sam.load_sample("nuclei_3d")[14:17, :96, :96]
-    >>> link = napari_sam.LinkConfig(min_overlap=0.3)
-    >>> config = napari_sam.VolumeConfig(link=link)
+    >>> config = napari_sam.VolumeConfig(spacing=(0.29, 0.26, 0.26))
     >>> labels = napari_sam.segment_volume(cells, config=config)
     >>> labels.shape == cells.shape
     True
     """
     stack = Stack.of(volume, channel_axis)
     config, progress = config or VolumeConfig(), progress or Progress()
+    sam = as_predictor(model)
+    if choose_volume_mode(mode, sam, config) == "fused":
+        return _segment_fused(stack, sam, config, scope or Scope(), progress)
     planes = segment_planes(
         stack,
-        model=as_predictor(model),
-        mode=mode,
+        model=sam,
+        mode=config.plane_mode,
         config=config.segment,
         scope=scope,
         progress=progress,
     )
     linked = link_planes(planes, config.link, out=planes, progress=progress.quiet)
     return np.moveaxis(linked, 0, stack.place)
+
+
+def choose_volume_mode(mode: str, model: Predictor, config: VolumeConfig) -> str:
+    """Return "planes" or "fused".
+
+    Parameters
+    ----------
+    mode, config
+        See `segment_volume`.
+    model
+        A loaded model.
+
+    Raises
+    ------
+    ValueError
+        If there is no such mode, or the model cannot do it.
+    """
+    if mode not in VOLUME_MODES:
+        raise ValueError(f"mode must be one of {VOLUME_MODES}, got {mode!r}")
+    has_maps = model.has_dense_head
+    if mode == "auto":
+        asked = config.plane_mode in ("auto", "instances")
+        return "fused" if has_maps and asked else "planes"
+    if mode == "fused" and not has_maps:
+        raise ValueError(
+            f"{model.name} has no dense head, so that it says nothing of single "
+            "voxels; use mode 'planes', or a model with one, such as 'cells'"
+        )
+    return mode
+
+
+def _segment_fused(
+    stack: Stack,
+    model: Predictor,
+    config: VolumeConfig,
+    scope: Scope,
+    progress: Progress,
+) -> NDArray[np.int32]:
+    spacing = config.spacing or (1.0, 1.0, 1.0)
+    maps = fused_maps(
+        stack,
+        model=model,
+        config=config.segment.instances,
+        axes=axes_to_see(stack, spacing, config.fuse),
+        spacing=spacing,
+        limits=scope.contrast_limits or stack_limits(stack),
+        progress=progress,
+    )
+    roi, exclude = (_region(stack, scope, name) for name in ("roi", "exclude"))
+    if roi is not None:
+        maps[0][~roi] = 0
+    least = min(spacing)
+    unit = (spacing[0] / least, spacing[1] / least, spacing[2] / least)
+    found = maps_to_volume(maps, config.fuse, unit)
+    if exclude is not None:
+        sizes = np.bincount(found.ravel())
+        covered = np.bincount(found.ravel(), exclude.ravel(), len(sizes))
+        found[(covered > sizes / 2)[found]] = 0
+    return in_order_of_planes(found, stack.place)
+
+
+def _region(stack: Stack, scope: Scope, name: str) -> NDArray[np.bool_] | None:
+    """Return a region of the scope as one of the volume, or None."""
+    region = getattr(scope, name)
+    if region is None:
+        return None
+    if np.ndim(region) == 2:
+        whole = np.expand_dims(np.asarray(region) != 0, stack.place)
+        return np.array(np.broadcast_to(whole, stack.shape))
+    given = stack.like(region, name)
+    index = tuple(slice(None) if at is None else at for at in given.index)
+    inside: NDArray[np.bool_] = np.asarray(given.array[index]) != 0
+    return inside
+
+
+def in_order_of_planes(labels: NDArray[np.int32], axis: int) -> NDArray[np.int32]:
+    """Give the objects of a volume numbers from 1 up, by their first planes."""
+    first = np.moveaxis(labels, axis, 0).ravel()
+    seen, at = np.unique(first, return_index=True)
+    seen, at = seen[seen > 0], at[seen > 0]
+    numbers = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
+    numbers[seen[np.argsort(at)]] = np.arange(1, len(seen) + 1)
+    ordered: NDArray[np.int32] = numbers[labels]
+    return ordered
 
 
 def segment_film(
