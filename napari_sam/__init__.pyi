@@ -9,7 +9,9 @@ from .configs import LinkConfig as LinkConfig
 from .configs import PromptConfig as PromptConfig
 from .configs import PropagationConfig as PropagationConfig
 from .configs import RefineConfig as RefineConfig
+from .configs import RefineLabelsConfig as RefineLabelsConfig
 from .configs import SegmentConfig as SegmentConfig
+from .configs import SuspectConfig as SuspectConfig
 from .configs import TrackConfig as TrackConfig
 from .configs import TrainConfig as TrainConfig
 from .configs import VolumeConfig as VolumeConfig
@@ -43,7 +45,11 @@ from .workflows.objects.from_prompts import segment_boxes as segment_boxes
 from .workflows.objects.from_prompts import segment_points as segment_points
 from .workflows.objects.grid_masks import generate_masks as generate_masks
 from .workflows.objects.proposals import propose as propose
+from .workflows.objects.refine_labels import RefinedLabels as RefinedLabels
+from .workflows.objects.refine_labels import refine_labels as refine_labels
 from .workflows.objects.segment import segment as segment
+from .workflows.objects.suspects import Suspect as Suspect
+from .workflows.objects.suspects import find_suspects as find_suspects
 from .workflows.progress import Progress as Progress
 from .workflows.queries.classes import ObjectClassifier as ObjectClassifier
 from .workflows.queries.find import Found as Found

@@ -25,7 +25,7 @@ ELSEWHERE |= {"Sequence", "IsCancelled", "Box"}
 
 READ_FILES = {"load_model", "load_sample", "read_image", "read_labels"}
 READ_FILES |= {"write_labels", "write_overlay"}
-NO_IMAGE = READ_FILES | {"read_text"}
+NO_IMAGE = READ_FILES | {"read_text", "find_suspects"}
 NO_CONFIG = {"embed_objects"}
 NO_MODEL = {"unsaved_work"}
 

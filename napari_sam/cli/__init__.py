@@ -28,6 +28,7 @@ COMMANDS = (
     "track",
     "edges",
     "proposals",
+    "refine",
     "evaluate",
     "evaluate-edges",
     "evaluate-loop",

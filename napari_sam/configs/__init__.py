@@ -5,6 +5,7 @@ read from here; see `settings_of`.
 """
 
 from napari_sam.configs.blocks import BlockConfig
+from napari_sam.configs.corrections import RefineLabelsConfig, SuspectConfig
 from napari_sam.configs.fields import Config, Setting, read_pairs, settings_of
 from napari_sam.configs.modes import check_mode, mode_settings, read_settings
 from napari_sam.configs.objects import (
@@ -53,9 +54,11 @@ __all__ = [
     "PromptConfig",
     "PropagationConfig",
     "RefineConfig",
+    "RefineLabelsConfig",
     "SegmentConfig",
     "SelectionRule",
     "Setting",
+    "SuspectConfig",
     "TrackConfig",
     "TrainConfig",
     "VolumeConfig",

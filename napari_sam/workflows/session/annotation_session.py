@@ -21,6 +21,7 @@ from napari_sam.inference.channels import colour_last
 from napari_sam.ops.labels import check_overlap_rule
 from napari_sam.workflows.session import committing, object_edits, session_recovery
 from napari_sam.workflows.session.canvas import ArrayCanvas, make_canvas
+from napari_sam.workflows.session.object_editing import ObjectEditing
 from napari_sam.workflows.session.prompting import Prompting
 from napari_sam.workflows.session.provenance import records_table
 from napari_sam.workflows.session.session_journal import JournaledImage, SessionJournal
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskPrediction, MaskRecord
+    from napari_sam.workflows.objects.suspects import Suspect
     from napari_sam.workflows.session.answering import Job
     from napari_sam.workflows.session.canvas import LabelCanvas, StackEdit
     from napari_sam.workflows.session.object_index import ObjectIndex
@@ -132,6 +134,7 @@ class AnnotationSession:
             contrast_limits=contrast_limits,
             feedback=feedback,
         )
+        self._edit = ObjectEditing(self._state, self._prompting)
         self._journal: SessionJournal | None = None
         if journal:
             if image is None:
@@ -450,6 +453,19 @@ class AnnotationSession:
             If there is no such object.
         """
         object_edits.reopen_object(self._state, label)
+
+    @property
+    def edit(self) -> ObjectEditing:
+        """Edits of objects: merge, split, grow, smooth and so on; one step each."""
+        return self._edit
+
+    def suspects(self) -> list[Suspect]:
+        """List the objects that look wrong, the most striking first.
+
+        Of a canvas that is large those of the present plane; see
+        `napari_sam.find_suspects`.
+        """
+        return object_edits.find_suspects_of(self._state)
 
     def set_class(self, label: int, class_name: str) -> None:
         """Give an object another class name.

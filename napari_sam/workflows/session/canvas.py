@@ -90,9 +90,14 @@ class ArrayCanvas:
 
     def __init__(self, array: NDArray[Any]) -> None:
         if not np.issubdtype(array.dtype, np.integer):
-            raise ValueError(f"labels must be integers, got {array.dtype}")
+            raise ValueError(
+                f"labels must be integers, got {array.dtype}; give "
+                "labels.astype(np.int32) if they are whole numbers"
+            )
         if not array.flags.writeable:
-            raise ValueError("labels must be writeable, got a read-only array")
+            raise ValueError(
+                "labels must be writeable, got a read-only array; give labels.copy()"
+            )
         self.array = array
 
     @property
@@ -150,7 +155,15 @@ def make_canvas(
         if wanted is None:
             raise ValueError("give an image, or labels to write to")
         return ArrayCanvas(np.zeros(wanted, np.int32))
-    canvas = ArrayCanvas(labels) if isinstance(labels, np.ndarray) else labels
+    if isinstance(labels, np.ndarray):
+        canvas: LabelCanvas = ArrayCanvas(labels)
+    elif hasattr(labels, "one_step"):
+        canvas = labels
+    else:
+        raise ValueError(
+            f"labels of type {type(labels).__name__} are not in memory; give "
+            "np.asarray(labels), and write them back when they are done"
+        )
     if wanted is not None and tuple(canvas.shape) != wanted:
         raise ValueError(
             f"labels of shape {tuple(canvas.shape)} do not fit an image of shape "

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam.workflows.session.canvas import StackEdit, plan_edit
+from napari_sam.workflows.objects.suspects import find_suspects
+from napari_sam.workflows.session.canvas import ArrayCanvas, StackEdit, plan_edit
+from napari_sam.workflows.session.object_index import planes_of_array
 from napari_sam.workflows.session.prompt_history import Draft, make_question
 from napari_sam.workflows.session.provenance import read_record
 
@@ -16,11 +18,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.planes import Plane
+    from napari_sam.workflows.objects.suspects import Suspect
     from napari_sam.workflows.session.canvas import LabelEdit
     from napari_sam.workflows.session.provenance import Outline, Record
     from napari_sam.workflows.session.session_state import SessionState
 
-__all__ = ["adopt_table", "delete_object", "reopen_object", "set_class"]
+__all__ = [
+    "adopt_table",
+    "delete_object",
+    "find_suspects_of",
+    "reopen_object",
+    "set_class",
+]
 
 
 def delete_object(state: SessionState, label: int, here: bool = False) -> None:
@@ -87,6 +96,23 @@ def _corrected(outline: Outline, mask: NDArray[np.bool_], label: int) -> Draft:
         mask.shape, prompts.points, prompts.labels, prompts.box, outline=mask
     )
     return Draft(question, 0, label, edits)
+
+
+def find_suspects_of(state: SessionState) -> list[Suspect]:
+    """List objects that look wrong; see `AnnotationSession.suspects`."""
+    state.reconcile()
+    canvas = state.canvas
+    if canvas.is_large:
+        found = find_suspects(canvas.read(state.plane))
+        places = [state.plane.locate(one.at)[0].astype(int).tolist() for one in found]
+        return [
+            replace(one, at=tuple(place))
+            for one, place in zip(found, places, strict=True)
+        ]
+    if isinstance(canvas, ArrayCanvas):
+        return find_suspects(canvas.array)
+    planes = [canvas.read(plane) for plane in planes_of_array(canvas.shape)]
+    return find_suspects(np.stack(planes).reshape(canvas.shape))
 
 
 def set_class(state: SessionState, label: int, class_name: str) -> None:

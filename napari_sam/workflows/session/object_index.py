@@ -17,7 +17,7 @@ from napari_sam.ops.labels import count_labels
 from napari_sam.ops.planes import Plane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.session.canvas import LabelCanvas
@@ -112,6 +112,16 @@ class ObjectIndex:
     def digests(self) -> dict[Plane, int]:
         """Return a digest of the labels of each plane that was counted."""
         return {plane: counts.digest for plane, counts in self._planes.items()}
+
+    def by_plane(self, labels: Collection[int]) -> dict[Plane, list[int]]:
+        """Return which of the labels lie on each plane, without empty planes."""
+        wanted = frozenset(labels)
+        found = {}
+        for plane in sorted(self._planes, key=lambda plane: plane.index[:-2]):
+            here = sorted(wanted & self._planes[plane].pixels.keys())
+            if here:
+                found[plane] = here
+        return found
 
     def first_planes(self) -> dict[int, Plane]:
         """Return the first of the planes on which each label lies."""
