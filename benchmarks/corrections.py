@@ -6,8 +6,8 @@ missing, or have holes, until each object agrees with the truth by an IoU of 0.9
 - a merged pair by a stroke along the border between both (`split`); then by two clicks,
 - halves by a stroke across them (`merge`),
 - a hole by `fill_holes`,
-- a missing object by clicks; then by the best of the candidates; after four clicks by
-  drawing around it.
+- a missing object by a click; the best of the candidates; one more click; and if that
+  does not do, by drawing around it.
 
 An action is a click, a stroke, a choice, an undo, or the use of a tool on an object. The
 key that keeps an object counts too, and is told apart. The baseline deletes what
@@ -33,7 +33,7 @@ from napari_sam.evaluation.simulated_clicks import Target, interior_point, next_
 from napari_sam.io.labelled_folders import list_labelled_images
 
 GOOD = 0.9
-MOST_CLICKS = 4
+MOST_CORRECTIONS = 1
 
 
 @dataclass
@@ -236,7 +236,7 @@ class User:
         target = Target(label, window, mask[window])
         session.add_point(target.first_click())
         fault.actions += 1
-        for _ in range(MOST_CLICKS):
+        for _ in range(MOST_CORRECTIONS):
             ious = [target.iou(one) for one in session.candidates.masks]
             if max(ious) >= GOOD:
                 if ious[session.choice] < GOOD:

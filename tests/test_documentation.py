@@ -88,6 +88,16 @@ def test_the_scripts_of_the_scripting_page_run(tmp_path, monkeypatch):
     assert tifffile.imread("labels.tif").max() == 1
 
 
+def test_the_scripts_of_the_correct_page_run():
+    names = {
+        "image": load_sample("nuclei_2d")[200:400, 100:300],
+        "napari_sam": napari_sam,
+    }
+    for script in code_blocks(ROOT / "docs" / "correct.md", "python"):
+        exec(compile(script, "correct.md", "exec"), names)
+    assert names["halves"].made and names["report"]["changed"].dtype == bool
+
+
 def test_the_script_of_the_embeddings_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"volume": load_sample("nuclei_3d")[:2]}

@@ -7,10 +7,11 @@ the plane itself ends: there the object is taken to go on beyond.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
+from skimage.measure import label as label_equal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +20,7 @@ __all__ = [
     "by_size",
     "distance_to_grow",
     "fill_holes",
+    "grow_labels",
     "label_pieces",
     "largest_piece",
     "shrink",
@@ -62,6 +64,40 @@ def distance_to_grow(
     return np.where(held[parts], away, np.float32(np.inf))
 
 
+def grow_labels(
+    labels: NDArray[Any], chosen: NDArray[np.bool_], pixels: float
+) -> NDArray[Any]:
+    """Grow many objects at once by as much as fills the plane.
+
+    Parameters
+    ----------
+    labels
+        (h, w) integers, 0 where it is free.
+    chosen
+        (h, w) bool, the objects that grow.
+    pixels
+        See `distance_to_grow`.
+
+    Returns
+    -------
+    (h, w) array
+        The labels then; a pixel goes to the nearest object that gets to it.
+
+    Examples
+    --------
+    >>> labels = np.array([[1, 0, 0, 0, 2]])
+    >>> grow_labels(labels, labels > 0, 9).tolist()
+    [[1, 1, 1, 2, 2]]
+    """
+    away, nearest = ndimage.distance_transform_edt(~chosen, return_indices=True)
+    reach = (labels == 0) & (away <= pixels) & chosen.any()
+    grown = np.where(reach, labels[tuple(nearest)], np.where(chosen, labels, 0))
+    parts = label_equal(grown, background=0, connectivity=1)
+    held = np.zeros(int(parts.max()) + 1, np.bool_)
+    held[parts[chosen]] = True
+    return np.where(reach & held[parts], grown, labels)
+
+
 def shrink(mask: NDArray[np.bool_], pixels: float) -> NDArray[np.bool_]:
     """Take away all of an (h, w) object that is as near to its edge as `pixels`.
 
@@ -72,8 +108,10 @@ def shrink(mask: NDArray[np.bool_], pixels: float) -> NDArray[np.bool_]:
     >>> np.argwhere(shrink(mask, 1)).tolist()
     [[2, 2]]
     """
-    margin = math.ceil(pixels) + 1
+    margin = math.ceil(min(pixels, max(mask.shape))) + 1
     padded = np.pad(mask, margin, mode="edge")
+    if padded.all():  # it has no edge
+        return mask.copy()
     away = ndimage.distance_transform_edt(padded)
     return np.asarray(away[margin:-margin, margin:-margin] > pixels)
 
@@ -105,6 +143,7 @@ def smooth(
     sigma
         Of the Gaussian, in pixels.
     """
+    sigma = min(sigma, max(mask.shape))
     margin = math.ceil(4 * sigma)
     padded = np.pad(mask, margin, mode="edge").astype(np.float32)
     blurred = ndimage.gaussian_filter(padded, sigma)[margin:-margin, margin:-margin]

@@ -118,13 +118,15 @@ def _spread(parts: NDArray[np.int32], mask: NDArray[np.bool_]) -> NDArray[np.int
 def _matched(pieces: NDArray[np.int32], before: NDArray[np.int32]) -> NDArray[np.int32]:
     """Give the pieces of a plane the numbers of those that they meet before it."""
     count = int(pieces.max(initial=0))
-    near = _spread(before, np.ones(before.shape, np.bool_))
-    numbers = np.zeros(count + 1, np.int32)
-    for piece in range(1, count + 1):
-        here = pieces == piece
-        met = before[here]
-        met = met[met > 0] if (met > 0).any() else near[here]
-        numbers[piece] = np.bincount(met).argmax()
+    parts = int(before.max(initial=0))
+    both = pieces * (parts + 1) + before
+    met = np.bincount(both.ravel(), minlength=(count + 1) * (parts + 1))
+    met = met.reshape(count + 1, parts + 1)[:, 1:]
+    numbers = (met.argmax(axis=1) + 1).astype(np.int32)
+    numbers[0] = 0
+    for piece in np.flatnonzero(met[1:].sum(axis=1) == 0) + 1:
+        mask = pieces == piece
+        numbers[piece] = np.bincount(_spread(before, mask)[mask]).argmax()
     return np.asarray(numbers[pieces])
 
 
@@ -162,7 +164,8 @@ def split_at_points(
     """
     depth = -ndimage.distance_transform_edt(np.pad(mask, 1))
     depth = depth[(slice(1, -1),) * mask.ndim]
-    every = np.ones((3,) * mask.ndim, np.bool_)
+    # Of a stack only the six neighbours: a fourth of the time.
+    every = ndimage.generate_binary_structure(mask.ndim, 2 if mask.ndim == 2 else 1)
     if relief is None:
         parts = watershed(depth, _seeds(depth, mask, points), every, mask=mask)
     else:
@@ -172,8 +175,9 @@ def split_at_points(
         parts[at] = watershed(relief, seeds, np.ones((3, 3)), mask=mask[at])
         if mask.ndim > 2:
             parts = watershed(depth, parts, every, mask=mask)
-    parts = _spread(np.asarray(parts, np.int32), mask)
-    return by_size(parts, len(points))
+    if (parts[mask] == 0).any():  # a piece without a point
+        parts = _spread(parts, mask)
+    return by_size(np.asarray(parts, np.int32), len(points))
 
 
 def _seeds(

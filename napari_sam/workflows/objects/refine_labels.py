@@ -298,7 +298,10 @@ def _ask(
         for label in some:
             prompt = Prompts.make(box=found[label], loose=True)
             if config.with_mask:
-                prompt = add_mask(sam, embedding, prompt, labels == label)
+                mask = np.zeros(labels.shape, np.bool_)
+                window = boxes.to_window(found[label])
+                mask[window] = labels[window] == label
+                prompt = add_mask(sam, embedding, prompt, mask)
             prompts.append(prompt)
         told = sam.predict_batch(embedding, prompts)
         for label, answer in zip(some, told, strict=True):

@@ -207,7 +207,8 @@ def _look(
         own.append(("pieces", 1 + 4 * apart / area, f"{count} pieces, {least} apart"))
     cross = np.zeros((3,) * mask.ndim, np.bool_)
     cross[(1,) * (mask.ndim - 2)] = ndimage.generate_binary_structure(2, 1)
-    hole = int(np.count_nonzero(ndimage.binary_fill_holes(mask, cross) & ~mask))
+    empty = ndimage.binary_fill_holes(mask, cross) & (numbers[window] == 0)
+    hole = int(np.count_nonzero(empty))
     if hole:
         own.append(("hole", 1 + 4 * hole / area, f"holes of {counted(hole, 'pixel')}"))
     around = _lies_in(numbers, number, window)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.ops.labels import count_labels
-from napari_sam.ops.mask_edits import distance_to_grow
+from napari_sam.ops.mask_edits import distance_to_grow, grow_labels
 from napari_sam.ops.strokes import check_stroke, stroke_pixels
 from napari_sam.ops.wording import listed
 from napari_sam.workflows.session.canvas import plan_edit
@@ -43,6 +43,10 @@ __all__ = [
     "plan_shapes",
     "snapshot_after",
 ]
+
+
+_MANY_TIMES = 8
+"""So often the windows of objects cover their plane that it is gone through at once."""
 
 
 def labels_under(state: SessionState, stroke: ArrayLike) -> dict[int, int]:
@@ -152,10 +156,16 @@ def plan_growth(
     margin = int(np.ceil(pixels)) + 1
     for plane, found in boxes_on(state.canvas, targets.planes).items():
         patch = PlanePatch.around(state.canvas, plane, found, margin)
+        windows = {n: patch.window(box, margin) for n, box in found.items()}
+        sizes = sum(patch.before[at].size for at in windows.values())
+        if sizes > _MANY_TIMES * patch.before.size:
+            chosen = np.isin(patch.before, [*found])
+            patch.after[...] = grow_labels(patch.before, chosen, pixels)
+            edits.append(patch.edit())
+            continue
         free = patch.before == 0
         nearest = np.full(patch.before.shape, np.inf, np.float32)
-        for label, box in found.items():
-            at = patch.window(box, margin)
+        for label, at in windows.items():
             away = distance_to_grow(patch.before[at] == label, free[at], pixels)
             won = (away > 0) & (away < nearest[at])
             nearest[at][won] = away[won]

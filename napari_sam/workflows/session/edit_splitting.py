@@ -52,7 +52,6 @@ def plan_split(
         raise ValueError("only a stroke can snap to a ridge, not points")
     if label is not None:
         (label,) = checked_labels(label)
-        state.reconcile()
         state.check_exists(label, here=True)
     if stroke is not None:
         return _by_stroke(state, sight, label, stroke, snap, scope)

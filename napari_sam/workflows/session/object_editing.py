@@ -203,7 +203,7 @@ class ObjectEditing:
     ) -> EditResult:
         """Leave each first part its number, and give the others new ones."""
         state = self._state
-        last = state.first_free_label() - 1 if blocks else 0
+        last = state.unused_label() - 1 if blocks else 0
         edits: list[LabelEdit] = []
         records = []
         for block, parts in blocks:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.ops.boxes import enclose, to_window
+from napari_sam.ops.labels import count_labels
 from napari_sam.ops.object_boxes import boxes_of_labels, widen
 from napari_sam.workflows.session.canvas import LabelEdit, StackEdit
 
@@ -73,14 +74,11 @@ class EditResult:
     ) -> EditResult:
         """Tell what an edit does to the objects of an index."""
         more: dict[int, int] = {}
-        touched: set[int] = set()
         for one in edit.edits:
             for values, sign in ((one.before, -1), (one.after, 1)):
-                labels, counts = np.unique(values, return_counts=True)
-                for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
+                for label, count in count_labels(values).items():
                     more[label] = more.get(label, 0) + sign * count
-                    touched.add(label)
-        touched = {label for label in touched if label > 0}
+        touched = more.keys()
         made = {label for label in touched if label not in index}
         gone = {n for n in touched - made if index.area(n) + more[n] == 0}
         return cls(

@@ -268,6 +268,10 @@ class SessionState:
     def first_free_label(self) -> int:
         """Return the label of the next new object."""
         self.reconcile()
+        return self.unused_label()
+
+    def unused_label(self) -> int:
+        """Return the same as the canvas was when last looked at."""
         taken = {self._reserved, self.index.highest}
         taken.update(self.snapshot.records, self.snapshot.deleted_labels)
         return next_free_label(taken, self.canvas.dtype)

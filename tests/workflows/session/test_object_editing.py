@@ -261,6 +261,23 @@ def test_objects_grow_to_what_is_free_and_the_nearer_one_wins():
     assert session.labels.tolist() == picture("1111222", "1111222", "1111223").tolist()
 
 
+def test_many_objects_that_grow_far_fill_the_plane():
+    labels = np.zeros((30, 30), np.int32)
+    labels[::5, ::5] = np.arange(1, 37).reshape(6, 6)
+    labels[:, 12] = 99
+    session = session_of(labels)
+    session.edit.grow(range(1, 37), 1000)
+    assert (session.labels > 0).all()
+    assert np.array_equal(session.labels == 99, labels == 99)
+    assert not np.isin(session.labels[:, 13:], labels[:, :12]).any()
+
+
+def test_a_plane_full_of_one_object_stays():
+    session = session_of(np.ones((6, 6), np.int32))
+    for edit in (session.edit.shrink, session.edit.grow, session.edit.smooth):
+        assert not edit(1, 10**6)
+
+
 def test_an_object_does_not_grow_through_another():
     session = session_of(picture("1.2..", "1.2..", "1.2.."))
     result = session.edit.grow(1, 4)
