@@ -9,9 +9,9 @@ missing, or have holes, until each object agrees with the truth by an IoU of 0.9
 - a missing object by a click; the best of the candidates; one more click; and if that
   does not do, by drawing around it.
 
-An action is a click, a stroke, a choice, an undo, or the use of a tool on an object. The
-key that keeps an object counts too, and is told apart. The baseline deletes what
-is wrong and clicks each object anew. ::
+An action is a click, a stroke, a choice, an undo, or the use of a tool. The key that
+keeps an object counts too, and is told apart. The baseline deletes what is wrong and
+clicks each object anew. ::
 
     python benchmarks/corrections.py DATA/fluo_nuclei DATA/phase_cells --max-images 4
     python benchmarks/corrections.py --times

@@ -12,7 +12,7 @@ __all__ = ["RefineLabelsConfig", "SuspectConfig"]
 class RefineLabelsConfig(Config):
     """Which answers replace the objects of `refine_labels`.
 
-    The defaults were chosen on eroded, dilated and jagged labels of four kinds of
+    The defaults were chosen on eroded, dilated and jagged labels of two kinds of
     image; see docs/correct.md.
 
     Examples
@@ -26,7 +26,7 @@ class RefineLabelsConfig(Config):
         True, description="prompt with the object itself beside its box"
     )
     pred_iou_thresh: float = Field(
-        0.75,
+        0.85,
         description="least predicted IoU of an answer that counts",
         json_schema_extra=form(0.0, 1.0, 0.05),
     )

@@ -40,7 +40,8 @@ def test_a_folder_of_another_programs_labels_is_refined(data, capsys):
     for name in ("a", "b"):
         found = tifffile.imread(data / "out" / f"{name}.tif")
         assert np.array_equal(found, TRUTH)
-        rows = [*csv.DictReader((data / "out" / f"{name}.csv").open())]
+        text = (data / "out" / f"{name}.csv").read_text()
+        rows = [*csv.DictReader(text.splitlines())]
         assert [row["changed"] for row in rows] == ["True"] * 4
     said = capsys.readouterr()
     assert "a.png: 4 of 4 objects drawn anew, with an IoU of 0.6" in said.err

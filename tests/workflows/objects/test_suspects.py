@@ -85,9 +85,7 @@ def test_labels_of_any_kind_and_number_are_looked_at():
     with pytest.raises(ValueError, match="the image has shape"):
         reasons(squares(), np.zeros((9, 9)))
     with pytest.raises(Cancelled):
-        napari_sam.find_suspects(
-            squares(), progress=Progress(None, lambda: True)
-        )
+        napari_sam.find_suspects(squares(), progress=Progress(None, lambda: True))
 
 
 def test_a_session_lists_its_suspects():
