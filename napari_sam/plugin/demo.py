@@ -99,10 +99,18 @@ class DemoWindow:
         button: Qt.MouseButton = Qt.MouseButton.LeftButton,
     ) -> None:
         """Click at (row, col) of the image."""
+        self._send(QEvent.Type.MouseMove, self._on_canvas(position))
+        self.press(position, button)
+        self.release(position, button)
+
+    def press(self, position: Sequence[float], button: Qt.MouseButton) -> None:
+        """Press a button at (row, col) of the image, and hold it down."""
         place = self._on_canvas(position)
-        self._send(QEvent.Type.MouseMove, place)
         self._send(QEvent.Type.MouseButtonPress, place, button, button)
-        self._send(QEvent.Type.MouseButtonRelease, place, button)
+
+    def release(self, position: Sequence[float], button: Qt.MouseButton) -> None:
+        """Let a button go that is held down."""
+        self._send(QEvent.Type.MouseButtonRelease, self._on_canvas(position), button)
 
     def _drag(self, start: Sequence[float], end: Sequence[float]) -> None:
         left = Qt.MouseButton.LeftButton

@@ -49,7 +49,7 @@ def _runs_beyond(viewer, image):
     return min(viewer.dims.displayed) < viewer.dims.ndim - image.ndim
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shown_images())
 def test_the_value_under_the_cursor_is_the_one_that_is_read(shown):
     viewer, image, values, at, world = shown
@@ -68,7 +68,7 @@ def test_the_value_under_the_cursor_is_the_one_that_is_read(shown):
         assert shows == values[tuple(at)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(shown_images(), st.data())
 def test_plane_and_data_coordinates_are_each_others_inverse(shown, data):
     viewer, image, *_ = shown
@@ -86,7 +86,7 @@ def test_plane_and_data_coordinates_are_each_others_inverse(shown, data):
     assert here.all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shown_images())
 def test_a_layer_of_one_plane_lies_where_the_plane_is(shown):
     viewer, image, values, at, world = shown

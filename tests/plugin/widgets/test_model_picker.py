@@ -44,16 +44,19 @@ def picker(qtbot, store):
     picker.close_worker()
 
 
-def line(picker, name):
-    return picker.combo.itemText(picker._entries.index(name))
+def line(picker, title):
+    """Return the one line of the list that has a model's title."""
+    lines = [picker.combo.itemText(index) for index in range(picker.combo.count())]
+    (found,) = (line for line in lines if title in line)
+    return found
 
 
 def test_the_bundled_model_is_chosen_and_cached_ones_are_marked(picker):
     assert picker.source == "cells"
     assert picker.is_here
-    assert line(picker, "cells").startswith("✓")
-    assert line(picker, "vit_t").startswith("✓")
-    assert line(picker, "vit_b") == "↓ SAM ViT-B (375 MB)"
+    assert line(picker, "Cells (bundled)").startswith("✓")
+    assert line(picker, "MobileSAM").startswith("✓")
+    assert line(picker, "SAM ViT-B") == "↓ SAM ViT-B (375 MB)"
     assert not picker.download.isVisible()
 
 
@@ -67,7 +70,7 @@ def test_a_missing_model_is_downloaded_on_request(qtbot, picker, store):
     with qtbot.waitSignal(picker.chosen):
         pass
     assert picker.is_here
-    assert line(picker, "vit_b").startswith("✓")
+    assert line(picker, "SAM ViT-B").startswith("✓")
     assert not picker.download.isVisible()
     assert not picker.progress.isVisible()
 
@@ -100,9 +103,9 @@ def test_a_file_can_be_chosen(picker, tmp_path):
 
 
 def test_a_missing_model_is_explained_and_its_button_is_seen(
-    make_napari_viewer, open_dock, image
+    make_viewer, open_dock, image
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image)
     dock = open_dock(viewer)
     assert not dock.header.is_open
