@@ -66,8 +66,8 @@ class StackFollower(QObject):  # type: ignore[misc]
     changed = Signal()
     """What the widget shows may have changed."""
 
-    noticed = Signal(str)
-    """Something that the user should read once."""
+    noticed = Signal(str, str)
+    """Something that the user should read once, and its `NoticeKind`."""
 
     progressed = Signal(float, float)
     """How far it is, 0 to 1, and the seconds left; negative where not known."""
@@ -275,11 +275,11 @@ class StackFollower(QObject):  # type: ignore[misc]
     def cancel(self) -> None:
         """Stop; nothing is written."""
         if self.is_working:
-            self._stop("Stopped. Nothing was changed.")
+            self._stop("Stopped. Nothing was changed.", "info")
 
-    def _stop(self, message: str) -> None:
+    def _stop(self, message: str, kind: str) -> None:
         self._task.drop()
-        self.noticed.emit(message)
+        self.noticed.emit(message, kind)
         self.changed.emit()
 
     def show_uncertain(self) -> None:
@@ -293,7 +293,8 @@ class StackFollower(QObject):  # type: ignore[misc]
             session.seen.clear()
             planes = run.result.least_confident()
         if not planes:
-            self.noticed.emit("Every plane was given; there is nothing to doubt.")
+            told = "Every plane was given; there is nothing to doubt."
+            self.noticed.emit(told, "info")
             return
         plane = planes[0]
         session.seen.append(plane)
@@ -304,7 +305,8 @@ class StackFollower(QObject):  # type: ignore[misc]
         self.noticed.emit(
             f"Plane {plane}, object {label}: confidence "
             f"{present[label].confidence:.2f}. Correct it with the annotator or a "
-            "brush, or look at the next one."
+            "brush, or look at the next one.",
+            "info",
         )
         self.changed.emit()
 
@@ -317,7 +319,7 @@ class StackFollower(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _on_failed(self, session: StackSession, error: Exception) -> None:
-        self.noticed.emit(said(error))
+        self.noticed.emit(said(error), "problem")
         self.changed.emit()
 
     def _on_done(
@@ -326,7 +328,8 @@ class StackFollower(QObject):  # type: ignore[misc]
         if session.is_current and self._is_there(session):
             self._write(session, *runs)
         else:
-            self.noticed.emit("The layers have changed meanwhile. Nothing was written.")
+            told = "The layers have changed meanwhile. Nothing was written."
+            self.noticed.emit(told, "problem")
         self.changed.emit()
 
     def _is_there(self, session: StackSession) -> bool:
@@ -353,7 +356,7 @@ class StackFollower(QObject):  # type: ignore[misc]
             else:
                 run.edit.apply(session.canvas)
         except (ValueError, OSError, MemoryError) as error:
-            self.noticed.emit(sentence(error))
+            self.noticed.emit(sentence(error), "problem")
             return
         finally:
             self._is_writing = False
@@ -362,7 +365,8 @@ class StackFollower(QObject):  # type: ignore[misc]
         session.is_corrected = False
         if session not in self._sessions:
             self._sessions.append(session)
-        self.noticed.emit(summary(run, "U" if shared else "Ctrl+Z on the labels"))
+        told = summary(run, "U" if shared else "Ctrl+Z on the labels")
+        self.noticed.emit(told, "done")
 
     # --- what the viewer says -----------------------------------------------------
 
@@ -370,7 +374,8 @@ class StackFollower(QObject):  # type: ignore[misc]
         layer = event.value
         job = self._task.token
         if job is not None and layer in (job.image, job.output):
-            self._stop(f"“{layer.name}” was removed. Nothing was written.")
+            told = f"“{layer.name}” was removed. Nothing was written."
+            self._stop(told, "problem")
         if layer is self.image:
             self.set_image(None)
         if layer is self.output:

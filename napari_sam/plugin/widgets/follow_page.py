@@ -103,7 +103,7 @@ class FollowPage(Page):
         self.forward.clicked.connect(lambda: follower.start("forward"))
         self.uncertain.clicked.connect(follower.show_uncertain)
         follower.changed.connect(self.changed)
-        follower.noticed.connect(self._on_notice)
+        follower.noticed.connect(self.say)
         follower.progressed.connect(self._on_progress)
         self.destroyed.connect(follower.close_worker)
 
@@ -157,9 +157,6 @@ class FollowPage(Page):
         self.follower.until = None if whole else (low, high)
 
     # --- what is shown --------------------------------------------------------------
-
-    def _on_notice(self, text: str) -> None:
-        self.say(text, "info")
 
     def _on_progress(self, fraction: float, left: float) -> None:
         self._progress = fraction, left

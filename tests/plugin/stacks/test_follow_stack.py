@@ -5,16 +5,9 @@ import pytest
 from dock_steps import look
 from fake_search import record_of
 from ideal_predictor import IdealPredictor
-from napari.components import ViewerModel
 from tubes import draw_tubes
 
 from napari_sam.plugin.viewer.active_annotator import active_in
-
-
-@pytest.fixture
-def make_viewer(qapp):
-    """Return what makes a viewer without a window, which is much quicker."""
-    return ViewerModel
 
 
 @pytest.fixture
@@ -102,6 +95,7 @@ def test_one_plane_becomes_the_volume_and_one_undo_takes_it_back(
     press(dock, dock.shown.both)
     np.testing.assert_array_equal(layer.data, truth)
     assert "2 objects, 14 outlines found" in dock.hint.text
+    assert dock.hint.kind == "done"
     layer.undo()
     np.testing.assert_array_equal(layer.data, before)
     layer.redo()
@@ -213,6 +207,7 @@ def test_cancel_changes_nothing(make_viewer, open_follow, qtbot, sam, truth):
     qtbot.wait(1)
     look(dock)
     assert "Nothing was changed" in dock.hint.text
+    assert dock.hint.kind == "info"
     np.testing.assert_array_equal(layer.data, before)
     assert dock.shown.both.isEnabled()
 
@@ -231,6 +226,7 @@ def test_labels_that_were_replaced_meanwhile_are_left_alone(
     qtbot.waitUntil(lambda: not dock.shown.follower.is_working)
     look(dock)
     assert "Nothing was written" in dock.hint.text
+    assert dock.hint.kind == "problem"
     assert not layer.data.any()
     press(dock, dock.shown.both)
     assert "no object to follow" in dock.hint.text
