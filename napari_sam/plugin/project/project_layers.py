@@ -21,6 +21,9 @@ __all__ = ["ProjectLayers"]
 
 _EDITS = ("labels_update", "paint", "set_data", "data", "features")
 
+_MAX_COLORS = 2**16 - 1
+"""As many as napari takes, beside the one of the ground."""
+
 
 class ProjectLayers:
     """An image, the labels that the user makes, and outlines of what is proposed.
@@ -161,18 +164,17 @@ class ProjectLayers:
         """Choose a proposal, which is white then; 0 for none."""
         if number == self._chosen or self.proposals is None:
             return
-        from napari.utils.colormaps import DirectLabelColormap
-
         self._chosen = number
         if not number:
             self.proposals.colormap = self._plain
             return
-        there = np.unique(self.proposals.data)
-        colors: dict[int | None, Any] = {
-            int(n): self._plain.map(int(n)) for n in there if n
-        }
-        colors.update({None: "transparent", 0: "transparent", number: "white"})
-        self.proposals.colormap = DirectLabelColormap(color_dict=colors)
+        from napari.utils.colormaps import CyclicLabelColormap
+
+        # a `DirectLabelColormap` would have numba compile for half a second
+        top = min(int(self.proposals.data.max()), _MAX_COLORS)
+        colors = self._plain.map(np.arange(top + 1))
+        colors[(number - 1) % top + 1] = 1  # white
+        self.proposals.colormap = CyclicLabelColormap(colors=colors)
 
     def _is_open(self, number: int) -> bool:
         there = self.proposals is not None and (self.proposals.data == number).any()
