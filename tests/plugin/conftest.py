@@ -6,6 +6,7 @@ import pytest
 from dock_steps import finish_work, is_embedded, look, wait_until
 from fake_predictor import FakePredictor
 from fake_search import FakeSearch
+from napari.components import ViewerModel
 
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.checkpoints.user_models import OWN_VARIABLE
@@ -42,6 +43,12 @@ def journals_folder(tmp_path, monkeypatch):
     """Where the windows of a test keep what was not saved."""
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "journals"))
     return tmp_path / "journals"
+
+
+@pytest.fixture
+def make_viewer(qapp):
+    """Return what makes a viewer without a window, which is much quicker."""
+    return ViewerModel
 
 
 @pytest.fixture
@@ -88,9 +95,12 @@ def open_dock(qapp, predictor, search, tmp_path):
 
 
 @pytest.fixture
-def dock(make_napari_viewer, open_dock, image):
-    """Open a viewer with an image, and the dock on it, ready for a click."""
-    viewer = make_napari_viewer()
+def dock(make_viewer, open_dock, image):
+    """Open a viewer with an image, and the dock on it, ready for a click.
+
+    There is no window round it; see `make_viewer`.
+    """
+    viewer = make_viewer()
     viewer.add_image(image)
     return open_dock(viewer)
 

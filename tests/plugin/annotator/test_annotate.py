@@ -54,8 +54,8 @@ def test_a_new_user_can_click_at_once(dock, image):
     assert dock.shown.tools.buttons["object"].isChecked()
 
 
-def test_prompt_layers_lie_where_the_image_lies(make_napari_viewer, open_dock, image):
-    viewer = make_napari_viewer()
+def test_prompt_layers_lie_where_the_image_lies(make_viewer, open_dock, image):
+    viewer = make_viewer()
     affine = np.array([[1, 0.1, 5], [0, 1.2, -3], [0, 0, 1]])
     place = {
         "scale": (0.5, 0.25),
@@ -229,10 +229,8 @@ def test_cycling_and_clicking_a_picture_choose(dock):
     assert np.array_equal(preview_of(dock), disc(SHAPE, (30, 40), 3))
 
 
-def test_keeping_writes_a_new_layer_with_the_table(
-    make_napari_viewer, open_dock, image
-):
-    viewer = make_napari_viewer()
+def test_keeping_writes_a_new_layer_with_the_table(make_viewer, open_dock, image):
+    viewer = make_viewer()
     layer = viewer.add_image(image, scale=(0.5, 0.5), name="cells")
     dock = open_dock(viewer)
     dock.shown.class_name.setCurrentText("nucleus")
@@ -284,10 +282,8 @@ def test_commits_can_be_undone_in_the_layer_and_nothing_breaks(dock):
     assert set(np.unique(output.data)) == {0, 1, 2}
 
 
-def test_an_existing_annotation_is_kept_and_continued(
-    make_napari_viewer, open_dock, image
-):
-    viewer = make_napari_viewer()
+def test_an_existing_annotation_is_kept_and_continued(make_viewer, open_dock, image):
+    viewer = make_viewer()
     viewer.add_image(image)
     before = np.zeros(SHAPE, np.uint16)
     before[29:32, 30:50] = 7
@@ -386,9 +382,9 @@ def test_renaming_a_class_in_the_list(dock):
 
 
 def test_the_object_under_the_cursor_is_reopened_and_deleted(
-    make_napari_viewer, open_dock, image
+    make_viewer, open_dock, image
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image, scale=(2, 2))
     dock = open_dock(viewer)
     click(dock, (30, 40))
@@ -406,8 +402,8 @@ def test_the_object_under_the_cursor_is_reopened_and_deleted(
     assert "no object under the cursor" in dock.hint.text
 
 
-def test_hand_painted_numbers_are_not_given_out(make_napari_viewer, open_dock, image):
-    viewer = make_napari_viewer()
+def test_hand_painted_numbers_are_not_given_out(make_viewer, open_dock, image):
+    viewer = make_viewer()
     viewer.add_image(image)
     mine = viewer.add_labels(np.zeros(SHAPE, np.int32))
     dock = open_dock(viewer)
@@ -424,10 +420,8 @@ def test_hand_painted_numbers_are_not_given_out(make_napari_viewer, open_dock, i
 # --- the same in a script -------------------------------------------------------------
 
 
-def test_a_script_gives_the_same_labels_as_the_window(
-    make_napari_viewer, open_dock, image
-):
-    viewer = make_napari_viewer()
+def test_a_script_gives_the_same_labels_as_the_window(make_viewer, open_dock, image):
+    viewer = make_viewer()
     layer = viewer.add_image(image, contrast_limits=(10, 200))
     dock = open_dock(viewer)
     script = AnnotationSession(
@@ -457,9 +451,9 @@ def test_a_script_gives_the_same_labels_as_the_window(
 
 
 def test_contrast_limits_reach_the_model_and_a_change_embeds_anew(
-    make_napari_viewer, open_dock, qtbot, image, predictor
+    make_viewer, open_dock, qtbot, image, predictor
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     layer = viewer.add_image(image, contrast_limits=(10, 200))
     dock = open_dock(viewer)
     assert predictor.contrast == [(10, 200)]
@@ -468,10 +462,8 @@ def test_contrast_limits_reach_the_model_and_a_change_embeds_anew(
     assert dock.annotator.session is not None
 
 
-def test_colour_images_are_read_with_their_channels(
-    make_napari_viewer, open_dock, predictor
-):
-    viewer = make_napari_viewer()
+def test_colour_images_are_read_with_their_channels(make_viewer, open_dock, predictor):
+    viewer = make_viewer()
     viewer.add_image(np.zeros((*SHAPE, 3), np.uint8), rgb=True)
     dock = open_dock(viewer)
     assert predictor.embedded[0].shape == (*SHAPE, 3)
@@ -482,8 +474,8 @@ def test_colour_images_are_read_with_their_channels(
     assert labels_of(dock).shape == SHAPE
 
 
-def test_a_box_over_the_border_is_cut_and_stays(make_napari_viewer, open_dock, image):
-    viewer = make_napari_viewer()
+def test_a_box_over_the_border_is_cut_and_stays(make_viewer, open_dock, image):
+    viewer = make_viewer()
     viewer.add_image(image, scale=(0.5, 0.5))
     dock = open_dock(viewer)
     dock.shown.tools.buttons["box"].click()

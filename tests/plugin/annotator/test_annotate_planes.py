@@ -28,8 +28,8 @@ def keep_at(dock, position):
     settle(dock)
 
 
-def test_a_click_lands_in_the_displayed_plane(make_napari_viewer, open_dock, predictor):
-    viewer = make_napari_viewer()
+def test_a_click_lands_in_the_displayed_plane(make_viewer, open_dock, predictor):
+    viewer = make_viewer()
     viewer.add_image(stack(), scale=(2, 0.5, 0.5))
     viewer.dims.set_current_step(0, 3)
     dock = open_dock(viewer)
@@ -40,8 +40,8 @@ def test_a_click_lands_in_the_displayed_plane(make_napari_viewer, open_dock, pre
     assert not data[:3].any()
 
 
-def test_rolled_axes(make_napari_viewer, open_dock, predictor):
-    viewer = make_napari_viewer()
+def test_rolled_axes(make_viewer, open_dock, predictor):
+    viewer = make_viewer()
     viewer.add_image(stack((30, 5, 50)))
     viewer.dims.order = (1, 2, 0)
     viewer.dims.set_current_step(1, 2)
@@ -54,8 +54,8 @@ def test_rolled_axes(make_napari_viewer, open_dock, predictor):
     assert np.count_nonzero(data) == np.count_nonzero(data[:, 2])
 
 
-def test_a_2d_image_in_a_viewer_with_more_axes(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_a_2d_image_in_a_viewer_with_more_axes(make_viewer, open_dock):
+    viewer = make_viewer()
     viewer.add_labels(np.zeros((4, 60, 80), np.uint8))
     flat = viewer.add_image(stack()[0])
     dock = open_dock(viewer)
@@ -69,9 +69,9 @@ def test_a_2d_image_in_a_viewer_with_more_axes(make_napari_viewer, open_dock):
 
 
 def test_each_plane_shows_its_own_prompts_and_is_embedded_once(
-    make_napari_viewer, open_dock, predictor, qtbot
+    make_viewer, open_dock, predictor, qtbot
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(stack())
     viewer.dims.set_current_step(0, 0)
     dock = open_dock(viewer)
@@ -91,8 +91,8 @@ def test_each_plane_shows_its_own_prompts_and_is_embedded_once(
     assert len(predictor.embedded) == 2
 
 
-def test_the_preview_lies_in_the_plane_of_a_scaled_stack(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_the_preview_lies_in_the_plane_of_a_scaled_stack(make_viewer, open_dock):
+    viewer = make_viewer()
     image = viewer.add_image(stack(), scale=(3, 0.5, 0.5), translate=(7, 1, 2))
     viewer.dims.set_current_step(0, 2)
     dock = open_dock(viewer)
@@ -102,8 +102,8 @@ def test_the_preview_lies_in_the_plane_of_a_scaled_stack(make_napari_viewer, ope
     assert np.allclose(there, image.data_to_world((2, 4, 5)))
 
 
-def test_undo_turns_the_viewer_to_the_plane_of_the_step(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_undo_turns_the_viewer_to_the_plane_of_the_step(make_viewer, open_dock):
+    viewer = make_viewer()
     viewer.add_image(stack((30, 5, 50)), scale=(1, 4, 1))
     viewer.dims.set_current_step(0, 9)
     dock = open_dock(viewer)
@@ -122,9 +122,7 @@ def test_undo_turns_the_viewer_to_the_plane_of_the_step(make_napari_viewer, open
     assert dock.annotator.layers.points.data.tolist() == [[9, 2, 20]]
 
 
-def test_only_the_plane_of_a_lazy_image_is_read(
-    make_napari_viewer, open_dock, predictor
-):
+def test_only_the_plane_of_a_lazy_image_is_read(make_viewer, open_dock, predictor):
     read = []
 
     def block(block_info=None):
@@ -133,7 +131,7 @@ def test_only_the_plane_of_a_lazy_image_is_read(
         return np.full((1, 60, 80), where[0], np.float32)
 
     lazy = da.map_blocks(block, chunks=((1,) * 50, 60, 80), dtype=np.float32)
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(lazy, contrast_limits=(0, 50))
     viewer.dims.set_current_step(0, 20)
     read.clear()
@@ -145,9 +143,9 @@ def test_only_the_plane_of_a_lazy_image_is_read(
 
 
 def test_multiscale_images_are_read_at_full_resolution(
-    make_napari_viewer, open_dock, predictor
+    make_viewer, open_dock, predictor
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     full = stack()[0]
     viewer.add_image([full, full[::2, ::2]], multiscale=True)
     dock = open_dock(viewer)
@@ -156,8 +154,8 @@ def test_multiscale_images_are_read_at_full_resolution(
     assert dock.annotator.sessions.output.data.shape == SHAPE
 
 
-def test_the_3d_view_is_explained_and_nothing_is_lost(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_the_3d_view_is_explained_and_nothing_is_lost(make_viewer, open_dock):
+    viewer = make_viewer()
     viewer.add_image(stack())
     viewer.dims.set_current_step(0, 1)
     dock = open_dock(viewer)
@@ -181,10 +179,8 @@ def test_the_3d_view_is_explained_and_nothing_is_lost(make_napari_viewer, open_d
 # --- layers that come and go --------------------------------------------------------
 
 
-def test_deleted_prompt_layers_come_back_with_their_prompts(
-    make_napari_viewer, open_dock
-):
-    viewer = make_napari_viewer()
+def test_deleted_prompt_layers_come_back_with_their_prompts(make_viewer, open_dock):
+    viewer = make_viewer()
     viewer.add_image(stack()[0])
     dock = open_dock(viewer)
     dock.annotator.layers.points.add((30, 40))
@@ -203,9 +199,9 @@ def test_deleted_prompt_layers_come_back_with_their_prompts(
 
 
 def test_a_deleted_image_leaves_the_labels_and_the_next_image_is_taken(
-    make_napari_viewer, open_dock
+    make_viewer, open_dock
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     other = viewer.add_image(stack()[0], name="other")
     image = viewer.add_image(stack()[1], name="image")
     dock = open_dock(viewer)
@@ -219,8 +215,8 @@ def test_a_deleted_image_leaves_the_labels_and_the_next_image_is_taken(
     assert [layer.name for layer in viewer.layers].count("SAM points") == 1
 
 
-def test_clearing_the_viewer(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_clearing_the_viewer(make_viewer, open_dock):
+    viewer = make_viewer()
     viewer.add_image(stack()[0])
     dock = open_dock(viewer)
     keep_at(dock, (30, 40))
@@ -230,8 +226,8 @@ def test_clearing_the_viewer(make_napari_viewer, open_dock):
     assert "Open an image" in dock.hint.text or "removed" in dock.hint.text
 
 
-def test_a_removed_output_can_be_put_back(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_a_removed_output_can_be_put_back(make_viewer, open_dock):
+    viewer = make_viewer()
     viewer.add_image(stack()[0])
     dock = open_dock(viewer)
     keep_at(dock, (30, 40))
@@ -247,8 +243,8 @@ def test_a_removed_output_can_be_put_back(make_napari_viewer, open_dock):
     assert set(np.unique(output.data)) == {0, 1, 2}
 
 
-def test_a_new_layer_after_the_old_one_was_removed(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_a_new_layer_after_the_old_one_was_removed(make_viewer, open_dock):
+    viewer = make_viewer()
     viewer.add_image(stack()[0])
     dock = open_dock(viewer)
     keep_at(dock, (30, 40))
@@ -262,8 +258,8 @@ def test_a_new_layer_after_the_old_one_was_removed(make_napari_viewer, open_dock
     assert np.array_equal(old.data, disc(SHAPE, (30, 40), 6).astype(int))
 
 
-def test_renamed_and_reordered_layers(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_renamed_and_reordered_layers(make_viewer, open_dock):
+    viewer = make_viewer()
     image = viewer.add_image(stack()[0])
     dock = open_dock(viewer)
     image.name = "tissue"
@@ -275,9 +271,9 @@ def test_renamed_and_reordered_layers(make_napari_viewer, open_dock):
 
 
 def test_replaced_image_data_are_embedded_anew(
-    make_napari_viewer, open_dock, predictor, qtbot
+    make_viewer, open_dock, predictor, qtbot
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     image = viewer.add_image(stack()[0])
     dock = open_dock(viewer)
     image.data = stack()[0] * 0 + 5
@@ -303,9 +299,9 @@ def test_replaced_image_data_are_embedded_anew(
     ],
 )
 def test_labels_that_cannot_be_written_are_explained(
-    make_napari_viewer, open_dock, labels, words
+    make_viewer, open_dock, labels, words
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(stack()[0])
     layer = viewer.add_labels(labels)
     dock = open_dock(viewer)
@@ -317,8 +313,8 @@ def test_labels_that_cannot_be_written_are_explained(
     assert np.asarray(dock.annotator.sessions.output.data).any()
 
 
-def test_switching_images_keeps_both_annotations(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_switching_images_keeps_both_annotations(make_viewer, open_dock):
+    viewer = make_viewer()
     first = viewer.add_image(stack()[0], name="first")
     second = viewer.add_image(stack()[1], name="second")
     dock = open_dock(viewer)
@@ -341,9 +337,9 @@ def test_switching_images_keeps_both_annotations(make_napari_viewer, open_dock):
 
 
 def test_closing_lets_go_of_layers_keys_and_events_and_opening_brings_them_back(
-    make_napari_viewer, open_dock, qtbot
+    make_viewer, open_dock, qtbot
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     image = viewer.add_image(stack()[0])
     keys = dict(viewer.keymap)
     moves = list(viewer.mouse_move_callbacks)
@@ -363,8 +359,8 @@ def test_closing_lets_go_of_layers_keys_and_events_and_opening_brings_them_back(
     assert dock.annotator.session.objects
 
 
-def test_a_new_widget_takes_up_the_objects_of_an_old_one(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_a_new_widget_takes_up_the_objects_of_an_old_one(make_viewer, open_dock):
+    viewer = make_viewer()
     viewer.add_image(stack()[0])
     dock = open_dock(viewer)
     keep_at(dock, (30, 40))
@@ -378,8 +374,8 @@ def test_a_new_widget_takes_up_the_objects_of_an_old_one(make_napari_viewer, ope
     assert again.annotator.layers.points.data.tolist() == [[30, 40]]
 
 
-def test_a_second_widget_in_the_same_viewer_takes_over(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_a_second_widget_in_the_same_viewer_takes_over(make_viewer, open_dock):
+    viewer = make_viewer()
     viewer.add_image(stack()[0])
     first = open_dock(viewer)
     second = open_dock(viewer)

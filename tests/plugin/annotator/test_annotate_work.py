@@ -167,9 +167,9 @@ def test_keys_are_those_of_nobody_else(make_napari_viewer):
 
 
 def test_a_users_own_key_comes_back_when_the_widget_closes(
-    make_napari_viewer, open_dock, image
+    make_viewer, open_dock, image
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image)
     pressed = []
     viewer.bind_key("N", lambda viewer: pressed.append(1))
@@ -179,10 +179,10 @@ def test_a_users_own_key_comes_back_when_the_widget_closes(
     assert pressed == [1]
 
 
-def test_every_key_is_listed_in_the_widget(make_napari_viewer, open_dock):
+def test_every_key_is_listed_in_the_widget(make_viewer, open_dock):
     from qtpy.QtWidgets import QLabel
 
-    dock = open_dock(make_napari_viewer())
+    dock = open_dock(make_viewer())
     texts = {label.text() for label in dock.findChildren(QLabel)}
     for entry in keys_of("annotator", "points"):
         assert entry.key in texts
@@ -220,7 +220,7 @@ def test_the_preview_under_the_cursor(dock, qtbot):
 
 
 def test_clicks_before_the_model_is_there_are_answered_when_it_comes(
-    make_napari_viewer, open_dock, qtbot, image, predictor
+    make_viewer, open_dock, qtbot, image, predictor
 ):
     loaded = threading.Event()
 
@@ -229,7 +229,7 @@ def test_clicks_before_the_model_is_there_are_answered_when_it_comes(
         return predictor
 
     predictor.gate.clear()
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image)
     dock = open_dock(viewer, load=load, ready=False)
     dock.annotator.layers.points.add((30, 40))
@@ -247,10 +247,10 @@ def test_clicks_before_the_model_is_there_are_answered_when_it_comes(
 
 
 def test_embedding_can_be_cancelled_and_tried_again(
-    make_napari_viewer, open_dock, qtbot, image, predictor
+    make_viewer, open_dock, qtbot, image, predictor
 ):
     predictor.gate.clear()
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image)
     dock = open_dock(viewer, ready=False)
     qtbot.waitUntil(lambda: dock.progress.cancel.isVisible())
@@ -265,12 +265,10 @@ def test_embedding_can_be_cancelled_and_tried_again(
     assert preview_of(dock)[30, 40]
 
 
-def test_a_plane_that_cannot_be_read_is_explained(
-    make_napari_viewer, open_dock, qtbot, image
-):
+def test_a_plane_that_cannot_be_read_is_explained(make_viewer, open_dock, qtbot, image):
     failing = FakePredictor()
     failing.error = ValueError("the disc is gone")
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image)
     dock = open_dock(viewer, load=lambda *_: failing, ready=False)
     qtbot.waitUntil(lambda: "the disc is gone" in dock.hint.text)
@@ -278,23 +276,23 @@ def test_a_plane_that_cannot_be_read_is_explained(
 
 
 def test_a_model_that_cannot_be_loaded_is_explained(
-    make_napari_viewer, open_dock, qtbot, image
+    make_viewer, open_dock, qtbot, image
 ):
     def load(source, device):
         raise ValueError("not a SAM file")
 
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image)
     dock = open_dock(viewer, load=load, ready=False)
     qtbot.waitUntil(lambda: "not a SAM file" in dock.hint.text)
 
 
 def test_a_failing_answer_is_told_and_the_prompt_stays(
-    make_napari_viewer, open_dock, qtbot, image
+    make_viewer, open_dock, qtbot, image
 ):
     failing = FakePredictor()
     failing.answer_error = RuntimeError("out of memory")
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image)
     dock = open_dock(viewer, load=lambda *_: failing)
     dock.annotator.layers.points.add((30, 40))
@@ -313,12 +311,10 @@ def test_clicks_that_come_faster_than_answers_do_not_queue_up(dock, predictor):
     assert all(preview_of(dock)[30, column] for column in range(10, 70, 10))
 
 
-def test_answers_of_another_model_are_dropped(
-    make_napari_viewer, open_dock, qtbot, image
-):
+def test_answers_of_another_model_are_dropped(make_viewer, open_dock, qtbot, image):
     old, new = FakePredictor("old"), FakePredictor("new")
     models = iter([old, new])
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image)
     dock = open_dock(viewer, load=lambda *_: next(models))
     old.predict_gate.clear()
@@ -332,11 +328,9 @@ def test_answers_of_another_model_are_dropped(
     assert dock.annotator.sessions.output.features["model"].tolist() == ["new"]
 
 
-def test_leaving_a_plane_stops_its_embedding(
-    make_napari_viewer, open_dock, qtbot, predictor
-):
+def test_leaving_a_plane_stops_its_embedding(make_viewer, open_dock, qtbot, predictor):
     predictor.gate.clear()
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(np.arange(3 * 60 * 80, dtype=np.float32).reshape(3, 60, 80))
     viewer.dims.set_current_step(0, 0)
     dock = open_dock(viewer, ready=False)
@@ -351,12 +345,12 @@ def test_leaving_a_plane_stops_its_embedding(
 
 
 def test_the_window_stays_alive_while_the_model_works(
-    make_napari_viewer, open_dock, qtbot, image, predictor
+    make_viewer, open_dock, qtbot, image, predictor
 ):
     from qtpy.QtCore import QTimer
 
     predictor.gate.clear()
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image)
     open_dock(viewer, ready=False)
     qtbot.waitUntil(lambda: "SAM points" in viewer.layers)

@@ -35,9 +35,9 @@ def state(annotator):
 
 
 def test_one_that_is_put_off_shows_nothing_until_it_is_taken_up(
-    make_napari_viewer, open_on, predictor, image, qtbot
+    make_viewer, open_on, predictor, image, qtbot
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     layer = viewer.add_image(image)
     annotator = open_on(viewer, layer, put_off=True)
     qtbot.waitUntil(lambda: annotator.is_settled)
@@ -51,9 +51,9 @@ def test_one_that_is_put_off_shows_nothing_until_it_is_taken_up(
 
 
 def test_it_is_settled_once_a_click_is_answered_and_shown(
-    make_napari_viewer, open_on, predictor, image, qtbot
+    make_viewer, open_on, predictor, image, qtbot
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     annotator = open_on(viewer, viewer.add_image(image))
     qtbot.waitUntil(lambda: annotator.is_idle)
     predictor.gate.clear()

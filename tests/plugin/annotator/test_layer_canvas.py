@@ -63,9 +63,9 @@ def test_the_labels_follow_the_image(make_napari_viewer, open_dock, image):
 
 
 def test_labels_that_lie_elsewhere_are_refused_until_they_are_placed(
-    make_napari_viewer, open_dock, image
+    make_viewer, open_dock, image
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image, scale=(0.5, 0.5))
     labels = viewer.add_labels(np.zeros(SHAPE, np.int32), name="mine")
     dock = open_dock(viewer)
@@ -84,11 +84,11 @@ def test_labels_that_lie_elsewhere_are_refused_until_they_are_placed(
 
 
 def test_labels_of_yesterday_are_chosen_by_their_name_and_their_table_is_read(
-    make_napari_viewer, open_dock, qtbot, image, tmp_path
+    make_viewer, open_dock, qtbot, image, tmp_path
 ):
     from napari_sam.io.label_images import write_labels
 
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image, name="cells")
     dock = open_dock(viewer)
     dock.shown.class_name.setCurrentText("nucleus")
@@ -109,11 +109,11 @@ def test_labels_of_yesterday_are_chosen_by_their_name_and_their_table_is_read(
 
 
 def test_what_is_saved_is_calibrated_and_placed_again_the_next_day(
-    make_napari_viewer, open_dock, qtbot, image, tmp_path
+    make_viewer, open_dock, qtbot, image, tmp_path
 ):
     import tifffile
 
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     place = {"scale": (0.5, 0.25), "units": ("micrometer",) * 2}
     viewer.add_image(image, name="cells", **place)
     dock = open_dock(viewer)
@@ -143,9 +143,9 @@ def test_what_is_saved_is_calibrated_and_placed_again_the_next_day(
 
 
 def test_save_all_leaves_out_what_shows_prompts(
-    make_napari_viewer, open_dock, qtbot, image, tmp_path
+    make_viewer, open_dock, qtbot, image, tmp_path
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image, name="cells")
     dock = open_dock(viewer)
     keep_at(dock, (30, 40))
@@ -200,9 +200,9 @@ def test_ctrl_s_saves_the_objects_while_prompts_are_selected(
 
 
 def test_objects_of_another_program_are_listed_edited_and_deleted(
-    make_napari_viewer, open_dock, qtbot, image
+    make_viewer, open_dock, qtbot, image
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     layer = viewer.add_image(image)
     data = np.zeros(SHAPE, np.uint16)
     data[5:15, 5:15], data[30:40, 30:40] = 7, 9
@@ -389,9 +389,9 @@ def test_the_table_is_empty_where_nothing_is_annotated(dock, qtbot):
 
 
 def test_labels_that_are_put_back_go_to_their_own_image(
-    make_napari_viewer, open_dock, qtbot, image
+    make_viewer, open_dock, qtbot, image
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     first = viewer.add_image(image, name="first")
     second = viewer.add_image(image[:30, :30], name="second")
     dock = open_dock(viewer)
@@ -415,9 +415,9 @@ def test_labels_that_are_put_back_go_to_their_own_image(
 
 @pytest.mark.parametrize("how", ["hidden", "another image"])
 def test_prompts_that_were_dropped_out_of_sight_do_not_break_the_window(
-    make_napari_viewer, open_dock, image, how
+    make_viewer, open_dock, image, how
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     first = viewer.add_image(image, name="first")
     dock = open_dock(viewer)
     dock.annotator.set_image(first)
@@ -441,9 +441,9 @@ def test_prompts_that_were_dropped_out_of_sight_do_not_break_the_window(
 
 
 def test_a_line_about_a_step_goes_when_it_is_undone(
-    make_napari_viewer, open_dock, qtbot, image
+    make_viewer, open_dock, qtbot, image
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     stack = viewer.add_image(np.stack([image, image]))
     data = np.zeros((2, *SHAPE), np.uint16)
     data[:, 5:15, 5:15] = 7
@@ -465,9 +465,9 @@ def test_a_line_about_a_step_goes_when_it_is_undone(
 
 
 def test_an_image_that_hides_the_chosen_one_is_named_and_hidden_by_one_press(
-    make_napari_viewer, open_dock, image
+    make_viewer, open_dock, image
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     first = viewer.add_image(image, name="first")
     second = viewer.add_image(image, name="second")
     dock = open_dock(viewer)

@@ -41,11 +41,11 @@ def sam():
 
 
 @pytest.fixture
-def open_stack(make_napari_viewer, open_dock, sam, qtbot):
+def open_stack(make_viewer, open_dock, sam, qtbot):
     """Return a function that opens the annotator on a stack, and waits for all."""
 
     def open_on(data=STACK, predictor=sam, idle=0):
-        viewer = make_napari_viewer()
+        viewer = make_viewer()
         viewer.add_image(data)
         dock = open_dock(
             viewer, load=lambda source, device: predictor, times=Times(idle=idle)

@@ -14,7 +14,6 @@ from napari_sam.configs import (
     SelectionRule,
     read_settings,
 )
-from napari_sam.inference.predictor import load_model
 from napari_sam.io.samples import load_sample
 from napari_sam.ops.planes import Plane
 from napari_sam.ops.scope import Scope
@@ -154,8 +153,7 @@ def test_the_clock_starts_afresh_with_a_new_phase():
 
 
 @pytest.mark.parametrize("mode", ["grid", "instances"])
-def test_what_passes_at_first_is_what_a_plain_call_finds(mode):
-    sam = load_model("cells", device="cpu")
+def test_what_passes_at_first_is_what_a_plain_call_finds(mode, cells):
     image = load_sample("nuclei_2d")[200:360, 100:260]
     limits = (float(image.min()), float(np.percentile(image, 99.5)))
     options = {
@@ -177,11 +175,11 @@ def test_what_passes_at_first_is_what_a_plain_call_finds(mode):
         mode,
         {mode: options},
     )
-    found = search_plane(sam, search)
+    found = search_plane(cells, search)
     passing = [found.selection.records[i] for i in found.selection.keep(found.start)]
     wanted = segment.find_objects(
         image,
-        model=sam,
+        model=cells,
         mode=mode,
         config=SegmentConfig(**plain),
         scope=Scope(contrast_limits=limits),

@@ -5,7 +5,6 @@ import pytest
 from dock_steps import look, settle
 from fake_predictor import disc
 from fake_search import DISCS, FakeSearch, record_of
-from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
 
 from napari_sam.configs import SelectionRule
@@ -19,12 +18,6 @@ from napari_sam.workflows.progress import Progress
 SHAPE = (60, 80)
 GOOD = [0, 1, 2, 4]
 """The discs that pass the thresholds of the grid."""
-
-
-@pytest.fixture
-def make_viewer(qapp):
-    """Return what makes a viewer without a window, which is much quicker."""
-    return ViewerModel
 
 
 def union(indices, shape=SHAPE):
@@ -57,7 +50,7 @@ def test_with_an_image_the_next_step_is_one_button(make_viewer, open_dock, image
     assert dock.shown.everything.image is layer
     assert dock.hint.text == "Press Find objects."
     assert dock.shown.find.isEnabled()
-    assert not dock.shown._sieve_part.isEnabled()
+    assert not dock.shown.sieve.isEnabled()
     assert not dock.shown.form.more.isExpanded()
 
 
@@ -245,7 +238,7 @@ def test_finding_nothing_is_said(make_viewer, open_dock, find, search, image):
     find(dock)
     assert "Nothing was found" in dock.hint.text
     assert not dock.shown.keep.isEnabled() and FOUND_LAYER not in viewer.layers
-    assert not dock.shown._sieve_part.isEnabled()
+    assert not dock.shown.sieve.isEnabled()
 
 
 def test_masks_that_no_threshold_lets_through_are_shown_all_the_same(
@@ -403,7 +396,7 @@ def test_two_viewers_do_not_know_of_each_other(make_viewer, open_dock, find, ima
 
 
 def sieve(dock, qtbot):
-    qtbot.waitUntil(lambda: not dock.shown.everything.results._sieve_timer.isActive())
+    qtbot.wait(1)  # it sieves when the events at hand are done
     look(dock)
 
 
@@ -505,9 +498,9 @@ def test_a_preview_that_was_removed_comes_back(
 
 
 def test_keeping_opens_the_annotator_and_is_one_step(
-    make_napari_viewer, open_dock, find, image
+    make_viewer, open_dock, find, image
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image, name="cells")
     dock = open_dock(viewer, "everything")
     dock.shown.class_name.setCurrentText("nucleus")
@@ -815,9 +808,9 @@ def test_thousands_of_objects_are_listed_in_part_and_kept_in_whole(
 
 
 def test_a_proxied_viewer_is_as_good_as_the_viewer_itself(
-    make_napari_viewer, open_dock, find, search, image
+    make_viewer, open_dock, find, search, image
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image)
     proxy = PublicOnlyProxy(viewer)
     dock = open_dock(proxy)  # as napari opens it from the menu
