@@ -437,9 +437,8 @@ class ModelHost(QObject):  # type: ignore[misc]
         return self._quick.is_busy
 
     def close(self) -> None:
-        """Stop for good."""
-        self._heavy.close()
-        self._quick.close()
+        """Stop for good, and all else that its thread does."""
+        self.thread.close()
 
     # --- results --------------------------------------------------------------
 

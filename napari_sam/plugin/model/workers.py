@@ -111,6 +111,11 @@ class WorkThread:
             self._lanes.remove(lane)
             self._wake.notify_all()
 
+    def close(self) -> None:
+        """Close all that it works for, and end with the task that it is at."""
+        for lane in tuple(self._lanes):
+            lane.close()
+
     def wake(self) -> None:
         """See to it that somebody works on what waits."""
         with self._wake:
