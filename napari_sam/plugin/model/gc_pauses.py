@@ -1,10 +1,17 @@
-"""Keeping Python's garbage collector from holding up the window.
+"""Keeping Python's garbage collector from holding up the window, and from harming it.
+
+The collector runs on whatever thread makes an object too many, at whatever moment. Of
+what it finds, much belongs to the window: napari's canvas notes on an unlocked list
+what the graphics card is to delete, and Qt's objects may go on their own thread only.
+A thread that computes would end the program, if it collected while the window draws;
+so would the window's own, within Qt's painting. While somebody annotates, objects are
+therefore collected on the window's thread alone, between two events.
 
 A full collection looks at every object of the process, and holds Python's lock
 meanwhile: with napari and torch a fifth of a second, which soon falls into a click.
-While somebody annotates, what has survived one is set aside (`gc.freeze`) and not
-looked at again. It is brought back when a layer leaves, whose data would otherwise
-stay in memory, and looked through when the user rests; and for good at the end.
+What has survived one is set aside (`gc.freeze`) and not looked at again. It is brought
+back when a layer leaves, whose data would otherwise stay in memory, and looked through
+when the user rests; and for good at the end.
 """
 
 from __future__ import annotations
@@ -15,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.timers import single_shot
@@ -25,19 +32,52 @@ if TYPE_CHECKING:
 
 __all__ = ["GcPauses", "collector_paused"]
 
+_YOUNG_MS = 200
+"""Milliseconds between two looks at whether there is something to collect."""
+
 _KEEPERS: set[int] = set()
 
 
 @dataclass
-class _Pause:
-    """Counts the blocks that want the collector paused, on whatever thread."""
+class _Automatic:
+    """Collections at any moment, on any thread: off while somebody wants them off.
+
+    Attributes
+    ----------
+    blocks
+        How many `collector_paused` are under way, on whatever threads.
+    holders
+        How many want them off: those blocks, and one for all keepers.
+    was_on
+        Whether they were on before the first holder.
+    """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     blocks: int = 0
+    holders: int = 0
     was_on: bool = False
 
+    def hold(self, blocks: int = 0) -> None:
+        """Switch them off."""
+        with self.lock:
+            if not self.holders:
+                self.was_on = gc.isenabled()
+                gc.disable()
+            self.holders += 1
+            self.blocks += blocks
 
-_PAUSE = _Pause()
+    def release(self, blocks: int = 0) -> None:
+        """Switch them on again, if nobody else wants them off."""
+        with self.lock:
+            self.holders -= 1
+            self.blocks -= blocks
+            if blocks and not self.blocks and self.was_on:
+                _take_for_old()
+            if not self.holders and self.was_on:
+                gc.enable()
+
+
+_AUTOMATIC = _Automatic()
 
 
 @contextmanager
@@ -48,19 +88,11 @@ def collector_paused() -> Iterator[None]:
     What was made meanwhile, of which little should be garbage, then counts as old:
     it would otherwise be looked through at once, all of it, and some of it twice.
     """
-    with _PAUSE.lock:
-        if not _PAUSE.blocks:
-            _PAUSE.was_on = gc.isenabled()
-            gc.disable()
-        _PAUSE.blocks += 1
+    _AUTOMATIC.hold(1)
     try:
         yield
     finally:
-        with _PAUSE.lock:
-            _PAUSE.blocks -= 1
-            if not _PAUSE.blocks and _PAUSE.was_on:
-                _take_for_old()
-                gc.enable()
+        _AUTOMATIC.release(1)
 
 
 def _take_for_old() -> None:
@@ -105,6 +137,9 @@ class GcPauses(QObject):  # type: ignore[misc]
         self._events = Connections()
         self._is_attached = False
         self._rest_timer = single_shot(self, rest_ms, self._collect)
+        self._young_timer = QTimer(self)
+        self._young_timer.setInterval(_YOUNG_MS)
+        self._young_timer.timeout.connect(self._collect_young)
         self._is_due = False
 
     @property
@@ -121,12 +156,14 @@ class GcPauses(QObject):  # type: ignore[misc]
         """Bring everything back."""
         self._is_attached = False
         self._rest_timer.stop()
+        self._young_timer.stop()
         self._events.clear()
         if self.is_keeping:
             _KEEPERS.discard(id(self))
             if not _KEEPERS:
                 gc.callbacks.remove(_after_collection)
                 gc.unfreeze()
+                _AUTOMATIC.release()
 
     def look(self) -> None:
         """Begin now if there is a model."""
@@ -135,10 +172,12 @@ class GcPauses(QObject):  # type: ignore[misc]
         if not _KEEPERS:
             if gc.get_freeze_count():
                 return
+            _AUTOMATIC.hold()
             gc.callbacks.append(_after_collection)
             gc.freeze()
         _KEEPERS.add(id(self))
         self._events.add(self._viewer.layers.events.removed, self._on_removed)
+        self._young_timer.start()
         self._wait()
 
     def _on_removed(self, event: Any) -> None:
@@ -155,7 +194,22 @@ class GcPauses(QObject):  # type: ignore[misc]
         if self._is_due and self.is_keeping:
             self._rest_timer.start()
 
+    def _collect_young(self) -> None:
+        """Collect what the collector would by itself; nothing is drawn meanwhile."""
+        counts, thresholds = gc.get_count(), gc.get_threshold()
+        if _AUTOMATIC.blocks or not (_AUTOMATIC.was_on and thresholds[0]):
+            return
+        if not self._is_due and counts[2] > thresholds[2]:
+            self._wait()
+        if counts[1] > thresholds[1]:
+            gc.collect(1)
+        elif counts[0] > thresholds[0]:
+            gc.collect(0)
+
     def _collect(self) -> None:
+        if _AUTOMATIC.blocks:
+            self._wait()
+            return
         self._is_due = False
         gc.unfreeze()
         gc.collect()

@@ -1,4 +1,5 @@
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -69,6 +70,40 @@ def test_objects_are_set_aside_while_somebody_annotates(make_napari_viewer, open
     assert gc.get_freeze_count() == 0
 
 
+def test_objects_are_collected_on_the_thread_of_the_window_alone(dock, qtbot):
+    """What other threads collect of a window may end the program while it draws."""
+    collected = []
+
+    def note_thread(dead):
+        collected.append(threading.current_thread())
+
+    def make_cycles():
+        for _ in range(3000):  # the collector would run by itself after 700
+            held.append(weakref.ref(Cycle(), note_thread))
+
+    held = []
+    maker = threading.Thread(target=make_cycles)
+    maker.start()
+    maker.join()
+    make_cycles()
+    assert collected == []
+    qtbot.waitUntil(lambda: len(collected) == 6000)
+    assert set(collected) == {threading.main_thread()}
+    dock.annotator.deactivate()
+    assert gc.isenabled()
+
+
+def test_a_model_that_loads_while_somebody_annotates_leaves_it_so(dock):
+    with collector_paused():
+        dock.annotator.deactivate()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    dock.annotator.activate()
+    with collector_paused():
+        pass
+    assert not gc.isenabled()
+
+
 def test_what_a_removed_layer_held_is_let_go(make_napari_viewer, open_dock, qtbot):
     viewer = make_napari_viewer()
     viewer.add_image(np.zeros((60, 80)))
@@ -95,11 +130,11 @@ def test_two_windows_share_it(make_napari_viewer, open_dock):
     assert gc.get_freeze_count() == 0
 
 
-def test_what_others_set_aside_stays_aside(make_napari_viewer, open_dock):
+def test_what_others_set_aside_stays_aside(make_viewer, open_dock):
     gc.freeze()
     try:
         count = gc.get_freeze_count()
-        viewer = make_napari_viewer()
+        viewer = make_viewer()
         viewer.add_image(np.zeros((60, 80)))
         dock = open_dock(viewer)
         dock.annotator.deactivate()
