@@ -27,6 +27,23 @@ def no_model_of_another_test():
         loaded.forget_loaded()
 
 
+@pytest.fixture(scope="session")
+def cells():
+    """Load the bundled model, once for all tests that only ask it."""
+    from napari_sam.inference.predictor import load_model
+
+    return load_model("cells", device="cpu")
+
+
+@pytest.fixture
+def cells_by_name(cells):
+    """Let what asks for the bundled model by its name get the one that is loaded."""
+    from napari_sam.inference.loaded_models import remember_loaded
+
+    for device in ("auto", "cpu"):
+        remember_loaded("cells", device, cells)
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """Mount a disk of some kilobytes, or give it another size."""

@@ -69,7 +69,7 @@ def broken_links(text, folder, name):
     return broken
 
 
-def test_the_script_of_the_readme_runs():
+def test_the_script_of_the_readme_runs(cells_by_name):
     (script,) = code_blocks(README, "python")
     names: dict = {}
     exec(compile(script, str(README), "exec"), names)
@@ -79,7 +79,7 @@ def test_the_script_of_the_readme_runs():
     assert set(np.unique(names["session"].labels)) == {0, 1, 2}
 
 
-def test_the_scripts_of_the_scripting_page_run(tmp_path, monkeypatch):
+def test_the_scripts_of_the_scripting_page_run(tmp_path, monkeypatch, cells_by_name):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NAPARI_SAM_JOURNALS", str(tmp_path / "journals"))
     names = {"image": load_sample("nuclei_2d")[200:400, 100:300]}
@@ -106,7 +106,7 @@ def test_the_script_of_the_embeddings_page_runs(tmp_path, monkeypatch):
     assert names["sam"].cache.store.get(names["emb"].key) is not None
 
 
-def test_the_script_of_the_volumes_page_runs():
+def test_the_script_of_the_volumes_page_runs(cells_by_name):
     names: dict = {}
     (script,) = code_blocks(ROOT / "docs" / "volumes.md", "python")
     exec(compile(script, "volumes.md", "exec"), names)

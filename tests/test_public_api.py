@@ -171,7 +171,7 @@ def _documented():
 
 
 @pytest.mark.parametrize("module", list(_documented()))
-def test_the_examples_of_docstrings_run(module, tmp_path, monkeypatch):
+def test_the_examples_of_docstrings_run(module, tmp_path, monkeypatch, cells_by_name):
     monkeypatch.chdir(tmp_path)
     options = doctest.NORMALIZE_WHITESPACE
     found = doctest.testmod(importlib.import_module(module), optionflags=options)

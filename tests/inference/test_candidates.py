@@ -3,7 +3,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import napari_sam
 from napari_sam.inference.candidates import choose_candidates
 
 
@@ -61,14 +60,13 @@ def test_only_the_bundled_architecture_refines_answers():
     assert refining == ["cells"]
 
 
-def test_the_bundled_model_ranks_by_what_is_expected():
-    sam = napari_sam.load_model("cells", device="cpu")
+def test_the_bundled_model_ranks_by_what_is_expected(cells):
     image = np.zeros((100, 400), np.uint8)
     image[30:70, 180:220] = 200
-    embedding = sam.embed(image, scale="whole")
-    answer = sam.predict(embedding, points=[(50, 200)])
+    embedding = cells.embed(image, scale="whole")
+    answer = cells.predict(embedding, points=[(50, 200)])
     assert answer.scores.shape == (3,)
     assert (np.diff(answer.scores) <= 0).all()
-    single = sam.predict(embedding, box=(30, 180, 70, 220))
+    single = cells.predict(embedding, box=(30, 180, 70, 220))
     assert single.scores.shape == (1,)
     assert 0 < answer.scores[0] <= 1.05

@@ -94,8 +94,8 @@ def test_what_is_no_scale_is_refused():
             sam.embed(np.eye(30), scale=scale)
 
 
-def test_a_bundled_model_refines_within_a_tile():
-    sam = napari_sam.load_model("cells", device="cpu")
+def test_a_bundled_model_refines_within_a_tile(cells):
+    sam = cells
     image = np.zeros((640, 640), np.uint8)
     rows, cols = np.ogrid[:640, :640]
     for row in range(40, 640, 80):
@@ -119,8 +119,8 @@ def test_a_bundled_model_refines_within_a_tile():
     assert iou(drawn.masks[0], disc) > 0.85
 
 
-def test_a_tiled_embedding_goes_wherever_an_image_goes():
-    sam = napari_sam.load_model("cells", device="cpu")
+def test_a_tiled_embedding_goes_wherever_an_image_goes(cells):
+    sam = cells
     image = np.zeros((96, 120), np.uint8)
     image[30:60, 40:80] = 200
     tiled = sam.embed(image, scale=8)

@@ -348,15 +348,13 @@ def test_devices_and_dtypes_are_named_when_wrong():
     assert choose_dtype("float32", torch.device("cpu")) == torch.float32
 
 
-def test_the_bundled_model_outlines_a_nucleus():
-    import napari_sam
-
-    sam = napari_sam.load_model("cells", device="cpu")
+def test_the_bundled_model_outlines_a_nucleus(cells):
     image = np.zeros((128, 128), np.uint16)
     rows, cols = np.indices(image.shape)
     disc = np.hypot(rows - 70, cols - 50) < 18
     image[disc] = 3000
     image = image + np.random.default_rng(0).poisson(200, image.shape).astype("u2")
-    found = sam.predict(sam.embed(image, scale="whole"), points=[(70, 50)], labels=[1])
+    embedding = cells.embed(image, scale="whole")
+    found = cells.predict(embedding, points=[(70, 50)], labels=[1])
     best = found.masks[0]
     assert (best & disc).sum() / (best | disc).sum() > 0.8

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import napari_sam
 from napari_sam.inference.mask_upscaling import (
     pixel_weights,
     upscale_logits,
@@ -179,11 +178,11 @@ def test_a_mask_is_not_fitted_to_a_loose_box():
     assert enforce_prompts(prompts, masks, geometry) is masks
 
 
-def test_the_bundled_model_follows_every_click():
-    sam = napari_sam.load_model("cells", device="cpu")
+def test_the_bundled_model_follows_every_click(cells):
     image = np.zeros((120, 120), np.uint8)
     image[30:80, 30:80] = 200
     points, labels = [(55, 55), (55, 70), (90, 55)], [1, 0, 1]
-    answer = sam.predict(sam.embed(image, scale="whole"), points=points, labels=labels)
+    embedding = cells.embed(image, scale="whole")
+    answer = cells.predict(embedding, points=points, labels=labels)
     for mask in answer.masks:
         assert [mask[point] for point in points] == [True, False, True]

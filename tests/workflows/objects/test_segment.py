@@ -42,11 +42,6 @@ class Careless(IdealPredictor):
         return answer
 
 
-@pytest.fixture(scope="module")
-def cells():
-    return napari_sam.load_model("cells", device="cpu")
-
-
 def test_the_door_is_open_and_the_bundled_model_finds_nuclei(cells):
     image = load_sample("nuclei_2d")
     truth = tifffile.imread(Path(__file__).parents[2] / "data" / "nuclei_2d_labels.tif")

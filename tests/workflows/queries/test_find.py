@@ -10,8 +10,8 @@ from napari_sam.workflows.queries.find import ask_objects
 
 
 @pytest.fixture(scope="module")
-def model():
-    return napari_sam.load_model("cells", device="cpu")
+def model(cells):
+    return cells
 
 
 @pytest.fixture(scope="module")
