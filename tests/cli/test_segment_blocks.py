@@ -298,8 +298,8 @@ def test_workers_find_the_same_and_one_may_be_killed(
     run, image, dask_workers, tmp_path
 ):
     address = dask_workers.scheduler.address
-    assert run(out="alone.zarr", model="slow") == 0
-    assert run("--scheduler", address, out="two.zarr", model="slow") == 0
+    assert run(out="alone.zarr") == 0
+    assert run("--scheduler", address, out="two.zarr") == 0
     expected = labels_of(run.folder, "alone.zarr")
     np.testing.assert_array_equal(labels_of(run.folder, "two.zarr"), expected)
 
@@ -329,22 +329,6 @@ def test_workers_find_the_same_and_one_may_be_killed(
             tifffile.imread(tmp_path / "many" / f"{number}.tif"),
         )
     shutil.rmtree(plate)
-
-
-@pytest.mark.slow
-def test_a_cluster_on_this_machine_is_started_and_ended(run, image):
-    import socket
-
-    import dask
-    import exact_worker
-
-    preload = {"distributed.worker.preload": [exact_worker.__file__]}
-    with socket.socket() as other, dask.config.set(preload):
-        with contextlib.suppress(OSError):  # that of another run's cluster
-            other.bind(("127.0.0.1", 8787))
-            other.listen()
-        assert run("--workers", "2") == 0
-    assert same_objects(labels_of(run.folder), image)
 
 
 def start_program(text, folder, *arguments):
@@ -377,23 +361,33 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_a_killed_run_leaves_no_process_and_goes_on(run, loaded, tmp_path):
+def test_a_killed_run_leaves_no_process_and_goes_on(
+    run, image, loaded, tmp_path, monkeypatch
+):
+    import socket
+
     import psutil
 
     arguments = run.arguments("--workers", 2, model="slow")
-    process = start_program(PROGRAM, tmp_path, *arguments)
-    wait_for(lambda: len(list(run.blocks.rglob("*.npz"))) >= 3)
+    with socket.socket() as other:
+        with contextlib.suppress(OSError):  # that of another run's cluster
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        process = start_program(PROGRAM, tmp_path, *arguments)
+        wait_for(lambda: len(list(run.blocks.rglob("*.npz"))) >= 3)
     children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.communicate()
     wait_for(lambda: not any(child.is_running() for child in children))
     kept = len(list(run.blocks.rglob("*.npz")))
     assert not (run.folder / "labels.zarr").exists()
+    monkeypatch.setattr("exact_worker.PAUSE", 0)
     assert run(model="slow") == 0
     again = len(loaded[-1].shapes)
-    assert run(out="alone.zarr", model="slow") == 0
+    assert run(out="alone.zarr") == 0
     assert kept + again == len(loaded[-1].shapes)
     expected = labels_of(run.folder, "alone.zarr")
+    assert same_objects(expected, image)
     np.testing.assert_array_equal(labels_of(run.folder), expected)
 
 

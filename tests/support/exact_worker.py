@@ -16,6 +16,9 @@ from exact_predictor import ExactPredictor
 
 from napari_sam.inference import predictor
 
+PAUSE = 0.2
+"""Seconds that "slow" takes for a block, in which a test may end its process."""
+
 
 class NamedPredictor(ExactPredictor):
     def __init__(self, name):
@@ -25,7 +28,7 @@ class NamedPredictor(ExactPredictor):
 
     def see(self, image):
         if self.name == "slow":
-            time.sleep(0.2)
+            time.sleep(PAUSE)
         if self.name == "bad" and (image == 7).any():
             raise RuntimeError("a 7 was seen")
         return super().see(image)

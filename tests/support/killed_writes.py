@@ -111,15 +111,18 @@ def disturbed(write, root, happen, at):
 def changes_of(scenario, folder, happen):
     """Disturb a scenario at each of its changes; return how many there are."""
     before, write, check = scenario
+    former = folder / "former"
+    former.mkdir()
+    assert forked(before, former) == 0
     at = 1
     while True:
         root = folder / f"{happen.__name__}-{at}"
-        root.mkdir()
-        assert forked(before, root) == 0
+        shutil.copytree(former, root)
         status = forked(disturbed, write, root, happen, at)
         assert forked(check, root) == 0, f"{root} is broken"
         shutil.rmtree(root)
         if status == 0:
+            shutil.rmtree(former)
             return at - 1
         at += 1
 

@@ -32,7 +32,7 @@ spots = st.tuples(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     shape=shapes,
     discs=st.lists(spots, max_size=12),
