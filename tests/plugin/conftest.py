@@ -1,4 +1,5 @@
 import contextlib
+import gc
 from functools import partial
 
 import numpy as np
@@ -23,6 +24,14 @@ def qtbot(qtbot):
     """Be patient: beside other tests a window answers later."""
     qtbot.waitUntil = partial(qtbot.waitUntil, timeout=PATIENCE_MS)
     return qtbot
+
+
+@pytest.fixture(autouse=True)
+def what_a_window_left_is_collected_here(request):
+    """Collect garbage of a window on its own thread: on another it may crash."""
+    yield
+    if "make_napari_viewer" in request.fixturenames:
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)
