@@ -220,7 +220,8 @@ def take_volume() -> None:
     window = SampleWindow("nuclei_3d")
     tool = window.show("whole_volume")
     window.press(tool)
-    window.viewer.dims.set_current_step(0, len(window.image.data) // 2)
+    found = window.viewer.layers.selection.active.data > 0
+    window.viewer.dims.set_current_step(0, int(found.sum(axis=(1, 2)).argmax()))
     save(window, "segment-volume.png")
     window.viewer.close()
 
@@ -311,7 +312,7 @@ def take_train() -> None:
         widget = window.show("train")
         widget.minutes.setValue(0.8)
         widget.train.click()
-        window.wait_until(lambda: widget.train.isEnabled())
+        window.wait_until(lambda: not widget.is_working)
         save(window, "train.png")
         window.viewer.close()
 
