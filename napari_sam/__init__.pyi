@@ -2,6 +2,7 @@ from .checkpoints.errors import CheckpointError as CheckpointError
 from .configs import AugmentConfig as AugmentConfig
 from .configs import BlockConfig as BlockConfig
 from .configs import EdgeConfig as EdgeConfig
+from .configs import ExportConfig as ExportConfig
 from .configs import FindConfig as FindConfig
 from .configs import GridConfig as GridConfig
 from .configs import InstanceConfig as InstanceConfig
@@ -26,6 +27,10 @@ from .io.images import read_image as read_image
 from .io.images import read_labels as read_labels
 from .io.label_images import write_labels as write_labels
 from .io.label_images import write_overlay as write_overlay
+from .io.object_files import read_objects as read_objects
+from .io.object_files import write_objects as write_objects
+from .io.object_set import ObjectMask as ObjectMask
+from .io.object_set import ObjectSet as ObjectSet
 from .io.samples import load_sample as load_sample
 from .ops.planes import Plane as Plane
 from .ops.rle import Rle as Rle

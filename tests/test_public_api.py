@@ -24,7 +24,7 @@ ELSEWHERE |= {"Sequence", "IsCancelled", "Box"}
 """What a signature may name beside the package's own types, and aliases of builtins."""
 
 READ_FILES = {"load_model", "load_sample", "read_image", "read_labels"}
-READ_FILES |= {"write_labels", "write_overlay"}
+READ_FILES |= {"write_labels", "write_overlay", "read_objects", "write_objects"}
 NO_IMAGE = READ_FILES | {"read_text", "find_suspects"}
 NO_CONFIG = {"embed_objects"}
 NO_MODEL = {"unsaved_work"}

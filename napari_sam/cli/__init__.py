@@ -33,6 +33,8 @@ COMMANDS = (
     "evaluate-edges",
     "evaluate-loop",
     "train",
+    "export",
+    "convert",
     "models",
     "download",
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from napari_sam.configs import SegmentConfig
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser"]
 
-_ENDINGS = {"tif": ".tif", "coco": ".json", "npz": ".npz"}
+_ENDINGS = {
+    "tif": ".tif",
+    "coco": ".json",
+    "npz": ".npz",
+    "roi": ".zip",
+    "geojson": ".geojson",
+    "yolo": ".txt",
+    "svg": ".svg",
+    "png": ".png",
+}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,8 +69,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--format",
         choices=tuple(_ENDINGS),
         default="tif",
-        help="a compressed label image, COCO's JSON with run lengths, or NumPy arrays "
-        "of labels and scores (default: tif)",
+        help="a compressed label image, COCO's JSON with run lengths, NumPy arrays of "
+        "labels and scores, regions of ImageJ (.zip), QuPath's GeoJSON, YOLO's "
+        "outlines, or a figure of outlines (default: tif)",
     )
     parser.add_argument(
         "--features",
@@ -148,6 +159,7 @@ def _prepare(
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.label_images import write_labels
+    from napari_sam.io.object_files import write_objects
     from napari_sam.ops.scope import Scope
     from napari_sam.workflows.objects.segment import (
         choose_mode,
@@ -170,6 +182,16 @@ def _prepare(
             _write_features(job.targets[0], size, plane, labels, shown)
         if args.format == "tif":
             write_labels(job.targets[-1], labels, image.calibration("yx"))
+        elif args.format not in ("coco", "npz"):
+            table = _scores(shown)
+            calibration = image.calibration("yx")
+            write_objects(
+                job.targets[-1],
+                labels,
+                table=table,
+                image=plane,
+                calibration=calibration,
+            )
         else:
             _write(job.targets[-1], args.format, job.source.name, labels, shown)
 
@@ -216,6 +238,13 @@ def _paint(
         box = rle.bbox or record.bbox
         shown.append(replace(record, rle=rle, area=rle.area, bbox=box))
     return labels, shown
+
+
+def _scores(records: list[MaskRecord]) -> pd.DataFrame:
+    import pandas as pd
+
+    found = [one.predicted_iou for one in records]
+    return pd.DataFrame({"index": range(1, len(found) + 1), "score": found})
 
 
 def _write(

@@ -6,6 +6,7 @@ read from here; see `settings_of`.
 
 from napari_sam.configs.blocks import BlockConfig
 from napari_sam.configs.corrections import RefineLabelsConfig, SuspectConfig
+from napari_sam.configs.export import ExportConfig
 from napari_sam.configs.fields import Config, Setting, read_pairs, settings_of
 from napari_sam.configs.modes import check_mode, mode_settings, read_settings
 from napari_sam.configs.objects import (
@@ -44,6 +45,7 @@ __all__ = [
     "Config",
     "Direction",
     "EdgeConfig",
+    "ExportConfig",
     "FindConfig",
     "FuseConfig",
     "GridConfig",

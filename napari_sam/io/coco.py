@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import Box
 
-__all__ = ["coco_to_records", "read_coco", "records_to_coco", "write_coco"]
+__all__ = [
+    "coco_to_records",
+    "read_coco",
+    "records_to_coco",
+    "segmentation_to_rle",
+    "write_coco",
+]
 
 _CATEGORY = {"id": 1, "name": "object"}
 
@@ -202,7 +208,7 @@ def _record(annotation: Mapping[str, Any], shape: tuple[int, int]) -> MaskRecord
             f"it holds {what}, and masks are wanted: its segmentation must be run "
             "lengths or polygons"
         )
-    rle = _rle(annotation["segmentation"], shape)
+    rle = segmentation_to_rle(annotation["segmentation"], shape)
     if rle.shape != shape:
         raise ValueError(f"a mask of shape {rle.shape} lies in an image of {shape}")
     score = float(annotation.get("score", 1))
@@ -219,7 +225,14 @@ def _record(annotation: Mapping[str, Any], shape: tuple[int, int]) -> MaskRecord
     )
 
 
-def _rle(segmentation: Any, shape: tuple[int, int]) -> Rle:
+def segmentation_to_rle(segmentation: Any, shape: tuple[int, int]) -> Rle:
+    """Read the mask of an annotation: run lengths or polygons.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or a polygon cannot be drawn in an image of (H, W) `shape`.
+    """
     if isinstance(segmentation, list):
         polygons = [_polygon(part, shape) for part in segmentation]
         parts = coco_masks.frPyObjects(polygons, *shape)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_sam.io.calibration import Calibration
 
-__all__ = ["overlay", "write_labels", "write_map", "write_overlay"]
+__all__ = ["as_rgb", "overlay", "write_labels", "write_map", "write_overlay"]
 
 _GOLDEN_ANGLE = 0.618033988749895
 
@@ -177,7 +177,7 @@ def overlay(
             "image must be (Y, X) or (Y, X, 3 | 4) with the height and width of "
             f"labels, got shapes {pixels.shape} and {ids.shape}"
         )
-    base = _as_rgb(pixels, contrast_limits)
+    base = as_rgb(pixels, contrast_limits)
     colours = _colours_of(ids)
     # a tenth of a second on first use: too long where labels are only written
     from skimage.segmentation import find_boundaries
@@ -204,9 +204,13 @@ def _checked_labels(labels: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _as_rgb(
-    pixels: NDArray[Any], limits: tuple[float, float] | None
+def as_rgb(
+    pixels: NDArray[Any], limits: tuple[float, float] | None = None
 ) -> NDArray[np.float64]:
+    """Return a gray or coloured image as (Y, X, 3), from 0 to 1.
+
+    A gray one is stretched between `limits`, its percentiles 0.5 and 99.8 when None.
+    """
     if pixels.ndim == 3:
         scale = 255.0 if pixels.dtype == np.uint8 else float(np.max(pixels)) or 1.0
         return np.clip(pixels[..., :3] / scale, 0, 1).astype(np.float64)

@@ -43,6 +43,8 @@ WRITES = (
         ("evaluate-loop", "--minutes", "0", *EVALUATE[1:], "--json", "OUT/s.json"),
     ),
     ("w.safetensors", TRAIN),
+    ("o.zip", ("export", "IN/pairs/labels/a.tif", "--to", "OUT/o.zip")),
+    ("o.json", ("convert", "IN/pairs/labels/a.tif", "--to", "OUT/o.json")),
     ("w.pth", (*TRAIN, "--pth", "OUT/w.pth")),
     ("labels.tif", ("demo", "--headless", "--out", "OUT")),
     ("overlay.png", ("demo", "--headless", "--out", "OUT")),

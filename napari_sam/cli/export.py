@@ -1,0 +1,36 @@
+"""``napari-sam export``: labels into files of other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sam.cli import object_files
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_parser"]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of ``export``."""
+    parser = subparsers.add_parser(
+        "export",
+        help="write labels in the form of another program",
+        description="Write the objects of a label image, or of a folder of them, in "
+        "the form of another program: ImageJ and Fiji, QuPath, COCO, YOLO, or a "
+        "figure. What is there stays, unless --overwrite is given.",
+    )
+    parser.add_argument(
+        "labels",
+        type=Path,
+        metavar="LABELS",
+        help="a label image, or a folder of label images",
+    )
+    object_files.add_output_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    return object_files.run(args, args.labels)
