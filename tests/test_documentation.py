@@ -98,6 +98,13 @@ def test_the_scripts_of_the_correct_page_run():
     assert names["halves"].made and names["report"]["changed"].dtype == bool
 
 
+def test_the_script_of_the_page_on_formats_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (script,) = code_blocks(ROOT / "docs" / "take_away.md", "python")
+    exec(compile(script, "take_away.md", "exec"), {})
+    assert (tmp_path / "nuclei.geojson").is_file()
+
+
 def test_the_script_of_the_embeddings_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"volume": load_sample("nuclei_3d")[:2]}

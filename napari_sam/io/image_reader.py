@@ -19,6 +19,7 @@ import numpy as np
 from napari_sam.io.axes import check_axes, name_axes
 from napari_sam.io.calibration import Calibration
 from napari_sam.io.channel_array import ChannelArray
+from napari_sam.io.other_formats import open_other, other_format, split_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -314,7 +315,8 @@ class ArraySource:
     Attributes
     ----------
     path
-        An OME-Zarr image, a zarr array, a TIFF, a .npy file or a picture.
+        An OME-Zarr image, a zarr array, a TIFF, a .npy file, a picture, or one of
+        `napari_sam.io.other_formats`, such as "a.h5:/raw" for an array in HDF5.
     channels
         Which of several channels: one is seen as gray, several as one colour image;
         None for the only one, or all of a colour.
@@ -354,6 +356,9 @@ def open_file(path: Path, scene: int | None = None) -> FileArray:
         from napari_sam.io.zarr_images import open_zarr
 
         return open_zarr(path, scene)
+    place, _ = split_dataset(path)
+    if place.is_file() and other_format(place):
+        return open_other(path, scene)
     if path.is_dir() or not path.exists():
         problem = "not found"
         if path.is_dir():

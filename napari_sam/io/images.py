@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from napari_sam.io.image_reader import ArraySource, is_zarr, open_array
+from napari_sam.io.other_formats import OTHER_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,10 @@ __all__ = [
 
 _T = TypeVar("_T")
 
-IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
+IMAGE_SUFFIXES = (
+    *(".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp"),
+    *OTHER_SUFFIXES,
+)
 """Of the files that are taken for images in a folder, beside zarr images."""
 
 _SYSTEM = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx"})
@@ -205,7 +209,7 @@ def pick_images(paths: Iterable[Path], more: tuple[str, ...] = ()) -> FoundImage
     found = [
         path
         for path in paths
-        if (path.suffix.lower() in suffixes and path.is_file()) or is_zarr(path)
+        if (path.name.lower().endswith(suffixes) and path.is_file()) or is_zarr(path)
     ]
     shown = [path for path in found if not is_hidden(path)]
     return FoundImages(sorted(shown), len(found) - len(shown))
