@@ -64,6 +64,13 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         "metadata if left out",
     )
     parser.add_argument(
+        "--plane",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="of a stack, the plane that is written, from 0 up: z, or t z",
+    )
+    parser.add_argument(
         "--nuclei", type=Path, metavar="LABELS", help="GeoJSON: the nuclei of the cells"
     )
     _add_config(parser)
@@ -142,20 +149,18 @@ def _sources(args: argparse.Namespace, source: Path) -> list[tuple[Path, str]] |
     from napari_sam.io.coco_objects import coco_images
     from napari_sam.io.image_reader import is_zarr
     from napari_sam.io.images import is_hidden
-    from napari_sam.io.object_files import KINDS, kind_to_read
+    from napari_sam.io.object_files import READABLE, kind_to_read
 
     if source.is_dir() and not is_zarr(source):
-        ends = tuple(end for kind in KINDS if kind.reads for end in kind.suffixes)
-        ends = (*ends, ".png", ".npy", ".bmp")
         found = sorted(
             one
             for one in source.iterdir()
-            if one.name.lower().endswith(ends) and not is_hidden(one)
+            if one.name.lower().endswith(READABLE) and not is_hidden(one)
         )
         if not found:
             raise ValueError(f"the folder {source} holds no file of objects")
         return [(one, "") for one in found]
-    if kind_to_read(source).name != "coco" or getattr(args, "image_name", ""):
+    if kind_to_read(source).name != "coco" or getattr(args, "image_name", None):
         return None
     names = [str(one.get("file_name")) for one in coco_images(source)["images"]]
     if len(names) < 2 or not (args.format or args.to.is_dir()):
@@ -233,9 +238,15 @@ def _convert(
 
     objects, image, image_name = _read(args, source, name)
     kind = kind_to_write(target).name
+    image_at: dict[str, int] = {}
+    if args.plane is not None:
+        plane = tuple(args.plane)
+        image_at = dict(zip(objects.axes[:-2], plane, strict=False))
+        objects = objects.plane(plane)
     pixels = None
-    if kind in ("svg", "png", "csv") and image is not None:
-        pixels = image.plane() if not image.running_axes else None
+    if kind in ("svg", "png", "csv") and image is not None and len(objects.shape) == 2:
+        at = tuple(image_at.get(axis, 0) for axis in image.leading_axes)
+        pixels = image.read(at, (0, 0, *image.shape))
     if kind == "csv":
         objects = replace(objects, table=_measured(objects, pixels))
     nuclei = None
@@ -262,7 +273,7 @@ def _read(
 
     image, image_path = _image_of(args, Path(name) if name else source)
     shape = getattr(args, "shape", None)
-    axes = ""
+    axes = args.axes.lower()
     if image is not None:
         sizes = dict(zip(image.leading_axes, image.leading, strict=True))
         axes = f"{image.running_axes}yx"
@@ -370,7 +381,8 @@ def _measured(objects: ObjectSet, image: NDArray[np.generic] | None) -> pd.DataF
         told = pd.DataFrame({"index": objects.numbers})
     if len(objects.shape) != 2:
         return told
-    size = objects.calibration and objects.calibration.pixel_size
+    known = objects.calibration
+    size = None if known is None else known.pixel_size
     measured = measure_objects(objects.labels, image, size)
     kept = [
         name for name in told.columns if name == "index" or name not in measured.columns

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from napari_sam.io.file_names import name_key
+from napari_sam.io.other_formats import split_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,9 +51,10 @@ def file_digest(path: Path) -> str:
 
 
 def _describe(source: Path) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": source.name, "digest": file_digest(source)}
-    if source.is_file():
-        stat = source.stat()
+    file, _ = split_dataset(source)
+    told: dict[str, Any] = {"name": source.name, "digest": file_digest(file)}
+    if file.is_file():
+        stat = file.stat()
         told |= {"bytes": stat.st_size, "modified": stat.st_mtime_ns}
     return told
 
@@ -128,13 +130,14 @@ class RunRecord:
         return None
 
     def _is_same(self, before: Mapping[str, Any], source: Path) -> bool:
+        file, _ = split_dataset(source)
         try:
-            if source.is_file():
-                stat = source.stat()
+            if file.is_file():
+                stat = file.stat()
                 now = (stat.st_size, stat.st_mtime_ns)
                 if now == (before.get("bytes"), before.get("modified")):
                     return True
-            return file_digest(source) == before.get("digest")
+            return file_digest(file) == before.get("digest")
         except OSError:
             return True  # an input that is gone does not undo its result
 

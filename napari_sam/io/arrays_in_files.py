@@ -21,6 +21,27 @@ if TYPE_CHECKING:
 
 __all__ = ["open_hdf5", "open_mrc", "open_nifti", "open_nrrd"]
 
+_NRRD_TYPES = {
+    "i1": ("signed char", "int8", "int8_t"),
+    "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
+    "i2": (
+        "short",
+        "short int",
+        "signed short",
+        "signed short int",
+        "int16",
+        "int16_t",
+    ),
+    "u2": ("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"),
+    "i4": ("int", "signed int", "int32", "int32_t"),
+    "u4": ("uint", "unsigned int", "uint32", "uint32_t"),
+    "i8": ("longlong", "long long", "long long int", "int64", "int64_t"),
+    "u8": ("ulonglong", "unsigned long long", "uint64", "uint64_t"),
+    "f4": ("float",),
+    "f8": ("double",),
+}
+"""What NRRD calls the types of NumPy."""
+
 _MANY = 8
 """Arrays of an HDF5 file that are named in a sentence."""
 
@@ -77,7 +98,7 @@ def open_nifti(path: Path, scene: int | None = None) -> FileArray:
     def read(key: Any) -> NDArray[Any]:
         keys = key if isinstance(key, tuple) else (key,)
         if Ellipsis in keys:
-            return np.asarray(stored).T[key]
+            return np.asarray(np.asarray(stored).T[key])
         full = (*keys, *(slice(None),) * (len(shape) - len(keys)))
         return np.asarray(stored[tuple(reversed(full))]).T
 
@@ -122,9 +143,11 @@ def open_nrrd(path: Path, scene: int | None = None) -> FileArray:
 
 
 def _nrrd_type(header: Any) -> str:
-    import nrrd.reader
-
-    return str(nrrd.reader._determine_datatype(header))
+    name = str(header["type"])
+    for code, names in _NRRD_TYPES.items():
+        if name in names:
+            return code
+    raise ValueError(f"its values are of type {name!r}; wanted numbers")
 
 
 def _nrrd_sizes(header: Any, axes: str) -> tuple[dict[str, float], str | None]:

@@ -68,8 +68,8 @@ def objects_to_coco(
         if len(objects.shape) != 2:
             raise ValueError(
                 f"COCO holds images of one plane; the objects have the axes "
-                f"{objects.axes.upper()}. A stack can be written as .tif, .zip "
-                "(ImageJ) or .geojson (QuPath)"
+                f"{objects.axes.upper()}. Choose a plane (--plane), or write the stack "
+                "as .tif, .zip (ImageJ) or .geojson (QuPath)"
             )
         height, width = objects.shape
         content["images"].append(
@@ -88,7 +88,7 @@ def objects_to_coco(
                     else len(content["annotations"]) + 1,
                     "image_id": number,
                     "category_id": categories[kind],
-                    **_annotation(objects, one, outlines and outlines[at]),
+                    **_annotation(objects, one, outlines[at] if outlines else None),
                 }
             )
     if not categories:

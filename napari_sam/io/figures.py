@@ -70,7 +70,8 @@ def write_figure(
     if len(objects.shape) != 2:
         raise ValueError(
             "a figure shows one plane; the objects have the axes "
-            f"{objects.axes.upper()} and the shape {objects.shape}"
+            f"{objects.axes.upper()} and the shape {objects.shape}: choose a plane "
+            "(--plane)"
         )
     plane = np.zeros(objects.shape, np.uint8) if image is None else np.asarray(image)
     if plane.ndim not in (2, 3) or plane.shape[:2] != objects.shape:
@@ -114,7 +115,8 @@ class _Figure:
     @property
     def enlarged(self) -> int:
         """Of how many pixels of the picture a pixel of the image has the side."""
-        return max(1, math.ceil(_SHARP / max(self.base.shape[:2])))
+        side = max(int(n) for n in self.base.shape[:2])
+        return max(1, math.ceil(_SHARP / side))
 
 
 def _color(objects: ObjectSet, one: ObjectMask) -> str:
@@ -217,7 +219,7 @@ def _picture(figure: _Figure) -> Any:
             draw.line([*corners, *corners[:2]], fill=color, width=wide, joint="curve")
     unit = max(large.shape[:2]) / 500
     small, big = (ImageFont.load_default(size=size * unit) for size in (10, 16))
-    about = {"fill": "white", "stroke_fill": "black"}
+    about: dict[str, Any] = {"fill": "white", "stroke_fill": "black"}
     around = max(1, round(unit / 2))
     for label, (row, col) in figure.ids:
         at = (col * factor, row * factor)

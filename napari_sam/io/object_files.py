@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_sam.configs.export import ExportConfig
 from napari_sam.io.object_set import ObjectSet
+from napari_sam.io.other_formats import OTHER_SUFFIXES, split_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
+    "READABLE",
     "FileKind",
     "kind_to_read",
     "kind_to_write",
@@ -67,8 +69,11 @@ KINDS = (
 )
 """All kinds, in the order in which they are listed."""
 
-_PICTURES = (".png", ".npy", ".bmp")
+_IMAGES = (".png", ".npy", ".bmp", *OTHER_SUFFIXES)
 """Label images that are read and not written."""
+
+READABLE = (*(end for kind in KINDS if kind.reads for end in kind.suffixes), *_IMAGES)
+"""What the names of files end with that `read_objects` reads."""
 
 
 def kind_to_write(path: str | Path) -> FileKind:
@@ -103,17 +108,15 @@ def kind_to_read(path: str | Path) -> FileKind:
     """
     place = Path(path)
     name = place.name.lower()
-    if not place.exists():
+    if not split_dataset(place)[0].exists():
         raise FileNotFoundError(f"{place}: not found")
     for kind in KINDS:
         if kind.reads and name.endswith(kind.suffixes):
             return _by_name("geojson") if _is_geojson(place, kind) else kind
-    if name.endswith(_PICTURES) or place.is_dir():
+    if split_dataset(place)[0].name.lower().endswith(_IMAGES) or place.is_dir():
         return _by_name("tif")
-    listed = " ".join(end for kind in KINDS if kind.reads for end in kind.suffixes)
     raise ValueError(
-        f"{place} is no file of objects; wanted one that ends with {listed} or "
-        f"{' '.join(_PICTURES)}"
+        f"{place} is no file of objects; wanted one that ends with {' '.join(READABLE)}"
     )
 
 
@@ -311,7 +314,8 @@ def read_objects(
         (..., Y, X) of the image. YOLO's outlines need it; without it, those of
         ImageJ and QuPath are as large as the objects reach.
     axes : str
-        Letters of the shape, such as "zyx"; by the rule where they are not given.
+        Letters of the shape, such as "zyx", or without a shape, of a label image; by
+        the rule where they are not given.
     image : str
         Name of the image in a COCO file that has several.
     part : str
@@ -371,15 +375,18 @@ def read_objects(
         from napari_sam.io.yolo import read_yolo
 
         return read_yolo(place, size)
-    return _read_label_image(place, size)
+    return _read_label_image(place, size, axes)
 
 
-def _read_label_image(path: Path, shape: tuple[int, ...] | None) -> ObjectSet:
+def _read_label_image(
+    path: Path, shape: tuple[int, ...] | None, named: str
+) -> ObjectSet:
     from napari_sam.io.image_reader import ArraySource, open_array
     from napari_sam.io.images import as_labels
     from napari_sam.io.object_tables import read_object_table
 
-    image = open_array(ArraySource(str(path)))
+    named = named if shape is None else ""
+    image = open_array(ArraySource(str(path), axes=named))
     if image.is_colour:
         raise ValueError(f"{path} has colour; labels are whole numbers")
     axes = image.running_axes

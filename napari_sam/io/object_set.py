@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -201,12 +201,26 @@ class ObjectSet:
     def _class_colors(self) -> dict[str, str]:
         return class_colors(self.class_names)
 
-    def planes(self) -> dict[tuple[int, ...], list[ObjectMask]]:
-        """Return the masks by the plane on which they lie."""
-        found: dict[tuple[int, ...], list[ObjectMask]] = {}
-        for one in self.masks:
-            found.setdefault(one.index, []).append(one)
-        return found
+    def plane(self, index: tuple[int, ...]) -> ObjectSet:
+        """Return what lies on one plane of a stack.
+
+        Raises
+        ------
+        ValueError
+            If there is no such plane.
+        """
+        sizes = self.shape[:-2]
+        inside = all(0 <= at < n for at, n in zip(index, sizes, strict=False))
+        if len(index) != len(sizes) or not inside:
+            raise ValueError(
+                f"there is no plane {' '.join(map(str, index))}; the axes before the "
+                f"plane are {self.axes[:-2].upper() or 'none'} of {sizes}, from 0 up"
+            )
+        masks = tuple(
+            replace(one, index=()) for one in self.masks if one.index == index
+        )
+        known = self.calibration and self.calibration.along("yx")
+        return ObjectSet(masks, self.shape[-2:], "yx", self.table, known, self.note)
 
 
 def _axes_of(ndim: int) -> str:
@@ -240,7 +254,7 @@ def class_colors(names: Iterable[str]) -> dict[str, str]:
     Examples
     --------
     >>> class_colors(["nucleus", "debris"])
-    {'nucleus': '#f23d3d', 'debris': '#3d85f2'}
+    {'nucleus': '#f23d3d', 'debris': '#3d72f2'}
     """
     colors = {}
     for number, name in enumerate(names):

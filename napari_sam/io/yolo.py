@@ -55,8 +55,8 @@ def write_yolo(path: Path, objects: ObjectSet, tolerance: float = 0.0) -> Path:
     if len(objects.shape) != 2:
         raise ValueError(
             "YOLO's labels are of images of one plane; the objects have the axes "
-            f"{objects.axes.upper()}. A stack can be written as .tif, .zip (ImageJ) or "
-            ".geojson (QuPath)"
+            f"{objects.axes.upper()}. Choose a plane (--plane), or write the stack as "
+            ".tif, .zip (ImageJ) or .geojson (QuPath)"
         )
     folder = _classes_folder(path)
     names = read_class_names(folder / CLASSES_FILE)
@@ -190,9 +190,11 @@ def _outlined(
             f"line {number} has a coordinate of {np.abs(corners).max():g}; wanted "
             "parts of the image's width and height, from 0 to 1"
         )
-    kind = int(words[0])
+    number_of_class = int(words[0])
     told: dict[str, Any] = {}
-    name = names[kind] if kind < len(names) else f"class {kind}"
+    name = f"class {number_of_class}"
+    if number_of_class < len(names):
+        name = names[number_of_class]
     if name != _UNNAMED:
         told["class"] = name
     ring = corners * np.array(shape, np.float64)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Ring = NDArray[np.int64] | NDArray[np.float64]
+    Ring = NDArray[Any]
 
 __all__ = [
     "Polygon",
@@ -236,8 +236,9 @@ def _follow(following: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 def _apart(ring: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Cut a ring that comes to a corner twice into rings that do not."""
-    rings, path = [], []
-    places: dict[tuple[int, int], int] = {}
+    rings: list[NDArray[np.int64]] = []
+    path: list[tuple[int, ...]] = []
+    places: dict[tuple[int, ...], int] = {}
     for corner in map(tuple, ring.tolist()):
         if corner in places:
             first = places[corner]
@@ -263,7 +264,8 @@ def _to_polygons(
 ) -> tuple[Polygon, ...]:
     if len(rings) < 2:
         return tuple(Polygon(ring) for ring in rings)
-    outer, inner = [], []
+    outer: list[NDArray[np.int64]] = []
+    inner: list[NDArray[np.int64]] = []
     for ring in rings:
         (outer if _doubled_area(ring) > 0 else inner).append(ring)
     if len(outer) == 1:

@@ -53,6 +53,19 @@ def test_a_figure_shows_the_image_with_a_bar_of_its_pixel_size(labels, tmp_path)
     assert ">20 \u00b5m</text>" in again.read_text()
 
 
+def test_one_plane_of_a_stack_is_shown(labels, tmp_path):
+    stack = tmp_path / "stack.tif"
+    napari_sam.write_objects(stack, np.stack([LABELS * 0, LABELS, LABELS * 0]))
+    image = tmp_path / "image.tif"
+    tifffile.imwrite(image, np.zeros((3, *LABELS.shape), np.uint16))
+    out = tmp_path / "a.svg"
+    words = ("export", stack, "--to", out, "--image", image)
+    assert run(*words) == 2
+    assert run(*words, "--plane", 3) == 2
+    assert run(*words, "--plane", 1) == 0
+    assert out.read_text().count("<path") == 2
+
+
 def test_a_table_is_measured_in_micrometres(labels, tmp_path):
     out = tmp_path / "cells.csv"
     assert run("export", labels, "--to", out) == 0
@@ -134,3 +147,35 @@ def test_what_cannot_be_is_told_in_a_sentence(
     told = capsys.readouterr().err
     assert message in told and len(told.splitlines()) == 1
     assert not (tmp_path / "a.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [("roi", "a.zip"), ("geojson", "a.geojson"), ("yolo", "a.txt"), ("svg", "a.svg")],
+)
+def test_what_is_found_is_written_for_other_programs(form, name, model, tmp_path):
+    image = np.zeros((48, 64), np.uint8)
+    image[10:20, 10:20] = 200
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    out = tmp_path / "out"
+    grid = ("--mode", "grid", "--set", "points_per_side=2")
+    words = ("segment", tmp_path / "a.tif", "--out", out, *grid)
+    assert run(*words) == 0 and run(*words, "--format", form) == 0
+    wanted = tifffile.imread(out / "a.tif")
+    if form == "svg":
+        assert (out / name).read_text().count("<path") == wanted.max()
+        return
+    found = napari_sam.read_objects(out / name, shape=image.shape)
+    np.testing.assert_array_equal(found.labels, wanted)
+
+
+def test_an_array_in_hdf5_is_segmented_by_its_name(model, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["small"] = np.zeros((4, 5), np.uint8)
+        file["raw"] = np.zeros((48, 64), np.uint8)
+    grid = ("--mode", "grid", "--set", "points_per_side=2")
+    source = f"{tmp_path / 'a.h5'}:/raw"
+    assert run("segment", source, "--out", tmp_path / "out", *grid) == 0
+    assert tifffile.imread(tmp_path / "out" / "raw.tif").shape == (48, 64)
+    assert run("segment", source, "--out", tmp_path / "out", *grid) == 0

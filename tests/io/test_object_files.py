@@ -400,6 +400,7 @@ def test_files_that_are_no_objects_in_pixels_are_told(content, message, tmp_path
 # --- COCO and YOLO ------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_pycocotools_finds_classes_and_masks(tmp_path):
     path = napari_sam.write_objects(tmp_path / "a.json", LABELS, table=TABLE)
     coco = COCO(str(path))

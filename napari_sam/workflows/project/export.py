@@ -26,6 +26,7 @@ from napari_sam.io.atomic_write import (
 )
 from napari_sam.io.coco import write_coco
 from napari_sam.io.label_images import write_labels
+from napari_sam.io.object_files import write_objects
 from napari_sam.ops.rle import Rle
 from napari_sam.workflows.objects.features import measure_objects
 from napari_sam.workflows.project.images import calibration_of
@@ -41,8 +42,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "WouldReplaceError", "export_project"]
 
-FORMATS = ("tiff", "coco", "csv", "zarr")
-"""Label TIFFs; one COCO file; one table of all objects; OME-Zarr images with labels."""
+_OBJECT_FILES = {"roi": ".zip", "geojson": ".geojson"}
+"""What the files of ImageJ's regions and of QuPath's objects end with."""
+
+FORMATS = ("tiff", "coco", "csv", "zarr", *_OBJECT_FILES)
+"""Label TIFFs; one COCO file; one table of all objects; OME-Zarr images with labels; a
+file of ImageJ or QuPath for each image."""
 
 _EXPORT_LIST = "napari-sam-export.jsonl"
 
@@ -80,8 +85,8 @@ def export_project(
     project
         The project.
     folder
-        Where the files go: ``labels/ID.tif``, ``annotations.json``, ``objects.csv``
-        and ``ID.ome.zarr``.
+        Where the files go: ``labels/ID.tif``, ``annotations.json``, ``objects.csv``,
+        ``ID.ome.zarr``, ``ID.zip`` and ``ID.geojson``.
     formats
         Some of `FORMATS`.
     overwrite
@@ -122,6 +127,10 @@ def export_project(
         if "zarr" in formats:
             fill = partial(_fill_zarr, project, name, labels)
             export.write_folder(root / f"{name}.ome.zarr", fill)
+        for form in _OBJECT_FILES.keys() & set(formats):
+            path = root / f"{name}{_OBJECT_FILES[form]}"
+            classes = _classes(project, name)
+            export.write(path, partial(write_objects, labels=labels, table=classes))
     if "coco" in formats:
         content = partial(write_coco, content=coco.content)
         export.write(root / "annotations.json", content)
@@ -140,11 +149,23 @@ def _targets(names: Iterable[str], root: Path, formats: Sequence[str]) -> list[P
             targets.append(root / "labels" / f"{name}.tif")
         if "zarr" in formats:
             targets.append(root / f"{name}.ome.zarr")
+        targets += [
+            root / f"{name}{end}"
+            for form, end in _OBJECT_FILES.items()
+            if form in formats
+        ]
     if "coco" in formats:
         targets.append(root / "annotations.json")
     if "csv" in formats:
         targets.append(root / "objects.csv")
     return targets
+
+
+def _classes(project: Project, name: str) -> pd.DataFrame:
+    """Return a table of the classes of an image's objects."""
+    notes = project.notes(name).items()
+    rows = [{"index": label, "class": note.class_name} for label, note in notes]
+    return pd.DataFrame(rows, columns=["index", "class"])
 
 
 class _Export:

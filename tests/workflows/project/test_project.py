@@ -243,6 +243,18 @@ def test_a_damaged_journal_is_not_overwritten(tmp_path):
     assert path.read_bytes().endswith(b'{"event":2}\n')
 
 
+def test_objects_are_exported_for_imagej_and_qupath(project, tmp_path):
+    from napari_sam import read_objects
+
+    project.save("a", squares(3), notes={1: ObjectNote(class_name="nucleus")})
+    written = export_project(project, tmp_path, ("roi", "geojson"))
+    assert sorted(path.name for path in written) == ["a.geojson", "a.zip"]
+    for path in written:
+        found = read_objects(path, shape=squares(3).shape)
+        np.testing.assert_array_equal(found.labels, squares(3))
+        assert found.fact(1, "class") == "nucleus"
+
+
 def test_all_is_exported(project, tmp_path):
     pytest.importorskip("zarr")
     project.save("a", squares(3), notes={1: ObjectNote(class_name="nucleus")})
