@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from napari_sam.io.file_names import name_key
-from napari_sam.io.other_formats import split_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,8 +49,15 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _file_of(source: Path) -> Path:
+    """Return the file of a source, which may be an array in it."""
+    from napari_sam.io.other_formats import split_dataset
+
+    return split_dataset(source)[0]
+
+
 def _describe(source: Path) -> dict[str, Any]:
-    file, _ = split_dataset(source)
+    file = _file_of(source)
     told: dict[str, Any] = {"name": source.name, "digest": file_digest(file)}
     if file.is_file():
         stat = file.stat()
@@ -130,7 +136,7 @@ class RunRecord:
         return None
 
     def _is_same(self, before: Mapping[str, Any], source: Path) -> bool:
-        file, _ = split_dataset(source)
+        file = _file_of(source)
         try:
             if file.is_file():
                 stat = file.stat()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
@@ -37,6 +38,9 @@ _SHARE = 0.2
 """Of the width of an image, of which a scale bar takes about so much."""
 
 _UNITS = ((1000.0, "mm"), (1.0, "\u00b5m"), (0.001, "nm"))
+_FONTS = ("Arial.ttf", "arial.ttf", "Helvetica.ttc", "DejaVuSans.ttf")
+"""Of macOS, Windows and Linux."""
+
 _UNNAMED = "#ffe14d"
 
 
@@ -205,6 +209,16 @@ def _png(base: NDArray[np.uint8]) -> str:
     return base64.b64encode(content.getvalue()).decode("ascii")
 
 
+def _in_font(text: str, size: float) -> tuple[str, Any]:
+    """Return a text and a font that has its letters: Pillow's own has no µ."""
+    from PIL import ImageFont
+
+    for name in () if text.isascii() else _FONTS:
+        with suppress(OSError):
+            return text, ImageFont.truetype(name, size)
+    return text.replace("µ", "u"), ImageFont.load_default(size=size)
+
+
 def _picture(figure: _Figure) -> Any:
     from PIL import Image, ImageDraw, ImageFont
 
@@ -218,7 +232,7 @@ def _picture(figure: _Figure) -> Any:
             corners = [(col * factor, row * factor) for row, col in ring.tolist()]
             draw.line([*corners, *corners[:2]], fill=color, width=wide, joint="curve")
     unit = max(large.shape[:2]) / 500
-    small, big = (ImageFont.load_default(size=size * unit) for size in (10, 16))
+    small = ImageFont.load_default(size=10 * unit)
     about: dict[str, Any] = {"fill": "white", "stroke_fill": "black"}
     around = max(1, round(unit / 2))
     for label, (row, col) in figure.ids:
@@ -228,13 +242,14 @@ def _picture(figure: _Figure) -> Any:
         height, width = large.shape[:2]
         right, bottom = width - 15 * unit, height - 15 * unit
         left = right - figure.bar.length * factor
+        text, font = _in_font(figure.bar.text, 16 * unit)
         draw.rectangle(
             (left, bottom - 5 * unit, right, bottom), fill="white", outline="black"
         )
         draw.text(
             ((left + right) / 2, bottom - 9 * unit),
-            figure.bar.text,
-            font=big,
+            text,
+            font=font,
             anchor="mb",
             stroke_width=around,
             **about,

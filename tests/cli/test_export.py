@@ -57,7 +57,8 @@ def test_one_plane_of_a_stack_is_shown(labels, tmp_path):
     stack = tmp_path / "stack.tif"
     napari_sam.write_objects(stack, np.stack([LABELS * 0, LABELS, LABELS * 0]))
     image = tmp_path / "image.tif"
-    tifffile.imwrite(image, np.zeros((3, *LABELS.shape), np.uint16))
+    pixels = np.zeros((3, *LABELS.shape), np.uint16)
+    tifffile.imwrite(image, pixels, photometric="minisblack")
     out = tmp_path / "a.svg"
     words = ("export", stack, "--to", out, "--image", image)
     assert run(*words) == 2
