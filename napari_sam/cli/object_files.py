@@ -236,15 +236,16 @@ def _convert(
 ) -> None:
     from napari_sam.io.object_files import kind_to_write, read_objects, write_object_set
 
-    objects, image, image_name = _read(args, source, name)
     kind = kind_to_write(target).name
+    is_seen = kind in ("svg", "png", "csv")
+    objects, image, image_name = _read(args, source, name, is_seen)
     image_at: dict[str, int] = {}
     if args.plane is not None:
         plane = tuple(args.plane)
         image_at = dict(zip(objects.axes[:-2], plane, strict=False))
         objects = objects.plane(plane)
     pixels = None
-    if kind in ("svg", "png", "csv") and image is not None and len(objects.shape) == 2:
+    if is_seen and image is not None and len(objects.shape) == 2:
         at = tuple(image_at.get(axis, 0) for axis in image.leading_axes)
         pixels = image.read(at, (0, 0, *image.shape))
     if kind == "csv":
@@ -266,12 +267,12 @@ def _stem(path: Path) -> str:
 
 
 def _read(
-    args: argparse.Namespace, source: Path, name: str = ""
+    args: argparse.Namespace, source: Path, name: str = "", is_seen: bool = False
 ) -> tuple[ObjectSet, PlaneArray | None, str]:
-    """Read objects, open their image, and name it."""
+    """Read objects, open their image, whose pixels may be wanted, and name it."""
     from napari_sam.io.object_files import read_objects
 
-    image, image_path = _image_of(args, Path(name) if name else source)
+    image, image_path = _image_of(args, Path(name) if name else source, is_seen)
     shape = getattr(args, "shape", None)
     axes = args.axes.lower()
     if image is not None:
@@ -310,10 +311,10 @@ def _named_there(source: Path, image: Path) -> str:
 
 
 def _image_of(
-    args: argparse.Namespace, source: Path
+    args: argparse.Namespace, source: Path, is_seen: bool
 ) -> tuple[PlaneArray | None, Path | None]:
     """Open the image that is given, or the one of the same name in a folder."""
-    from napari_sam.io.image_reader import is_zarr
+    from napari_sam.io.image_reader import ArraySource, is_zarr, open_array
     from napari_sam.io.images import list_images
 
     path: Path | None = args.image
@@ -328,7 +329,14 @@ def _image_of(
                 "wanted one"
             )
         path = matches[0]
-    return batch.open_input(args, path), path
+    try:
+        return batch.open_input(args, path), path
+    except ValueError:
+        if is_seen or args.channels is not None:
+            raise
+    # one of several channels has the size of the image as well as another
+    first = ArraySource(str(path), (0,), args.axes, args.scene)
+    return open_array(first), path
 
 
 def _given(sizes: list[float], axes: str) -> Any:

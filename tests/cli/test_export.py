@@ -61,10 +61,22 @@ def test_one_plane_of_a_stack_is_shown(labels, tmp_path):
     tifffile.imwrite(image, pixels, photometric="minisblack")
     out = tmp_path / "a.svg"
     words = ("export", stack, "--to", out, "--image", image)
-    assert run(*words) == 2
+    assert run(*words) == 2 and not out.exists()
     assert run(*words, "--plane", 3) == 2
     assert run(*words, "--plane", 1) == 0
     assert out.read_text().count("<path") == 2
+
+
+def test_an_image_of_several_channels_says_the_size(labels, tmp_path):
+    image = tmp_path / "image.tif"
+    pixels = np.zeros((2, *LABELS.shape), np.uint16)
+    tifffile.imwrite(image, pixels, imagej=True, metadata={"axes": "CYX"})
+    outlines = napari_sam.write_objects(tmp_path / "a.txt", LABELS)
+    out = tmp_path / "a.zip"
+    assert run("convert", outlines, "--to", out, "--image", image) == 0
+    figure = ("convert", out, "--to", tmp_path / "a.svg", "--image", image)
+    assert run(*figure) == 2
+    assert run(*figure, "--channels", "1") == 0
 
 
 def test_a_table_is_measured_in_micrometres(labels, tmp_path):

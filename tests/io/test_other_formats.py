@@ -103,7 +103,7 @@ def test_hdf5_says_its_axes_and_sizes(tmp_path):
         keys = [{"key": key} for key in "yxc"]
         file["data"].attrs["axistags"] = json.dumps({"axes": keys})
         file["data"].attrs["element_size_um"] = [1.0, 0.5, 0.25]
-    image = opened(path, channel=1)
+    image = opened(path, channels=(1,))
     assert (image.axes, image.pixel_size) == ("yxc", (0.5, 0.25))
 
 
@@ -209,13 +209,13 @@ def test_a_scene_of_czi_is_put_together_from_its_mosaic(monkeypatch, tmp_path):
     stand_in(monkeypatch, "czifile", CziFile=lambda path: file)
     path = tmp_path / "a.czi"
     path.write_bytes(b"")
-    image = opened(path, channel=1)
+    image = opened(path, channels=(1,))
     assert (image.axes, image.shape) == ("cyx", (4, 18))
     assert image.channel_names == ("DAPI", "GFP")
     assert image.pixel_size == (0.5, 0.25)
     assert "holds 2 scenes" in image.note
     assert image.plane()[0, ::6].tolist() == [10, 11, 12]
-    assert opened(path, channel=0, scene=0).plane()[0, ::6].tolist() == [0, 1]
+    assert opened(path, channels=(0,), scene=0).plane()[0, ::6].tolist() == [0, 1]
 
 
 def test_positions_of_nd2_are_scenes(monkeypatch, tmp_path):
@@ -235,7 +235,7 @@ def test_positions_of_nd2_are_scenes(monkeypatch, tmp_path):
     stand_in(monkeypatch, "nd2", ND2File=lambda path: file)
     path = tmp_path / "a.nd2"
     path.write_bytes(b"")
-    image = opened(path, channel=1, scene=1)
+    image = opened(path, channels=(1,), scene=1)
     assert (image.axes, image.scale[0], image.pixel_size) == ("zcyx", 0.3, (0.2, 0.1))
     assert image.channel_names == ("a", "b")
     np.testing.assert_array_equal(image.read((2,), (0, 0, 4, 5)), data[1, 2, 1])
