@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["open_czi", "open_lif", "open_nd2"]
 
 _SPACE = "zyx"
+_ZSTD = (5, 6)
+"""Numbers of the two ways in which CZI packs by Zstandard."""
+
 _SAMPLES = "0"
 """What czifile calls the axis of colour."""
 
@@ -75,7 +78,7 @@ def open_czi(path: Path, scene: int | None = None) -> FileArray:
             own = _by_scene(opened.filtered_subblock_directory)[numbers[at]]
             found = np.zeros([end - start for start, end in box.values()], dtype)
             for entry in own:
-                part = entry.data_segment().data(resize=True, order=0)
+                part = _czi_part(entry)
                 firsts = (first for first, _ in box.values())
                 place = tuple(
                     slice(start - first, start - first + length)
@@ -93,6 +96,29 @@ def open_czi(path: Path, scene: int | None = None) -> FileArray:
         path, LazyArray.whole(shape, dtype, load), axes, sizes, names, note
     )
     return replace(described, rgb=True) if _SAMPLES in kept else described
+
+
+def _czi_part(entry: Any) -> NDArray[Any]:
+    """Read a part of a CZI file; czifile does not know what ZEN packs by Zstandard.
+
+    The second of ZEN's two ways has a head, whose first byte is its length, and may
+    keep the low bytes of all values before the high ones (libCZI, "Zstd1").
+    """
+    segment = entry.data_segment()
+    if entry.compression not in _ZSTD:
+        return np.asarray(segment.data(resize=True, order=0))
+    from imagecodecs import zstd_decode
+
+    packed = segment.data(raw=True)
+    head, in_halves = 0, False
+    if entry.compression == _ZSTD[1]:
+        head = packed[0]
+        in_halves = head == 3 and packed[1] == 1 and bool(packed[2] & 1)
+    flat = np.frombuffer(zstd_decode(packed[head:]), np.uint8)
+    if in_halves:
+        flat = flat.reshape(2, -1).T.ravel()
+    part = flat.view(np.dtype(entry.dtype[-2:])).reshape(entry.stored_shape)
+    return part[..., ::-1] if part.shape[-1] == 3 else part  # blue comes first
 
 
 def _by_scene(entries: Sequence[Any]) -> dict[int, list[Any]]:

@@ -181,6 +181,8 @@ def subblock(scene, channel, row, col, value, size=(4, 6)):
     data = SimpleNamespace(data=lambda resize, order: np.full(shape, value, np.uint16))
     return SimpleNamespace(
         axes="SCYX0",
+        compression=0,
+        dtype="u2",
         start=start,
         shape=shape,
         stored_shape=shape,
@@ -216,6 +218,28 @@ def test_a_scene_of_czi_is_put_together_from_its_mosaic(monkeypatch, tmp_path):
     assert "holds 2 scenes" in image.note
     assert image.plane()[0, ::6].tolist() == [10, 11, 12]
     assert opened(path, channels=(0,), scene=0).plane()[0, ::6].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("way", [5, 6])
+def test_parts_of_czi_that_are_packed_by_zstandard_are_read(way, monkeypatch, tmp_path):
+    from imagecodecs import zstd_encode
+
+    values = np.arange(1000, 1024, dtype=np.uint16).reshape(1, 1, 4, 6, 1)
+    content = values.view(np.uint8).reshape(-1, 2)
+    packed = zstd_encode(content.tobytes())
+    if way == 6:  # the low bytes before the high ones
+        packed = bytes([3, 1, 1]) + zstd_encode(content.T.tobytes())
+    block = subblock(0, 0, 0, 0, 0)
+    block.compression = way
+    block.data_segment = lambda: SimpleNamespace(data=lambda raw: packed)
+    file = Opened(
+        filtered_subblock_directory=[block], dtype="u2", metadata=lambda: None
+    )
+    stand_in(monkeypatch, "czifile", CziFile=lambda path: file)
+    (tmp_path / "a.czi").write_bytes(b"")
+    np.testing.assert_array_equal(
+        opened(tmp_path / "a.czi").plane(), values.reshape(4, 6)
+    )
 
 
 def test_positions_of_nd2_are_scenes(monkeypatch, tmp_path):
