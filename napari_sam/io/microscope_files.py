@@ -118,7 +118,7 @@ def _czi_part(entry: Any) -> NDArray[Any]:
     if in_halves:
         flat = flat.reshape(2, -1).T.ravel()
     part = flat.view(np.dtype(entry.dtype[-2:])).reshape(entry.stored_shape)
-    return part[..., ::-1] if part.shape[-1] == 3 else part  # blue comes first
+    return np.asarray(part[..., ::-1] if part.shape[-1] == 3 else part)  # blue is first
 
 
 def _by_scene(entries: Sequence[Any]) -> dict[int, list[Any]]:

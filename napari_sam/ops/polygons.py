@@ -314,15 +314,17 @@ def fill_rings(rings: Sequence[Ring], shape: tuple[int, int]) -> NDArray[np.bool
     height, width = shape
     flips = np.zeros(height * (width + 1), np.int64)
     if rings:
-        start = np.concatenate([np.asarray(ring, np.float64) for ring in rings])
-        end = np.concatenate(
+        here = np.concatenate([np.asarray(ring, np.float64) for ring in rings])
+        there = np.concatenate(
             [np.roll(np.asarray(ring, np.float64), -1, axis=0) for ring in rings]
         )
-        low = np.minimum(start[:, 0], end[:, 0])
-        high = np.maximum(start[:, 0], end[:, 0])
+        # from the same end, whichever way a side goes: a bridge that is gone over
+        # twice then crosses a row twice at the very same place
+        is_up = (here[:, 0] > there[:, 0])[:, np.newaxis]
+        start, end = np.where(is_up, there, here), np.where(is_up, here, there)
         first, last = (
-            np.clip(np.ceil(edge - 0.5), 0, height).astype(np.int64)
-            for edge in (low, high)
+            np.clip(np.ceil(edge[:, 0] - 0.5), 0, height).astype(np.int64)
+            for edge in (start, end)
         )
         count = last - first
         side = np.repeat(np.arange(len(count)), count)

@@ -114,3 +114,11 @@ def test_a_slanting_outline_is_filled_where_centres_lie_within(angle):
     rows, cols = np.mgrid[:20, :20] + 0.5
     inside = np.abs(np.stack([rows - 10, cols - 10], -1) @ turn.T).max(-1) < 5
     np.testing.assert_array_equal(fill_rings([square], (20, 20)), inside)
+
+
+def test_a_bridge_that_is_gone_over_twice_leaves_no_trace():
+    generator = np.random.default_rng(0)
+    for _ in range(300):
+        one, other = generator.integers(0, 60, (2, 2)) + generator.choice([0, 0.5])
+        bridge = np.array([one, other], np.float64)
+        assert not fill_rings([bridge], (60, 60)).any()
