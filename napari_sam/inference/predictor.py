@@ -31,6 +31,7 @@ from napari_sam.inference.preprocess import (
     to_frame,
 )
 from napari_sam.inference.prompt_decoding import check_prompts, decode_prompts
+from napari_sam.inference.text_prompts import text_prompts
 from napari_sam.inference.tile_answers import add_mask, predict_tiles
 from napari_sam.inference.views import PlaneView, whole_embedding
 from napari_sam.ops.types import (
@@ -282,6 +283,7 @@ class Predictor:
         *,
         previous: MaskPrediction | None = None,
         candidate: int = 0,
+        text: str | None = None,
         multimask: Multimask = Multimask.AUTO,
         loose: bool = False,
     ) -> MaskPrediction:
@@ -302,6 +304,11 @@ class Predictor:
         previous, candidate
             An earlier answer about the object, and which of its candidates is to be
             refined.
+        text
+            Which object is meant, in English, such as "the nucleus, not the cell" or
+            "the whole cell": it chooses among three candidates. Text alone proposes
+            up to three objects of the plane; where it is wrong, a click beside it
+            says where. See `napari_sam.read_text` for what is understood.
         multimask
             "auto": three candidates where the prompts are ambiguous, that is one point
             or one mask alone, else one. "three": always three.
@@ -312,13 +319,21 @@ class Predictor:
         Returns
         -------
         MaskPrediction
-            The candidates, the best predicted IoU first.
+            The candidates, the best predicted IoU first; with a text the one that
+            goes best with it, and how well each does, as `matches`. Those of text
+            alone have their matches as scores, and are none where nothing matches.
 
         Raises
         ------
         ValueError
-            If nothing is prompted, a prompt does not fit the image plane, or both a
-            mask and an earlier answer are given.
+            If nothing is prompted, a prompt does not fit the image plane, both a
+            mask and an earlier answer are given, or nothing is understood of a text.
+
+        Warns
+        -----
+        UserWarning
+            If a part of the text is not understood, or the model does not know the
+            kind of object that it names.
 
         Examples
         --------
@@ -338,6 +353,8 @@ class Predictor:
             prompts = prompts.refining(previous, candidate)
         elif mask is not None:
             prompts = add_mask(self, embedding, prompts, _checked_mask(mask))
+        if text is not None:
+            return text_prompts().answer_with_text(self, embedding, prompts, text)
         return self.predict_prompts(embedding, prompts, multimask)
 
     def predict_prompts(

@@ -217,7 +217,10 @@ class Prompts:
 
 @dataclass(frozen=True, eq=False)
 class MaskPrediction:
-    """Candidate masks for one object, best predicted IoU first.
+    """Candidate masks for one object, the best first.
+
+    That is the one of the best predicted IoU, or, where a text was given, the one that
+    goes best with the text.
 
     Attributes
     ----------
@@ -231,12 +234,16 @@ class MaskPrediction:
     view
         The part of the image plane that the logits show; None: all of it. Only an
         plane in tiles has parts; see `Predictor.embed`.
+    matches
+        (M,) float32 from 0 to 1, how well each candidate goes with the text; None
+        without one.
     """
 
     masks: NDArray[np.bool_]
     scores: NDArray[np.float32]
     logits: NDArray[np.float32]
     view: Box | None = None
+    matches: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

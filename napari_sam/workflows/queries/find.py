@@ -22,6 +22,7 @@ from napari_sam.workflows.queries.object_embeddings import (
     head_of,
     similarity,
     text_chances,
+    tower_of,
 )
 from napari_sam.workflows.queries.read_text import read_text
 from napari_sam.workflows.queries.text_query import TextQuery
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from napari_sam.checkpoints.object_weights import LoadedObjectHead
     from napari_sam.inference.predictor import Predictor
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.workflows.progress import Progress
 
 __all__ = ["Found", "ask_objects", "find"]
@@ -139,6 +141,7 @@ def ask_objects(
     unlike: NDArray[Any] | None = None,
     model: Predictor,
     config: FindConfig | None = None,
+    embedding: PlaneEmbedding | None = None,
 ) -> Found:
     """Choose among objects that are known already; see `find`.
 
@@ -150,6 +153,8 @@ def ask_objects(
         (H, W), the objects to choose among.
     query, like, unlike, model, config
         See `find`.
+    embedding
+        Of the image, where that is known; made where it is None.
     """
     config = config or FindConfig()
     (own,), count = label_layers(labels, image.shape[:2])
@@ -159,7 +164,7 @@ def ask_objects(
     if not count:
         note = "No object was found in the image."
         return Found(own, np.zeros(0, np.float32), query, (note,))
-    asked = _Asked(image, own, model, config)
+    asked = _Asked(image, own, model, config, embedding)
     kept = np.ones(count, np.bool_)
     scores = np.ones(count, np.float32)
     if like is not None:
@@ -187,8 +192,10 @@ class _Asked:
         labels: NDArray[np.int32],
         model: Predictor,
         config: FindConfig,
+        embedding: PlaneEmbedding | None = None,
     ) -> None:
         self._image, self._labels = image, labels
+        self._shown = image if embedding is None else embedding
         self._model, self._config = model, config
         self._table = measure_for_query(labels, image, config.pixel_size)
         self._vectors: NDArray[np.float32] | None = None
@@ -198,7 +205,7 @@ class _Asked:
     def vectors(self) -> NDArray[np.float32]:
         """(N, D), made when they are first asked for."""
         if self._vectors is None:
-            self._vectors = embed_objects(self._image, self._labels, model=self._model)
+            self._vectors = embed_objects(self._shown, self._labels, model=self._model)
         return self._vectors
 
     def examples(self, given: NDArray[Any] | None) -> NDArray[np.float32]:
@@ -220,7 +227,7 @@ class _Asked:
                 )
             found = values.astype(np.float32)
         else:
-            found = embed_objects(self._image, values, model=self._model)
+            found = embed_objects(self._shown, values, model=self._model)
         if not len(found):
             raise ValueError("there is no example: the labels are empty")
         return found
@@ -292,9 +299,7 @@ class _Asked:
                 "all kinds were taken."
             )
             return ones
-        from napari_sam.inference.text_tower import load_text_tower
-
-        chances = text_chances(head, self.vectors, load_text_tower())
+        chances = text_chances(head, self.vectors, tower_of(self._model))
         return np.asarray(chances[:, head.concepts.index(concept)], np.float32)
 
     def _note(self, text: str) -> None:

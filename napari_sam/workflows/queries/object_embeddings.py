@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from napari_sam.checkpoints.object_weights import LoadedObjectHead
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.text_tower import TextTower
+    from napari_sam.inference.text_tower import PhraseEmbedder
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import MaskRecord
     from napari_sam.workflows.progress import Progress
 
-__all__ = ["embed_objects", "head_of", "similarity", "text_chances"]
+__all__ = ["embed_objects", "head_of", "similarity", "text_chances", "tower_of"]
 
 
 def embed_objects(
@@ -126,6 +126,9 @@ def head_of(sam: Predictor) -> LoadedObjectHead | None:
     sam
         The model.
     """
+    own: LoadedObjectHead | None = getattr(sam, "object_head", None)
+    if own is not None:
+        return own
     network = getattr(sam, "model", None)
     if network is None:
         return None
@@ -133,6 +136,22 @@ def head_of(sam: Predictor) -> LoadedObjectHead | None:
         _DIGESTS[network] = encoder_digest(network)
     head = _bundled_head()
     return head if _DIGESTS[network] == head.encoder else None
+
+
+def tower_of(sam: Predictor) -> PhraseEmbedder:
+    """Return what embeds the words that the head of a model knows.
+
+    Parameters
+    ----------
+    sam
+        The model.
+    """
+    own: PhraseEmbedder | None = getattr(sam, "text_tower", None)
+    if own is not None:
+        return own
+    from napari_sam.inference.text_tower import load_text_tower
+
+    return load_text_tower()
 
 
 _DIGESTS: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
@@ -179,7 +198,7 @@ def _nearness(
 
 
 def text_chances(
-    head: LoadedObjectHead, vectors: NDArray[np.float32], tower: TextTower
+    head: LoadedObjectHead, vectors: NDArray[np.float32], tower: PhraseEmbedder
 ) -> NDArray[np.float32]:
     """Say how likely each object is of each kind that the head has learned.
 
@@ -190,7 +209,7 @@ def text_chances(
     vectors
         (N, D) from `embed_objects`.
     tower
-        The text encoder.
+        From `tower_of`.
 
     Returns
     -------
