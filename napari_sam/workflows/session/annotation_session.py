@@ -189,6 +189,34 @@ class AnnotationSession:
         """Say that the object looks like the (H, W) mask; None takes it back."""
         self._prompting.set_mask(mask)
 
+    def set_text(self, text: str) -> bool:
+        """Say which of the candidates is meant, such as "the nucleus, not the cell".
+
+        It holds for the object in hand, as one step of the history, and for those to
+        come, until something else is said. See `Predictor.predict`.
+
+        Parameters
+        ----------
+        text
+            In English; "" takes it back.
+
+        Returns
+        -------
+        bool
+            Whether the object in hand is asked anew.
+
+        Raises
+        ------
+        ValueError
+            If nothing of the text is understood.
+        """
+        return self._prompting.set_text(text)
+
+    @property
+    def text(self) -> str:
+        """What is said beside the prompts in hand, or else of the next object."""
+        return self._prompting.text
+
     def set_prompts(
         self,
         points: ArrayLike | None = None,

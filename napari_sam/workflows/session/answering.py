@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from weakref import WeakSet, finalize
 
+from napari_sam.inference.text_prompts import text_prompts
 from napari_sam.inference.tile_answers import add_mask
 from napari_sam.workflows.session.answer_cache import AnswerCache
 
 if TYPE_CHECKING:
+    from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import MaskPrediction
@@ -72,6 +74,9 @@ def _answer(
         prompts = prompts.refining(before, chosen)
     elif (mask := question.mask) is not None:
         prompts = add_mask(predictor, embedding, prompts, mask)
+    if question.text:
+        text, sam = question.text, cast("Predictor", predictor)
+        return text_prompts().answer_with_text(sam, embedding, prompts, text)
     return predictor.predict_prompts(embedding, prompts)
 
 

@@ -91,9 +91,10 @@ def _corrected(outline: Outline, mask: NDArray[np.bool_], label: int) -> Draft:
     known = outline.draft.edits
     edits = known.followed_by(mask & ~made, made & ~mask) if made.any() else known
     edits = edits.restricted_to(mask)  # the overlap rule may have decided otherwise
-    prompts = outline.draft.question.prompts
+    said = outline.draft.question
+    points, labels, box = said.prompts.points, said.prompts.labels, said.prompts.box
     question = make_question(
-        mask.shape, prompts.points, prompts.labels, prompts.box, outline=mask
+        mask.shape, points, labels, box, outline=mask, text=said.text
     )
     return Draft(question, 0, label, edits)
 

@@ -50,12 +50,15 @@ class Question:
     outline
         (H, W) bool mask of an object as it stands, or None. Where there is one, it is
         the answer, and the model is not asked; clicks that are added refine it.
+    text
+        Which of the candidates is meant, in English; "" where nothing was said.
     """
 
     prompts: Prompts = field(default_factory=Prompts)
     mask: MaskField = MaskField()  # noqa: RUF009 - it packs what is given
     refines: Draft | None = None
     outline: MaskField = MaskField()  # noqa: RUF009
+    text: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -103,10 +106,11 @@ class Question:
         return None if box is None else np.asarray(box, np.float32)
 
     def same_prompts(self, other: Question) -> bool:
-        """Whether both hold the same points, labels, box and mask."""
+        """Whether both hold the same points, labels, box, mask and text."""
         mine, theirs = self.prompts, other.prompts
         return (
-            np.array_equal(mine.points, theirs.points)
+            self.text == other.text
+            and np.array_equal(mine.points, theirs.points)
             and np.array_equal(mine.labels, theirs.labels)
             and _same(mine.box, theirs.box)
             and _same(self.mask, other.mask)
@@ -122,6 +126,7 @@ class Question:
         n = len(theirs.points)
         return (
             not other.is_empty
+            and self.text == other.text
             and len(mine.points) > n
             and np.array_equal(mine.points[:n], theirs.points)
             and np.array_equal(mine.labels[:n], theirs.labels)
@@ -287,6 +292,7 @@ def make_question(
     box: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     outline: ArrayLike | None = None,
+    text: str = "",
 ) -> Question:
     """Check prompts against a plane of `shape` and freeze them; see `Question`.
 
@@ -316,6 +322,7 @@ def make_question(
         frozen,
         _checked_mask(mask, shape),
         outline=_checked_mask(outline, shape),
+        text=text,
     )
 
 

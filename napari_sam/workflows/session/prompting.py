@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.inference.text_prompts import text_prompts
 from napari_sam.workflows.session.answering import Answering
 from napari_sam.workflows.session.prompt_history import (
     NO_DRAFT,
@@ -56,6 +57,8 @@ class Prompting:
     ----------
     prefetched
         The question whose answer was last asked for ahead, see `prefetch`.
+    next_text
+        What is said beside the prompts of the objects to come; see `set_text`.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Prompting:
         self.image = image
         self.contrast_limits = contrast_limits
         self.feedback = feedback
+        self.next_text = ""
         self.prefetched: Question | None = None
         self._state = state
         self._answering = Answering()
@@ -106,6 +110,36 @@ class Prompting:
         prompts = self.draft.question.prompts
         self.set_prompts(prompts.points, prompts.labels, prompts.box, mask)
 
+    def set_text(self, text: str) -> bool:
+        """Say which candidate is meant; see `AnnotationSession.set_text`."""
+        said = text.strip()
+        if said:
+            text_prompts().check_text(said)
+        self.next_text = said
+        draft = self.draft
+        if draft.question.is_empty or draft.question.text == said:
+            return False
+        question = replace(draft.question, text=said)
+        self._state.set_draft(replace(draft, question=question, choice=0))
+        return True
+
+    @property
+    def text(self) -> str:
+        """What is said beside the prompts in hand, or else of the next object."""
+        question = self.draft.question
+        return self.next_text if question.is_empty else question.text
+
+    def _question(
+        self,
+        points: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Question:
+        """Check prompts, and say beside them what is said in words."""
+        shape = self._state.plane_shape
+        return make_question(shape, points, labels, box, mask, text=self.text)
+
     def set_prompts(
         self,
         points: ArrayLike | None = None,
@@ -114,7 +148,7 @@ class Prompting:
         mask: ArrayLike | None = None,
     ) -> bool:
         """Replace all prompts; see `AnnotationSession.set_prompts`."""
-        question = make_question(self._state.plane_shape, points, labels, box, mask)
+        question = self._question(points, labels, box, mask)
         draft = self.draft
         if question.same_prompts(draft.question):
             return False
@@ -141,7 +175,7 @@ class Prompting:
         Job or None
             None if the answer is known.
         """
-        question = make_question(self._state.plane_shape, points, labels, box, mask)
+        question = self._question(points, labels, box, mask)
         self.prefetched = self.draft.ask(question, self.feedback).question
         return self._answering.job(self.prefetched)
 

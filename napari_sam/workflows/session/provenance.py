@@ -263,7 +263,7 @@ def draft_to_json(draft: Draft) -> str:
     [row0, col0, row1, col1] or null, "mask" {"shape", "runs"} or null, "choice",
     and "earlier": the states that were refined, oldest first. Where they are, it has
     "outline", the mask of an object as it stood, and "painted" and "erased", pixels
-    that hold; each as "mask".
+    that hold; each as "mask"; and "text", which candidate was meant.
     """
     states = []
     at: Draft | None = draft
@@ -277,7 +277,7 @@ def draft_to_json(draft: Draft) -> str:
 def _state(draft: Draft) -> dict[str, Any]:
     question = draft.question
     prompts = question.prompts
-    state = {
+    state: dict[str, Any] = {
         "points": _rounded(prompts.points),
         "labels": prompts.labels.tolist(),
         "box": None if prompts.box is None else _rounded(prompts.box),
@@ -290,6 +290,8 @@ def _state(draft: Draft) -> dict[str, Any]:
         "erased": draft.edits.erased,
     }
     state.update((k, _mask_to_json(m)) for k, m in rare.items() if m is not None)
+    if question.text:
+        state["text"] = question.text
     return state
 
 
@@ -362,6 +364,7 @@ def _read_state(state: dict[str, Any], before: Draft, shape: tuple[int, int]) ->
             state["box"],
             _mask_from_json(state["mask"], shape),
             _mask_from_json(state.get("outline"), shape),
+            str(state.get("text", "")),
         )
         choice = int(state["choice"])
         edits = PixelEdits(
