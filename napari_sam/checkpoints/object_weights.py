@@ -46,11 +46,14 @@ class LoadedObjectHead:
         Digest of the image encoder whose features it knows; see `encoder_digest`.
     concepts
         Names of the kinds of objects that it has learned.
+    text_model
+        Digest of the CLIP whose words it knows; "" for the text encoder that ships.
     """
 
     head: ObjectHead
     encoder: str
     concepts: tuple[str, ...]
+    text_model: str = ""
 
 
 def encoder_digest(sam: Sam) -> str:
@@ -67,7 +70,11 @@ def encoder_digest(sam: Sam) -> str:
 
 
 def save_object_head(
-    path: Path, head: ObjectHead, encoder: str, concepts: Sequence[str]
+    path: Path,
+    head: ObjectHead,
+    encoder: str,
+    concepts: Sequence[str],
+    text_model: str = "",
 ) -> None:
     """Write a head, its numbers as float16.
 
@@ -77,7 +84,7 @@ def save_object_head(
         The file.
     head
         The head.
-    encoder, concepts
+    encoder, concepts, text_model
         See `LoadedObjectHead`.
     """
     state = head.state_dict()
@@ -90,6 +97,7 @@ def save_object_head(
         "config": json.dumps(asdict(head.config)),
         "encoder": encoder,
         "concepts": json.dumps(list(concepts)),
+        "text_model": text_model,
     }
     save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata)
 
@@ -117,4 +125,5 @@ def load_object_head(path: str | Path = BUNDLED_OBJECT_HEAD) -> LoadedObjectHead
         raise CheckpointError(f"{path} holds no object head: {error}") from error
     except SafetensorError as error:
         raise CheckpointError(f"{path} holds no object head: {error}") from error
-    return LoadedObjectHead(head.eval(), told["encoder"], concepts)
+    text_model = told.get("text_model", "")
+    return LoadedObjectHead(head.eval(), told["encoder"], concepts, text_model)

@@ -18,6 +18,7 @@ from napari_sam.cli.batch import (
     tell,
     tell_hidden,
 )
+from napari_sam.cli.train_text import check_text_options, train_text
 from napari_sam.configs import TrainConfig, read_config, settings_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ Fine-tune a model on labelled images for some minutes; or train by a configurati
 
   napari-sam train --data MY_IMAGES --minutes 5 --out mine.safetensors
   napari-sam train --data DIR --config recipe.toml --out new.safetensors
+  napari-sam train --data DIR --text clip --text-model FOLDER --out head.safetensors
 
 A fifth of the objects is held out: by them the best weights are chosen, and the
 command tells how good the model was and is. A run that was stopped or killed goes on
@@ -117,6 +119,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "segment-anything and micro-sam read",
     )
     parser.add_argument(
+        "--text",
+        choices=("clip",),
+        help="train no model but the head by which the words of a CLIP choose among "
+        "objects; --out is its file, which load_model takes as object_head",
+    )
+    parser.add_argument(
+        "--text-model",
+        type=Path,
+        metavar="FOLDER",
+        help="the CLIP, in Hugging Face's layout; needs the extra [transformers]",
+    )
+    parser.add_argument(
         "--device", default="auto", metavar="D", help="auto, cpu, cuda or mps"
     )
     parser.add_argument(
@@ -155,6 +169,9 @@ def _run(args: argparse.Namespace) -> int:
     check_output("--pth", args.pth, args.overwrite)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
+    if check_text_options(args):
+        with _stopped_by_signals() as is_stopped:
+            return train_text(args, _find_data(args), is_stopped)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     init, config = _configure(args)
     if not (args.overwrite or _is_of_run(args.out, config)):

@@ -32,6 +32,7 @@ from napari_sam.inference.preprocess import (
 )
 from napari_sam.inference.prompt_decoding import check_prompts, decode_prompts
 from napari_sam.inference.text_prompts import text_prompts
+from napari_sam.inference.text_space import load_text_space
 from napari_sam.inference.tile_answers import add_mask, predict_tiles
 from napari_sam.inference.views import PlaneView, whole_embedding
 from napari_sam.ops.types import (
@@ -49,7 +50,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.checkpoints.object_weights import LoadedObjectHead
     from napari_sam.inference.looking_scale import LookingScale
+    from napari_sam.inference.text_tower import PhraseEmbedder
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.model.sam import Sam
 
@@ -75,6 +78,12 @@ class Predictor:
         Pixels across of the objects that it was fine-tuned on, where that is known.
     source
         By which name or path it was loaded, if it was.
+
+    Attributes
+    ----------
+    object_head, text_tower
+        What embeds objects, and the words for them; None for those that ship. See
+        `load_model`.
     """
 
     def __init__(
@@ -91,6 +100,8 @@ class Predictor:
     ) -> None:
         self.name = name
         self.source = source
+        self.object_head: LoadedObjectHead | None = None
+        self.text_tower: PhraseEmbedder | None = None
         self.object_size = object_size
         self.digest = digest or f"unnamed-{uuid4()}"
         self.cache = EmbeddingCache() if cache is None else cache
@@ -427,6 +438,8 @@ def load_model(
     *,
     device: str | torch.device = "auto",
     dtype: str = "auto",
+    object_head: str | Path | None = None,
+    text_model: str | Path | None = None,
 ) -> Predictor:
     """Load a model and make it ready to be asked.
 
@@ -440,6 +453,13 @@ def load_model(
     dtype : {"auto", "float32", "bfloat16"}
         "auto" computes the image encoder in bfloat16 where the processor has it
         and all else in float32; "float32"; or "bfloat16" for the mask decoder too.
+    object_head : str or Path, optional
+        File of the head that embeds objects for texts and examples, from ``napari-sam
+        train --text``; ``NAME-objects.safetensors`` beside the model's own file
+        ``NAME.safetensors`` where there is one, else the head that ships.
+    text_model : str or Path, optional
+        Local folder with a CLIP in Hugging Face's layout, whose words the head knows;
+        the text encoder that ships if None. Needs the extra ``[transformers]``.
 
     Returns
     -------
@@ -449,7 +469,8 @@ def load_model(
     Raises
     ------
     CheckpointError
-        If the source can not be loaded; the message says why and what to do.
+        If the source, the head or the text model can not be loaded, or do not belong
+        together; the message says why and what to do.
     ValueError
         If the device or the dtype can not be used.
 
@@ -460,7 +481,7 @@ def load_model(
     True
     """
     loaded = load_sam(source)
-    return Predictor(
+    predictor = Predictor(
         loaded.model,
         name=loaded.name,
         digest=loaded.digest,
@@ -469,6 +490,10 @@ def load_model(
         dtype=dtype,
         source=str(source),
     )
+    predictor.object_head, predictor.text_tower = load_text_space(
+        predictor.model, source, object_head, text_model
+    )
+    return predictor
 
 
 def _checked_mask(mask: NDArray[Any]) -> NDArray[np.bool_]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
 from napari_sam.checkpoints.text_weights import BUNDLED_TEXT_ENCODER, load_text_encoder
+from napari_sam.inference.clip_tower import ClipTower, is_clip_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_sam.model.text_encoder import TextEncoder
 
-__all__ = ["TextTower", "load_text_tower"]
+__all__ = ["PhraseEmbedder", "TextTower", "load_text_tower"]
 
 _MOST_PIECES = 64
 """Word pieces of a phrase that are read; what follows is left out."""
@@ -27,6 +28,19 @@ _BATCH = 32
 
 _KEPT = 4096
 """Phrases whose vectors are kept; words that are often compared cost nothing then."""
+
+
+class PhraseEmbedder(Protocol):
+    """Turns phrases into vectors of length 1: `TextTower`, or a CLIP."""
+
+    @property
+    def width(self) -> int:
+        """Length of the vectors."""
+        ...
+
+    def embed(self, phrases: Sequence[str]) -> NDArray[np.float32]:
+        """Return (N, width) float32."""
+        ...
 
 
 class TextTower:
@@ -98,21 +112,22 @@ class TextTower:
         return found
 
 
-_LOADED: dict[Path, TextTower] = {}
+_LOADED: dict[Path, PhraseEmbedder] = {}
 _LOADING = threading.Lock()
 
 
-def load_text_tower(source: str | Path = BUNDLED_TEXT_ENCODER) -> TextTower:
+def load_text_tower(source: str | Path = BUNDLED_TEXT_ENCODER) -> PhraseEmbedder:
     """Load a text encoder, or return the one that was loaded before.
 
     Parameters
     ----------
     source : str or Path
-        See `napari_sam.checkpoints.text_weights.load_text_encoder`.
+        See `napari_sam.checkpoints.text_weights.load_text_encoder`; or a folder with a
+        CLIP, see `napari_sam.inference.clip_tower.ClipTower`.
 
     Returns
     -------
-    TextTower
+    PhraseEmbedder
         The same one for the same source.
 
     Raises
@@ -123,5 +138,8 @@ def load_text_tower(source: str | Path = BUNDLED_TEXT_ENCODER) -> TextTower:
     path = Path(source).resolve()
     with _LOADING:
         if path not in _LOADED:
-            _LOADED[path] = TextTower(*load_text_encoder(path))
+            if is_clip_folder(path):
+                _LOADED[path] = ClipTower(path)
+            else:
+                _LOADED[path] = TextTower(*load_text_encoder(path))
         return _LOADED[path]
