@@ -59,13 +59,16 @@ class LoadedObjectHead:
 def encoder_digest(sam: Sam) -> str:
     """Return what the image encoder of a model is recognised by, as hex digits.
 
-    The numbers of all its weights count, as float32; so a model whose decoder alone
-    was trained keeps the digest.
+    The numbers of all its weights count, as bfloat16; so a model whose decoder alone
+    was trained keeps the digest, and so does one in any precision, on any device.
     """
     digest = xxhash.xxh3_128()
     for name, value in sorted(sam.image_encoder.state_dict().items()):
         digest.update(name.encode())
-        digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+        known = value.detach().cpu()
+        if known.is_floating_point():
+            known = known.to(torch.bfloat16)
+        digest.update(known.float().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
