@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,25 +45,30 @@ def load_text_space(
     ------
     CheckpointError
         If one of them cannot be loaded, or they do not belong to each other or to
-        the model.
+        the model. A head that merely lies beside the model's file, and does not belong
+        to it, is left out.
     """
     path = _beside(source) if object_head is None else Path(object_head).expanduser()
-    if path is None:
-        if text_model is not None:
-            raise CheckpointError(_how_to(text_model, "there is no head that knows"))
-        return None, None
-    head = load_object_head(path)
-    if head.encoder != encoder_digest(model):
-        raise CheckpointError(
+    head = None if path is None else load_object_head(path)
+    if head is not None and head.encoder != encoder_digest(model):
+        told = (
             f"{path} knows the image encoder of another model than {source}; train one "
             f"for this with `napari-sam train --text clip --from {source}`"
         )
+        if object_head is not None:
+            raise CheckpointError(told)
+        warnings.warn(f"{told}; it is left out", UserWarning, stacklevel=3)
+        head = None
     if text_model is None:
-        if head.text_model:
-            raise CheckpointError(
-                f"{path} knows the words of a CLIP: give its folder as text_model"
-            )
-        return head, None
+        if head is None or not head.text_model:
+            return head, None
+        if object_head is None:
+            return None, None
+        raise CheckpointError(
+            f"{path} knows the words of a CLIP: give its folder as text_model"
+        )
+    if head is None:
+        raise CheckpointError(_how_to(text_model, "there is no head that knows"))
     from napari_sam.inference.clip_tower import ClipTower
     from napari_sam.inference.text_tower import load_text_tower
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 
 import imageio.v3 as imageio
@@ -11,6 +12,8 @@ import pytest
 from skimage.draw import disk
 
 import napari_sam
+from napari_sam.checkpoints.registry import get_spec
+from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.cli import main
 from napari_sam.training.text_alignment import crops_around
 
@@ -61,6 +64,16 @@ def data(tmp_path):
     return tmp_path / "data"
 
 
+def assert_found_beside(folder, head, clip):
+    """Assert that a head is found beside a copy of the included model."""
+    cells = CheckpointStore().path(get_spec("cells"))
+    shutil.copy(cells, folder / "mine.safetensors")
+    shutil.copy(head, folder / "mine-objects.safetensors")
+    mine = napari_sam.load_model(folder / "mine.safetensors", text_model=clip)
+    assert mine.object_head.text_model == mine.text_tower.digest
+    assert napari_sam.load_model(folder / "mine.safetensors").object_head is None
+
+
 @pytest.mark.slow
 def test_a_head_for_a_clip_is_trained_loaded_and_asked(clip, data, tmp_path, capsys):
     out = tmp_path / "head.safetensors"
@@ -88,6 +101,7 @@ def test_a_head_for_a_clip_is_trained_loaded_and_asked(clip, data, tmp_path, cap
     answer = model.predict(embedding, points=[(row, col)], text="the nucleus")
     assert answer.matches.shape == (3,)
     assert (answer.matches > 0).all()
+    assert_found_beside(tmp_path, out, clip)
     found = napari_sam.find(image, "the larva", model=model)
     assert not any("has not learned" in note for note in found.notes)
 
