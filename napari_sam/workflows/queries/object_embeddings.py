@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+import xxhash
 
 from napari_sam.checkpoints.object_weights import encoder_digest, load_object_head
 from napari_sam.inference.channels import channels_last
@@ -16,6 +18,7 @@ from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.object_features import FACTS, object_features
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.label_layers import label_layers
+from napari_sam.ops.lru import BoundedCache
 from napari_sam.ops.types import ImageEmbedding
 
 if TYPE_CHECKING:
@@ -31,7 +34,16 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import MaskRecord
     from napari_sam.workflows.progress import Progress
 
-__all__ = ["embed_objects", "head_of", "similarity", "text_chances", "tower_of"]
+__all__ = [
+    "ObjectDescriptions",
+    "describe_objects",
+    "embed_objects",
+    "encoder_of",
+    "head_of",
+    "similarity",
+    "text_chances",
+    "tower_of",
+]
 
 
 def embed_objects(
@@ -89,30 +101,115 @@ def embed_objects(
     True
     """
     sam = as_predictor(model)
-    embedding: PlaneEmbedding
+    known = describe_objects(
+        image, masks, model=sam, channel_axis=channel_axis, progress=progress
+    )
+    if head_of(sam) is not None or not len(known.vectors):
+        return known.vectors.copy()
+    warnings.warn(
+        f"{sam.name} has no head that tells objects apart; the plain features of "
+        "its encoder are compared, which is less reliable",
+        UserWarning,
+        stacklevel=2,
+    )
+    return _standardised(known.vectors)
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectDescriptions:
+    """What a model and measurements say of objects.
+
+    Attributes
+    ----------
+    vectors
+        (N, D) float32, read-only: the vectors of the head; without one the pooled
+        features inside and around, as they are.
+    facts
+        (N, 7) float32, read-only, the columns of
+        `napari_sam.inference.object_features.FACTS`.
+    """
+
+    vectors: NDArray[np.float32]
+    facts: NDArray[np.float32]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return int(self.vectors.nbytes + self.facts.nbytes)
+
+
+def describe_objects(
+    image: ArrayLike | PlaneEmbedding,
+    masks: NDArray[Any] | Sequence[MaskRecord],
+    *,
+    model: Predictor,
+    channel_axis: int | None = None,
+    progress: Progress | None = None,
+) -> ObjectDescriptions:
+    """Embed and measure objects, or find what was said of them the last time.
+
+    Parameters
+    ----------
+    image, masks, model, channel_axis, progress
+        See `embed_objects`.
+    """
+    pixels: NDArray[Any] | None = None
     if isinstance(image, (ImageEmbedding, PlaneView)):
-        embedding = image
+        embedding: PlaneEmbedding = image
     else:
-        embedding = sam.embed(channels_last(image, channel_axis))
+        pixels = np.asarray(channels_last(image, channel_axis))
+        embedding = model.embed(pixels)
     stop = None if progress is None else progress.is_cancelled
     layers, count = label_layers(masks, embedding.geometry.image_shape)
-    features: NDArray[np.float32] | None = None
+    key = _key(embedding, pixels is not None, layers)
+    found = _KNOWN.get(key)
+    if found is not None:
+        return found
+    made: ObjectDescriptions | None = None
     for layer in layers:
-        numbers, found = object_features(sam, embedding, layer, is_cancelled=stop)
-        if features is None:
-            features = np.zeros((count, found.shape[1]), np.float32)
-        features[numbers - 1] = found
+        numbers, features = object_features(model, embedding, layer, pixels, stop)
+        facts = features[:, -len(FACTS) :]
+        vectors = _vectors(model, features)
+        if made is None:
+            made = ObjectDescriptions(
+                np.zeros((count, vectors.shape[1]), np.float32),
+                np.zeros((count, len(FACTS)), np.float32),
+            )
+        made.vectors[numbers - 1], made.facts[numbers - 1] = vectors, facts
+    if made is None:
+        head = head_of(model)
+        width = 1 if head is None else _width(head)
+        empty = np.zeros((0, width), np.float32)
+        return ObjectDescriptions(empty, np.zeros((0, len(FACTS)), np.float32))
+    made.vectors.setflags(write=False)
+    made.facts.setflags(write=False)
+    _KNOWN.put(key, made)
+    return made
+
+
+_KNOWN: BoundedCache[str, ObjectDescriptions] = BoundedCache(
+    max_items=64, max_bytes=64 * 2**20
+)
+"""What was said of objects, by embedding and labels."""
+
+
+def _key(
+    embedding: PlaneEmbedding, has_pixels: bool, layers: Sequence[NDArray[np.int32]]
+) -> str:
+    """Name descriptions by all that they depend on; the embedding names the model."""
+    digest = xxhash.xxh3_128()
+    tiles = embedding.tiles if isinstance(embedding, PlaneView) else ()
+    has_pixels = has_pixels or isinstance(embedding, PlaneView)
+    digest.update(f"{embedding.key}|{has_pixels}|{tiles}|{len(layers)}")
+    for layer in layers:
+        digest.update(np.ascontiguousarray(layer).data)
+    return digest.hexdigest()
+
+
+def _vectors(sam: Predictor, features: NDArray[np.float32]) -> NDArray[np.float32]:
     head = head_of(sam)
-    if features is None:
-        return np.zeros((0, 1 if head is None else _width(head)), np.float32)
     if head is None:
-        warnings.warn(
-            f"{sam.name} has no head that tells objects apart; the plain features of "
-            "its encoder are compared, which is less reliable",
-            UserWarning,
-            stacklevel=2,
-        )
-        return _plain(features)
+        return features[:, : 2 * (features.shape[1] - len(FACTS)) // 3]
     with torch.inference_mode():
         vectors: NDArray[np.float32] = head.head(torch.from_numpy(features)).numpy()
     return vectors
@@ -129,13 +226,24 @@ def head_of(sam: Predictor) -> LoadedObjectHead | None:
     own: LoadedObjectHead | None = getattr(sam, "object_head", None)
     if own is not None:
         return own
+    head = _bundled_head()
+    return head if encoder_of(sam) == head.encoder else None
+
+
+def encoder_of(sam: Predictor) -> str:
+    """Return what the encoder of a model is recognised by; see `encoder_digest`.
+
+    Parameters
+    ----------
+    sam
+        The model; its name counts where it has no network.
+    """
     network = getattr(sam, "model", None)
     if network is None:
-        return None
+        return sam.name
     if network not in _DIGESTS:
         _DIGESTS[network] = encoder_digest(network)
-    head = _bundled_head()
-    return head if _DIGESTS[network] == head.encoder else None
+    return _DIGESTS[network]
 
 
 def tower_of(sam: Predictor) -> PhraseEmbedder:
@@ -228,9 +336,8 @@ def _width(head: LoadedObjectHead) -> int:
     return head.head.config.width + head.head.config.plain
 
 
-def _plain(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return means inside and around, standardised over the objects, of length 1."""
-    pooled = features[:, : 2 * (features.shape[1] - len(FACTS)) // 3]
+def _standardised(pooled: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return features standardised over the objects, of length 1."""
     standard = (pooled - pooled.mean(axis=0)) / (pooled.std(axis=0) + 1e-3)
     length = np.linalg.norm(standard, axis=1, keepdims=True)
     return np.asarray(standard / np.maximum(length, 1e-9), np.float32)
