@@ -8,11 +8,10 @@ brightness, contrast, texture, and how closely it was looked at.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from scipy import ndimage, sparse
 
 from napari_sam.inference.views import PlaneView, whole_embedding
@@ -49,7 +48,8 @@ _TOUCHED = 0.05
 _RING = 3
 """Pixels around an object that its contrast is measured against."""
 
-_BATCH = 256
+_BATCH = 4096
+"""Objects whose features are pooled at once."""
 
 
 def object_features(
@@ -131,24 +131,40 @@ def _pool(
     channels, height, width = features.shape
     flat = features.reshape(channels, -1).T.numpy()
     shares = _shares(embedding, labels, numbers, (height, width))
-    covered = np.asarray(shares.sum(axis=1)).clip(min=1e-9)
-    inside = np.asarray(shares @ flat) / covered
-    squares = np.asarray(shares @ flat**2) / covered
-    spread = np.sqrt(np.maximum(squares - inside**2, 0))
-    around = inside.copy()
+    rings = _rings(embedding, shares, (height, width))
+    squared = flat**2
+    found = np.empty((len(numbers), 3 * channels), np.float32)
     for start in range(0, len(numbers), _BATCH):
-        part = shares[start : start + _BATCH].toarray()
-        touched = torch.from_numpy((part > _TOUCHED * _cell(embedding)).astype("f4"))
-        grid = touched.view(-1, 1, height, width)
-        ring = F.max_pool2d(grid, _AROUND, 1, _AROUND // 2) - grid
-        ring = ring * _real(embedding, (height, width))
-        weights = ring.flatten(1).numpy()
-        count = weights.sum(axis=1, keepdims=True)
-        mean = weights @ flat / count.clip(min=1)
-        around[start : start + _BATCH] = np.where(
-            count > 0, mean, around[start : start + _BATCH]
-        )
-    return np.concatenate([inside, around, spread], axis=1).astype(np.float32)
+        part = slice(start, start + _BATCH)
+        covered = np.asarray(shares[part].sum(axis=1)).clip(min=1e-9)
+        inside = np.asarray(shares[part] @ flat) / covered
+        squares = np.asarray(shares[part] @ squared) / covered
+        spread = np.sqrt(np.maximum(squares - inside**2, 0))
+        count = np.asarray(rings[part].sum(axis=1))
+        around = np.asarray(rings[part] @ flat) / count.clip(min=1)
+        around = np.where(count > 0, around, inside)
+        found[part] = np.concatenate([inside, around, spread], axis=1)
+    return found
+
+
+def _rings(
+    embedding: ImageEmbedding, shares: sparse.csr_matrix, grid: tuple[int, int]
+) -> sparse.csr_matrix:
+    """Return (N, h w), 1 in the cells around each object that show the image."""
+    touched = (shares > _TOUCHED * _cell(embedding)).astype(np.float32)
+    reached = (touched @ _neighbours(grid)).sign() - touched
+    shown = sparse.diags_array(_real(embedding, grid).ravel())
+    return sparse.csr_matrix(reached @ shown)
+
+
+@cache
+def _neighbours(grid: tuple[int, int]) -> sparse.csr_matrix:
+    """Return (h w, h w), 1 where a cell lies in the neighbourhood of another."""
+    along = []
+    for side in grid:
+        away = np.abs(np.arange(side)[:, None] - np.arange(side))
+        along.append(sparse.csr_matrix((away <= _AROUND // 2).astype(np.float32)))
+    return sparse.csr_matrix(sparse.kron(*along))
 
 
 def _cell(embedding: ImageEmbedding) -> float:
@@ -158,13 +174,13 @@ def _cell(embedding: ImageEmbedding) -> float:
     return float(stride**2 / (rows * cols))
 
 
-def _real(embedding: ImageEmbedding, grid: tuple[int, int]) -> torch.Tensor:
+def _real(embedding: ImageEmbedding, grid: tuple[int, int]) -> NDArray[np.float32]:
     """Return (h, w), 1 where the frame shows the image and 0 in its padding."""
     stride = embedding.geometry.frame_size / grid[1]
     rows, cols = (
         max(1, round(side / stride)) for side in embedding.geometry.resized_shape
     )
-    shown = torch.zeros(grid)
+    shown = np.zeros(grid, np.float32)
     shown[:rows, :cols] = 1
     return shown
 

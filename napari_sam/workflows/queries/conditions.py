@@ -21,7 +21,12 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 from skimage.color import rgb2hsv
-from skimage.measure import regionprops_table
+
+from napari_sam.workflows.queries.object_measures import (
+    LabelledPixels,
+    crofton_perimeters,
+    means_around,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,48 +83,28 @@ def measure_for_query(
     gray = image.astype(np.float64)
     if image.ndim == 3:
         gray = gray[..., :3].mean(axis=-1)
-    measured = regionprops_table(
-        labels,
-        gray,
-        properties=(
-            "label",
-            "area",
-            "centroid",
-            "bbox",
-            "axis_major_length",
-            "axis_minor_length",
-            "perimeter_crofton",
-            "intensity_mean",
-            "intensity_std",
-        ),
-        separator="_",
-    )
-    table = pd.DataFrame(measured).set_index("label")
+    pixels = LabelledPixels(labels)
     height, width = labels.shape
-    made = pd.DataFrame(index=table.index)
-    made["area"] = table["area"]
-    made["diameter"] = 2 * np.sqrt(table["area"] / np.pi)
+    made = pd.DataFrame(index=pd.Index(pixels.numbers, name="label"))
+    area = pixels.areas
+    made["area"] = area
+    made["diameter"] = 2 * np.sqrt(area / np.pi)
     step = np.nan if pixel_size is None else float(np.prod(pixel_size))
-    made["area_um2"] = table["area"] * step
+    made["area_um2"] = area * step
     made["diameter_um"] = 2 * np.sqrt(made["area_um2"] / np.pi)
-    minor = np.maximum(table["axis_minor_length"], 1.0)
-    made["elongation"] = np.maximum(table["axis_major_length"], 1.0) / minor
-    around = np.maximum(table["perimeter_crofton"], 1.0)
-    made["roundness"] = np.minimum(4 * np.pi * table["area"] / around**2, 1.0)
-    made["brightness"] = table["intensity_mean"]
+    longer, shorter = np.maximum(pixels.axes, 1.0).T
+    made["elongation"] = longer / shorter
+    around = np.maximum(crofton_perimeters(pixels), 1.0)
+    made["roundness"] = np.minimum(4 * np.pi * area / around**2, 1.0)
+    made["brightness"], deviation = pixels.intensities(gray)
     spread = max(float(gray.std()), 1e-12)
-    made["texture"] = table["intensity_std"] / spread
-    rings = _mean_around(labels, gray, table)
-    made["contrast"] = np.abs(table["intensity_mean"] - rings) / spread
-    made["colour"] = _colours(labels, image, list(table.index))
-    made["row"] = (table["centroid_0"] + 0.5) / height
-    made["col"] = (table["centroid_1"] + 0.5) / width
-    made["touches_border"] = (
-        (table["bbox_0"] == 0)
-        | (table["bbox_1"] == 0)
-        | (table["bbox_2"] == height)
-        | (table["bbox_3"] == width)
-    )
+    made["texture"] = deviation / spread
+    rings = means_around(pixels, gray, _RING, made["brightness"].to_numpy())
+    made["contrast"] = np.abs(made["brightness"] - rings) / spread
+    made["colour"] = _colours(labels, image, list(pixels.numbers))
+    made["row"] = (pixels.centroids[:, 0] + 0.5) / height
+    made["col"] = (pixels.centroids[:, 1] + 0.5) / width
+    made["touches_border"] = pixels.touches_border
     return made
 
 
@@ -251,7 +236,8 @@ def _compared(table: pd.DataFrame, condition: Condition) -> NDArray[np.bool_]:
         if np.isnan(values).any():
             raise ValueError(
                 f"{condition} is in {condition.unit}, but the image has no scale: say "
-                "it in pixels, or give the size of a pixel"
+                "it in pixels, or give the size of a pixel (pixel_size of FindConfig, "
+                "--pixel-size of the command)"
             )
     limits = [number * factor for number in condition.numbers]
     if condition.value == "between":
@@ -269,25 +255,6 @@ def _placed(table: pd.DataFrame, where: str) -> NDArray[np.bool_]:
         "centre": (np.abs(row - 0.5) <= 0.25) & (np.abs(col - 0.5) <= 0.25),
     }
     return places[where]
-
-
-def _mean_around(
-    labels: NDArray[np.integer], gray: NDArray[np.float64], table: pd.DataFrame
-) -> NDArray[np.float64]:
-    """Return the mean of the background in a ring around each object."""
-    means = table["intensity_mean"].to_numpy(np.float64).copy()
-    slices = ndimage.find_objects(labels)
-    for i, name in enumerate(table.index):
-        window = tuple(
-            slice(max(0, part.start - _RING), part.stop + _RING)
-            for part in slices[name - 1]
-        )
-        inside = labels[window]
-        ring = ndimage.binary_dilation(inside == name, iterations=_RING)
-        ring &= inside == 0
-        if ring.any():
-            means[i] = gray[window][ring].mean()
-    return means
 
 
 def _colours(
