@@ -6,11 +6,9 @@ was learned in one is of use in the others.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xxhash
 
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.object_features import FACTS
@@ -19,6 +17,7 @@ from napari_sam.ops.types import ImageEmbedding
 from napari_sam.workflows.queries.object_embeddings import (
     describe_objects,
     encoder_of,
+    head_digest,
     head_of,
 )
 
@@ -27,11 +26,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_sam.checkpoints.object_weights import LoadedObjectHead
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
 
-__all__ = ["classification_features"]
+__all__ = ["classification_features", "classification_source"]
 
 _MEASURED = FACTS[:-1]
 """All but how closely the object was looked at, which is no property of it."""
@@ -84,27 +82,24 @@ def classification_features(
         facts[:, [_MEASURED.index(name) for name in _OF_INTENSITY]] = np.nan
     else:
         colours = _colours(np.asarray(pixels), np.asarray(labels))
-    name = _source(sam)
+    name = classification_source(sam)
     columns = [f"{name} {i}" for i in range(known.vectors.shape[1])]
     values = np.concatenate([known.vectors, facts, colours], axis=1)
     return values.astype(np.float32), (*columns, *_MEASURED, *_COLOURS)
 
 
-def _source(sam: Predictor) -> str:
-    """Return the name of what makes vectors, which another of them does not have."""
+def classification_source(sam: Predictor) -> str:
+    """Return what the columns of vectors are called, before their numbers.
+
+    Parameters
+    ----------
+    sam
+        The model; others with the same encoder and head have the same name for it.
+    """
     head = head_of(sam)
     if head is None:
         return f"features {encoder_of(sam)[:8]}"
-    return f"embedding {_digest(head)}"
-
-
-@cache
-def _digest(head: LoadedObjectHead) -> str:
-    digest = xxhash.xxh3_64()
-    for name, value in sorted(head.head.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()[:8]
+    return f"embedding {head_digest(head)[:8]}"
 
 
 def _colours(image: NDArray[Any], labels: NDArray[np.integer]) -> NDArray[np.float32]:

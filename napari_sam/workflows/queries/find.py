@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from napari_sam.configs import FindConfig
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.ops.label_layers import label_layers
+from napari_sam.ops.wording import counted
 from napari_sam.workflows.objects.segment import segment
 from napari_sam.workflows.queries.conditions import (
     fulfils,
@@ -18,9 +20,10 @@ from napari_sam.workflows.queries.conditions import (
     ranked_by,
 )
 from napari_sam.workflows.queries.object_embeddings import (
-    embed_objects,
+    describe_objects,
     head_of,
     similarity,
+    standardised,
     text_chances,
     tower_of,
 )
@@ -37,8 +40,9 @@ if TYPE_CHECKING:
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.workflows.progress import Progress
+    from napari_sam.workflows.queries.text_query import Condition
 
-__all__ = ["Found", "ask_objects", "find"]
+__all__ = ["Found", "ask_objects", "find", "numbers_of", "unit_note"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +124,8 @@ def find(
     """
     if text is None and like is None:
         raise ValueError("say what to find: give a text, or examples as `like`")
+    if unlike is not None and like is None:
+        raise ValueError("counter-examples, `unlike`, need examples, `like`")
     query = read_text(text) if isinstance(text, str) else text
     config, sam = config or FindConfig(), as_predictor(model)
     pixels = np.asarray(image)
@@ -127,9 +133,45 @@ def find(
     labels = segment(
         embedding, model=sam, mode=config.mode, config=config.segment, progress=progress
     )
-    return ask_objects(
+    found = ask_objects(
         pixels, labels, query, like=like, unlike=unlike, model=sam, config=config
     )
+    note = unit_note(text, query) if isinstance(text, str) else ""
+    return replace(found, notes=(*found.notes, note)) if note else found
+
+
+def unit_note(text: str, query: TextQuery | None) -> str:
+    """Say that numbers were taken for pixels where a text names no unit.
+
+    Parameters
+    ----------
+    text
+        As it was given.
+    query
+        What was understood of it.
+
+    Returns
+    -------
+    str
+        A sentence, or nothing.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> unit_note("larger than 50", napari_sam.read_text("larger than 50"))
+    'No unit was given, so numbers are in pixels: area ≥ 50 px².'
+    """
+    if query is None or re.search(r"px|pix", text.lower()):
+        return ""
+    said = ", ".join(str(one) for one in numbers_of(query) if one.unit[:2] == "px")
+    return f"No unit was given, so numbers are in pixels: {said}." if said else ""
+
+
+def numbers_of(query: TextQuery) -> list[Condition]:
+    """Return all conditions with numbers, also of what is excluded and related."""
+    parts = [query.exclude, None if query.relation is None else query.relation[1]]
+    found = [one for one in query.conditions if one.numbers]
+    return found + [one for part in parts if part for one in numbers_of(part)]
 
 
 def ask_objects(
@@ -177,9 +219,16 @@ def ask_objects(
         chosen, matches = asked.choose(query)
         kept &= chosen
         scores = matches if like is None else scores
-    order = [i for i in np.argsort(-scores, kind="stable") if kept[i]]
+    order = np.argsort(-scores, kind="stable")
+    order = order[kept[order]]
+    if not len(order):
+        best = float(scores.max())
+        asked.note(
+            f"None of {counted(count, 'object')} is as asked; the best match is "
+            f"{best:.2f}."
+        )
     lookup = np.zeros(count + 1, np.int32)
-    lookup[np.array(order, np.int64) + 1] = np.arange(1, len(order) + 1)
+    lookup[order + 1] = np.arange(1, len(order) + 1)
     return Found(lookup[own], scores[order], query, tuple(asked.notes))
 
 
@@ -195,7 +244,7 @@ class _Asked:
         embedding: PlaneEmbedding | None = None,
     ) -> None:
         self._image, self._labels = image, labels
-        self._shown = image if embedding is None else embedding
+        self._embedding = embedding
         self._model, self._config = model, config
         self._table = measure_for_query(labels, image, config.pixel_size)
         self._vectors: NDArray[np.float32] | None = None
@@ -205,8 +254,20 @@ class _Asked:
     def vectors(self) -> NDArray[np.float32]:
         """(N, D), made when they are first asked for."""
         if self._vectors is None:
-            self._vectors = embed_objects(self._shown, self._labels, model=self._model)
+            self._vectors = self._embed(self._labels)
         return self._vectors
+
+    def _embed(self, labels: NDArray[Any]) -> NDArray[np.float32]:
+        """Embed objects of the image; without a head beside those that are asked."""
+        found = describe_objects(self._image, labels, model=self._model).vectors
+        if head_of(self._model) is not None or not len(found):
+            return found
+        self.note(
+            f"{self._model.name} has no head that tells objects apart; the plain "
+            "features of its encoder are compared, which is less reliable."
+        )
+        every = describe_objects(self._image, self._labels, model=self._model).vectors
+        return standardised(found, every)
 
     def examples(self, given: NDArray[Any] | None) -> NDArray[np.float32]:
         """Return the vectors of examples.
@@ -227,7 +288,9 @@ class _Asked:
                 )
             found = values.astype(np.float32)
         else:
-            found = embed_objects(self._shown, values, model=self._model)
+            found = self._embed(
+                values.astype(np.int32) if values.dtype == np.bool_ else values
+            )
         if not len(found):
             raise ValueError("there is no example: the labels are empty")
         return found
@@ -294,7 +357,7 @@ class _Asked:
             return ones
         if head is None or concept not in head.concepts:
             whose = "This model" if head is None else "The included model"
-            self._note(
+            self.note(
                 f"{whose} has not learned what a {concept} looks like, so objects of "
                 "all kinds were taken."
             )
@@ -302,7 +365,8 @@ class _Asked:
         chances = text_chances(head, self.vectors, tower_of(self._model))
         return np.asarray(chances[:, head.concepts.index(concept)], np.float32)
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """Tell the user something, once."""
         if text not in self.notes:
             self.notes.append(text)
 

@@ -39,8 +39,10 @@ __all__ = [
     "describe_objects",
     "embed_objects",
     "encoder_of",
+    "head_digest",
     "head_of",
     "similarity",
+    "standardised",
     "text_chances",
     "tower_of",
 ]
@@ -112,7 +114,7 @@ def embed_objects(
         UserWarning,
         stacklevel=2,
     )
-    return _standardised(known.vectors)
+    return standardised(known.vectors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,8 +163,10 @@ def describe_objects(
         embedding = model.embed(pixels)
     stop = None if progress is None else progress.is_cancelled
     layers, count = label_layers(masks, embedding.geometry.image_shape)
-    key = _key(embedding, pixels is not None, layers)
-    found = _KNOWN.get(key)
+    head = head_of(model)
+    key = _key(embedding, "" if head is None else head_digest(head), pixels, layers)
+    known = _KNOWN.setdefault(model, _cache())
+    found = known.get(key)
     if found is not None:
         return found
     made: ObjectDescriptions | None = None
@@ -177,30 +181,37 @@ def describe_objects(
             )
         made.vectors[numbers - 1], made.facts[numbers - 1] = vectors, facts
     if made is None:
-        head = head_of(model)
         width = 1 if head is None else _width(head)
         empty = np.zeros((0, width), np.float32)
         return ObjectDescriptions(empty, np.zeros((0, len(FACTS)), np.float32))
     made.vectors.setflags(write=False)
     made.facts.setflags(write=False)
-    _KNOWN.put(key, made)
+    known.put(key, made)
     return made
 
 
-_KNOWN: BoundedCache[str, ObjectDescriptions] = BoundedCache(
-    max_items=64, max_bytes=64 * 2**20
-)
-"""What was said of objects, by embedding and labels."""
+def _cache() -> BoundedCache[str, ObjectDescriptions]:
+    return BoundedCache(max_items=64, max_bytes=64 * 2**20)
+
+
+_KNOWN: WeakKeyDictionary[Any, BoundedCache[str, ObjectDescriptions]]
+_KNOWN = WeakKeyDictionary()
+"""What each model said of objects, by embedding and labels."""
 
 
 def _key(
-    embedding: PlaneEmbedding, has_pixels: bool, layers: Sequence[NDArray[np.int32]]
+    embedding: PlaneEmbedding,
+    head: str,
+    pixels: NDArray[Any] | None,
+    layers: Sequence[NDArray[np.int32]],
 ) -> str:
     """Name descriptions by all that they depend on; the embedding names the model."""
     digest = xxhash.xxh3_128()
     tiles = embedding.tiles if isinstance(embedding, PlaneView) else ()
-    has_pixels = has_pixels or isinstance(embedding, PlaneView)
-    digest.update(f"{embedding.key}|{has_pixels}|{tiles}|{len(layers)}")
+    is_measured = pixels is not None or isinstance(embedding, PlaneView)
+    digest.update(
+        f"{embedding.key}|{head}|{is_measured}|{tiles}|{len(layers)}".encode()
+    )
     for layer in layers:
         digest.update(np.ascontiguousarray(layer).data)
     return digest.hexdigest()
@@ -262,6 +273,22 @@ def tower_of(sam: Predictor) -> PhraseEmbedder:
     return load_text_tower()
 
 
+@cache
+def head_digest(head: LoadedObjectHead) -> str:
+    """Return what a head is recognised by, as hex digits.
+
+    Parameters
+    ----------
+    head
+        From `head_of`.
+    """
+    digest = xxhash.xxh3_64()
+    for name, value in sorted(head.head.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
 _DIGESTS: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
@@ -296,12 +323,20 @@ def similarity(
     return score
 
 
+_PRODUCTS = 2**23
+"""Pairs of an object and an example that are compared at once."""
+
+
 def _nearness(
     vectors: NDArray[np.float32], examples: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     mean = examples.mean(axis=0)
     mean = mean / max(float(np.linalg.norm(mean)), 1e-9)
-    nearest = (vectors @ examples.T).max(axis=1)
+    nearest = np.empty(len(vectors), np.float32)
+    step = max(1, _PRODUCTS // len(examples))
+    for start in range(0, len(vectors), step):  # all at once would be quadratic
+        part = slice(start, start + step)
+        nearest[part] = (vectors[part] @ examples.T).max(axis=1)
     return np.asarray((vectors @ mean + nearest) / 2, np.float32)
 
 
@@ -327,7 +362,7 @@ def text_chances(
     with torch.inference_mode():
         words = torch.from_numpy(tower.embed(head.concepts))
         texts = head.head.embed_text(words)
-        logits = head.head.alike(torch.from_numpy(vectors), texts)
+        logits = head.head.alike(torch.tensor(vectors), texts)
         chances: NDArray[np.float32] = torch.softmax(logits, dim=1).numpy()
     return chances
 
@@ -336,8 +371,19 @@ def _width(head: LoadedObjectHead) -> int:
     return head.head.config.width + head.head.config.plain
 
 
-def _standardised(pooled: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return features standardised over the objects, of length 1."""
-    standard = (pooled - pooled.mean(axis=0)) / (pooled.std(axis=0) + 1e-3)
+def standardised(
+    pooled: NDArray[np.float32], over: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Standardise plain features; each row becomes of length 1.
+
+    Parameters
+    ----------
+    pooled
+        (N, P) from `describe_objects` of a model without a head.
+    over
+        (M, P), the objects whose mean becomes 0; these themselves if None.
+    """
+    over = pooled if over is None else over
+    standard = (pooled - over.mean(axis=0)) / (over.std(axis=0) + 1e-3)
     length = np.linalg.norm(standard, axis=1, keepdims=True)
     return np.asarray(standard / np.maximum(length, 1e-9), np.float32)
