@@ -265,6 +265,7 @@ def run(
     settings: Callable[[Path], Mapping[str, Any]],
     overwrite: bool = False,
     perform: Perform | None = None,
+    notes: Mapping[Path, Sequence[str]] | None = None,
 ) -> int:
     """Do jobs behind a progress bar; report those that failed at the end.
 
@@ -285,6 +286,8 @@ def run(
     perform
         Does the jobs in place of what `prepare` returns, and yields each with what
         went wrong, or None.
+    notes
+        What was said of an image while it was done; it goes into the record.
 
     Returns
     -------
@@ -302,7 +305,8 @@ def run(
     skipped = len(plan.jobs) - len(open_jobs)
     failures: list[tuple[Job, Exception]] = []
     if open_jobs:
-        _note(open_jobs, records, command, settings, RunRecord.begin)
+        note = partial(_note, records=records, command=command, settings=settings)
+        note(open_jobs, write=RunRecord.begin)
         perform = perform or partial(_one_by_one, prepare)
         with tqdm(total=len(open_jobs), unit="image", disable=None) as bar:
             for job, problem in perform(open_jobs):
@@ -314,7 +318,8 @@ def run(
                     raise problem
                 else:
                     try:
-                        _note([job], records, command, settings, RunRecord.finish)
+                        said = (notes or {}).get(job.source, ())
+                        note([job], write=partial(RunRecord.finish, notes=said))
                     except OSError as error:
                         failures.append((job, error))
     print(

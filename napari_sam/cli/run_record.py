@@ -17,7 +17,7 @@ import xxhash
 from napari_sam.io.file_names import name_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["RECORD", "RunRecord", "difference", "file_digest"]
@@ -165,8 +165,12 @@ class RunRecord:
             for target, source, settings in made
         )
 
-    def finish(self, made: Iterable[tuple[Path, Path, Mapping[str, Any]]]) -> None:
-        """Note results that are written.
+    def finish(
+        self,
+        made: Iterable[tuple[Path, Path, Mapping[str, Any]]],
+        notes: Sequence[str] = (),
+    ) -> None:
+        """Note results that are written, and what was said while they were made.
 
         Raises
         ------
@@ -179,7 +183,8 @@ class RunRecord:
             if source not in told:
                 told[source] = _describe(source)
             line = {"file": target.name, "state": "done", "settings": settings}
-            lines.append({**line, "source": told[source]})
+            said = {"notes": list(notes)} if notes else {}
+            lines.append({**line, "source": told[source], **said})
         self._append(lines)
 
     def _append(self, lines: Iterable[Mapping[str, Any]]) -> None:

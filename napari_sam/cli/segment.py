@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch, segment_blocks
+from napari_sam.cli import batch, segment_blocks, segment_query
 from napari_sam.configs import MODES, read_settings
 
 if TYPE_CHECKING:
@@ -83,10 +83,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         nargs="+",
         type=batch.size,
         metavar="UM",
-        help="of the features, in micrometres: one number, or those along row and "
-        "column; from the image's metadata if left out, else features are in pixels",
+        help="of the features and of sizes in --text, in micrometres: one number, or "
+        "those along row and column; from the image's metadata if left out, else "
+        "features are in pixels",
     )
     batch.add_set_argument(parser, "pred_iou_thresh=0.7")
+    segment_query.add_arguments(parser)
     segment_blocks.add_arguments(parser)
     parser.set_defaults(run=_run)
 
@@ -108,17 +110,23 @@ def _run(args: argparse.Namespace) -> int:
         return segment_blocks.run(args, pairs)
     endings = [".csv"] if args.features else []
     jobs = batch.plan(args.inputs, args.out, (*endings, _ENDINGS[args.format]))
-    told = partial(_settings, args, pairs, batch.model_settings(args))
+    query = segment_query.read_query(args, len(jobs.jobs))
+    told = partial(_settings, args, pairs, batch.model_settings(args), query)
+    if query is not None:
+        query.tell("segment")
+        told = partial(told, asked=query.settings())
     if args.workers is None and args.scheduler is None:
-        work = partial(_prepare, args, config)
-        return batch.run("segment", jobs, work, told, args.overwrite)
+        notes: dict[Path, tuple[str, ...]] = {}
+        work = partial(_prepare, args, config, query, notes)
+        return batch.run("segment", jobs, work, told, args.overwrite, notes=notes)
     from napari_sam.workflows.blocks.worker_pool import open_pool
 
     def perform(
         open_jobs: Sequence[batch.Job],
     ) -> Iterator[tuple[batch.Job, Exception | None]]:
         with open_pool(args.workers, args.scheduler) as pool:
-            yield from pool.map_unordered(partial(_work_there, args, config), open_jobs)
+            work = partial(_work_there, args, config, query)
+            yield from pool.map_unordered(work, open_jobs)
 
     return batch.run("segment", jobs, None, told, args.overwrite, perform)
 
@@ -127,36 +135,45 @@ def _settings(
     args: argparse.Namespace,
     pairs: dict[str, str],
     model: dict[str, Any],
+    query: segment_query.Query | None,
     target: Path,
+    asked: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what a result depends on."""
     told = {
         **model,
+        **(asked or {}),
         "mode": args.mode,
         "set": pairs,
         "roi": args.roi,
         **batch.array_settings(args),
     }
-    if target.suffix == ".csv":
+    if target.suffix == ".csv" or (query is not None and query.has_sizes):
         told["pixel size"] = args.pixel_size
     return told
 
 
 def _work_there(
-    args: argparse.Namespace, config: SegmentConfig, job: batch.Job
+    args: argparse.Namespace,
+    config: SegmentConfig,
+    query: segment_query.Query | None,
+    job: batch.Job,
 ) -> None:
     """Do one image in a worker, which keeps the model."""
     from napari_sam.workflows.blocks.worker_pool import worker_model
 
     sam = worker_model(args.model, args.device, args.threads)
-    _prepare(args, config, sam)(job)
+    _prepare(args, config, query, {}, sam)(job)
 
 
 def _prepare(
     args: argparse.Namespace,
     config: SegmentConfig,
+    query: segment_query.Query | None,
+    notes: dict[Path, tuple[str, ...]],
     sam: Predictor | None = None,
 ) -> Callable[[batch.Job], object]:
+    """Return what does one image; it adds to `notes` what was said of each."""
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.label_images import write_labels
     from napari_sam.io.object_files import write_objects
@@ -169,6 +186,9 @@ def _prepare(
 
     sam = sam or load_model(args.model, device=args.device)
     mode = choose_mode(args.mode, sam)
+    chooser = None
+    if query is not None:
+        chooser = query.prepare(sam, lambda path: _plane(batch.open_input(args, path)))
 
     def work(job: batch.Job) -> None:
         image = batch.open_input(args, job.source)
@@ -176,10 +196,15 @@ def _prepare(
         scope = Scope(None if args.roi is None else _rectangle(args.roi, shape))
         records = find_objects(plane, model=sam, mode=mode, config=config, scope=scope)
         labels, shown = _paint(records, shape, default_order(mode))
+        sizes = args.pixel_size
+        size = image.pixel_size if sizes is None else (sizes[0], sizes[-1])
+        match = None
+        if chooser is not None:
+            found, shown = chooser.choose(plane, labels, shown, size)
+            labels, match = found.labels, found.scores
+            segment_query.tell_notes(args.command, job.source, found.notes, notes)
         if args.features:
-            sizes = args.pixel_size
-            size = image.pixel_size if sizes is None else (sizes[0], sizes[-1])
-            _write_features(job.targets[0], size, plane, labels, shown)
+            _write_features(job.targets[0], size, plane, labels, shown, match)
         if args.format == "tif":
             write_labels(job.targets[-1], labels, image.calibration("yx"))
         elif args.format not in ("coco", "npz"):
@@ -193,7 +218,7 @@ def _prepare(
                 calibration=calibration,
             )
         else:
-            _write(job.targets[-1], args.format, job.source.name, labels, shown)
+            _write(job.targets[-1], args.format, job.source.name, labels, shown, match)
 
     return work
 
@@ -253,6 +278,7 @@ def _write(
     name: str,
     labels: NDArray[np.int32],
     records: list[MaskRecord],
+    match: NDArray[np.float32] | None,
 ) -> None:
     import numpy as np
 
@@ -261,8 +287,9 @@ def _write(
 
     if form == "coco":
         shape = (labels.shape[0], labels.shape[1])
-        write_coco(path, records_to_coco(records, shape, name))
+        write_coco(path, records_to_coco(records, shape, name, scores=match))
     else:
+        more: dict[str, Any] = {} if match is None else {"match": match}
         boxes = np.array([one.bbox for one in records], np.int64).reshape(-1, 4)
         write_atomically(
             path,
@@ -272,6 +299,7 @@ def _write(
                 predicted_iou=np.array([one.predicted_iou for one in records]),
                 stability_score=np.array([one.stability_score for one in records]),
                 boxes=boxes,
+                **more,
             ),
         )
 
@@ -282,9 +310,12 @@ def _write_features(
     image: NDArray[Any],
     labels: NDArray[np.int32],
     records: list[MaskRecord],
+    match: NDArray[np.float32] | None,
 ) -> None:
     from napari_sam.io.atomic_write import write_atomically
     from napari_sam.workflows.objects.features import measure_objects
 
     table = measure_objects(labels, image, size, records)
+    if match is not None:
+        table["match"] = match
     write_atomically(path, lambda part: table.to_csv(part, index=False))

@@ -125,6 +125,10 @@ def _check(args: argparse.Namespace) -> Path:
         ("--features", args.features),
         ("--pixel-size", args.pixel_size),
         ("--roi", args.roi),
+        ("--text", args.text is not None),
+        ("--like", args.like),
+        ("--unlike", args.unlike),
+        ("--min-match", args.min_match is not None),
         ("--format", args.format != "tif"),
     ):
         if given:
