@@ -22,6 +22,7 @@ __all__ = ["COMMANDS", "build_parser", "main"]
 COMMANDS = (
     "demo",
     "segment",
+    "classify",
     "embed",
     "propagate",
     "segment-volume",

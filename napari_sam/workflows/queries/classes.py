@@ -6,6 +6,7 @@ measurements. Its file holds numbers and names only, and nothing in it is ever r
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,13 @@ __all__ = ["ClassifierFileError", "ObjectClassifier", "Suggestions"]
 _FORMAT = "napari-sam classes 1"
 _STRENGTH = 1.0
 """Inverse strength of the regularisation of the logistic regression."""
+
+
+_NO_ARRAYS = (
+    *(OSError, ValueError, TypeError, AttributeError, EOFError, BadZipFile),
+    *(zlib.error, NotImplementedError, RuntimeError, MemoryError),
+)
+"""What NumPy raises of files that hold something else."""
 
 
 class ClassifierFileError(ValueError):
@@ -131,7 +139,7 @@ class ObjectClassifier:
             )
         mean, scale = _standard(values)
         learner = LogisticRegression(C=_STRENGTH, max_iter=500, class_weight="balanced")
-        learner.fit(_standardised(values, mean, scale), np.asarray(names))
+        learner.fit(_standardised(values, mean, scale), np.array([*names]))
         weights, offsets = learner.coef_, learner.intercept_
         if len(classes) == 2:  # one score, of the second class against the first
             weights = np.concatenate([-weights / 2, weights / 2])
@@ -200,18 +208,50 @@ class ObjectClassifier:
                 told = {name: held[name] for name in held.files}
         except FileNotFoundError:
             raise
-        except (OSError, ValueError, BadZipFile, EOFError) as error:
-            raise ClassifierFileError(f"{path} holds no classifier: {error}") from error
+        except _NO_ARRAYS as error:
+            why = "it holds code" if "pickle" in str(error) else str(error)
+            raise ClassifierFileError(
+                f"{path} holds no classifier, and nothing in it was run: {why}"
+            ) from error
         made = str(told.get("format", ""))
         if made != _FORMAT:
             raise ClassifierFileError(
                 f"{path} holds no classifier of this version: its format is {made!r}, "
-                f"not {_FORMAT!r}"
+                f"not {_FORMAT!r}; learn the classes again"
             )
         try:
             return cls(**_checked(told))
         except (KeyError, ValueError, TypeError) as error:
             raise ClassifierFileError(f"{path} is damaged: {error}") from error
+
+    def check_columns(self, columns: Sequence[str], model: str) -> None:
+        """Refuse features that are others than were learned from.
+
+        Parameters
+        ----------
+        columns
+            Their names, from `classification_features`.
+        model
+            Name of the model that made them.
+
+        Raises
+        ------
+        ValueError
+            If they have other names.
+        """
+        if tuple(columns) == self.columns:
+            return
+        learned = f"the model {self.model!r}" if self.model else "other features"
+        raise ValueError(
+            f"the classifier was learned with {learned}, {_source(self.columns)}, and "
+            f"the model {model!r} gives {_source(columns)}: take the model that it was "
+            "learned with, or learn the classes again"
+        )
+
+
+def _source(columns: Sequence[str]) -> str:
+    """Name what features come from: by the first of them, without its number."""
+    return columns[0].rpartition(" ")[0] or columns[0] if columns else "nothing"
 
 
 def _checked(told: dict[str, NDArray[Any]]) -> dict[str, Any]:
@@ -228,6 +268,10 @@ def _checked(told: dict[str, NDArray[Any]]) -> dict[str, Any]:
     for name, shape in wanted.items():
         if numbers[name].shape != shape or not np.isfinite(numbers[name]).all():
             raise ValueError(f"{name} must be {shape} finite numbers")
+    if len(set(classes)) < 2 or len(set(classes)) < len(classes):
+        raise ValueError(f"two or more classes are wanted, got {classes}")
+    if not (numbers["scale"] > 0).all():
+        raise ValueError("scale must be above 0")
     return {
         "classes": classes,
         "columns": columns,
