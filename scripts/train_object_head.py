@@ -3,33 +3,26 @@
 First the features of the objects are gathered, once, then the head learns from them::
 
     python scripts/train_object_head.py gather --data TRAIN --out train/
-    python scripts/train_object_head.py gather --data VAL --out val/ --views 1
     python scripts/train_object_head.py train --features train/ --out head.safetensors
-    python scripts/train_object_head.py score --features val/ --head head.safetensors
+    napari-sam evaluate --mode examples --data VAL --object-head head.safetensors
 
 `train --leave-out KIND ...` leaves kinds out, to see what the head makes of kinds that
-it never saw. What kinds are called is in `CONCEPTS`; the words for each concept are the
-learned ones of `napari_sam/evaluation/phrases.toml`.
+it never saw. Which kinds show a concept, and the words for it, are the learned ones of
+`napari_sam/evaluation/phrases.toml`.
 """
 
 from __future__ import annotations
 
 import argparse
-import tomllib
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from napari_sam.checkpoints.object_weights import (
-    encoder_digest,
-    load_object_head,
-    save_object_head,
-)
+from napari_sam.checkpoints.object_weights import encoder_digest, save_object_head
+from napari_sam.evaluation.phrases import read_phrases
 from napari_sam.inference.object_features import FACTS, object_features
 from napari_sam.inference.predictor import load_model
 from napari_sam.inference.text_tower import load_text_tower
@@ -37,32 +30,9 @@ from napari_sam.io.images import read_image, read_labels
 from napari_sam.model.object_head import ObjectHead, ObjectHeadConfig
 
 CONCEPTS = {
-    "fluo_nuclei": "nucleus",
-    "tissue_nuclei": "nucleus",
-    "gray_nuclei": "nucleus",
-    "he_nuclei": "nucleus",
-    "he_tnbc": "nucleus",
-    "he_monuseg": "nucleus",
-    "ctc_fluo_nuclei": "nucleus",
-    "fluo_neuroblastoma": "nucleus",
-    "phase_cells": "cell",
-    "tissue_if_cells": "cell",
-    "labelfree_cells": "cell",
-    "em_particles": "particle",
-    "sem_powder": "particle",
-    "tem_nanoparticles": "particle",
-    "em_neurites": "neurite",
-    "em_mitochondria": "mitochondrion",
-    "fluo_bacteria": "bacterium",
-    "phase_bacteria": "bacterium",
-    "fluo_neurons": "neuron",
-    "gravel": "stone",
-    "plant_chloroplast_em": "chloroplast",
-    "plant_cellwalls": "membrane compartment",
-    "yeast_brightfield": "yeast",
-    "yeast_fluo": "yeast",
-    "fly_larvae": "larva",
+    kind: concept for concept, held in read_phrases().items() for kind in held.kinds
 }
+"""What each kind of images shows."""
 
 OBJECTS = 60
 """Most objects of an image that are gathered."""
@@ -135,12 +105,13 @@ def read(folder: Path, left_out: list[str]) -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
-def phrases(which: str) -> dict[str, torch.Tensor]:
-    """Return the text encoder's vectors of each concept's phrases."""
-    text = files("napari_sam.evaluation").joinpath("phrases.toml").read_text("utf-8")
+def phrases() -> dict[str, torch.Tensor]:
+    """Return the text encoder's vectors of each concept's learned phrases."""
     embed = load_text_tower().embed
-    told = tomllib.loads(text)
-    return {name: torch.from_numpy(embed(words[which])) for name, words in told.items()}
+    return {
+        name: torch.from_numpy(embed(held.learned))
+        for name, held in read_phrases().items()
+    }
 
 
 def train(args: argparse.Namespace) -> None:
@@ -165,7 +136,7 @@ def train(args: argparse.Namespace) -> None:
     )
     head.axes.copy_(torch.from_numpy(axes[: head.config.plain].T.copy()))
     groups = {kind: views_of(held["of"]) for kind, held in data.items()}
-    words = phrases("learned")
+    words = phrases()
     optimizer = torch.optim.AdamW(head.parameters(), 1e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, 2e-3, total_steps=args.steps
@@ -246,59 +217,6 @@ def loss_of(
     return loss
 
 
-def precision(scores: np.ndarray, wanted: np.ndarray) -> float:
-    """Return the average precision of a ranking."""
-    right = wanted[np.argsort(-scores, kind="stable")]
-    return float((np.cumsum(right) / np.arange(1, len(right) + 1))[right].mean())
-
-
-def score(args: argparse.Namespace) -> None:
-    """Print how well objects of each kind are ranked by examples and by text."""
-    loaded = load_object_head(args.head)
-    head: Any = loaded.head
-    data = read(args.features, [])
-    with torch.inference_mode():
-        vectors = {
-            kind: head(torch.from_numpy(held["features"])).numpy()
-            for kind, held in data.items()
-        }
-        texts = {n: head.embed_text(t).numpy() for n, t in phrases("unseen").items()}
-    width = head.config.width
-    pooled = head.config.pooled
-    mean, scale = head.mean.numpy()[:pooled], head.scale.numpy()[:pooled]
-    raw = {}
-    for kind, held in data.items():
-        plain = (held["features"][:, :pooled] - mean) / scale
-        raw[kind] = plain / np.linalg.norm(plain, axis=1, keepdims=True)
-    for kind, found in vectors.items():
-        concept = CONCEPTS[kind]
-        others = [k for k in data if CONCEPTS[k] != concept]
-        if kind in ("em_mitochondria", "em_neurites"):  # they share their sections
-            others = ["em_neurites" if kind == "em_mitochondria" else "em_mitochondria"]
-        row = [f"{kind:22s}"]
-        for table in (vectors, raw):
-            rest = np.concatenate([table[k] for k in others])
-            row += [f"{by_examples(table[kind], rest, n):.3f}" for n in (1, 3, 5)]
-        wanted = np.zeros(len(found) + sum(len(data[k]["of"]) for k in others), bool)
-        wanted[: len(found)] = True
-        learned = np.concatenate([found, *[vectors[k] for k in others]])[:, :width]
-        ranks = [precision(learned @ word, wanted) for word in texts[concept]]
-        print(*row, f"text {np.mean(ranks):.3f}")
-
-
-def by_examples(own: np.ndarray, others: np.ndarray, count: int) -> float:
-    """Return the mean average precision over draws of so many examples."""
-    rng = np.random.default_rng(count)
-    found = []
-    for _ in range(40):
-        chosen = rng.choice(len(own), min(count, len(own) - 1), replace=False)
-        rest = np.delete(own, chosen, axis=0)
-        mean = own[chosen].mean(axis=0)
-        wanted = np.arange(len(rest) + len(others)) < len(rest)
-        found.append(precision(np.concatenate([rest @ mean, others @ mean]), wanted))
-    return float(np.mean(found))
-
-
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -316,10 +234,6 @@ def main() -> None:
     one.add_argument("--steps", type=int, default=1500)
     one.add_argument("--leave-out", nargs="*", default=[])
     one.set_defaults(run=train)
-    one = commands.add_parser("score")
-    one.add_argument("--features", type=Path, required=True)
-    one.add_argument("--head", type=Path, required=True)
-    one.set_defaults(run=score)
     args = parser.parse_args()
     args.run(args)
 

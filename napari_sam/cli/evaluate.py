@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.cli import evaluate_queries
 from napari_sam.cli.batch import (
     add_array_arguments,
     add_model_arguments,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from napari_sam.evaluation.click_report import Report
     from napari_sam.evaluation.instance_report import InstanceReport
     from napari_sam.evaluation.instances import InstanceScores
+    from napari_sam.evaluation.query_objects import ImageObjects
+    from napari_sam.evaluation.query_report import QueryReport
     from napari_sam.evaluation.volume_report import VolumeReport
     from napari_sam.io.labelled_folders import LabelledImage
 
@@ -69,7 +72,17 @@ propagated through the volume. Reported is the mean IoU in 3D, beside that of on
 on every plane of each object, and their ratio. By itself: as segment-volume does it.
 Reported is the average precision of the planes and of the volume.
 
-The 95 % intervals come from a bootstrap over images.
+By text, examples or classes, on true objects: those of a kind are ranked by what they
+are called, or by the similarity to 1, 3 or 5 of them, among those of the kinds of the
+same images, such as mitochondria and neurites of the same sections; or all are sorted
+into classes learned from 1, 3 or 5 of each. Reported is the mean average precision of
+the rankings, beside that of the plain features of the encoder and of chance; for text
+by what find reads in each phrase (AP) and by the phrase itself (AP phrase), and the
+share of phrases that are read as the right kind; for classes the share of objects that
+get the right one.
+
+The 95 % intervals come from a bootstrap over images; there are none for
+text, examples and classes.
 """
 
 _CLICKS = "clicks"
@@ -90,10 +103,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--data",
         type=Path,
+        nargs="+",
         required=True,
         metavar="DIR",
-        help="folder with KIND/images/NAME.png and KIND/labels/NAME.png; with "
-        "--volume, with NAME/image.tif and NAME/labels.tif",
+        help="folders with KIND/images/NAME.png and KIND/labels/NAME.png, or of one "
+        "kind each; with --volume, one with NAME/image.tif and NAME/labels.tif",
     )
     parser.add_argument(
         "--json", type=Path, metavar="F", help="write the scores to this file"
@@ -103,7 +117,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--mode",
-        choices=(_CLICKS, *MODES, _PROPOSALS, *_OF_VOLUMES),
+        choices=(
+            _CLICKS,
+            *MODES,
+            _PROPOSALS,
+            *_OF_VOLUMES,
+            *evaluate_queries.MODES,
+        ),
         default=_CLICKS,
         help="what is scored (default: clicks); planes and fused are for --volume, "
         "where a mode of planes means that their objects are linked",
@@ -119,8 +139,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--max-objects",
         type=count,
         metavar="N",
-        help="clicks: score at most N objects of an image, evenly spaced among its "
-        "labels",
+        help="clicks, text, examples, classes: score at most N objects of an image, "
+        "evenly spaced among its labels",
     )
     parser.add_argument(
         "--whole",
@@ -139,6 +159,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="score on volumes, in 3D",
     )
+    evaluate_queries.add_arguments(parser)
     add_overwrite_argument(parser, "the files of --json and --gallery")
     parser.add_argument(
         "--markdown", action="store_true", help="print the table as Markdown"
@@ -155,11 +176,15 @@ def _run(args: argparse.Namespace) -> int:
     images = _thin(_select(args), args.max_images)
     _check_outputs(args)
     model = load_model(args.model, device=args.device)
-    report, failures = (
-        _score_clicks(args, model, images)
-        if args.mode == _CLICKS
-        else _score_instances(model, images, args.mode, config)
-    )
+    report: Report | InstanceReport | QueryReport
+    if args.mode in evaluate_queries.MODES:
+        evaluate_queries.prepare_model(args, model)
+        report, seen = evaluate_queries.score(args, model, images)
+        failures = _complain(seen)
+    elif args.mode == _CLICKS:
+        report, failures = _score_clicks(args, model, images)
+    else:
+        report, failures = _score_instances(model, images, args.mode, config)
     _show(args, report)
     return 1 if failures else 0
 
@@ -173,7 +198,8 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 
 def _show(
-    args: argparse.Namespace, report: Report | InstanceReport | VolumeReport
+    args: argparse.Namespace,
+    report: Report | InstanceReport | QueryReport | VolumeReport,
 ) -> None:
     print(report.to_markdown() if args.markdown else report.to_table())
     if args.json is not None:
@@ -186,7 +212,9 @@ def _run_volumes(args: argparse.Namespace, config: VolumeConfig) -> int:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.labelled_folders import list_labelled_volumes
 
-    found = list_labelled_volumes(args.data, **array_options(args))
+    if len(args.data) > 1:
+        raise ValueError(f"--volume takes one --data folder, got {len(args.data)}")
+    found = list_labelled_volumes(args.data[0], **array_options(args))
     tell_hidden("evaluate", found.hidden)
     _check_outputs(args)
     model = load_model(args.model, device=args.device)
@@ -209,8 +237,9 @@ def _read_volume_config(args: argparse.Namespace) -> VolumeConfig:
     for name in ("kinds", "max_images", "whole", "gallery"):
         if getattr(args, name):
             raise ValueError(f"--{name.replace('_', '-')} is not for --volume")
-    if args.mode == _PROPOSALS:
-        raise ValueError("--volume has no --mode proposals")
+    if args.mode in (_PROPOSALS, *evaluate_queries.MODES):
+        raise ValueError(f"--volume has no --mode {args.mode}")
+    evaluate_queries.check_arguments(args)
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
     if args.mode == _CLICKS:
         if pairs:
@@ -227,6 +256,7 @@ def _read_volume_config(args: argparse.Namespace) -> VolumeConfig:
 
 def _read_config(args: argparse.Namespace) -> SegmentConfig:
     """Turn ``--set`` into the parameters of the mode, and refuse what does not fit."""
+    evaluate_queries.check_arguments(args)
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
     if args.mode in _OF_VOLUMES:
         raise ValueError(f"--mode {args.mode} is for --volume")
@@ -234,31 +264,42 @@ def _read_config(args: argparse.Namespace) -> SegmentConfig:
         if pairs:
             raise ValueError(f"--set {args.set[0]} needs a --mode other than clicks")
         return SegmentConfig()
-    if args.max_objects is not None:
+    is_query = args.mode in evaluate_queries.MODES
+    if args.max_objects is not None and not is_query:
         raise ValueError("--max-objects is for --mode clicks; --max-images is for all")
     for name in ("whole", "gallery"):
         if getattr(args, name):
             raise ValueError(f"--{name} is for --mode clicks")
-    if args.mode == _PROPOSALS:
+    if args.mode == _PROPOSALS or is_query:
         if pairs:
-            raise ValueError(f"--set {args.set[0]} is for modes other than proposals")
+            raise ValueError(f"--set {args.set[0]} is for modes other than {args.mode}")
         return SegmentConfig()
     return read_settings(args.mode, pairs)
 
 
 def _select(args: argparse.Namespace) -> list[LabelledImage]:
-    from napari_sam.io.labelled_folders import list_labelled_images
+    from napari_sam.io.labelled_folders import LabelledImage, list_labelled_images
 
-    folder, kinds = args.data, args.kinds
-    images = list_labelled_images(folder, **array_options(args))
-    tell_hidden("evaluate", images.hidden)
+    kinds, images, hidden = args.kinds, list[LabelledImage](), 0
+    owner: dict[str, Path] = {}
+    for folder in {path.resolve(): path for path in args.data}.values():
+        listed = list_labelled_images(folder, **array_options(args))
+        hidden += listed.hidden
+        images += listed
+        for kind in {item.kind for item in listed}:
+            if owner.setdefault(kind, folder) != folder:
+                raise ValueError(
+                    f"{owner[kind]} and {folder} both have the kind {kind!r}"
+                )
+    tell_hidden("evaluate", hidden)
     if kinds is None:
         return images
-    present = {item.kind for item in images}
+    present = set(owner)
     for kind in kinds:
         if kind not in present:
             raise ValueError(
-                f"{folder} has no kind {kind!r}; it has {', '.join(sorted(present))}"
+                f"{' and '.join(map(str, args.data))} has no kind {kind!r}; it has "
+                f"{', '.join(sorted(present))}"
             )
     return [item for item in images if item.kind in kinds]
 
@@ -342,7 +383,9 @@ def _score_instances(
     return sum_up_instances(scores), failures
 
 
-def _complain(images: Sequence[ImageScores | InstanceScores]) -> int:
+def _complain(
+    images: Sequence[ImageScores] | Sequence[InstanceScores] | Sequence[ImageObjects],
+) -> int:
     """Say which images could not be scored, and return their number."""
     failures = [item for item in images if item.error is not None]
     for item in failures:
