@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -246,9 +247,15 @@ class _Asked:
         self._image, self._labels = image, labels
         self._embedding = embedding
         self._model, self._config = model, config
-        self._table = measure_for_query(labels, image, config.pixel_size)
+        self._count = int(labels.max())
         self._vectors: NDArray[np.float32] | None = None
         self.notes: list[str] = []
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        """What is measured of the objects, where a query asks for it."""
+        size = self._config.pixel_size
+        return measure_for_query(self._labels, self._image, size)
 
     @property
     def vectors(self) -> NDArray[np.float32]:
@@ -299,11 +306,10 @@ class _Asked:
         """Say of each object whether it is an example itself, mostly."""
         values = np.asarray(given)
         if values.dtype.kind == "f":
-            return np.zeros(len(self._table), np.bool_)
-        inside = np.bincount(
-            self._labels.ravel(), (values != 0).ravel(), len(self._table) + 1
-        )[1:]
-        return np.asarray(inside > 0.5 * self._table["area"].to_numpy())
+            return np.zeros(self._count, np.bool_)
+        own, bins = self._labels.ravel(), self._count + 1
+        inside = np.bincount(own, (values != 0).ravel(), bins)[1:]
+        return np.asarray(inside > 0.5 * np.bincount(own, minlength=bins)[1:])
 
     def choose(
         self, query: TextQuery, among: NDArray[np.bool_] | None = None
@@ -327,6 +333,8 @@ class _Asked:
     def _conditions(
         self, query: TextQuery, among: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
+        if not query.conditions:
+            return among.copy()
         table: pd.DataFrame = self._table[among]
         inside = np.ones(len(table), np.bool_)
         for condition in query.conditions:
@@ -351,7 +359,7 @@ class _Asked:
 
     def _matches(self, concept: str | None) -> NDArray[np.float32]:
         """Return the chance of each object to be of a kind; 1 where none is named."""
-        ones = np.ones(len(self._table), np.float32)
+        ones = np.ones(self._count, np.float32)
         head = head_of(self._model)
         if concept is None:
             return ones
