@@ -266,15 +266,19 @@ class _Asked:
 
     def _embed(self, labels: NDArray[Any]) -> NDArray[np.float32]:
         """Embed objects of the image; without a head beside those that are asked."""
-        found = describe_objects(self._image, labels, model=self._model).vectors
+        found = self._describe(labels)
         if head_of(self._model) is not None or not len(found):
             return found
         self.note(
             f"{self._model.name} has no head that tells objects apart; the plain "
             "features of its encoder are compared, which is less reliable."
         )
-        every = describe_objects(self._image, self._labels, model=self._model).vectors
-        return standardised(found, every)
+        return standardised(found, self._describe(self._labels))
+
+    def _describe(self, labels: NDArray[Any]) -> NDArray[np.float32]:
+        return describe_objects(
+            self._image, labels, model=self._model, embedding=self._embedding
+        ).vectors
 
     def examples(self, given: NDArray[Any] | None) -> NDArray[np.float32]:
         """Return the vectors of examples.

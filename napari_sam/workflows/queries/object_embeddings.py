@@ -145,6 +145,7 @@ def describe_objects(
     masks: NDArray[Any] | Sequence[MaskRecord],
     *,
     model: Predictor,
+    embedding: PlaneEmbedding | None = None,
     channel_axis: int | None = None,
     progress: Progress | None = None,
 ) -> ObjectDescriptions:
@@ -154,13 +155,15 @@ def describe_objects(
     ----------
     image, masks, model, channel_axis, progress
         See `embed_objects`.
+    embedding
+        Of the image, where it is known already.
     """
     pixels: NDArray[Any] | None = None
     if isinstance(image, (ImageEmbedding, PlaneView)):
-        embedding: PlaneEmbedding = image
+        embedding = image
     else:
         pixels = np.asarray(channels_last(image, channel_axis))
-        embedding = model.embed(pixels)
+        embedding = model.embed(pixels) if embedding is None else embedding
     stop = None if progress is None else progress.is_cancelled
     layers, count = label_layers(masks, embedding.geometry.image_shape)
     head = head_of(model)
