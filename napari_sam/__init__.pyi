@@ -32,6 +32,7 @@ from .io.object_files import write_objects as write_objects
 from .io.object_set import ObjectMask as ObjectMask
 from .io.object_set import ObjectSet as ObjectSet
 from .io.samples import load_sample as load_sample
+from .ops.object_classes import ObjectClass as ObjectClass
 from .ops.planes import Plane as Plane
 from .ops.rle import Rle as Rle
 from .ops.scope import Scope as Scope
@@ -64,6 +65,7 @@ from .workflows.queries.read_text import read_text as read_text
 from .workflows.queries.text_query import Condition as Condition
 from .workflows.queries.text_query import TextQuery as TextQuery
 from .workflows.session.annotation_session import AnnotationSession as AnnotationSession
+from .workflows.session.class_suggestions import Suggestion as Suggestion
 from .workflows.session.session_recovery import JournaledWork as JournaledWork
 from .workflows.session.session_recovery import unsaved_work as unsaved_work
 from .workflows.stacks.propagation import Propagated as Propagated

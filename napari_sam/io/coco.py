@@ -35,7 +35,8 @@ __all__ = [
     "write_coco",
 ]
 
-_CATEGORY = {"id": 1, "name": "object"}
+_CATEGORY = "object"
+"""Of masks without a class."""
 
 _REACH = 8
 """Sides of the image that the corners of a polygon may lie away from its corner."""
@@ -54,6 +55,8 @@ def records_to_coco(
     file_name: str,
     image_id: int = 1,
     scores: Iterable[float] | None = None,
+    *,
+    classes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Put the masks of one image into COCO's form.
 
@@ -67,6 +70,9 @@ def records_to_coco(
         What names the image.
     scores
         One for each mask, by which an evaluation ranks them; predicted IoU if None.
+    classes
+        Name of the class of each mask, "" for none. They become the categories, in the
+        order of their first use; masks without a class are of the category "object".
 
     Returns
     -------
@@ -82,6 +88,10 @@ def records_to_coco(
     if scores is None:
         scores = [record.predicted_iou for record in records]
     height, width = shape
+    names = [""] * len(records) if classes is None else list(classes)
+    if len(names) != len(records):
+        raise ValueError(f"{len(records)} masks have {len(names)} classes")
+    kinds = list(dict.fromkeys(name or _CATEGORY for name in names)) or [_CATEGORY]
     annotations = []
     for number, (record, score) in enumerate(
         zip(records, scores, strict=True), start=1
@@ -91,7 +101,10 @@ def records_to_coco(
                 f"mask {number} has shape {record.rle.shape}, but the image has "
                 f"{(height, width)}"
             )
-        annotations.append(_annotation(record, number, image_id, float(score)))
+        category = kinds.index(names[number - 1] or _CATEGORY) + 1
+        annotations.append(
+            _annotation(record, number, image_id, float(score), category)
+        )
     image = {
         "id": image_id,
         "file_name": file_name,
@@ -100,20 +113,20 @@ def records_to_coco(
     }
     return {
         "images": [image],
-        "categories": [dict(_CATEGORY)],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(kinds, 1)],
         "annotations": annotations,
     }
 
 
 def _annotation(
-    record: MaskRecord, number: int, image_id: int, score: float
+    record: MaskRecord, number: int, image_id: int, score: float, category: int
 ) -> dict[str, Any]:
     row, col = record.point
     packed = coco_masks.frPyObjects(record.rle.to_coco(), *record.rle.shape)
     return {
         "id": number,
         "image_id": image_id,
-        "category_id": _CATEGORY["id"],
+        "category_id": category,
         "segmentation": {
             "size": list(record.rle.shape),
             "counts": packed["counts"].decode("ascii"),

@@ -59,6 +59,19 @@ def test_fields_are_those_of_coco_and_sa1b(records):
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_classes_are_the_categories(records):
+    content = records_to_coco(
+        records, SHAPE, "a.png", classes=["mitosis", "", "mitosis"]
+    )
+    assert content["categories"] == [
+        {"id": 1, "name": "mitosis"},
+        {"id": 2, "name": "object"},
+    ]
+    assert [one["category_id"] for one in content["annotations"]] == [1, 2, 1]
+    with pytest.raises(ValueError, match="3 masks have 1 classes"):
+        records_to_coco(records, SHAPE, "a.png", classes=["a"])
+
+
 def test_pycocotools_reads_the_file(records, labels, tmp_path, capsys):
     path = write_coco(tmp_path / "a.json", records_to_coco(records, SHAPE, "a.png"))
     coco = COCO(str(path))

@@ -13,14 +13,24 @@ undone, the session looks at the canvas again; see `AnnotationSession.reconcile`
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam.inference.channels import colour_last
 from napari_sam.ops.labels import check_overlap_rule
-from napari_sam.workflows.session import committing, object_edits, session_recovery
+from napari_sam.workflows.session import (
+    class_edits,
+    committing,
+    object_edits,
+    session_recovery,
+)
 from napari_sam.workflows.session.canvas import ArrayCanvas, make_canvas
+from napari_sam.workflows.session.class_edits import ClassList
+from napari_sam.workflows.session.class_suggestions import Suggesting
 from napari_sam.workflows.session.object_editing import ObjectEditing
 from napari_sam.workflows.session.prompting import Prompting
 from napari_sam.workflows.session.provenance import records_table
@@ -30,7 +40,6 @@ from napari_sam.workflows.session.session_state import SessionState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
@@ -40,8 +49,14 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskPrediction, MaskRecord
     from napari_sam.workflows.objects.suspects import Suspect
+    from napari_sam.workflows.queries.classes import ObjectClassifier
     from napari_sam.workflows.session.answering import Job
     from napari_sam.workflows.session.canvas import LabelCanvas, StackEdit
+    from napari_sam.workflows.session.class_suggestions import (
+        Suggestion,
+        SuggestionAnswer,
+        SuggestionJob,
+    )
     from napari_sam.workflows.session.object_index import ObjectIndex
     from napari_sam.workflows.session.prompt_history import Draft, Question
     from napari_sam.workflows.session.provenance import Record
@@ -135,6 +150,8 @@ class AnnotationSession:
             feedback=feedback,
         )
         self._edit = ObjectEditing(self._state, self._prompting)
+        self._suggesting = Suggesting(self._state)
+        self._classes = ClassList(self._state)
         self._journal: SessionJournal | None = None
         if journal:
             if image is None:
@@ -354,6 +371,7 @@ class AnnotationSession:
     def forget_answers(self) -> None:
         """Ask the model anew, after it or the image has changed."""
         self._prompting.forget_answers()
+        self._suggesting.forget()
 
     # --- objects ------------------------------------------------------------
 
@@ -495,16 +513,6 @@ class AnnotationSession:
         """
         return object_edits.find_suspects_of(self._state)
 
-    def set_class(self, label: int, class_name: str) -> None:
-        """Give an object another class name.
-
-        Raises
-        ------
-        ValueError
-            If there is no such object.
-        """
-        object_edits.set_class(self._state, label, class_name)
-
     def adopt(self, table: pd.DataFrame) -> list[int]:
         """Take up what a table of an earlier session knows of the objects.
 
@@ -534,6 +542,163 @@ class AnnotationSession:
             If it is about labels of another shape, or of numbers too high.
         """
         session_recovery.recover(self._state, work)
+
+    # --- classes --------------------------------------------------------------
+
+    @property
+    def classes(self) -> ClassList:
+        """What objects are sorted into: names, colours, and keys 1 to 9."""
+        return self._classes
+
+    def set_class(self, labels: int | Iterable[int], class_name: str) -> None:
+        """Give one or several objects another class, in one step.
+
+        Parameters
+        ----------
+        labels
+            The object, or the objects.
+        class_name
+            Its name; a class that is not there yet is added. "" takes the class away.
+
+        Raises
+        ------
+        ValueError
+            If there is no such object; then none gets the class.
+        """
+        class_edits.set_class(self._state, labels, class_name)
+
+    @property
+    def suggestions(self) -> Mapping[int, Suggestion]:
+        """What `suggest_classes` said of objects that have no class, by label.
+
+        Each is a class and its probability. They are no classes: no table and no export
+        has them, before they are accepted.
+        """
+        return self._suggesting.current
+
+    def suggest_classes(
+        self, classifier: ObjectClassifier | None = None
+    ) -> Mapping[int, Suggestion]:
+        """Suggest a class for each object that has none; see `suggestions`.
+
+        The objects of the plane in view are looked at; those of planes that were looked
+        at before count as well. An object on several of them is described where it is
+        largest. This is not a step of the history.
+
+        Parameters
+        ----------
+        classifier
+            Learned from other objects, see `classifier`; None: it is learned from the
+            objects that have a class.
+
+        Returns
+        -------
+        mapping of int to Suggestion
+            Of each object its likeliest class, and the probability of that.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes with an example each, the classifier
+            was learned with another model, or the session has no image.
+        """
+        answer = self.suggestion_job(classifier).run(*self._looked_at())
+        self._suggesting.deliver(answer)
+        return self.suggestions
+
+    def classifier(self) -> ObjectClassifier:
+        """Return what is learned from the objects that have a class.
+
+        It can be saved, and asked about other images: see `suggest_classes`.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes with an example each.
+        """
+        job = self.suggestion_job()
+        if self._prompting.image is None:  # of what was looked at elsewhere
+            answer = replace(job, labels=None).run(None, self.model_name)
+        else:
+            answer = job.run(*self._looked_at())
+        self._suggesting.deliver(answer)
+        return answer.classifier
+
+    def next_unsure(self, after: int | None = None) -> int | None:
+        """Return the object of which the class is least sure; None for none.
+
+        Parameters
+        ----------
+        after
+            An object with a suggestion: the next one after it, and after the last the
+            first.
+
+        Raises
+        ------
+        ValueError
+            If no class was suggested yet.
+        """
+        doubted = self._suggesting.by_doubt()
+        if not doubted:
+            if self._suggesting.classifier is None:
+                raise ValueError(
+                    "no class was suggested yet; give an object of each of two "
+                    "classes its class first"
+                )
+            return None
+        at = doubted.index(after) + 1 if after in doubted else 0
+        return doubted[at % len(doubted)]
+
+    def accept_suggestions(
+        self, labels: Iterable[int] | None = None, min_probability: float = 0.0
+    ) -> list[int]:
+        """Make suggestions classes, in one step.
+
+        Parameters
+        ----------
+        labels
+            Of these objects; None: of all that have one.
+        min_probability
+            Only of those whose class is at least so probable, 0 to 1.
+
+        Returns
+        -------
+        list of int
+            The objects that got a class.
+
+        Raises
+        ------
+        ValueError
+            If an object has no suggestion, or the probability is not 0 to 1.
+        """
+        wanted = None if labels is None else list(labels)
+        names = self._suggesting.acceptable(wanted, min_probability)
+        if names:
+            class_edits.give_classes(self._state, names)
+        return list(names)
+
+    def suggestion_job(
+        self, classifier: ObjectClassifier | None = None
+    ) -> SuggestionJob:
+        """Return the work of `suggest_classes`, to be done elsewhere."""
+        return self._suggesting.job(classifier)
+
+    def deliver_suggestions(self, answer: SuggestionAnswer | None) -> None:
+        """Take the result of a `SuggestionJob`; None drops the suggestions."""
+        if answer is None:
+            self._suggesting.drop()
+        else:
+            self._suggesting.deliver(answer)
+
+    def _looked_at(self) -> tuple[Any, PromptableModel]:
+        """Return the plane in view, and the model."""
+        if self._prompting.image is None or self.predictor is None:
+            raise ValueError(
+                "the session has no image to look at; make it with one, or do the "
+                "work of suggestion_job elsewhere"
+            )
+        plane = self.plane.take(self._prompting.image)
+        return np.asarray(plane), self.predictor
 
     # --- history, plane and canvas ------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Changing objects that are on the canvas: delete, reopen, name; take up a table."""
+"""Changing objects that are on the canvas: delete, reopen; take up a table."""
 
 from __future__ import annotations
 
@@ -23,13 +23,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.session.provenance import Outline, Record
     from napari_sam.workflows.session.session_state import SessionState
 
-__all__ = [
-    "adopt_table",
-    "delete_object",
-    "find_suspects_of",
-    "reopen_object",
-    "set_class",
-]
+__all__ = ["adopt_table", "delete_object", "find_suspects_of", "reopen_object"]
 
 
 def delete_object(state: SessionState, label: int, here: bool = False) -> None:
@@ -114,17 +108,6 @@ def find_suspects_of(state: SessionState) -> list[Suspect]:
         return find_suspects(canvas.array)
     planes = [canvas.read(plane) for plane in planes_of_array(canvas.shape)]
     return find_suspects(np.stack(planes).reshape(canvas.shape))
-
-
-def set_class(state: SessionState, label: int, class_name: str) -> None:
-    """Give an object another class name; see `AnnotationSession.set_class`."""
-    state.reconcile()
-    state.check_exists(label)
-    record = state.record(label)
-    if record.class_name != class_name:
-        latest = record.latest
-        renamed = state.snapshot.with_record(replace(record, class_name=class_name))
-        state.do(renamed, None, state.plane if latest is None else latest.plane)
 
 
 def adopt_table(state: SessionState, table: pd.DataFrame) -> list[int]:

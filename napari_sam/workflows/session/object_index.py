@@ -104,6 +104,11 @@ class ObjectIndex:
         """Return the pixels of a label on all planes, 0 for none."""
         return self._areas.get(label, 0)
 
+    def digest(self, plane: Plane) -> int | None:
+        """Return the digest of a plane as it was counted last; None if it was not."""
+        counts = self._planes.get(plane)
+        return None if counts is None else counts.digest
+
     def planes_of(self, label: int) -> list[Plane]:
         """Return the planes of the last two axes on which a label lies, in order."""
         found = [plane for plane, here in self._planes.items() if label in here.pixels]

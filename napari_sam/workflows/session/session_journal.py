@@ -31,6 +31,7 @@ from napari_sam.io.atomic_write import make_folder, write_atomically
 from napari_sam.io.fingerprint import content_digest
 from napari_sam.io.journal import Journal
 from napari_sam.io.process_lock import claim
+from napari_sam.ops.object_classes import classes_to_json
 from napari_sam.workflows.session.provenance import draft_to_json
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.ops.object_classes import ObjectClass
     from napari_sam.ops.planes import Plane
     from napari_sam.workflows.session.annotation_session import AnnotationSession
     from napari_sam.workflows.session.provenance import Record
@@ -108,6 +110,8 @@ class _Update:
         How many there are now.
     shape, dtype
         Of all labels.
+    classes
+        What objects are sorted into; None where that is as before.
     """
 
     planes: Mapping[Plane, NDArray[Any]]
@@ -117,6 +121,7 @@ class _Update:
     objects: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    classes: tuple[ObjectClass, ...] | None = None
 
 
 @dataclass(eq=False)
@@ -126,6 +131,7 @@ class _Written:
     planes: dict[Plane, bytes] = field(default_factory=dict)
     rows: dict[int, list[Any]] = field(default_factory=dict)
     drafts: dict[Plane, str] = field(default_factory=dict)
+    classes: tuple[ObjectClass, ...] = ()
 
 
 class SessionJournal:
@@ -161,6 +167,7 @@ class SessionJournal:
         self._digests: dict[Plane, int] = {}
         self._records: dict[int, Record] = {}
         self._drafts: Mapping[Plane, str] = {}
+        self._classes: tuple[ObjectClass, ...] = ()
         self._lock = threading.Lock()
         self._claim = ExitStack()
         self._journal: Journal[dict[str, Any]] | None = None
@@ -195,9 +202,12 @@ class SessionJournal:
         records = tuple(r for k, r in listed.items() if self._records.get(k) is not r)
         gone = tuple(label for label in self._records if label not in listed)
         has_drafts = drafts != self._drafts
-        if not (planes or records or gone or has_drafts):
+        classes = tuple(session.classes)
+        has_classes = classes != self._classes
+        if not (planes or records or gone or has_drafts or has_classes):
             return False
         self._digests, self._records, self._drafts = digests, dict(listed), drafts
+        self._classes = classes
         canvas = session.canvas
         self._seen.append(
             _Update(
@@ -208,6 +218,7 @@ class SessionJournal:
                 len(listed),
                 tuple(canvas.shape),
                 canvas.dtype,
+                classes if has_classes else None,
             )
         )
         return True
@@ -253,6 +264,8 @@ class SessionJournal:
                 {"plane": plane.index, "prompts": told}
                 for plane, told in update.drafts.items()
             ]
+        if update.classes is not None:
+            event["classes"] = classes_to_json(update.classes)
         return event
 
     def _plane(self, plane: Plane, like: NDArray[Any]) -> NDArray[Any]:
@@ -298,6 +311,8 @@ class SessionJournal:
         written.rows.update({row[0]: row for row in event["rows"]})
         if update.drafts is not None:
             written.drafts = dict(update.drafts)
+        if update.classes is not None:
+            written.classes = update.classes
 
     def _write_anew(self, update: _Update) -> None:
         """Write what there is in place of how it came to be."""
@@ -321,6 +336,7 @@ class SessionJournal:
                 {"plane": plane.index, "prompts": told}
                 for plane, told in written.drafts.items()
             ],
+            "classes": classes_to_json(written.classes),
         }
         lines = (self._beginning(update), event)
         data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
@@ -363,6 +379,7 @@ def _joined(before: _Update | None, after: _Update) -> _Update:
         records=tuple(r for k, r in records.items() if k not in gone),
         gone=tuple(sorted(gone)),
         drafts=before.drafts if after.drafts is None else after.drafts,
+        classes=before.classes if after.classes is None else after.classes,
     )
 
 

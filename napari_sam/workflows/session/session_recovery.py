@@ -16,8 +16,10 @@ import numpy as np
 from napari_sam.io.fingerprint import content_digest
 from napari_sam.io.journal import Journal
 from napari_sam.io.process_lock import claim
+from napari_sam.ops.object_classes import classes_from_json
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.session.canvas import StackEdit, plan_edit
+from napari_sam.workflows.session.class_edits import ClassList
 from napari_sam.workflows.session.object_edits import adopt_table
 from napari_sam.workflows.session.provenance import COLUMNS, draft_from_json
 from napari_sam.workflows.session.session_journal import (
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from napari_sam.ops.object_classes import ObjectClass
     from napari_sam.workflows.session.prompt_history import Draft
     from napari_sam.workflows.session.session_state import SessionState
 
@@ -68,6 +71,8 @@ class JournaledWork:
         How many objects there were.
     shape, dtype
         Of the labels.
+    classes
+        What the objects were sorted into.
     """
 
     path: Path
@@ -79,6 +84,7 @@ class JournaledWork:
     _changes: Mapping[Plane, tuple[str, ...]] = field(repr=False, default_factory=dict)
     _rows: Mapping[int, list[Any]] = field(repr=False, default_factory=dict)
     _drafts: Mapping[Plane, str] = field(repr=False, default_factory=dict)
+    classes: tuple[ObjectClass, ...] = ()
 
     def write_labels(self, labels: NDArray[Any]) -> None:
         """Write the labels into an array of their shape that holds zeros, in place.
@@ -150,6 +156,7 @@ class _Reading:
         self.changes: dict[Plane, tuple[str, ...]] = {}
         self.rows: dict[int, list[Any]] = {}
         self.drafts: dict[Plane, str] = {}
+        self.classes: tuple[ObjectClass, ...] = ()
         self.objects = 0
         self.is_saved = True
         self.time = ""
@@ -177,6 +184,8 @@ class _Reading:
             if "drafts" in event:
                 told = event["drafts"]
                 self.drafts = {Plane(tuple(d["plane"])): d["prompts"] for d in told}
+            if "classes" in event:
+                self.classes = classes_from_json(event["classes"])
             self.objects, self.is_saved = int(event["objects"]), False
         self.time = event["time"]
 
@@ -200,6 +209,7 @@ class _Reading:
             self.changes,
             self.rows,
             self.drafts,
+            self.classes,
         )
 
 
@@ -255,6 +265,8 @@ def recover(state: SessionState, work: JournaledWork) -> None:
         snapshot = snapshot.with_draft(plane, draft)
     state.do(snapshot, StackEdit(tuple(edits)))
     adopt_table(state, work.table)
+    if work.classes:
+        ClassList(state).adopt(work.classes)
 
 
 def unsaved_work(image: Any, *, folder: Path | None = None) -> list[JournaledWork]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.ops.labels import next_free_label
+from napari_sam.ops.object_classes import with_names
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.session.history import History
 from napari_sam.workflows.session.object_index import ObjectIndex, planes_of_array
@@ -248,7 +249,9 @@ class SessionState:
     def add_records(self, records: Mapping[int, Record]) -> None:
         """Take up what is known from elsewhere; not a step of the history."""
         every = PersistentMap({**self.snapshot.records, **records})
-        self.snapshot = replace(self.snapshot, records=every)
+        named = (record.class_name for record in records.values())
+        classes = with_names(self.snapshot.classes, named)
+        self.snapshot = replace(self.snapshot, records=every, classes=classes)
 
     def check_exists(self, label: int, here: bool = False) -> None:
         """Raise ValueError if an object is not there, or not on this plane."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.ops.object_classes import with_names
 from napari_sam.workflows.session.persistent_map import PersistentMap
 from napari_sam.workflows.session.prompt_history import NO_DRAFT
 from napari_sam.workflows.session.provenance import Record
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.ops.object_classes import ObjectClass
     from napari_sam.ops.planes import Plane
     from napari_sam.workflows.session.canvas import LabelEdit, StackEdit
     from napari_sam.workflows.session.prompt_history import Draft
@@ -41,6 +43,8 @@ class Snapshot:
         Labels of deleted objects; they are not given out again.
     deleted_planes
         The planes on which just that outline was deleted, by label.
+    classes
+        What objects are sorted into; each class that an object was given is there.
     """
 
     drafts: Mapping[Plane, Draft] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class Snapshot:
     deleted_planes: PersistentMap[frozenset[Plane]] = field(
         default_factory=PersistentMap
     )
+    classes: tuple[ObjectClass, ...] = ()
 
     def record(self, label: int) -> Record:
         """Return what is known of a label: nothing but the number, if that."""
@@ -76,7 +81,10 @@ class Snapshot:
         }
         deleted = self.deleted_planes.updated(again) if again else self.deleted_planes
         records_now = self.records.updated(added)
-        return replace(self, records=records_now, deleted_planes=deleted)
+        classes = with_names(self.classes, (r.class_name for r in added.values()))
+        return replace(
+            self, records=records_now, deleted_planes=deleted, classes=classes
+        )
 
     def without_object(self, label: int) -> Snapshot:
         """Return the snapshot with an object deleted, and no draft that edits it."""

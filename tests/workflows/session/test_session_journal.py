@@ -91,6 +91,21 @@ def test_objects_classes_and_prompts_come_back(journal, tmp_path):
     assert not again.labels.any()
 
 
+def test_classes_come_back_with_colours_and_keys(journal, tmp_path):
+    session = make_session()
+    session.classes.add("mitosis", (230, 0, 0), 7)
+    keep(session, 5, 5)
+    session.set_class(1, "rest")
+    note(journal, session)
+    session.classes.recolour("rest", (1, 2, 3))
+    note(journal, session)
+    (work,) = journaled_work(folder=left_behind(journal))
+    again = make_session()
+    again.recover(work)
+    assert tuple(again.classes) == tuple(session.classes)
+    assert again.classes["rest"].colour == (1, 2, 3)
+
+
 def test_what_others_draw_is_kept_too(journal, tmp_path):
     session = make_session()
     session.labels[3:6, 3:6] = 7
