@@ -23,6 +23,7 @@ from napari_sam.workflows.project.state import ObjectNote
 __all__ = [
     "MAX_NUMBER",
     "Added",
+    "ClassesChanged",
     "Described",
     "Event",
     "LabelsChanged",
@@ -42,6 +43,7 @@ MAX_NUMBER = int(np.iinfo(np.int32).max)
 
 _Label = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 _Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+_Byte = Annotated[int, Field(ge=0, le=255)]
 _Length = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Shape = tuple[_Length, _Length]
 
@@ -171,6 +173,21 @@ class Located(_Event):
     folder: str
 
 
+class Class(_Event):
+    """A class that objects are sorted into; see `ObjectClass`."""
+
+    name: str
+    colour: tuple[_Byte, _Byte, _Byte]
+    key: Annotated[int, Field(ge=1, le=9)] | None = None
+
+
+class ClassesChanged(_Event):
+    """The project has these classes from now on."""
+
+    event: Literal["classes"]
+    classes: list[Class]
+
+
 Event = (
     LabelsChanged
     | SnapshotTaken
@@ -182,6 +199,7 @@ Event = (
     | Settings
     | Added
     | Located
+    | ClassesChanged
 )
 
 _EVENTS: TypeAdapter[Event] = TypeAdapter(

@@ -113,7 +113,7 @@ def export_project(
     export = _Export(root)
     if not overwrite and (others := export.others(_targets(names, root, formats))):
         raise WouldReplaceError(root, others)
-    coco, tables = _Coco(), []
+    coco, tables = _Coco(project), []
     for name in names:
         labels = project.read_labels(name)
         if "tiff" in formats:
@@ -255,14 +255,20 @@ def _digest(path: Path) -> str:
 
 
 class _Coco:
-    """Collects the images, classes and objects of a COCO file."""
+    """Collects the images, classes and objects of a COCO file.
 
-    def __init__(self) -> None:
+    The classes of the project are its categories, in their order; "object" comes after
+    them, where objects have no class.
+    """
+
+    def __init__(self, project: Project) -> None:
         self.content: dict[str, Any] = {
             "images": [],
             "categories": [],
             "annotations": [],
         }
+        for one in project.classes:
+            self._category(one.name)
 
     def _category(self, name: str) -> int:
         wanted = name or "object"

@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_sam.io.atomic_write import PARTIAL_PREFIX
 from napari_sam.io.journal import DamagedLine, Journal, Line
+from napari_sam.ops.object_classes import classes_from_json
 from napari_sam.workflows.project.events import (
     MAX_NUMBER,
     Added,
+    ClassesChanged,
     Event,
     LabelsChanged,
     Located,
@@ -33,6 +35,8 @@ from napari_sam.workflows.project.state import ImageState, ObjectNote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_sam.ops.object_classes import ObjectClass
 
 __all__ = ["FORMAT", "LabelStep", "ProjectLog"]
 
@@ -109,6 +113,8 @@ class ProjectLog:
         The model that proposes; one of the project's own by its place in it.
     image_paths, watched
         Where the images are, and the folder of which new ones belong to the project.
+    classes
+        What objects are sorted into.
     journal, lines_when_opened
         The journal, and its length when the project was opened.
     state_lock
@@ -167,6 +173,7 @@ class ProjectLog:
         self.channels = None if head.channels is None else tuple(head.channels)
         self._shorts: dict[str, str] = {}
         self.kept_model = self.short_model(head.model)
+        self.classes: tuple[ObjectClass, ...] = ()
         self.trainings = 0
         self.trained_on = 0
         self.done: list[str] = []
@@ -220,6 +227,8 @@ class ProjectLog:
                 self._add(event.added)
             elif isinstance(event, Located):
                 self.image_paths.look_in(event.folder)
+            elif isinstance(event, ClassesChanged):
+                self.classes = classes_from_json([vars(c) for c in event.classes])
             elif isinstance(event, LabelsChanged | SnapshotTaken):
                 self._apply_labels(line, event)
             elif isinstance(event, Written):

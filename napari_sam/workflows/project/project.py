@@ -9,6 +9,7 @@
       proposals/ID.tif   what the model proposes
       snapshots/         labels of an earlier time, to open large projects quickly
       models/            what was trained here
+      classifier.npz     what was learned of the classes of objects
 
 Every change is in the journal, on the disk, before it is anywhere else; a project
 that was killed opens as it was after the last change. Knows no GUI.
@@ -20,6 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.ops.object_classes import (
+    classes_from_json,
+    classes_to_json,
+    with_names,
+)
 from napari_sam.workflows.project.creation import images_in, write_project_file
 from napari_sam.workflows.project.files import PROJECT_FOLDER, FileScan, ProjectFiles
 from napari_sam.workflows.project.log import ProjectLog
@@ -32,6 +38,7 @@ from napari_sam.workflows.project.state import (
     choose_stage,
 )
 from napari_sam.workflows.project.store import LabelStore
+from napari_sam.workflows.queries.classes import ObjectClassifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +46,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.ops.object_classes import ObjectClass
+
 __all__ = ["PROJECT_FOLDER", "FileScan", "Project", "ProjectSource"]
+
+_CLASSIFIER = "classifier.npz"
 
 
 class Project:
@@ -327,6 +338,53 @@ class Project:
     def trainings(self) -> int:
         """How often a model was trained."""
         return self._log.trainings
+
+    # --- its classes ----------------------------------------------------------------
+
+    @property
+    def classes(self) -> tuple[ObjectClass, ...]:
+        """What objects are sorted into; what an object of an image has, too."""
+        with self._log.state_lock:
+            notes = [n for s in self._log.states.values() for n in s.notes.values()]
+        return with_names(self._log.classes, (note.class_name for note in notes))
+
+    def set_classes(self, classes: Sequence[ObjectClass]) -> None:
+        """Choose the classes of the project, in order.
+
+        Objects of its images keep theirs: one that is left out here is back as long as
+        an object has it.
+
+        Raises
+        ------
+        ValueError
+            If a name or a key is there twice, or is none.
+        OSError
+            If they cannot be written.
+        """
+        entries = classes_to_json(classes)
+        if classes_from_json(entries) != self._log.classes:
+            self._log.write({"event": "classes", "classes": entries})
+
+    def classifier(self) -> ObjectClassifier | None:
+        """Return what was learned from the sorted objects; None if nothing was.
+
+        Raises
+        ------
+        OSError, ValueError
+            If its file cannot be read.
+        """
+        path = self._log.inside(_CLASSIFIER)
+        return ObjectClassifier.load(path) if path.is_file() else None
+
+    def save_classifier(self, classifier: ObjectClassifier) -> None:
+        """Keep what was learned from the sorted objects; see `classifier`.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; what was there before stays.
+        """
+        classifier.save(self._log.inside(_CLASSIFIER))
 
     # --- how far it is ------------------------------------------------------------
 
