@@ -191,15 +191,25 @@ class Actions(QObject):  # type: ignore[misc]
         """Delete the object under the cursor, on the plane that is shown."""
         self._at_cursor(self.delete_here)
 
-    def _at_cursor(self, action: Callable[[int], None]) -> None:
+    def edit(self, action: Callable[[AnnotationSession], object]) -> None:
+        """Change the session, and have what comes of it shown; trouble is told."""
+        self._act(action, labels=True)
+
+    def label_at_cursor(self) -> int:
+        """Return the label of the object under the cursor, 0 for none."""
         session, plane = self._sessions.session, self._at.plane
         if session is None or plane is None:
-            return
+            return 0
         at = position_on_plane(self._at.image, plane, self._at.viewer.cursor.position)
-        label = 0
-        if at is not None:
-            row, col = (round(p) for p in at)
-            label = int(session.canvas.read(plane)[row, col])
+        if at is None:
+            return 0
+        row, col = (round(p) for p in at)
+        return int(session.canvas.read(plane)[row, col])
+
+    def _at_cursor(self, action: Callable[[int], None]) -> None:
+        if self._sessions.session is None or self._at.plane is None:
+            return
+        label = self.label_at_cursor()
         if label:
             action(label)
         else:

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.annotator.actions import Actions
 from napari_sam.plugin.annotator.asker import Asker
+from napari_sam.plugin.annotator.class_sorter import ClassSorter
 from napari_sam.plugin.annotator.hint_facts import FactReader
 from napari_sam.plugin.annotator.image_parts import open_part
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
@@ -62,6 +63,8 @@ class Annotator(QObject):  # type: ignore[misc]
         What keeps the sessions on the disk, and offers what was never saved.
     embedding_jobs
         What is embedded ahead of the user, and kept on disk.
+    sorter
+        Sorts objects into classes.
     """
 
     changed = Signal()
@@ -109,6 +112,9 @@ class Annotator(QObject):  # type: ignore[misc]
         self._actions = Actions(
             self._at, self.sessions, self._asker, self._wiring, self
         )
+        self.sorter = ClassSorter(
+            self._at, self.sessions, self._actions, model_host, self
+        )
         self._fact_reader = FactReader(
             self._at, self.sessions, self._wiring, model_host
         )
@@ -116,12 +122,14 @@ class Annotator(QObject):  # type: ignore[misc]
 
     def _connect(self) -> None:
         actions = self._actions
-        for part in (self.sessions, self._asker, self._wiring, actions):
+        sorter = self.sorter
+        for part in (self.sessions, self._asker, self._wiring, actions, sorter):
             part.changed.connect(self.changed)
         for part in (self.sessions, self._asker, self._wiring, self.embedding_jobs):
             part.noticed.connect(self.noticed)
-        actions.noticed.connect(self.noticed)
-        actions.succeeded.connect(self.succeeded)
+        for part in (actions, sorter):
+            part.noticed.connect(self.noticed)
+            part.succeeded.connect(self.succeeded)
         self._wiring.previewed.connect(self.previewed)
         self.sessions.entered.connect(self.journals.look_for_work)
         self.sessions.leaving.connect(self.journals.flush)
@@ -166,6 +174,7 @@ class Annotator(QObject):  # type: ignore[misc]
     def close(self) -> None:
         """Stop for good."""
         self.deactivate()
+        self.sorter.close()
         self.journals.close()
         self.embedding_jobs.close()
         self.model_host.close()

@@ -2,7 +2,9 @@
 
 napari resolves a key on the active layer before the viewer, so the annotator's keys
 are bound on the viewer and on its own layers. None of them has a meaning on any
-napari layer type; T, which Shapes layers use, is bound on the points layer alone.
+napari layer type; T, which Shapes layers use, is bound on the points layer alone. The
+digits and F, with which every napari layer changes its mode, belong to the classes
+while their page is seen: on whatever layer is active, and given back after that.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KEYS", "KeyBinder", "KeyHelp", "KeyPlace", "keys_of"]
 
-KeyPlace = Literal["annotator", "points", "project"]
+KeyPlace = Literal["annotator", "points", "project", "classes"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class KeyHelp:
         What the user reads.
     where
         "annotator": wherever the annotator works; "points": there, but only while its
-        points layer is active; "project": while a project is open.
+        points layer is active; "project": while a project is open; "classes": while
+        the page "Classes" is seen.
     """
 
     key: str
@@ -53,6 +56,12 @@ KEYS = (
     KeyHelp("T", "toggle_polarity", "left click: object or background", "points"),
     KeyHelp("J", "accept_proposal", "accept the proposal under the cursor", "project"),
     KeyHelp("W", "reject_proposal", "reject the proposal under the cursor", "project"),
+    *(
+        KeyHelp(str(key), f"give_class_{key}", f"class {key} for the object", "classes")
+        for key in range(1, 10)
+    ),
+    KeyHelp("0", "take_class", "no class for the object", "classes"),
+    KeyHelp("F", "next_unsure", "go to the next unsure object", "classes"),
 )
 """All of them; the widgets and the documentation list them from here."""
 

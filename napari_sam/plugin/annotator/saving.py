@@ -20,10 +20,12 @@ from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
 
+from napari_sam.io.class_lists import class_list_path, write_class_list
 from napari_sam.io.object_tables import object_table_path, write_object_table
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.hint import sentence
+from napari_sam.plugin.viewer.layer_classes import classes_of
 from napari_sam.plugin.viewer.layers import calibration_of, is_helper
 from napari_sam.plugin.viewer.saved_labels import saved_path
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.io.calibration import Calibration
+    from napari_sam.ops.object_classes import ObjectClass
     from napari_sam.plugin.annotator.sessions import Sessions
 
 __all__ = ["ObjectSaver", "saver_in"]
@@ -52,6 +55,7 @@ class _Saved:
     labels: NDArray[Any]
     table: pd.DataFrame
     known: Calibration | None
+    classes: tuple[ObjectClass, ...]
 
 
 class ObjectSaver(QObject):  # type: ignore[misc]
@@ -166,7 +170,8 @@ class ObjectSaver(QObject):  # type: ignore[misc]
             if labels.size <= _COPIED:
                 labels = np.array(labels)
             table = layer.features.copy()
-            jobs.append(_Saved(path, labels, table, calibration_of(layer)))
+            known, classes = calibration_of(layer), classes_of(layer)
+            jobs.append(_Saved(path, labels, table, known, classes))
 
         def work(progress: object, is_cancelled: object) -> str:
             # what writes images is not imported before something is saved
@@ -179,6 +184,8 @@ class ObjectSaver(QObject):  # type: ignore[misc]
                 if "index" in job.table:
                     write_object_table(job.path, job.table)
                     written += f" and {object_table_path(job.path).name}"
+                if job.classes or class_list_path(job.path).is_file():
+                    write_class_list(job.path, job.classes)
                 said.append(written)
             return said_all or f"Saved {', '.join(said)}."
 

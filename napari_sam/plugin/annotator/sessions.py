@@ -15,6 +15,7 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
+from napari_sam.io.class_lists import read_class_list
 from napari_sam.io.object_tables import read_object_table
 from napari_sam.plugin.annotator.image_parts import whole_labels
 from napari_sam.plugin.annotator.layer_canvas import LayerCanvas, why_not_writable
@@ -22,6 +23,7 @@ from napari_sam.plugin.annotator.object_features import merge_features
 from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
+from napari_sam.plugin.viewer.layer_classes import classes_of, keep_classes
 from napari_sam.plugin.viewer.layer_pairs import (
     labels_for,
     lie_together,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from napari_sam.ops.object_classes import ObjectClass
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.workflows.session.object_index import PlaneCounts
@@ -262,17 +265,27 @@ class Sessions(QObject):  # type: ignore[misc]
 
     def _adopt(self, opened: OpenSession, layer: Any) -> None:
         """Take up what the layer's features, or the file beside it, tell of objects."""
+        self._adopt_classes(opened.session, classes_of(layer))
         if "index" in layer.features:
             opened.session.adopt(_frame(layer.features))
         path = saved_path(layer)
         if path is not None:
             try:
+                if not len(opened.session.classes):
+                    self._adopt_classes(opened.session, read_class_list(path))
                 table = read_object_table(path)
             except (OSError, ValueError) as error:
                 self.noticed.emit(sentence(error))
             else:
                 if table is not None:
                     opened.session.adopt(table)
+
+    @staticmethod
+    def _adopt_classes(
+        session: AnnotationSession, classes: tuple[ObjectClass, ...]
+    ) -> None:
+        if classes:
+            session.classes.adopt(classes)
 
     def recall(self, path: Path) -> None:
         """Take up what a file that is about to be replaced tells of the same objects.
@@ -283,8 +296,11 @@ class Sessions(QObject):  # type: ignore[misc]
         if self.current is None:
             return
         with suppress(OSError, ValueError):  # it is no table of objects
+            session = self.current.session
+            if not len(session.classes):
+                self._adopt_classes(session, read_class_list(path))
             table = read_object_table(path)
-            if table is not None and self.current.session.adopt(table):
+            if table is not None and session.adopt(table):
                 self.after_edit()
 
     def _make(self, opened: OpenSession) -> Labels:
@@ -433,7 +449,8 @@ class Sessions(QObject):  # type: ignore[misc]
             return
         self.looked.emit()
         listed = opened.session.listed()
-        if listed is opened.written:
+        is_sorted = keep_classes(opened.canvas.layer, opened.session.classes)
+        if listed is opened.written and not is_sorted:
             return
         opened.written = listed
         table = records_table(listed.values())

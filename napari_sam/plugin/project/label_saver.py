@@ -14,6 +14,7 @@ from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
+    from napari_sam.ops.object_classes import ObjectClass
     from napari_sam.plugin.project.project_layers import ProjectLayers
     from napari_sam.workflows.project.project import Project
 
@@ -98,14 +99,16 @@ class LabelSaver(QObject):  # type: ignore[misc]
             self._latest += 1
             number = self._latest
         name, data = layers.name, np.array(layers.labels.data)
-        notes, spent = layers.notes(), self._spent()
+        notes, spent, classes = layers.notes(), self._spent(), layers.classes()
         self.edited = False
 
         def work(progress: object, is_cancelled: object) -> int:
             with self._order:
                 if number != self._latest:
                     return 0
-                return project.save(name, data, notes=notes, seconds=spent)
+                changed = project.save(name, data, notes=notes, seconds=spent)
+                _keep_classes(project, classes)
+                return changed
 
         self._task.start(work, project)
 
@@ -148,7 +151,10 @@ class LabelSaver(QObject):  # type: ignore[misc]
         notes = layers.notes()
         with self._order:
             self._latest += 1  # what waits to be saved is older
-            return project.save(layers.name, data, notes=notes, seconds=self._spent())
+            spent = self._spent()
+            changed = project.save(layers.name, data, notes=notes, seconds=spent)
+            _keep_classes(project, layers.classes())
+            return changed
 
     def save_last(self) -> None:
         """Save where the window is gone already: touches no Qt."""
@@ -160,3 +166,9 @@ class LabelSaver(QObject):  # type: ignore[misc]
     def close(self) -> None:
         """Stop for good."""
         self._task.close()
+
+
+def _keep_classes(project: Project, classes: tuple[ObjectClass, ...]) -> None:
+    """Make the classes of the labels those of the project, unless there are none."""
+    if classes or project.classes:
+        project.set_classes(classes)

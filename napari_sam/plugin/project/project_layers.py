@@ -10,12 +10,16 @@ from napari.utils.notifications import show_warning
 
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.layer_classes import classes_of, keep_classes
 from napari_sam.workflows.project.state import ObjectNote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from napari_sam.ops.object_classes import ObjectClass
+    from napari_sam.workflows.project.project import Project
 
 __all__ = ["ProjectLayers"]
 
@@ -88,14 +92,17 @@ class ProjectLayers:
         image: NDArray[Any],
         labels: NDArray[Any],
         proposals: NDArray[Any],
+        project: Project | None = None,
     ) -> None:
-        """Add the layers of an image."""
+        """Add the layers of an image; of its project the classes of objects."""
         from napari.layers import Image, Labels
 
         is_colour = image.ndim == 3 and image.shape[-1] in (3, 4)
         self.name = name
         self.image = Image(image, name=name, rgb=is_colour)
         self.labels = Labels(labels, name=f"{name} objects")
+        if project is not None:
+            self._show_classes(project)
         self.proposals = Labels(proposals, name="proposals", opacity=0.9)
         self.proposals.contour = 2
         self.proposals.editable = False
@@ -109,6 +116,22 @@ class ProjectLayers:
         self._viewer.mouse_drag_callbacks.append(self._on_press)
         with suppress(ValueError):  # no canvas yet
             self._viewer.reset_view()
+
+    def _show_classes(self, project: Project) -> None:
+        """Tell the labels layer the classes of the project, and of its objects."""
+        import pandas as pd
+
+        keep_classes(self.labels, project.classes)
+        notes = project.notes(self.name)
+        sorted_ones = {k: note.class_name for k, note in notes.items()}
+        named = {k: name for k, name in sorted(sorted_ones.items()) if name}
+        if named:
+            columns = {"index": list(named), "class": list(named.values())}
+            self.labels.features = pd.DataFrame(columns)
+
+    def classes(self) -> tuple[ObjectClass, ...]:
+        """Return the classes that are kept with the labels."""
+        return classes_of(self.labels)
 
     def hand_over(self) -> None:
         """Let the annotator of the viewer, if there is one, work on the image."""

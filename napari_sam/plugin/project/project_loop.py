@@ -20,7 +20,7 @@ from napari_sam.plugin.project.background_models import ProjectModels, propose
 from napari_sam.plugin.project.label_saver import LabelSaver
 from napari_sam.plugin.project.opening import Question, open_project
 from napari_sam.plugin.project.project_layers import ProjectLayers
-from napari_sam.plugin.viewer.active_annotator import unwrapped
+from napari_sam.plugin.viewer.active_annotator import active_in, unwrapped
 from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.timers import single_shot
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.project.project import FileScan, Project
+    from napari_sam.workflows.queries.classes import ObjectClassifier
 
 __all__ = ["ProjectLoop"]
 
@@ -87,7 +88,9 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.saver.failed.connect(self._say)
         self.layers = ProjectLayers(self.viewer, self.saver.on_edit)
         self.saver.watch(self.layers)
-        self._hand_timer = single_shot(self, _HAND_MS, self.layers.hand_over)
+        self._hand_timer = single_shot(self, _HAND_MS, self._hand_over)
+        self._classifier: ObjectClassifier | None = None
+        self._is_taught = False
         self._opener = self._worker("opening a project", self._on_opened)
         self._looker = self._worker("looking at a project", self._on_looked)
         self._reader = self._worker("reading a project", self._on_read)
@@ -233,6 +236,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.models.use(None)
         self.saver.forget()
         project, self.project, self.name = self.project, None, ""
+        self._classifier, self._is_taught = None, False
         self.saver.project = None
         try:
             project.close()
@@ -323,8 +327,8 @@ class ProjectLoop(QObject):  # type: ignore[misc]
                 self.looked.emit(self._found)  # which says what to do about it
             self.changed.emit()
             return
-        shown, problem = outcome.result
-        self.layers.put_up(name, *shown)
+        (image, labels, proposals), problem = outcome.result
+        self.layers.put_up(name, image, labels, proposals, project)
         if self._missed:
             self.layers.show(None, project.proposals(name))
         self.saver.begin()
@@ -336,10 +340,42 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             self.accept()
         self.changed.emit()
 
+    def _hand_over(self) -> None:
+        """Let the annotator work on the image, with what the project has learned."""
+        self.layers.hand_over()
+        annotator, project = active_in(self.viewer), self.project
+        if annotator is None or project is None or self._is_taught:
+            return
+        self._is_taught = True
+        try:
+            self._classifier = project.classifier()
+        except (OSError, ValueError) as error:
+            self._say(sentence(error))
+            return
+        if self._classifier is not None:
+            annotator.sorter.use(self._classifier)
+
+    def _keep_classifier(self) -> None:
+        """Keep what the annotator has learned from the objects of the project."""
+        annotator, project = active_in(self.viewer), self.project
+        if annotator is None or project is None or self.labels is None:
+            return
+        found = annotator.sorter.classifier
+        is_ours = annotator.sessions.output is self.labels
+        if found is None or found is self._classifier or not is_ours:
+            return
+        try:
+            project.save_classifier(found)
+        except (OSError, ValueError) as error:
+            self._say(sentence(error))
+        else:
+            self._classifier = found
+
     # --- what the user does ----------------------------------------------------------
 
     def save(self) -> bool:
         """Write what changed to the project; whether that is safe now."""
+        self._keep_classifier()
         return self.saver.save()
 
     def _change(self, change: Callable[[Project, str], object]) -> bool:

@@ -241,7 +241,7 @@ class AnnotatePage(Page):
         self.undo.setEnabled(session.can_undo)
         self.redo.setEnabled(session.can_redo)
         self.clear.setEnabled(facts.has_prompts)
-        self._show_classes(session.class_names)
+        self._show_classes(session.classes.names)
 
     def _show_classes(self, names: tuple[str, ...]) -> None:
         combo = self.class_name

@@ -67,9 +67,9 @@ def open_dock(viewer: Any, page: str = "annotate", **options: Any) -> Dock:
         The napari viewer. Without a window, as a `napari.components.ViewerModel` is,
         the dock stands alone.
     page
-        "annotate"; "find", or one of its pages "everything", "boxes", "points",
-        "proposals" and "edges"; "volume", or "follow", "whole_volume", "track" and
-        "export"; "learn", or "train" and "folder".
+        "annotate"; "classes"; "find", or one of its pages "everything", "boxes",
+        "points", "proposals" and "edges"; "volume", or "follow", "whole_volume",
+        "track" and "export"; "learn", or "train" and "folder".
     options
         For a new dock, see `Dock`.
 

@@ -23,7 +23,7 @@ def tool_icon(name: str, is_busy: bool = False) -> QIcon:
     """Return the icon of a tool of the annotator, or of a tab of the dock.
 
     The tools are "object", "background", "box", "lasso" and "brush"; the tabs
-    "annotate", "find", "volume" and "learn". A busy one has a dot.
+    "annotate", "classes", "find", "volume" and "learn". A busy one has a dot.
     """
 
     def draw(painter: QPainter) -> None:
@@ -122,6 +122,17 @@ def _draw_annotate(painter: QPainter) -> None:
     painter.drawPath(arrow)
 
 
+def _draw_classes(painter: QPainter) -> None:
+    """Draw cells of three kinds, one of them pale."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    cells = ((6, 8, 0, 255), (34, 6, 1, 255), (8, 36, 1, 255), (36, 34, 0, 110))
+    for x, y, kind, opacity in cells:
+        color = QColor((OBJECT_COLOR, "#e69f00")[kind])
+        color.setAlpha(opacity)
+        painter.setBrush(color)
+        painter.drawEllipse(QRectF(x, y, 24, 22))
+
+
 def _draw_find(painter: QPainter) -> None:
     """Draw a magnifier over cells."""
     painter.setPen(_pen(_GREY, 5))
@@ -162,6 +173,7 @@ def _draw_learn(painter: QPainter) -> None:
 
 _DRAWINGS = {
     "annotate": _draw_annotate,
+    "classes": _draw_classes,
     "find": _draw_find,
     "volume": _draw_volume,
     "learn": _draw_learn,

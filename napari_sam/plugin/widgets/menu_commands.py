@@ -14,6 +14,7 @@ from napari_sam.plugin.widgets.dock import open_dock
 __all__ = [
     "open_annotate",
     "open_boxes",
+    "open_classes",
     "open_edges",
     "open_everything",
     "open_export",
@@ -30,6 +31,11 @@ __all__ = [
 def open_annotate(viewer: napari.viewer.Viewer) -> None:
     """Annotate: click objects, and keep them."""
     open_dock(viewer, "annotate")
+
+
+def open_classes(viewer: napari.viewer.Viewer) -> None:
+    """Sort objects into classes."""
+    open_dock(viewer, "classes")
 
 
 def open_everything(viewer: napari.viewer.Viewer) -> None:

@@ -40,6 +40,12 @@ TABS = (
         ("annotate",),
     ),
     Tab(
+        "classes",
+        "Classes",
+        "Sort objects into classes: a few with the keys 1 to 9, the rest follow.",
+        ("classes",),
+    ),
+    Tab(
         "find",
         "Find",
         "Let the model find objects: all, or those in boxes or at points.",
@@ -63,6 +69,7 @@ _HERE = "napari_sam.plugin.widgets"
 
 _PAGES = {
     "annotate": ("annotate_page", "AnnotatePage", "Annotate"),
+    "classes": ("classes_page", "ClassesPage", "Sort objects into classes"),
     "everything": ("everything_page", "EverythingPage", "Everything in the image"),
     "boxes": ("prompt_pages", "BoxesPage", "The objects in boxes"),
     "points": ("prompt_pages", "PointsPage", "The objects at points"),

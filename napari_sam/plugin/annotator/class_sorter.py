@@ -1,0 +1,516 @@
+"""Sorting objects into classes in a viewer: keys, colours, suggestions.
+
+All of it goes through the session, so that a script can do the same. What looks at the
+objects runs on the model's thread; after that only the classifier is learned anew with
+each class that is given.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from napari_sam.ops.object_classes import with_names
+from napari_sam.ops.wording import counted
+from napari_sam.plugin.annotator.class_colours import ClassColours
+from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
+from napari_sam.plugin.model.long_task import LongTask
+from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.hint import sentence
+from napari_sam.plugin.viewer.image_identity import image_identity
+from napari_sam.plugin.viewer.layers import part_in_view, plane_reader, world_position
+from napari_sam.plugin.viewer.navigation import go_to_plane
+from napari_sam.plugin.viewer.timers import single_shot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_sam.ops.object_classes import ObjectClass
+    from napari_sam.ops.planes import Plane
+    from napari_sam.ops.types import IsCancelled
+    from napari_sam.plugin.annotator.actions import Actions
+    from napari_sam.plugin.annotator.sessions import Sessions
+    from napari_sam.plugin.annotator.workspace import Workspace
+    from napari_sam.plugin.model.model_host import ModelHost
+    from napari_sam.workflows.queries.classes import ObjectClassifier
+    from napari_sam.workflows.session.annotation_session import AnnotationSession
+    from napari_sam.workflows.session.class_suggestions import SuggestionAnswer
+
+__all__ = ["MOST_COLOURED", "ClassSorter"]
+
+_URGENCY = 0.5
+"""Between embedding planes ahead, and answering clicks."""
+
+MOST_COLOURED = 20_000
+"""Objects beyond which each new colour would hold the window for long."""
+
+_TOUCH = 6
+"""Pixels of the canvas that the mouse is moved without meaning another object."""
+
+_ROOM = (1 / 40, 1 / 2)
+"""Share of the view that an object takes up at least and at most once it is shown."""
+
+_SHOWN_AS = 1 / 8
+"""Share that it takes up where that was less, or more."""
+
+
+class ClassSorter(QObject):  # type: ignore[misc]
+    """Sorts the objects of the session that is worked in.
+
+    Parameters
+    ----------
+    workspace, sessions, actions
+        Parts of the annotator.
+    model_host
+        The model at work.
+
+    Attributes
+    ----------
+    is_on
+        Whether the keys are bound, and suggestions are made.
+    is_coloured
+        Whether objects have the colours of their classes.
+    chosen
+        The object that the keys are about until the mouse moves; 0 for none.
+    classifier
+        What was learned or loaded last; None for nothing.
+    source
+        Name of the file that the classifier was loaded from; "" where it is learned
+        from the objects that are sorted here.
+    problem
+        Why there are no suggestions, "" if there are or could be.
+    """
+
+    changed = Signal()
+    """Classes, suggestions or the chosen object have changed."""
+
+    noticed = Signal(str)
+    """Something is in the way or went wrong; emitted with what the user reads once."""
+
+    succeeded = Signal(str)
+    """Something is done; emitted with what the user reads once."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        sessions: Sessions,
+        actions: Actions,
+        model_host: ModelHost,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._at, self._sessions, self._actions = workspace, sessions, actions
+        self._host = model_host
+        self._keys = KeyBinder(
+            {
+                **{f"give_class_{key}": self._giver(key) for key in range(1, 10)},
+                "take_class": lambda: self.give(None),
+                "next_unsure": self.next_unsure,
+            }
+        )
+        self._events = Connections()
+        self._active: Any = None
+        self._colours = ClassColours()
+        self._task = LongTask(model_host.thread, self, urgency=_URGENCY)
+        self._task.done.connect(self._on_suggested)
+        self._task.failed.connect(self._on_failed)
+        self._timer = single_shot(self, 0, self._look)
+        self._asked: tuple[object, ...] = ()
+        self._seen: tuple[ObjectClass, ...] = ()
+        self._met: WeakSet[AnnotationSession] = WeakSet()
+        self._mouse: Any = None
+        self.is_on, self.is_coloured = False, True
+        self.chosen = 0
+        self.classifier: ObjectClassifier | None = None
+        self.source = self.problem = ""
+        for signal in (actions.changed, sessions.changed, sessions.session_changed):
+            signal.connect(self._look_soon)
+        model_host.changed.connect(self._look_soon)
+
+    # --- coming and going -----------------------------------------------------------
+
+    def start(self) -> None:
+        """Bind the keys, and suggest classes from now on."""
+        if self.is_on:
+            return
+        self.is_on = True
+        viewer = self._at.viewer
+        self._events.add(viewer.layers.selection.events.active, self._on_active)
+        for emitter in (viewer.dims.events.current_step, viewer.dims.events.order):
+            self._events.add(emitter, self._look_soon)
+        self._keys.bind(viewer, keys_of("classes"))
+        viewer.mouse_move_callbacks.append(self._on_mouse)
+        self._on_active()
+        self._asked = ()
+        self._look_soon()
+
+    def stop(self) -> None:
+        """Unbind the keys; classes and colours stay."""
+        if not self.is_on:
+            return
+        self.is_on = False
+        self._events.clear()
+        self._keys.unbind_all()
+        self._active = None
+        callbacks = self._at.viewer.mouse_move_callbacks
+        if self._on_mouse in callbacks:
+            callbacks.remove(self._on_mouse)
+        self._task.drop()
+        self.chosen = 0
+        self._colour()
+
+    def close(self) -> None:
+        """Stop for good; touches no Qt."""
+        self._task.close()
+
+    def _on_active(self, event: Any = None) -> None:
+        """Bind the keys on the active layer: napari asks it before the viewer."""
+        layer = self._at.viewer.layers.selection.active
+        if layer is self._active:
+            return
+        if self._active is not None:
+            self._keys.unbind(self._active)
+        self._active = layer
+        if layer is not None:
+            self._keys.bind(layer, keys_of("classes"))
+
+    def _on_mouse(self, viewer: Any, event: Any) -> None:
+        """Let go of the chosen object, unless the mouse was only touched."""
+        if not self.chosen:
+            return
+        at = getattr(event, "pos", None)
+        if at is not None and self._mouse is None:
+            self._mouse = np.array(at, float)
+        if at is None or np.abs(np.array(at, float) - self._mouse).max() > _TOUCH:
+            self.chosen = 0
+            self._colour()
+            self.changed.emit()
+
+    # --- how things stand -----------------------------------------------------------
+
+    @property
+    def session(self) -> AnnotationSession | None:
+        """The session that is worked in, or None."""
+        return self._sessions.session
+
+    @property
+    def has_too_many(self) -> bool:
+        """Whether there are too many objects to colour them by class."""
+        session = self.session
+        return session is not None and len(session.listed()) > MOST_COLOURED
+
+    @property
+    def is_working(self) -> bool:
+        """Whether suggestions are being made."""
+        return bool(self._task.is_working) or bool(self._timer.isActive())
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether the objects are being looked at, which takes longer."""
+        token = self._task.token
+        return token is not None and token[1] is not None
+
+    # --- what the user does ---------------------------------------------------------
+
+    def _giver(self, key: int) -> Callable[[], None]:
+        return lambda: self.give(key)
+
+    def give(self, key: int | None) -> None:
+        """Give the chosen object, or that under the cursor, the class of a key.
+
+        Parameters
+        ----------
+        key
+            1 to 9; None takes the class away.
+        """
+        session = self.session
+        if session is None:
+            self.noticed.emit("There are no objects to sort yet.")
+            return
+        one = None if key is None else session.classes.of_key(key)
+        if key is not None and one is None:
+            self.noticed.emit(f"Key {key} has no class yet. Press Add class first.")
+            return
+        name = "" if one is None else one.name
+        label = self.chosen or self._actions.label_at_cursor()
+        if label:
+            self._edit(lambda session: session.set_class(label, name))
+        else:
+            self.noticed.emit(
+                "There is no object under the cursor. Point at one, and press the key."
+            )
+
+    def next_unsure(self) -> None:
+        """Go to the object whose class is least sure, and choose it."""
+        session = self.session
+        if session is None:
+            self.noticed.emit("There are no objects to sort yet.")
+            return
+        try:
+            label = session.next_unsure(self.chosen or None)
+        except ValueError as error:
+            self.noticed.emit(sentence(error))
+            return
+        if label is None:
+            self.succeeded.emit("Every object that was looked at has a class.")
+            return
+        self.chosen, self._mouse = label, None
+        self._show_chosen(session, label)
+        self._colour()
+        self.changed.emit()
+
+    def accept(self, min_probability: float = 0.0) -> None:
+        """Make suggestions classes, those that are at least so probable."""
+        accepted: list[int] = []
+
+        def accept(session: AnnotationSession) -> None:
+            accepted.extend(session.accept_suggestions(min_probability=min_probability))
+
+        self._edit(accept)
+        if accepted:
+            has = "has" if len(accepted) == 1 else "have"
+            self.succeeded.emit(
+                f"{counted(len(accepted), 'object')} {has} a class now. "
+                "U takes it back."
+            )
+        else:
+            self.noticed.emit(
+                f"No suggestion is as sure as {100 * min_probability:.0f} %."
+            )
+
+    def add(self, name: str) -> None:
+        """Add a class."""
+        self._edit(lambda session: session.classes.add(name))
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a class another name."""
+        self._edit(lambda session: session.classes.rename(name, new_name))
+
+    def recolour(self, name: str, colour: tuple[int, int, int]) -> None:
+        """Give a class another colour."""
+        self._edit(lambda session: session.classes.recolour(name, colour))
+
+    def set_key(self, name: str, key: int | None) -> None:
+        """Give a class another key."""
+        self._edit(lambda session: session.classes.set_key(name, key))
+
+    def remove(self, name: str) -> None:
+        """Take a class away; its objects have none then."""
+        counts: list[int] = []
+        self._edit(lambda session: counts.append(session.classes.remove(name)))
+        if counts and counts[0]:
+            has = "has" if counts[0] == 1 else "have"
+            self.succeeded.emit(
+                f"{counted(counts[0], 'object')} of “{name}” {has} no class now. "
+                "U takes it back."
+            )
+
+    def _edit(self, action: Callable[[AnnotationSession], object]) -> None:
+        self._actions.edit(action)
+        self._look_soon()
+
+    def set_coloured(self, on: bool) -> None:
+        """Colour objects by class, or as napari does."""
+        self.is_coloured = on
+        self._colour()
+        self.changed.emit()
+
+    # --- classifiers ----------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write what was learned from the objects that are sorted here to a file."""
+        try:
+            self._newest().save(path)
+        except (ValueError, OSError) as error:
+            self.noticed.emit(sentence(error))
+            return
+        self.succeeded.emit(f"Saved {path.name}. Load it for other images.")
+
+    def _newest(self) -> ObjectClassifier:
+        """Return what the suggestions come from; ValueError if there is nothing."""
+        if self.classifier is not None:
+            return self.classifier
+        if self.session is None:
+            raise ValueError("there is no object that has a class yet")
+        return self.session.classifier()
+
+    def load(self, path: Path) -> None:
+        """Suggest classes with a classifier from a file."""
+        from napari_sam.workflows.queries.classes import ObjectClassifier
+
+        try:
+            found = ObjectClassifier.load(path)
+        except (ValueError, OSError) as error:
+            self.noticed.emit(sentence(error))
+            return
+        self.use(found, path.name)
+
+    def use(self, classifier: ObjectClassifier | None, source: str = "") -> None:
+        """Suggest classes with a classifier; None: with the objects sorted here."""
+        self.classifier, self.source, self.problem = classifier, source, ""
+        self._asked = ()
+        session = self.session
+        if classifier is not None and session is not None and source:
+            names = classifier.classes
+            self._edit(lambda session: session.classes.add_names(names))
+        elif classifier is not None and session is not None:
+            session.classes.adopt(
+                with_names(tuple(session.classes), classifier.classes)
+            )
+            self._sessions.after_edit()
+        self._look_soon()
+        self.changed.emit()
+
+    def learn_here(self) -> None:
+        """Learn from the objects that are sorted here, whatever was loaded."""
+        self.use(None)
+
+    def _for_session(self, session: AnnotationSession) -> ObjectClassifier | None:
+        """Return the classifier to ask; None: one of the objects sorted here.
+
+        What was learned elsewhere holds until each of its classes has an example here.
+        """
+        kept = self.classifier
+        if kept is None:
+            return None
+        if self.source:
+            return kept
+        here = {record.class_name for record in session.listed().values()}
+        is_gone = not set(kept.classes) <= set(session.classes.names)
+        return None if is_gone or set(kept.classes) <= here else kept
+
+    # --- suggestions ----------------------------------------------------------------
+
+    def _look_soon(self, event: Any = None) -> None:
+        if self.is_on or self._colours.is_shown:
+            self._timer.start()
+
+    def _look(self) -> None:
+        """Bring suggestions and colours up to what the session shows."""
+        opened, session = self._sessions.current, self.session
+        if session is None or opened is None or opened.is_counting:
+            self._colour()
+            self.changed.emit()
+            return
+        if self.is_on and opened.canvas.layer is not None:
+            self._carry_on(session)
+            self._ask(session)
+        self._colour()
+        self.changed.emit()
+
+    def _carry_on(self, session: AnnotationSession) -> None:
+        """Give a session that is seen for the first time the classes known so far."""
+        if session not in self._met:
+            self._met.add(session)
+            if self.classifier is not None:
+                known = tuple(session.classes) or self._seen
+                session.classes.adopt(with_names(known, self.classifier.classes))
+                self._sessions.after_edit()
+        if len(session.classes):
+            self._seen = tuple(session.classes)
+
+    def _ask(self, session: AnnotationSession) -> None:
+        at, predictor = self._at, self._host.predictor
+        if predictor is None or at.image is None or at.plane is None:
+            return
+        image, listed = at.image, session.listed()
+        version = session.index.version
+        state = (session, at.plane, listed, version, predictor, image_identity(image))
+        if state == self._asked or self._is_looking_at(session, at.plane):
+            return
+        self._asked = state
+        classifier = self._for_session(session)
+        kinds = {r.class_name for r in listed.values() if r.class_name}
+        if classifier is None and len(kinds) < 2:
+            self._task.drop()
+            session.deliver_suggestions(None)
+            self.problem = ""
+            return
+        job = session.suggestion_job(classifier)
+        read = plane_reader(image, at.plane)
+
+        def work(progress: object, is_cancelled: IsCancelled) -> SuggestionAnswer:
+            pixels = None
+            if job.labels is not None:
+                pixels = read()
+                predictor.embed(pixels, is_cancelled=is_cancelled)  # it is kept then
+            return job.run(pixels, predictor)
+
+        looks_at = None if job.labels is None else at.plane
+        self._task.start(work, (session, looks_at, classifier is None))
+
+    def _is_looking_at(self, session: AnnotationSession, plane: Plane) -> bool:
+        """Whether a plane is being looked at: what changes meanwhile comes after it."""
+        if not self._task.is_working or self._task.token is None:
+            return False
+        of, looks_at, _ = self._task.token
+        return of is session and looks_at == plane
+
+    def _on_suggested(self, token: Any, answer: SuggestionAnswer) -> None:
+        session, _, is_own = token
+        session.deliver_suggestions(answer)
+        self._look_soon()
+        self.problem = ""
+        if is_own:
+            self.classifier, self.source = answer.classifier, ""
+        self._colour()
+        self.changed.emit()
+
+    def _on_failed(self, token: Any, error: Exception) -> None:
+        token[0].deliver_suggestions(None)
+        self.problem = sentence(error)
+        self._look_soon()
+        self._colour()
+        self.changed.emit()
+
+    # --- what is shown --------------------------------------------------------------
+
+    def _colour(self) -> None:
+        layer, session = self._sessions.output, self.session
+        has_classes = session is not None and len(session.classes) > 0
+        if (
+            not self.is_coloured
+            or self.has_too_many
+            or layer is None
+            or not has_classes
+        ):
+            self._colours.hide()
+        elif session is not None and (self.is_on or self._colours.is_shown):
+            self._colours.show(layer, session, self.chosen)
+
+    def _show_chosen(self, session: AnnotationSession, label: int) -> None:
+        """Turn the viewer to an object, and bring it into view."""
+        image, plane = self._at.image, self._at.plane
+        if image is None or plane is None:
+            return
+        if not (session.canvas.read(plane) == label).any():
+            planes = session.index.planes_of(label)
+            if not planes:
+                return
+            plane = planes[0]
+            go_to_plane(self._at.viewer, image, plane)
+        rows, cols = np.nonzero(session.canvas.read(plane) == label)
+        if not len(rows):
+            return
+        middle = ((rows.min() + rows.max()) / 2, (cols.min() + cols.max()) / 2)
+        top, left, bottom, right = part_in_view(image, plane)
+        view = max(1, min(bottom - top, right - left))
+        size = max(np.ptp(rows), np.ptp(cols)) + 1
+        self._look_at(world_position(image, plane.locate([middle])[0]), size / view)
+        if self._sessions.output is not None:
+            self._sessions.output.selected_label = label
+
+    def _look_at(self, centre: Any, share: float) -> None:
+        """Bring a place into the middle, and what is there to a size that is seen."""
+        viewer = self._at.viewer
+        scene = getattr(viewer, "scene", viewer)  # it has the camera, since napari 0.9
+        camera = scene.camera
+        missing = viewer.dims.ndim - len(centre)
+        place = [float(centre[axis - missing]) for axis in viewer.dims.displayed]
+        camera.center = (*camera.center[: -len(place)], *place)
+        if not _ROOM[0] <= share <= _ROOM[1]:
+            camera.zoom = camera.zoom * _SHOWN_AS / share
