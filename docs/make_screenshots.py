@@ -144,6 +144,32 @@ def take_everything() -> None:
     window.viewer.close()
 
 
+def take_classes() -> None:
+    """Find nuclei, sort a few of them by their size, and look at what is suggested."""
+    window = SampleWindow()
+    widget = window.show("everything")
+    window.wait_until(widget.find.isEnabled)
+    widget.find.click()
+    window.wait_until(lambda: widget.everything.found is not None)
+    widget.keep.click()
+    QTest.qWait(500)
+    page = window.show("classes")
+    sorter, session = page.sorter, page.session
+    for name in ("large", "small"):
+        sorter.add(name)
+    by_size = sorted(session.objects, key=session.index.area)
+    for label in (by_size[5], by_size[25]):
+        session.set_class(label, "small")
+    for label in (by_size[-5], by_size[-25]):
+        session.set_class(label, "large")
+    window.dock.annotator.refresh()
+    sorter.use(None)
+    window.wait_until(lambda: bool(session.suggestions) and not sorter.is_working)
+    QTest.qWait(500)
+    save(window, "classes.png")
+    window.viewer.close()
+
+
 def take_boxes() -> None:
     """Outline the boxes of a simple detector: what is brighter than a threshold."""
     window = SampleWindow()
@@ -453,6 +479,7 @@ def take_unsaved() -> None:
 PARTS = {
     "tutorial": take_tutorial,
     "unsaved": take_unsaved,
+    "classes": take_classes,
     "everything": take_everything,
     "large": take_large,
     "boxes": take_boxes,

@@ -120,6 +120,13 @@ def test_the_script_of_the_volumes_page_runs(cells_by_name):
     assert names["found"].labels[14].any() and names["again"].labels[16].any()
 
 
+def test_the_script_of_the_classes_page_runs():
+    names: dict = {}
+    (script,) = code_blocks(ROOT / "docs" / "classes.md", "python")
+    exec(compile(script, "classes.md", "exec"), names)
+    assert set(names["other"].suggestions) == set(names["session"].objects)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_and_headings_lead_somewhere(page):
     assert broken_links(page.read_text("utf-8"), page.parent, page.name) == []
