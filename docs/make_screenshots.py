@@ -19,6 +19,7 @@ import napari
 import numpy as np
 import tifffile
 from PIL import Image
+from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QScrollArea
 from scipy import ndimage
@@ -167,6 +168,22 @@ def take_classes() -> None:
     window.wait_until(lambda: bool(session.suggestions) and not sorter.is_working)
     QTest.qWait(500)
     save(window, "classes.png")
+    window.viewer.close()
+
+
+def take_find() -> None:
+    """Say what to find, and look at what is found."""
+    window = SampleWindow()
+    widget = window.show("everything")
+    window.wait_until(widget.find.isEnabled)
+    everything = widget.everything
+    QTest.keyClicks(widget.what.line, "large round nuclei away from the border")
+    QTest.keyClick(widget.what.line, Qt.Key.Key_Return)
+    window.wait_until(
+        lambda: everything.found is not None and not everything.results.is_waiting
+    )
+    QTest.qWait(500)
+    save(window, "find-in-words.png")
     window.viewer.close()
 
 
@@ -481,6 +498,7 @@ PARTS = {
     "unsaved": take_unsaved,
     "classes": take_classes,
     "everything": take_everything,
+    "find": take_find,
     "large": take_large,
     "boxes": take_boxes,
     "proposals": take_proposals,

@@ -45,7 +45,7 @@ def label_layers(
         isinstance(one, (MaskRecord, Rle)) for one in masks
     ):
         runs = [one.rle if isinstance(one, MaskRecord) else one for one in masks]
-        return _stacked([run.decode() for run in runs], shape), len(runs)
+        return _stacked_runs(runs, shape), len(runs)
     given = np.asarray(masks)
     if given.ndim == 2 and given.dtype.kind in "iu":
         if given.shape != shape:
@@ -60,6 +60,21 @@ def label_layers(
         "masks must be (H, W) whole numbers, (N, H, W) bool, or a list of MaskRecord; "
         f"got {given.dtype} of shape {given.shape}"
     )
+
+
+def _stacked_runs(runs: list[Rle], shape: tuple[int, int]) -> list[NDArray[np.int32]]:
+    """Lay runs by their pixels: thousands of decoded planes would fill the memory."""
+    layers: list[NDArray[np.int32]] = []
+    for number, run in enumerate(runs, 1):
+        if run.shape != shape:
+            raise ValueError(f"masks must be {shape}, got {run.shape}")
+        pixels = run.pixels()
+        free = next((one for one in layers if not one.ravel()[pixels].any()), None)
+        if free is None:
+            free = np.zeros(shape, np.int32)
+            layers.append(free)
+        free.ravel()[pixels] = number
+    return layers
 
 
 def _stacked(

@@ -50,6 +50,9 @@ class Actions(QObject):  # type: ignore[misc]
     succeeded = Signal(str)
     """Something is done; emitted with what the user reads once."""
 
+    likened = Signal(object, bool, bool)
+    """All objects like some are to be found; see `Annotator.likened`."""
+
     def __init__(
         self,
         workspace: Workspace,
@@ -190,6 +193,14 @@ class Actions(QObject):  # type: ignore[misc]
     def delete_under_cursor(self) -> None:
         """Delete the object under the cursor, on the plane that is shown."""
         self._at_cursor(self.delete_here)
+
+    def like_under_cursor(self) -> None:
+        """Find all objects like the one under the cursor."""
+        self._at_cursor(lambda label: self.likened.emit((label,), True, True))
+
+    def unlike_under_cursor(self) -> None:
+        """Leave out, of those that are found, what is like the one under the cursor."""
+        self._at_cursor(lambda label: self.likened.emit((label,), False, False))
 
     def edit(self, action: Callable[[AnnotationSession], object]) -> None:
         """Change the session, and have what comes of it shown; trouble is told."""

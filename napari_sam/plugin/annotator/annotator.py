@@ -76,6 +76,10 @@ class Annotator(QObject):  # type: ignore[misc]
     succeeded = Signal(str)
     """Something is done; emitted with what the user reads once."""
 
+    likened = Signal(object, bool, bool)
+    """All objects like some are to be found; emitted with their labels, whether they
+    are what is wanted, and whether they take the place of those shown before."""
+
     previewed = Signal()
     """The preview shows the answer to the prompts as they are now."""
 
@@ -130,6 +134,7 @@ class Annotator(QObject):  # type: ignore[misc]
         for part in (actions, sorter):
             part.noticed.connect(self.noticed)
             part.succeeded.connect(self.succeeded)
+        actions.likened.connect(self.likened)
         self._wiring.previewed.connect(self.previewed)
         self.sessions.entered.connect(self.journals.look_for_work)
         self.sessions.leaving.connect(self.journals.flush)
@@ -364,6 +369,14 @@ class Annotator(QObject):  # type: ignore[misc]
     def reopen_under_cursor(self) -> None:
         """Take the object under the cursor in hand again."""
         self._actions.reopen_under_cursor()
+
+    def like_under_cursor(self) -> None:
+        """Find all objects like the one under the cursor."""
+        self._actions.like_under_cursor()
+
+    def unlike_under_cursor(self) -> None:
+        """Leave out, of those that are found, what is like the one under the cursor."""
+        self._actions.unlike_under_cursor()
 
     def delete_under_cursor(self) -> None:
         """Delete the object under the cursor, on the plane that is shown."""

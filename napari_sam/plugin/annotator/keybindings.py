@@ -51,6 +51,8 @@ KEYS = (
     KeyHelp("Shift-U", "redo", "redo"),
     KeyHelp("G", "reopen_under_cursor", "edit the object under the cursor"),
     KeyHelp("K", "delete_under_cursor", "delete the object under the cursor"),
+    KeyHelp("Shift-F", "like_under_cursor", "find all like the object there"),
+    KeyHelp("Shift-X", "unlike_under_cursor", "… but not like the object there"),
     KeyHelp("Escape", "clear", "drop the prompts"),
     KeyHelp("H", "toggle_hover", "preview under the cursor on or off"),
     KeyHelp("T", "toggle_polarity", "left click: object or background", "points"),

@@ -27,6 +27,7 @@ def keep_found(
     model_name: str = "",
     class_name: str = "",
     overlap: OverlapRule = "keep",
+    query: str = "",
 ) -> list[int]:
     """Write masks as objects, in one step of the annotator's history.
 
@@ -44,6 +45,8 @@ def keep_found(
         For the table.
     overlap
         Who gets a pixel that has a label already.
+    query
+        What was looked for, for the record; "" for everything.
 
     Returns
     -------
@@ -67,7 +70,7 @@ def keep_found(
     try:
         session.class_name, session.overlap = class_name, overlap
         session.model_name = model_name or session.model_name
-        labels = session.commit_found(records)
+        labels = session.commit_found(records, query=query)
     finally:
         session.class_name, session.overlap, session.model_name = before
     annotator.sessions.after_edit()

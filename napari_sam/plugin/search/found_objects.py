@@ -15,11 +15,12 @@ from napari_sam.plugin.viewer.navigation import go_to_plane
 from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import MaskRecord
+    from napari_sam.plugin.search.asker import Answer
     from napari_sam.plugin.search.search import Found
 
 __all__ = ["Results"]
@@ -42,8 +43,18 @@ class Results(QObject):  # type: ignore[misc]
     kept
         How many objects were kept at last and are still there, None if anything was
         done since.
+    skipped
+        How many of those that were to be kept lay on objects that were there already.
     output
         The Labels layer whose ground may be asked to be empty, or None.
+    answer
+        Which of the masks are meant, of what was said or shown; None where nothing
+        was, or while the first answer is waited for.
+    is_waiting
+        Whether an answer is waited for.
+    ask
+        Asks which of the masks that pass the sliders are meant, given what was found
+        and their indices; False where all are. The answer comes to `take_answer`.
     is_active
         Whether the preview may be in the viewer.
     """
@@ -58,6 +69,10 @@ class Results(QObject):  # type: ignore[misc]
         self.rule = SelectionRule()
         self.passing: NDArray[np.intp] = np.zeros(0, np.intp)
         self.kept: int | None = None
+        self.skipped = 0
+        self.answer: Answer | None = None
+        self.is_waiting = False
+        self.ask: Callable[[Found, NDArray[np.intp]], bool] = lambda found, among: False
         self.output: Any = None
         self.is_active = False
         self.preview = FoundLayer(viewer)
@@ -90,11 +105,14 @@ class Results(QObject):  # type: ignore[misc]
     def take(self, found: Found) -> None:
         """Take the result of a search in place of the one before."""
         self.found, self.rule, self.kept = found, found.start, None
+        self.passing = np.zeros(0, np.intp)
+        self.answer, self.is_waiting = None, False
         self._labels_changed = True
 
     def forget(self) -> None:
         """Drop what was found."""
         self.found, self.kept = None, None
+        self.answer, self.is_waiting = None, False
         self.passing = np.zeros(0, np.intp)
         self.preview.take_down()
         self.changed.emit()
@@ -120,6 +138,12 @@ class Results(QObject):  # type: ignore[misc]
         """Sieve by another rule, as soon as the events at hand are done."""
         if rule != self.rule:
             self.rule = rule
+            self.kept = None
+            self._sieve_timer.start()
+
+    def ask_again(self) -> None:
+        """Ask anew which of the masks are meant: something else was said."""
+        if self.found is not None:
             self.kept = None
             self._sieve_timer.start()
 
@@ -151,7 +175,34 @@ class Results(QObject):  # type: ignore[misc]
         if self.rule.only_empty and self._labels_changed:
             found.selection.compare_with(self._ground(found))
             self._labels_changed = False
-        self.passing = found.selection.keep(self.rule)
+        among = found.selection.keep(self.rule)
+        self.is_waiting = self.ask(found, among)
+        if not self.is_waiting:
+            self.answer, self.passing = None, among
+        self.show()
+        self.changed.emit()
+
+    def take_answer(self, answer: Answer, is_last: bool = True) -> None:
+        """Show the masks that are meant.
+
+        Parameters
+        ----------
+        answer
+            Which ones.
+        is_last
+            Whether no other answer is waited for.
+        """
+        if answer.question.found is not self.found:
+            return
+        self.answer, self.passing = answer, answer.passing
+        self.is_waiting = not is_last
+        self.show()
+        self.changed.emit()
+
+    def take_refusal(self) -> None:
+        """Show nothing: what was asked has no answer."""
+        self.is_waiting, self.answer = False, None
+        self.passing = np.zeros(0, np.intp)
         self.show()
         self.changed.emit()
 
@@ -195,9 +246,13 @@ class Results(QObject):  # type: ignore[misc]
         go_to_plane(self.viewer, self.found.search.image, self.found.search.plane)
         self.changed.emit()
 
-    def mark_kept(self, labels: Iterable[int]) -> None:
-        """Take note that objects were kept with these labels; the preview goes."""
+    def mark_kept(self, labels: Iterable[int], skipped: int = 0) -> None:
+        """Take note that objects were kept with these labels; the preview goes.
+
+        `skipped` others lay on objects that were there already.
+        """
         self.preview.take_down()
+        self.skipped = skipped
         self._kept_labels = frozenset(labels)
         self.kept = len(self._kept_labels)
         self._labels_changed = True

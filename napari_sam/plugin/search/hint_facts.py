@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.configs import SelectionRule
 from napari_sam.plugin.annotator.hints import Facts
 from napari_sam.plugin.search.hints import EverythingFacts
+from napari_sam.plugin.search.query_parts import known_words, nothing_understood
 from napari_sam.plugin.viewer.layers import display_range, looks_black
 from napari_sam.plugin.viewer.sample_data import advice_on
 
@@ -57,8 +58,28 @@ class FactReader:
             is_shown=results.preview.is_shown,
             is_here=results.is_here,
             kept=results.kept,
+            skipped=results.skipped,
             output_name="" if everything.output is None else everything.output.name,
+            **self._query_facts(),
         )
+
+    def _query_facts(self) -> dict[str, Any]:
+        """Read how it stands with what is looked for."""
+        results, query = self._everything.results, self._everything.query
+        answer, said = results.answer, query.query
+        unknown = () if said is None else said.unknown
+        is_lost = said is not None and nothing_understood(said)
+        return {
+            "is_reading": query.is_reading,
+            "is_looking": query.is_looking,
+            "is_waiting": results.is_waiting,
+            "is_asked": not query.is_empty,
+            "unknown": unknown,
+            "known": known_words() if is_lost else "",
+            "notes": () if answer is None else answer.notes,
+            "among": 0 if answer is None else len(answer.question.among),
+            "is_ranked": answer is not None and answer.is_ranked,
+        }
 
     def _region_problem(self) -> str:
         everything = self._everything

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.wording import counted, listed
 from napari_sam.plugin.annotator.hints import Facts, model_hint, obstacle_hint
-from napari_sam.plugin.viewer.hint import Hint
+from napari_sam.plugin.viewer.hint import Hint, HintKind
 
 __all__ = ["EverythingFacts", "black_hint", "next_step"]
 
@@ -45,8 +45,28 @@ class EverythingFacts:
         Whether the plane that they lie on is displayed.
     kept
         How many were kept at last; None where that is not the last that was done.
+    skipped
+        How many more lay on objects that were there already.
     output_name
         In which layer.
+    is_reading
+        Whether what was written is being read.
+    is_looking
+        Whether examples are being looked at.
+    is_waiting
+        Whether it is being looked which objects are meant.
+    is_asked
+        Whether anything is said or shown of those that are wanted.
+    unknown
+        Words that were not understood.
+    known
+        What is known, where nothing was understood; else "".
+    notes
+        What to know of the answer, a sentence each.
+    among
+        How many objects were asked about.
+    is_ranked
+        Whether objects match more or less well.
     """
 
     common: Facts = field(default_factory=Facts)
@@ -63,7 +83,17 @@ class EverythingFacts:
     is_shown: bool = False
     is_here: bool = True
     kept: int | None = None
+    skipped: int = 0
     output_name: str = ""
+    is_reading: bool = False
+    is_looking: bool = False
+    is_waiting: bool = False
+    is_asked: bool = False
+    unknown: tuple[str, ...] = ()
+    known: str = ""
+    notes: tuple[str, ...] = ()
+    among: int = 0
+    is_ranked: bool = False
 
 
 def next_step(facts: EverythingFacts) -> Hint:
@@ -75,6 +105,7 @@ def next_step(facts: EverythingFacts) -> Hint:
         or model_hint(facts.common)
         or _region_hint(facts)
         or black_hint(facts)
+        or _query_hint(facts)
         or _found_hint(facts)
         or _start_hint(facts)
     )
@@ -89,7 +120,36 @@ def _work_hint(facts: EverythingFacts) -> Hint:
 def _start_hint(facts: EverythingFacts) -> Hint:
     if facts.common.model_state == "loading":
         return Hint("Loading the model…", "wait")
-    return Hint(f"{facts.advice} Press Find objects.".strip())
+    left_out = _left_out(facts)
+    kind: HintKind = "problem" if left_out else "do"
+    return Hint(f"{left_out}{facts.advice} Press Find objects.".strip(), kind)
+
+
+def _query_hint(facts: EverythingFacts) -> Hint | None:
+    """Say how it stands with what was written or shown, if that is in the way."""
+    if facts.is_reading:
+        return Hint("Reading what you wrote…", "wait")
+    if facts.is_looking:
+        return Hint("The model looks at the examples…", "wait")
+    if facts.known:
+        return Hint(
+            f"Not understood: {_quoted(facts.unknown)}. Write it in English. "
+            f"{facts.known}",
+            "problem",
+        )
+    if facts.is_waiting and facts.passing == 0:
+        return Hint("Looking which of the objects are meant…", "wait")
+    return None
+
+
+def _left_out(facts: EverythingFacts) -> str:
+    if not facts.unknown:
+        return ""
+    return f"Not understood, and left out: {_quoted(facts.unknown)}. "
+
+
+def _quoted(words: tuple[str, ...]) -> str:
+    return listed([f"“{word}”" for word in words], most=4)
 
 
 def black_hint(facts: EverythingFacts) -> Hint | None:
@@ -109,11 +169,7 @@ def _region_hint(facts: EverythingFacts) -> Hint | None:
 
 def _found_hint(facts: EverythingFacts) -> Hint | None:
     if facts.kept is not None:
-        return Hint(
-            f"{facts.kept:,} kept in “{facts.output_name}”. Under the cursor: K "
-            "deletes, G edits. U takes all back.",
-            "done",
-        )
+        return _kept_hint(facts)
     if facts.found is None:
         return None
     if facts.found == 0 and facts.left_out:
@@ -133,17 +189,49 @@ def _found_hint(facts: EverythingFacts) -> Hint | None:
     if not facts.is_shown:
         return Hint(f"{counted(facts.found, 'object')} found, and hidden now.")
     if facts.passing == 0:
+        return _none_left_hint(facts)
+    told = _left_out(facts) + "".join(f"{note} " for note in facts.notes)
+    if told:
         return Hint(
-            f"{counted(facts.found, 'object')} found, and none passes the sieve. Move "
-            "a slider back.",
-            "problem",
+            f"{told}Press Keep where the coloured objects are right.", "problem"
         )
     if not facts.is_sure:
         return Hint(
             f"The model is not sure of these (best score {facts.best_score:.2f}). "
             "Raise the score until the wrong ones go, or try another mode. Then Keep."
         )
+    slider = "Match" if facts.is_ranked else "the sliders"
     return Hint(
-        "Move the sliders until the coloured objects are the right ones, then press "
-        "Keep."
+        f"Move {slider} until the coloured objects are the right ones, then press Keep."
+    )
+
+
+def _kept_hint(facts: EverythingFacts) -> Hint:
+    lay = "lies" if facts.skipped == 1 else "lie"
+    skipped = (
+        f", {facts.skipped:,} more {lay} on objects that were there already"
+        if facts.skipped
+        else ""
+    )
+    return Hint(
+        f"{facts.kept or 0:,} kept in “{facts.output_name}”{skipped}. Under the "
+        "cursor: K deletes, G edits. U takes all back.",
+        "done",
+    )
+
+
+def _none_left_hint(facts: EverythingFacts) -> Hint:
+    """Say why nothing is shown of what was found, and what to do."""
+    found = counted(facts.found or 0, "object")
+    if not facts.is_asked or facts.among == 0:
+        return Hint(
+            f"{found} found, but the sliders hide all of them. Move one back.",
+            "problem",
+        )
+    told = _left_out(facts) + "".join(f"{note} " for note in facts.notes)
+    lower = "Move Match to the left, take" if facts.is_ranked else "Take"
+    return Hint(
+        f"{told}None of the {found} is meant. {lower} a condition away with its \u00d7, or "
+        "say it in other words.",
+        "problem",
     )

@@ -98,9 +98,9 @@ _INSTANCES = (
     _option(
         "instances",
         "seed_depth",
-        "Part touching objects",
+        "Split touching objects",
         "Objects",
-        "How deep the dip between two objects must be; lower: parted more often.",
+        "How deep the dip between two objects must be; lower: split more often.",
     ),
     _option(
         "instances",
@@ -115,7 +115,7 @@ _INSTANCES = (
         "smoothing",
         "Smoothing",
         "Objects",
-        "Blur before objects are parted, in pixels of the model's maps.",
+        "Blur before objects are split, in pixels of the model's maps.",
     ),
     _option(
         "instances",
@@ -207,7 +207,7 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
         _option(
             "grid",
             "min_mask_region_area",
-            "Mend holes below",
+            "Fill holes below",
             "Masks",
             "Holes of fewer pixels are filled, and islands of fewer removed.",
             nothing="none",

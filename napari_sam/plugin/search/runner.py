@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.model.long_task import LongTask
+from napari_sam.plugin.model.workers import WorkThread
 from napari_sam.plugin.search.search import find_objects, search_plane
 from napari_sam.plugin.viewer.hint import sentence
 
@@ -27,6 +28,8 @@ class SearchRunner(QObject):  # type: ignore[misc]
     ----------
     find
         Finds the masks; see `search_plane`.
+    thread
+        Who works; does what is more urgent in between.
     """
 
     progressed = Signal(float, float)
@@ -41,7 +44,8 @@ class SearchRunner(QObject):  # type: ignore[misc]
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.find: Callable[..., Sequence[MaskRecord]] = find_objects
-        self._task = LongTask("napari-sam search", self)
+        self.thread = WorkThread("napari-sam search")
+        self._task = LongTask(self.thread, self)
         self._task.progressed.connect(self._on_progressed)
         self._task.done.connect(self._on_done)
         self._task.failed.connect(self._on_failed)

@@ -12,9 +12,11 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.annotator.layer_canvas import why_not_writable
+from napari_sam.plugin.search.asker import Answer, ObjectAsker, Question
 from napari_sam.plugin.search.commit_found import keep_found
 from napari_sam.plugin.search.found_objects import Results
 from napari_sam.plugin.search.marks import region_of_shapes, region_of_view
+from napari_sam.plugin.search.object_query import ExampleObjects, ObjectQuery
 from napari_sam.plugin.search.runner import SearchRunner
 from napari_sam.plugin.search.search import Search, resolve_mode
 from napari_sam.plugin.viewer.active_annotator import active_in
@@ -23,6 +25,7 @@ from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layer_pairs import note_pair
 from napari_sam.plugin.viewer.layers import (
     display_range,
+    pixel_size_of,
     place_emitters,
     plane_reader,
     plane_shown,
@@ -72,6 +75,10 @@ class Everything(QObject):  # type: ignore[misc]
         What kept objects are called, and who gets a pixel that is labelled already.
     results
         What the last search found, sieved and shown.
+    query
+        What is looked for: a text, examples.
+    asker
+        Asks which of the objects that were found are meant.
     """
 
     changed = Signal()
@@ -105,13 +112,23 @@ class Everything(QObject):  # type: ignore[misc]
         self.is_active = False
         self.results = Results(viewer, self)
         self.runner = SearchRunner(self)
+        self.query = ObjectQuery(self.runner.thread, self)
+        self.asker = ObjectAsker(self.runner.thread, self)
+        self._keeps_when_answered = False
         self._open_annotator = open_annotator
         self._predictor: Any = None
+        self._looked_with: Any = None
         self._events = Connections()
         self._image_events = Connections()
         self._output_events = Connections()
         self._region_events = Connections()
-        self.results.changed.connect(self.changed)
+        self.results.ask = self._ask
+        self.results.changed.connect(self._on_results)
+        self.query.changed.connect(self.changed)
+        self.query.asked.connect(self.results.ask_again)
+        self.query.noticed.connect(self._complain)
+        self.asker.answered.connect(self._on_answered)
+        self.asker.failed.connect(self._on_not_answered)
         self.runner.found.connect(self._on_found)
         self.runner.failed.connect(self._on_failed)
         model_host.changed.connect(self._on_model_host)
@@ -153,6 +170,8 @@ class Everything(QObject):  # type: ignore[misc]
         """Stop for good."""
         self.deactivate()
         self.runner.close()
+        self.query.close()
+        self.asker.close()
         self.model_host.close()
 
     # --- what is chosen ---------------------------------------------------------
@@ -301,11 +320,77 @@ class Everything(QObject):  # type: ignore[misc]
         """What the last search found, or None."""
         return self.results.found
 
+    # --- which of them are meant ------------------------------------------------
+
+    def look_for(self) -> None:
+        """Find what is looked for: among what was found here, or by a search."""
+        if self.found is not None and self.results.is_current and self.results.is_here:
+            self.results.ask_again()
+        elif not self.runner.is_working:
+            self.start()
+
+    def show_example(
+        self, objects: ExampleObjects, is_like: bool = True, anew: bool = True
+    ) -> None:
+        """Look for objects like some, or not like them; see `ObjectQuery`."""
+        if not is_like and not self.query.has_examples:
+            self._complain(
+                "Choose first an object to find others like it; then those that are "
+                "not meant."
+            )
+            return
+        self.query.show_example(objects, is_like, anew)
+        self.look_for()
+
+    def _ask(self, found: Found, among: NDArray[np.intp]) -> bool:
+        """Ask which masks are meant; False where all are."""
+        query, predictor = self.query, self.model_host.predictor
+        if query.is_empty:
+            self.asker.drop()
+            return False
+        if predictor is None or query.is_reading or query.is_looking:
+            return True  # it is asked once that is done
+        self.asker.ask(
+            Question(
+                found,
+                among,
+                predictor,
+                query.query,
+                query.like,
+                query.unlike,
+                query.min_match,
+                pixel_size_of(found.search.image, found.search.plane),
+            )
+        )
+        return True
+
+    def _on_answered(self, answer: Answer) -> None:
+        self.results.take_answer(answer, not self.asker.is_working)
+
+    def _on_results(self) -> None:
+        if self._keeps_when_answered and not self._is_asking:
+            self.keep()
+        self.changed.emit()
+
+    @property
+    def _is_asking(self) -> bool:
+        """Whether other objects may be meant in a moment."""
+        query = self.query
+        return query.is_reading or query.is_looking or self.results.is_waiting
+
+    def _on_not_answered(self, message: str) -> None:
+        self._keeps_when_answered = False
+        self.results.take_refusal()
+        self._complain(message)
+
     # --- keeping ----------------------------------------------------------------
 
     def keep(self) -> None:
         """Keep what passes the sieve as objects, in one step; the preview goes."""
         found, records = self.found, self.results.records
+        self._keeps_when_answered = found is not None and self._is_asking
+        if self._keeps_when_answered:
+            return
         if found is None or not records or self.results.kept is not None:
             return
         problem = self._problem_with(found.search.image)
@@ -323,6 +408,7 @@ class Everything(QObject):  # type: ignore[misc]
                 model_name=found.model_name,
                 class_name=self.class_name,
                 overlap=self.overlap,
+                query=self.query.description,
             )
         except ValueError as error:
             self._complain(sentence(error))
@@ -330,7 +416,7 @@ class Everything(QObject):  # type: ignore[misc]
         self.output = self.results.output = annotator.sessions.output
         note_pair(found.search.image, self.output)
         self._watch_output()
-        self.results.mark_kept(labels)
+        self.results.mark_kept(labels, len(records) - len(labels))
         annotator.use_tool("point")
         self.changed.emit()
 
@@ -376,7 +462,16 @@ class Everything(QObject):  # type: ignore[misc]
             self._predictor = predictor
             if self.runner.cancel():
                 self._tell("The search was stopped: the model has changed.")
+            if predictor is not None and self._looked_with not in (None, predictor):
+                self._forget_examples()
+            self._looked_with = predictor or self._looked_with
+            if predictor is not None and not self.query.is_empty:
+                self.results.ask_again()
         self.changed.emit()
+
+    def _forget_examples(self) -> None:
+        if self.query.forget_examples():
+            self._tell("The model has changed: show it the examples again.")
 
     def _tell(self, text: str) -> None:
         self.noticed.emit(text, "info")

@@ -35,6 +35,7 @@ __all__ = [
     "looks_black",
     "onto_plane",
     "part_in_view",
+    "pixel_size_of",
     "place_emitters",
     "plane_reader",
     "plane_shown",
@@ -103,6 +104,18 @@ def calibration_of(layer: Any) -> Calibration | None:
     last = units[-1] or ""
     text = "micron" if last == "micrometer" else last
     return Calibration(axes.lower(), scale, units, "imagej", text)
+
+
+def pixel_size_of(image: Any, plane: Plane) -> tuple[float, float] | None:
+    """Return (row, col) in micrometres of a pixel of a plane; None without lengths."""
+    sizes = []
+    for axis in plane.axes:
+        unit = image.units[axis]
+        if not unit.is_compatible_with("micrometer"):
+            return None
+        length = abs(float(image.scale[axis])) * unit
+        sizes.append(float(length.to("micrometer").magnitude))
+    return sizes[0], sizes[1]
 
 
 def is_labels_of_user(layer: Any) -> bool:

@@ -128,6 +128,7 @@ class AnnotatePage(Page):
         self.objects.deleted.connect(annotator.delete)
         self.objects.renamed.connect(annotator.rename)
         self.objects.saved.connect(self.saved)
+        self.objects.likened.connect(annotator.likened)
         self.shared.model_host.advanced.connect(self._on_advanced)
 
     def enter(self) -> None:

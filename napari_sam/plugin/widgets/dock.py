@@ -216,6 +216,7 @@ class Dock(QWidget):  # type: ignore[misc]
         annotator.noticed.connect(self._on_notice)
         annotator.succeeded.connect(self._on_success)
         annotator.changed.connect(self.refresh)
+        annotator.likened.connect(self._on_likened)
 
     def _on_lettered(self) -> None:
         """Use the font of napari's theme where its style sheet does not reach."""
@@ -446,6 +447,10 @@ class Dock(QWidget):  # type: ignore[misc]
 
     def _on_success(self, text: str) -> None:
         self.shown.hear(text, "done")
+
+    def _on_likened(self, labels: tuple[int, ...], is_like: bool, anew: bool) -> None:
+        page: Any = self.show_page("everything")
+        page.find_like(labels, is_like, anew)
 
     # --- what is shown --------------------------------------------------------------
 

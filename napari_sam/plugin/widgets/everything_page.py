@@ -1,4 +1,4 @@
-"""The page "Everything": find all objects, sieve them with sliders, keep them."""
+"""The page "Everything": say what to find, choose with sliders, keep it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_sam.ops.wording import counted
+from napari_sam.plugin.search.example_objects import examples_in
 from napari_sam.plugin.search.hint_facts import FactReader
 from napari_sam.plugin.search.hints import EverythingFacts, black_hint, next_step
 from napari_sam.plugin.search.segment_everything import Everything
+from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.sample_data import preset_scale
 from napari_sam.plugin.widgets.dock_layout import (
     class_choice,
@@ -22,9 +24,12 @@ from napari_sam.plugin.widgets.dock_layout import (
 )
 from napari_sam.plugin.widgets.mask_filter_panel import SievePanel
 from napari_sam.plugin.widgets.page import Page, Work
+from napari_sam.plugin.widgets.query_line import QueryLine
 from napari_sam.plugin.widgets.search_form import SearchForm
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_sam.plugin.annotator.annotator import Annotator
     from napari_sam.plugin.viewer.hint import Hint
 
@@ -35,7 +40,7 @@ _SHOW, _STRETCH = "Show again", "Stretch the contrast"
 
 
 class EverythingPage(Page):
-    """Find everything, sieve it with sliders, keep what is right.
+    """Find everything or what is described, choose with sliders, keep what is right.
 
     Parameters
     ----------
@@ -54,6 +59,7 @@ class EverythingPage(Page):
         self._reader = FactReader(self.everything)
         self._facts = EverythingFacts()
         self._progress = (-1.0, -1.0)
+        self.what = QueryLine(self.everything.query)
         self.form = SearchForm(self.viewer, lambda: self.everything.image)
         self.sieve = SievePanel()
         self.find = main_button("Find objects", "samFind")
@@ -75,14 +81,15 @@ class EverythingPage(Page):
         return self.find if self.keep.isHidden() else self.keep
 
     def lay_out(self, layout: QVBoxLayout) -> None:
-        """Lay out how to search, and below it what to do with what was found."""
+        """Lay out what and how to search, and below it what to do with the result."""
         self._sieve_part = QWidget()
         part = QVBoxLayout(self._sieve_part)
         part.setContentsMargins(0, 0, 0, 0)
-        part.addWidget(heading("Sieve out the wrong ones"))
+        part.addWidget(heading("Hide the wrong ones"))
         part.addWidget(self.sieve)
         part.addWidget(heading("Keep the others"))
         part.addLayout(form(("Class", self.class_name), ("Overlap", self.overlap)))
+        layout.addWidget(self.what)
         layout.addWidget(self.form)
         layout.addWidget(self._sieve_part)
         layout.addStretch(1)
@@ -93,16 +100,20 @@ class EverythingPage(Page):
         self.form.changed.connect(self._on_form)
         for button in (self.find, self.again):
             button.clicked.connect(self._on_find)
+        self.what.entered.connect(self._on_entered)
         self.sieve.ruled.connect(everything.results.set_rule)
+        self.sieve.matched.connect(everything.query.set_match)
         self.class_name.currentTextChanged.connect(self._on_class)
         self.overlap.activated.connect(self._on_overlap)
-        self.keep.clicked.connect(everything.keep)
+        self.keep.clicked.connect(self._on_keep)
         everything.changed.connect(self.changed)
         everything.noticed.connect(self.say)
         everything.arrived.connect(self._on_arrived)
         everything.runner.progressed.connect(self._on_progress)
         self.shared.end.undocked.connect(everything.cancel)
         self.destroyed.connect(everything.runner.close)
+        self.destroyed.connect(everything.query.close)
+        self.destroyed.connect(everything.asker.close)
 
     # --- coming and going -------------------------------------------------------
 
@@ -163,9 +174,47 @@ class EverythingPage(Page):
         self.changed.emit()
 
     def _on_find(self) -> None:
+        self.what.take_text()
         self._on_form()
         self.everything.options = self.form.options
         self.everything.start()
+
+    def _on_keep(self) -> None:
+        self.what.take_text()
+        self.everything.keep()
+
+    def _on_entered(self) -> None:
+        """Find what was written, among what was found here or by a search."""
+        self.everything.options = self.form.options
+        self._on_form()
+        if self.everything.found is not None or self.find.isEnabled():
+            self.everything.look_for()
+
+    def find_like(self, labels: tuple[int, ...], is_like: bool, anew: bool) -> None:
+        """Find all objects like some of the annotator's, or leave out those like them.
+
+        Parameters
+        ----------
+        labels
+            Of the objects that are shown as examples.
+        is_like
+            Whether they are what is wanted.
+        anew
+            Whether they take the place of the examples before.
+        """
+        predictor = self.shared.model_host.predictor
+        if predictor is None:
+            self.say("The model is not loaded yet; try again in a moment.")
+            return
+        try:
+            examples = examples_in(self.shared.annotator, labels, predictor)
+        except ValueError as error:
+            self.say(sentence(error))
+            return
+        self.say("")
+        self.everything.options = self.form.options
+        self._on_form()
+        self.everything.show_example(examples, is_like, anew)
 
     def _on_class(self, text: str) -> None:
         self.everything.class_name = text.strip()
@@ -181,7 +230,10 @@ class EverythingPage(Page):
     def _on_arrived(self) -> None:
         found = self.everything.found
         if found is not None:
-            self.sieve.start(found.selection.area, found.start, found.mode == "grid")
+            selection = found.selection
+            scores = selection.iou[found.every]
+            is_grid = found.mode == "grid"
+            self.sieve.start(selection.area, scores, found.start, is_grid)
 
     # --- what is shown --------------------------------------------------------------
 
@@ -206,7 +258,13 @@ class EverythingPage(Page):
 
     def work(self) -> Work | None:
         """Return how far the search is."""
-        if not self.everything.runner.is_working:
+        everything = self.everything
+        if not everything.runner.is_working:
+            if everything.query.is_looking:
+                return Work("Looking at the examples", can_cancel=False)
+            is_first = everything.results.answer is None  # later ones come at once
+            if is_first and everything.asker.is_working:
+                return Work("Looking which objects are meant", can_cancel=False)
             return None
         fraction, left = self._progress
         return Work(_progress_text(left), fraction)
@@ -243,9 +301,17 @@ class EverythingPage(Page):
         number = counted(count, "object") if count else "objects"
         self.keep.setText(f"Keep {number}")
         self.keep.setEnabled(bool(count) and facts.kept is None and not facts.working)
-        if found is not None:
-            scores = found.selection.iou
-            self.sieve.show_result(scores[found.every], scores[passing], found.total)
+        if found is None:
+            return
+        answer, least = self.everything.results.answer, self.everything.query.min_match
+        scores: NDArray[Any] = found.selection.iou[found.every]
+        left: NDArray[Any] = found.selection.iou[passing]
+        if answer is not None and answer.is_ranked:
+            self.sieve.show_match(answer.matches, least)
+            scores, left = answer.matches, answer.passing_matches
+        else:
+            self.sieve.show_match(None, least)
+        self.sieve.show_result(scores, left, found.total)
 
 
 def _progress_text(left: float) -> str:

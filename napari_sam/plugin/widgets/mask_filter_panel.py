@@ -1,4 +1,4 @@
-"""The sieve: which of the masks that were found are to be kept."""
+"""The sliders: which of the objects that were found are to be kept."""
 
 from __future__ import annotations
 
@@ -32,14 +32,26 @@ _STEPS = 1000
 
 
 class SievePanel(QWidget):  # type: ignore[misc]
-    """Sliders that make a `SelectionRule`, and the histogram of the scores."""
+    """Sliders that make a `SelectionRule`, one for the match, and a histogram.
+
+    The histogram shows the match where there is one, else the score, over the range of
+    the slider that moves its line.
+    """
 
     ruled = Signal(object)
     """Emitted with the `SelectionRule` that is set now."""
 
+    matched = Signal(float)
+    """Emitted with the smallest match that is set now."""
+
     def __init__(self) -> None:
         super().__init__()
         self.histogram = ScoreHistogram()
+        self.min_match = _score_slider(
+            "Objects that match worse go: the chance of the kind that you named, or "
+            "how alike they are to your examples. Needs a kind or an example."
+        )
+        self.min_match.setEnabled(False)
         self.min_iou = _score_slider(
             "Objects with a lower score go. The score is the overlap (IoU) with the "
             "true outline that the model expects."
@@ -55,24 +67,25 @@ class SievePanel(QWidget):  # type: ignore[misc]
         self.area_text = QLabel()
         self.drop_border = QCheckBox("Drop objects at the border")
         self.drop_border.setToolTip("Objects that touch the border of the image go.")
-        self.only_empty = QCheckBox("Only on empty ground")
+        self.only_empty = QCheckBox("Only where nothing is labelled yet")
         self.only_empty.setToolTip(
             "Objects that lie mostly on the labels that are chosen above go."
         )
         self.reset = QPushButton("Reset")
-        self.reset.setToolTip("Set the sieve as it was after the search.")
+        self.reset.setToolTip("Set the sliders as they were after the search.")
         self.count = QLabel()
         self.count.setStyleSheet("font-weight: 700;")
         for control in (self.drop_border, self.only_empty, self.reset):
             control.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._low, self._high = 1, 1
         self._start = SelectionRule()
-        self._setting = False
+        self._setting = self._is_matched = False
         self._lay_out()
         for slider in (self.min_iou, self.min_stability, self.area):
             slider.valueChanged.connect(self._on_changed)
         for box in (self.drop_border, self.only_empty):
             box.toggled.connect(self._on_changed)
+        self.min_match.valueChanged.connect(self._on_match)
         self.reset.clicked.connect(self._on_reset)
 
     def _lay_out(self) -> None:
@@ -80,17 +93,21 @@ class SievePanel(QWidget):  # type: ignore[misc]
         grid = QGridLayout()
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(4)
-        grid.addWidget(QLabel("Score at least"), 0, 0)
-        grid.addWidget(self.min_iou, 0, 1)
-        grid.addWidget(self._stability_label, 1, 0)
-        grid.addWidget(self.min_stability, 1, 1)
-        grid.addWidget(QLabel("Area"), 2, 0)
-        grid.addWidget(self.area, 2, 1)
-        grid.addWidget(self.area_text, 3, 1)
+        self._match_label = QLabel("Match at least")
+        rows = (
+            (self._match_label, self.min_match),
+            (QLabel("Score at least"), self.min_iou),
+            (self._stability_label, self.min_stability),
+            (QLabel("Area"), self.area),
+        )
+        for row, (label, control) in enumerate(rows):
+            grid.addWidget(label, row, 0)
+            grid.addWidget(control, row, 1)
+        grid.addWidget(self.area_text, len(rows), 1)
         grid.setColumnStretch(1, 1)
-        row = QHBoxLayout()
-        row.addWidget(self.count, 1)
-        row.addWidget(self.reset)
+        last = QHBoxLayout()
+        last.addWidget(self.count, 1)
+        last.addWidget(self.reset)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -98,7 +115,7 @@ class SievePanel(QWidget):  # type: ignore[misc]
         layout.addLayout(grid)
         layout.addWidget(self.drop_border)
         layout.addWidget(self.only_empty)
-        layout.addLayout(row)
+        layout.addLayout(last)
         policy = QSizePolicy.Policy
         self.setSizePolicy(policy.Preferred, policy.Maximum)
 
@@ -109,13 +126,19 @@ class SievePanel(QWidget):  # type: ignore[misc]
         """The rule that the controls stand for."""
         low, high = self.area.value()
         return SelectionRule(
-            min_iou=round(float(self.min_iou.value()), 3),
+            min_iou=self._score_at(self.min_iou),
             min_stability=round(float(self.min_stability.value()), 3),
             min_area=0 if low <= 0 else self._area_at(low),
             max_area=None if high >= _STEPS else self._area_at(high),
             drop_border=self.drop_border.isChecked(),
             only_empty=self.only_empty.isChecked(),
         )
+
+    @staticmethod
+    def _score_at(slider: QLabeledDoubleSlider) -> float:
+        """Return what a slider says; at its lowest place it hides nothing."""
+        value = float(slider.value())
+        return 0.0 if value <= float(slider.minimum()) else round(value, 3)
 
     def _area_at(self, place: float) -> int:
         ratio: float = (self._high / self._low) ** (place / _STEPS)
@@ -128,13 +151,17 @@ class SievePanel(QWidget):  # type: ignore[misc]
         return float(np.clip(_STEPS * ratio, 0, _STEPS))
 
     def start(
-        self, areas: NDArray[np.integer], rule: SelectionRule, has_stability: bool
+        self,
+        areas: NDArray[np.integer],
+        scores: NDArray[np.floating],
+        rule: SelectionRule,
+        has_stability: bool,
     ) -> None:
         """Set the controls for other masks.
 
         Parameters
         ----------
-        areas
+        areas, scores
             (N,) of the masks.
         rule
             Where the controls stand at first; the border and the empty ground stay
@@ -145,6 +172,9 @@ class SievePanel(QWidget):  # type: ignore[misc]
         self._low = max(1, int(areas.min(initial=2**62))) if len(areas) else 1
         self._high = max(self._low, int(areas.max(initial=1)))
         self._start = rule
+        self._setting = True
+        self.min_iou.setRange(_lowest(scores), 1)
+        self._setting = False
         for control in (self._stability_label, self.min_stability):
             control.setVisible(has_stability)
         self.set_rule(
@@ -183,15 +213,51 @@ class SievePanel(QWidget):  # type: ignore[misc]
 
     # --- what is shown ------------------------------------------------------------
 
+    def show_match(self, matches: NDArray[np.floating] | None, least: float) -> None:
+        """Set the slider of the match; None: nothing is named or shown.
+
+        Parameters
+        ----------
+        matches
+            (N,) of the objects that were asked about.
+        least
+            The smallest match that is wanted.
+        """
+        is_matched = self._is_matched = matches is not None
+        self.min_match.setEnabled(is_matched)
+        self._match_label.setEnabled(is_matched)
+        if matches is None:
+            return
+        low = min(_lowest(matches), np.floor(least * 10) / 10)
+        self._setting = True
+        self.min_match.setRange(float(low), 1)
+        if abs(float(self.min_match.value()) - least) >= 0.005:
+            self.min_match.setValue(least)
+        self._setting = False
+
+    def _on_match(self, value: float) -> None:
+        if not self._setting:
+            self.matched.emit(round(float(value), 3))
+
     def show_result(
         self,
         scores: NDArray[np.floating],
         passing: NDArray[np.floating],
         total: int,
     ) -> None:
-        """Show the scores of all masks and of those that pass, and how many."""
-        self.histogram.show_scores(scores, passing, float(self.min_iou.value()))
+        """Show the scores or matches of all objects and of those left, and how many."""
+        name = "match" if self._is_matched else "score"
+        slider = self.min_match if self._is_matched else self.min_iou
+        low, at = float(slider.minimum()), float(slider.value())
+        self.histogram.show_scores(scores, passing, at, low, name)
         self.count.setText(f"{len(passing):,} of {counted(total, 'object')}")
+
+
+def _lowest(scores: NDArray[np.floating]) -> float:
+    """Return where the range of scores begins: a round number below all of them."""
+    if not len(scores):
+        return 0.0
+    return min(0.8, float(np.floor(scores.min() * 10) / 10))
 
 
 def _score_slider(tip: str) -> QLabeledDoubleSlider:

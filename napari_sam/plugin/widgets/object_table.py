@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
+    QMenu,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -24,6 +25,7 @@ from napari_sam.plugin.widgets.icons import swatch_icon
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from qtpy.QtCore import QPoint
     from qtpy.QtGui import QIcon
 
     from napari_sam.workflows.session.provenance import Record
@@ -40,6 +42,12 @@ _MOST_ROWS = 1000
 _MOST_ICONS = 256
 """Colours whose patch is kept; napari's labels have fifty."""
 _LABEL_ROLE = Qt.ItemDataRole.UserRole
+_LIKE = (
+    ("Find all like this", True, True),
+    ("… and like this", True, False),
+    ("… but not like this", False, False),
+)
+"""What the menu offers, and whether these are examples, in place of those before."""
 
 
 class ObjectTable(QWidget):  # type: ignore[misc]
@@ -57,13 +65,19 @@ class ObjectTable(QWidget):  # type: ignore[misc]
     renamed = Signal(int, str)
     """An object has another class; emitted with its label and the class."""
 
+    likened = Signal(object, bool, bool)
+    """All objects like some are to be found; emitted with their labels, whether they
+    are what is wanted, and whether they take the place of those shown before."""
+
     def __init__(self) -> None:
         super().__init__()
         self.table = QTableWidget(0, 3)
         self.table.setHorizontalHeaderLabels(["Object", "Class", "Score"])
         self.table.verticalHeader().hide()
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.table.setToolTip("Right click: find all objects like those selected.")
         self.table.setMinimumHeight(90)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
@@ -88,6 +102,7 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         self.save.clicked.connect(self.saved)
         self.table.itemSelectionChanged.connect(self._show_buttons)
         self.table.itemChanged.connect(self._on_changed)
+        self.table.customContextMenuRequested.connect(self._on_menu)
         self._shown: Mapping[int, Record] = {}
         self._rows: list[_Row] = []
         self._icons: dict[_Color, QIcon] = {}
@@ -96,9 +111,29 @@ class ObjectTable(QWidget):  # type: ignore[misc]
 
     @property
     def label(self) -> int | None:
-        """Label of the selected object."""
+        """Label of the selected object; None where there is not one alone."""
+        return self.labels[0] if len(self.labels) == 1 else None
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """Labels of the selected objects."""
         rows = self.table.selectionModel().selectedRows()
-        return self._label_at(rows[0].row()) if rows else None
+        labels = (self._label_at(row.row()) for row in rows)
+        return tuple(label for label in labels if label is not None)
+
+    def like_menu(self) -> QMenu:
+        """Return the menu that finds objects like the selected ones."""
+        menu, labels = QMenu(self), self.labels
+        for text, is_like, anew in _LIKE:
+            said = text if len(labels) < 2 else text.replace("this", "these")
+            menu.addAction(said).triggered.connect(
+                lambda _=False, a=is_like, b=anew: self.likened.emit(labels, a, b)
+            )
+        return menu
+
+    def _on_menu(self, position: QPoint) -> None:
+        if self.labels:
+            self.like_menu().popup(self.table.viewport().mapToGlobal(position))
 
     def show_objects(
         self,
@@ -108,7 +143,7 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         """Show the objects; does nothing where they are shown already."""
         if objects is self._shown:
             return
-        before = self.label
+        before = self.labels
         self._shown = objects
         self._filling = True
         listed = sorted(objects, reverse=True)[:_MOST_ROWS]
@@ -118,7 +153,7 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         self._filling = False
         self.table.clearSelection()
         for row in range(self.table.rowCount()):
-            if self._label_at(row) == before:
+            if self._label_at(row) in before:
                 flag = QItemSelectionModel.SelectionFlag
                 self.table.selectionModel().select(
                     self.table.model().index(row, 0), flag.Select | flag.Rows

@@ -1,4 +1,4 @@
-"""How many masks have which score, and which of them pass."""
+"""How many objects have which score or match, and which of them are left."""
 
 from __future__ import annotations
 
@@ -24,19 +24,25 @@ _TEXT_HEIGHT = 14
 
 
 class ScoreHistogram(QWidget):  # type: ignore[misc]
-    """Bars over the scores from 0 to 1: blue for what passes, grey for the rest."""
+    """Bars over scores up to 1: blue for what passes, grey for the rest.
+
+    Attributes
+    ----------
+    low
+        Where the bars begin.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.all_counts: NDArray[np.int64] = np.zeros(_BINS, np.int64)
         self.passing_counts: NDArray[np.int64] = np.zeros(_BINS, np.int64)
         self.threshold = 0.0
-        self._low = 0.0
+        self.low = 0.0
+        self.name = "score"
         self.setFixedHeight(_HEIGHT + _TEXT_HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip(
-            "How many masks have which score (the overlap, IoU, with the true outline "
-            "that the model expects). Blue: those that pass the sieve."
+            "How many objects have which score or match. Blue: those that are left."
         )
 
     def show_scores(
@@ -44,6 +50,8 @@ class ScoreHistogram(QWidget):  # type: ignore[misc]
         scores: NDArray[np.floating],
         passing: NDArray[np.floating],
         threshold: float,
+        low: float = 0.0,
+        name: str = "score",
     ) -> None:
         """Show scores.
 
@@ -55,13 +63,15 @@ class ScoreHistogram(QWidget):  # type: ignore[misc]
             (M,) of those that pass.
         threshold
             Where to draw the line.
+        low
+            Where the bars begin: the lowest place of the slider that moves the line.
+        name
+            What the scores are.
         """
-        self._low = 0.0
-        if len(scores):
-            self._low = min(0.8, float(np.floor(scores.min() * 10) / 10))
-        edges = np.linspace(self._low, 1, _BINS + 1)
-        self.all_counts = np.histogram(np.clip(scores, self._low, 1), edges)[0]
-        self.passing_counts = np.histogram(np.clip(passing, self._low, 1), edges)[0]
+        self.low, self.name = low, name
+        edges = np.linspace(low, 1, _BINS + 1)
+        self.all_counts = np.histogram(np.clip(scores, low, 1), edges)[0]
+        self.passing_counts = np.histogram(np.clip(passing, low, 1), edges)[0]
         self.threshold = threshold
         self.update()
 
@@ -80,8 +90,8 @@ class ScoreHistogram(QWidget):  # type: ignore[misc]
                 painter.fillRect(place, color)
         painter.setPen(QPen(_REST, 1))
         painter.drawLine(0, _HEIGHT, self.width(), _HEIGHT)
-        if self.threshold > self._low:
-            at = (self.threshold - self._low) / (1 - self._low) * width
+        if self.threshold > self.low:
+            at = (self.threshold - self.low) / (1 - self.low) * width
             painter.setPen(QPen(_LINE, 2))
             painter.drawLine(round(at), 0, round(at), _HEIGHT)
         self._draw_scale(painter)
@@ -94,6 +104,6 @@ class ScoreHistogram(QWidget):  # type: ignore[misc]
         painter.setFont(font)
         row = QRectF(0, _HEIGHT + 1, self.width(), _TEXT_HEIGHT)
         align = Qt.AlignmentFlag
-        painter.drawText(row, align.AlignLeft, f"{self._low:.1f}")
-        painter.drawText(row, align.AlignHCenter, "score")
+        painter.drawText(row, align.AlignLeft, f"{self.low:.1f}")
+        painter.drawText(row, align.AlignHCenter, self.name)
         painter.drawText(row, align.AlignRight, "1.0")

@@ -429,7 +429,9 @@ class AnnotationSession:
             self._state, mask, score, self.choice, self._commit_options()
         )
 
-    def commit_found(self, found: Sequence[MaskRecord]) -> list[int]:
+    def commit_found(
+        self, found: Sequence[MaskRecord], *, query: str = ""
+    ) -> list[int]:
         """Write masks that were found automatically as objects, in one step.
 
         Earlier ones get their pixels first; what the overlap rule leaves to an
@@ -440,6 +442,8 @@ class AnnotationSession:
         ----------
         found
             Masks of this plane, the best first.
+        query
+            What they were found by, such as "large round nuclei"; for the record.
 
         Returns
         -------
@@ -453,7 +457,8 @@ class AnnotationSession:
             If a mask does not fit the plane, no mask is left a pixel, or the type
             of the labels has too few numbers.
         """
-        return committing.commit_found(self._state, found, self._commit_options())
+        options = self._commit_options()
+        return committing.commit_found(self._state, found, options, query)
 
     def _commit_options(self) -> committing.CommitOptions:
         time = self._clock().isoformat(timespec="seconds")

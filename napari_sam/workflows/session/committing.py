@@ -152,7 +152,10 @@ def _known_score(state: SessionState, label: int, score: float) -> float:
 
 
 def commit_found(
-    state: SessionState, found: Sequence[MaskRecord], options: CommitOptions
+    state: SessionState,
+    found: Sequence[MaskRecord],
+    options: CommitOptions,
+    query: str = "",
 ) -> list[int]:
     """Write masks that were found; see `AnnotationSession.commit_found`."""
     for record in found:
@@ -164,7 +167,7 @@ def commit_found(
     state.reconcile()
     now = state.canvas.read(state.plane)
     after = np.array(now)
-    records = _place(state, found, after, options)
+    records = _place(state, found, after, options, query)
     if not records:
         raise ValueError(
             "nothing to commit: every pixel of the masks belongs to another object"
@@ -181,6 +184,7 @@ def _place(
     found: Sequence[MaskRecord],
     after: NDArray[Any],
     options: CommitOptions,
+    query: str,
 ) -> list[Record]:
     """Paint masks into (H, W) labels; return what was made of them."""
     flat = after.reshape(-1)
@@ -206,6 +210,7 @@ def _place(
             time=options.time,
             pixels=pixels,
             beneath=flat[pixels],
+            query=query,
         )
         records.append(Record(last, options.class_name, (outline,)))
         free[pixels] = False

@@ -79,6 +79,8 @@ class Outline:
         (N,) labels that were there before, 0 where it was free.
     known_digest
         Digest of the pixels that it was given, where they are no longer known.
+    query
+        What it was found by, in words; "" where it was not looked for.
     """
 
     plane: Plane
@@ -89,11 +91,12 @@ class Outline:
     pixels: PixelsField = PixelsField()  # noqa: RUF009 - it packs what is given
     beneath: ValuesField = ValuesField()  # noqa: RUF009
     known_digest: str = ""
+    query: str = ""
 
     @cached_property
     def prompts(self) -> str:
         """The prompts as JSON, see `draft_to_json`; written once."""
-        return draft_to_json(self.draft)
+        return draft_to_json(self.draft, self.query)
 
     @cached_property
     def digest(self) -> str:
@@ -216,6 +219,7 @@ def _read_outline(label: int, given: Any, canvas: LabelCanvas) -> Outline | None
         index = given["plane"]
         plane = Plane(tuple(json.loads(index) if isinstance(index, str) else index))
         draft = draft_from_json(given["prompts"], plane.shape_in(canvas.shape))
+        query = str(json.loads(given["prompts"]).get("query", ""))
         score = float(given["score"])
         model, time = str(given["model"]), str(given["time"])
     except (KeyError, TypeError, ValueError):
@@ -229,7 +233,7 @@ def _read_outline(label: int, given: Any, canvas: LabelCanvas) -> Outline | None
     elif digest:
         pixels = pixels[:0]
     beneath = np.zeros(len(pixels), canvas.dtype)
-    return Outline(plane, draft, score, model, time, pixels, beneath, digest)
+    return Outline(plane, draft, score, model, time, pixels, beneath, digest, query)
 
 
 def pixels_digest(pixels: NDArray[np.int64]) -> str:
@@ -256,14 +260,15 @@ def _others_to_json(outlines: tuple[Outline, ...]) -> str:
     )
 
 
-def draft_to_json(draft: Draft) -> str:
+def draft_to_json(draft: Draft, query: str = "") -> str:
     """Write the prompts of a draft, and those that it refines, as JSON.
 
     The object has "points" [[row, col], ...], "labels" [1 or 0, ...], "box"
     [row0, col0, row1, col1] or null, "mask" {"shape", "runs"} or null, "choice",
     and "earlier": the states that were refined, oldest first. Where they are, it has
     "outline", the mask of an object as it stood, and "painted" and "erased", pixels
-    that hold; each as "mask"; and "text", which candidate was meant.
+    that hold; each as "mask"; "text", which candidate was meant; and "query", what the
+    object was found by.
     """
     states = []
     at: Draft | None = draft
@@ -271,7 +276,9 @@ def draft_to_json(draft: Draft) -> str:
         states.append(_state(at))
         at = at.question.refines
     latest, *earlier = states
-    return json.dumps({"version": _VERSION, **latest, "earlier": earlier[::-1]})
+    found = {"query": query} if query else {}
+    known = {"version": _VERSION, **latest, "earlier": earlier[::-1], **found}
+    return json.dumps(known)
 
 
 def _state(draft: Draft) -> dict[str, Any]:

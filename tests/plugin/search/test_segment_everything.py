@@ -265,7 +265,7 @@ def test_one_huge_object(make_viewer, open_dock, find, search, image):
     dock.shown.everything.results.sieve()
     look(dock)
     assert not preview(viewer).any()
-    assert "1 object found, and none passes the sieve" in dock.hint.text
+    assert "1 object found, but the sliders hide all" in dock.hint.text
     assert not dock.shown.keep.isEnabled()
 
 

@@ -1,0 +1,187 @@
+"""The objects of one image, measured once, and asked as often as is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from napari_sam.ops.label_layers import label_layers
+from napari_sam.workflows.queries.conditions import (
+    fulfils,
+    lies,
+    measure_for_query,
+    ranked_by,
+)
+from napari_sam.workflows.queries.object_embeddings import (
+    embed_objects,
+    head_of,
+    text_chances,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_sam.inference.predictor import Predictor
+    from napari_sam.inference.views import PlaneEmbedding
+    from napari_sam.ops.types import MaskRecord
+    from napari_sam.workflows.queries.text_query import TextQuery
+
+__all__ = ["AskedObjects"]
+
+
+class AskedObjects:
+    """Objects of an image, and what can be asked of them.
+
+    Parameters
+    ----------
+    image
+        (H, W) or (H, W, C), what is measured.
+    masks
+        (H, W) labels, or the N masks, which may overlap. Objects of labels come in
+        rising order of their numbers.
+    model
+        The model.
+    embedding
+        Of the image, by this model; made when it is first needed where it is None.
+    pixel_size
+        (row, col) in micrometres, if known.
+
+    Raises
+    ------
+    ValueError
+        If the masks have another shape than the image.
+    """
+
+    def __init__(
+        self,
+        image: NDArray[Any],
+        masks: NDArray[np.integer] | Sequence[MaskRecord],
+        model: Predictor,
+        *,
+        embedding: PlaneEmbedding | None = None,
+        pixel_size: tuple[float, float] | None = None,
+    ) -> None:
+        self._image, self._masks, self._model = image, masks, model
+        self._embedding = embedding
+        self._layers, self._count = label_layers(masks, image.shape[:2])
+        tables = [measure_for_query(one, image, pixel_size) for one in self._layers]
+        self._tables = tables
+        self._table = pd.concat(tables).sort_index() if tables else pd.DataFrame()
+
+    def __len__(self) -> int:
+        return self._count
+
+    @cached_property
+    def vectors(self) -> NDArray[np.float32]:
+        """(N, D) from `embed_objects`, made when they are first asked for."""
+        seen = self._image if self._embedding is None else self._embedding
+        return embed_objects(seen, self._masks, model=self._model)
+
+    def matches(self, concept: str | None) -> NDArray[np.float32]:
+        """Return (N,) the chance of each object to be of a kind.
+
+        It is 1 where none is named, or where the model has not learned the kind.
+        """
+        head = head_of(self._model)
+        if concept is None or head is None or concept not in head.concepts:
+            return np.ones(self._count, np.float32)
+        column = head.concepts.index(concept)
+        return np.asarray(self._chances[:, column], np.float32)
+
+    def notes_of(self, query: TextQuery | None) -> tuple[str, ...]:
+        """Say which kinds that a query names the model has not learned."""
+        if query is None:
+            return ()
+        others = (query.exclude, None if query.relation is None else query.relation[1])
+        head, notes = head_of(self._model), []
+        if query.concept is not None and not (head and query.concept in head.concepts):
+            whose = "This model" if head is None else "The included model"
+            notes.append(
+                f"{whose} has not learned what a {query.concept} looks like, so "
+                "objects of all kinds were taken."
+            )
+        notes += [note for other in others for note in self.notes_of(other)]
+        return tuple(dict.fromkeys(notes))
+
+    @cached_property
+    def _chances(self) -> NDArray[np.float32]:
+        from napari_sam.inference.text_tower import load_text_tower
+
+        head = head_of(self._model)
+        assert head is not None  # asked only then
+        return text_chances(head, self.vectors, load_text_tower())
+
+    def choose(
+        self,
+        query: TextQuery,
+        min_match: float,
+        among: NDArray[np.bool_] | None = None,
+        there: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.bool_]:
+        """Say of each object whether it is as a query says.
+
+        Words such as "large" compare objects of the kind with one another.
+
+        Parameters
+        ----------
+        query
+            What is asked.
+        min_match
+            The smallest chance of the kind.
+        among
+            (N,) which objects may be chosen, and are compared; None: all.
+        there
+            (N,) to which objects others may lie; None: all.
+
+        Raises
+        ------
+        ValueError
+            If a number is in micrometres, and the size of a pixel is not known.
+        """
+        every = np.ones(self._count, np.bool_)
+        among = every if among is None else among
+        there = every if there is None else there
+        kept = among & (self.matches(query.concept) >= min_match)
+        kept = self._fulfil(query, kept)
+        if query.relation is not None:
+            how, other = query.relation
+            kept &= self._lie(how, replace(other, relation=None), min_match, there)
+        if query.exclude is not None:
+            kept &= ~self.choose(query.exclude, min_match, kept, there)
+        if query.count is not None:
+            order = [i for i in ranked_by(self._table, query.count[0]) if kept[i]]
+            kept = np.zeros_like(kept)
+            kept[order[: query.count[1]]] = True
+        return kept
+
+    def _fulfil(self, query: TextQuery, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        if not query.conditions:
+            return among.copy()
+        table = self._table[among]
+        inside = np.ones(len(table), np.bool_)
+        for condition in query.conditions:
+            inside &= fulfils(table, condition)
+        kept = among.copy()
+        kept[among] = inside
+        return kept
+
+    def _lie(
+        self, how: str, other: TextQuery, min_match: float, there: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Say which objects lie to others of this image as is asked."""
+        theirs = self.choose(other, min_match, there, there)
+        lookup = np.concatenate([[False], theirs])
+        ground = np.zeros(self._image.shape[:2], np.bool_)
+        for layer in self._layers:
+            ground |= lookup[layer]
+        found = np.zeros(self._count, np.bool_)
+        for layer, table in zip(self._layers, self._tables, strict=True):
+            places = table.index.to_numpy(np.int64) - 1
+            found[places] = lies(layer, table, how, ground)
+        return found
