@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from napari_sam.configs import FindConfig
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.search.query_parts import nothing_understood
 from napari_sam.plugin.viewer.hint import sentence
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "ObjectAsker", "Question", "embed_quietly"]
 
 _NOT_SURE = "This model has not learned to tell objects apart: it is less reliable."
+
+_LIKELY = FindConfig().min_match
+"""The chance from which an object is of a kind, where the match is that of examples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +67,6 @@ class Question:
     unlike: NDArray[np.float32] | None = None
     min_match: float = 0.5
     pixel_size: tuple[float, float] | None = None
-
-    @property
-    def is_ranked(self) -> bool:
-        """Whether objects match more or less well."""
-        names_kind = self.query is not None and self.query.concept is not None
-        return self.like is not None or names_kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,28 +192,35 @@ class _Measured:
         places = np.searchsorted(self._indices, among)
         there = np.zeros(len(objects), np.bool_)
         there[places] = True
-        notes: tuple[str, ...] = ()
-        kept, matches = there, np.ones(len(objects), np.float32)
+        kept, matches, notes = self._choose(question, objects, there)
+        matches, meant = matches[places], kept[places]
+        passing, theirs = among[meant], matches[meant]
+        if question.found.mode != "grid":
+            order = np.argsort(-theirs, kind="stable")
+            passing, theirs = passing[order], theirs[order]
+        names_kind = query is not None and objects.knows(query.concept)
+        is_ranked = question.like is not None or names_kind
+        return Answer(question, passing, matches, theirs, is_ranked, notes)
+
+    def _choose(
+        self, question: Question, objects: AskedObjects, there: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float32], tuple[str, ...]]:
+        """Return which objects are meant, how well each matches, and what to know."""
+        query, least = question.query, question.min_match
         if question.like is not None:
             matches, notes = self._likeness(question, objects)
-            kept = kept & (matches >= question.min_match)
-        if query is not None:
-            floor = question.min_match if question.like is None else 0.5
-            kept = objects.choose(query, floor, kept, there)
-            if question.like is None:
-                matches = objects.matches(query.concept)
-        notes += objects.notes_of(query)
-        matches = matches[places]
-        meant = kept[places]
-        passing = among[meant]
-        is_ranked = question.is_ranked and not np.all(matches == 1)
-        if question.found.mode != "grid":
-            order = np.argsort(-matches[meant], kind="stable")
-            passing = passing[order]
-            return Answer(
-                question, passing, matches, matches[meant][order], is_ranked, notes
-            )
-        return Answer(question, passing, matches, matches[meant], is_ranked, notes)
+            kept = there & (matches >= least)
+            if query is not None:
+                kept = objects.choose(query, _LIKELY, kept, there)
+            return kept, matches, (*notes, *objects.notes_of(query))
+        assert query is not None  # nobody asks for nothing
+        kept, notes = objects.choose(query, least, there, there), ()
+        matches = objects.matches(query.concept)
+        is_none = not (there & (matches >= least)).any()
+        if is_none and objects.knows(query.concept):
+            most = objects.kind_of_most(there)
+            notes = (f"To the model, most of them look like a {most}.",)
+        return kept, matches, (*notes, *objects.notes_of(query))
 
     def _likeness(
         self, question: Question, objects: AskedObjects

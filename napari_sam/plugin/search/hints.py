@@ -231,7 +231,7 @@ def _none_left_hint(facts: EverythingFacts) -> Hint:
     told = _left_out(facts) + "".join(f"{note} " for note in facts.notes)
     lower = "Move Match to the left, take" if facts.is_ranked else "Take"
     return Hint(
-        f"{told}None of the {found} is meant. {lower} a condition away with its \u00d7, or "
-        "say it in other words.",
+        f"{told}None of the {found} is meant. {lower} a condition away with its "
+        "\u00d7, or say it in other words.",
         "problem",
     )

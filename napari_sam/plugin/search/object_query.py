@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from napari_sam.configs import FindConfig
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.search.query_parts import text_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["ExampleObjects", "ObjectQuery"]
 
 _NOTHING = TextQuery()
-_MATCH, _RATHER_LIKE = 0.5, 0.0
+_MATCH, _RATHER_LIKE = FindConfig().min_match, 0.0
 """The smallest match at first; with counter-examples, objects match that are more like
 the examples than like these."""
 

@@ -16,6 +16,9 @@ from napari_sam.workflows.queries.text_query import (
 
 __all__ = ["QueryPart", "known_words", "nothing_understood", "parts_of", "text_of"]
 
+_PLACES = ("position", "border")
+"""Properties that are said after the kind."""
+
 PartKind = Literal["kind", "condition", "count", "relation", "exclude", "unknown"]
 
 
@@ -46,9 +49,12 @@ def parts_of(query: TextQuery) -> tuple[QueryPart, ...]:
     parts = []
     if query.count is not None:
         parts.append(_count_part(query, query.count))
-    parts += [_condition_part(query, place) for place in range(len(query.conditions))]
+    conditions = [_condition_part(query, i) for i in range(len(query.conditions))]
+    is_place = [c.property in _PLACES for c in query.conditions]
+    parts += [part for part, last in zip(conditions, is_place, strict=True) if not last]
     if query.concept is not None:
         parts.append(_concept_part(query, query.concept))
+    parts += [part for part, last in zip(conditions, is_place, strict=True) if last]
     if query.relation is not None:
         parts.append(_relation_part(query, query.relation))
     if query.exclude is not None:

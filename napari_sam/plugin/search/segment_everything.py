@@ -276,7 +276,12 @@ class Everything(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def cancel(self) -> None:
-        """Stop the search; what was found before stays."""
+        """Stop the search, or the look at what it found; what was found stays."""
+        if self.asker.is_working and not self.runner.is_working:
+            self.asker.drop()
+            self.results.take_refusal()
+            self._tell("Stopped. Press Enter in the line What? to go on.")
+            return
         if self.runner.cancel():
             self._tell("Stopped. Nothing was changed.")
         self.changed.emit()

@@ -264,7 +264,7 @@ class EverythingPage(Page):
                 return Work("Looking at the examples", can_cancel=False)
             is_first = everything.results.answer is None  # later ones come at once
             if is_first and everything.asker.is_working:
-                return Work("Looking which objects are meant", can_cancel=False)
+                return Work("Looking which objects are meant")
             return None
         fraction, left = self._progress
         return Work(_progress_text(left), fraction)

@@ -89,21 +89,40 @@ class AskedObjects:
         It is 1 where none is named, or where the model has not learned the kind.
         """
         head = head_of(self._model)
-        if concept is None or head is None or concept not in head.concepts:
+        if head is None or concept is None or not self.knows(concept):
             return np.ones(self._count, np.float32)
         column = head.concepts.index(concept)
         return np.asarray(self._chances[:, column], np.float32)
+
+    def knows(self, concept: str | None) -> bool:
+        """Say whether the model has learned what a kind looks like."""
+        head = head_of(self._model)
+        return head is not None and concept in head.concepts
+
+    def kind_of_most(self, among: NDArray[np.bool_]) -> str | None:
+        """Return the kind that most of some objects look like; None if not known.
+
+        Parameters
+        ----------
+        among
+            (N,) which objects.
+        """
+        head = head_of(self._model)
+        if head is None or not among.any():
+            return None
+        nearest = self._chances[among].argmax(axis=1)
+        return str(head.concepts[int(np.bincount(nearest).argmax())])
 
     def notes_of(self, query: TextQuery | None) -> tuple[str, ...]:
         """Say which kinds that a query names the model has not learned."""
         if query is None:
             return ()
         others = (query.exclude, None if query.relation is None else query.relation[1])
-        head, notes = head_of(self._model), []
-        if query.concept is not None and not (head and query.concept in head.concepts):
-            whose = "This model" if head is None else "The included model"
+        notes = []
+        if query.concept is not None and not self.knows(query.concept):
+            whose = "This" if head_of(self._model) is None else "The included"
             notes.append(
-                f"{whose} has not learned what a {query.concept} looks like, so "
+                f"{whose} model has not learned what a {query.concept} looks like, so "
                 "objects of all kinds were taken."
             )
         notes += [note for other in others for note in self.notes_of(other)]

@@ -20,8 +20,8 @@ def test_every_part_is_said_in_words():
     assert [(part.kind, part.text) for part in parts_of(QUERY)] == [
         ("count", "the 3 brightest"),
         ("condition", "large"),
-        ("condition", "away from the border"),
         ("kind", "nucleus"),
+        ("condition", "away from the border"),
         ("relation", "inside cell"),
         ("exclude", "but not: small object"),
         ("unknown", "fluffy?"),
@@ -40,7 +40,7 @@ def test_parts_are_taken_out_one_by_one_until_nothing_is_left():
 
 
 def test_a_part_is_changed_to_another_of_its_sort():
-    count, large, border, kind, relation, exclude, unknown = parts_of(QUERY)
+    count, large, kind, border, relation, exclude, unknown = parts_of(QUERY)
     changed = dict(large.others)["small"]
     assert changed.conditions[0] == Condition("area", "low")
     assert changed.conditions[1:] == QUERY.conditions[1:]
