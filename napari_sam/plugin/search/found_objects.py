@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import MaskRecord
     from napari_sam.plugin.search.asker import Answer
     from napari_sam.plugin.search.search import Found
+    from napari_sam.plugin.viewer.hint import Hint
 
 __all__ = ["Results"]
 
@@ -52,6 +53,8 @@ class Results(QObject):  # type: ignore[misc]
         was, or while the first answer is waited for.
     is_waiting
         Whether an answer is waited for.
+    refusal
+        Why there is none, or None.
     ask
         Asks which of the masks that pass the sliders are meant, given what was found
         and their indices; False where all are. The answer comes to `take_answer`.
@@ -72,6 +75,7 @@ class Results(QObject):  # type: ignore[misc]
         self.skipped = 0
         self.answer: Answer | None = None
         self.is_waiting = False
+        self.refusal: Hint | None = None
         self.ask: Callable[[Found, NDArray[np.intp]], bool] = lambda found, among: False
         self.output: Any = None
         self.is_active = False
@@ -106,7 +110,7 @@ class Results(QObject):  # type: ignore[misc]
         """Take the result of a search in place of the one before."""
         self.found, self.rule, self.kept = found, found.start, None
         self.passing = np.zeros(0, np.intp)
-        self.answer, self.is_waiting = None, False
+        self.answer, self.is_waiting, self.refusal = None, False, None
         self._labels_changed = True
 
     def forget(self) -> None:
@@ -176,7 +180,7 @@ class Results(QObject):  # type: ignore[misc]
             found.selection.compare_with(self._ground(found))
             self._labels_changed = False
         among = found.selection.keep(self.rule)
-        self.is_waiting = self.ask(found, among)
+        self.is_waiting, self.refusal = self.ask(found, among), None
         if not self.is_waiting:
             self.answer, self.passing = None, among
         self.show()
@@ -199,9 +203,9 @@ class Results(QObject):  # type: ignore[misc]
         self.show()
         self.changed.emit()
 
-    def take_refusal(self) -> None:
+    def take_refusal(self, why: Hint) -> None:
         """Show nothing: what was asked has no answer."""
-        self.is_waiting, self.answer = False, None
+        self.is_waiting, self.answer, self.refusal = False, None, why
         self.passing = np.zeros(0, np.intp)
         self.show()
         self.changed.emit()

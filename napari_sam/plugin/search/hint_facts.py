@@ -76,6 +76,7 @@ class FactReader:
             "is_asked": not query.is_empty,
             "unknown": unknown,
             "known": known_words() if is_lost else "",
+            "refusal": results.refusal,
             "notes": () if answer is None else answer.notes,
             "among": 0 if answer is None else len(answer.question.among),
             "is_ranked": answer is not None and answer.is_ranked,

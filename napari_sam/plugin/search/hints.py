@@ -61,6 +61,8 @@ class EverythingFacts:
         Words that were not understood.
     known
         What is known, where nothing was understood; else "".
+    refusal
+        Why it is not known which objects are meant, or None.
     notes
         What to know of the answer, a sentence each.
     among
@@ -91,6 +93,7 @@ class EverythingFacts:
     is_asked: bool = False
     unknown: tuple[str, ...] = ()
     known: str = ""
+    refusal: Hint | None = None
     notes: tuple[str, ...] = ()
     among: int = 0
     is_ranked: bool = False
@@ -137,6 +140,8 @@ def _query_hint(facts: EverythingFacts) -> Hint | None:
             f"{facts.known}",
             "problem",
         )
+    if facts.refusal is not None:
+        return facts.refusal
     if facts.is_waiting and facts.passing == 0:
         return Hint("Looking which of the objects are meant…", "wait")
     return None

@@ -21,7 +21,7 @@ from napari_sam.plugin.search.runner import SearchRunner
 from napari_sam.plugin.search.search import Search, resolve_mode
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.connections import Connections
-from napari_sam.plugin.viewer.hint import sentence
+from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.layer_pairs import note_pair
 from napari_sam.plugin.viewer.layers import (
     display_range,
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from napari_sam.plugin.search.search import Found
 
 __all__ = ["Everything"]
+
+_STOPPED = Hint("Stopped. Press Enter in the line What? to go on.")
 
 _LABEL_EVENTS = ("paint", "data", "labels_update", "set_data")
 """The last comes with napari's own undo, which emits none of the others."""
@@ -279,8 +281,7 @@ class Everything(QObject):  # type: ignore[misc]
         """Stop the search, or the look at what it found; what was found stays."""
         if self.asker.is_working and not self.runner.is_working:
             self.asker.drop()
-            self.results.take_refusal()
-            self._tell("Stopped. Press Enter in the line What? to go on.")
+            self.results.take_refusal(_STOPPED)
             return
         if self.runner.cancel():
             self._tell("Stopped. Nothing was changed.")
@@ -385,8 +386,7 @@ class Everything(QObject):  # type: ignore[misc]
 
     def _on_not_answered(self, message: str) -> None:
         self._keeps_when_answered = False
-        self.results.take_refusal()
-        self._complain(message)
+        self.results.take_refusal(Hint(message, "problem"))
 
     # --- keeping ----------------------------------------------------------------
 

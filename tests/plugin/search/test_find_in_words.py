@@ -215,6 +215,9 @@ def test_micrometres_come_from_the_scale_of_the_layer(
     dock = open_dock(viewer, "everything")
     write(dock, qtbot, "objects larger than 30 µm²")
     assert "has no scale" in dock.hint.text and dock.hint.kind == "problem"
+    viewer.dims.events.order()  # whatever else happens, it is still said
+    look(dock)
+    assert "has no scale" in dock.hint.text
     layer.scale, layer.units = (500, 500), ("nm", "nm")
     write(dock, qtbot, "objects larger than 40 µm²")
     assert np.array_equal(shown(viewer) > 0, union([1]))  # 197 px of 0.25 µm²
@@ -278,6 +281,28 @@ def test_keep_waits_for_the_answer(make_viewer, open_dock, qtbot, image):
     dock.shown.keep.click()
     wait_until(lambda: active_in(viewer).sessions.output is not None)
     assert np.array_equal(labels_of(viewer) > 0, union([1]))
+
+
+def test_the_look_at_the_objects_can_be_stopped(
+    make_viewer, open_dock, qtbot, predictor, image
+):
+    viewer = make_viewer()
+    viewer.add_image(image)
+    dock = open_dock(viewer, "everything")
+    predictor.gate.clear()
+    dock.shown.what.line.setText("the largest")
+    qtbot.keyClick(dock.shown.what.line, Qt.Key.Key_Return)
+    everything = dock.shown.everything
+    wait_until(lambda: everything.found is not None and everything.asker.is_working)
+    look(dock)
+    assert dock.shown.work().text == "Looking which objects are meant"
+    dock.progress.cancel.click()
+    look(dock)
+    assert "Stopped" in dock.hint.text and not shown(viewer).any()
+    predictor.gate.set()
+    qtbot.keyClick(dock.shown.what.line, Qt.Key.Key_Return)
+    finish(dock)
+    assert np.array_equal(shown(viewer) > 0, union([1]))
 
 
 def test_what_lay_on_other_objects_is_counted(make_viewer, open_dock, find, image):

@@ -451,6 +451,7 @@ def test_the_histogram_tells_what_passes(make_viewer, open_dock, qtbot, find, im
     histogram = dock.shown.sieve.histogram
     assert histogram.all_counts.sum() == 5 and histogram.passing_counts.sum() == 4
     assert histogram.threshold == pytest.approx(0.88)
+    assert histogram.low == dock.shown.sieve.min_iou.minimum() == 0.7
     dock.shown.sieve.min_iou.setValue(0.93)
     sieve(dock, qtbot)
     assert histogram.passing_counts.sum() == 1
