@@ -40,15 +40,15 @@ def examples_in(
     session, image, plane = annotator.session, annotator.image, annotator.plane
     if session is None or image is None or plane is None:
         raise ValueError("open an image with objects first")
-    here = np.unique(session.canvas.read(plane))
-    missing = [label for label in labels if label not in here]
+    here = np.array(session.canvas.read(plane))
+    missing = [label for label in labels if not (here == label).any()]
     if missing:
         record = session.objects.get(missing[0])
         if record is None or record.plane is None:
             raise ValueError(f"object {missing[0]} is not there any more")
         plane = record.plane
-        here = np.unique(session.canvas.read(plane))
-        if not set(labels) <= set(here.tolist()):
+        here = np.array(session.canvas.read(plane))
+        if not all((here == label).any() for label in labels):
             raise ValueError(
                 "the selected objects lie on several planes; choose those of one plane "
                 "first, and add the others with “… and like this”"
@@ -56,7 +56,7 @@ def examples_in(
     return ExampleObjects(
         plane_reader(image, plane),
         display_range(image),
-        np.array(session.canvas.read(plane)),
+        here,
         labels,
         predictor,
     )

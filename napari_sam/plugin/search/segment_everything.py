@@ -330,8 +330,9 @@ class Everything(QObject):  # type: ignore[misc]
 
     def look_for(self) -> None:
         """Find what is looked for: among what was found here, or by a search."""
-        if self.found is not None and self.results.is_current and self.results.is_here:
-            self.results.ask_again()
+        results, found = self.results, self.found
+        if found is not None and found.total and results.is_current and results.is_here:
+            results.ask_again()
         elif not self.runner.is_working:
             self.start()
 
