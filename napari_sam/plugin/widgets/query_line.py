@@ -177,7 +177,7 @@ class QueryLine(QWidget):  # type: ignore[misc]
 
     def _fit_height(self) -> None:
         """Have room for the usual rows of chips, in the font of the text."""
-        row = self._room.fontMetrics().lineSpacing() + 8
+        row = self._room.fontMetrics().lineSpacing() + 10
         self._room.setMinimumHeight(_ROWS * row + 3 * (_ROWS - 1))
 
     def changeEvent(self, event: QEvent) -> None:
