@@ -175,10 +175,10 @@ def _run(args: argparse.Namespace) -> int:
     config = _read_config(args)
     images = _thin(_select(args), args.max_images)
     _check_outputs(args)
-    model = load_model(args.model, device=args.device)
+    head = {} if args.object_head is None else {"object_head": args.object_head}
+    model = load_model(args.model, device=args.device, **head)
     report: Report | InstanceReport | QueryReport
     if args.mode in evaluate_queries.MODES:
-        evaluate_queries.prepare_model(args, model)
         report, seen = evaluate_queries.score(args, model, images)
         failures = _complain(seen)
     elif args.mode == _CLICKS:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.predictor import Predictor
     from napari_sam.io.labelled_folders import LabelledImage
 
-__all__ = ["MODES", "add_arguments", "check_arguments", "prepare_model", "score"]
+__all__ = ["MODES", "add_arguments", "check_arguments", "score"]
 
 MODES = ("text", "examples", "classes")
 """What is scored here."""
@@ -60,27 +60,6 @@ def check_arguments(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None and args.mode not in modes:
             told = " and ".join(filter(None, (", ".join(modes[:-1]), modes[-1])))
             raise ValueError(f"--{name.replace('_', '-')} is for --mode {told}")
-
-
-def prepare_model(args: argparse.Namespace, model: Predictor) -> None:
-    """Give a model the head of --object-head.
-
-    Raises
-    ------
-    ValueError
-        If the file holds none, or that of another model.
-    """
-    from napari_sam.checkpoints.object_weights import load_object_head
-    from napari_sam.workflows.queries.object_embeddings import encoder_of
-
-    if args.object_head is None:
-        return
-    head = load_object_head(args.object_head)
-    if head.encoder != encoder_of(model):
-        raise ValueError(
-            f"{args.object_head} is the head of another model than {model.name}"
-        )
-    setattr(model, "object_head", head)  # noqa: B010
 
 
 def score(

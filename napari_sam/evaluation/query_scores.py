@@ -17,6 +17,7 @@ from napari_sam.workflows.queries.object_embeddings import (
     head_of,
     similarity,
     text_chances,
+    tower_of,
 )
 from napari_sam.workflows.queries.read_text import read_text
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from napari_sam.evaluation.query_objects import KindObjects
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.text_tower import TextTower
 
     Floats = NDArray[np.float32]
 
@@ -138,7 +138,7 @@ def score_text(
     head = head_of(model)
     vectors = np.concatenate([own.vectors, *(other.vectors for other in others)])
     wanted = np.arange(len(vectors)) < len(own)
-    tower = _tower(model)
+    tower = tower_of(model)
     read = [read_text(phrase).concept for phrase in phrases]
     same = np.zeros(len(vectors), np.float32)
     by_kind: list[Floats] = [same] * len(phrases)
@@ -159,13 +159,6 @@ def score_text(
         "read": float(np.mean([kind == concept for kind in read])),
         "chance": _chance(own, others),
     }
-
-
-def _tower(model: Predictor) -> TextTower:
-    from napari_sam.inference.text_tower import load_text_tower
-
-    own: TextTower | None = getattr(model, "text_tower", None)
-    return own or load_text_tower()
 
 
 def score_classes(

@@ -118,7 +118,6 @@ def test_text_without_a_head_is_chance_and_phrases_are_read(evaluate, data):
         ("text", ["--volume"], "--volume has no --mode text"),
         ("text", ["--gallery", "x.png"], "--gallery is for --mode clicks"),
         ("text", ["--phrases", "BAD"], "is no file of phrases"),
-        ("examples", ["--object-head", "BAD"], "holds no object head"),
         ("examples", ["--kinds", "cats"], "has no kind 'cats'"),
     ],
 )
