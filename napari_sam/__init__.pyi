@@ -46,6 +46,8 @@ from .training.labelled_images import Source as Source
 from .training.training_job import TrainOutcome as TrainOutcome
 from .training.training_job import train as train
 from .workflows.blocks.large_image import segment_large as segment_large
+from .workflows.measure.folders import measure_folder as measure_folder
+from .workflows.measure.measure import measure as measure
 from .workflows.objects.edges import detect_edges as detect_edges
 from .workflows.objects.from_prompts import segment_boxes as segment_boxes
 from .workflows.objects.from_prompts import segment_points as segment_points

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.io.axes import MICROMETRES
+from napari_sam.io.axes import MICROMETRES, unit_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
 
-__all__ = ["Calibration", "tiff_options"]
+__all__ = ["Calibration", "tiff_options", "unit_symbol"]
 
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 _TIFF_UNITS: Mapping[str, str] = {"inch": "INCH", "centimeter": "CENTIMETER"}
@@ -72,6 +72,16 @@ class Calibration:
         )
 
     @property
+    def micrometres(self) -> tuple[float, ...] | None:
+        """Size of a pixel along each axis in micrometres; None if one has none."""
+        known = self.along(self.axes)
+        sizes = tuple(
+            size * MICROMETRES.get(unit or "", math.nan)
+            for size, unit in zip(known.scale, known.units, strict=True)
+        )
+        return sizes if all(size > 0 for size in sizes) else None
+
+    @property
     def pixel_size(self) -> tuple[float, float] | None:
         """(row, col) size of a pixel in micrometres; None if it has none."""
         known = self.along("yx")
@@ -80,6 +90,17 @@ class Calibration:
             for size, unit in zip(known.scale, known.units, strict=True)
         )
         return (row, col) if row > 0 and col > 0 else None
+
+
+def unit_symbol(text: str) -> str:
+    """Return how a unit of length or time is written; any other text as it is.
+
+    Examples
+    --------
+    >>> unit_symbol("um"), unit_symbol("micrometer"), unit_symbol("cell")
+    ('\u00b5m', '\u00b5m', 'cell')
+    """
+    return _SYMBOLS[unit_name(text)] if unit_name(text) else text.strip()
 
 
 def tiff_options(known: Calibration, dtype: np.dtype[Any], ndim: int) -> dict[str, Any]:

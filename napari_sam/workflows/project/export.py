@@ -28,19 +28,19 @@ from napari_sam.io.coco import write_coco
 from napari_sam.io.label_images import write_labels
 from napari_sam.io.object_files import write_objects
 from napari_sam.ops.rle import Rle
-from napari_sam.workflows.objects.features import measure_objects
+from napari_sam.workflows.measure.measure import measure
 from napari_sam.workflows.project.images import calibration_of
 from napari_sam.workflows.project.state import ObjectNote
 from napari_sam.workflows.project.store import file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from napari_sam.workflows.project.project import Project
 
-__all__ = ["FORMATS", "WouldReplaceError", "export_project"]
+__all__ = ["FORMATS", "WouldReplaceError", "export_project", "measure_images"]
 
 _OBJECT_FILES = {"roi": ".zip", "geojson": ".geojson"}
 """What the files of ImageJ's regions and of QuPath's objects end with."""
@@ -123,7 +123,7 @@ def export_project(
         if "coco" in formats:
             coco.add(project, name, labels)
         if "csv" in formats:
-            tables.append(_table(project, name, labels))
+            tables.append(_table(project, name, labels, None, None))
         if "zarr" in formats:
             fill = partial(_fill_zarr, project, name, labels)
             export.write_folder(root / f"{name}.ome.zarr", fill)
@@ -328,17 +328,57 @@ def _renumbered(
     return numbers, places
 
 
-def _table(project: Project, name: str, labels: NDArray[np.int32]) -> pd.DataFrame:
+def measure_images(
+    project: Project,
+    names: Iterable[str],
+    *,
+    spacing: float | Sequence[float] | None = None,
+    properties: str | Sequence[str] | None = None,
+) -> Iterator[tuple[str, pd.DataFrame | Exception]]:
+    """Measure the objects of images of a project, one after another.
+
+    Parameters
+    ----------
+    project
+        The project.
+    names
+        Of its images.
+    spacing, properties
+        See `napari_sam.measure`; the size that the file of the image says, if it is
+        left out.
+
+    Yields
+    ------
+    The name of each image, and its table with the columns "image" before and what is
+    known of each object behind; or what went wrong.
+    """
+    for name in names:
+        try:
+            labels = project.read_labels(name)
+            yield name, _table(project, name, labels, spacing, properties)
+        except (OSError, ValueError) as error:
+            yield name, error
+
+
+def _table(
+    project: Project,
+    name: str,
+    labels: NDArray[np.int32],
+    spacing: float | Sequence[float] | None,
+    properties: str | Sequence[str] | None,
+) -> pd.DataFrame:
     """Measure the objects of an image, with how each came to be."""
-    numbers, places = _renumbered(labels)
-    table = measure_objects(places, _image_or_none(project, name, labels.shape))
-    table["label"] = numbers
+    if spacing is None:
+        known = calibration_of(project.path_of(name))
+        spacing = None if known is None else known.micrometres
+    image = _image_or_none(project, name, labels.shape)
+    table = measure(labels, image, spacing=spacing, properties=properties)
     table.insert(0, "image", name)
     notes = project.notes(name)
     for column in ("class_name", "source", "clicks", "seconds"):
         table[column] = [
             getattr(notes[label], column) if label in notes else ""
-            for label in numbers.tolist()
+            for label in table["label"].tolist()
         ]
     return table
 

@@ -1,0 +1,1 @@
+"""Tables of what is measured of each object: of planes, volumes, films and folders."""

@@ -1,0 +1,329 @@
+"""One table of the objects of many files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_sam.io.file_names import name_key
+from napari_sam.io.image_reader import ArraySource, is_zarr, open_array
+from napari_sam.io.images import list_images
+from napari_sam.io.object_tables import read_object_table
+from napari_sam.workflows.measure.measure import measure_channels
+from napari_sam.workflows.progress import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from napari_sam.io.image_reader import PlaneArray
+    from napari_sam.workflows.progress import Progress
+
+__all__ = [
+    "JOINED",
+    "LabelFile",
+    "channels_of",
+    "join_objects",
+    "measure_file",
+    "measure_folder",
+    "pair_files",
+]
+
+JOINED = ("class", "score", "points", "model", "time")
+"""Columns of the table of a session that go with the measurements of its objects."""
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """Labels on disk, and their image.
+
+    Attributes
+    ----------
+    name
+        What it is called in the column "image".
+    labels
+        The file of the labels.
+    image
+        The file of the image; None for shapes without intensities.
+    channel, axes, scene
+        What of the image's file is looked at; see `ArraySource`. All channels are
+        measured where none is chosen.
+    """
+
+    name: str
+    labels: Path
+    image: Path | None = None
+    channel: int | None = None
+    axes: str = ""
+    scene: int | None = None
+
+
+def measure_folder(
+    images: str | Path,
+    labels: str | Path | None = None,
+    *,
+    spacing: float | Sequence[float] | None = None,
+    unit: str | None = None,
+    properties: str | Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Measure the objects of all images of a folder, to one table.
+
+    Parameters
+    ----------
+    images : str or Path
+        A folder of images, or one image.
+    labels : str or Path, optional
+        The folder of their labels, in which each file is named like its image; or the
+        one label image. If left out, `images` is a folder with the folders ``images``
+        and ``labels``, as a project is exported and as training reads it.
+    spacing : float or sequence of float, optional
+        See `measure`; what the files say, if left out.
+    unit : str, optional
+        See `measure`.
+    properties : str or sequence of str, optional
+        See `measure`.
+    progress : Progress, optional
+        Told of each image; asked whether to go on.
+
+    Returns
+    -------
+    DataFrame
+        As of `measure`, with the column "image" before. Where a table lies beside the
+        labels, as the window saves it, its classes and scores are joined.
+
+    Raises
+    ------
+    ValueError
+        If a folder does not exist, nothing in it has its partner, or a file does not
+        fit its partner.
+    OSError
+        If a file cannot be read.
+    Cancelled
+        If `progress.is_cancelled` answered True.
+
+    See Also
+    --------
+    measure : The same of arrays.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> image = napari_sam.load_sample("nuclei_2d")
+    >>> written = napari_sam.write_labels("labels/a.tif", image > 100)
+    >>> written = napari_sam.write_labels("images/a.tif", image)
+    >>> napari_sam.measure_folder("images", "labels")["image"].tolist()
+    ['a']
+    """
+    import pandas as pd
+
+    pairs = pair_files(images, labels)
+    steps = Steps("measuring", progress)
+    quiet = None if progress is None else progress.quiet
+    tables = []
+    for number, pair in enumerate(pairs):
+        steps.before(len(pairs) - number)
+        tables.append(
+            measure_file(
+                pair, spacing=spacing, unit=unit, properties=properties, progress=quiet
+            )
+        )
+    steps.finish()
+    return pd.concat(tables, ignore_index=True)
+
+
+def pair_files(
+    images: str | Path,
+    labels: str | Path | None = None,
+    *,
+    channel: int | None = None,
+    axes: str = "",
+    scene: int | None = None,
+) -> list[LabelFile]:
+    """Find which labels are of which image, sorted by name.
+
+    Parameters
+    ----------
+    images, labels
+        See `measure_folder`.
+    channel, axes, scene
+        Of all images; see `LabelFile`.
+
+    Raises
+    ------
+    ValueError
+        If there is no pair, or labels have no image.
+    """
+    root = Path(images)
+    if labels is None:
+        root, where = root / "images", root / "labels"
+        if not (root.is_dir() and where.is_dir()):
+            raise ValueError(
+                f"{images} has no folders images and labels; name the folder, or the "
+                "file, of the labels beside"
+            )
+    else:
+        where = Path(labels)
+    given = {"channel": channel, "axes": axes, "scene": scene}
+    for path in (root, where):
+        if not path.exists():
+            raise ValueError(f"there is no file or folder {path}")
+    if _is_image(root) != _is_image(where):
+        raise ValueError(
+            f"{root} and {where} must be two folders, or two files: an image and its "
+            "labels"
+        )
+    if _is_image(where):
+        return [LabelFile(root.stem, where, root, **given)]  # type: ignore[arg-type]
+    known = {name_key(path.stem): path for path in list_images(root, (".npy",)).paths}
+    found = list_images(where, (".npy",)).paths
+    if not found:
+        raise ValueError(f"the folder {where} holds no label image")
+    lone = [path.name for path in found if name_key(path.stem) not in known]
+    if lone:
+        more = f", and {len(lone) - 1} more have none" if len(lone) > 1 else ""
+        raise ValueError(
+            f"the label image {lone[0]} has no image of that name in {root}{more}"
+        )
+    return [
+        LabelFile(path.stem, path, known[name_key(path.stem)], **given)  # type: ignore[arg-type]
+        for path in sorted(found)
+    ]
+
+
+def _is_image(path: Path) -> bool:
+    return path.is_file() or is_zarr(path)
+
+
+def measure_file(
+    file: LabelFile,
+    *,
+    spacing: float | Sequence[float] | None = None,
+    unit: str | None = None,
+    properties: str | Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Measure the objects of one file.
+
+    Parameters
+    ----------
+    file
+        What is measured.
+    spacing, unit, properties, progress
+        See `measure_folder`.
+
+    Raises
+    ------
+    OSError, ValueError
+        See `measure_folder`.
+    """
+    image = [] if file.image is None else _open_channels(file)
+    labels, axes = _open_labels(file, image)
+    known = image[0] if image and image[0].scale else labels
+    found = known.calibration(axes.replace("t", "")).micrometres
+    try:
+        table = measure_channels(
+            _stack(labels, axes),
+            channels_of(image, axes),
+            spacing=found if spacing is None else spacing,
+            unit=unit,
+            time_axis=axes.find("t") if "t" in axes else None,
+            properties=properties,
+            progress=progress,
+        )
+    except ValueError as error:
+        raise ValueError(f"{file.labels}: {error}") from error
+    objects = read_object_table(file.labels)
+    if objects is not None:
+        table = join_objects(table, objects)
+    table.insert(0, "image", file.name)
+    return table
+
+
+def join_objects(table: pd.DataFrame, objects: pd.DataFrame) -> pd.DataFrame:
+    """Add class, score and origin of objects to what was measured of them.
+
+    Parameters
+    ----------
+    table
+        From `measure`.
+    objects
+        A row for each object, with the column "index" for its label, as
+        `AnnotationSession.table` gives it; those of `JOINED` among its columns go
+        with the object.
+    """
+    known = [name for name in JOINED if name in objects and name not in table]
+    if not known:
+        return table
+    chosen = objects[["index", *known]].drop_duplicates("index")
+    joined = table.merge(chosen, left_on="label", right_on="index", how="left")
+    joined = joined.drop(columns="index")
+    for name in known:
+        if joined[name].dtype.kind not in "biuf":
+            joined[name] = joined[name].fillna("")
+    return joined
+
+
+def _open_channels(file: LabelFile) -> list[PlaneArray]:
+    """Open an image once for each channel that is measured."""
+    source = ArraySource(str(file.image), file.channel or 0, file.axes, file.scene)
+    image = open_array(source)
+    if file.channel is not None or "c" not in image.axes:
+        return [image]
+    count = int(image.array.shape[image.axes.index("c")])
+    return [replace(image, channel=index) for index in range(count)]
+
+
+def _open_labels(
+    file: LabelFile, image: Sequence[PlaneArray]
+) -> tuple[PlaneArray, str]:
+    """Open labels; axes that their file does not name are those of the image."""
+    labels = open_array(ArraySource(str(file.labels)))
+    if image and labels.assumed:
+        wanted = _axes_of(image[0])
+        if len(wanted) == len(labels.axes):
+            labels = open_array(ArraySource(str(file.labels), axes=wanted))
+    if labels.is_colour:
+        raise ValueError(f"{file.labels} has colour and holds no labels")
+    return labels, _axes_of(labels)
+
+
+def _axes_of(array: PlaneArray) -> str:
+    """Return the axes that have more than one index, those of the plane last."""
+    return array.stack_axes("z") if array.running_axes else "yx"
+
+
+def _stack(array: PlaneArray, axes: str) -> Any:
+    """Return an array with these axes, read when it is sliced; colour comes last."""
+    if not array.running_axes:
+        return array.read((0,) * len(array.leading), (0, 0, *array.shape))
+    stack, kept = array.stack("z"), array.stack_axes("z")
+    if set(kept) != set(axes):
+        return stack
+    colour = [stack.ndim - 1] if array.is_colour else []
+    return stack.transpose([*(kept.index(axis) for axis in axes), *colour])
+
+
+def channels_of(image: Sequence[PlaneArray], axes: str) -> dict[str, Any]:
+    """Return the channels of an image by their names, read when they are sliced.
+
+    Parameters
+    ----------
+    image
+        The image, opened once for each of its channels.
+    axes
+        Those of its labels, in their order.
+    """
+    if len(image) == 1:
+        stack = _stack(image[0], axes)
+        if not image[0].is_colour:
+            return {"": stack}
+        return {str(n): stack[..., n] for n in range(stack.shape[-1])}
+    names = image[0].channel_names if image else ()
+    found: dict[str, Any] = {}
+    for number, one in enumerate(image):
+        name = names[number].strip() if number < len(names) else ""
+        found[str(number) if name in ("", *found) else name] = _stack(one, axes)
+    return found
