@@ -30,6 +30,7 @@ COMMANDS = (
     "edges",
     "proposals",
     "refine",
+    "measure",
     "evaluate",
     "evaluate-edges",
     "evaluate-loop",

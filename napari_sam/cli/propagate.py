@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.cli import batch
+from napari_sam.cli import batch, measuring
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.configs import DIRECTIONS, PropagationConfig
 
@@ -71,6 +71,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="F.csv",
         help="also write how sure each object is on each plane, from 0 to 1",
     )
+    measuring.add_features_arguments(parser, "OUT.csv or OUT.xlsx")
     batch.add_model_arguments(parser)
     batch.add_array_arguments(parser)
     batch.add_overwrite_argument(parser, "OUT.tif and F.csv where they are there")
@@ -92,8 +93,13 @@ def _run(args: argparse.Namespace) -> int:
     _check_confidence(args)
     batch.check_output("--out", args.out, args.overwrite)
     batch.check_output("--confidence", args.confidence, args.overwrite)
+    measured = args.out.with_suffix(f".{args.features}") if args.features else None
+    if measured is not None and measured == args.confidence:
+        raise ValueError(f"--confidence is {measured}, where --features writes to")
+    batch.check_output("--features", measured, args.overwrite)
     image = batch.open_input(args, args.image)
     axes = _three(image, args.image)
+    measuring.check_sizes(args, 2 if "t" in axes else 3)
     seeds = _open_seeds(args)
     _three(seeds, args.seeds)
     config = PropagationConfig(until=args.planes, direction=args.direction)
@@ -107,6 +113,11 @@ def _run(args: argparse.Namespace) -> int:
             progress=Progress(bar.show),
         )
     write_labels(args.out, found.labels, image.calibration(axes))
+    if measured is not None:
+        from napari_sam.workflows.measure.folders import channels_of
+
+        known, channels = image.calibration(axes), channels_of([image], axes)
+        measuring.write_features(measured, args, found.labels, channels, known)
     if args.confidence is not None:
         _write_confidence(args.confidence, found)
     sure = found.confidence

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch, segment_blocks, segment_query
+from napari_sam.cli import batch, measuring, segment_blocks, segment_query
 from napari_sam.configs import MODES, read_settings
 
 if TYPE_CHECKING:
@@ -73,20 +73,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "labels and scores, regions of ImageJ (.zip), QuPath's GeoJSON, YOLO's "
         "outlines, or a figure of outlines (default: tif)",
     )
-    parser.add_argument(
-        "--features",
-        choices=("csv",),
-        help="also measure the objects, to NAME.csv",
-    )
-    parser.add_argument(
-        "--pixel-size",
-        nargs="+",
-        type=batch.size,
-        metavar="UM",
-        help="of the features and of sizes in --text, in micrometres: one number, or "
-        "those along row and column; from the image's metadata if left out, else "
-        "features are in pixels",
-    )
+    measuring.add_features_arguments(parser, "NAME.csv or NAME.xlsx")
     batch.add_set_argument(parser, "pred_iou_thresh=0.7")
     segment_query.add_arguments(parser)
     segment_blocks.add_arguments(parser)
@@ -96,10 +83,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(args: argparse.Namespace) -> int:
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
     config = read_settings(args.mode, pairs)
-    if args.pixel_size is not None and len(args.pixel_size) > 2:
-        raise ValueError(
-            f"--pixel-size takes one or two numbers, got {args.pixel_size}"
-        )
+    measuring.check_sizes(args, 2)
     if args.roi is not None and not (
         args.roi[0] < args.roi[2] and args.roi[1] < args.roi[3]
     ):
@@ -108,8 +92,8 @@ def _run(args: argparse.Namespace) -> int:
         )
     if segment_blocks.is_wanted(args):
         return segment_blocks.run(args, pairs)
-    endings = [".csv"] if args.features else []
-    jobs = batch.plan(args.inputs, args.out, (*endings, _ENDINGS[args.format]))
+    endings = (*measuring.feature_endings(args), _ENDINGS[args.format])
+    jobs = batch.plan(args.inputs, args.out, endings)
     query = segment_query.read_query(args, len(jobs.jobs))
     told = partial(_settings, args, pairs, batch.model_settings(args), query)
     if query is not None:
@@ -147,8 +131,9 @@ def _settings(
         "set": pairs,
         "roi": args.roi,
         **batch.array_settings(args),
+        **measuring.feature_settings(args, target),
     }
-    if target.suffix == ".csv" or (query is not None and query.has_sizes):
+    if query is not None and query.has_sizes:
         told["pixel size"] = args.pixel_size
     return told
 
@@ -204,7 +189,7 @@ def _prepare(
             labels, match = found.labels, found.scores
             segment_query.tell_notes(args.command, job.source, found.notes, notes)
         if args.features:
-            _write_features(job.targets[0], size, plane, labels, shown, match)
+            _write_features(job.targets[0], args, image, labels, shown, match)
         if args.format == "tif":
             write_labels(job.targets[-1], labels, image.calibration("yx"))
         elif args.format not in ("coco", "npz"):
@@ -306,16 +291,19 @@ def _write(
 
 def _write_features(
     path: Path,
-    size: tuple[float, float] | None,
-    image: NDArray[Any],
+    args: argparse.Namespace,
+    image: PlaneArray,
     labels: NDArray[np.int32],
     records: list[MaskRecord],
     match: NDArray[np.float32] | None,
 ) -> None:
-    from napari_sam.io.atomic_write import write_atomically
-    from napari_sam.workflows.objects.features import measure_objects
+    from napari_sam.workflows.measure.folders import channels_of
 
-    table = measure_objects(labels, image, size, records)
+    scores = {
+        "predicted_iou": [record.predicted_iou for record in records],
+        "stability_score": [record.stability_score for record in records],
+    }
     if match is not None:
-        table["match"] = match
-    write_atomically(path, lambda part: table.to_csv(part, index=False))
+        scores["match"] = match.tolist()
+    channels, known = channels_of([image], "yx"), image.calibration("yx")
+    measuring.write_features(path, args, labels, channels, known, scores)

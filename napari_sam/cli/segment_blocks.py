@@ -123,6 +123,7 @@ def _check(args: argparse.Namespace) -> Path:
         )
     for name, given in (
         ("--features", args.features),
+        ("--properties", args.properties),
         ("--pixel-size", args.pixel_size),
         ("--roi", args.roi),
         ("--text", args.text is not None),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch
+from napari_sam.cli import batch, measuring
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.configs import (
     MODES,
@@ -96,6 +96,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar=("Z", "Y", "X"),
         help="size of a voxel, in any unit (default: that of the file)",
     )
+    measuring.add_features_arguments(parser, "NAME.csv or NAME.xlsx")
     parser.set_defaults(run=_run)
 
 
@@ -109,7 +110,9 @@ def _run(args: argparse.Namespace) -> int:
         fuse=read_pairs(FuseConfig, fuse),
         spacing=None if args.spacing is None else tuple(args.spacing),
     )
-    jobs = batch.plan(args.inputs, args.out, (".tif",))
+    measuring.check_sizes(args, 3)
+    endings = (*measuring.feature_endings(args), ".tif")
+    jobs = batch.plan(args.inputs, args.out, endings)
     told = {
         **batch.model_settings(args),
         **batch.array_settings(args),
@@ -125,7 +128,7 @@ def _run(args: argparse.Namespace) -> int:
         "segment-volume",
         jobs,
         lambda: _prepare(args, config),
-        lambda target: told,
+        lambda target: {**told, **measuring.feature_settings(args, target)},
         args.overwrite,
     )
 
@@ -135,6 +138,7 @@ def _prepare(
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.label_images import write_labels
+    from napari_sam.workflows.measure.folders import channels_of
     from napari_sam.workflows.objects.segment import choose_mode
     from napari_sam.workflows.stacks.volume import choose_volume_mode
 
@@ -145,7 +149,11 @@ def _prepare(
     def work(job: batch.Job) -> None:
         image = batch.open_input(args, job.source)
         labels, axes = _segment(image, sam, args, config)
-        write_labels(job.targets[-1], labels, image.calibration(axes))
+        known = image.calibration(axes)
+        write_labels(job.targets[-1], labels, known)
+        if args.features:
+            channels = channels_of([image], axes)
+            measuring.write_features(job.targets[0], args, labels, channels, known)
 
     return work
 

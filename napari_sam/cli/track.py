@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch
+from napari_sam.cli import batch, measuring
 from napari_sam.cli.input_output import hidden
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.cli.segment_volume import add_link_argument, link_config
@@ -82,6 +82,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "may be repeated",
     )
     add_link_argument(parser)
+    measuring.add_features_arguments(
+        parser, "DIR/objects.csv or .xlsx, with a row for each track and frame"
+    )
     batch.add_array_arguments(parser)
     batch.add_overwrite_argument(parser, "an earlier result in DIR")
     parser.set_defaults(run=_run)
@@ -102,6 +105,7 @@ def _run(args: argparse.Namespace) -> int:
             "replaces it, or choose another --out"
         )
     frames, known = _open(args)
+    measuring.check_sizes(args, len(known.axes))
     model: Any = None
     if args.model is None and not args.labels:
         _refuse_image(frames, args.input)
@@ -112,6 +116,8 @@ def _run(args: argparse.Namespace) -> int:
     with StepBar("step") as bar:
         found = track(frames, model=model, config=config, progress=Progress(bar.show))
     written = write_ctc(args.out, found.labels, found.graph, known=known)
+    if args.features:
+        _write_features(args, frames if args.model else None, known)
     for note in written.notes:
         print(note)
     print(
@@ -119,6 +125,21 @@ def _run(args: argparse.Namespace) -> int:
         f"{counted(len(frames), 'frame')}"
     )
     return 0
+
+
+def _write_features(args: argparse.Namespace, frames: Any, known: Calibration) -> None:
+    """Measure the tracks as they were written: one with a gap is two there."""
+    from napari_sam.io.ctc import read_ctc
+
+    labels, _ = read_ctc(args.out)
+    channels = {}
+    if frames is not None and frames.ndim > labels.ndim:
+        channels = {str(n): frames[..., n] for n in range(frames.shape[-1])}
+    elif frames is not None:
+        channels = {"": frames}
+    axes = known.along(f"t{known.axes}")
+    path = args.out / f"objects.{args.features}"
+    measuring.write_features(path, args, labels, channels, axes)
 
 
 def _read_config(args: argparse.Namespace) -> TrackConfig:

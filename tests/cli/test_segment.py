@@ -74,7 +74,7 @@ def test_features_are_in_the_unit_of_the_pixel_size(run, expected):
     assert run("--features", "csv", "--pixel-size", "0.5") == 0
     table = pd.read_csv(run.out / "a.csv")
     areas = np.bincount(expected.ravel())[1:]
-    np.testing.assert_allclose(table["area"], areas / 4)
+    np.testing.assert_allclose(table["area [µm²]"], areas / 4)
     assert table["intensity_mean"].eq(9).all()
     assert sorted(path.name for path in run.out.glob("a.*")) == ["a.csv", "a.tif"]
 
@@ -88,10 +88,9 @@ def test_the_pixel_size_comes_from_the_file(run, plate, expected):
     assert run("--features", "csv", inputs=(path,)) == 0
     table = pd.read_csv(run.out / "t.csv")
     areas = np.bincount(expected.ravel())[1:]
-    np.testing.assert_allclose(table["area"], areas / 8)
-    assert table["pixel_size_row"].eq(0.25).all()
+    np.testing.assert_allclose(table["area [µm²]"], areas / 8)
     assert run("--features", "csv") == 0  # a PNG says nothing: pixels
-    assert pd.read_csv(run.out / "a.csv")["area"].tolist() == areas.tolist()
+    assert pd.read_csv(run.out / "a.csv")["area [px²]"].tolist() == areas.tolist()
 
 
 def test_a_run_is_done_when_all_its_files_are_there(run, model):
