@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -18,6 +19,10 @@ from qtpy.QtWidgets import (
 from napari_sam.plugin.annotator.hints import LOOKS_BLACK, next_hint
 from napari_sam.plugin.annotator.keybindings import keys_of
 from napari_sam.plugin.viewer.hint import sentence
+from napari_sam.plugin.viewer.layers import full_data
+from napari_sam.plugin.viewer.navigation import go_to_plane, go_to_point
+from napari_sam.plugin.viewer.object_picking import ObjectPicker
+from napari_sam.plugin.viewer.object_selection import selection_in
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
 from napari_sam.plugin.widgets.dock_layout import (
     button_row,
@@ -79,6 +84,8 @@ class AnnotatePage(Page):
         self.tools = ToolBar()
         self.candidates = CandidateStrip()
         self.objects = ObjectTable()
+        self.selection = selection_in(self.viewer)
+        self.picker = ObjectPicker(self.viewer, self.selection)
         self.embedding_store = EmbeddingStorePanel(self.annotator)
         self.unsaved_on_disk = UnsavedWorkPanel()
         self.hover = QCheckBox("Preview at the cursor (H)")
@@ -129,11 +136,19 @@ class AnnotatePage(Page):
         self.objects.renamed.connect(annotator.rename)
         self.objects.saved.connect(self.saved)
         self.objects.likened.connect(annotator.likened)
+        self.objects.selected.connect(self.selection.select)
+        self.objects.visited.connect(self._on_visited)
+        self.selection.changed.connect(self._show_selected)
         self.shared.model_host.advanced.connect(self._on_advanced)
 
     def enter(self) -> None:
         """Take a tool in hand."""
         self.annotator.take_up()
+        self.picker.attach()
+
+    def leave(self) -> None:
+        """Select no more objects by clicks."""
+        self.picker.detach()
 
     # --- what the user does -------------------------------------------------------
 
@@ -149,6 +164,21 @@ class AnnotatePage(Page):
     def _on_overlap(self, index: int) -> None:
         self.overlap.clearFocus()
         self.annotator.overlap = self.overlap.currentData()
+
+    def _on_visited(self, label: int) -> None:
+        """Bring an object into view, on a plane where it lies."""
+        layer, session = self.annotator.sessions.output, self.annotator.session
+        record = None if session is None else session.listed().get(label)
+        if layer is None or record is None or record.plane is None:
+            return
+        plane = record.plane
+        go_to_plane(self.viewer, layer, plane)
+        at = np.argwhere(np.asarray(plane.take(full_data(layer))) == label)
+        if len(at):
+            go_to_point(self.viewer, layer, plane.locate([at.mean(axis=0)])[0])
+
+    def _show_selected(self) -> None:
+        self.objects.show_selected(self.selection.labels)
 
     def on_remedy(self, text: str) -> None:
         """Do what the hint's button says."""
@@ -228,7 +258,15 @@ class AnnotatePage(Page):
         annotator = self.annotator
         session = annotator.session
         objects = _NOTHING if session is None else session.listed()
-        self.objects.show_objects(objects, self._color_of)
+        if self.is_shown:
+            self.selection.follow(annotator.sessions.output)
+        if session is None:
+            self.objects.show_objects(objects, self._color_of)
+        else:
+            index = session.index
+            self.objects.show_objects(
+                objects, self._color_of, index.area, index.version
+            )
         if session is None or annotator.plane is None:
             self.candidates.show_candidates(None, None, 0)
             for button in (self.keep, self.undo, self.redo, self.clear):

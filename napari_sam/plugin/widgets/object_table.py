@@ -6,7 +6,7 @@ import math
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QItemSelectionModel, Qt, Signal
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 from napari_sam.plugin.widgets.icons import swatch_icon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from qtpy.QtCore import QPoint
     from qtpy.QtGui import QIcon
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ObjectTable"]
 
 _Color = tuple[int, int, int]
-_Row = tuple["Record", _Color]
+_Row = tuple["Record", _Color, int]
 
 _CLASS = 1
 _MOST_ROWS = 1000
@@ -69,10 +69,17 @@ class ObjectTable(QWidget):  # type: ignore[misc]
     """All objects like some are to be found; emitted with their labels, whether they
     are what is wanted, and whether they take the place of those shown before."""
 
+    selected = Signal(object)
+    """The user selected objects; emitted with their labels."""
+
+    visited = Signal(int)
+    """The user clicked a row; emitted with the object's label."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels(["Object", "Class", "Score"])
+        self.table = QTableWidget(0, 4)
+        self.table.setHorizontalHeaderLabels(["Object", "Class", "Score", "Area"])
+        self.table.horizontalHeaderItem(3).setToolTip("Pixels, on all planes.")
         self.table.verticalHeader().hide()
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -100,12 +107,14 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         self.edit.clicked.connect(self._on_edit)
         self.delete.clicked.connect(self._on_delete)
         self.save.clicked.connect(self.saved)
-        self.table.itemSelectionChanged.connect(self._show_buttons)
+        self.table.itemSelectionChanged.connect(self._on_selected)
+        self.table.cellClicked.connect(self._on_clicked)
         self.table.itemChanged.connect(self._on_changed)
         self.table.customContextMenuRequested.connect(self._on_menu)
         self._shown: Mapping[int, Record] = {}
         self._rows: list[_Row] = []
         self._icons: dict[_Color, QIcon] = {}
+        self._version = -1
         self._filling = False
         self._show_buttons()
 
@@ -117,9 +126,28 @@ class ObjectTable(QWidget):  # type: ignore[misc]
     @property
     def labels(self) -> tuple[int, ...]:
         """Labels of the selected objects."""
-        rows = self.table.selectionModel().selectedRows()
-        labels = (self._label_at(row.row()) for row in rows)
-        return tuple(label for label in labels if label is not None)
+        rows = sorted(one.row() for one in self.table.selectionModel().selectedRows())
+        return tuple(self._rows[row][0].label for row in rows if row < len(self._rows))
+
+    def show_selected(self, labels: Iterable[int]) -> None:
+        """Select the rows of these objects, and bring the first of them into view."""
+        wanted = set(labels)
+        if set(self.labels) == wanted:
+            return
+        self._filling = True
+        chosen, model = QItemSelection(), self.table.model()
+        rows = [
+            n for n, (record, *_) in enumerate(self._rows) if record.label in wanted
+        ]
+        for row in rows:
+            index = model.index(row, 0)
+            chosen.select(index, model.index(row, model.columnCount() - 1))
+        flag = QItemSelectionModel.SelectionFlag
+        self.table.selectionModel().select(chosen, flag.ClearAndSelect)
+        if rows:
+            self.table.scrollToItem(self.table.item(rows[0], 0))
+        self._filling = False
+        self._show_buttons()
 
     def like_menu(self) -> QMenu:
         """Return the menu that finds objects like the selected ones."""
@@ -139,25 +167,31 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         self,
         objects: Mapping[int, Record],
         color: Callable[[int], _Color],
+        area: Callable[[int], int] = lambda label: 0,
+        version: int = 0,
     ) -> None:
-        """Show the objects; does nothing where they are shown already."""
-        if objects is self._shown:
+        """Show the objects; does nothing where they are shown already.
+
+        Parameters
+        ----------
+        objects
+            By their labels.
+        color, area
+            Told a label, return its colour and its pixels.
+        version
+            Of the pixels: another number where they have changed.
+        """
+        if objects is self._shown and version == self._version:
             return
         before = self.labels
-        self._shown = objects
+        self._shown, self._version = objects, version
         self._filling = True
         listed = sorted(objects, reverse=True)[:_MOST_ROWS]
         self.rest.setText(f"The newest {len(listed):,} of {len(objects):,} objects.")
         self.rest.setVisible(len(listed) < len(objects))
-        self._lay_out([(objects[label], color(label)) for label in listed])
+        self._lay_out([(objects[one], color(one), area(one)) for one in listed])
         self._filling = False
-        self.table.clearSelection()
-        for row in range(self.table.rowCount()):
-            if self._label_at(row) in before:
-                flag = QItemSelectionModel.SelectionFlag
-                self.table.selectionModel().select(
-                    self.table.model().index(row, 0), flag.Select | flag.Rows
-                )
+        self.show_selected(before)
         self._show_buttons()
 
     def _lay_out(self, wanted: list[_Row]) -> None:
@@ -175,7 +209,7 @@ class ObjectTable(QWidget):  # type: ignore[misc]
             if at == len(rows) or rows[at][0].label < label:
                 self.table.insertRow(at)
                 rows.insert(at, row)
-            elif rows[at][0] is row[0] and rows[at][1] == row[1]:
+            elif rows[at][0] is row[0] and rows[at][1:] == row[1:]:
                 continue
             rows[at] = row
             self._fill_row(at, *row)
@@ -190,9 +224,9 @@ class ObjectTable(QWidget):  # type: ignore[misc]
             self._icons[color] = swatch_icon(color)
         return self._icons[color]
 
-    def _fill_row(self, row: int, record: Record, color: _Color) -> None:
+    def _fill_row(self, row: int, record: Record, color: _Color, area: int) -> None:
         score = "" if math.isnan(record.score) else f"{record.score:.2f}"
-        texts = (str(record.label), record.class_name, score)
+        texts = (str(record.label), record.class_name, score, f"{area:,}")
         latest = record.latest
         tip = "Drawn by hand or by another program."
         if latest is not None:
@@ -212,20 +246,32 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         return None if item is None else int(item.data(_LABEL_ROLE))
 
     def _show_buttons(self) -> None:
-        for button in (self.edit, self.delete):
-            button.setEnabled(self.label is not None)
+        count = len(self.table.selectionModel().selectedRows())
+        self.edit.setEnabled(count == 1)
+        self.delete.setEnabled(count > 0)
+
+    def _on_selected(self) -> None:
+        self._show_buttons()
+        if not self._filling:
+            self.selected.emit(self.labels)
+
+    def _on_clicked(self, row: int, column: int) -> None:
+        label = self._label_at(row)
+        if label is not None:
+            self.visited.emit(label)
 
     def _on_edit(self) -> None:
         if self.label is not None:
             self.reopened.emit(self.label)
 
     def _on_delete(self) -> None:
-        if self.label is not None:
-            self.deleted.emit(self.label)
+        for label in self.labels:
+            self.deleted.emit(label)
 
     def _on_changed(self, item: Any) -> None:
         if not self._filling and item.column() == _CLASS:
             self.table.clearFocus()
-            record, color = self._rows[item.row()]
-            self._rows[item.row()] = (copy(record), color)  # it shows another text
+            record, *rest = self._rows[item.row()]
+            # it shows another text
+            self._rows[item.row()] = (copy(record), rest[0], rest[1])
             self.renamed.emit(int(item.data(_LABEL_ROLE)), str(item.text()).strip())
