@@ -47,7 +47,7 @@ def test_every_job_is_in_the_menus_for_layers(manifest):
     menus = manifest.contributions.menus
     listed = {
         item.command
-        for name in ("annotate", "segment", "track")
+        for name in ("annotate", "segment", "measure", "track")
         for item in menus[f"napari/layers/{name}"]
     }
     pages = [name for tab in TABS for name in tab.pages]

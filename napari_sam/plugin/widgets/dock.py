@@ -69,7 +69,7 @@ def open_dock(viewer: Any, page: str = "annotate", **options: Any) -> Dock:
     page
         "annotate"; "classes"; "find", or one of its pages "everything", "boxes",
         "points", "proposals" and "edges"; "volume", or "follow", "whole_volume",
-        "track" and "export"; "learn", or "train" and "folder".
+        "track" and "export"; "measure"; "learn", or "train" and "folder".
     options
         For a new dock, see `Dock`.
 

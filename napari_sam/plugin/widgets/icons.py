@@ -23,7 +23,8 @@ def tool_icon(name: str, is_busy: bool = False) -> QIcon:
     """Return the icon of a tool of the annotator, or of a tab of the dock.
 
     The tools are "object", "background", "box", "lasso" and "brush"; the tabs
-    "annotate", "classes", "find", "volume" and "learn". A busy one has a dot.
+    "annotate", "classes", "find", "volume", "measure" and "learn". A busy one
+    has a dot.
     """
 
     def draw(painter: QPainter) -> None:
@@ -160,6 +161,16 @@ def _draw_volume(painter: QPainter) -> None:
         painter.drawEllipse(QRectF(25, y + 4, 14, 8))
 
 
+def _draw_measure(painter: QPainter) -> None:
+    """Draw the bars of a histogram, one of them chosen."""
+    painter.setPen(_pen(_GREY, 5))
+    painter.drawLine(QPointF(6, 58), QPointF(58, 58))
+    painter.setPen(Qt.PenStyle.NoPen)
+    for x, height, color in ((9, 18, _GREY), (25, 44, OBJECT_COLOR), (41, 28, _GREY)):
+        painter.setBrush(QColor(color))
+        painter.drawRect(QRectF(x, 54 - height, 13, height))
+
+
 def _draw_learn(painter: QPainter) -> None:
     """Draw a curve that rises."""
     painter.setPen(_pen(_GREY, 5))
@@ -176,6 +187,7 @@ _DRAWINGS = {
     "classes": _draw_classes,
     "find": _draw_find,
     "volume": _draw_volume,
+    "measure": _draw_measure,
     "learn": _draw_learn,
     "object": _draw_object,
     "background": _draw_background,

@@ -20,6 +20,7 @@ __all__ = [
     "open_export",
     "open_folder",
     "open_follow",
+    "open_measure",
     "open_points",
     "open_proposals",
     "open_track",
@@ -81,6 +82,11 @@ def open_track(viewer: napari.viewer.Viewer) -> None:
 def open_export(viewer: napari.viewer.Viewer) -> None:
     """Export tracks."""
     open_dock(viewer, "export")
+
+
+def open_measure(viewer: napari.viewer.Viewer) -> None:
+    """Measure the objects."""
+    open_dock(viewer, "measure")
 
 
 def open_train(viewer: napari.viewer.Viewer) -> None:

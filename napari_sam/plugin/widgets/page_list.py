@@ -58,6 +58,12 @@ TABS = (
         ("follow", "whole_volume", "track", "export"),
     ),
     Tab(
+        "measure",
+        "Measure",
+        "A table and plots of the objects: size, shape, brightness.",
+        ("measure",),
+    ),
+    Tab(
         "learn",
         "Learn",
         "Train a model on your labels, or go through a folder with it.",
@@ -83,6 +89,7 @@ _PAGES = {
     "whole_volume": ("volume_pages", "VolumePage", "Segment the whole volume"),
     "track": ("volume_pages", "TrackPage", "Track through a film"),
     "export": ("volume_pages", "ExportPage", "Export tracks"),
+    "measure": ("measure_page", "MeasurePage", "Measure the objects"),
     "train": ("train_page", "TrainPage", "Train on labels"),
     "folder": ("folder_page", "FolderPage", "Annotate a folder"),
 }
