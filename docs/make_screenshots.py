@@ -344,6 +344,37 @@ def take_tutorial() -> None:
     window.viewer.close()
 
 
+def take_measure() -> None:
+    """Measure nuclei, colour them by their area, and gate some in the plot."""
+    window = SampleWindow()
+    labels = window.viewer.add_labels(
+        tifffile.imread(LABELS),
+        name=f"{window.image.name} labels",
+        **spatial_metadata(window.image),
+    )
+    labels.opacity = 0.6
+    page = window.show("measure")
+    window.wait_until(lambda: page.is_settled and page.table.rows.rowCount() > 0)
+    names = page.table.rows.columns
+    area = next(name for name in names if name.startswith("area"))
+    for choice, name in (
+        (page.colour_by, area),
+        (page.plot.across, area),
+        (page.plot.up, "intensity_mean"),
+    ):
+        choice.setCurrentText(name)
+        choice.activated.emit(choice.currentIndex())
+    page.table.sortByColumn(names.index(area), Qt.SortOrder.DescendingOrder)
+    QTest.qWait(300)
+    x, y = (page.chosen_table()[name] for name in (area, "intensity_mean"))
+    low, high = x.quantile(0.55), y.quantile(0.5)
+    around = [(low, high), (2 * x.max(), high), (2 * x.max(), 2 * y.max())]
+    page.plot.box.gated.emit(np.array([*around, (low, 2 * y.max())]), False)
+    QTest.qWait(300)
+    save(window, "measure.png")
+    window.viewer.close()
+
+
 def take_train() -> None:
     """Train for a moment on the sample and labels of it."""
     window = SampleWindow()
@@ -503,6 +534,7 @@ PARTS = {
     "boxes": take_boxes,
     "proposals": take_proposals,
     "edges": take_edges,
+    "measure": take_measure,
     "train": take_train,
     "failures": take_failures,
     "folder": take_folder,
