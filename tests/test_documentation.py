@@ -15,6 +15,7 @@ from napari_sam.cli import COMMANDS
 from napari_sam.configs import TrainConfig
 from napari_sam.io.samples import load_sample
 from napari_sam.plugin.annotator.keybindings import KEYS, keys_of
+from napari_sam.workflows.measure.properties import PROPERTIES
 from napari_sam.workflows.session.provenance import COLUMNS
 
 ROOT = Path(__file__).parents[1]
@@ -216,6 +217,19 @@ def test_the_annotation_page_lists_the_keys_as_they_are_bound():
 def test_the_annotation_page_lists_every_column():
     text = (ROOT / "docs" / "annotate.md").read_text("utf-8")
     assert [name for name in COLUMNS if f"| `{name}` |" not in text] == []
+
+
+def test_the_scripts_of_the_measuring_page_run():
+    names: dict = {}
+    for script in code_blocks(ROOT / "docs" / "measure.md", "python"):
+        exec(compile(script, "measure.md", "exec"), names)
+    assert len(names["large"]) and len(names["table"]) == 1
+
+
+def test_the_measuring_page_lists_every_column():
+    text = (ROOT / "docs" / "measure.md").read_text("utf-8")
+    names = [one.name.removesuffix("_3d") for one in PROPERTIES]
+    assert [name for name in names if not re.search(rf"\| `{name}[_ `]", text)] == []
 
 
 def test_the_configuration_of_the_training_page_is_read():
