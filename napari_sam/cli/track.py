@@ -104,6 +104,9 @@ def _run(args: argparse.Namespace) -> int:
             f"{args.out} holds a result already, or a part of one; --overwrite "
             "replaces it, or choose another --out"
         )
+    measured = args.out / f"objects.{args.features}"
+    if args.features and args.out.is_dir():
+        batch.check_output("--features", measured, args.overwrite)
     frames, known = _open(args)
     measuring.check_sizes(args, len(known.axes))
     model: Any = None
@@ -117,7 +120,7 @@ def _run(args: argparse.Namespace) -> int:
         found = track(frames, model=model, config=config, progress=Progress(bar.show))
     written = write_ctc(args.out, found.labels, found.graph, known=known)
     if args.features:
-        _write_features(args, frames if args.model else None, known)
+        _write_features(measured, args, frames if args.model else None, known)
     for note in written.notes:
         print(note)
     print(
@@ -127,7 +130,9 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _write_features(args: argparse.Namespace, frames: Any, known: Calibration) -> None:
+def _write_features(
+    path: Path, args: argparse.Namespace, frames: Any, known: Calibration
+) -> None:
     """Measure the tracks as they were written: one with a gap is two there."""
     from napari_sam.io.ctc import read_ctc
 
@@ -138,7 +143,6 @@ def _write_features(args: argparse.Namespace, frames: Any, known: Calibration) -
     elif frames is not None:
         channels = {"": frames}
     axes = known.along(f"t{known.axes}")
-    path = args.out / f"objects.{args.features}"
     measuring.write_features(path, args, labels, channels, axes)
 
 

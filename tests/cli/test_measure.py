@@ -120,6 +120,13 @@ def test_labels_without_an_image_are_named(folders, capsys):
     assert "c.tif has no image of that name" in capsys.readouterr().err
 
 
+def test_two_images_of_one_name_are_refused(folders, capsys):
+    iio.imwrite(folders / "images" / "a.bmp", np.zeros((9, 9), np.uint8))
+    out = ("--out", folders / "t.csv")
+    assert run(folders / "images", folders / "labels", *out) == 2
+    assert "a.bmp and a.png have one name" in capsys.readouterr().err
+
+
 def test_a_volume_and_a_film_are_told_apart_by_their_files(folders):
     stack = np.zeros((3, 20, 20), np.uint8)
     stack[:, 5:10, 5:10] = 1

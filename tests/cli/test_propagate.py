@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from ideal_predictor import IdealPredictor
@@ -62,6 +63,18 @@ def test_labels_keep_the_sizes_of_the_image(files, labels, ideal, tmp_path):
         assert file.imagej_metadata["spacing"] == 2.0
         assert file.imagej_metadata["unit"] == "um"
         assert file.pages[0].tags["XResolution"].value == (4, 1)
+
+
+def test_what_was_followed_is_measured(files, labels, ideal, tmp_path, capsys):
+    options = ("--features", "csv", "--pixel-size", "2", "0.5", "0.5")
+    assert cli.main(["propagate", *files, *options]) == 0
+    table = pd.read_csv(tmp_path / "out.csv")
+    voxels = np.bincount(labels.ravel())[1:]
+    assert table["volume [µm³]"].tolist() == (voxels * 0.5).tolist()
+    assert table["intensity_mean"].eq(200).all()
+    again = ["propagate", *files, "--overwrite", "--pixel-size", "1", "2"]
+    assert cli.main(again) == 2
+    assert "--pixel-size takes one or three numbers" in capsys.readouterr().err
 
 
 def test_another_number_of_axes_is_said(files, labels, ideal, capsys):

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 import zarr
@@ -87,6 +88,10 @@ def test_volumes(model, monkeypatch, tmp_path, capsys):
     assert labels.dtype == np.uint16 and np.array_equal(labels, data // 9)
     assert main(command) == 0
     assert "1 finished before" in capsys.readouterr().out
+    assert main([*command, "--features", "csv"]) == 0
+    table = pd.read_csv(out / "cells.csv")
+    assert table["volume [px³]"].tolist() == [288]
+    assert table["intensity_mean"].tolist() == [9]
     assert main([*command, "--overwrite", "--link", "min_length=4"]) == 0
     assert not tifffile.imread(out / "cells.tif").any()
     assert main([*command, "--link", "length=4"]) == 2

@@ -177,8 +177,8 @@ def pair_files(
         )
     if _is_image(where):
         return [LabelFile(root.stem, where, root, **given)]  # type: ignore[arg-type]
-    known = {name_key(path.stem): path for path in list_images(root, (".npy",)).paths}
-    found = list_images(where, (".npy",)).paths
+    known = _by_name(list_images(root, (".npy",)).paths)
+    found = list(_by_name(list_images(where, (".npy",)).paths).values())
     if not found:
         raise ValueError(f"the folder {where} holds no label image")
     lone = [path.name for path in found if name_key(path.stem) not in known]
@@ -191,6 +191,19 @@ def pair_files(
         LabelFile(path.stem, path, known[name_key(path.stem)], **given)  # type: ignore[arg-type]
         for path in sorted(found)
     ]
+
+
+def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return files by their names, or refuse two of one name."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        other = found.setdefault(name_key(path.stem), path)
+        if other is not path:
+            raise ValueError(
+                f"{other} and {path.name} have one name; which labels are whose cannot "
+                "be told. Rename one of them"
+            )
+    return found
 
 
 def _is_image(path: Path) -> bool:
