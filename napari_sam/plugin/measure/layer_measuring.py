@@ -94,7 +94,6 @@ def channels_of_viewer(viewer: Any, labels: Any) -> list[Any]:
         for layer in viewer.layers
         if isinstance(layer, Image)
         and not is_helper(layer)
-        and not labels.multiscale
         and lie_together(layer, labels)
     ]
 

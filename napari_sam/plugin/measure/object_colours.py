@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["ObjectColours"]
 
 _MAP = "viridis"
+_LEVELS = 128
+"""Different colours at the most."""
 _UNKNOWN = np.array([0.6, 0.6, 0.6, 1.0])
 _NOTHING = np.zeros(4)
 
@@ -54,7 +56,9 @@ class ObjectColours:
         if known.any():
             low, high = np.percentile(values[known], (1, 99))
             share = (values[known] - low) / (high - low if high > low else 1.0)
-            colours[known] = ensure_colormap(_MAP).map(np.clip(share, 0, 1))
+            # few colours are quicker: napari then draws with one byte for each pixel
+            level = np.rint(np.clip(share, 0, 1) * (_LEVELS - 1)).astype(int)
+            colours[known] = ensure_colormap(_MAP).map(np.linspace(0, 1, _LEVELS))[level]
         chosen: dict[int | None, Any] = {None: _UNKNOWN, 0: _NOTHING}
         chosen |= dict(zip(map(int, labels), colours, strict=True))
         layer.colormap = DirectLabelColormap(color_dict=chosen)

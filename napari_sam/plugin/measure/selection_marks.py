@@ -66,9 +66,12 @@ class SelectionMarks:
             if not len(positions):
                 return
             layer = self._add(labels)
+        before = spatial_metadata(layer)
         for name, value in spatial_metadata(labels).items():
-            setattr(layer, name, value)
-        layer.out_of_slice_display = reaches
+            if not np.array_equal(before[name], value):  # each draws the layer anew
+                setattr(layer, name, value)
+        if layer.out_of_slice_display != reaches:
+            layer.out_of_slice_display = reaches
         layer.data = positions
         layer.size = sizes * _ROOM if len(sizes) else 1
         layer.selected_data = set()

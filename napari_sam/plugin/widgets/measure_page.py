@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["MeasurePage"]
 
 _FILTER = "Table for programs (*.csv);;Table for spreadsheets (*.xlsx)"
-_MOST_MARKS = 3000
+_MOST_MARKS = 1000
 """Rings on the canvas at the most."""
 _SLIDER = (("a volume", False), ("a film", True))
 _FIRST = ("frame", "label", "class", "area", "volume", "circularity", "intensity_mean")
@@ -85,6 +85,7 @@ class MeasurePage(Page):
         self._shown: Measured | None = None
         self._hidden: set[str] | None = None
         self._rested: Any = None
+        self._is_from_table = False
         self.labels = LayerChoice(viewer, is_labels_of_user)
         self.labels.setToolTip("The labels whose objects are measured.")
         self.slider = data_choice(_SLIDER, "What the labels are along the slider.")
@@ -92,6 +93,8 @@ class MeasurePage(Page):
         self.columns.setMenu(QMenu(self.columns))
         self.channels = QPushButton("Channels")
         self.channels.setMenu(QMenu(self.channels))
+        self.select = QPushButton("Select")
+        self.select.setMenu(QMenu(self.select))
         self.is_coloured = QCheckBox("Colour by")
         self.is_coloured.setToolTip("Colour the objects on the canvas by a column.")
         self.colour_by = data_choice((), "The column that gives the colours.")
@@ -109,7 +112,8 @@ class MeasurePage(Page):
         """Lay out the choices, the table and the plot."""
         self._form = form(("Labels", self.labels), ("Slider", self.slider))
         layout.addLayout(self._form)
-        layout.addLayout(button_row(self.columns, self.channels, self.copy))
+        buttons = (self.columns, self.channels, self.select, self.copy)
+        layout.addLayout(button_row(*buttons))
         row = QHBoxLayout()
         row.addWidget(self.is_coloured)
         row.addWidget(self.colour_by, 1)
@@ -126,11 +130,12 @@ class MeasurePage(Page):
         self.slider.activated.connect(self._on_slider)
         self.columns.menu().aboutToShow.connect(self._fill_columns)
         self.channels.menu().aboutToShow.connect(self._fill_channels)
+        self.select.menu().aboutToShow.connect(self._fill_select)
         self.is_coloured.toggled.connect(self._colour)
         self.colour_by.activated.connect(self._on_colour)
         self.measuring.changed.connect(self._on_measured)
         self.selection.changed.connect(self._show_selection)
-        self.table.chosen.connect(self._choose_rows)
+        self.table.chosen.connect(self._on_table)
         self.table.entered_row.connect(self._go_to)
         self.plot.chosen.connect(self._on_plot)
         self.save.clicked.connect(self._on_save)
@@ -248,9 +253,38 @@ class MeasurePage(Page):
         self.measuring.left_out = left_out if is_on else left_out | {name}
         self.measuring.measure_now()
 
+    def _fill_select(self) -> None:
+        """List what can be selected: all, none, the others, the objects of a class."""
+        menu, measured = self.select.menu(), self._shown
+        menu.clear()
+        if measured is None:
+            return
+        table = measured.table
+        labels = table["label"].to_numpy()
+        chosen = np.isin(labels, self.selection.labels)
+        entries = [
+            ("All", labels),
+            ("None", labels[:0]),
+            ("The others", labels[~chosen]),
+        ]
+        if "class" in table:
+            for name, group in table.groupby("class")["label"]:
+                entries.append((f"Class {str(name) or 'none'}", group.to_numpy()))
+        for text, wanted in entries:
+            action = menu.addAction(f"{text} ({len(np.unique(wanted)):,})")
+            action.triggered.connect(partial(self._select, wanted))
+
+    def _select(self, labels: NDArray[np.int64], *_: object) -> None:
+        self.selection.select(labels)
+
     def _choose_rows(self, rows: NDArray[np.intp]) -> None:
         if self._shown is not None:
             self.selection.select(self._shown.table["label"].to_numpy()[rows])
+
+    def _on_table(self, rows: NDArray[np.intp]) -> None:
+        self._is_from_table = True  # and so it is not scrolled under the cursor
+        self._choose_rows(rows)
+        self._is_from_table = False
 
     def _on_plot(self, rows: NDArray[np.intp]) -> None:
         self._choose_rows(rows)
@@ -297,8 +331,10 @@ class MeasurePage(Page):
 
     def _fill_colours(self) -> None:
         table = None if self._shown is None else self._shown.table
-        numbers = [] if table is None else table.select_dtypes(["number", "bool"])
-        names = [str(name) for name in numbers if name != "label"]
+        names = []
+        if table is not None:
+            numbers = table.select_dtypes(["number", "bool"])
+            names = [str(name) for name in numbers.columns if name != "label"]
         before = self.colour_by.currentText()
         self.colour_by.clear()
         self.colour_by.addItems(names)
@@ -322,14 +358,16 @@ class MeasurePage(Page):
 
     def _show_selection(self) -> None:
         """Show in the table, the plot and on the canvas what is selected."""
+        if not self.is_shown:
+            return
         measured, layer = self._shown, self.measuring.layer
         if measured is None or layer is None or self.selection.layer is not layer:
             rows = np.zeros(0, np.intp)
         else:
             rows = measured.rows_of(self.selection.labels)
-        self.table.show_selected(rows.tolist())
+        self.table.show_selected(rows.tolist(), scrolls=not self._is_from_table)
         self.plot.show_selected(rows.tolist())
-        if self.is_shown and layer in self.viewer.layers:
+        if layer in self.viewer.layers:
             seen = rows[:_MOST_MARKS]
             if measured is None or not len(seen):
                 self.marks.show(layer, np.zeros((0, layer.ndim)), np.zeros(0))
@@ -380,7 +418,7 @@ class MeasurePage(Page):
     def show_state(self) -> None:
         """Show whether there is something to save."""
         has_rows = self._shown is not None and len(self._shown.table) > 0
-        for button in (self.copy, self.columns):
+        for button in (self.copy, self.columns, self.select):
             button.setEnabled(has_rows)
         self.save.setEnabled(has_rows and not self._saving.is_working)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QPainterPath
-from qtpy.QtWidgets import QGraphicsPathItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGraphicsPathItem, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 from skimage.measure import points_in_poly
 
 from napari_sam.plugin.widgets.dock_layout import data_choice, form
@@ -105,12 +105,12 @@ class MeasurementPlot(QWidget):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.across = data_choice((), "What is plotted to the right.")
-        self.up = data_choice((), "What is plotted upwards; or how many there are.")
+        self.across = data_choice((), "The column along the plot.")
+        self.up = data_choice((), "The column upwards; or how many objects there are.")
         self.groups = data_choice((), "Objects of one value have one colour.")
         self.box = _GateBox()
         self.view = pg.PlotWidget(viewBox=self.box, background=None)
-        self.view.setMinimumHeight(170)
+        self.view.setMinimumHeight(150)
         self.view.setMinimumWidth(200)
         self.view.setToolTip(
             "Drag with the left button around objects to select them (Shift adds); "
@@ -119,9 +119,16 @@ class MeasurementPlot(QWidget):  # type: ignore[misc]
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(
-            form(("Across", self.across), ("Up", self.up), ("Groups", self.groups))
-        )
+        axes = QWidget()
+        row = QHBoxLayout(axes)
+        row.setContentsMargins(0, 0, 0, 0)
+        for choice in (self.across, self.up):  # the names are long, the dock is narrow
+            choice.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            choice.setMinimumWidth(70)
+        row.addWidget(self.across, 1)
+        row.addWidget(self.up, 1)
+        self._form = form(("Plot", axes), ("Groups", self.groups))
+        layout.addLayout(self._form)
         layout.addWidget(self.view, 1)
         self._table: pd.DataFrame | None = None
         self._chosen: NDArray[np.intp] = np.zeros(0, np.intp)
@@ -150,6 +157,7 @@ class MeasurementPlot(QWidget):  # type: ignore[misc]
                 if table[c].dtype.kind not in "f" and 1 < table[c].nunique() <= _FEW
             ]
             self._fill(self.groups, [_NO_GROUPS, *few], _NO_GROUPS)
+            self._form.setRowVisible(1, bool(few))
         self._draw()
 
     @staticmethod

@@ -16,6 +16,7 @@ from qtpy.QtCore import (
     Qt,
     Signal,
 )
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QTableView
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ __all__ = ["MeasurementModel", "MeasurementTable"]
 _DISPLAY = Qt.ItemDataRole.DisplayRole
 _ALIGN = Qt.ItemDataRole.TextAlignmentRole
 _TIP = Qt.ItemDataRole.ToolTipRole
+_GROUND = Qt.ItemDataRole.BackgroundRole
+_MARKED = QColor(90, 96, 105)
+_MOST_RANGES = 200
+"""Ranges of rows up to which Qt's selection shows them; more would take it long."""
 _NUMBER = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
 
@@ -41,12 +46,15 @@ class MeasurementModel(QAbstractTableModel):  # type: ignore[misc]
         The columns that are shown.
     order
         (N,) which row of the table is shown in each row.
+    marked
+        (N,) whether each row of the table has another ground; none if it is shorter.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.columns: list[str] = []
         self.order: NDArray[np.intp] = np.zeros(0, np.intp)
+        self.marked: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._values: list[Any] = []
         self._table: pd.DataFrame | None = None
         self._sorted: tuple[str, bool] = ("", False)
@@ -96,6 +104,10 @@ class MeasurementModel(QAbstractTableModel):  # type: ignore[misc]
         if role == _ALIGN:
             kind = self._values[index.column()].dtype.kind
             return _NUMBER if kind in "iuf" else None
+        if role == _GROUND:
+            row = self.order[index.row()]
+            is_marked = row < len(self.marked) and self.marked[row]
+            return _MARKED if is_marked else None
         if role != _DISPLAY or not index.isValid():
             return None
         return _text(self._values[index.column()][self.order[index.row()]])
@@ -151,7 +163,7 @@ class MeasurementTable(QTableView):  # type: ignore[misc]
         self.horizontalHeader().setDefaultSectionSize(96)
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(22)
-        self.setMinimumHeight(150)
+        self.setMinimumHeight(120)
         self.setMinimumWidth(200)
         self._is_showing = False
         self._selected: frozenset[int] = frozenset()
@@ -185,16 +197,23 @@ class MeasurementTable(QTableView):  # type: ignore[misc]
         """Mark the selected rows where they stand now."""
         model, last = self.rows, self.rows.columnCount() - 1
         wanted = QItemSelection()
+        model.marked = np.zeros(0, np.bool_)
         places = np.flatnonzero(np.isin(model.order, list(self._selected)))
         # neighbours are one range: ten thousand ranges would take seconds
         breaks = np.flatnonzero(np.diff(places) > 1) + 1
-        for part in np.split(places, breaks):
+        parts = np.split(places, breaks)
+        if len(parts) > _MOST_RANGES:
+            model.marked = np.zeros(len(model.order), np.bool_)
+            model.marked[list(self._selected)] = True
+            parts = []
+        for part in parts:
             if len(part) and last >= 0:
                 first = model.index(int(part[0]), 0)
                 wanted.select(first, model.index(int(part[-1]), last))
         self._is_showing = True
         flag = QItemSelectionModel.SelectionFlag
         self.selectionModel().select(wanted, flag.ClearAndSelect)
+        self.viewport().update()
         self._is_showing = False
 
     def _on_selected(self, *_: object) -> None:
@@ -205,6 +224,8 @@ class MeasurementTable(QTableView):  # type: ignore[misc]
             places += range(part.top(), part.bottom() + 1)
         rows = self.rows.order[sorted(set(places))]
         self._selected = frozenset(rows.tolist())
+        self.rows.marked = np.zeros(0, np.bool_)
+        self.viewport().update()
         self.chosen.emit(rows)
 
     def _on_current(self, current: QModelIndex, before: QModelIndex) -> None:

@@ -487,3 +487,29 @@ def test_a_box_over_the_border_is_cut_and_stays(make_viewer, open_dock, image):
     assert len(boxes.data) == 1
     assert boxes.data[0][:, 1].min() == -0.5
     assert boxes.mode == "add_rectangle"
+
+
+def test_a_row_of_the_list_leads_to_its_object_and_back(make_napari_viewer, open_dock):
+    viewer = make_napari_viewer()
+    labels = np.zeros((3, 60, 80), np.int32)
+    labels[2, 10:14, 40:50] = 4
+    labels[0, 30:36, 10:16] = 7
+    viewer.add_image(labels.astype(float), name="stack")
+    viewer.add_labels(labels, name="stack objects")
+    dock = open_dock(viewer)
+    objects = dock.shown.objects
+    texts = [[objects.table.item(r, c).text() for c in (0, 3)] for r in (0, 1)]
+    assert texts == [["7", "36"], ["4", "40"]]
+    objects.table.selectRow(1)
+    objects.table.cellClicked.emit(1, 0)
+    assert viewer.dims.current_step[0] == 2
+    assert viewer.scene.camera.center[-2:] == (11.5, 44.5)
+    selection = dock.shown.selection
+    assert selection.labels == (4,)
+    selection.select([7, 4])
+    assert sorted(objects.labels) == [4, 7] and not objects.edit.isEnabled()
+    selection.select([7])
+    assert objects.label == 7 and objects.edit.isEnabled()
+    objects.delete.click()
+    settle(dock)
+    assert [objects.table.item(0, 0).text()] == ["4"]

@@ -189,9 +189,16 @@ def test_classes_go_with_the_objects_and_make_groups(opened):
     )
     wait_until(lambda: "class" in page.table.rows.columns)
     assert column(page, "class") == ["cell", "cell", "debris"]
+    page.select.menu().aboutToShow.emit()
+    entries = {one.text(): one for one in page.select.menu().actions()}
+    entries["Class cell (2)"].trigger()
+    assert selection_in(opened.viewer).labels == (1, 2)
+    page.select.menu().aboutToShow.emit()
+    page.select.menu().actions()[2].trigger()
+    assert selection_in(opened.viewer).labels == (5,)
     choose(page.plot.up, "eccentricity")
     choose(page.plot.groups, "class")
-    assert len(page.plot.view.plotItem.items) == 2
+    assert len(page.plot.view.plotItem.items) == 3  # two groups, and the selected
 
 
 def test_the_table_is_saved_and_copied_as_it_is_shown(opened, tmp_path):
