@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_features_arguments",
     "add_property_arguments",
+    "channels_in",
     "check_sizes",
     "feature_endings",
     "feature_settings",
@@ -99,6 +100,19 @@ def spacing_of(
         return known.micrometres
     sizes: list[float] = args.pixel_size
     return sizes[0] if len(sizes) == 1 else tuple(sizes)
+
+
+def channels_in(args: argparse.Namespace, path: Path, axes: str) -> dict[str, Any]:
+    """Return the channels of an image by their names, with these axes.
+
+    They are those of --channels, or all. The intensities are those of the file, also
+    where the model sees several channels as one colour image.
+    """
+    from napari_sam.io.image_reader import ArraySource
+    from napari_sam.workflows.measure.folders import channels_of, open_channels
+
+    source = ArraySource(str(path), args.channels, args.axes, args.scene)
+    return channels_of(open_channels(source), axes)
 
 
 def write_features(

@@ -114,9 +114,7 @@ def _run(args: argparse.Namespace) -> int:
         )
     write_labels(args.out, found.labels, image.calibration(axes))
     if measured is not None:
-        from napari_sam.workflows.measure.folders import channels_of
-
-        known, channels = image.calibration(axes), channels_of([image], axes)
+        known, channels = image.calibration(axes), measuring.channels_in(args, args.image, axes)
         measuring.write_features(measured, args, found.labels, channels, known)
     if args.confidence is not None:
         _write_confidence(args.confidence, found)

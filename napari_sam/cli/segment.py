@@ -189,7 +189,9 @@ def _prepare(
             labels, match = found.labels, found.scores
             segment_query.tell_notes(args.command, job.source, found.notes, notes)
         if args.features:
-            _write_features(job.targets[0], args, image, labels, shown, match)
+            _write_features(
+                job.targets[0], args, job.source, image, labels, shown, match
+            )
         if args.format == "tif":
             write_labels(job.targets[-1], labels, image.calibration("yx"))
         elif args.format not in ("coco", "npz"):
@@ -292,18 +294,17 @@ def _write(
 def _write_features(
     path: Path,
     args: argparse.Namespace,
+    source: Path,
     image: PlaneArray,
     labels: NDArray[np.int32],
     records: list[MaskRecord],
     match: NDArray[np.float32] | None,
 ) -> None:
-    from napari_sam.workflows.measure.folders import channels_of
-
     scores = {
         "predicted_iou": [record.predicted_iou for record in records],
         "stability_score": [record.stability_score for record in records],
     }
     if match is not None:
         scores["match"] = match.tolist()
-    channels, known = channels_of([image], "yx"), image.calibration("yx")
+    channels, known = measuring.channels_in(args, source, "yx"), image.calibration("yx")
     measuring.write_features(path, args, labels, channels, known, scores)

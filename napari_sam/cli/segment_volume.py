@@ -138,7 +138,6 @@ def _prepare(
 ) -> Callable[[batch.Job], object]:
     from napari_sam.inference.predictor import load_model
     from napari_sam.io.label_images import write_labels
-    from napari_sam.workflows.measure.folders import channels_of
     from napari_sam.workflows.objects.segment import choose_mode
     from napari_sam.workflows.stacks.volume import choose_volume_mode
 
@@ -152,7 +151,7 @@ def _prepare(
         known = image.calibration(axes)
         write_labels(job.targets[-1], labels, known)
         if args.features:
-            channels = channels_of([image], axes)
+            channels = measuring.channels_in(args, job.source, axes)
             measuring.write_features(job.targets[0], args, labels, channels, known)
 
     return work

@@ -120,7 +120,7 @@ def _run(args: argparse.Namespace) -> int:
         found = track(frames, model=model, config=config, progress=Progress(bar.show))
     written = write_ctc(args.out, found.labels, found.graph, known=known)
     if args.features:
-        _write_features(measured, args, frames if args.model else None, known)
+        _write_features(measured, args, known)
     for note in written.notes:
         print(note)
     print(
@@ -131,19 +131,33 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _write_features(
-    path: Path, args: argparse.Namespace, frames: Any, known: Calibration
+    path: Path, args: argparse.Namespace, known: Calibration
 ) -> None:
     """Measure the tracks as they were written: one with a gap is two there."""
     from napari_sam.io.ctc import read_ctc
 
     labels, _ = read_ctc(args.out)
-    channels = {}
-    if frames is not None and frames.ndim > labels.ndim:
-        channels = {str(n): frames[..., n] for n in range(frames.shape[-1])}
-    elif frames is not None:
-        channels = {"": frames}
+    channels = _channels(args, known) if args.model else {}
     axes = known.along(f"t{known.axes}")
     measuring.write_features(path, args, labels, channels, axes)
+
+
+def _channels(args: argparse.Namespace, known: Calibration) -> dict[str, Any]:
+    """Return the channels of the film, frames first."""
+    import dask.array as da
+
+    from napari_sam.io.image_reader import is_zarr
+    from napari_sam.io.images import list_images
+
+    if is_zarr(args.input) or not args.input.is_dir():
+        axes = batch.open_input(args, args.input).stack_axes("t")
+        time = next(axis for axis in axes if axis not in known.axes)
+        return measuring.channels_in(args, args.input, f"{time}{known.axes}")
+    frames = [
+        measuring.channels_in(args, path, known.axes)
+        for path in list_images(args.input).paths
+    ]
+    return {name: da.stack([frame[name] for frame in frames]) for name in frames[0]}
 
 
 def _read_config(args: argparse.Namespace) -> TrackConfig:

@@ -69,7 +69,7 @@ def test_the_table_may_be_a_sheet_and_the_folder_that_of_both(folders):
 def test_one_image_and_a_chosen_channel(folders):
     out = folders / "one.csv"
     files = (folders / "images" / "b.tif", folders / "labels" / "b.tif")
-    assert run(*files, "--out", out, "--channel", 0) == 0
+    assert run(*files, "--out", out, "--channels", 0) == 0
     assert pd.read_csv(out)["intensity_max"].tolist() == [3, 12]
 
 

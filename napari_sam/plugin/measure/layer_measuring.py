@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_sam.io.calibration import unit_symbol
 from napari_sam.plugin.model.long_task import LongTask, Progress
 from napari_sam.plugin.viewer.connections import Connections
-from napari_sam.plugin.viewer.layer_pairs import lie_together
+from napari_sam.plugin.viewer.layer_pairs import is_made_here, lie_together
 from napari_sam.plugin.viewer.layers import (
     full_data,
     is_helper,
@@ -88,14 +88,24 @@ class Measured:
 
 
 def channels_of_viewer(viewer: Any, labels: Any) -> list[Any]:
-    """Return the image layers that lie where labels lie, the lowest first."""
-    return [
+    """Return the image layers that lie where labels lie, the lowest first.
+
+    A colour image that shows others of them together has no intensities of its own.
+    """
+    found = [
         layer
         for layer in viewer.layers
         if isinstance(layer, Image)
-        and not is_helper(layer)
+        and not (is_helper(layer) or is_made_here(layer))
         and lie_together(layer, labels)
     ]
+    names = {layer.name for layer in found}
+
+    def is_of_others(layer: Any) -> bool:
+        parts = layer.name.split(" + ")
+        return bool(layer.rgb and len(parts) > 1 and names.issuperset(parts))
+
+    return [layer for layer in found if not is_of_others(layer)]
 
 
 class LayerMeasuring(QObject):  # type: ignore[misc]

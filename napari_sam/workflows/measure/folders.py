@@ -28,6 +28,7 @@ __all__ = [
     "join_objects",
     "measure_file",
     "measure_folder",
+    "open_channels",
     "pair_files",
 ]
 
@@ -47,7 +48,7 @@ class LabelFile:
         The file of the labels.
     image
         The file of the image; None for shapes without intensities.
-    channel, axes, scene
+    channels, axes, scene
         What of the image's file is looked at; see `ArraySource`. All channels are
         measured where none is chosen.
     """
@@ -55,7 +56,7 @@ class LabelFile:
     name: str
     labels: Path
     image: Path | None = None
-    channel: int | None = None
+    channels: tuple[int, ...] | None = None
     axes: str = ""
     scene: int | None = None
 
@@ -138,7 +139,7 @@ def pair_files(
     images: str | Path,
     labels: str | Path | None = None,
     *,
-    channel: int | None = None,
+    channels: tuple[int, ...] | None = None,
     axes: str = "",
     scene: int | None = None,
 ) -> list[LabelFile]:
@@ -148,7 +149,7 @@ def pair_files(
     ----------
     images, labels
         See `measure_folder`.
-    channel, axes, scene
+    channels, axes, scene
         Of all images; see `LabelFile`.
 
     Raises
@@ -166,7 +167,7 @@ def pair_files(
             )
     else:
         where = Path(labels)
-    given = {"channel": channel, "axes": axes, "scene": scene}
+    given = {"channels": channels, "axes": axes, "scene": scene}
     for path in (root, where):
         if not path.exists():
             raise ValueError(f"there is no file or folder {path}")
@@ -232,7 +233,10 @@ def measure_file(
     OSError, ValueError
         See `measure_folder`.
     """
-    image = [] if file.image is None else _open_channels(file)
+    image = []
+    if file.image is not None:
+        place = str(file.image), file.channels, file.axes, file.scene
+        image = open_channels(ArraySource(*place))
     labels, axes = _open_labels(file, image)
     known = image[0] if image and image[0].scale else labels
     found = known.calibration(axes.replace("t", "")).micrometres
@@ -279,14 +283,25 @@ def join_objects(table: pd.DataFrame, objects: pd.DataFrame) -> pd.DataFrame:
     return joined
 
 
-def _open_channels(file: LabelFile) -> list[PlaneArray]:
-    """Open an image once for each channel that is measured."""
-    source = ArraySource(str(file.image), file.channel or 0, file.axes, file.scene)
-    image = open_array(source)
-    if file.channel is not None or "c" not in image.axes:
-        return [image]
-    count = int(image.array.shape[image.axes.index("c")])
-    return [replace(image, channel=index) for index in range(count)]
+def open_channels(source: ArraySource) -> list[PlaneArray]:
+    """Open an image once for each channel that is chosen, or for each that it has.
+
+    The intensities are those of the file, also where several channels would be seen as
+    one colour image.
+
+    Raises
+    ------
+    OSError, ValueError
+        See `open_array`.
+    """
+    chosen = source.channels
+    image = open_array(replace(source, channels=(chosen or (0,))[:1]))
+    if chosen is None:
+        count = 1
+        if "c" in image.axes:
+            count = int(image.array.shape[image.axes.index("c")])
+        chosen = tuple(range(count))
+    return [replace(image, channels=(number,)) for number in chosen]
 
 
 def _open_labels(
@@ -334,9 +349,9 @@ def channels_of(image: Sequence[PlaneArray], axes: str) -> dict[str, Any]:
         if not image[0].is_colour:
             return {"": stack}
         return {str(n): stack[..., n] for n in range(stack.shape[-1])}
-    names = image[0].channel_names if image else ()
     found: dict[str, Any] = {}
-    for number, one in enumerate(image):
+    for place, one in enumerate(image):
+        number, names = (one.channels or (place,))[0], one.channel_names
         name = names[number].strip() if number < len(names) else ""
         found[str(number) if name in ("", *found) else name] = _stack(one, axes)
     return found

@@ -249,3 +249,21 @@ def test_labels_that_go_and_labels_that_cannot_be_measured(opened, open_dock):
     viewer.layers.remove(opened.layer)
     wait_until(lambda: page.next_step().text.startswith("There are no labels"))
     assert page.table.rows.rowCount() == 0
+
+
+def test_each_image_that_lies_there_is_a_channel(opened):
+    viewer, page = opened.viewer, opened.page
+    gfp = draw().astype(float)
+    viewer.add_image(gfp, name="GFP")
+    viewer.add_image(np.zeros((*gfp.shape, 3), np.uint8), name="DAPI + GFP", rgb=True)
+    viewer.add_image(np.zeros((9, 9)), name="elsewhere")
+    wait_until(lambda: "intensity_mean_GFP" in page.table.rows.columns)
+    means = [c for c in page.table.rows.columns if c.startswith("intensity_mean")]
+    assert means == ["intensity_mean_DAPI", "intensity_mean_GFP"]
+    assert column(page, "intensity_mean_GFP") == ["1", "2", "5"]
+    page.channels.menu().aboutToShow.emit()
+    actions = {one.text(): one for one in page.channels.menu().actions()}
+    assert list(actions) == ["DAPI", "GFP"]
+    actions["DAPI"].trigger()
+    wait_until(lambda: "intensity_mean" in page.table.rows.columns)
+    assert column(page, "intensity_mean") == ["1", "2", "5"]
