@@ -114,7 +114,8 @@ def _run(args: argparse.Namespace) -> int:
         )
     write_labels(args.out, found.labels, image.calibration(axes))
     if measured is not None:
-        known, channels = image.calibration(axes), measuring.channels_in(args, args.image, axes)
+        known = image.calibration(axes)
+        channels = measuring.channels_in(args, args.image, axes)
         measuring.write_features(measured, args, found.labels, channels, known)
     if args.confidence is not None:
         _write_confidence(args.confidence, found)

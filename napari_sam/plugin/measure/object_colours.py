@@ -58,7 +58,8 @@ class ObjectColours:
             share = (values[known] - low) / (high - low if high > low else 1.0)
             # few colours are quicker: napari then draws with one byte for each pixel
             level = np.rint(np.clip(share, 0, 1) * (_LEVELS - 1)).astype(int)
-            colours[known] = ensure_colormap(_MAP).map(np.linspace(0, 1, _LEVELS))[level]
+            scale = ensure_colormap(_MAP).map(np.linspace(0, 1, _LEVELS))
+            colours[known] = scale[level]
         chosen: dict[int | None, Any] = {None: _UNKNOWN, 0: _NOTHING}
         chosen |= dict(zip(map(int, labels), colours, strict=True))
         layer.colormap = DirectLabelColormap(color_dict=chosen)

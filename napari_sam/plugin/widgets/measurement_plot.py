@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainterPath
-from qtpy.QtWidgets import QGraphicsPathItem, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QGraphicsPathItem,
+    QHBoxLayout,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 from skimage.measure import points_in_poly
 
 from napari_sam.plugin.widgets.dock_layout import data_choice, form
@@ -89,6 +95,14 @@ class _GateBox(pg.ViewBox):  # type: ignore[misc]
         return float(point.x()), float(point.y())
 
 
+class _View(pg.PlotWidget):  # type: ignore[misc]
+    """Asks for little room, and takes what there is."""
+
+    def sizeHint(self) -> QSize:
+        """Return less than a graphics view asks for: the dock would scroll."""
+        return QSize(200, 160)
+
+
 class MeasurementPlot(QWidget):  # type: ignore[misc]
     """Plots columns of a table.
 
@@ -109,7 +123,7 @@ class MeasurementPlot(QWidget):  # type: ignore[misc]
         self.up = data_choice((), "The column upwards; or how many objects there are.")
         self.groups = data_choice((), "Objects of one value have one colour.")
         self.box = _GateBox()
-        self.view = pg.PlotWidget(viewBox=self.box, background=None)
+        self.view = _View(viewBox=self.box, background=None)
         self.view.setMinimumHeight(150)
         self.view.setMinimumWidth(200)
         self.view.setToolTip(

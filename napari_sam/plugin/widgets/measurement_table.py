@@ -13,6 +13,7 @@ from qtpy.QtCore import (
     QItemSelection,
     QItemSelectionModel,
     QModelIndex,
+    QSize,
     Qt,
     Signal,
 )
@@ -170,6 +171,10 @@ class MeasurementTable(QTableView):  # type: ignore[misc]
         self.selectionModel().selectionChanged.connect(self._on_selected)
         self.selectionModel().currentRowChanged.connect(self._on_current)
         self.rows.layoutChanged.connect(self._show_again)
+
+    def sizeHint(self) -> QSize:
+        """Ask for little room, and take what there is."""
+        return QSize(200, 130)
 
     @property
     def selected_rows(self) -> frozenset[int]:
