@@ -382,7 +382,7 @@ def _measured(objects: ObjectSet, image: NDArray[np.generic] | None) -> pd.DataF
     """Return a table of the objects with what is measured of them."""
     import pandas as pd
 
-    from napari_sam.workflows.objects.features import measure_objects
+    from napari_sam.workflows.measure.measure import measure
 
     told = objects.table
     if told is None:
@@ -391,7 +391,7 @@ def _measured(objects: ObjectSet, image: NDArray[np.generic] | None) -> pd.DataF
         return told
     known = objects.calibration
     size = None if known is None else known.pixel_size
-    measured = measure_objects(objects.labels, image, size)
+    measured = measure(objects.labels, image, spacing=size)
     kept = [
         name for name in told.columns if name == "index" or name not in measured.columns
     ]

@@ -130,9 +130,7 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _write_features(
-    path: Path, args: argparse.Namespace, known: Calibration
-) -> None:
+def _write_features(path: Path, args: argparse.Namespace, known: Calibration) -> None:
     """Measure the tracks as they were written: one with a gap is two there."""
     from napari_sam.io.ctc import read_ctc
 

@@ -43,9 +43,8 @@ class SelectionMarks:
         labels: Any,
         positions: NDArray[np.float64],
         sizes: NDArray[np.float64],
-        reaches: bool = False,
     ) -> None:
-        """Mark objects.
+        """Mark objects, each on the plane of its middle.
 
         Parameters
         ----------
@@ -55,8 +54,6 @@ class SelectionMarks:
             (N, ndim), their middles in its data.
         sizes
             (N,) their diameters in its pixels.
-        reaches
-            Whether they reach as far across the planes as within one.
         """
         layer = self.layer
         if layer is not None and layer.ndim != labels.ndim:
@@ -70,8 +67,6 @@ class SelectionMarks:
         for name, value in spatial_metadata(labels).items():
             if not np.array_equal(before[name], value):  # each draws the layer anew
                 setattr(layer, name, value)
-        if layer.out_of_slice_display != reaches:
-            layer.out_of_slice_display = reaches
         layer.data = positions
         layer.size = sizes * _ROOM if len(sizes) else 1
         layer.selected_data = set()

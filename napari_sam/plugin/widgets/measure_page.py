@@ -373,8 +373,7 @@ class MeasurePage(Page):
                 self.marks.show(layer, np.zeros((0, layer.ndim)), np.zeros(0))
             else:
                 places, sizes = measured.positions(seen), measured.diameters(seen)
-                is_volume = len(measured.spacing) == 3 and measured.time_axis is None
-                self.marks.show(layer, places, sizes, reaches=is_volume)
+                self.marks.show(layer, places, sizes)
         self.changed.emit()
 
     def facts(self) -> object:
