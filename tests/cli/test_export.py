@@ -83,7 +83,7 @@ def test_a_table_is_measured_in_micrometres(labels, tmp_path):
     out = tmp_path / "cells.csv"
     assert run("export", labels, "--to", out) == 0
     table = pd.read_csv(out)
-    assert table["area"].tolist() == [57 / 4, 21 / 4]
+    assert table["area [µm²]"].tolist() == [57 / 4, 21 / 4]
     assert table["class"].tolist() == ["cell", "debris"]
 
 
