@@ -17,9 +17,11 @@ from napari_sam.workflows.queries.conditions import (
     ranked_by,
 )
 from napari_sam.workflows.queries.object_embeddings import (
-    embed_objects,
+    describe_objects,
     head_of,
+    standardised,
     text_chances,
+    tower_of,
 )
 
 if TYPE_CHECKING:
@@ -69,19 +71,64 @@ class AskedObjects:
     ) -> None:
         self._image, self._masks, self._model = image, masks, model
         self._embedding = embedding
+        self._pixel_size = pixel_size
         self._layers, self._count = label_layers(masks, image.shape[:2])
-        tables = [measure_for_query(one, image, pixel_size) for one in self._layers]
-        self._tables = tables
-        self._table = pd.concat(tables).sort_index() if tables else pd.DataFrame()
 
     def __len__(self) -> int:
         return self._count
 
     @cached_property
+    def _tables(self) -> list[pd.DataFrame]:
+        """What is measured of the objects of each layer, where a query asks for it."""
+        size = self._pixel_size
+        return [measure_for_query(one, self._image, size) for one in self._layers]
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        return pd.concat(self._tables).sort_index() if self._tables else pd.DataFrame()
+
+    @cached_property
     def vectors(self) -> NDArray[np.float32]:
-        """(N, D) from `embed_objects`, made when they are first asked for."""
-        seen = self._image if self._embedding is None else self._embedding
-        return embed_objects(seen, self._masks, model=self._model)
+        """(N, D) as from `embed_objects`, made when they are first asked for."""
+        return self.embed(self._masks)
+
+    def embed(
+        self, masks: NDArray[np.integer] | Sequence[MaskRecord]
+    ) -> NDArray[np.float32]:
+        """Embed objects of the image, so that they can be compared with these.
+
+        Parameters
+        ----------
+        masks
+            (H, W) labels, or masks. For a model without a head their plain features
+            are standardised over the objects that are asked.
+
+        Returns
+        -------
+        (M, D) float32
+        """
+        found = self._describe(masks)
+        if head_of(self._model) is not None or not len(found):
+            return found
+        return standardised(found, self._describe(self._masks))
+
+    def _describe(
+        self, masks: NDArray[np.integer] | Sequence[MaskRecord]
+    ) -> NDArray[np.float32]:
+        return describe_objects(
+            self._image, masks, model=self._model, embedding=self._embedding
+        ).vectors
+
+    def are_in(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
+        """Say of each object whether most of it lies in (H, W) labels or a mask."""
+        found = np.zeros(self._count, np.bool_)
+        covered = (labels != 0).ravel()
+        for layer in self._layers:
+            own, bins = layer.ravel(), self._count + 1
+            areas = np.bincount(own, minlength=bins)[1:]
+            inside = np.bincount(own, covered, bins)[1:]
+            found |= (areas > 0) & (inside > 0.5 * areas)
+        return found
 
     def matches(self, concept: str | None) -> NDArray[np.float32]:
         """Return (N,) the chance of each object to be of a kind.
@@ -130,11 +177,9 @@ class AskedObjects:
 
     @cached_property
     def _chances(self) -> NDArray[np.float32]:
-        from napari_sam.inference.text_tower import load_text_tower
-
         head = head_of(self._model)
         assert head is not None  # asked only then
-        return text_chances(head, self.vectors, load_text_tower())
+        return text_chances(head, self.vectors, tower_of(self._model))
 
     def choose(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,27 +13,14 @@ from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.ops.label_layers import label_layers
 from napari_sam.ops.wording import counted
 from napari_sam.workflows.objects.segment import segment
-from napari_sam.workflows.queries.conditions import (
-    fulfils,
-    lies,
-    measure_for_query,
-    ranked_by,
-)
-from napari_sam.workflows.queries.object_embeddings import (
-    describe_objects,
-    head_of,
-    similarity,
-    standardised,
-    text_chances,
-    tower_of,
-)
+from napari_sam.workflows.queries.asked_objects import AskedObjects
+from napari_sam.workflows.queries.object_embeddings import head_of, similarity
 from napari_sam.workflows.queries.read_text import read_text
 from napari_sam.workflows.queries.text_query import TextQuery
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.checkpoints.object_weights import LoadedObjectHead
@@ -207,180 +193,76 @@ def ask_objects(
     if not count:
         note = "No object was found in the image."
         return Found(own, np.zeros(0, np.float32), query, (note,))
-    asked = _Asked(image, own, model, config, embedding)
+    objects = AskedObjects(
+        image, own, model, embedding=embedding, pixel_size=config.pixel_size
+    )
     kept = np.ones(count, np.bool_)
     scores = np.ones(count, np.float32)
+    notes = list(objects.notes_of(query))
     if like is not None:
-        scores = similarity(asked.vectors, asked.examples(like), asked.examples(unlike))
+        if head_of(model) is None:
+            notes.append(_without_head(model))
+        theirs = _examples(objects, like)
+        others = None if unlike is None else _examples(objects, unlike)
+        scores = similarity(objects.vectors, theirs, others)
         kept &= scores >= config.min_match
-        kept |= asked.is_example(like)
+        kept |= _are_examples(objects, like)
         if unlike is not None:
-            kept &= ~asked.is_example(unlike)
+            kept &= ~_are_examples(objects, unlike)
     if query is not None:
-        chosen, matches = asked.choose(query)
-        kept &= chosen
-        scores = matches if like is None else scores
+        kept &= objects.choose(query, config.min_match)
+        scores = objects.matches(query.concept) if like is None else scores
     order = np.argsort(-scores, kind="stable")
     order = order[kept[order]]
     if not len(order):
-        best = float(scores.max())
-        asked.note(
+        notes.append(
             f"None of {counted(count, 'object')} is as asked; the best match is "
-            f"{best:.2f}."
+            f"{float(scores.max()):.2f}."
         )
     lookup = np.zeros(count + 1, np.int32)
     lookup[order + 1] = np.arange(1, len(order) + 1)
-    return Found(lookup[own], scores[order], query, tuple(asked.notes))
+    return Found(lookup[own], scores[order], query, tuple(notes))
 
 
-class _Asked:
-    """The objects of an image, and what is asked of them."""
+def _examples(objects: AskedObjects, given: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the vectors of examples.
 
-    def __init__(
-        self,
-        image: NDArray[Any],
-        labels: NDArray[np.int32],
-        model: Predictor,
-        config: FindConfig,
-        embedding: PlaneEmbedding | None = None,
-    ) -> None:
-        self._image, self._labels = image, labels
-        self._embedding = embedding
-        self._model, self._config = model, config
-        self._count = int(labels.max())
-        self._vectors: NDArray[np.float32] | None = None
-        self.notes: list[str] = []
-
-    @cached_property
-    def _table(self) -> pd.DataFrame:
-        """What is measured of the objects, where a query asks for it."""
-        size = self._config.pixel_size
-        return measure_for_query(self._labels, self._image, size)
-
-    @property
-    def vectors(self) -> NDArray[np.float32]:
-        """(N, D), made when they are first asked for."""
-        if self._vectors is None:
-            self._vectors = self._embed(self._labels)
-        return self._vectors
-
-    def _embed(self, labels: NDArray[Any]) -> NDArray[np.float32]:
-        """Embed objects of the image; without a head beside those that are asked."""
-        found = self._describe(labels)
-        if head_of(self._model) is not None or not len(found):
-            return found
-        self.note(
-            f"{self._model.name} has no head that tells objects apart; the plain "
-            "features of its encoder are compared, which is less reliable."
+    Raises
+    ------
+    ValueError
+        If there is none, or they are neither labels nor vectors.
+    """
+    values = np.asarray(given)
+    if values.dtype.kind == "f":
+        width = objects.vectors.shape[1]
+        if values.ndim != 2 or values.shape[1] != width:
+            raise ValueError(
+                f"vectors of examples must be (N, {width}), from embed_objects with "
+                f"the same model; got {values.shape}"
+            )
+        found = values.astype(np.float32)
+    else:
+        found = objects.embed(
+            values.astype(np.int32) if values.dtype == np.bool_ else values
         )
-        return standardised(found, self._describe(self._labels))
+    if not len(found):
+        raise ValueError("there is no example: the labels are empty")
+    return found
 
-    def _describe(self, labels: NDArray[Any]) -> NDArray[np.float32]:
-        return describe_objects(
-            self._image, labels, model=self._model, embedding=self._embedding
-        ).vectors
 
-    def examples(self, given: NDArray[Any] | None) -> NDArray[np.float32]:
-        """Return the vectors of examples.
+def _are_examples(objects: AskedObjects, given: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say of each object whether it is an example itself, mostly."""
+    values = np.asarray(given)
+    if values.dtype.kind == "f":
+        return np.zeros(len(objects), np.bool_)
+    return objects.are_in(values)
 
-        Raises
-        ------
-        ValueError
-            If there is none, or they are neither labels nor vectors.
-        """
-        if given is None:
-            return np.zeros((0, self.vectors.shape[1]), np.float32)
-        values = np.asarray(given)
-        if values.dtype.kind == "f":
-            if values.ndim != 2 or values.shape[1] != self.vectors.shape[1]:
-                raise ValueError(
-                    f"vectors of examples must be (N, {self.vectors.shape[1]}), from "
-                    f"embed_objects with the same model; got {values.shape}"
-                )
-            found = values.astype(np.float32)
-        else:
-            found = self._embed(
-                values.astype(np.int32) if values.dtype == np.bool_ else values
-            )
-        if not len(found):
-            raise ValueError("there is no example: the labels are empty")
-        return found
 
-    def is_example(self, given: NDArray[Any]) -> NDArray[np.bool_]:
-        """Say of each object whether it is an example itself, mostly."""
-        values = np.asarray(given)
-        if values.dtype.kind == "f":
-            return np.zeros(self._count, np.bool_)
-        own, bins = self._labels.ravel(), self._count + 1
-        inside = np.bincount(own, (values != 0).ravel(), bins)[1:]
-        return np.asarray(inside > 0.5 * np.bincount(own, minlength=bins)[1:])
-
-    def choose(
-        self, query: TextQuery, among: NDArray[np.bool_] | None = None
-    ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """Say of each object whether it is as a query says, and how well it matches.
-
-        Words such as "large" compare objects of the kind with one another, of those
-        in `among` alone where that is given.
-        """
-        matches = self._matches(query.concept)
-        is_kind = matches >= self._config.min_match
-        kept = self._conditions(query, is_kind if among is None else is_kind & among)
-        if query.relation is not None:
-            kept &= self._related(*query.relation)
-        if query.exclude is not None:
-            kept &= ~self.choose(query.exclude, kept)[0]
-        if query.count is not None:
-            kept &= self._first(query.count, kept)
-        return kept, matches
-
-    def _conditions(
-        self, query: TextQuery, among: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        if not query.conditions:
-            return among.copy()
-        table: pd.DataFrame = self._table[among]
-        inside = np.ones(len(table), np.bool_)
-        for condition in query.conditions:
-            inside &= fulfils(table, condition)
-        kept = among.copy()
-        kept[among] = inside
-        return kept
-
-    def _first(
-        self, count: tuple[str, int], kept: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        order = [i for i in ranked_by(self._table, count[0]) if kept[i]]
-        chosen = np.zeros(len(kept), np.bool_)
-        chosen[order[: count[1]]] = True
-        return chosen
-
-    def _related(self, how: str, other: TextQuery) -> NDArray[np.bool_]:
-        """Say which objects lie to others of this image as is asked."""
-        theirs, _ = self.choose(replace(other, relation=None))
-        lookup = np.concatenate([[False], theirs])
-        return lies(self._labels, self._table, how, lookup[self._labels])
-
-    def _matches(self, concept: str | None) -> NDArray[np.float32]:
-        """Return the chance of each object to be of a kind; 1 where none is named."""
-        ones = np.ones(self._count, np.float32)
-        head = head_of(self._model)
-        if concept is None:
-            return ones
-        if head is None or concept not in head.concepts:
-            whose = "This model" if head is None else "The included model"
-            self.note(
-                f"{whose} has not learned what a {concept} looks like, so objects of "
-                "all kinds were taken."
-            )
-            return ones
-        chances = text_chances(head, self.vectors, tower_of(self._model))
-        return np.asarray(chances[:, head.concepts.index(concept)], np.float32)
-
-    def note(self, text: str) -> None:
-        """Tell the user something, once."""
-        if text not in self.notes:
-            self.notes.append(text)
+def _without_head(model: Predictor) -> str:
+    return (
+        f"{model.name} has no head that tells objects apart; the plain features of its "
+        "encoder are compared, which is less reliable."
+    )
 
 
 def _is_not_understood(query: TextQuery) -> bool:

@@ -402,8 +402,6 @@ def _propose(
     for note in found.notes:
         _warn(note)
     count = min(_PROPOSED, len(found.scores))
-    if not count and not found.notes:
-        _warn(f"no object of the image is taken for: {query}")
     masks = found.labels == np.arange(1, count + 1)[:, None, None]
     side = sam.mask_size
     logits = [sam.mask_to_logits(whole, mask) for mask in masks]
