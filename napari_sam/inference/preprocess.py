@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_sam.ops.channel_composite import robust_limits
+from napari_sam.ops.channel_composite import is_one_signal, robust_limits, signal_of
 from napari_sam.ops.types import MASK_LOGIT, FrameGeometry
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ _SAMPLES_PER_AXIS = 4
 def check_image(image: ArrayLike) -> NDArray[Any]:
     """Return the image as an array of (H, W) or (H, W, C), C in 1 to 4.
 
+    A colour image that shows one signal, such as green on black, is its gray image; see
+    `is_one_signal`.
+
     Raises
     ------
     ValueError
@@ -58,7 +61,8 @@ def check_image(image: ArrayLike) -> NDArray[Any]:
         raise ValueError(
             f"image has dtype {array.dtype}; wanted a real number type or bool"
         )
-    return array
+    has_colour = array.ndim == 3 and array.shape[2] >= 3
+    return signal_of(array) if has_colour and is_one_signal(array) else array
 
 
 def default_limits(image: NDArray[Any]) -> tuple[float, float]:
@@ -66,11 +70,14 @@ def default_limits(image: NDArray[Any]) -> tuple[float, float]:
 
     They are the one rule for scripts, commands, training and, as `colour_limits`, for
     colour in the window: 8-bit colour is as it is, and the robust range of all that is
-    deeper is stretched, be it 12 bits in 16 or floats of 0 to 255.
+    deeper is stretched, be it 12 bits in 16 or floats of 0 to 255. Colour that shows
+    one signal is stretched as gray images are.
     """
     if image.dtype == np.bool_:
         return 0.0, 1.0
     if image.ndim == 3 and image.shape[2] >= 3:
+        if is_one_signal(image):
+            return robust_limits(signal_of(image))
         if image.dtype == np.uint8:
             return 0.0, 255.0
         image = image[..., :3]  # opacity is no intensity
@@ -104,7 +111,8 @@ def colour_limits(image: Any) -> tuple[float, float]:
     """Return the contrast limits of colour, for which no viewer has a slider.
 
     Of a plane they are those of `default_limits`; of a stack those of `sample_limits`.
-    Nothing is read of 8-bit colour, and pieces of a plane of more than 64 megapixels.
+    Nothing is read of 8-bit colour that is not in memory, and pieces of a plane of more
+    than 64 megapixels.
 
     Parameters
     ----------
@@ -113,6 +121,8 @@ def colour_limits(image: Any) -> tuple[float, float]:
     """
     shape = tuple(int(length) for length in image.shape)
     if np.dtype(image.dtype) == np.uint8:
+        if isinstance(image, np.ndarray) and is_one_signal(image):
+            return robust_limits(signal_of(image))
         return 0.0, 255.0
     if math.prod(shape[-3:-1]) > _MAX_SAMPLED_WHOLE:
         return default_limits(_samples(image, shape))

@@ -16,11 +16,18 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ChannelComposite", "robust_limits"]
+__all__ = ["ChannelComposite", "is_one_signal", "robust_limits", "signal_of"]
 
 _PERCENTILES = (0.2, 99.8)
 _MOST_SAMPLES = 1 << 20
 _COLOURS = 3
+
+_TESTED_PIXELS = 1 << 16
+_ONE_COLOUR = 0.995
+"""Share of the sum of squares that a single colour must explain."""
+
+_GRAY = 0.95
+"""Cosine with gray from which a colour is taken for gray."""
 
 
 def robust_limits(image: NDArray[Any]) -> tuple[float, float]:
@@ -39,6 +46,40 @@ def robust_limits(image: NDArray[Any]) -> tuple[float, float]:
     if low == high:
         low, high = values.min(), values.max()
     return float(low), float(high)
+
+
+def is_one_signal(image: NDArray[Any]) -> bool:
+    """Whether a colour image shows one gray image in a colour, such as green on black.
+
+    Parameters
+    ----------
+    image
+        (..., 3 | 4) of any real dtype; a fourth channel is opacity.
+
+    Examples
+    --------
+    >>> ramp = np.arange(100, dtype=np.uint8)
+    >>> is_one_signal(np.stack([ramp * 0, ramp, ramp // 2], axis=-1))
+    True
+    >>> is_one_signal(np.stack([ramp, ramp, ramp], axis=-1))
+    False
+    """
+    pixels = image[..., :_COLOURS].reshape(-1, _COLOURS)
+    pixels = pixels[:: max(1, math.ceil(len(pixels) / _TESTED_PIXELS))]
+    values = np.nan_to_num(pixels.astype(np.float64), posinf=0, neginf=0)
+    largest = np.abs(values).max(initial=0)
+    if not largest:
+        return False
+    values /= largest
+    strengths, colours = np.linalg.eigh(values.T @ values)
+    nearness = abs(colours[:, -1].sum()) / math.sqrt(_COLOURS)
+    return bool(strengths[-1] >= _ONE_COLOUR * strengths.sum() and nearness < _GRAY)
+
+
+def signal_of(image: NDArray[Any]) -> NDArray[Any]:
+    """Return the gray image (...) that is shown in a colour: its brightest channel."""
+    signal: NDArray[Any] = image[..., :_COLOURS].max(axis=-1)
+    return signal
 
 
 @dataclass(frozen=True, eq=False)

@@ -165,3 +165,12 @@ def test_a_frozen_mask_becomes_logits_without_a_warning():
         assert np.array_equal(binary_to_logits(mask, geometry, 8), expected)
     finally:
         torch.set_warn_always(False)
+
+
+def test_green_on_black_is_seen_as_its_gray_image():
+    gray = np.random.default_rng(0).integers(0, 90, (40, 50)).astype(np.uint8)
+    green = np.stack([gray * 0, gray, gray * 0], axis=-1)
+    np.testing.assert_array_equal(to_rgb(green), to_rgb(gray))
+    assert default_limits(green) == colour_limits(green) == default_limits(gray)
+    two = np.stack([gray[::-1], gray, gray * 0], axis=-1)
+    assert default_limits(two) == (0, 255)

@@ -3,7 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.ops.channel_composite import ChannelComposite
+from napari_sam.ops.channel_composite import (
+    ChannelComposite,
+    is_one_signal,
+    signal_of,
+)
 
 counts = st.integers(2, 7)
 seeds = st.integers(0, 2**16)
@@ -73,3 +77,33 @@ def test_empty_constant_and_broken_channels_are_dark():
 def test_one_channel_is_no_colour():
     with pytest.raises(ValueError, match=r"two channels or more .*, got 1"):
         ChannelComposite.of(np.zeros((4, 4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("colour", "is_one"),
+    [
+        ((0, 1, 0), True),  # green
+        ((1, 0, 1), True),  # magenta
+        ((1, 0.5, 0), True),  # orange
+        ((1, 1, 1), False),  # gray is seen as it is
+        ((0.95, 1, 0.97), False),
+    ],
+)
+def test_a_gray_image_in_one_colour_on_black_is_one_signal(colour, is_one):
+    gray = np.random.default_rng(0).integers(0, 256, (60, 70))
+    image = np.rint(gray[..., None] * colour).astype(np.uint8)
+    assert is_one_signal(image) == is_one
+    if is_one:
+        np.testing.assert_array_equal(signal_of(image), gray)
+    opaque = np.concatenate([image, np.full((60, 70, 1), 255, np.uint8)], axis=-1)
+    assert is_one_signal(opaque) == is_one
+
+
+def test_two_stains_stained_tissue_and_nothing_are_no_single_signal():
+    rng = np.random.default_rng(0)
+    red, green = rng.integers(0, 200, (2, 60, 70))
+    two = np.stack([red, green, red * 0], axis=-1).astype(np.uint8)
+    assert not is_one_signal(two)
+    tissue = 255 - rng.random((60, 70, 1)) * [40, 120, 30]
+    assert not is_one_signal(tissue.astype(np.uint8))
+    assert not is_one_signal(np.zeros((9, 9, 3), np.uint8))
