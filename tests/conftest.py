@@ -18,6 +18,12 @@ settings.register_profile("without deadlines", deadline=None)
 settings.load_profile("without deadlines")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_work_of_the_user(tmp_path_factory):
+    """Keep and find unsaved work in a folder of the tests, for the whole run."""
+    os.environ["NAPARI_SAM_JOURNALS"] = str(tmp_path_factory.mktemp("unsaved"))
+
+
 @pytest.fixture(autouse=True)
 def no_model_of_another_test():
     """Load models anew: a test may have put a stand-in in place of one."""

@@ -106,6 +106,7 @@ def _tables(
         names = [name for name in project.images if project.notes(name)]
         return len(names), measure_images(project, names, **how)
     pairs = pair_files(args.images, args.labels, **batch.array_options(args))
+    batch.tell_hidden("measure", pairs.hidden)
 
     def each() -> Iterator[tuple[str, pd.DataFrame | Exception]]:
         for pair in pairs:

@@ -153,13 +153,15 @@ def _sources(args: argparse.Namespace, source: Path) -> list[tuple[Path, str]] |
 
     if source.is_dir() and not is_zarr(source):
         found = sorted(
-            one
-            for one in source.iterdir()
-            if one.name.lower().endswith(READABLE) and not is_hidden(one)
+            one for one in source.iterdir() if one.name.lower().endswith(READABLE)
         )
-        if not found:
-            raise ValueError(f"the folder {source} holds no file of objects")
-        return [(one, "") for one in found]
+        shown = [one for one in found if not is_hidden(one)]
+        left_out = len(found) - len(shown)
+        if not shown:
+            also = f"; {counted(left_out, 'hidden file')} left out" if left_out else ""
+            raise ValueError(f"the folder {source} holds no file of objects{also}")
+        batch.tell_hidden(args.command, left_out)
+        return [(one, "") for one in shown]
     if kind_to_read(source).name != "coco" or getattr(args, "image_name", None):
         return None
     names = [str(one.get("file_name")) for one in coco_images(source)["images"]]

@@ -57,25 +57,33 @@ def fingerprint(data: Any, source: str | Path | None = None) -> str:
     return digest.hexdigest()
 
 
-def content_digest(data: Any) -> str:
-    """Recognise an image by its content alone, wherever it lies.
+def content_digest(data: Any, name: str = "", source: str = "") -> str:
+    """Recognise an image by its content, wherever it lies.
 
     Parameters
     ----------
     data
         An array of NumPy, dask, zarr or anything alike. Of one in memory of up to 256
-        MiB all is read, of others what `fingerprint` reads.
+        MiB all is read. Of others nothing is: they are recognised by their form and
+        their file.
+    name
+        What stands for the file where there is none.
+    source
+        The file or folder that it was opened from, where there is one.
 
     Returns
     -------
     str
         32 or 20 hex digits.
     """
-    if not isinstance(data, np.ndarray) or data.nbytes > _READ_WHOLE:
-        return fingerprint(data)
-    digest = xxhash.xxh3_128(f"{data.shape}|{data.dtype.str}".encode())
-    digest.update(np.ascontiguousarray(data).data)
-    return digest.hexdigest()
+    if isinstance(data, np.ndarray) and data.nbytes <= _READ_WHOLE:
+        content = xxhash.xxh3_128(f"{data.shape}|{data.dtype.str}".encode())
+        content.update(np.ascontiguousarray(data).data)
+        return content.hexdigest()
+    form = hashlib.blake2b(digest_size=10)
+    form.update(f"{tuple(data.shape)}|{np.dtype(data.dtype).str}".encode())
+    form.update((_file_facts(source) if source else name).encode())
+    return form.hexdigest()
 
 
 def _file_facts(source: str) -> str:

@@ -16,18 +16,20 @@ IMAGE = np.where(LABELS > 0, 200, 10).astype(np.uint8)
 FOREIGN = b"made by somebody else"
 
 GRID = ("--mode", "grid", "--set", "points_per_side=2")
+PLANES = ("--mode", "planes", "--plane-mode", *GRID[1:])
 FEW = ("--points-per-side", "2")
 SEGMENT = ("segment", "IN/a.tif", "--out", "OUT", *GRID)
 EVALUATE = ("evaluate", "--data", "IN/pairs")
 EDGES = ("evaluate-edges", "--data", "IN/edges", "--method", "sobel")
 PROPAGATE = ("propagate", "IN/stack.tif", "--seeds", "IN/seeds.tif")
+REFINE = ("refine", "IN/pairs/images/a.tif", "IN/pairs/labels/a.tif")
 TRAIN = ("train", "--data", "IN/pairs", "--out", "OUT/w.safetensors")
 WRITES = (
     ("a.tif", SEGMENT),
     ("a.json", (*SEGMENT, "--format", "coco")),
     ("a.npz", (*SEGMENT, "--format", "npz")),
     ("a.csv", (*SEGMENT, "--features", "csv")),
-    ("stack.tif", ("segment-volume", "IN/stack.tif", "--out", "OUT", *GRID)),
+    ("stack.tif", ("segment-volume", "IN/stack.tif", "--out", "OUT", *PLANES)),
     ("a.tif", ("edges", "IN/a.tif", "--out", "OUT", *FEW)),
     ("a.json", ("proposals", "IN/a.tif", "--out", "OUT", *FEW)),
     ("mask000.tif", ("track", "IN/seeds.tif", "--out", "OUT")),
@@ -48,13 +50,15 @@ WRITES = (
     ("w.safetensors", TRAIN),
     ("o.zip", ("export", "IN/pairs/labels/a.tif", "--to", "OUT/o.zip")),
     ("o.json", ("convert", "IN/pairs/labels/a.tif", "--to", "OUT/o.json")),
+    ("a.tif", (*REFINE, "--out", "OUT")),
     ("w.pth", (*TRAIN, "--pth", "OUT/w.pth")),
     ("labels.tif", ("demo", "--headless", "--out", "OUT")),
     ("overlay.png", ("demo", "--headless", "--out", "OUT")),
     ("annotator.png", ("demo", "--headless", "--out", "OUT")),
 )
-OTHERWISE = {"embed", "models", "download"}
-"""Of embed there is a test below; the others write into the cache, after asking."""
+OTHERWISE = {"embed", "models", "download", "classify"}
+"""Of embed there is a test below, of classify one in its own file; the others write
+into the cache, after asking."""
 
 
 def write(path, array):
@@ -92,7 +96,7 @@ def run(given, model, trained, from_nothing, monkeypatch, tmp_path, capsys):
     def run(command):
         place = {"IN": str(given), "OUT": str(tmp_path / "out")}
         load = None
-        if command[0].startswith(("evaluate", "propagate")):
+        if command[0].startswith(("evaluate", "propagate", "refine")):
             load = lambda *_, **__: IdealPredictor()  # noqa: E731
         if command[0] == "demo":
             load = FakePredictor

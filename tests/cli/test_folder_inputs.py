@@ -43,6 +43,10 @@ def pairs(root):
     return [root / part / "._a.tif" for part in ("images", "labels")]
 
 
+def pairs_by_image(root):
+    return pairs(root)[:1]
+
+
 def labelled_volumes(root):
     for name in "ab":
         write(root / name / "image.tif", np.stack([IMAGE] * 2))
@@ -60,9 +64,10 @@ def outlined(root):
 
 BY_POINTS = ("--points-per-side", "2")
 BY_GRID = ("--mode", "grid", "--set", "points_per_side=2")
+BY_PLANES = ("--mode", "planes", "--plane-mode", *BY_GRID[1:])
 FOLDERS = {
     "segment": (images, ["segment", "DATA", "--out", "OUT", *BY_GRID]),
-    "segment-volume": (volumes, ["segment-volume", "DATA", "--out", "OUT", *BY_GRID]),
+    "segment-volume": (volumes, ["segment-volume", "DATA", "--out", "OUT", *BY_PLANES]),
     "edges": (images, ["edges", "DATA", "--out", "OUT", *BY_POINTS]),
     "proposals": (images, ["proposals", "DATA", "--out", "OUT", *BY_POINTS]),
     "track": (frames, ["track", "DATA", "--out", "OUT", "--labels"]),
@@ -76,6 +81,13 @@ FOLDERS = {
         ["evaluate-edges", "--data", "DATA", "--method", "sobel", "--thresholds", "2"],
     ),
     "evaluate-loop": (pairs, ["evaluate-loop", "--data", "DATA", "--minutes", "0"]),
+    "refine": (
+        pairs_by_image,
+        ["refine", "DATA/images", "DATA/labels", "--out", "OUT"],
+    ),
+    "measure": (pairs, ["measure", "DATA/images", "DATA/labels", "--out", "OUT.csv"]),
+    "export": (frames, ["export", "DATA", "--to", "OUT", "--format", "roi"]),
+    "convert": (frames, ["convert", "DATA", "--to", "OUT", "--format", "geojson"]),
     "train": (pairs, ["train", "--data", "DATA", "--out", "OUT.safetensors"]),
 }
 NO_FOLDER = {
@@ -83,12 +95,13 @@ NO_FOLDER = {
     "propagate": ["propagate", "DATA", "--seeds", "DATA/a.tif", "--out", "OUT.tif"],
 }
 WITHOUT_INPUT = {"demo", "models", "download"}
+ELSEWHERE = {"classify"}  # see test_classify
 
 
 @pytest.fixture
 def run(model, trained, from_nothing, tmp_path, capsys, monkeypatch):
     def run(command):
-        if command[0].startswith("evaluate"):
+        if command[0].startswith(("evaluate", "refine")):
             load = "napari_sam.inference.predictor.load_model"
             monkeypatch.setattr(load, lambda *_, **__: IdealPredictor())
         data, out = str(tmp_path / "data"), str(tmp_path / "out")
@@ -103,7 +116,7 @@ def run(model, trained, from_nothing, tmp_path, capsys, monkeypatch):
 
 def test_each_command_is_in_a_table():
     told = {name.split()[0] for name in FOLDERS}
-    assert told | set(NO_FOLDER) | WITHOUT_INPUT == set(COMMANDS)
+    assert told | set(NO_FOLDER) | WITHOUT_INPUT | ELSEWHERE == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -111,7 +124,7 @@ def test_hidden_files_are_left_out_and_counted(name, run, tmp_path):
     make, command = FOLDERS[name]
     shadows = make(tmp_path / "data")
     code, told = run(command)
-    assert code == 0 and "hidden" not in told
+    assert code == 0 and "hidden file" not in told
     for number, path in enumerate(shadows, start=1):
         path.write_bytes(SHADOW)
         writes = any(part.startswith("OUT") for part in command)

@@ -98,7 +98,7 @@ def test_the_match_stands_beside_the_objects(run, form):
     assert run(*options) == 0
     table = pd.read_csv(run.out / "a.csv")
     assert table["match"].tolist() == [1.0] * 4
-    assert sorted(table["area"]) == sorted(
+    assert sorted(table["area [px²]"]) == sorted(
         AREAS[[i for i, n in enumerate(NAMES) if n == "red"]]
     )
     if form == "npz":

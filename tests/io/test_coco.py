@@ -58,7 +58,6 @@ def test_fields_are_those_of_coco_and_sa1b(records):
     assert one["crop_box"] == [0, 0, 30, 24]
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_classes_are_the_categories(records):
     content = records_to_coco(
         records, SHAPE, "a.png", classes=["mitosis", "", "mitosis"]
@@ -72,6 +71,7 @@ def test_classes_are_the_categories(records):
         records_to_coco(records, SHAPE, "a.png", classes=["a"])
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_pycocotools_reads_the_file(records, labels, tmp_path, capsys):
     path = write_coco(tmp_path / "a.json", records_to_coco(records, SHAPE, "a.png"))
     coco = COCO(str(path))

@@ -48,10 +48,11 @@ def embeddings_folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def journals_folder(tmp_path, monkeypatch):
+def journals_folder(tmp_path_factory, monkeypatch):
     """Where the windows of a test keep what was not saved."""
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "journals"))
-    return tmp_path / "journals"
+    folder = tmp_path_factory.mktemp("kept") / "journals"
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
+    return folder
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam.io.file_names import name_key
 from napari_sam.io.image_reader import ArraySource, is_zarr, open_array
-from napari_sam.io.images import list_images
+from napari_sam.io.images import Listed, list_images
 from napari_sam.io.object_tables import read_object_table
+from napari_sam.ops.wording import counted
 from napari_sam.workflows.measure.measure import measure_channels
 from napari_sam.workflows.progress import Steps
 
@@ -142,7 +143,7 @@ def pair_files(
     channels: tuple[int, ...] | None = None,
     axes: str = "",
     scene: int | None = None,
-) -> list[LabelFile]:
+) -> Listed[LabelFile]:
     """Find which labels are of which image, sorted by name.
 
     Parameters
@@ -177,21 +178,26 @@ def pair_files(
             "labels"
         )
     if _is_image(where):
-        return [LabelFile(root.stem, where, root, **given)]  # type: ignore[arg-type]
-    known = _by_name(list_images(root, (".npy",)).paths)
-    found = list(_by_name(list_images(where, (".npy",)).paths).values())
+        return Listed([LabelFile(root.stem, where, root, **given)])  # type: ignore[arg-type]
+    in_root, in_where = (list_images(one, (".npy",)) for one in (root, where))
+    known = _by_name(in_root.paths)
+    found = list(_by_name(in_where.paths).values())
+    hidden = in_root.hidden + in_where.hidden
     if not found:
-        raise ValueError(f"the folder {where} holds no label image")
+        also = f"; {counted(hidden, 'hidden file')} left out" if hidden else ""
+        raise ValueError(f"the folder {where} holds no label image{also}")
     lone = [path.name for path in found if name_key(path.stem) not in known]
     if lone:
         more = f", and {len(lone) - 1} more have none" if len(lone) > 1 else ""
         raise ValueError(
             f"the label image {lone[0]} has no image of that name in {root}{more}"
         )
-    return [
+    pairs = Listed(
         LabelFile(path.stem, path, known[name_key(path.stem)], **given)  # type: ignore[arg-type]
         for path in sorted(found)
-    ]
+    )
+    pairs.hidden = hidden
+    return pairs
 
 
 def _by_name(paths: Sequence[Path]) -> dict[str, Path]:

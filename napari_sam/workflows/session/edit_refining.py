@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_sam.workflows.objects.refine_labels import refine_plane
 from napari_sam.workflows.progress import Progress
 from napari_sam.workflows.session.canvas import plan_edit
 from napari_sam.workflows.session.edit_targets import find_targets
@@ -37,6 +36,9 @@ def plan_refinement(
             "this session has no image and no model to refine with; make it with an "
             "image, or refine the labels with napari_sam.refine_labels"
         )
+    # it asks models, and a window opens a session before it has one
+    from napari_sam.workflows.objects.refine_labels import refine_plane
+
     targets = find_targets(state, labels, scope)
     edits: list[LabelEdit] = []
     report: list[RefinedObject] = []

@@ -89,7 +89,7 @@ class JournaledImage:
     @classmethod
     def of(cls, data: Any, name: str = "", source: str = "") -> JournaledImage:
         """Return what an array of any kind, as it is now, is known by."""
-        return cls(content_digest(data), name, source)
+        return cls(content_digest(data, name, source), name, source)
 
 
 @dataclass(frozen=True, eq=False)
