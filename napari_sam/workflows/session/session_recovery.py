@@ -16,6 +16,7 @@ import numpy as np
 from napari_sam.io.fingerprint import content_digest
 from napari_sam.io.journal import Journal
 from napari_sam.io.process_lock import claim
+from napari_sam.ops.label_runs import decode_change
 from napari_sam.ops.object_classes import classes_from_json
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.session.canvas import StackEdit, plan_edit
@@ -26,7 +27,6 @@ from napari_sam.workflows.session.session_journal import (
     SUFFIX,
     VERSION,
     JournaledImage,
-    decode_change,
     journal_folder,
     read_line,
 )
