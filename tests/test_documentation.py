@@ -70,14 +70,21 @@ def broken_links(text, folder, name):
     return broken
 
 
-def test_the_script_of_the_readme_runs(cells_by_name):
-    (script,) = code_blocks(README, "python")
+def test_the_scripts_of_the_readme_run(tmp_path, monkeypatch, cells_by_name):
+    monkeypatch.chdir(tmp_path)
     names: dict = {}
-    exec(compile(script, str(README), "exec"), names)
+    for script in code_blocks(README, "python"):
+        exec(compile(script, str(README), "exec"), names)
     assert names["pred"].masks.shape == (3, 512, 512)
     assert names["pred"].masks[0][421, 242]
     assert (np.diff(names["pred"].scores) <= 0).all()
     assert set(np.unique(names["session"].labels)) == {0, 1, 2}
+    assert names["large"].max() == 10 and names["alike"].max() > 1
+    objects = set(names["sorting"].objects)
+    assert set(names["sorting"].suggestions) == objects - {1, 2, 3}
+    assert len(names["table"]) == len(objects)
+    back = napari_sam.read_objects("nuclei.zip", shape=names["image"].shape)
+    assert (back.labels == names["labels"]).all()
 
 
 def test_the_scripts_of_the_scripting_page_run(tmp_path, monkeypatch, cells_by_name):
