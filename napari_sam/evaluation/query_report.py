@@ -259,6 +259,12 @@ def _notes(
                 continue
             if not phrases[kind]:
                 notes.append(f"{kind}: there is no phrase for it; see --phrases")
+            elif head is not None and concept is None:
+                known = ", ".join(head.concepts)
+                notes.append(
+                    f"{kind}: its name says no known kind, so that no phrase is read "
+                    f"as it; name its folder by one of {known}"
+                )
             elif head is not None and concept not in head.concepts:
                 notes.append(f"{kind}: the model has not learned what a {concept} is")
     return tuple(notes)

@@ -22,6 +22,7 @@ import pandas as pd
 from scipy import ndimage
 from skimage.color import rgb2hsv
 
+from napari_sam.inference.preprocess import colour_limits
 from napari_sam.workflows.queries.object_measures import (
     LabelledPixels,
     crofton_perimeters,
@@ -260,13 +261,13 @@ def _placed(table: pd.DataFrame, where: str) -> NDArray[np.bool_]:
 def _colours(
     labels: NDArray[np.integer], image: NDArray[Any], names: list[int]
 ) -> list[str]:
-    """Return the name of each object's mean colour."""
+    """Return the name of each object's mean colour, in the contrast of the model."""
     if image.ndim != 3 or image.shape[2] < 3 or not names:
         return ["gray"] * len(names)
-    top = float(np.iinfo(image.dtype).max) if image.dtype.kind in "iu" else 1.0
-    top = max(top, 1.0) if image.dtype.kind in "iu" else max(1.0, float(image.max()))
+    low, high = colour_limits(image[..., :3])
     mean = [ndimage.mean(image[..., c], labels, names) for c in range(3)]
-    hsv = rgb2hsv(np.clip(np.stack(mean, axis=-1) / top, 0, 1)[None])[0]
+    seen = (np.stack(mean, axis=-1) - low) / max(high - low, 1e-12)
+    hsv = rgb2hsv(np.clip(seen, 0, 1)[None])[0]
     return [_colour_name(*one) for one in hsv]
 
 

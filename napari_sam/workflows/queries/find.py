@@ -113,7 +113,7 @@ def find(
         raise ValueError("say what to find: give a text, or examples as `like`")
     if unlike is not None and like is None:
         raise ValueError("counter-examples, `unlike`, need examples, `like`")
-    query = read_text(text) if isinstance(text, str) else text
+    query = text if text is None or isinstance(text, TextQuery) else read_text(text)
     config, sam = config or FindConfig(), as_predictor(model)
     pixels = np.asarray(image)
     embedding = sam.embed(pixels)
@@ -215,13 +215,24 @@ def ask_objects(
     order = np.argsort(-scores, kind="stable")
     order = order[kept[order]]
     if not len(order):
-        notes.append(
-            f"None of {counted(count, 'object')} is as asked; the best match is "
-            f"{float(scores.max()):.2f}."
-        )
+        notes.append(_none(query, scores, config.min_match))
     lookup = np.zeros(count + 1, np.int32)
     lookup[order + 1] = np.arange(1, len(order) + 1)
     return Found(lookup[own], scores[order], query, tuple(notes))
+
+
+def _none(
+    query: TextQuery | None, scores: NDArray[np.float32], min_match: float
+) -> str:
+    """Say why no object is as asked: for its kind, or for what else is asked."""
+    told = f"None of {counted(len(scores), 'object')} is as asked"
+    matching = int((scores >= min_match).sum())
+    also = [] if query is None else [str(one) for one in query.conditions]
+    if query is not None and query.relation is not None:
+        also.append(f"{query.relation[0]} {query.relation[1]}")
+    if not (matching and also):
+        return f"{told}; the best match is {float(scores.max()):.2f}."
+    return f"{told}: {matching} match, but none of these is “{', '.join(also)}”."
 
 
 def _examples(objects: AskedObjects, given: NDArray[Any]) -> NDArray[np.float32]:

@@ -103,6 +103,17 @@ def test_colours_have_the_names_that_people_give_them(drawn, colour, name):
     assert table.loc[2, "colour"] == name
 
 
+@pytest.mark.parametrize(("dtype", "factor"), [(np.uint16, 16), (np.float32, 1 / 255)])
+def test_colours_are_those_that_are_seen_whatever_the_numbers(drawn, dtype, factor):
+    labels, _ = drawn
+    image = np.zeros((*SHAPE, 3), np.uint8)
+    image[labels == 2] = 200, 30, 30
+    image[labels == 3] = 255, 255, 255
+    table = measure_for_query(labels, (image.astype(float) * factor).astype(dtype))
+    assert table.loc[2, "colour"] == "red"
+    assert table.loc[3, "colour"] == "white"
+
+
 def test_the_first_few(drawn):
     table = measure_for_query(*drawn)
     assert [int(table.index[i]) for i in ranked_by(table, "largest")[:2]] == [3, 4]
