@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import napari_sam
+from napari_sam.ops.wording import reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +95,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(command: str, problem: object, code: int) -> int:
-    message = " ".join(str(problem).split()) or type(problem).__name__
+    message = reason(problem) if isinstance(problem, Exception) else problem
     print(f"napari-sam {command}: {message}", file=sys.stderr)
     return code

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.cli.input_output import Job, Plan, hidden, plan
 from napari_sam.cli.run_record import RunRecord, file_digest
 from napari_sam.configs import MODES, mode_settings
+from napari_sam.ops.wording import reason
 
 if TYPE_CHECKING:
     from napari_sam.io.image_reader import PlaneArray
@@ -327,8 +328,9 @@ def run(
         f"{len(failures)} failed" + (f", {hidden(plan.hidden)}" * (plan.hidden > 0))
     )
     for job, problem in failures:
-        reason = " ".join(str(problem).split()) or type(problem).__name__
-        print(f"napari-sam {command}: {job.source}: {reason}", file=sys.stderr)
+        said = reason(problem)
+        name = "" if said.startswith(f"{job.source}") else f"{job.source}: "
+        print(f"napari-sam {command}: {name}{said}", file=sys.stderr)
     return 1 if failures else 0
 
 

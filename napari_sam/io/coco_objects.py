@@ -200,6 +200,8 @@ def read_coco_objects(
         names = [str(one["file_name"]) for one in content["images"]]
         chosen = _choose(path, names, image)
         objects = content_to_objects(content, chosen)
+    except _NotChosenError:
+        raise
     except KeyError as error:
         raise ValueError(
             f"{path} is no COCO file: there is no {error} where one is wanted"
@@ -214,6 +216,10 @@ def read_coco_objects(
     return objects
 
 
+class _NotChosenError(ValueError):
+    """It is not clear which image of a file is wanted."""
+
+
 def _choose(path: Path, names: Sequence[str], image: str) -> str:
     if not image and len(names) == 1:
         return names[0]
@@ -225,10 +231,10 @@ def _choose(path: Path, names: Sequence[str], image: str) -> str:
     if not names:
         raise ValueError("it holds no image")
     if image:
-        raise ValueError(f"it holds no image {image}; it holds {listed(names)}")
-    raise ValueError(
-        f"it holds {len(names)} images: {listed(names)}; choose one by its name, or "
-        "convert all into a folder"
+        raise _NotChosenError(f"{path} has no image {image}; it has {listed(names)}")
+    raise _NotChosenError(
+        f"{path} has {len(names)} images: {listed(names)}; choose one by its name "
+        "(--image-name), or convert all into a folder (--format)"
     )
 
 

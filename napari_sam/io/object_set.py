@@ -210,6 +210,8 @@ class ObjectSet:
             If there is no such plane.
         """
         sizes = self.shape[:-2]
+        if not sizes:
+            raise ValueError("the objects lie on one plane; leave the plane out")
         inside = all(0 <= at < n for at, n in zip(index, sizes, strict=False))
         if len(index) != len(sizes) or not inside:
             raise ValueError(

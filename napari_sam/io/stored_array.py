@@ -80,4 +80,9 @@ class StoredArray:
 def unreadable(path: str | Path, error: Exception) -> OSError:
     """Return the error of a file that is no image, or a damaged one."""
     reason = " ".join(str(error).split()) or type(error).__name__
+    if str(path).lower().endswith(_OUTLINES):
+        reason = "it may hold outlines; napari-sam convert makes a label image of it"
     return OSError(f"{path} cannot be read as an image: {reason}")
+
+
+_OUTLINES = (".zip", ".roi", ".geojson", ".json", ".txt")

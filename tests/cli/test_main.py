@@ -60,7 +60,8 @@ def test_arguments_that_do_not_parse_end_with_2(argv, capsys):
     ("error", "code", "message"),
     [
         (ValueError("points must be\n(N, 2)"), 2, "points must be (N, 2)"),
-        (FileNotFoundError(2, "No such file", "x.png"), 1, "No such file: 'x.png'"),
+        (FileNotFoundError(2, "No such file", "x.png"), 1, "x.png: not found"),
+        (PermissionError(13, "Permission denied", "o"), 1, "o: permission denied"),
         (TimeoutError(), 1, "TimeoutError"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],

@@ -425,9 +425,7 @@ def test_one_of_several_images_is_chosen_by_its_name(tmp_path):
     assert napari_sam.read_objects(path, image="b").shape == (3, 4)
     with pytest.raises(ValueError, match=r"2 images: a\.png and b\.png; choose one"):
         napari_sam.read_objects(path)
-    with pytest.raises(
-        ValueError, match=r"no image c\.png; it holds a\.png and b\.png"
-    ):
+    with pytest.raises(ValueError, match=r"no image c\.png; it has a\.png and b\.png"):
         napari_sam.read_objects(path, image="c.png")
     with pytest.raises(ValueError, match="3 x 4 pixels, and the image has"):
         napari_sam.read_objects(path, image="b", shape=(4, 4))
