@@ -106,6 +106,14 @@ def test_the_scripts_of_the_correct_page_run():
     assert names["halves"].made and names["report"]["changed"].dtype == bool
 
 
+def test_the_scripts_of_the_page_on_finding_run():
+    for script in code_blocks(ROOT / "docs" / "find.md", "python"):
+        names: dict = {}
+        exec(compile(script, "find.md", "exec"), names)
+        for wanted in {"found", "alike"} & set(names):
+            assert names[wanted].labels.any()
+
+
 def test_the_script_of_the_page_on_formats_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (script,) = code_blocks(ROOT / "docs" / "take_away.md", "python")

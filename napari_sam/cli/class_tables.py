@@ -44,12 +44,9 @@ def read_classes(path: Path, images: Sequence[Path]) -> dict[Path, dict[int, str
         If it is no such table, or names an image that is not there, or an object with
         two classes.
     """
-    import pandas as pd
+    from napari_sam.io.object_tables import read_csv
 
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
-        raise ValueError(f"{path} is no table: {error}") from error
+    table = read_csv(path, dtype=str, keep_default_na=False)
     wanted = ["label", "class", *(["image"] if len(images) > 1 else [])]
     missing = [name for name in wanted if name not in table]
     if missing:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch, class_tables
+from napari_sam.cli.label_files import refuse_image
 from napari_sam.io.file_names import name_key
 from napari_sam.ops.wording import counted, listed
 
@@ -141,6 +142,7 @@ def _read(
 
     if labels is None:
         raise ValueError(f"there is no label image of this name in {args.labels}")
+    refuse_image(labels, "The labels are the second: IMAGES LABELS")
     image = batch.open_input(args, source)
     plane, numbers = image.plane(), read_labels(labels)
     if numbers.shape != plane.shape[:2]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam.cli import batch
 from napari_sam.cli.progress_bar import StepBar
+from napari_sam.ops.wording import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -19,14 +20,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "embed",
         help="embed the planes of a stack ahead",
-        description="Embed every plane of an image, a TIFF stack or a zarr into a "
-        "folder, so that the annotator, with that folder in its preferences, answers "
-        "clicks at once. Planes that are there are skipped: a run that was stopped "
-        "goes on when it is given again.",
+        description="Embed every plane of an image or a stack into a folder, so that "
+        "the annotator, with that folder in its preferences, answers clicks at once. "
+        "Planes that are there are skipped: a run that was stopped goes on when it is "
+        "given again.",
     )
-    parser.add_argument(
-        "input", type=Path, metavar="IN", help="an image, stack or zarr"
-    )
+    parser.add_argument("input", type=Path, metavar="IN", help="an image or a stack")
     parser.add_argument(
         "--out",
         type=Path,
@@ -97,9 +96,10 @@ def _run(args: argparse.Namespace) -> int:
         )
     made = done.planes - done.found
     print(
-        f"{made} planes embedded, {done.found} found; contrast limits {limits[0]:g} to "
-        f"{limits[1]:g}\n{args.out}: {_size(store.image_nbytes(done.image))} for this "
-        f"image, {_size(store.nbytes)} in all"
+        f"{counted(made, 'plane')} embedded, {done.found} found; contrast limits "
+        f"{limits[0]:g} to {limits[1]:g}\n{args.out}: "
+        f"{_size(store.image_nbytes(done.image))} for this image, "
+        f"{_size(store.nbytes)} in all"
     )
     return 0
 

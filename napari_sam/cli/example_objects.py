@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.cli.label_files import refuse_image
 from napari_sam.cli.run_record import file_digest
 from napari_sam.ops.wording import listed
 
@@ -81,6 +82,7 @@ class ExampleObjects:
 
         from napari_sam.io.images import read_labels
 
+        refuse_image(self.labels, f"{self.option} wants {FORM}")
         labels = read_labels(self.labels)
         present = np.unique(labels[labels > 0])
         if not len(present):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
+from napari_sam.cli.label_files import refuse_image
 from napari_sam.cli.measuring import add_property_arguments, properties_of
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from napari_sam.io.measurement_tables import check_table_path, write_table
-    from napari_sam.ops.wording import counted
+    from napari_sam.ops.wording import counted, reason
 
     check_table_path(args.out)
     batch.check_output("--out", args.out, args.overwrite)
@@ -84,7 +85,7 @@ def _run(args: argparse.Namespace) -> int:
             f"to {args.out}"
         )
     for name, problem in failures:
-        batch.tell("measure", f"{name}: {problem}")
+        batch.tell("measure", f"{name}: {reason(problem)}")
     return 1 if failures else 0
 
 
@@ -93,7 +94,9 @@ def _tables(
 ) -> tuple[int, Iterator[tuple[str, pd.DataFrame | Exception]]]:
     """Return how many images there are, and the table of each, or why it has none."""
     from napari_sam.workflows.measure.folders import measure_file, pair_files
+    from napari_sam.workflows.measure.properties import check_property_names
 
+    check_property_names(properties_of(args))
     how: dict[str, Any] = {"properties": properties_of(args)}
     if args.pixel_size is not None:
         sizes = args.pixel_size
@@ -111,6 +114,7 @@ def _tables(
     def each() -> Iterator[tuple[str, pd.DataFrame | Exception]]:
         for pair in pairs:
             try:
+                refuse_image(pair.labels, "The labels are the second: IMAGES LABELS")
                 yield pair.name, measure_file(pair, **how)
             except _REPORTED as error:
                 yield pair.name, error

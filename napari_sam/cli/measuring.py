@@ -20,7 +20,7 @@ __all__ = [
     "add_features_arguments",
     "add_property_arguments",
     "channels_in",
-    "check_sizes",
+    "check_features",
     "feature_endings",
     "feature_settings",
     "properties_of",
@@ -58,14 +58,20 @@ def add_property_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_sizes(args: argparse.Namespace, ndim: int) -> None:
-    """Refuse --pixel-size of another number of axes.
+def check_features(args: argparse.Namespace, ndim: int) -> None:
+    """Refuse --pixel-size of another number of axes, and --properties in vain.
 
     Raises
     ------
     ValueError
-        If there is not one number, nor one for each axis.
+        If there is not one number, nor one for each axis; if there is no such
+        property, or nothing is measured.
     """
+    from napari_sam.workflows.measure.properties import check_property_names
+
+    if args.properties is not None and args.features is None:
+        raise ValueError("--properties needs --features, such as --features csv")
+    check_property_names(properties_of(args))
     sizes = args.pixel_size
     if sizes is not None and len(sizes) not in (1, ndim):
         raise ValueError(

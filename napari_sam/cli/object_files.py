@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
-from napari_sam.ops.wording import counted
+from napari_sam.cli.label_files import refuse_image
+from napari_sam.ops.wording import counted, reason
 
 if TYPE_CHECKING:
     import argparse
@@ -199,7 +200,7 @@ def _into_folder(
             _convert(args, path, target, config, name)
         except (OSError, ValueError) as error:
             failed += 1
-            batch.tell(args.command, f"{path}: {error}")
+            batch.tell(args.command, f"{path}: {reason(error)}")
     print(f"{len(targets) - failed} written, {failed} failed")
     return 1 if failed else 0
 
@@ -218,7 +219,7 @@ def _into_one_coco(
             images.append((image_name, objects))
         except (OSError, ValueError) as error:
             failed += 1
-            batch.tell(args.command, f"{path}: {error}")
+            batch.tell(args.command, f"{path}: {reason(error)}")
     if images:
         write_coco(args.to, objects_to_coco(images, config.polygons, config.simplify))
     count = sum(len(objects.numbers) for _, objects in images)
@@ -272,7 +273,7 @@ def _read(
     args: argparse.Namespace, source: Path, name: str = "", is_seen: bool = False
 ) -> tuple[ObjectSet, PlaneArray | None, str]:
     """Read objects, open their image, whose pixels may be wanted, and name it."""
-    from napari_sam.io.object_files import read_objects
+    from napari_sam.io.object_files import kind_to_read, read_objects
 
     image, image_path = _image_of(args, Path(name) if name else source, is_seen)
     shape = getattr(args, "shape", None)
@@ -287,6 +288,8 @@ def _read(
     named = name or getattr(args, "image_name", "")
     if not named and image_path is not None and source.suffix.lower() == ".json":
         named = _named_there(source, image_path)
+    if kind_to_read(source).name in ("tif", "zarr"):
+        refuse_image(source)
     objects = read_objects(
         source, shape=shape, axes=axes, image=named, part=getattr(args, "part", "")
     )
@@ -371,13 +374,9 @@ def _given(sizes: list[float], axes: str) -> Any:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    import pandas as pd
+    from napari_sam.io.object_tables import read_csv
 
-    try:
-        texts = {"name": str, "class": str, "color": str}
-        return pd.read_csv(path, dtype=texts)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
-        raise ValueError(f"{path} is no table: {e}") from e
+    return read_csv(path, dtype={"name": str, "class": str, "color": str})
 
 
 def _measured(objects: ObjectSet, image: NDArray[np.generic] | None) -> pd.DataFrame:

@@ -28,7 +28,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "No object takes a pixel of another.",
     )
     parser.add_argument(
-        "image", type=Path, metavar="IMAGE", help="a TIFF stack or a zarr of three axes"
+        "image",
+        type=Path,
+        metavar="IMAGE",
+        help="a volume or a film: an image of three axes",
     )
     parser.add_argument(
         "--seeds",
@@ -99,7 +102,7 @@ def _run(args: argparse.Namespace) -> int:
     batch.check_output("--features", measured, args.overwrite)
     image = batch.open_input(args, args.image)
     axes = _three(image, args.image)
-    measuring.check_sizes(args, 2 if "t" in axes else 3)
+    measuring.check_features(args, 2 if "t" in axes else 3)
     seeds = _open_seeds(args)
     _three(seeds, args.seeds)
     config = PropagationConfig(until=args.planes, direction=args.direction)

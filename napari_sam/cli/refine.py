@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
+from napari_sam.cli.label_files import refuse_image
 from napari_sam.configs import RefineLabelsConfig, read_pairs, settings_of
 from napari_sam.ops.wording import counted
 
@@ -165,6 +166,7 @@ def _read(path: Path) -> NDArray[Any]:
     from napari_sam.io.image_reader import ArraySource, open_array
     from napari_sam.io.images import as_labels
 
+    refuse_image(path, "The labels are the second: IMAGES LABELS")
     given = open_array(ArraySource(str(path)))
     if given.is_colour:
         raise ValueError(f"{path} has colour; labels are whole numbers of one channel")

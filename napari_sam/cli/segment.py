@@ -42,11 +42,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "segment",
         help="find every object of images",
-        description="Find every object of images and write labels, masks and "
-        "measurements. Images that are finished are skipped; one that fails is "
-        "reported at the end. Where --out is a .zarr, one image is segmented block by "
-        "block, so that it need not fit in memory, and its labels are written as "
-        "OME-Zarr; stopped, the same command goes on.",
+        description="Find every object of images, or those that a text or examples "
+        "ask for, and write labels, masks and measurements. Images that "
+        "are finished are skipped; one that fails is reported at the end. Where --out "
+        "is a .zarr, one image is segmented block by block, so that it need not fit in "
+        "memory, and its labels are written as OME-Zarr; stopped, the same command "
+        "goes on.",
     )
     batch.add_batch_arguments(parser, "NAME.tif, NAME.json or NAME.npz of each image")
     batch.add_model_arguments(parser)
@@ -83,7 +84,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _run(args: argparse.Namespace) -> int:
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
     config = read_settings(args.mode, pairs)
-    measuring.check_sizes(args, 2)
+    measuring.check_features(args, 2)
     if args.roi is not None and not (
         args.roi[0] < args.roi[2] and args.roi[1] < args.roi[3]
     ):
@@ -94,6 +95,7 @@ def _run(args: argparse.Namespace) -> int:
         return segment_blocks.run(args, pairs)
     endings = (*measuring.feature_endings(args), _ENDINGS[args.format])
     jobs = batch.plan(args.inputs, args.out, endings)
+    segment_query.check_quotes(args)
     query = segment_query.read_query(args, len(jobs.jobs))
     told = partial(_settings, args, pairs, batch.model_settings(args), query)
     if query is not None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.queries.find import Found
     from napari_sam.workflows.queries.text_query import TextQuery
 
-__all__ = ["Query", "add_arguments", "read_query", "tell_notes"]
+__all__ = ["Query", "add_arguments", "check_quotes", "read_query", "tell_notes"]
 
 
 def _match(text: str) -> float:
@@ -233,6 +233,25 @@ class Chooser:
         )
 
 
+def check_quotes(args: argparse.Namespace) -> None:
+    """Refuse a text of several words without quotes, the rest of which became inputs.
+
+    Raises
+    ------
+    ValueError
+        If words stand where images should.
+    """
+    from pathlib import Path
+
+    words = [one for one in args.inputs if one.isalnum() and not Path(one).exists()]
+    if args.text is not None and words:
+        text = " ".join([args.text, *words])
+        raise ValueError(
+            f"there is no image {words[0]}; a text of several words stands in quotes, "
+            f'as in --text "{text}"'
+        )
+
+
 def read_query(args: argparse.Namespace, images: int) -> Query | None:
     """Read the options of `add_arguments`; None where all objects are wanted.
 
@@ -263,7 +282,7 @@ def read_query(args: argparse.Namespace, images: int) -> Query | None:
         if one.image is None and images != 1:
             raise ValueError(
                 f"{one.option} {one} names no image, and there are {images}; say of "
-                f"which image its objects are: {one.option} IMAGE={one}"
+                f"which image its objects are: {one.option} IMAGE={one.labels}:…"
             )
         one.read()  # says at once what is wrong with it
     query = None if args.text is None else _understood(args.text)

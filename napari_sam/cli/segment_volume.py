@@ -51,7 +51,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "segment-volume",
         help="find every object of volumes",
-        description="Find every object of volumes. Finished volumes are skipped.",
+        description="Find every object of volumes, and part those that touch. Volumes "
+        "that are finished are skipped; one that fails is reported at the end.",
     )
     batch.add_batch_arguments(parser, "a label image NAME.tif of each volume")
     batch.add_model_arguments(parser)
@@ -110,7 +111,7 @@ def _run(args: argparse.Namespace) -> int:
         fuse=read_pairs(FuseConfig, fuse),
         spacing=None if args.spacing is None else tuple(args.spacing),
     )
-    measuring.check_sizes(args, 3)
+    measuring.check_features(args, 3)
     endings = (*measuring.feature_endings(args), ".tif")
     jobs = batch.plan(args.inputs, args.out, endings)
     told = {

@@ -108,7 +108,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.features and args.out.is_dir():
         batch.check_output("--features", measured, args.overwrite)
     frames, known = _open(args)
-    measuring.check_sizes(args, len(known.axes))
+    measuring.check_features(args, len(known.axes))
     model: Any = None
     if args.model is None and not args.labels:
         _refuse_image(frames, args.input)

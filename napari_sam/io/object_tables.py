@@ -7,14 +7,14 @@ beside it: ``cells.tif`` has its table in ``cells.objects.csv``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["object_table_path", "read_object_table", "write_object_table"]
+__all__ = ["object_table_path", "read_csv", "read_object_table", "write_object_table"]
 
 _TEXTS = ("class", "model", "time", "plane", "prompts", "digest", "other_planes")
 
@@ -88,4 +88,43 @@ def read_object_table(labels: str | Path) -> pd.DataFrame | None:
         raise ValueError(f"{path} is not a table of objects: {e}") from e
     if "index" not in table:
         raise ValueError(f"{path} is not a table of objects: it has no column “index”")
+    return table
+
+
+def read_csv(path: str | Path, **how: Any) -> pd.DataFrame:
+    """Read a table that a user made, with commas, semicolons or tabs between columns.
+
+    Spreadsheets write semicolons where the decimal mark is a comma; numbers are read
+    so then.
+
+    Parameters
+    ----------
+    path
+        In UTF-8, with or without a byte order mark.
+    how
+        Arguments of `pandas.read_csv`.
+
+    Raises
+    ------
+    ValueError
+        If it is no table.
+    OSError
+        If it cannot be read.
+    """
+    import pandas as pd
+
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            head = file.readline()
+        mark = next((one for one in ";\t" if one in head and "," not in head), ",")
+        decimal = "," if mark == ";" else "."
+        table: pd.DataFrame = pd.read_csv(
+            path, sep=mark, decimal=decimal, encoding="utf-8-sig", **how
+        )
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is no table in UTF-8; save it as “CSV UTF-8”"
+        ) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{path} is no table: {error}") from error
     return table

@@ -125,6 +125,24 @@ def test_no_object_is_an_empty_table(learned, capsys):
     assert "there is no object in the labels" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_table_of_a_spreadsheet_in_another_language_is_read(place, capsys, mark):
+    text = (place / "table.csv").read_text().replace(",", mark)
+    (place / "table.csv").write_text(text, encoding="utf-8-sig")
+    assert run("--learn", "table.csv") == 0
+    assert "learned cold (2) and warm (2)" in capsys.readouterr().out
+
+
+def test_labels_that_are_outlines_or_images_are_refused(learned, capsys):
+    (learned.parent / "cells.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    assert run("--out", "out", images="in/a.png", labels="cells.zip") == 1
+    assert "napari-sam convert makes a label image of it" in capsys.readouterr().err
+    noise = np.random.default_rng(0).integers(1, 200, LABELS.shape, np.uint8)
+    tifffile.imwrite("noise.tif", noise)
+    assert run("--out", "out", images="in/a.png", labels="noise.tif") == 1
+    assert "noise.tif looks like an image, not labels" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

@@ -139,6 +139,10 @@ def test_a_damaged_file_of_a_folder_does_not_stop_the_rest(folder, capsys):
         (("export", "none.tif", "--to", "a.zip"), "none.tif: not found"),
         (("export", "IN", "--to", "a.zip", "--simplify", "-1"), "--simplify is -1"),
         (("convert", "a.txt", "--to", "a.zip"), "say how large it is"),
+        (("export", "NOISE", "--to", "a.zip"), "looks like an image, not labels"),
+        (("export", "IN", "--to", "a.zip", "--plane", "0"), "leave the plane out"),
+        (("export", "IN", "--to", "a.zip", "--table", "no.csv"), "no.csv: not found"),
+        (("convert", "two.json", "--to", "a.zip"), "two.json has 2 images: a and b"),
         (("export", "DIR", "--to", "o"), "--format says of which kind"),
         (
             ("export", "IN", "--to", "a.zip", "--nuclei", "IN"),
@@ -155,7 +159,11 @@ def test_what_cannot_be_is_told_in_a_sentence(
     (tmp_path / "a.txt").write_text("0 0 0 0 1 1 1\n")
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "a.tif").write_bytes(labels.read_bytes())
-    place = {"IN": labels, "DIR": tmp_path / "dir"}
+    noise = np.random.default_rng(0).integers(1, 200, (24, 30), np.uint8)
+    tifffile.imwrite(tmp_path / "noise.tif", noise)
+    two = [{"id": n, "file_name": n, "height": 9, "width": 9} for n in "ab"]
+    (tmp_path / "two.json").write_text(json.dumps({"images": two, "annotations": []}))
+    place = {"IN": labels, "DIR": tmp_path / "dir", "NOISE": tmp_path / "noise.tif"}
     assert run(*[place.get(word, word) for word in words]) in (1, 2)
     told = capsys.readouterr().err
     assert message in told and len(told.splitlines()) == 1

@@ -37,6 +37,9 @@ def folders(tmp_path):
     return tmp_path
 
 
+UNKNOWN = ("--properties", "area", "roundnes")
+
+
 def run(*arguments):
     return main([str(one) for one in ("measure", *arguments)])
 
@@ -102,6 +105,10 @@ def test_a_file_that_fails_is_reported_and_left_out(folders, capsys):
         (lambda f: (f / "images", "--out", f / "t.csv"), "no folders images and"),
         (lambda f: (f / "images", f / "labels", "--out", f / "t.txt"), ".csv or .xlsx"),
         (
+            lambda f: (f / "images", f / "labels", "--out", f / "t.csv", *UNKNOWN),
+            "there is no property 'roundnes'; there are all, area, ",
+        ),
+        (
             lambda f: (f / "images" / "a.png", f / "labels", "--out", f / "t.csv"),
             "two folders, or two files",
         ),
@@ -111,6 +118,29 @@ def test_wrong_arguments_are_refused(folders, capsys, make, message):
     assert run(*make(folders)) == 2
     assert message in capsys.readouterr().err
     assert not (folders / "t.csv").exists()
+
+
+def test_an_image_in_the_place_of_labels_is_refused(folders, capsys):
+    noise = np.random.default_rng(0).integers(1, 200, (40, 50), np.uint8)
+    tifffile.imwrite(folders / "noise.tif", noise)
+    out = folders / "t.csv"
+    assert run(folders / "labels" / "a.tif", folders / "noise.tif", "--out", out) == 1
+    err = capsys.readouterr().err
+    assert "noise.tif looks like an image, not labels" in err
+    assert "IMAGES LABELS" in err and not out.exists()
+
+
+def test_axes_that_are_named_hold_for_the_labels_too(folders):
+    film = np.zeros((3, 20, 20), np.uint16)
+    film[:, 5:9, 5:9] = 1
+    for name in ("film", "tracks"):
+        path = folders / f"{name}.tif"
+        tifffile.imwrite(path, film, imagej=True, metadata={"axes": "ZYX"})
+    given = (folders / "film.tif", folders / "tracks.tif", "--axes", "TYX")
+    assert run(*given, "--out", folders / "t.csv") == 0
+    table = pd.read_csv(folders / "t.csv")
+    assert table["frame"].tolist() == [0, 1, 2]
+    assert table["area [px²]"].tolist() == [16, 16, 16]
 
 
 def test_labels_without_an_image_are_named(folders, capsys):

@@ -98,7 +98,7 @@ def test_the_match_stands_beside_the_objects(run, form):
     assert run(*options) == 0
     table = pd.read_csv(run.out / "a.csv")
     assert table["match"].tolist() == [1.0] * 4
-    assert sorted(table["area [px²]"]) == sorted(
+    assert sorted(table["pixels"]) == sorted(
         AREAS[[i for i, n in enumerate(NAMES) if n == "red"]]
     )
     if form == "npz":
@@ -117,7 +117,9 @@ def test_the_record_says_what_was_asked_and_understood(run):
     assert told["settings"]["understood"] == "yellow object"
     assert told["settings"]["not understood"] == ["flurbish"]
     assert told["settings"]["min match"] == 0.2
-    assert told["notes"] == ["None of 8 objects is as asked; the best match is 1.00."]
+    assert told["notes"] == [
+        "None of 8 objects is as asked: 8 match, but none of these is “yellow”."
+    ]
     assert not tifffile.imread(run.out / "a.tif").any()
 
 
@@ -177,6 +179,9 @@ def test_a_model_without_a_head_says_so_once(run, folder, capsys):
         (["--text", "細胞核"], "nothing is understood"),
         (["--text", "x" * 10_000], "nothing is understood"),
         (["--unlike", "LABELS"], "--unlike needs --like"),
+        (["--properties", "area"], "--properties needs --features"),
+        (["--set", "min_area=few"], "min_area is 'few': input should be a valid"),
+        (["--like", "NOISE:3"], "looks like an image, not labels"),
         (["--min-match", "0.3"], "--min-match needs --text or --like"),
         (["--like", "LABELS:99"], "has no object 99; it has 8, from 1 to 8"),
         (["--like", "LABELS:7-3"], "spans go upward; got 7-3"),
@@ -191,11 +196,21 @@ def test_wrong_input_is_said_before_the_work(
     run, folder, model, capsys, options, message
 ):
     write_labels(folder / "empty.tif", np.zeros((9, 9), int))
-    names = {"LABELS": folder / "labels.tif", "EMPTY": folder / "empty.tif"}
+    noise = np.random.default_rng(0).integers(1, 200, (32, 64), np.uint8)
+    tifffile.imwrite(folder / "noise.tif", noise)
+    files = {"LABELS": "labels.tif", "EMPTY": "empty.tif", "NOISE": "noise.tif"}
+    names = {name: folder / file for name, file in files.items()}
     for name, path in names.items():
         options = [option.replace(name, str(path)) for option in options]
     assert run(*options) == 2
     assert message in capsys.readouterr().err
+    assert model.embedded == []
+
+
+def test_a_text_without_quotes_is_told(model, folder, capsys):
+    given = ["--text", "the", "2", "largest", "objects", str(folder / "in" / "a.png")]
+    assert cli.main(["segment", *given, "--out", str(folder / "out")]) == 2
+    assert '--text "the 2 largest objects"' in capsys.readouterr().err
     assert model.embedded == []
 
 

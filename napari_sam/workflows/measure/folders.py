@@ -313,9 +313,9 @@ def open_channels(source: ArraySource) -> list[PlaneArray]:
 def _open_labels(
     file: LabelFile, image: Sequence[PlaneArray]
 ) -> tuple[PlaneArray, str]:
-    """Open labels; axes that their file does not name are those of the image."""
+    """Open labels; axes that a user names, or their file does not, are the image's."""
     labels = open_array(ArraySource(str(file.labels)))
-    if image and labels.assumed:
+    if image and (labels.assumed or file.axes):
         wanted = _axes_of(image[0])
         if len(wanted) == len(labels.axes):
             labels = open_array(ArraySource(str(file.labels), axes=wanted))

@@ -224,6 +224,20 @@ def choose_properties(
     return tuple(one for one in there if _shown_name(one) in wanted)
 
 
+def check_property_names(wanted: str | Sequence[str] | None) -> None:
+    """Refuse names that are of no property, of whatever objects.
+
+    Raises
+    ------
+    ValueError
+        If there is such a name; it says which there are.
+    """
+    known = {_shown_name(one) for one in PROPERTIES} | {"all", "default"}
+    for name in [wanted] if isinstance(wanted, str) else wanted or ():
+        if name not in known:
+            raise ValueError(_why_not(name, 0, sorted(known)))
+
+
 def _why_not(name: str, ndim: int, known: Sequence[str]) -> str:
     for one in PROPERTIES:
         if _shown_name(one) != name:
