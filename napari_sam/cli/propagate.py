@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam.cli import batch, measuring
+from napari_sam.cli.label_files import refuse_image
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.configs import DIRECTIONS, PropagationConfig
 
@@ -154,6 +155,7 @@ def _open_seeds(args: argparse.Namespace) -> PlaneArray:
             f"--seeds {args.seeds} holds {seeds.dtype}"
             f"{' of colour' * seeds.is_colour}; wanted labels, whole numbers"
         )
+    refuse_image(args.seeds)
     return seeds
 
 

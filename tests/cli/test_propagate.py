@@ -53,6 +53,13 @@ def test_a_labelled_plane_becomes_labels_of_the_volume(
     assert "3 objects: 3 outlines given, 12 found" in capsys.readouterr().out
 
 
+def test_an_image_in_the_place_of_seeds_is_refused(files, ideal, labels, capsys):
+    noise = np.random.default_rng(0).integers(1, 99, labels.shape, np.uint8)
+    tifffile.imwrite(files[2], noise)
+    assert cli.main(["propagate", *files]) == 2
+    assert "seeds.tif looks like an image, not labels" in capsys.readouterr().err
+
+
 def test_labels_keep_the_sizes_of_the_image(files, labels, ideal, tmp_path):
     told = {"axes": "ZYX", "spacing": 2.0, "unit": "um"}
     image = ((labels > 0) * 200).astype(np.uint8)
