@@ -17,8 +17,10 @@ from napari_sam.plugin.annotator.class_sorter import ClassSorter
 from napari_sam.plugin.annotator.hint_facts import FactReader
 from napari_sam.plugin.annotator.image_parts import open_part
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
+from napari_sam.plugin.annotator.object_edits import ObjectEdits
 from napari_sam.plugin.annotator.session_journals import SessionJournals
 from napari_sam.plugin.annotator.sessions import OpenSession, Sessions
+from napari_sam.plugin.annotator.suspect_check import SuspectCheck
 from napari_sam.plugin.annotator.wiring import Wiring
 from napari_sam.plugin.annotator.workspace import Times, Workspace
 from napari_sam.plugin.model.embedding_store_jobs import EmbeddingStoreJobs
@@ -29,9 +31,12 @@ from napari_sam.plugin.viewer.layer_pairs import note_pair
 from napari_sam.plugin.viewer.layers import covered_by, stretch_contrast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.annotator.hints import Facts
+    from napari_sam.plugin.annotator.keybindings import KeyPlace
     from napari_sam.plugin.annotator.prompt_layers import PromptLayers
     from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
     from napari_sam.workflows.session.annotation_session import AnnotationSession
@@ -39,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["Annotator"]
 
 _TIMES = Times()
+
+_PLACES: tuple[KeyPlace, ...] = ("annotator", "points")
 
 
 class Annotator(QObject):  # type: ignore[misc]
@@ -65,6 +72,10 @@ class Annotator(QObject):  # type: ignore[misc]
         What is embedded ahead of the user, and kept on disk.
     sorter
         Sorts objects into classes.
+    edits
+        Merges, splits and mends objects.
+    suspects
+        Goes from one object that looks wrong to the next.
     """
 
     changed = Signal()
@@ -79,6 +90,9 @@ class Annotator(QObject):  # type: ignore[misc]
     likened = Signal(object, bool, bool)
     """All objects like some are to be found; emitted with their labels, whether they
     are what is wanted, and whether they take the place of those shown before."""
+
+    keys_wanted = Signal()
+    """The list of all keys is to be shown, or hidden."""
 
     previewed = Signal()
     """The preview shows the answer to the prompts as they are now."""
@@ -97,7 +111,7 @@ class Annotator(QObject):  # type: ignore[misc]
         self.model_host = model_host
         self._at = Workspace(viewer)
         self._keys = KeyBinder(
-            {k.action: getattr(self, k.action) for k in keys_of("annotator", "points")}
+            {k.action: self._action_of(k.action) for k in keys_of(*_PLACES)}
         )
         self._gc_pauses = GcPauses(
             viewer, lambda: model_host.predictor is not None, times.rest, self
@@ -119,19 +133,27 @@ class Annotator(QObject):  # type: ignore[misc]
         self.sorter = ClassSorter(
             self._at, self.sessions, self._actions, model_host, self
         )
+        self.edits = ObjectEdits(
+            self._at, self.sessions, self._actions, model_host, self._keys, self
+        )
+        self.suspects = SuspectCheck(self._at, self.sessions, self.edits, self)
         self._fact_reader = FactReader(
             self._at, self.sessions, self._wiring, model_host
         )
         self._connect()
 
+    def _action_of(self, name: str) -> Callable[[], None]:
+        """Return what a key does; the parts that do it are made later."""
+        return lambda: getattr(self, name)()
+
     def _connect(self) -> None:
         actions = self._actions
-        sorter = self.sorter
-        for part in (self.sessions, self._asker, self._wiring, actions, sorter):
+        for part in (self.sessions, self._asker, self._wiring):
             part.changed.connect(self.changed)
         for part in (self.sessions, self._asker, self._wiring, self.embedding_jobs):
             part.noticed.connect(self.noticed)
-        for part in (actions, sorter):
+        for part in (actions, self.sorter, self.edits, self.suspects):
+            part.changed.connect(self.changed)
             part.noticed.connect(self.noticed)
             part.succeeded.connect(self.succeeded)
         actions.likened.connect(self.likened)
@@ -170,6 +192,7 @@ class Annotator(QObject):  # type: ignore[misc]
         """
         if not self.is_active:
             return
+        self.edits.strokes.stop()
         self._wiring.detach(later)
         self._gc_pauses.detach()
         self._at.is_active = False
@@ -180,6 +203,8 @@ class Annotator(QObject):  # type: ignore[misc]
         """Stop for good."""
         self.deactivate()
         self.sorter.close()
+        self.edits.close()
+        self.suspects.close()
         self.journals.close()
         self.embedding_jobs.close()
         self.model_host.close()
@@ -187,6 +212,8 @@ class Annotator(QObject):  # type: ignore[misc]
 
     def set_image(self, image: Any) -> None:
         """Work on another image layer, or None."""
+        if image is not self.image:
+            self.edits.strokes.stop()
         self._wiring.set_image(image)
 
     def put_off(self) -> None:
@@ -347,8 +374,51 @@ class Annotator(QObject):  # type: ignore[misc]
         self._actions.redo()
 
     def clear(self) -> None:
-        """Drop the prompts in hand, and what is half drawn."""
-        self._actions.clear()
+        """Drop the prompts in hand, and what is half drawn; end splitting first."""
+        if self.edits.is_splitting:
+            self.edits.strokes.stop()
+        else:
+            self._actions.clear()
+
+    def use_object(self) -> None:
+        """Click objects."""
+        self.use_tool("point", True)
+
+    def use_background(self) -> None:
+        """Click what does not belong to the object."""
+        self.use_tool("point", False)
+
+    def use_box(self) -> None:
+        """Take up the tool that draws boxes."""
+        self.use_tool("box")
+
+    def use_lasso(self) -> None:
+        """Take up the tool that draws outlines."""
+        self.use_tool("lasso")
+
+    def use_brush(self) -> None:
+        """Take up the tool that paints."""
+        self.use_tool("brush")
+
+    def merge(self) -> None:
+        """Merge the selected objects and the one under the cursor."""
+        self.edits.merge_under_cursor()
+
+    def split(self) -> None:
+        """Take up the tool that splits objects, or put it down."""
+        self.edits.toggle_split()
+
+    def next_object(self) -> None:
+        """Select the next object, and go there."""
+        self.edits.next_object()
+
+    def previous_object(self) -> None:
+        """Select the object before, and go there."""
+        self.edits.previous_object()
+
+    def next_suspect(self) -> None:
+        """Go to the next object that looks wrong."""
+        self.suspects.next_suspect()
 
     def reopen(self, label: int) -> None:
         """Take an object in hand again, with a tool that adds to it."""

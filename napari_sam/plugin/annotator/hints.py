@@ -10,6 +10,7 @@ from napari_sam.plugin.viewer.hint import Hint
 
 __all__ = [
     "LOOKS_BLACK",
+    "SPLIT_STEP",
     "Facts",
     "model_hint",
     "next_hint",
@@ -54,6 +55,11 @@ LOOKS_BLACK = Hint(
     "problem",
 )
 """Where a few outliers, or the range of the type, set the limits of contrast."""
+
+SPLIT_STEP = Hint(
+    "Draw a line across an object, or click once in each of its two parts. Esc ends."
+)
+"""While the tool that splits objects is in hand."""
 
 _UNSURE = 0.3
 """Predicted IoU below which an answer is not offered as if it were good."""

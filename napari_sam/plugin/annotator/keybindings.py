@@ -4,7 +4,8 @@ napari resolves a key on the active layer before the viewer, so the annotator's 
 are bound on the viewer and on its own layers. None of them has a meaning on any
 napari layer type; T, which Shapes layers use, is bound on the points layer alone. The
 digits and F, with which every napari layer changes its mode, belong to the classes
-while their page is seen: on whatever layer is active, and given back after that.
+while their page is seen: on whatever layer is active, and given back after that. napari
+has no name for "?", which the window looks for itself.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KEYS", "KeyBinder", "KeyHelp", "KeyPlace", "keys_of"]
 
-KeyPlace = Literal["annotator", "points", "project", "classes"]
+KeyPlace = Literal["annotator", "points", "project", "classes", "window"]
+KeyTheme = Literal["Objects", "Tools", "Correct", "Find", "Classes", "Folder", "Help"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,23 @@ class KeyHelp:
     where
         "annotator": wherever the annotator works; "points": there, but only while its
         points layer is active; "project": while a project is open; "classes": while
-        the page "Classes" is seen.
+        the page "Classes" is seen; "window": wherever the dock is seen, and not bound
+        through napari.
+    theme
+        What it is about.
     """
 
     key: str
     action: str
     text: str
     where: KeyPlace = "annotator"
+    theme: KeyTheme = "Objects"
+
+
+def _about(
+    theme: KeyTheme, *keys: tuple[str, str, str], where: KeyPlace = "annotator"
+) -> tuple[KeyHelp, ...]:
+    return tuple(KeyHelp(*key, where, theme) for key in keys)
 
 
 KEYS = (
@@ -51,19 +63,51 @@ KEYS = (
     KeyHelp("Shift-U", "redo", "redo"),
     KeyHelp("G", "reopen_under_cursor", "edit the object under the cursor"),
     KeyHelp("K", "delete_under_cursor", "delete the object under the cursor"),
-    KeyHelp("Shift-F", "like_under_cursor", "find all like the object there"),
-    KeyHelp("Shift-X", "unlike_under_cursor", "… but not like the object there"),
-    KeyHelp("Escape", "clear", "drop the prompts"),
-    KeyHelp("H", "toggle_hover", "preview under the cursor on or off"),
-    KeyHelp("T", "toggle_polarity", "left click: object or background", "points"),
-    KeyHelp("J", "accept_proposal", "accept the proposal under the cursor", "project"),
-    KeyHelp("W", "reject_proposal", "reject the proposal under the cursor", "project"),
-    *(
-        KeyHelp(str(key), f"give_class_{key}", f"class {key} for the object", "classes")
-        for key in range(1, 10)
+    *_about(
+        "Correct",
+        ("Shift-M", "merge", "merge the selected and the one under the cursor"),
+        ("Shift-S", "split", "split: draw across, or click both parts"),
+        (".", "next_object", "select the next object"),
+        (",", "previous_object", "select the object before"),
+        ("Shift-N", "next_suspect", "go to the next object that looks wrong"),
     ),
-    KeyHelp("0", "take_class", "no class for the object", "classes"),
-    KeyHelp("F", "next_unsure", "go to the next unsure object", "classes"),
+    *_about(
+        "Find",
+        ("Shift-F", "like_under_cursor", "find all like the object there"),
+        ("Shift-X", "unlike_under_cursor", "… but not like the object there"),
+    ),
+    KeyHelp("Escape", "clear", "drop the prompts, or end splitting"),
+    *_about(
+        "Tools",
+        ("Shift-O", "use_object", "click objects"),
+        ("Shift-T", "use_background", "click what is not the object"),
+        ("Shift-B", "use_box", "box"),
+        ("Shift-D", "use_lasso", "lasso: draw around the object"),
+        ("Shift-R", "use_brush", "brush: paint roughly"),
+        ("H", "toggle_hover", "preview under the cursor on or off"),
+    ),
+    *_about(
+        "Tools",
+        ("T", "toggle_polarity", "left click: object or background"),
+        where="points",
+    ),
+    *_about(
+        "Folder",
+        ("J", "accept_proposal", "accept the proposal under the cursor"),
+        ("W", "reject_proposal", "reject the proposal under the cursor"),
+        where="project",
+    ),
+    *_about(
+        "Classes",
+        *(
+            (f"{n}", f"give_class_{n}", f"class {n} for the object")
+            for n in range(1, 10)
+        ),
+        ("0", "take_class", "no class for the object"),
+        ("F", "next_unsure", "go to the next unsure object"),
+        where="classes",
+    ),
+    *_about("Help", ("?", "show_keys", "show or hide all keys"), where="window"),
 )
 """All of them; the widgets and the documentation list them from here."""
 

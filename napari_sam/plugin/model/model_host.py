@@ -263,6 +263,11 @@ class ModelHost(QObject):  # type: ignore[misc]
         ready = None if key is None else self._kept.peek(key)
         return None if ready is None else ready.picture
 
+    def embedding(self, key: PlaneKey | None) -> PlaneEmbedding | None:
+        """Return what the model has seen of a plane that is ready."""
+        ready = None if key is None else self._kept.peek(key)
+        return None if ready is None else ready.embedding
+
     def want(
         self,
         key: PlaneKey,

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam.plugin.annotator.hints import LOOKS_BLACK, next_hint
+from napari_sam.plugin.annotator.hints import LOOKS_BLACK, SPLIT_STEP, next_hint
 from napari_sam.plugin.annotator.keybindings import keys_of
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import full_data
@@ -208,6 +208,8 @@ class AnnotatePage(Page):
 
     def next_step(self) -> Hint:
         """Say the next step."""
+        if self.annotator.edits.is_splitting:
+            return SPLIT_STEP
         return next_hint(self._facts)
 
     def remedy(self, hint: Hint, is_notice: bool) -> str:
@@ -307,7 +309,7 @@ def _key_list() -> QWidget:
     grid = QGridLayout(box)
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setVerticalSpacing(1)
-    for row, entry in enumerate(keys_of("annotator", "points")):
+    for row, entry in enumerate(keys_of("window", "annotator", "points")):
         key = QLabel(entry.key)
         key.setStyleSheet("font-weight: 700;")
         text = QLabel(entry.text)

@@ -27,6 +27,7 @@ from napari_sam.plugin.widgets.choices_header import ChoicesHeader
 from napari_sam.plugin.widgets.dock_closing import DockEnd
 from napari_sam.plugin.widgets.dock_layout import fill_dock
 from napari_sam.plugin.widgets.hint_line import HintLine
+from napari_sam.plugin.widgets.key_overlay import KeyOverlay
 from napari_sam.plugin.widgets.page import PUT_BACK, Shared, Work
 from napari_sam.plugin.widgets.page_list import tab_of
 from napari_sam.plugin.widgets.page_switch import PageSwitch
@@ -67,9 +68,10 @@ def open_dock(viewer: Any, page: str = "annotate", **options: Any) -> Dock:
         The napari viewer. Without a window, as a `napari.components.ViewerModel` is,
         the dock stands alone.
     page
-        "annotate"; "classes"; "find", or one of its pages "everything", "boxes",
-        "points", "proposals" and "edges"; "volume", or "follow", "whole_volume",
-        "track" and "export"; "measure"; "learn", or "train" and "folder".
+        "annotate", "correct"; "classes"; "find", or one of its pages "everything",
+        "boxes", "points", "proposals" and "edges"; "volume", or "follow",
+        "whole_volume", "track" and "export"; "measure"; "learn", or "train" and
+        "folder".
     options
         For a new dock, see `Dock`.
 
@@ -138,6 +140,8 @@ class Dock(QWidget):  # type: ignore[misc]
         The model at work and the annotator, which all pages share.
     hint, progress
         The line with the next step, and the one with what is under way.
+    keys
+        Shows all keys.
     """
 
     def __init__(
@@ -189,6 +193,7 @@ class Dock(QWidget):  # type: ignore[misc]
     def _make_controls(self) -> None:
         self.hint = HintLine()
         self.progress = ProgressLine()
+        self.keys = KeyOverlay(self)
         self.switch = PageSwitch(self._shared, self)
         self._view_timer = single_shot(self, 0, self._show_state)
         self._saved_timer = single_shot(self, 0, self._take_up_saved)
@@ -217,6 +222,7 @@ class Dock(QWidget):  # type: ignore[misc]
         annotator.succeeded.connect(self._on_success)
         annotator.changed.connect(self.refresh)
         annotator.likened.connect(self._on_likened)
+        annotator.keys_wanted.connect(self.keys.toggle)
 
     def _on_lettered(self) -> None:
         """Use the font of napari's theme where its style sheet does not reach."""
@@ -288,6 +294,7 @@ class Dock(QWidget):  # type: ignore[misc]
             self._load_model()
             self._others_timer.start()
         self._follow_annotator()
+        self.keys.start()
         self.switch.set_seen(True)
         self.refresh()
 
@@ -297,6 +304,7 @@ class Dock(QWidget):  # type: ignore[misc]
         if event.spontaneous():
             return
         self._inserted.clear()
+        self.keys.stop()
         self._saved_timer.stop()
         self.header.stop()
         self._leave_saver()

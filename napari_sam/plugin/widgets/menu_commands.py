@@ -15,6 +15,7 @@ __all__ = [
     "open_annotate",
     "open_boxes",
     "open_classes",
+    "open_correct",
     "open_edges",
     "open_everything",
     "open_export",
@@ -32,6 +33,11 @@ __all__ = [
 def open_annotate(viewer: napari.viewer.Viewer) -> None:
     """Annotate: click objects, and keep them."""
     open_dock(viewer, "annotate")
+
+
+def open_correct(viewer: napari.viewer.Viewer) -> None:
+    """Correct objects: merge, split and mend them."""
+    open_dock(viewer, "correct")
 
 
 def open_classes(viewer: napari.viewer.Viewer) -> None:

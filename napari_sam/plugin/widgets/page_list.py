@@ -36,8 +36,8 @@ TABS = (
     Tab(
         "annotate",
         "Annotate",
-        "Click objects one by one, and keep what is right.",
-        ("annotate",),
+        "Click objects one by one, keep what is right, and correct the others.",
+        ("annotate", "correct"),
     ),
     Tab(
         "classes",
@@ -74,7 +74,8 @@ TABS = (
 _HERE = "napari_sam.plugin.widgets"
 
 _PAGES = {
-    "annotate": ("annotate_page", "AnnotatePage", "Annotate"),
+    "annotate": ("annotate_page", "AnnotatePage", "Click objects"),
+    "correct": ("correct_page", "CorrectPage", "Correct objects"),
     "classes": ("classes_page", "ClassesPage", "Sort objects into classes"),
     "everything": ("everything_page", "EverythingPage", "Everything in the image"),
     "boxes": ("prompt_pages", "BoxesPage", "The objects in boxes"),

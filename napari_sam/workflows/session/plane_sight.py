@@ -14,11 +14,13 @@ from napari_sam.ops.types import Prompts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_sam.inference.promptable import PromptableModel
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import Box
     from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState
 
-__all__ = ["ModelSight", "PlaneSight"]
+__all__ = ["ModelSight", "PlaneSight", "relief_in"]
 
 _SMOOTHING = 1.2
 """Sigma in pixels of the model's maps, so that a click lies in one basin."""
@@ -71,16 +73,37 @@ class ModelSight:
         sam = self._prompting.predictor
         if sam is None or self._prompting.image is None or not sam.has_dense_head:
             return None
-        seen = self._prompting.embedding
-        tile = (0, 0, *seen.geometry.image_shape)
-        if isinstance(seen, PlaneView):
-            tile = seen.tile_for(Prompts.make(box=box))
-            embedding = seen.embed(sam, tile)
-        else:
-            embedding = whole_embedding(seen)
-        _, centre, boundary = sam.dense_maps(embedding)
-        away = ((centre + boundary) / 2)[boxes.to_window(_within(box, tile))]
-        return np.asarray(ndimage.gaussian_filter(away, _SMOOTHING), np.float32)
+        return relief_in(sam, self._prompting.embedding, box)
+
+
+def relief_in(
+    sam: PromptableModel, seen: PlaneEmbedding, box: Box
+) -> NDArray[np.float32]:
+    """Return the mean of a model's distances from centre and boundary, in a box.
+
+    Parameters
+    ----------
+    sam
+        A model with a dense head.
+    seen
+        The plane as it has seen it.
+    box
+        (row0, col0, row1, col1), half open, in pixels of the plane.
+
+    Returns
+    -------
+    (h, w) float32
+        Low in the middle of each object.
+    """
+    tile = (0, 0, *seen.geometry.image_shape)
+    if isinstance(seen, PlaneView):
+        tile = seen.tile_for(Prompts.make(box=box))
+        embedding = seen.embed(sam, tile)
+    else:
+        embedding = whole_embedding(seen)
+    _, centre, boundary = sam.dense_maps(embedding)
+    away = ((centre + boundary) / 2)[boxes.to_window(_within(box, tile))]
+    return np.asarray(ndimage.gaussian_filter(away, _SMOOTHING), np.float32)
 
 
 def _within(box: Box, tile: Box) -> Box:

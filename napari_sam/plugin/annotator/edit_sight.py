@@ -1,0 +1,86 @@
+"""What an edit sees of the image in the window: the plane shown, the maps of the model.
+
+What the model knows of a plane takes time, and is asked for away from the window. So an
+edit that would look at it is tried first; `EditSight.box` is then what it would look
+at, and it sees what was brought there until another plane is shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_sam.ops.boxes import to_window
+from napari_sam.plugin.viewer.layers import plane_reader
+from napari_sam.workflows.session.plane_sight import relief_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.types import Box
+    from napari_sam.plugin.annotator.workspace import Workspace
+    from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
+
+__all__ = ["EditSight"]
+
+
+class EditSight:
+    """The `napari_sam.workflows.session.plane_sight.PlaneSight` of the window.
+
+    Parameters
+    ----------
+    workspace
+        With the image and the plane shown.
+    model_host
+        With what the model has seen of it.
+
+    Attributes
+    ----------
+    box
+        Where the last edit looked for a relief; None for nowhere.
+    """
+
+    def __init__(self, workspace: Workspace, model_host: ModelHost) -> None:
+        self._at, self._host = workspace, model_host
+        self._known: tuple[PlaneKey | None, Box, NDArray[np.float32]] | None = None
+        self.box: Box | None = None
+
+    def intensities(self, box: Box) -> NDArray[np.float32] | None:
+        """Return the (h, w) intensities of the plane shown, of colour the mean."""
+        image, plane = self._at.image, self._at.plane
+        if image is None or plane is None:
+            return None
+        part = plane_reader(image, plane)()[to_window(box)]
+        values = np.asarray(part, np.float32)
+        return values if values.ndim == 2 else values.mean(axis=2)
+
+    def relief(self, box: Box) -> NDArray[np.float32] | None:
+        """Return the (h, w) relief that was brought for this box, if one was."""
+        self.box = box
+        known = self._known
+        if known is None or known[0] != self._at.key or known[1] != box:
+            return None
+        return known[2]
+
+    def forget_box(self) -> None:
+        """Forget where an edit has looked."""
+        self.box = None
+
+    def bring(
+        self, key: PlaneKey | None, box: Box, relief: NDArray[np.float32]
+    ) -> None:
+        """Let edits of a plane see a relief of a box."""
+        self._known = (key, box, relief)
+
+    def look(self, box: Box) -> Callable[[], NDArray[np.float32]] | None:
+        """Return what asks the model for the relief, fit for another thread.
+
+        None where no model has seen the plane, or it has no dense head.
+        """
+        sam, seen = self._host.predictor, self._host.embedding(self._at.key)
+        if sam is None or seen is None or not sam.has_dense_head:
+            return None
+        return lambda: relief_in(sam, seen, box)

@@ -1,0 +1,82 @@
+"""What the button Refine does: objects drawn anew where the model is surer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam.ops.wording import counted
+from napari_sam.plugin.viewer.layers import display_range, plane_reader
+from napari_sam.plugin.widgets.tool_runs import ToolJob
+from napari_sam.workflows.session.canvas import StackEdit, plan_edit
+
+if TYPE_CHECKING:
+    from napari_sam.ops.planes import Plane
+    from napari_sam.plugin.annotator.annotator import Annotator
+    from napari_sam.workflows.objects.refine_labels import RefinedObject
+    from napari_sam.workflows.progress import Progress
+
+__all__ = ["refine_objects"]
+
+_Refined = tuple[list[tuple["Plane", Any, Any]], list["RefinedObject"]]
+"""The labels of each plane before and after, and what became of each object."""
+
+
+def refine_objects(annotator: Annotator) -> ToolJob:
+    """Return the work on the objects that edits are about; see `refine_labels`.
+
+    Raises
+    ------
+    ValueError
+        If there is no object to refine; says what is wanted.
+    """
+    edits, session, image = annotator.edits, annotator.session, annotator.image
+    why = edits.why_not("refine")
+    if why or session is None or annotator.plane is None:
+        raise ValueError(why or "open an image first")
+    chosen = edits.chosen()
+    is_here = not edits.selected() and edits.scope == "plane"
+    planes = session.index.by_plane(chosen)
+    if is_here:
+        planes = {annotator.plane: [*chosen]}
+    canvas, limits = session.canvas, display_range(image)
+    seen = [
+        (plane, labels, np.array(canvas.read(plane)), plane_reader(image, plane))
+        for plane, labels in planes.items()
+    ]
+
+    def work(predictor: Any, progress: Progress) -> _Refined:
+        from napari_sam.workflows.objects.refine_labels import refine_plane
+
+        done, report = [], []
+        for number, (plane, labels, now, read) in enumerate(seen):
+            after, rows = refine_plane(
+                read(),
+                now,
+                model=predictor,
+                chosen=labels,
+                contrast_limits=limits,
+                progress=progress.part(number, len(seen)),
+            )
+            done.append((plane, now, after))
+            report += rows
+        return done, report
+
+    def finish(result: _Refined) -> str:
+        done, report = result
+        if annotator.session is not session or any(
+            not np.array_equal(canvas.read(plane), now) for plane, now, _ in done
+        ):
+            return "The labels have changed meanwhile, and were left alone. Try again."
+        redrawn = {row.label for row in report if row.changed}
+        of = counted(len(chosen), "object")
+        if not redrawn:
+            return f"None of {of} was drawn anew: the model is not surer of any."
+        parts = [plan_edit(*plane) for plane in done]
+        edit = StackEdit(tuple(one for one in parts if len(one.pixels)))
+        if not edits.write(edit):
+            return ""
+        return f"{len(redrawn):,} of {of} drawn anew. U takes it back."
+
+    return ToolJob("Refining objects", work, finish)
