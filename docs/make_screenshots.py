@@ -344,6 +344,45 @@ def take_tutorial() -> None:
     window.viewer.close()
 
 
+def take_correct() -> None:
+    """Make one object of two nuclei that touch, and split it by a stroke."""
+    window = SampleWindow()
+    known = tifffile.imread(LABELS)
+    first, second = touching_pair(known)
+    merged = np.where(known == second, first, known)
+    labels = window.viewer.add_labels(
+        merged, name=f"{window.image.name} labels", **spatial_metadata(window.image)
+    )
+    page = window.show("correct")
+    window.wait_until(lambda: page.suspects.left is not None)
+    near = [ndimage.binary_dilation(known == n, iterations=2) for n in (first, second)]
+    border = np.argwhere(near[0] & near[1]).astype(float)
+    middle = border.mean(axis=0)
+    across = np.linalg.svd(border - middle)[2][0]
+    scene = getattr(window.viewer, "scene", window.viewer)
+    scene.camera.center = (0, *labels.data_to_world(middle))
+    scene.camera.zoom = 3 * scene.camera.zoom
+    page.split.click()
+    page.edits.strokes.drawn.emit(
+        np.array([middle - 15 * across, middle + 15 * across])
+    )
+    QTest.qWait(300)
+    save(window, "correct.png")
+    window.dock.close_dock()
+    window.viewer.close()
+
+
+def touching_pair(labels: np.ndarray) -> tuple[int, int]:
+    """Return the two largest objects that touch each other."""
+    right = np.stack([labels[:, :-1].ravel(), labels[:, 1:].ravel()])
+    below = np.stack([labels[:-1].ravel(), labels[1:].ravel()])
+    pairs = np.concatenate([right, below], axis=1)
+    pairs = pairs[:, (pairs > 0).all(axis=0) & (pairs[0] != pairs[1])]
+    area = np.bincount(labels.ravel())
+    first, second = pairs[:, area[pairs].min(axis=0).argmax()].tolist()
+    return first, second
+
+
 def take_measure() -> None:
     """Measure nuclei, colour them by their area, and gate some in the plot."""
     window = SampleWindow()
@@ -534,6 +573,7 @@ PARTS = {
     "boxes": take_boxes,
     "proposals": take_proposals,
     "edges": take_edges,
+    "correct": take_correct,
     "measure": take_measure,
     "train": take_train,
     "failures": take_failures,

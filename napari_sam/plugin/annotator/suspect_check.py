@@ -95,12 +95,18 @@ class SuspectCheck(QObject):  # type: ignore[misc]
     def set_on(self, is_on: bool) -> None:
         """Look for suspects now, and whenever the labels have changed."""
         self.is_on = is_on
-        self._look_soon()
+        if is_on:
+            self._look()
 
     @property
     def is_working(self) -> bool:
         """Whether the objects are being looked at."""
         return bool(self._task.is_working) or bool(self._timer.isActive())
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether they are, and the user waits for the next one."""
+        return self._goes_on and self.is_working
 
     @property
     def left(self) -> list[Suspect] | None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton
+from qtpy.QtWidgets import QLabel, QPushButton
+from superqt import QFlowLayout
 
+from napari_sam.ops.object_boxes import boxes_of_labels
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.edit_kinds import EDITS
 from napari_sam.plugin.annotator.hints import SPLIT_STEP
+from napari_sam.plugin.measure.selection_marks import SelectionMarks
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layer_pairs import labels_for
 from napari_sam.plugin.viewer.layers import is_labels_of_user
@@ -29,7 +33,7 @@ from napari_sam.plugin.widgets.tool_page import count_box
 from napari_sam.plugin.widgets.tool_runs import ToolRun
 
 if TYPE_CHECKING:
-    from qtpy.QtWidgets import QVBoxLayout
+    from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 __all__ = ["CorrectPage"]
 
@@ -67,7 +71,9 @@ class CorrectPage(Page):
         self.edits, self.suspects = annotator.edits, annotator.suspects
         self.picker = ObjectPicker(self.viewer, self.edits.selection)
         self.run = ToolRun(self)
+        self.marks = SelectionMarks(self.viewer)
         self._active: Any = None
+        self._marked: object = None
         self._pointed = ""
         self._timer = single_shot(self, _WAIT_MS, self._show_preview)
         self._hover = _Pointing(self._on_pointed)
@@ -115,23 +121,18 @@ class CorrectPage(Page):
         layout.addLayout(button_row(buttons["merge"], self.split))
         layout.addLayout(form(("Cut", self.snap)))
         layout.addWidget(heading("Shape"))
-        grid = QGridLayout()
-        grid.addWidget(buttons["grow"], 0, 0)
-        grid.addWidget(buttons["shrink"], 0, 1)
-        grid.addWidget(numbers["pixels"], 0, 2)
-        grid.addWidget(buttons["fill_holes"], 1, 0)
-        grid.addWidget(buttons["smooth"], 1, 1)
-        grid.addWidget(numbers["sigma"], 1, 2)
-        layout.addLayout(grid)
+        layout.addLayout(_row(buttons["grow"], buttons["shrink"], numbers["pixels"]))
         layout.addLayout(
-            button_row(buttons["keep_largest_piece"], buttons["pieces_to_objects"])
+            _row(buttons["fill_holes"], buttons["smooth"], numbers["sigma"])
+        )
+        layout.addLayout(
+            _row(buttons["keep_largest_piece"], buttons["pieces_to_objects"])
         )
         layout.addWidget(heading("Take away, draw anew"))
-        row = QHBoxLayout()
-        row.addWidget(buttons["remove_small"], 1)
-        row.addWidget(numbers["min_area"])
-        layout.addLayout(row)
-        layout.addLayout(button_row(buttons["remove_at_border"], self.refine))
+        layout.addLayout(
+            _row(buttons["remove_small"], numbers["min_area"], self.refine)
+        )
+        layout.addLayout(_row(buttons["remove_at_border"]))
         layout.addWidget(self.told)
         layout.addLayout(button_row(self.undo, self.redo, self.keys))
         layout.addStretch(1)
@@ -176,6 +177,8 @@ class CorrectPage(Page):
     def leave(self) -> None:
         """Select no more by clicks, and give back the layer that was active."""
         self.picker.detach()
+        self.marks.close()
+        self._marked = None
         self.suspects.set_on(False)
         layers, active = self.viewer.layers, self._active
         self._active = None
@@ -268,7 +271,7 @@ class CorrectPage(Page):
         run = self.run
         if run.is_working:
             return Work(run.text, run.progress.fraction)
-        if self.suspects.is_working and self.suspects.left is None:
+        if self.suspects.is_awaited:
             return Work("Looking for what is odd", can_cancel=False)
         return None
 
@@ -337,6 +340,24 @@ class CorrectPage(Page):
         self.undo.setEnabled(session is not None and session.can_undo)
         self.redo.setEnabled(session is not None and session.can_redo)
         self._show_suspects()
+        self._mark_selected(selected)
+
+    def _mark_selected(self, selected: tuple[int, ...]) -> None:
+        """Ring the selected objects that lie on the plane shown."""
+        annotator = self.shared.annotator
+        session, plane = annotator.session, annotator.plane
+        labels = annotator.sessions.output
+        if not self.is_shown or session is None or plane is None or labels is None:
+            return
+        state = (selected, session.index.version, plane, id(labels))
+        if state == self._marked:
+            return
+        self._marked = state
+        found = boxes_of_labels(session.canvas.read(plane), selected)
+        corners = np.array(list(found.values()), float).reshape(-1, 4)
+        middles = (corners[:, :2] + corners[:, 2:] - 1) / 2
+        sizes = np.linalg.norm(corners[:, 2:] - corners[:, :2], axis=1)
+        self.marks.show(labels, plane.locate(middles), sizes)
 
     def _why_not_refined(self) -> str:
         if self.run.is_working:
@@ -348,6 +369,8 @@ class CorrectPage(Page):
     def _show_suspects(self) -> None:
         obstacle, left = self.edits.obstacle(), self.suspects.left
         self.next_suspect.setEnabled(not obstacle and left != [])
+        if left is None and self.suspects.is_working and not obstacle:
+            return  # what it says stays until it is known anew
         text, tip = "Next suspect (Shift-N)", "Go to an object that looks wrong."
         if left is not None and not obstacle:
             text = f"Next suspect, {len(left):,} left (Shift-N)"
@@ -355,6 +378,17 @@ class CorrectPage(Page):
             text, tip = "Nothing else looks wrong", "All odd objects were seen."
         self.next_suspect.setText(text)
         self.next_suspect.setToolTip(obstacle or tip)
+
+
+def _row(*controls: QWidget) -> QFlowLayout:
+    """Lay out controls side by side, below one another where that is too wide."""
+    layout = QFlowLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(4)
+    layout.setVerticalSpacing(4)
+    for control in controls:
+        layout.addWidget(control)
+    return layout
 
 
 class _Pointing(QObject):  # type: ignore[misc]
