@@ -236,6 +236,8 @@ def tell_preview(kind: EditKind, result: EditResult, among: int) -> str:
         kept = listed(result.changed)
         return f"{counted(among, 'object')} would become object {kept}."
     count = f"{result.count:,} of {counted(among, 'object')}"
+    if result.gone and not result.changed:
+        return f"{kind.text}: {count} would be removed ({pixels})."
     return f"{kind.text}: {count} would change{gone}{made}{spared} ({pixels})."
 
 

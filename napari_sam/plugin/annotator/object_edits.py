@@ -108,6 +108,7 @@ class ObjectEdits(QObject):  # type: ignore[misc]
         self._task.failed.connect(self._on_no_relief)
         self.selection = selection_in(workspace.viewer)
         self.strokes = StrokeTool(workspace, keys, self)
+        self._here: tuple[object, tuple[int, ...]] = (None, ())
         self.scope: EditScope = "plane"
         self.snap: Ridge | None = None
         self.selection.changed.connect(self.changed)
@@ -148,7 +149,13 @@ class ObjectEdits(QObject):  # type: ignore[misc]
             return tuple(sorted(session.index.labels))
         if plane is None:
             return ()
-        return tuple(sorted(count_labels(session.canvas.read(plane))))
+        state = (session, session.index.version, plane)
+        if self._here[0] != state:
+            self._here = (
+                state,
+                tuple(sorted(count_labels(session.canvas.read(plane)))),
+            )
+        return self._here[1]
 
     def obstacle(self) -> str:
         """Say why no object can be edited; "" if all is well."""

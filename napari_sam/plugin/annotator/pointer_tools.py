@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_sam.plugin.viewer.layers import data_position
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_sam.plugin.annotator.prompt_layers import PromptLayers
 
-__all__ = ["TOOLS", "PointButtons", "current_tool", "use_tool"]
+__all__ = ["TOOLS", "PointButtons", "along", "current_tool", "use_tool"]
 
 _MODES = {
     "point": ("points", "add"),
@@ -27,6 +29,11 @@ TOOLS = tuple(_MODES)
 
 _SAME = {("preview", "erase"): "brush", ("boxes", "add_polygon"): "lasso"}
 _RIGHT_BUTTON = 2
+_SCRIBBLED = 6
+"""Points that a stroke on the background becomes; more teach the model no more."""
+
+_LEAST_DRAG = 5.0
+"""Pixels of the screen from which napari takes a click for a drag: it adds no point."""
 
 
 def use_tool(viewer: Any, layers: PromptLayers, tool: str) -> None:
@@ -67,7 +74,8 @@ class PointButtons:
 
     A left click adds a point of the polarity in force, a right click one on the
     background. napari's own callback adds the point when the button is released; this
-    one runs before it and sets what the point will say.
+    one runs before it and sets what the point will say. Where a left click says
+    background, a stroke with the left button adds points along it.
 
     Parameters
     ----------
@@ -122,8 +130,35 @@ class PointButtons:
         self._is_held = True
         positive = self.positive and event.button != _RIGHT_BUTTON
         self._layers.set_polarity(positive)
-        self._tell(data_position(layer, event.position), positive)
+        line = [data_position(layer, event.position)]
+        self._tell(line[0], positive)
+        scribbles = not self.positive and event.button != _RIGHT_BUTTON
+        start, moved = np.asarray(event.pos, float), 0.0
         yield
         while event.type == "mouse_move":
+            if scribbles:
+                event.handled = True  # the view stays where it is
+                moved = float(np.linalg.norm(np.asarray(event.pos, float) - start))
+                line.append(data_position(layer, event.position))
             yield
+        if moved >= _LEAST_DRAG:
+            layer.add(along(np.array(line), _SCRIBBLED))
         self._is_held = False
+
+
+def along(line: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """Return points along a line, evenly apart.
+
+    Parameters
+    ----------
+    line
+        (N, ndim) positions, N above 1.
+    most
+        So many points at the most; fewer where they would share pixels.
+    """
+    steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    reached = np.concatenate([[0.0], np.cumsum(steps)])
+    count = int(np.clip(reached[-1], 2, most))
+    wanted = np.linspace(0, reached[-1], count)
+    columns = [np.interp(wanted, reached, column) for column in line.T]
+    return np.stack(columns, axis=1)

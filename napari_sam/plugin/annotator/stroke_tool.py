@@ -22,6 +22,7 @@ from napari_sam.plugin.viewer.layers import (
     shape_of,
     spatial_metadata,
 )
+from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,7 @@ class StrokeTool(QObject):  # type: ignore[misc]
         self._before: tuple[Any, str] = (None, "")
         self._events = Connections()
         self._plane: Plane | None = None
+        self._timer = single_shot(self, 0, self._look)
         self.points: list[tuple[float, float]] = []
 
     @property
@@ -157,6 +159,10 @@ class StrokeTool(QObject):  # type: ignore[misc]
         return layer
 
     def _on_active(self, event: Any = None) -> None:
+        """Look later: a layer that is added is active for a moment."""
+        self._timer.start()
+
+    def _look(self) -> None:
         """Put the tool down where another layer is chosen."""
         layers = self._at.viewer.layers
         if self._layer is not None and layers.selection.active is not self._layer:

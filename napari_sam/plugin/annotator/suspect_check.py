@@ -182,7 +182,13 @@ class SuspectCheck(QObject):  # type: ignore[misc]
         usual = float(np.median([session.index.area(n) for n in session.index.labels]))
         area = session.index.area(suspect.label)
         times = area / usual if suspect.reason == "large" else usual / max(area, 1)
-        return f"about {times:.1f} times {said}" if times >= _TOLD else said
+        if times < _TOLD:
+            return said
+        return (
+            f"about {times:.0f} times {said}"
+            if times >= 10
+            else (f"about {times:.1f} times {said}")
+        )
 
     # --- going on ---------------------------------------------------------------------
 

@@ -129,10 +129,8 @@ class CorrectPage(Page):
             _row(buttons["keep_largest_piece"], buttons["pieces_to_objects"])
         )
         layout.addWidget(heading("Take away, draw anew"))
-        layout.addLayout(
-            _row(buttons["remove_small"], numbers["min_area"], self.refine)
-        )
-        layout.addLayout(_row(buttons["remove_at_border"]))
+        layout.addLayout(_row(buttons["remove_small"], numbers["min_area"]))
+        layout.addLayout(_row(buttons["remove_at_border"], self.refine))
         layout.addWidget(self.told)
         layout.addLayout(button_row(self.undo, self.redo, self.keys))
         layout.addStretch(1)
@@ -317,14 +315,11 @@ class CorrectPage(Page):
         annotator, edits = self.shared.annotator, self.edits
         session, selected = annotator.session, edits.selected()
         if selected:
+            of = "it" if len(selected) == 1 else "these"
             what = counted(len(selected), "object")
-            self.acting.setText(
-                f"{what} selected: edits work on it, on all its planes."
-            )
-            if len(selected) > 1:
-                self.acting.setText(f"{what} selected: edits work on these.")
+            self.acting.setText(f"{what} selected. Edits work on {of}.")
         else:
-            self.acting.setText("No object is selected.")
+            self.acting.setText("No object is selected. Edits work on:")
         self.scope.setEnabled(not selected)
         for name, button in self.buttons.items():
             why = edits.why_not(name)
@@ -356,7 +351,7 @@ class CorrectPage(Page):
         found = boxes_of_labels(session.canvas.read(plane), selected)
         corners = np.array(list(found.values()), float).reshape(-1, 4)
         middles = (corners[:, :2] + corners[:, 2:] - 1) / 2
-        sizes = np.linalg.norm(corners[:, 2:] - corners[:, :2], axis=1)
+        sizes = (corners[:, 2:] - corners[:, :2]).max(axis=1)
         self.marks.show(labels, plane.locate(middles), sizes)
 
     def _why_not_refined(self) -> str:

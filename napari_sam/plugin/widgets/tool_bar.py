@@ -12,7 +12,11 @@ __all__ = ["ToolBar"]
 
 _BUTTONS = (
     ("object", "Object", "Click on the object. Right click: background."),
-    ("background", "Not this", "Click on what does not belong to the object."),
+    (
+        "background",
+        "Not this",
+        "Click on what does not belong to the object, or draw over it.",
+    ),
     ("box", "Box", "Drag a box around the object."),
     ("lasso", "Lasso", "Draw around the object with the mouse held down."),
     ("brush", "Brush", "Paint the object roughly; E erases. The model refines it."),

@@ -192,6 +192,19 @@ def test_each_tool_has_a_key(page):
     assert [tool for tool, _ in met[2:]] == ["box", "lasso", "brush"]
 
 
+def test_a_stroke_of_not_this_becomes_background_points(page):
+    press(page, "Shift-T")
+    points = page.dock.annotator.layers.points
+    drag(page, (30, 40), (30, 50), (30, 60))
+    prompts = page.dock.annotator.session.draft.question.prompts
+    np.testing.assert_allclose(
+        prompts.points, [(30, col) for col in (40, 44, 48, 52, 56, 60)]
+    )
+    assert not prompts.labels.any() and len(points.data) == 6
+    press(page, "U")
+    assert len(points.data) == 0
+
+
 def test_keys_go_from_one_object_to_the_next(page):
     met = []
     for key in (".", ".", ".", ".", ".", ","):
