@@ -7,6 +7,7 @@ between session and model, `Sessions` on the images of the viewer, and `Actions`
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
@@ -192,7 +193,8 @@ class Annotator(QObject):  # type: ignore[misc]
         """
         if not self.is_active:
             return
-        self.edits.strokes.stop()
+        with suppress(RuntimeError):  # the window is gone
+            self.edits.strokes.stop()
         self._wiring.detach(later)
         self._gc_pauses.detach()
         self._at.is_active = False

@@ -75,12 +75,29 @@ class EditSight:
         """Let edits of a plane see a relief of a box."""
         self._known = (key, box, relief)
 
+    def look_ahead(self) -> None:
+        """Have the model look at the plane shown, if it can tell where parts meet."""
+        key, sam = self._at.key, self._host.predictor
+        if key is not None and sam is not None and sam.has_dense_head:
+            self._host.want(key, plane_reader(self._at.image, key.plane))
+
     def look(self, box: Box) -> Callable[[], NDArray[np.float32]] | None:
         """Return what asks the model for the relief, fit for another thread.
 
-        None where no model has seen the plane, or it has no dense head.
+        None where there is no model, or it has no dense head.
         """
-        sam, seen = self._host.predictor, self._host.embedding(self._at.key)
-        if sam is None or seen is None or not sam.has_dense_head:
+        key, sam = self._at.key, self._host.predictor
+        if key is None or sam is None or not sam.has_dense_head:
             return None
-        return lambda: relief_in(sam, seen, box)
+        known = self._host.embedding(key)
+        read = plane_reader(self._at.image, key.plane)
+
+        def ask() -> NDArray[np.float32]:
+            seen = known or sam.embed(
+                read(),
+                scale="auto" if key.scale is None else key.scale,
+                contrast_limits=key.contrast_limits,
+            )
+            return relief_in(sam, seen, box)
+
+        return ask

@@ -294,6 +294,7 @@ class ObjectEdits(QObject):  # type: ignore[misc]
         self.follow()
         self.noticed.emit("")
         self.strokes.start()
+        self._sight.look_ahead()
 
     def _on_stroke(self, line: NDArray[np.float64]) -> None:
         """Cut the object under a stroke, a selected one first."""

@@ -269,6 +269,8 @@ class CorrectPage(Page):
         run = self.run
         if run.is_working:
             return Work(run.text, run.progress.fraction)
+        if self.edits.is_looking:
+            return Work("Looking where the parts meet", can_cancel=False)
         if self.suspects.is_awaited:
             return Work("Looking for what is odd", can_cancel=False)
         return None

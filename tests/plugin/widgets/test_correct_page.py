@@ -165,6 +165,18 @@ def test_two_clicks_split_an_object_in_two(page):
     assert (now == 7).sum() == 80 and page.edits.strokes.points == []
 
 
+def test_two_clicks_part_an_object_where_the_model_sees_a_border(page, predictor):
+    depth = np.full((60, 80), 1.0, np.float32)
+    depth[10:20, 10:16] = depth[10:20, 17:20] = 0.0
+    predictor.has_dense_head = True
+    predictor.dense_maps = lambda embedding: np.stack([depth, depth, depth])
+    press(page, "Shift-S")
+    drag(page, (15, 11))
+    drag(page, (15, 19))
+    now = labels_of(page)
+    assert (now[10:20, 10:16] == 4).all() and (now[10:20, 17:20] == 13).all()
+
+
 def test_a_stroke_that_cuts_nothing_says_so(page):
     press(page, "Shift-S")
     drag(page, (55, 60), (56, 75))
@@ -265,7 +277,7 @@ def test_a_question_mark_shows_all_keys_over_the_window(page):
 def test_what_an_edit_would_change_is_told_before_it_is_made(page):
     page.scope.setCurrentIndex(1)
     page.scope.activated.emit(1)
-    page._on_pointed("fill_holes")
+    QApplication.sendEvent(page.buttons["fill_holes"], QEvent(QEvent.Type.Enter))
     wait_until(lambda: "1 of 4 objects would change" in page.told.text())
     assert page.told.text() == "Fill holes: 1 of 4 objects would change (9 pixels)."
     np.testing.assert_array_equal(labels_of(page), scene())
