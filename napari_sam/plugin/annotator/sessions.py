@@ -155,7 +155,9 @@ class Sessions(QObject):  # type: ignore[misc]
         gone = output is not None and output not in self._viewer.layers
         if image is not self._image or gone or shape_of(image) != self._shape:
             layers = [one for one in self._viewer.layers if is_labels_of_user(one)]
-            self.output = labels_for(image, layers, only_its_own=True)
+            self.output = labels_for(
+                image, layers, only_its_own=True, beside=self._viewer.layers
+            )
             if self.output is not None and not lie_together(image, self.output):
                 place_on(image, self.output)
         self._resume(image)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MADE_HERE",
+    "OF_OBJECTS",
     "is_made_here",
     "labels_for",
     "lie_together",
@@ -25,6 +26,10 @@ __all__ = [
 
 MADE_HERE = "napari-sam made"
 """In the metadata of images that a tool made of another one: no image to work on."""
+
+OF_OBJECTS = "napari-sam objects"
+"""In the metadata of labels that were read with what is known of their objects: they
+were opened to go on with, whatever their name."""
 
 _USED: WeakKeyDictionary[Any, ReferenceType[Any]] = WeakKeyDictionary()
 """With which labels an image was used last."""
@@ -58,7 +63,10 @@ def note_pair(image: Any, labels: Any) -> None:
 
 
 def labels_for(
-    image: Any, candidates: Iterable[Any], only_its_own: bool = False
+    image: Any,
+    candidates: Iterable[Any],
+    only_its_own: bool = False,
+    beside: Iterable[Any] = (),
 ) -> Any:
     """Return the labels that belong to an image, or None.
 
@@ -68,10 +76,14 @@ def labels_for(
         The image layer, or None.
     candidates
         Labels layers, those above others last. Of those that lie with the image, it is
-        the one that it was used with last; else one that is named for it, even if it
-        has no place of its own (see `may_be_placed`); else the topmost.
+        the one that it was used with last; else one that is named for it or has
+        `OF_OBJECTS`, even if it has no place of its own (see `may_be_placed`); else the
+        topmost.
     only_its_own
-        Leave out labels that are neither named for it nor were used with it.
+        Leave out labels that neither are named for it, nor were used with it, nor have
+        `OF_OBJECTS`.
+    beside
+        Other layers of the viewer. What is named for one of them is not of `image`.
     """
     if image is None:
         return None
@@ -81,15 +93,19 @@ def labels_for(
     fitting = [layer for layer in candidates if lie_together(image, layer)]
     if any(layer is last for layer in fitting):
         return last
+    others = [one for one in beside if one is not image and one not in candidates]
     named = [
         layer
         for layer in candidates
-        if layer.name.startswith(image.name)
+        if (
+            layer.name.startswith(image.name)
+            or (OF_OBJECTS in layer.metadata and not _is_named_for(layer, others))
+        )
         and not _is_used_elsewhere(layer, image)
         and (lie_together(image, layer) or may_be_placed(image, layer))
     ]
-    others = [] if only_its_own else fitting
-    return next(reversed(named or others), None)
+    rest = [] if only_its_own else fitting
+    return next(reversed(named or rest), None)
 
 
 def may_be_placed(image: Any, labels: Any) -> bool:
@@ -116,6 +132,11 @@ def place_on(image: Any, labels: Any) -> None:
     """Put labels where an image lies, with its scale and units."""
     for name, value in spatial_metadata(image).items():
         setattr(labels, name, value)
+
+
+def _is_named_for(labels: Any, layers: Iterable[Any]) -> bool:
+    """Whether labels are named for one of some layers."""
+    return any(one.name and labels.name.startswith(one.name) for one in layers)
 
 
 def _is_used_elsewhere(labels: Any, image: Any) -> bool:

@@ -16,6 +16,7 @@ from napari import current_viewer
 from napari.layers import Image
 from napari.utils.notifications import show_info
 
+from napari_sam.plugin.viewer.layer_pairs import OF_OBJECTS
 from napari_sam.plugin.viewer.layers import (
     calibration_of,
     is_helper,
@@ -104,6 +105,7 @@ def _read(path: str) -> list[LayerData]:
     if objects.note:
         show_info(f"{Path(path).name}: {objects.note}")
     told: dict[str, Any] = {"name": Path(path).stem, **place}
+    told["metadata"] = {OF_OBJECTS: True}
     if objects.table is not None:
         told["features"] = objects.table
     return [(objects.labels, told, "labels")]

@@ -12,6 +12,7 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_sam.io.object_tables import object_table_path
+from napari_sam.plugin.viewer.layer_pairs import OF_OBJECTS
 from napari_sam.plugin.viewer.layers import spatial_metadata
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def become_labels(viewer: Any, image: Any) -> Labels:
     labels = Labels(
         image.data,
         name=image.name,
-        metadata={**image.metadata, _SAVED_AT: saved_path(image)},
+        metadata={**image.metadata, _SAVED_AT: saved_path(image), OF_OBJECTS: True},
         **spatial_metadata(image),
     )
     viewer.layers.remove(image)  # first, so that its name is free

@@ -34,6 +34,8 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
     nothing
         Text of the entry that stands for no layer; it is chosen at first. "" for no
         such entry.
+    lacking
+        What is read where there is no layer, and no such entry either.
 
     Attributes
     ----------
@@ -46,10 +48,15 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
     """Emitted with the layer that is chosen now, or None; not after `choose`."""
 
     def __init__(
-        self, viewer: Any, accepts: Callable[[Any], bool], nothing: str = ""
+        self,
+        viewer: Any,
+        accepts: Callable[[Any], bool],
+        nothing: str = "",
+        lacking: str = "no image yet",
     ) -> None:
         super().__init__()
         self._viewer = viewer
+        self._lacking = lacking
         self._accepts = accepts
         self._nothing = nothing
         self.is_held: Callable[[], bool] = lambda: False
@@ -137,7 +144,7 @@ class LayerChoice(QComboBox):  # type: ignore[misc]
             if layer is not None:
                 self._names.add(layer.events.name, self._on_renamed)
         if not self._layers and not self._nothing:
-            self.addItem("no image yet")
+            self.addItem(self._lacking)
         if before is None and self._by_hand:
             self._show(None)
         elif before in found:
@@ -228,7 +235,12 @@ class LabelsChoice(LayerChoice):
 
     def _preset(self) -> Any:
         listed = [layer for layer in reversed(self._layers) if layer is not None]
-        return labels_for(self._image, listed, only_its_own=self._is_for_writing)
+        return labels_for(
+            self._image,
+            listed,
+            only_its_own=self._is_for_writing,
+            beside=self._viewer.layers,
+        )
 
     def _on_activated(self, index: int) -> None:
         super()._on_activated(index)

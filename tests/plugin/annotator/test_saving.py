@@ -113,6 +113,28 @@ def test_saved_labels_that_napari_opens_as_an_image_become_labels(
     assert record.class_name == "round" and record.outlines[0].score > 0
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+def test_labels_that_were_saved_under_any_name_are_gone_on_with(
+    make_napari_viewer, open_dock, image, yesterday, is_open, qtbot
+):
+    mine = yesterday.with_name("Tuesday.tif")
+    yesterday.rename(mine)
+    yesterday.with_suffix(".objects.csv").rename(mine.with_suffix(".objects.csv"))
+    viewer = make_napari_viewer()
+    viewer.add_image(image, name="cells")
+    if is_open:
+        dock = open_dock(viewer)
+    viewer.open(mine, plugin="napari")
+    if not is_open:
+        dock = open_dock(viewer)
+    sessions = dock.annotator.sessions
+    qtbot.waitUntil(lambda: sessions.output is not None)
+    settle(dock)
+    assert sessions.output.name == dock.header.labels.layer.name == "Tuesday"
+    (record,) = dock.annotator.session.listed().values()
+    assert record.class_name == "round"
+
+
 def test_a_table_is_not_emptied_by_labels_that_came_without_it(
     make_napari_viewer, open_dock, image, yesterday, qtbot
 ):

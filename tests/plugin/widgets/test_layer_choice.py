@@ -5,7 +5,12 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
-from napari_sam.plugin.viewer.layer_pairs import MADE_HERE, lie_together, note_pair
+from napari_sam.plugin.viewer.layer_pairs import (
+    MADE_HERE,
+    OF_OBJECTS,
+    lie_together,
+    note_pair,
+)
 from napari_sam.plugin.widgets.layer_choice import LabelsChoice, LayerChoice
 
 SHAPE = (20, 30)
@@ -166,6 +171,25 @@ def test_units_that_differ_are_another_place(viewer):
     color = viewer.add_image(np.zeros((*SHAPE, 3), np.uint8), rgb=True)
     assert lie_together(color, draw(viewer, "labels"))
     assert not lie_together(color, draw(viewer, "labels", shape=(30, 20)))
+
+
+def test_labels_read_with_their_objects_are_taken_up_under_any_name(viewer, qtbot):
+    choice = LabelsChoice(
+        viewer, lambda layer: isinstance(layer, Labels), "none yet", is_for_writing=True
+    )
+    qtbot.addWidget(choice)
+    cells, other = add(viewer, "cells"), add(viewer, "other")
+    draw(viewer, "regions")
+    read = draw(viewer, "Tuesday", metadata={OF_OBJECTS: True})
+    choice.start()
+    choice.follow(cells)
+    assert choice.layer is read
+    read.name = "cells objects"
+    choice.follow(other)
+    assert choice.layer is None
+    choice.follow(cells)
+    assert choice.layer is read
+    choice.stop()
 
 
 def test_labels_follow_the_image(viewer, labels, qtbot):
