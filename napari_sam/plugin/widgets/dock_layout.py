@@ -37,6 +37,9 @@ __all__ = [
     "overlap_choice",
 ]
 
+_NARROWEST = 318
+"""Pixels that the pages are wide at the least."""
+
 NEW_LAYER = "New labels layer"
 """What the choice of an output says where there is no layer yet."""
 
@@ -138,7 +141,6 @@ def fill_dock(
     for widget in top:
         outer.addWidget(widget)
     outer.addWidget(scroll, 1)
-    dock.setMinimumWidth(330)
 
     def take_up(added: QWidget) -> None:
         for kind in (QComboBox, QAbstractSpinBox, QSlider):
@@ -168,7 +170,7 @@ class _Scroll(QScrollArea):  # type: ignore[misc]
         The width of the widest page that was seen stays, so that nothing moves.
         """
         bar = self.verticalScrollBar().sizeHint().width()
-        width = self.widget().minimumSizeHint().width() + bar
+        width = max(_NARROWEST, self.widget().minimumSizeHint().width() + bar)
         self._widest = max(self._widest, width)
         return QSize(int(self._widest), 0)
 

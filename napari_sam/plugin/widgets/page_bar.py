@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QSize, Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
 from napari_sam.plugin.widgets.icons import tool_icon
@@ -15,6 +15,33 @@ if TYPE_CHECKING:
     from napari_sam.plugin.widgets.page_list import Tab
 
 __all__ = ["PageBar"]
+
+_PADDING = 3
+"""Pixels at the left and the right of the text of a tab."""
+
+
+class _TabButton(QToolButton):  # type: ignore[misc]
+    """A button that asks for the room of its text and no more: six fit in the dock."""
+
+    def sizeHint(self) -> QSize:
+        """Ask for the widest line of the text."""
+        hint = super().sizeHint()
+        return QSize(self._text_width(), int(hint.height()))
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for as much: a word that is cut is not read."""
+        return self.sizeHint()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Ask anew in another font."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self.updateGeometry()
+
+    def _text_width(self) -> int:
+        metrics = self.fontMetrics()
+        lines = (metrics.horizontalAdvance(line) for line in self.text().split("\n"))
+        return max(*lines, int(self.iconSize().width()), 0) + 2 * _PADDING
 
 
 class PageBar(QWidget):  # type: ignore[misc]
@@ -33,11 +60,11 @@ class PageBar(QWidget):  # type: ignore[misc]
         super().__init__()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
+        layout.setSpacing(0)
         self.buttons: dict[str, QToolButton] = {}
         self._busy: set[str] = set()
         for tab in tabs:
-            button = QToolButton()
+            button = _TabButton()
             button.setText(tab.text)
             button.setToolTip(tab.tip)
             button.setIcon(tool_icon(tab.name))
@@ -52,10 +79,9 @@ class PageBar(QWidget):  # type: ignore[misc]
             layout.addWidget(button)
             self.buttons[tab.name] = button
         self.setStyleSheet(
-            "QToolButton { padding: 3px 1px; border: none; border-radius: 0px;"
+            "QToolButton { padding: 3px 0px; border: none; border-radius: 0px;"
             " border-bottom: 3px solid transparent; }"
-            "QToolButton:checked { border-bottom: 3px solid #2d7ff9;"
-            " font-weight: 700; }"
+            "QToolButton:checked { border-bottom: 3px solid #2d7ff9; }"
         )
 
     def show_busy(self, names: Collection[str]) -> None:

@@ -28,6 +28,9 @@ def test_the_content_has_room_beside_the_scroll_bar(stack_dock, page):
     assert dock.width() <= 345
     assert area.widget().minimumSizeHint().width() <= area.viewport().width()
     assert dock.minimumSizeHint().height() <= 620
+    for tab in dock.switch.bar.buttons.values():
+        lines = tab.text().split("\n")
+        assert tab.width() >= max(map(tab.fontMetrics().horizontalAdvance, lines))
     button = dock.shown.primary
     corner = button.mapTo(dock, button.rect().bottomRight())
     assert button.isVisible() and dock.rect().contains(corner)
