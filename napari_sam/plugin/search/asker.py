@@ -89,6 +89,8 @@ class Answer:
         Whether these tell anything.
     notes
         What the user should know, a sentence each.
+    lacks_kind
+        Whether none of the objects is of the kind that was asked for.
     """
 
     question: Question
@@ -97,6 +99,7 @@ class Answer:
     passing_matches: NDArray[np.float32]
     is_ranked: bool
     notes: tuple[str, ...] = ()
+    lacks_kind: bool = False
 
 
 class ObjectAsker(QObject):  # type: ignore[misc]
@@ -200,7 +203,9 @@ class _Measured:
             passing, theirs = passing[order], theirs[order]
         names_kind = query is not None and objects.knows(query.concept)
         is_ranked = question.like is not None or names_kind
-        return Answer(question, passing, matches, theirs, is_ranked, notes)
+        is_of_kind = matches >= question.min_match
+        lacks_kind = names_kind and question.like is None and not is_of_kind.any()
+        return Answer(question, passing, matches, theirs, is_ranked, notes, lacks_kind)
 
     def _choose(
         self, question: Question, objects: AskedObjects, there: NDArray[np.bool_]

@@ -80,6 +80,7 @@ class FactReader:
             "notes": () if answer is None else answer.notes,
             "among": 0 if answer is None else len(answer.question.among),
             "is_ranked": answer is not None and answer.is_ranked,
+            "lacks_kind": answer is not None and answer.lacks_kind,
         }
 
     def _region_problem(self) -> str:

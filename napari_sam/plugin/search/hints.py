@@ -69,6 +69,8 @@ class EverythingFacts:
         How many objects were asked about.
     is_ranked
         Whether objects match more or less well.
+    lacks_kind
+        Whether none of what was found is of the kind that is asked for.
     """
 
     common: Facts = field(default_factory=Facts)
@@ -97,6 +99,12 @@ class EverythingFacts:
     notes: tuple[str, ...] = ()
     among: int = 0
     is_ranked: bool = False
+    lacks_kind: bool = False
+
+    @property
+    def is_kind_in_the_way(self) -> bool:
+        """Whether nothing is left for want of the kind that is asked for."""
+        return bool(self.found and not self.passing and self.lacks_kind)
 
 
 def next_step(facts: EverythingFacts) -> Hint:
@@ -136,8 +144,8 @@ def _query_hint(facts: EverythingFacts) -> Hint | None:
         return Hint("The model looks at the examples…", "wait")
     if facts.known:
         return Hint(
-            f"Not understood: {_quoted(facts.unknown)}. Write it in English. "
-            f"{facts.known}",
+            f"Not understood: {_quoted(facts.unknown)}. Write it in English, as in "
+            f"“large round nuclei”. {facts.known}",
             "problem",
         )
     if facts.refusal is not None:
@@ -234,6 +242,10 @@ def _none_left_hint(facts: EverythingFacts) -> Hint:
             "problem",
         )
     told = _left_out(facts) + "".join(f"{note} " for note in facts.notes)
+    if facts.is_kind_in_the_way:
+        return Hint(
+            f"None of the {found} is of this kind. {told}Find any kind?", "problem"
+        )
     lower = "Move Match to the left, take" if facts.is_ranked else "Take"
     return Hint(
         f"{told}None of the {found} is meant. {lower} a condition away with its "

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EverythingPage"]
 
-_SHOW, _STRETCH = "Show again", "Stretch the contrast"
+_SHOW, _STRETCH, _ANY = "Show again", "Stretch the contrast", "Any kind"
 """What the button of the hint says."""
 
 
@@ -159,6 +159,8 @@ class EverythingPage(Page):
         """Do what the hint's button says."""
         if text == _STRETCH:
             self.everything.stretch()
+        elif text == _ANY:
+            self.what.drop_kind()
         else:
             self.everything.results.show_again()
 
@@ -252,6 +254,8 @@ class EverythingPage(Page):
             return ""
         if hint == black_hint(facts):
             return _STRETCH
+        if facts.is_kind_in_the_way and facts.is_here and facts.is_shown:
+            return _ANY
         hidden = bool(facts.found) and not (facts.is_here and facts.is_shown)
         reachable = facts.common.has_image and facts.common.model_state != "failed"
         return _SHOW if hidden and not facts.working and reachable else ""
@@ -287,9 +291,11 @@ class EverythingPage(Page):
         is_second_step = bool(facts.found) and facts.kept is None
         for button in (self.find, self.again):
             button.setEnabled(may_find)
-        self.find.setVisible(not is_second_step)
+        if is_second_step:  # those that go first: all three are wider than the dock
+            self.find.hide()
         for button in (self.keep, self.again):
             button.setVisible(is_second_step)
+        self.find.setVisible(not is_second_step)
         self._show_found(facts)
 
     def _show_found(self, facts: EverythingFacts) -> None:

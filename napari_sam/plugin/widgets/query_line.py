@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -214,6 +215,11 @@ class QueryLine(QWidget):  # type: ignore[misc]
     def take_text(self) -> None:
         """Take what is written now, without waiting for a pause."""
         self._on_pause()
+
+    def drop_kind(self) -> None:
+        """Look for any kind of object; the other conditions stay."""
+        if self._query.query is not None:
+            self._change(replace(self._query.query, concept=None))
 
     def _change(self, part: Any) -> None:
         self._query.set_query(part)
