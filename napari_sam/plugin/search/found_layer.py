@@ -24,6 +24,9 @@ __all__ = ["FOUND_LAYER", "FoundLayer"]
 FOUND_LAYER = "SAM objects found"
 """Name of the layer."""
 
+_DIM = 0.15
+"""Opacity of labels that what was found lies over: the two look the same."""
+
 
 class FoundLayer:
     """A Labels layer on one plane of an image; there only while it is wanted.
@@ -40,6 +43,7 @@ class FoundLayer:
         self._plane: Plane | None = None
         self.layer: Any = None
         self.is_changing = False
+        self._dimmed: tuple[Any, float] | None = None
 
     @property
     def is_shown(self) -> bool:
@@ -47,7 +51,12 @@ class FoundLayer:
         return self.layer is not None and self.layer in self._viewer.layers
 
     def show(
-        self, image: Any, plane: Plane, labels: NDArray[np.int32], highest: int
+        self,
+        image: Any,
+        plane: Plane,
+        labels: NDArray[np.int32],
+        highest: int,
+        over: Any = None,
     ) -> None:
         """Show (H, W) labels on a plane of an image.
 
@@ -61,6 +70,9 @@ class FoundLayer:
             What to show.
         highest
             The highest label that this preview will ever hold.
+        over
+            The labels layer with the objects that are there already, or None. It is
+            dim until the preview leaves.
         """
         data = plane.thicken(labels)
         if highest <= np.iinfo(np.uint16).max:
@@ -70,8 +82,10 @@ class FoundLayer:
             # Setting the data costs several times as much: extents, dims, history.
             self.layer.data[...] = data
             self.layer.refresh(extent=False, highlight=False, thumbnail=False)
+            self._dim(over)
             return
         self.take_down()
+        self._dim(over)
         self._image, self._plane = image, plane
         self.layer = Labels(
             data,
@@ -96,6 +110,19 @@ class FoundLayer:
         finally:
             self.is_changing = False
 
+    def _dim(self, layer: Any) -> None:
+        """Make labels dim, and those before as they were, unless the user did so."""
+        if self._dimmed is not None:
+            before, opacity = self._dimmed
+            if before is layer:
+                return
+            self._dimmed = None
+            if before.opacity == _DIM:
+                before.opacity = opacity
+        if layer is not None and layer.opacity > _DIM:
+            self._dimmed = layer, layer.opacity
+            layer.opacity = _DIM
+
     def place_like_image(self) -> None:
         """Follow the image after it was moved or scaled."""
         if self.layer is None or self._plane is None:
@@ -106,6 +133,7 @@ class FoundLayer:
 
     def take_down(self) -> None:
         """Take the layer out of the viewer."""
+        self._dim(None)
         layer, self.layer = self.layer, None
         self.is_changing = True
         try:

@@ -239,7 +239,7 @@ class Results(QObject):  # type: ignore[misc]
         search = found.search
         labels = found.selection.paint(self.passing)
         highest = len(found.selection)
-        self.preview.show(search.image, search.plane, labels, highest)
+        self.preview.show(search.image, search.plane, labels, highest, self.output)
 
     def show_again(self) -> None:
         """Bring back the preview, and the plane that it is of."""

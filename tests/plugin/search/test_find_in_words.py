@@ -1,6 +1,7 @@
 """The line "What?" and *Find all like this*, with stand-ins for model and search."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +12,15 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from scipy import ndimage
 
+from napari_sam.plugin.annotator.hints import Facts
 from napari_sam.plugin.search.found_layer import FOUND_LAYER
+from napari_sam.plugin.search.hints import EverythingFacts, next_step
 from napari_sam.plugin.viewer.active_annotator import active_in
 
 SHAPE = (60, 80)
 GOOD = [0, 1, 2, 4]
 """The discs that pass the first setting of the sliders."""
+READY = Facts(has_image=True, plane_shown=True, model_state="ready")
 
 
 class SeeingPredictor(FakePredictor):
@@ -205,6 +209,45 @@ def test_where_no_object_is_meant_it_says_what_to_do(
     assert "None of the 5 objects is meant" in dock.hint.text
     assert "\u00d7" in dock.hint.text and not shown(viewer).any()
     assert dock.shown.keep.isEnabled() is False
+
+
+def test_where_no_object_is_of_the_kind_it_may_be_left_out(
+    make_viewer, open_dock, qtbot, image
+):
+    facts = EverythingFacts(
+        found=5, is_asked=True, among=5, is_shown=True, lacks_kind=True
+    )
+    assert facts.is_kind_in_the_way
+    assert "Find any kind?" in next_step(replace(facts, common=READY)).text
+    viewer = make_viewer()
+    viewer.add_image(image)
+    dock = open_dock(viewer, "everything")
+    write(dock, qtbot, "the 2 largest cells")
+    assert chips(dock) == ["the 2 largest", "cell"]
+    dock.shown.on_remedy("Any kind")
+    finish(dock)
+    assert chips(dock) == ["the 2 largest"]
+    assert np.array_equal(shown(viewer) > 0, union([0, 1]))
+
+
+def test_what_is_found_is_seen_over_the_objects_that_are_there(
+    make_viewer, open_dock, qtbot, image
+):
+    viewer = make_viewer()
+    viewer.add_image(image)
+    dock = open_dock(viewer, "everything")
+    write(dock, qtbot, "the 2 largest")
+    dock.shown.keep.click()
+    look(dock)
+    labels = active_in(viewer).sessions.output
+    before = labels.opacity
+    write(dock, qtbot, "the largest")
+    dock.shown.find.click()
+    finish(dock)
+    assert FOUND_LAYER in viewer.layers and labels.opacity == 0.15
+    dock.show_page("annotate")
+    qtbot.waitUntil(lambda: FOUND_LAYER not in viewer.layers)
+    assert labels.opacity == before
 
 
 def test_micrometres_come_from_the_scale_of_the_layer(
