@@ -84,7 +84,8 @@ class FolderControls(Page):
         self.by_itself.setChecked(True)
         self.every = QSpinBox()
         self.every.setRange(1, 1000)
-        self.every.setSuffix(" images")
+        self._say_images(self.every.value())
+        self.every.valueChanged.connect(self._say_images)
         self.minutes = QDoubleSpinBox()
         self.minutes.setRange(0.1, 24 * 60)
         self.minutes.setValue(5)
@@ -92,6 +93,9 @@ class FolderControls(Page):
         self.export = QPushButton("Export all labels…")
         for button in self.buttons():
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+
+    def _say_images(self, count: int) -> None:
+        self.every.setSuffix(" image" if count == 1 else " images")
 
     def action_buttons(self) -> tuple[QPushButton, ...]:
         """Return the first button, and that which takes its place then."""

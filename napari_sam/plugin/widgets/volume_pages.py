@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_sam.plugin.stacks.tracked_layers import tracks_of
 from napari_sam.plugin.viewer.hint import Hint, sentence
-from napari_sam.plugin.viewer.layers import is_labels_of_user
+from napari_sam.plugin.viewer.layers import is_labels_of_user, shape_of
 from napari_sam.plugin.widgets.dock_layout import data_choice, form
 from napari_sam.plugin.widgets.layer_choice import TracksChoice
 from napari_sam.plugin.widgets.tool_page import ToolPage, count_box, number_box, tick
@@ -88,6 +88,16 @@ class VolumePage(ToolPage):
     def _show_choices(self, index: int = 0) -> None:
         """Show the choices that count."""
         self._of_planes.setVisible(self.mode.currentData() == "planes")
+
+    def lacking(self) -> Hint | None:
+        """Say what is missing: planes along a slider, or the model."""
+        image = self.shared.image
+        if image is not None and sum(size > 1 for size in shape_of(image)) < 3:
+            return Hint(
+                f"“{image.name}” is a single plane. Choose an image with several "
+                "planes, or find the objects of this one under Find."
+            )
+        return self.obstacle()
 
     def job(self) -> ToolJob:
         """Return the work on the displayed volume."""

@@ -80,7 +80,8 @@ def test_one_plane_is_a_message(qapp, press, shape):
     viewer = ViewerModel()
     viewer.add_image(np.zeros(shape, np.uint8))
     dock = press("whole_volume", viewer)
-    assert "has one plane" in dock.hint.text and len(viewer.layers) == 1
+    assert "is a single plane" in dock.hint.text and len(viewer.layers) == 1
+    assert not dock.shown.start.isEnabled()
 
 
 def test_cancelling_leaves_everything_as_it_was(qapp, press, gate, balls):
