@@ -59,7 +59,7 @@ _MOST_MARKS = 1000
 """Rings on the canvas at the most."""
 _SLIDER = (("a volume", False), ("a film", True))
 _FIRST = ("frame", "label", "class", "area", "volume", "circularity", "intensity_mean")
-"""What the columns that are shown at first begin with."""
+"""What the columns that are shown at first begin with, in this order."""
 
 
 class MeasurePage(Page):
@@ -86,7 +86,7 @@ class MeasurePage(Page):
         self._hidden: set[str] | None = None
         self._rested: Any = None
         self._is_from_table = False
-        self.labels = LayerChoice(viewer, is_labels_of_user)
+        self.labels = LayerChoice(viewer, is_labels_of_user, lacking="no labels yet")
         self.labels.setToolTip("The labels whose objects are measured.")
         self.slider = data_choice(_SLIDER, "What the labels are along the slider.")
         self.columns = QPushButton("Columns")
@@ -322,7 +322,7 @@ class MeasurePage(Page):
         table = None if self._shown is None else self._shown.table
         names = self._names()
         if self._hidden is None and names:
-            first = [name for name in names if name.startswith(_FIRST)]
+            first = [n for start in _FIRST for n in names if n.startswith(start)]
             # the others stand behind: they are scrolled to
             names = [*first, *(name for name in names if name not in first)]
         shown = [name for name in names if name not in (self._hidden or ())]
@@ -417,7 +417,7 @@ class MeasurePage(Page):
     def show_state(self) -> None:
         """Show whether there is something to save."""
         has_rows = self._shown is not None and len(self._shown.table) > 0
-        for button in (self.copy, self.columns, self.select):
+        for button in (self.copy, self.columns, self.channels, self.select):
             button.setEnabled(has_rows)
         self.save.setEnabled(has_rows and not self._saving.is_working)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COUNT", "MeasurementPlot"]
 
-COUNT = "count (histogram)"
+COUNT = "count"
 """What the choice of the vertical axis says for a histogram."""
 
 _NO_GROUPS = "none"
