@@ -202,9 +202,13 @@ class Wiring(QObject):  # type: ignore[misc]
     def _on_removed(self, event: Any) -> None:
         layer, layers = event.value, self.stage.layers
         if layer is self._at.image:
+            labels = self._sessions.output
             self._leave_image(later=True)
             self.set_image(None)
-            self.noticed.emit(f"“{layer.name}” was removed; its labels stay.")
+            stay = labels is not None and labels in self._at.viewer.layers
+            self.noticed.emit(
+                f"“{layer.name}” was removed; its labels stay." if stay else ""
+            )
         elif layers is not None and any(layer is own for own in layers):
             self.noticed.emit(
                 f"“{layer.name}” was removed; the prompts are kept. Press a tool to "

@@ -128,9 +128,9 @@ class ChannelRows(QWidget):  # type: ignore[misc]
             alone = ticked[0] if ticked else view.sources[0]
             layer = view.layer
             self._on_ended()
+            self.chosen.emit(alone)  # first, so that no image at work is removed
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
-            self.chosen.emit(alone)
         else:
             self.show_image(self._image)
 

@@ -83,6 +83,7 @@ def test_the_labels_stay_when_channels_are_added_and_left_out(
     assert dock.annotator.image is viewer.layers["membrane"]
     assert dock.annotator.sessions.output is labels
     assert "nuclei + membrane" not in viewer.layers
+    assert "removed" not in dock.hint.text
 
 
 def test_no_more_than_three_can_be_ticked(viewer, open_dock):
