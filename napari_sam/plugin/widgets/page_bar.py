@@ -40,8 +40,8 @@ class _TabButton(QToolButton):  # type: ignore[misc]
 
     def _text_width(self) -> int:
         metrics = self.fontMetrics()
-        lines = (metrics.horizontalAdvance(line) for line in self.text().split("\n"))
-        return max(*lines, int(self.iconSize().width()), 0) + 2 * _PADDING
+        widths = [metrics.horizontalAdvance(line) for line in self.text().split("\n")]
+        return int(max([*widths, self.iconSize().width()])) + 2 * _PADDING
 
 
 class PageBar(QWidget):  # type: ignore[misc]
