@@ -8,6 +8,7 @@ code. Modules import what is heavy inside ``run``, so that help comes at once.
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -83,6 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         After ``--help``, ``--version`` or arguments that do not parse.
     """
     args = build_parser().parse_args(argv)
+    # what it says of damaged files is said by the reader, with the file's name
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         code: int = args.run(args)
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch, class_tables
 from napari_sam.cli.label_files import refuse_image
-from napari_sam.io.file_names import name_key
+from napari_sam.io.file_names import label_names, name_key
 from napari_sam.ops.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "labels",
         metavar="LABELS",
         help="the label image of the image; of several, a folder or a pattern of label "
-        "images with the names of their images",
+        "images, named as their images, or with _labels, _masks or _cp_masks at the end",
     )
     parser.add_argument(
         "--classifier", type=Path, required=True, metavar="F", help="the classifier"
@@ -125,11 +125,14 @@ def _partners(args: argparse.Namespace) -> dict[Path, Path | None]:
     if len(images) == len(labels) == 1:
         return {images[0]: labels[0]}
     named = {name_key(path.stem): path for path in labels}
-    found = {path: named.get(name_key(path.stem)) for path in images}
+    found: dict[Path, Path | None] = {}
+    for path in images:
+        keys = [name_key(name) for name in label_names(path.stem)]
+        found[path] = next((named[key] for key in keys if key in named), None)
     if not any(found.values()):
         raise ValueError(
             f"none of the label images of {args.labels} has the name of an image of "
-            f"{args.images}, such as {images[0].stem}"
+            f"{args.images}, such as {images[0].stem} or {images[0].stem}_masks"
         )
     return found
 

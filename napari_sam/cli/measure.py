@@ -42,7 +42,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=Path,
         nargs="?",
         metavar="LABELS",
-        help="its labels, or the folder of labels, each named like its image",
+        help="its labels, or the folder of labels, each named like its image, or with "
+        "_labels, _masks or _cp_masks at the end",
     )
     parser.add_argument(
         "--out",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.cli import batch
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.configs import RefineLabelsConfig, read_pairs, settings_of
+from napari_sam.io.file_names import label_names
 from napari_sam.ops.wording import counted
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["add_parser"]
-
-_ENDINGS = ("", *(f"{dash}{word}" for dash in "_-" for word in ("labels", "label")))
-_ENDINGS += ("_masks", "_mask", "-masks", "-mask", "_cp_masks", "_instances")
-"""What other programs add to the name of an image to get that of its labels."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -93,7 +90,7 @@ def _pair(jobs: list[batch.Job], args: argparse.Namespace) -> dict[str, Path]:
         pairs, alone = {}, []
         for job in jobs:
             stem = job.targets[0].stem
-            names = [f"{n}{e}" for n in (job.source.stem, stem) for e in _ENDINGS]
+            names = [*label_names(job.source.stem), *label_names(stem)]
             known = [by_name[name] for name in names if name in by_name]
             if known:
                 pairs[stem] = known[0]

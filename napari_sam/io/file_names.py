@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["file_stem", "name_key"]
+__all__ = ["file_stem", "label_names", "name_key"]
 
 _RESERVED = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
@@ -39,3 +39,30 @@ def file_stem(stem: str) -> str:
     if first.rstrip().casefold() in _RESERVED:
         return f"{first.rstrip()}_{dot}{rest}"
     return stem
+
+
+_LABEL_ENDINGS = (
+    *(
+        f"{dash}{word}"
+        for dash in "_-"
+        for word in ("labels", "label", "masks", "mask")
+    ),
+    "_cp_masks",
+    "_instances",
+)
+
+
+def label_names(stem: str) -> tuple[str, ...]:
+    """Return what label images of an image are called: as it, or as programs do.
+
+    Parameters
+    ----------
+    stem
+        Of the image's file.
+
+    Examples
+    --------
+    >>> label_names("a")[:3], "a_cp_masks" in label_names("a")
+    (('a', 'a_labels', 'a_label'), True)
+    """
+    return stem, *(f"{stem}{ending}" for ending in _LABEL_ENDINGS)

@@ -125,6 +125,12 @@ def test_no_object_is_an_empty_table(learned, capsys):
     assert "there is no object in the labels" in capsys.readouterr().err
 
 
+def test_labels_are_found_by_the_names_that_other_programs_give(learned):
+    (learned.parent / "labels" / "a.tif").rename("labels/a_cp_masks.tif")
+    assert run("--out", "out") == 0
+    assert len(pd.read_csv("out/a.csv")) == 8
+
+
 @pytest.mark.parametrize("mark", [";", "\t"])
 def test_a_table_of_a_spreadsheet_in_another_language_is_read(place, capsys, mark):
     text = (place / "table.csv").read_text().replace(",", mark)

@@ -120,6 +120,14 @@ def test_wrong_arguments_are_refused(folders, capsys, make, message):
     assert not (folders / "t.csv").exists()
 
 
+def test_labels_are_found_by_the_names_that_other_programs_give(folders):
+    labels = folders / "labels"
+    (labels / "a.tif").rename(labels / "a_cp_masks.tif")
+    out = folders / "t.csv"
+    assert run(folders / "images", labels, "--out", out) == 0
+    assert set(pd.read_csv(out)["image"]) == {"a", "b"}
+
+
 def test_an_image_in_the_place_of_labels_is_refused(folders, capsys):
     noise = np.random.default_rng(0).integers(1, 200, (40, 50), np.uint8)
     tifffile.imwrite(folders / "noise.tif", noise)

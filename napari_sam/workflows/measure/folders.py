@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.io.file_names import name_key
+from napari_sam.io.file_names import label_names, name_key
 from napari_sam.io.image_reader import ArraySource, is_zarr, open_array
 from napari_sam.io.images import Listed, list_images
 from napari_sam.io.object_tables import read_object_table
@@ -78,9 +78,10 @@ def measure_folder(
     images : str or Path
         A folder of images, or one image.
     labels : str or Path, optional
-        The folder of their labels, in which each file is named like its image; or the
-        one label image. If left out, `images` is a folder with the folders ``images``
-        and ``labels``, as a project is exported and as training reads it.
+        The folder of their labels, in which each file is named like its image, or with
+        ``_labels``, ``_masks`` or ``_cp_masks`` at the end; or the one label image. If
+        left out, `images` is a folder with the folders ``images`` and ``labels``, as a
+        project is exported and as training reads it.
     spacing : float or sequence of float, optional
         See `measure`; what the files say, if left out.
     unit : str, optional
@@ -186,15 +187,20 @@ def pair_files(
     if not found:
         also = f"; {counted(hidden, 'hidden file')} left out" if hidden else ""
         raise ValueError(f"the folder {where} holds no label image{also}")
-    lone = [path.name for path in found if name_key(path.stem) not in known]
+    named = {
+        name_key(n): path for path in known.values() for n in label_names(path.stem)
+    }
+    named |= known  # an image of the very name comes first
+    lone = [path.name for path in found if name_key(path.stem) not in named]
     if lone:
         more = f", and {len(lone) - 1} more have none" if len(lone) > 1 else ""
         raise ValueError(
             f"the label image {lone[0]} has no image of that name in {root}{more}"
         )
     pairs = Listed(
-        LabelFile(path.stem, path, known[name_key(path.stem)], **given)  # type: ignore[arg-type]
+        LabelFile(image.stem, path, image, **given)  # type: ignore[arg-type]
         for path in sorted(found)
+        for image in [named[name_key(path.stem)]]
     )
     pairs.hidden = hidden
     return pairs

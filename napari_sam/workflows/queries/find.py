@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.configs import FindConfig
+from napari_sam.inference.channels import channels_last
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.ops.label_layers import label_layers
 from napari_sam.ops.wording import counted
@@ -63,6 +64,7 @@ def find(
     unlike: NDArray[Any] | None = None,
     model: str | Path | Predictor = "cells",
     config: FindConfig | None = None,
+    channel_axis: int | None = None,
     progress: Progress | None = None,
 ) -> Found:
     """Find the objects that a text describes, or that are like examples.
@@ -80,6 +82,9 @@ def find(
         See `embed_objects`.
     config : FindConfig, optional
         How objects are found, and how well they must match.
+    channel_axis : int, optional
+        The axis of the channels, if it is not the last one of three or four; see
+        `segment`.
     progress : Progress, optional
         Steps are those of the search for objects.
 
@@ -115,7 +120,7 @@ def find(
         raise ValueError("counter-examples, `unlike`, need examples, `like`")
     query = text if text is None or isinstance(text, TextQuery) else read_text(text)
     config, sam = config or FindConfig(), as_predictor(model)
-    pixels = np.asarray(image)
+    pixels = np.asarray(channels_last(image, channel_axis))
     embedding = sam.embed(pixels)
     labels = segment(
         embedding, model=sam, mode=config.mode, config=config.segment, progress=progress

@@ -94,6 +94,15 @@ def test_a_kind_that_was_not_learned_is_said_to_be(model, image, labels):
     assert "has not learned what a yeast looks like" in found.notes[0]
 
 
+def test_channels_lie_where_it_is_said(model, image):
+    two = np.stack([image, np.zeros_like(image)])[:, :96, :96]
+    found = napari_sam.find(two, "nuclei", model=model, channel_axis=0)
+    last = np.moveaxis(two, 0, -1)
+    same = napari_sam.find(last, "nuclei", model=model, channel_axis=-1)
+    assert found.labels.max() >= 2
+    assert np.array_equal(found.labels, same.labels)
+
+
 def test_nothing_to_find_is_an_error():
     with pytest.raises(ValueError, match="give a text, or examples"):
         napari_sam.find(np.zeros((20, 20)))
