@@ -46,7 +46,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "labels",
         metavar="LABELS",
         help="the label image of the image; of several, a folder or a pattern of label "
-        "images, named as their images, or with _labels, _masks or _cp_masks at the end",
+        "images, named as their images, or with _labels, _masks or _cp_masks at the "
+        "end",
     )
     parser.add_argument(
         "--classifier", type=Path, required=True, metavar="F", help="the classifier"

@@ -82,8 +82,12 @@ class ExampleObjects:
 
         from napari_sam.io.images import read_labels
 
-        refuse_image(self.labels, f"{self.option} wants {FORM}")
-        labels = read_labels(self.labels)
+        try:
+            refuse_image(self.labels, f"Wanted is {FORM}")
+            labels = read_labels(self.labels)
+        except ValueError as error:
+            name = "" if str(self.labels) in str(error) else f"{self.labels}: "
+            raise ValueError(f"{self.option}: {name}{error}") from error
         present = np.unique(labels[labels > 0])
         if not len(present):
             raise ValueError(f"{self.option}: {self.labels} holds no object")

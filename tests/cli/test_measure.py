@@ -128,6 +128,15 @@ def test_labels_are_found_by_the_names_that_other_programs_give(folders):
     assert set(pd.read_csv(out)["image"]) == {"a", "b"}
 
 
+def test_an_array_in_hdf5_is_measured_by_its_name(folders):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folders / "a.h5", "w") as file:
+        file["raw/plane"] = tifffile.imread(folders / "labels" / "a.tif") * 10
+    given = (folders / "a.h5:/raw/plane", folders / "labels" / "a.tif")
+    assert run(*given, "--out", folders / "t.csv") == 0
+    assert pd.read_csv(folders / "t.csv")["intensity_mean"].tolist() == [10, 40]
+
+
 def test_an_image_in_the_place_of_labels_is_refused(folders, capsys):
     noise = np.random.default_rng(0).integers(1, 200, (40, 50), np.uint8)
     tifffile.imwrite(folders / "noise.tif", noise)

@@ -181,6 +181,7 @@ def test_a_model_without_a_head_says_so_once(run, folder, capsys):
         (["--unlike", "LABELS"], "--unlike needs --like"),
         (["--properties", "area"], "--properties needs --features"),
         (["--set", "min_area=few"], "min_area is 'few': input should be a valid"),
+        (["--like", "STACK:3"], "stack.tif: the image has 3 planes"),
         (["--like", "NOISE:3"], "looks like an image, not labels"),
         (["--min-match", "0.3"], "--min-match needs --text or --like"),
         (["--like", "LABELS:99"], "has no object 99; it has 8, from 1 to 8"),
@@ -198,8 +199,12 @@ def test_wrong_input_is_said_before_the_work(
     write_labels(folder / "empty.tif", np.zeros((9, 9), int))
     noise = np.random.default_rng(0).integers(1, 200, (32, 64), np.uint8)
     tifffile.imwrite(folder / "noise.tif", noise)
-    files = {"LABELS": "labels.tif", "EMPTY": "empty.tif", "NOISE": "noise.tif"}
-    names = {name: folder / file for name, file in files.items()}
+    stack = np.stack([LABELS] * 3).astype(np.uint16)
+    tifffile.imwrite(
+        folder / "stack.tif", stack, photometric="minisblack", metadata={"axes": "ZYX"}
+    )
+    files = ("LABELS", "EMPTY", "NOISE", "STACK")
+    names = {name: folder / f"{name.lower()}.tif" for name in files}
     for name, path in names.items():
         options = [option.replace(name, str(path)) for option in options]
     assert run(*options) == 2

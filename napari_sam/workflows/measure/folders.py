@@ -10,6 +10,7 @@ from napari_sam.io.file_names import label_names, name_key
 from napari_sam.io.image_reader import ArraySource, is_zarr, open_array
 from napari_sam.io.images import Listed, list_images
 from napari_sam.io.object_tables import read_object_table
+from napari_sam.io.other_formats import split_dataset
 from napari_sam.ops.wording import counted
 from napari_sam.workflows.measure.measure import measure_channels
 from napari_sam.workflows.progress import Steps
@@ -171,7 +172,7 @@ def pair_files(
         where = Path(labels)
     given = {"channels": channels, "axes": axes, "scene": scene}
     for path in (root, where):
-        if not path.exists():
+        if not split_dataset(path)[0].exists():
             raise ValueError(f"there is no file or folder {path}")
     if _is_image(root) != _is_image(where):
         raise ValueError(
@@ -220,7 +221,7 @@ def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def _is_image(path: Path) -> bool:
-    return path.is_file() or is_zarr(path)
+    return split_dataset(path)[0].is_file() or is_zarr(path)
 
 
 def measure_file(
