@@ -49,7 +49,7 @@ __all__ = ["ObjectEdits"]
 _URGENCY = 1
 """Of the model's look at two clicks: the user waits for it."""
 
-_MOST_PREVIEWED = 1000
+_MOST_PREVIEWED = 2500
 """Objects; to try an edit on more takes too long for a line of text."""
 
 _NO_PLANE = (
