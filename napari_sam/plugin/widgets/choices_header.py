@@ -171,28 +171,31 @@ class _FoldLine(QToolButton):  # type: ignore[misc]
         names = list(self._names)
         if len(names) == 2 and names[1].startswith(names[0]):  # is named after it
             rest = names[1].removeprefix(names[0]).strip()
-            names[1] = f"… {rest}" if rest else "the same name"
-        while metrics.horizontalAdvance(_line(names, self._rest)) > room:
-            longest = max(range(len(names)), key=lambda i: len(names[i]), default=0)
-            if not names or len(names[longest]) <= _SHORTEST:
+            names[1] = f"{_SAME}{rest}" if rest else "the same name"
+        shown, lengths = list(names), [len(name) for name in names]
+        while metrics.horizontalAdvance(_line(shown, self._rest)) > room:
+            longest = max(range(len(names)), key=lengths.__getitem__, default=0)
+            if not names or lengths[longest] <= _SHORTEST:
                 break
-            names[longest] = _shorter(names[longest])
-        self.setText(_line(names, self._rest))
+            lengths[longest] -= 1
+            shown[longest] = _cut(names[longest], lengths[longest])
+        self.setText(_line(shown, self._rest))
 
+
+_SAME = "… "
+"""Stands for the name of the image at the start of that of its labels."""
 
 _SHORTEST = 6
 """Letters that are left of a name."""
 
 
-def _shorter(name: str) -> str:
-    """Leave one letter more out of the middle: names often differ at their ends."""
-    head, _, tail = name.partition("…") if "…" in name[1:] else ("", "", "")
-    if not head:
-        middle = (2 * len(name)) // 3
-        return f"{name[:middle].rstrip()}…{name[middle + 1 :].lstrip()}"
-    if len(head) >= len(tail):
-        return f"{head[:-1].rstrip()}…{tail}"
-    return f"{head}…{tail[1:].lstrip()}"
+def _cut(name: str, length: int) -> str:
+    """Leave letters out of the middle: names often differ at their ends."""
+    start = _SAME if name.startswith(_SAME) else ""
+    rest = name.removeprefix(start)
+    kept = max(0, length - len(start) - 1)
+    tail = min(len(rest) - 2 * len(rest) // 3, kept // 2)
+    return f"{start}{rest[: kept - tail].rstrip()}…{rest[len(rest) - tail :].lstrip()}"
 
 
 def _line(names: list[str], rest: str) -> str:
