@@ -105,8 +105,8 @@ def segment_volume(
         viewer.add_layer(layer)
         planes = counted(shape[axis], "plane")
         return (
-            f"{counted(number, 'object')} in {planes}, in “{layer.name}”. Choose it as "
-            "Labels at the top to correct and save them."
+            f"{counted(number, 'object')} in {planes}, in “{layer.name}”. With it as "
+            "Labels at the top, correct and save them in Annotate."
         )
 
     title = f"Segmenting {shape[axis]} planes"
