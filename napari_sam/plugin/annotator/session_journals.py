@@ -193,6 +193,14 @@ class SessionJournals(QObject):  # type: ignore[misc]
         self.flush()
         self._writer.close()
         self._reader.close()
+        self._release()
+
+    def leave(self) -> None:
+        """Write the last, and let another window of the program offer it."""
+        self.flush()
+        self._release()
+
+    def _release(self) -> None:
         for kept in self._kept.values():
             with suppress(OSError):
                 kept.journal.close()

@@ -223,6 +223,8 @@ class Dock(QWidget):  # type: ignore[misc]
         annotator.changed.connect(self.refresh)
         annotator.likened.connect(self._on_likened)
         annotator.keys_wanted.connect(self.keys.toggle)
+        for over in (self._shared.end.ended, self.destroyed):  # a window, or all of it
+            over.connect(annotator.journals.leave)
 
     def _on_lettered(self) -> None:
         """Use the font of napari's theme where its style sheet does not reach."""

@@ -93,6 +93,16 @@ def test_closing_without_saving_is_no_loss(annotate):
     assert np.array_equal(labels(again), before)
 
 
+def test_work_in_a_window_that_ended_is_offered_in_the_next_one(annotate):
+    dock = annotate()
+    before = labels(dock).copy()
+    dock.annotator.journals.leave()  # as when its window is closed
+    again = annotate(objects=0)
+    assert again.shown.unsaved.isVisible()
+    again.shown.unsaved.take.click()
+    assert np.array_equal(labels(again), before)
+
+
 def test_what_was_saved_is_not_offered(annotate, crash, qtbot, tmp_path):
     dock = annotate()
     saver = saver_in(dock.viewer, dock.window())
