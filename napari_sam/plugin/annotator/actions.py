@@ -145,6 +145,10 @@ class Actions(QObject):  # type: ignore[misc]
         """Keep the object and take the pixels that other objects have."""
         self.commit(overwrite=True)
 
+    def set_text(self, text: str) -> None:
+        """Say in words which candidate is meant, "" for none."""
+        self._act(lambda session: session.set_text(text))
+
     def undo(self) -> None:
         """Undo the last step."""
         self._act(lambda session: session.undo(), labels=True)

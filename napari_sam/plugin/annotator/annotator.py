@@ -367,6 +367,10 @@ class Annotator(QObject):  # type: ignore[misc]
         """Keep the object and take the pixels that other objects have."""
         self._actions.overwrite()
 
+    def set_text(self, text: str) -> None:
+        """Say in words which candidate is meant, "" for none."""
+        self._actions.set_text(text)
+
     def undo(self) -> None:
         """Undo the last step."""
         self._actions.undo()

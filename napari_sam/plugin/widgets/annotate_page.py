@@ -35,6 +35,7 @@ from napari_sam.plugin.widgets.dock_layout import (
 from napari_sam.plugin.widgets.embedding_store_panel import EmbeddingStorePanel
 from napari_sam.plugin.widgets.object_table import ObjectTable
 from napari_sam.plugin.widgets.page import Page, Work
+from napari_sam.plugin.widgets.text_prompt_line import TextPromptLine
 from napari_sam.plugin.widgets.tool_bar import ToolBar
 from napari_sam.plugin.widgets.unsaved_work_offer import UnsavedWorkOffer
 from napari_sam.plugin.widgets.unsaved_work_panel import UnsavedWorkPanel
@@ -90,6 +91,7 @@ class AnnotatePage(Page):
         self.unsaved_on_disk = UnsavedWorkPanel()
         self.hover = QCheckBox("Preview at the cursor (H)")
         self.hover.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.text = TextPromptLine()
         self.class_name = class_choice("Class that the next objects get; may be empty.")
         self.overlap = overlap_choice()
         self.keep = main_button("Keep object (N)", "samKeep")
@@ -110,7 +112,13 @@ class AnnotatePage(Page):
         layout.addWidget(self.candidates)
         layout.addLayout(button_row(self.undo, self.redo, self.clear))
         layout.addWidget(self.hover)
-        layout.addLayout(form(("Class", self.class_name), ("Overlap", self.overlap)))
+        layout.addLayout(
+            form(
+                ("In words", self.text),
+                ("Class", self.class_name),
+                ("Overlap", self.overlap),
+            )
+        )
         layout.addWidget(heading("Objects"))
         layout.addWidget(self.objects, 1)
         layout.addWidget(self.embedding_store)
@@ -125,6 +133,8 @@ class AnnotatePage(Page):
         self.tools.chosen.connect(annotator.use_tool)
         self.candidates.chosen.connect(annotator.choose)
         self.hover.toggled.connect(annotator.set_hover)
+        self.text.said.connect(annotator.set_text)
+        self.text.refused.connect(self.say)
         self.class_name.currentTextChanged.connect(self._on_class)
         self.overlap.activated.connect(self._on_overlap)
         self.keep.clicked.connect(annotator.commit)
@@ -149,6 +159,10 @@ class AnnotatePage(Page):
     def leave(self) -> None:
         """Select no more objects by clicks."""
         self.picker.detach()
+
+    def close_page(self) -> None:
+        """Stop reading."""
+        self.text.close_worker()
 
     # --- what the user does -------------------------------------------------------
 
@@ -279,6 +293,7 @@ class AnnotatePage(Page):
         self.keep.setEnabled(facts.has_prompts)
         editing = facts.editing is not None
         self.keep.setText("Keep the change (N)" if editing else "Keep object (N)")
+        self.text.show_text(session.text)
         self.undo.setEnabled(session.can_undo)
         self.redo.setEnabled(session.can_redo)
         self.clear.setEnabled(facts.has_prompts)
