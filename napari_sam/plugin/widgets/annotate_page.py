@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_sam.plugin.annotator.hints import LOOKS_BLACK, SPLIT_STEP, next_hint
 from napari_sam.plugin.annotator.keybindings import keys_of
-from napari_sam.plugin.viewer.hint import sentence
+from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.layers import full_data
 from napari_sam.plugin.viewer.navigation import go_to_plane, go_to_point
 from napari_sam.plugin.viewer.object_picking import ObjectPicker
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QVBoxLayout
 
     from napari_sam.plugin.annotator.hints import Facts
-    from napari_sam.plugin.viewer.hint import Hint
     from napari_sam.workflows.session.provenance import Record
 
 __all__ = ["AnnotatePage"]
@@ -57,6 +56,11 @@ _OVERWRITE = "Overwrite"
 _STRETCH = "Stretch the contrast"
 _UNCOVER = "Hide it"
 _AGAIN = "Try again"
+
+_UNSAVED = Hint(
+    "There is unsaved work on this image. Bring it back, or click an object to begin "
+    "anew."
+)
 
 _NOTHING: Mapping[int, Record] = {}
 """The objects where nothing is annotated."""
@@ -224,7 +228,11 @@ class AnnotatePage(Page):
         """Say the next step."""
         if self.annotator.edits.is_splitting:
             return SPLIT_STEP
-        return next_hint(self._facts)
+        hint = next_hint(self._facts)
+        is_free = hint.kind == "do" and not self._facts.has_prompts
+        if is_free and self.annotator.journals.offered is not None:
+            return _UNSAVED
+        return hint
 
     def remedy(self, hint: Hint, is_notice: bool) -> str:
         """Return the text of the button that solves what a hint says, or ""."""

@@ -62,6 +62,7 @@ def test_after_a_crash_the_objects_come_back_with_one_press(annotate, crash):
     assert offer.isVisible()
     assert "Unsaved work on this image: 2 objects, " in offer.text.text()
     assert not offer.picture.pixmap().isNull()
+    assert "Bring it back" in again.hint.label.text()
     offer.take.click()
     look(again)
     assert np.array_equal(labels(again), before)
