@@ -28,7 +28,7 @@ READ_FILES |= {"write_labels", "write_overlay", "read_objects", "write_objects"}
 NO_IMAGE = READ_FILES | {"read_text", "find_suspects", "measure", "measure_folder"}
 NO_CONFIG = {"embed_objects"}
 NO_MODEL = {"unsaved_work"}
-MOST = {"measure": 8}
+MOST = {"measure": 8, "find": 8}
 """Spacing and unit, channel axis and time axis say what the two arrays are."""
 
 

@@ -297,8 +297,9 @@ def unsaved_work(image: Any, *, folder: Path | None = None) -> list[JournaledWor
     --------
     >>> import napari_sam
     >>> image = napari_sam.load_sample("nuclei_2d")
-    >>> napari_sam.unsaved_work(image)
-    []
+    >>> works = napari_sam.unsaved_work(image)
+    >>> all(work.objects > 0 for work in works)
+    True
     """
     return journaled_work(content_digest(image), folder)
 
