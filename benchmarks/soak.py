@@ -153,13 +153,13 @@ class Soak(DemoWindow):
         for number, place in enumerate(free[:most]):
             self.click((*self.at, *place))
             self.wait_until(lambda: self._session.candidates is not None)
-            self.press(Qt.Key.Key_Q)
+            self.strike(Qt.Key.Key_Q)
             if number % 3 == 0:
                 corner = (*self.at, 2 + number, 2)
                 self.click(corner, Qt.MouseButton.RightButton)
                 self.wait_until(lambda: self._session.candidates is not None)
             before = len(self._session.objects)
-            self.press(Qt.Key.Key_N)
+            self.strike(Qt.Key.Key_N)
             if len(self._session.objects) > before:
                 self.kept += 1
             else:  # all of it is another object's
@@ -173,7 +173,7 @@ class Soak(DemoWindow):
             (Qt.Key.Key_U, Qt.KeyboardModifier.ShiftModifier),
         ):
             for _ in range(STEPS):
-                self.press(key, modifier)
+                self.strike(key, modifier)
             self.wait_until(lambda: self._session.job() is None)
 
     def segment_everything(self) -> None:
@@ -215,7 +215,7 @@ class Soak(DemoWindow):
         labels[:] = 0
         self.viewer.add_labels(labels, name="stack objects")
 
-    def press(
+    def strike(
         self,
         key: Qt.Key,
         modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
@@ -297,7 +297,8 @@ def main() -> int:
     args = parser.parse_args()
     warm_up = min(10.0, args.minutes / 2) if args.warm_up is None else args.warm_up
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["NAPARI_SAM_EMBEDDINGS"] = folder
+        os.environ["NAPARI_SAM_EMBEDDINGS"] = f"{folder}/embeddings"
+        os.environ["NAPARI_SAM_JOURNALS"] = f"{folder}/journals"
         samples = soak(args.minutes, args.every, lambda text: print(text, flush=True))
     grown = growth(samples, 60 * warm_up)
     rate = samples[-1][1] / samples[-1][0] * 3600
