@@ -29,6 +29,7 @@ from napari_sam.inference.preprocess import (
     check_image,
     default_limits,
     to_frame,
+    whole_plane,
 )
 from napari_sam.inference.prompt_decoding import check_prompts, decode_prompts
 from napari_sam.inference.text_prompts import text_prompts
@@ -205,10 +206,11 @@ class Predictor:
         """
         scale = checked_scale(scale)
         if scale != "whole":
-            view = PlaneView.of(check_image(image), self.frame_size, contrast_limits)
+            view = PlaneView.of(image, self.frame_size, contrast_limits)
             wanted = None if isinstance(scale, str) else scale
             return embed_with_tiles(self, view, wanted, is_cancelled, self.cache)
-        array = check_image(image)
+        # a part of a plane comes with the limits of its plane
+        array = whole_plane(image) if contrast_limits is None else check_image(image)
         limits = contrast_limits or default_limits(array)
         at = self._at
         key = embedding_key(array, limits, self._identity(at))
@@ -239,7 +241,7 @@ class Predictor:
         self, image: ArrayLike, contrast_limits: tuple[float, float] | None = None
     ) -> str:
         """Name the embedding that `embed` makes of an image plane."""
-        array = check_image(image)
+        array = whole_plane(image) if contrast_limits is None else check_image(image)
         limits = contrast_limits or default_limits(array)
         return embedding_key(array, limits, self.identity)
 

@@ -26,6 +26,7 @@ __all__ = [
     "sample_limits",
     "to_frame",
     "to_rgb",
+    "whole_plane",
 ]
 
 _MOST_SAMPLES = 1 << 20
@@ -43,9 +44,6 @@ _SAMPLES_PER_AXIS = 4
 def check_image(image: ArrayLike) -> NDArray[Any]:
     """Return the image as an array of (H, W) or (H, W, C), C in 1 to 4.
 
-    A colour image that shows one signal, such as green on black, is its gray image; see
-    `is_one_signal`.
-
     Raises
     ------
     ValueError
@@ -61,6 +59,20 @@ def check_image(image: ArrayLike) -> NDArray[Any]:
         raise ValueError(
             f"image has dtype {array.dtype}; wanted a real number type or bool"
         )
+    return array
+
+
+def whole_plane(image: ArrayLike) -> NDArray[Any]:
+    """Return a whole plane as it is seen: colour that shows one signal as gray.
+
+    Never of a part of a plane, which is seen as its plane is; see `is_one_signal`.
+
+    Raises
+    ------
+    ValueError
+        See `check_image`.
+    """
+    array = check_image(image)
     has_colour = array.ndim == 3 and array.shape[2] >= 3
     return signal_of(array) if has_colour and is_one_signal(array) else array
 
@@ -180,7 +192,8 @@ def to_rgb(
     ValueError
         If the shape, the dtype or the limits are not as described.
     """
-    array = check_image(image)
+    # a part of a plane comes with the limits of its plane
+    array = whole_plane(image) if contrast_limits is None else check_image(image)
     low, high = _check_limits(contrast_limits or default_limits(array))
     if array.ndim == 3 and array.shape[2] == 4:
         array = array[..., :3]
@@ -227,7 +240,7 @@ def to_frame(
     geometry
         The map between the two.
     """
-    array = check_image(image)
+    array = whole_plane(image) if contrast_limits is None else check_image(image)
     height, width = array.shape[:2]
     geometry = FrameGeometry.fit((height, width), frame_size)
     limits = contrast_limits or default_limits(array)

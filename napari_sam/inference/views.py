@@ -92,14 +92,14 @@ class PlaneView:
             If it is no image; see `Predictor.embed`.
         """
         # It needs torch, which a window must not wait for.
-        from napari_sam.inference.preprocess import check_image, default_limits
+        from napari_sam.inference.preprocess import default_limits, whole_plane
 
         given = image_or_embedding
         if isinstance(given, ImageEmbedding):
             return cls(given.geometry.image_shape, frame_size, embedded=given)
         if isinstance(given, PlaneView):
             return replace(given, frame_size=frame_size, embedded=None, tiles=())
-        image = check_image(given)
+        image = whole_plane(given)
         limits = contrast_limits or default_limits(image)
         return cls((image.shape[0], image.shape[1]), frame_size, image, limits)
 

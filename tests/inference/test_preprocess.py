@@ -15,6 +15,7 @@ from napari_sam.inference.preprocess import (
     default_limits,
     to_frame,
     to_rgb,
+    whole_plane,
 )
 from napari_sam.ops.channel_composite import robust_limits
 from napari_sam.ops.types import MASK_LOGIT, FrameGeometry
@@ -174,3 +175,12 @@ def test_green_on_black_is_seen_as_its_gray_image():
     assert default_limits(green) == colour_limits(green) == default_limits(gray)
     two = np.stack([gray[::-1], gray, gray * 0], axis=-1)
     assert default_limits(two) == (0, 255)
+
+
+def test_a_part_is_seen_as_its_plane_is():
+    rng = np.random.default_rng(0)
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[:, :30, 0], image[:, 30:, 1] = rng.integers(0, 200, (2, 40, 30))
+    assert whole_plane(image).ndim == 3
+    left = to_rgb(image[:, :30], default_limits(image))  # shows red alone
+    np.testing.assert_array_equal(left, to_rgb(image)[:, :30])

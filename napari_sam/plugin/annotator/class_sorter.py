@@ -21,8 +21,8 @@ from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.image_identity import image_identity
-from napari_sam.plugin.viewer.layers import part_in_view, plane_reader, world_position
-from napari_sam.plugin.viewer.navigation import go_to_plane
+from napari_sam.plugin.viewer.layers import part_in_view, plane_reader
+from napari_sam.plugin.viewer.navigation import go_to_plane, go_to_point
 from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
@@ -500,17 +500,14 @@ class ClassSorter(QObject):  # type: ignore[misc]
         top, left, bottom, right = part_in_view(image, plane)
         view = max(1, min(bottom - top, right - left))
         size = max(np.ptp(rows), np.ptp(cols)) + 1
-        self._look_at(world_position(image, plane.locate([middle])[0]), size / view)
+        go_to_point(self._at.viewer, image, plane.locate([middle])[0])
+        self._zoom_to(size / view)
         if self._sessions.output is not None:
             self._sessions.output.selected_label = label
 
-    def _look_at(self, centre: Any, share: float) -> None:
-        """Bring a place into the middle, and what is there to a size that is seen."""
+    def _zoom_to(self, share: float) -> None:
+        """Bring what takes up this share of the view to a size that is seen."""
         viewer = self._at.viewer
-        scene = getattr(viewer, "scene", viewer)  # it has the camera, since napari 0.9
-        camera = scene.camera
-        missing = viewer.dims.ndim - len(centre)
-        place = [float(centre[axis - missing]) for axis in viewer.dims.displayed]
-        camera.center = (*camera.center[: -len(place)], *place)
+        camera = getattr(viewer, "scene", viewer).camera  # there since napari 0.9
         if not _ROOM[0] <= share <= _ROOM[1]:
             camera.zoom = camera.zoom * _SHOWN_AS / share

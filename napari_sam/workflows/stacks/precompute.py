@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.inference.embedding_cache import made_from
-from napari_sam.inference.preprocess import check_image, colour_limits, default_limits
+from napari_sam.inference.preprocess import colour_limits, default_limits, whole_plane
 from napari_sam.inference.tiling import tile_plane
 from napari_sam.inference.views import PlaneView
 from napari_sam.io.embedding_entry import Origin, view_of
@@ -283,7 +283,7 @@ def embed_plane(
     list of str
         The keys of its embeddings, the whole plane first.
     """
-    array = check_image(pixels)
+    array = whole_plane(pixels)
     limits = contrast_limits or default_limits(array)
     keys = _known_keys(sam, array, limits, tiles)
     if keys and all(key in sam.cache for key in keys):
