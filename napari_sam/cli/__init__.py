@@ -37,6 +37,7 @@ COMMANDS = (
     "evaluate-edges",
     "evaluate-loop",
     "train",
+    "render-training-images",
     "export",
     "convert",
     "models",

@@ -94,7 +94,7 @@ NO_FOLDER = {
     "embed": ["embed", "DATA", "--out", "OUT"],
     "propagate": ["propagate", "DATA", "--seeds", "DATA/a.tif", "--out", "OUT.tif"],
 }
-WITHOUT_INPUT = {"demo", "models", "download"}
+WITHOUT_INPUT = {"demo", "models", "download", "render-training-images"}
 ELSEWHERE = {"classify"}  # see test_classify
 
 
