@@ -13,7 +13,7 @@ __all__ = ["add_parser"]
 _DESCRIPTION = """\
 Render microscope scenes with the labels of all their objects, as training reads them.
 
-  napari-sam render-training-images RENDERED --kind phase_bacteria --count 200
+  napari-sam render-training-images RENDERED --kind bacteria_phase --count 200
   napari-sam train --data RENDERED --minutes 20 --out mine.safetensors
 
 The same seed gives the same scenes. Those that are there already stay, so that a
@@ -41,7 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--kind",
         nargs="+",
         metavar="K",
-        help="what to render, such as fluo_cells_packed or phase_bacteria (all kinds, "
+        help="what to render, such as cells_fluo_packed or bacteria_phase (all kinds, "
         "if left out); a name that is none is answered with the list",
     )
     parser.add_argument(

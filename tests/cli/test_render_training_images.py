@@ -32,16 +32,16 @@ def pictures(folder):
 def test_a_process_renders_what_training_reads(tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "napari_sam", COMMAND, str(out), "--count", "2"]
-    options = ["--kind", "fluo_cells_round", "phase_bacteria", "--size", "96", "128"]
+    options = ["--kind", "cells_fluo_round", "bacteria_phase", "--size", "96", "128"]
     ran = subprocess.run([*command, *options], capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == f"{out}: 4 scenes rendered, 0 were there\n"
     listed = list_labelled_images(out)
     assert [(one.kind, one.name, one.missing) for one in listed] == [
-        ("fluo_cells_round", "00000", ""),
-        ("fluo_cells_round", "00001", ""),
-        ("phase_bacteria", "00000", ""),
-        ("phase_bacteria", "00001", ""),
+        ("bacteria_phase", "00000", ""),
+        ("bacteria_phase", "00001", ""),
+        ("cells_fluo_round", "00000", ""),
+        ("cells_fluo_round", "00001", ""),
     ]
     for one in listed:
         image, labels = one.read()
@@ -51,8 +51,8 @@ def test_a_process_renders_what_training_reads(tmp_path):
 
 
 def test_nuclei_are_written_beside_the_cells_that_hold_them(render, tmp_path):
-    assert render("--kind", "fluo_cells_round", "--count", "6")[0] == 0
-    place = tmp_path / "out" / "fluo_cells_round"
+    assert render("--kind", "cells_fluo_round", "--count", "6")[0] == 0
+    place = tmp_path / "out" / "cells_fluo_round"
     written = sorted((place / "nuclei").glob("*.png"))
     assert written
     for path in written:
@@ -61,34 +61,34 @@ def test_nuclei_are_written_beside_the_cells_that_hold_them(render, tmp_path):
 
 
 def test_scenes_that_are_there_stay_and_a_higher_count_adds_some(render, tmp_path):
-    options = ("--kind", "phase_bacteria")
+    options = ("--kind", "bacteria_phase")
     render(*options, "--count", "2")
-    before = pictures(tmp_path / "out" / "phase_bacteria" / "images")
+    before = pictures(tmp_path / "out" / "bacteria_phase" / "images")
     code, told = render(*options, "--count", "3")
     assert code == 0
     assert "1 scenes rendered, 2 were there" in told
-    after = pictures(tmp_path / "out" / "phase_bacteria" / "images")
+    after = pictures(tmp_path / "out" / "bacteria_phase" / "images")
     assert {name: after[name] for name in before} == before
     assert sorted(after) == ["00000.png", "00001.png", "00002.png"]
 
 
 def test_scenes_of_another_seed_stay_until_it_is_said(render, tmp_path):
-    options = ("--kind", "phase_bacteria", "--count", "2")
+    options = ("--kind", "bacteria_phase", "--count", "2")
     render(*options)
     before = pictures(tmp_path / "out")
     code, told = render(*options, "--seed", "1")
     assert code == 2
-    assert "--overwrite" in told and "phase_bacteria" in told
+    assert "--overwrite" in told and "bacteria_phase" in told
     assert pictures(tmp_path / "out") == before
     assert render(*options, "--seed", "1", "--overwrite")[0] == 0
     assert pictures(tmp_path / "out") != before
 
 
 def test_a_folder_of_the_user_is_not_written_into(render, tmp_path):
-    mine = tmp_path / "out" / "phase_bacteria" / "images" / "00000.png"
+    mine = tmp_path / "out" / "bacteria_phase" / "images" / "00000.png"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
-    code, told = render("--kind", "phase_bacteria", "--count", "1")
+    code, told = render("--kind", "bacteria_phase", "--count", "1")
     assert code == 2
     assert "holds no rendered scenes" in told
     assert mine.read_bytes() == b"mine"
@@ -97,5 +97,5 @@ def test_a_folder_of_the_user_is_not_written_into(render, tmp_path):
 def test_an_unknown_kind_is_answered_with_those_there_are(render, tmp_path):
     code, told = render("--kind", "cats")
     assert code == 2
-    assert "--kind is cats; wanted some of fluo_cells_packed" in told
+    assert "--kind is cats; wanted some of cells_fluo_packed" in told
     assert not (tmp_path / "out").exists()

@@ -57,7 +57,7 @@ def test_nuclei_lie_in_the_cells_that_have_their_numbers(kind, seed, size):
 
 
 def test_cells_are_rendered_with_their_nuclei():
-    scenes = [scene_of("fluo_cells_round", seed) for seed in range(12)]
+    scenes = [scene_of("cells_fluo_round", seed) for seed in range(12)]
     assert any(scene.nuclei is not None and scene.nuclei.any() for scene in scenes)
 
 

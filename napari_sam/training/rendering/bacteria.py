@@ -10,8 +10,7 @@ from scipy import ndimage
 from napari_sam.training.rendering.optics import (
     as_plane,
     blur,
-    compress,
-    expose,
+    digitise,
     log_uniform,
     relief,
     shading,
@@ -237,7 +236,7 @@ def _bodies(
     return as_plane(body * grain(rng, canvas.size, 0.15 * width + 0.6, 0.06))
 
 
-def _phase(rng: np.random.Generator, canvas: Canvas, width: float) -> NDArray[np.uint8]:
+def _phase(rng: np.random.Generator, canvas: Canvas, width: float) -> NDArray[Any]:
     """Dark bodies with the halo and shade-off of positive phase contrast."""
     body = _bodies(rng, canvas, width, rng.uniform(0.02, 0.15))
     sharp = blur(body, log_uniform(rng, 0.5, 0.6 + 0.08 * width))
@@ -253,9 +252,7 @@ def _phase(rng: np.random.Generator, canvas: Canvas, width: float) -> NDArray[np
     return _digitise(rng, as_plane(light))
 
 
-def _bright(
-    rng: np.random.Generator, canvas: Canvas, width: float
-) -> NDArray[np.uint8]:
+def _bright(rng: np.random.Generator, canvas: Canvas, width: float) -> NDArray[Any]:
     """Bodies beside the focus: a bright or dark core within a rim of the other."""
     body = _bodies(rng, canvas, width, 0.08)
     sharp = blur(body, rng.uniform(0.4, 0.6 + 0.06 * width))
@@ -305,14 +302,6 @@ def _fluorescence(
     return _digitise(rng, as_plane(light))
 
 
-def _digitise(
-    rng: np.random.Generator, light: NDArray[np.float32]
-) -> NDArray[np.uint8]:
-    light = expose(
-        rng,
-        light,
-        photons=log_uniform(rng, 60, 5000),
-        read=rng.uniform(0.001, 0.015),
-    )
-    image = (255 * light.clip(0, 1)).round().astype(np.uint8)
-    return compress(image, int(rng.integers(60, 96))) if rng.random() < 0.15 else image
+def _digitise(rng: np.random.Generator, light: NDArray[np.float32]) -> NDArray[Any]:
+    noise = {"photons": log_uniform(rng, 60, 5000), "read": rng.uniform(0.001, 0.015)}
+    return digitise(rng, light, deep=0.05, **noise)

@@ -207,6 +207,7 @@ def scattered(
     *,
     crowding: float,
     overlap: float = 0.3,
+    mixed: float = 0.12,
 ) -> Canvas:
     """Lay out cells one by one, alone and in groups.
 
@@ -215,11 +216,13 @@ def scattered(
     diameter
         Of a body without its arms, in pixels.
     body
-        One of `BODIES`; now and then a cell is of another.
+        One of `BODIES`.
     crowding
         Share of the plane that bodies take, about.
     overlap
         Share of a cell that may lie over or under others.
+    mixed
+        Share of cells whose body is any of `BODIES`.
     """
     canvas = Canvas.blank(size)
     aim = crowding * size[0] * size[1] / (np.pi / 4 * diameter**2)
@@ -236,7 +239,7 @@ def scattered(
     for row, col in seeds[:800].tolist():
         if len(canvas.centres) >= count:
             break
-        own = body if rng.random() < 0.88 else str(rng.choice(list(BODIES)))
+        own = body if rng.random() >= mixed else str(rng.choice(list(BODIES)))
         radius = diameter / 2 * np.exp(rng.normal(0, 0.22))
         angle = field + rng.normal(0, turn)
         outlines = BODIES[own](rng, (row, col), radius, angle)

@@ -6,7 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_sam.training.rendering.bacteria import bacteria
+from napari_sam.training.rendering.electron import axons, mitochondria, neurites
 from napari_sam.training.rendering.fluorescence import fluorescent_cells
+from napari_sam.training.rendering.label_free import label_free_cells
+from napari_sam.training.rendering.particles import (
+    carbides,
+    sem_particles,
+    tem_particles,
+)
+from napari_sam.training.rendering.worms import filaments, larvae, worms
+from napari_sam.training.rendering.yeast import yeast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,15 +29,33 @@ __all__ = ["KINDS", "render_scene"]
 _LEAST_SIDE = 64
 
 _RENDERERS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Scene]] = {
-    "fluo_cells_packed": partial(fluorescent_cells, shapes=("packed", "islands")),
-    "fluo_cells_round": partial(
+    "cells_fluo_packed": partial(fluorescent_cells, shapes=("packed", "islands")),
+    "cells_fluo_round": partial(
         fluorescent_cells, shapes=("round", "oval", "polygonal")
     ),
-    "fluo_cells_spread": partial(fluorescent_cells, shapes=("spread", "polygonal")),
-    "fluo_cells_armed": partial(fluorescent_cells, shapes=("spindly", "armed")),
-    "phase_bacteria": partial(bacteria, look="phase"),
-    "brightfield_bacteria": partial(bacteria, look="bright field"),
-    "fluo_bacteria": partial(bacteria, look="fluorescence"),
+    "cells_fluo_spread": partial(fluorescent_cells, shapes=("spread", "polygonal")),
+    "cells_fluo_armed": partial(fluorescent_cells, shapes=("spindly", "armed")),
+    "cells_phase": partial(label_free_cells, look="phase"),
+    "cells_dic": partial(label_free_cells, look="relief"),
+    "cells_quantitative_phase": partial(label_free_cells, look="quantitative"),
+    "bacteria_phase": partial(bacteria, look="phase"),
+    "bacteria_brightfield": partial(bacteria, look="bright field"),
+    "bacteria_fluo": partial(bacteria, look="fluorescence"),
+    "yeast_budding_brightfield": partial(yeast, look="bright field"),
+    "yeast_budding_phase": partial(yeast, look="phase"),
+    "yeast_budding_fluo": partial(yeast, look="fluorescence"),
+    "yeast_fission_brightfield": partial(yeast, species="fission"),
+    "yeast_fission_phase": partial(yeast, look="phase", species="fission"),
+    "worms": worms,
+    "larvae": larvae,
+    "filaments": filaments,
+    "neurites_em": neurites,
+    "mitochondria_em": mitochondria,
+    "axons_em": axons,
+    "axons_em_with_myelin": partial(axons, with_myelin=True),
+    "particles_sem": sem_particles,
+    "particles_tem": tem_particles,
+    "carbides_sem": carbides,
 }
 
 KINDS = tuple(_RENDERERS)
@@ -57,7 +84,7 @@ def render_scene(
     Examples
     --------
     >>> import numpy as np
-    >>> scene = render_scene("phase_bacteria", np.random.default_rng(0), (128, 128))
+    >>> scene = render_scene("bacteria_phase", np.random.default_rng(0), (128, 128))
     >>> scene.image.shape, scene.labels.dtype, scene.level
     ((128, 128), dtype('uint16'), 'objects')
     """

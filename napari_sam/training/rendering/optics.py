@@ -17,6 +17,7 @@ __all__ = [
     "as_plane",
     "blur",
     "compress",
+    "digitise",
     "expose",
     "log_uniform",
     "relief",
@@ -24,7 +25,7 @@ __all__ = [
     "smooth_noise",
 ]
 
-_DIRECT = 3.0
+_DIRECT = 5.0
 """Up to this many pixels a blur is computed as it is; wider ones on a coarser grid."""
 
 
@@ -46,7 +47,7 @@ def blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     if sigma <= _DIRECT:
         near: NDArray[np.float32] = ndimage.gaussian_filter(image, sigma, truncate=3)
         return near
-    step = max(2, int(sigma / 1.5))
+    step = max(2, int(sigma / 2.5))
     rows, cols = image.shape
     pad = ((0, -rows % step), (0, -cols % step))
     padded = np.pad(image, pad, mode="edge")
@@ -75,7 +76,7 @@ def smooth_noise(
     rng: np.random.Generator, size: tuple[int, int], sigma: float
 ) -> NDArray[np.float32]:
     """Draw noise blurred by `sigma` pixels, of mean 0 and standard deviation 1."""
-    step = max(1, int(sigma / 1.5))
+    step = max(1, int(sigma / 2.5))
     small = (math.ceil(size[0] / step) + 2, math.ceil(size[1] / step) + 2)
     rough = rng.standard_normal(small, np.float32)
     smooth = ndimage.gaussian_filter(rough, sigma / step, truncate=3, mode="wrap")
@@ -130,3 +131,39 @@ def compress(image: NDArray[Any], quality: int) -> NDArray[np.uint8]:
         Image.fromarray(image).save(file, "JPEG", quality=quality)
         with Image.open(file) as read:
             return np.asarray(read, np.uint8).copy()
+
+
+def digitise(
+    rng: np.random.Generator,
+    light: NDArray[np.float32],
+    *,
+    photons: float,
+    read: float,
+    deep: float = 0.0,
+    lossy: float = 0.15,
+) -> NDArray[Any]:
+    """Expose intensities of 0 to 1, and write them as a file holds them.
+
+    Parameters
+    ----------
+    light
+        (H, W) or (H, W, 3).
+    photons, read
+        See `expose`.
+    deep, lossy
+        How often a gray image has 12 or 16 bits, and one of 8 bits went through JPEG.
+
+    Returns
+    -------
+    ndarray
+        Of the same shape, uint8 or uint16.
+    """
+    seen = expose(rng, light, photons=photons, read=read).clip(0, 1)
+    if light.ndim == 2 and rng.random() < deep:
+        full = int(rng.choice([4095, 65535]))
+        deep_image: NDArray[np.uint16] = np.rint(full * seen).astype(np.uint16)
+        return deep_image
+    image: NDArray[np.uint8] = np.rint(255 * seen).astype(np.uint8)
+    if rng.random() < lossy:
+        return compress(image, int(rng.integers(55, 96)))
+    return image
