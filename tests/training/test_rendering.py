@@ -69,3 +69,8 @@ def test_a_kind_that_is_none_is_named_beside_those_there_are():
 def test_a_scene_too_small_for_objects_is_refused():
     with pytest.raises(ValueError, match="64 pixels a side or more"):
         scene_of(KINDS[0], size=(20, 400))
+
+
+def test_an_empty_field_has_no_object_and_every_other_kind_has_some():
+    counts = {kind: int(scene_of(kind, 2).labels.max()) for kind in KINDS}
+    assert [kind for kind, count in counts.items() if count == 0] == ["empty"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam.training.rendering.bacteria import bacteria
 from napari_sam.training.rendering.electron import axons, mitochondria, neurites
+from napari_sam.training.rendering.empty import empty_field
 from napari_sam.training.rendering.fluorescence import fluorescent_cells
 from napari_sam.training.rendering.label_free import label_free_cells
 from napari_sam.training.rendering.particles import (
@@ -14,6 +15,8 @@ from napari_sam.training.rendering.particles import (
     sem_particles,
     tem_particles,
 )
+from napari_sam.training.rendering.spots import spots
+from napari_sam.training.rendering.stained import blood_smear, tissue_nuclei
 from napari_sam.training.rendering.worms import filaments, larvae, worms
 from napari_sam.training.rendering.yeast import yeast
 
@@ -56,6 +59,10 @@ _RENDERERS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Scene]] =
     "particles_sem": sem_particles,
     "particles_tem": tem_particles,
     "carbides_sem": carbides,
+    "blood_smear": blood_smear,
+    "tissue_nuclei_stained": tissue_nuclei,
+    "spots": spots,
+    "empty": empty_field,
 }
 
 KINDS = tuple(_RENDERERS)

@@ -30,8 +30,8 @@ _DIRECT = 5.0
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draw a number whose logarithm is uniform."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    """Draw a number whose logarithm is uniform; `low` where `high` is below it."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(max(low, high)))))
 
 
 def as_plane(values: Any) -> NDArray[np.float32]:
