@@ -33,7 +33,7 @@ from napari_sam.plugin.demo import DemoWindow
 from napari_sam.plugin.model.model_host import shared_predictor
 from napari_sam.plugin.viewer.layers import spatial_metadata
 from napari_sam.plugin.widgets.dock import open_dock
-from napari_sam.training.synthetic_images import FAMILIES, render_scene
+from napari_sam.training.rendering.scene_folders import numbered_scene
 from napari_sam.workflows.objects.segment import segment
 from napari_sam.workflows.session.canvas import plan_edit
 from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE
@@ -432,16 +432,14 @@ def take_train() -> None:
 
 def write_known_objects(folder: Path) -> None:
     """Write images of which the objects are known: parts of the sample, and scenes."""
-    rng = np.random.default_rng(5)
     image, labels = SAMPLES[DEMO_SAMPLE].read(), tifffile.imread(LABELS)
     known = {"fluorescence nuclei": []}
     for row, col in product((0, 170, 340), repeat=2):
         part = slice(row, row + 170), slice(col, col + 170)
         known["fluorescence nuclei"].append((image[part], clear_border(labels[part])))
-    for family in FAMILIES:
-        known[f"rendered {family}"] = [
-            render_scene(rng, family=family) for _ in range(12)
-        ]
+    for kind in ("blood_smear", "bacteria_phase", "worms", "neurites_em"):
+        scenes = [numbered_scene(kind, n, size=(256, 256)) for n in range(12)]
+        known[f"rendered {kind}"] = [(one.image, one.labels) for one in scenes]
     for kind, pairs in known.items():
         for number, pair in enumerate(pairs):
             for name, pixels in zip(("images", "labels"), pair, strict=True):

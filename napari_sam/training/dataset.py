@@ -22,8 +22,8 @@ from napari_sam.training.labelled_images import (
     measure,
     number_objects,
     prepare,
+    render,
 )
-from napari_sam.training.synthetic_images import render_scene
 from napari_sam.training.targets import SMALLEST, pick_objects
 
 if TYPE_CHECKING:
@@ -273,11 +273,7 @@ class Dataset:
     def _draw(self, rng: np.random.Generator) -> Example:
         """Draw a rendered scene or an image, as `read` gives it."""
         if rng.random() < self.config.rendered:
-            rgb, named = render_scene(rng)
-            named = number_objects(named)
-            whole = self.frame_size / max(named.shape)
-            parts = measure(named)
-            return Example(rgb, named, None, None, True, *parts, (whole, whole))
+            return render(rng, self.frame_size)
         kind = rng.choice(list(self.by_kind), p=self.weights)
         items = self.by_kind[str(kind)]
         return self.read(items[rng.integers(len(items))])

@@ -9,16 +9,21 @@ import numpy as np
 
 from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.preprocess import to_rgb
+from napari_sam.training.rendering import KINDS, render_scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-__all__ = ["Example", "ScaleSeen", "Source", "hold_out_strip", "prepare"]
+__all__ = ["Example", "ScaleSeen", "Source", "hold_out_strip", "prepare", "render"]
 
 _STRIP_FROM = 8
 """Objects that an image must have for some of them to be held out."""
+
+
+_RENDERED = (256, 256)
+"""Rows and columns of scenes that are rendered while training."""
 
 
 class ScaleSeen(Protocol):
@@ -130,6 +135,15 @@ def prepare(
         true, seen = PROMPT_SCALE_RULE.scale(areas, whole), closer(rgb)
         scales = (min(true, seen), max(true, seen))
     return Example(rgb, labels, held, known, complete, centres, areas, sizes, scales)
+
+
+def render(rng: np.random.Generator, frame_size: int) -> Example:
+    """Render a scene of any kind to learn from; it is looked at as a whole."""
+    scene = render_scene(str(rng.choice(KINDS)), rng, _RENDERED)
+    rgb = np.rint(to_rgb(scene.image)).astype(np.uint8)
+    labels = scene.labels.astype(np.int32)
+    whole = frame_size / max(labels.shape)
+    return Example(rgb, labels, None, None, True, *measure(labels), (whole, whole))
 
 
 def number_objects(labels: NDArray[np.int32]) -> NDArray[np.int32]:
