@@ -243,7 +243,7 @@ def _phase(rng: np.random.Generator, canvas: Canvas, width: float) -> NDArray[An
     near, far = rng.uniform(0.3, 0.8) * width, rng.uniform(1.5, 4) * width
     strength = rng.uniform(0.4, 0.95)
     halo = strength * (0.65 * blur(body, near) + 0.35 * blur(body, far))
-    contrast = log_uniform(rng, 0.25, 1.0)
+    contrast = log_uniform(rng, 0.3, 1.3)
     light = rng.uniform(0.35, 0.65) + contrast * (halo - sharp)
     if rng.random() < 0.35:  # the bright core of a thick body
         core = (inner_distance(canvas.labels) / (0.5 * width)).clip(0, 1) ** 3
@@ -303,5 +303,5 @@ def _fluorescence(
 
 
 def _digitise(rng: np.random.Generator, light: NDArray[np.float32]) -> NDArray[Any]:
-    noise = {"photons": log_uniform(rng, 60, 5000), "read": rng.uniform(0.001, 0.015)}
+    noise = {"photons": log_uniform(rng, 150, 20000), "read": rng.uniform(0.001, 0.008)}
     return digitise(rng, light, deep=0.05, **noise)

@@ -55,6 +55,11 @@ def packed(
         stretch=stretch,
         angle=angle,
     )
+    if rng.random() < 0.3:  # small cells among large ones
+        fine = spaced_points(rng, size, 0.55 * diameter, jitter=0.3)
+        where = smooth_noise(rng, size, 1.5 * diameter)
+        at = np.rint(fine).astype(int).clip(0, np.array(size) - 1)
+        seeds = np.concatenate([seeds, fine[where[at[:, 0], at[:, 1]] > 0.9]])
     if islands:
         where = smooth_noise(rng, size, rng.uniform(0.8, 2.5) * diameter)
         at = np.rint(seeds).astype(int).clip(0, np.array(size) - 1)

@@ -224,10 +224,10 @@ def _seen(rng: np.random.Generator, light: NDArray[np.float32]) -> NDArray[Any]:
     sharp = sharp + rng.uniform(0, 0.08) * shading(
         rng, (light.shape[0], light.shape[1])
     )
-    gain = rng.uniform(0.6, 1.3)
+    gain = rng.uniform(0.8, 2.0)
     middle = float(sharp[::4, ::4].mean())
     stretched = middle + gain * (sharp - middle) + rng.uniform(-0.12, 0.12)
-    photons = log_uniform(rng, 30, 2000)
+    photons = log_uniform(rng, 100, 5000)
     return digitise(
-        rng, as_plane(stretched), photons=photons, read=rng.uniform(0.002, 0.05)
+        rng, as_plane(stretched), photons=photons, read=rng.uniform(0.002, 0.04)
     )

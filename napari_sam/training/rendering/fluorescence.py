@@ -220,7 +220,7 @@ def _mix(
     haze = rng.choice([0.0, rng.uniform(0.05, 0.5)])
     sharp = log_uniform(rng, 0.5, 0.8 + 0.014 * sizes.diameter)
     ground = shading(rng, stain.shape)
-    photons, read = log_uniform(rng, 15, 1500), rng.uniform(0.002, 0.03)
+    photons, read = log_uniform(rng, 30, 6000), rng.uniform(0.001, 0.02)
     high = rng.choice([rng.uniform(80, 97), rng.uniform(97, 100)])
     even = 1 + rng.uniform(0, 0.5) * ground
 
@@ -247,7 +247,7 @@ def _mix(
         image[..., int(rng.choice([0, 1, 2], p=(0.2, 0.65, 0.15)))] = seen(stain)
         return _digitise(rng, image), False
     cell, nucleus = [(0, 2), (1, 2), (1, 0), (0, 1)][
-        int(rng.choice(4, p=(0.25, 0.3, 0.3, 0.15)))
+        int(rng.choice(4, p=(0.2, 0.25, 0.4, 0.15)))
     ]
     leak = rng.choice([0.0, rng.uniform(0, 0.4)])
     image[..., cell] = seen(stain + leak * core)

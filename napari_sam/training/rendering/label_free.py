@@ -211,7 +211,7 @@ def _tinted(
     rng: np.random.Generator, light: NDArray[np.float32], look: str
 ) -> NDArray[Any]:
     """Write the image in gray, or in the tint of a colour camera."""
-    noise = {"photons": log_uniform(rng, 80, 6000), "read": rng.uniform(0.001, 0.012)}
+    noise = {"photons": log_uniform(rng, 200, 20000), "read": rng.uniform(0.001, 0.008)}
     if look == "quantitative" or rng.random() < 0.75:
         return digitise(rng, light, **noise)
     tint = 1 + rng.normal(0, 0.12, 3).astype(np.float32)

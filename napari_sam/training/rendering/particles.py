@@ -49,6 +49,7 @@ def sem_particles(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     edge = np.exp(-border / (rng.uniform(0.03, 0.08) * diameter + 0.5)) * (border > 0)
     seen += rng.uniform(0.0, 0.6) * edge
     top = float(height.max()) + 1e-6
+    height = np.minimum(height, float(np.percentile(height, 99)))
     deep = blur(height, 0.35 * diameter) - height
     seen -= rng.uniform(0.2, 0.9) * (deep / (0.35 * diameter)).clip(0, 1)  # shadows
     ground = canvas.labels == 0
@@ -64,7 +65,7 @@ def sem_particles(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
         seen = seen * (1 + rng.uniform(0.02, 0.12) * rows)
     seen = seen + rng.uniform(0, 0.15) * shading(rng, size)
     light = blur(as_plane(seen), log_uniform(rng, 0.4, 0.7 + 0.03 * diameter))
-    return _framed(rng, light, canvas.labels, read=rng.uniform(0.01, 0.07))
+    return _framed(rng, light, canvas.labels, read=log_uniform(rng, 0.003, 0.06))
 
 
 def _heap(
@@ -78,7 +79,7 @@ def _heap(
     aim = int(np.clip(crowding * size[0] * size[1] / (0.8 * diameter**2), 2, 450))
     angle = rng.uniform(0, 2 * np.pi)
     sides, soft = int(rng.choice([0, 0, 6])), rng.uniform(0.2, 0.8)
-    texture = rng.uniform(0, 0.12) * smooth_noise(rng, size, 0.04 * diameter + 0.6)
+    texture = rng.uniform(0, 0.07) * smooth_noise(rng, size, 0.04 * diameter + 0.6)
     seeds = spaced_points(rng, size, 0.62 * diameter, jitter=0.4)
     where = smooth_noise(rng, size, rng.uniform(1.5, 4) * diameter)
     at = np.rint(seeds).astype(int).clip(0, np.array(size) - 1)
@@ -97,14 +98,14 @@ def _heap(
             [outline], (row, col), own, rng.uniform(0, 3), overlap=0.6, on_top=True
         )
         if number:
-            pixels = np.flatnonzero(canvas.labels == number) if own > 400 else None
-            pixels = canvas.inside([outline]) if pixels is None else pixels
+            pixels = canvas.inside([outline])
+            floor = 0.7 * float(height.reshape(-1)[pixels].max())
             y, x = np.divmod(pixels, size[1])
             dy, dx = (y - row) / own, (x - col) / own
             up = np.sqrt((1 - 0.9 * (dy**2 + dx**2)).clip(0.02, 1))
             side = np.sin(angle) * dy + np.cos(angle) * dx
             brightness = rng.normal(0.55, 0.06)
-            height.reshape(-1)[pixels] = own * (up + rng.uniform(0, 1))
+            height.reshape(-1)[pixels] = floor + own * up
             lit.reshape(-1)[pixels] = (
                 brightness + 0.25 * soft * side - 0.25 * (up - 0.6)
             )
@@ -141,7 +142,7 @@ def tem_particles(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
         middle = (size[0] / 2, size[1] / 2)
         canvas.add([star(rng, middle, diameter / 2)], middle, diameter / 2)
     light = _through(rng, canvas, diameter)
-    return _framed(rng, light, canvas.labels, read=rng.uniform(0.005, 0.08))
+    return _framed(rng, light, canvas.labels, read=log_uniform(rng, 0.003, 0.06))
 
 
 def _section(
@@ -168,7 +169,7 @@ def _through(
     size, inner = canvas.size, inner_distance(canvas.labels)
     level = rng.uniform(0.5, 0.9)
     film = level * (1 + rng.uniform(0, 0.15) * shading(rng, size))
-    film += rng.uniform(0.01, 0.06) * smooth_noise(rng, size, rng.uniform(0.8, 2.5))
+    film += rng.uniform(0.0, 0.04) * smooth_noise(rng, size, rng.uniform(0.8, 2.5))
     if rng.random() < 0.3:  # folds and edges of the film
         folds = np.abs(smooth_noise(rng, size, 0.2 * min(size)))
         film -= rng.uniform(0.05, 0.25) * np.exp(-((folds / 0.08) ** 2))
@@ -234,7 +235,9 @@ def carbides(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     light += rng.uniform(0, 0.5) * relief(blur(solid, 1.0), rng.uniform(0, 6.3))
     etched = granules(rng, size, log_uniform(rng, 1e-4, 3e-3), 1.2) * (inner == 0)
     light += rng.uniform(-0.2, 0.3) * etched
-    return _framed(rng, as_plane(light), canvas.labels, read=rng.uniform(0.01, 0.06))
+    return _framed(
+        rng, as_plane(light), canvas.labels, read=log_uniform(rng, 0.003, 0.05)
+    )
 
 
 def _framed(
@@ -246,7 +249,7 @@ def _framed(
 ) -> Scene:
     """Expose the image; at times with a scale bar and letters, which hide objects."""
     image: NDArray[Any] = digitise(
-        rng, light, photons=log_uniform(rng, 60, 4000), read=read, lossy=0.3
+        rng, light, photons=log_uniform(rng, 150, 10000), read=read, lossy=0.3
     )
     if rng.random() < 0.4 and image.dtype == np.uint8:
         image, hidden = draw_marks(rng, image)

@@ -273,6 +273,7 @@ def angular(
         + 2 * t * (1 - t) * pull[:, None]
         + t**2 * following[:, None]
     ).reshape(-1, 2)
+    curve = ndimage.gaussian_filter1d(curve, rng.uniform(0.3, 2.2), axis=0, mode="wrap")
     along, across = curve[:, 1] * np.sqrt(stretch), curve[:, 0] / np.sqrt(stretch)
     return np.stack(
         [

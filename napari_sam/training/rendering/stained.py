@@ -199,7 +199,7 @@ def _chromatin(
     inner, count = inner_distance(canvas.labels), len(canvas.centres)
     size = canvas.size
     dense = np.exp(rng.normal(0, rng.uniform(0.1, 0.4), count)).clip(0.35, 2)
-    clumps = grain(rng, size, 0.07 * diameter + 0.6, rng.uniform(0.1, 0.45))
+    clumps = grain(rng, size, 0.07 * diameter + 0.6, rng.uniform(0.1, 0.4))
     rim = np.exp(-((inner / (0.05 * diameter + 0.7)) ** 2)) * (inner > 0)
     body = rng.uniform(0.4, 1) * clumps + rng.uniform(0, 0.9) * rim
     spots = granules(rng, size, 4 / diameter**2, 0.05 * diameter + 0.5)
@@ -237,7 +237,7 @@ def _lit(
     if rng.random() < 0.2:
         lamp = lamp * rng.uniform(0.55, 0.9) * rng.uniform(0.85, 1.0, 3)
     even = 1 + rng.uniform(0, 0.12) * shading(rng, size)
-    dirt = 1 + 0.01 * smooth_noise(rng, size, 3)
+    dirt = 1 + 0.004 * smooth_noise(rng, size, 3)
     light = lamp * (even * dirt)[..., None] * np.exp(-density * np.log(10) * 0.6)
-    photons = log_uniform(rng, 300, 5000)
-    return digitise(rng, as_plane(light), photons=photons, read=0.004, lossy=0.5)
+    photons = log_uniform(rng, 1500, 30000)
+    return digitise(rng, as_plane(light), photons=photons, read=0.002, lossy=0.5)

@@ -208,7 +208,7 @@ def _gray(
         _matter(rng, canvas, width), log_uniform(rng, 0.5, 0.7 + 0.08 * width)
     )
     size = canvas.size
-    noise = {"photons": log_uniform(rng, 60, 5000), "read": rng.uniform(0.001, 0.015)}
+    noise = {"photons": log_uniform(rng, 200, 20000), "read": rng.uniform(0.001, 0.008)}
     if is_dark:
         level = rng.uniform(0.4, 0.9)
         ground = level * (1 + rng.uniform(0, 0.4) * shading(rng, size))

@@ -53,9 +53,9 @@ def yeast(
     lay(rng, canvas, diameter)
     looks = {"bright field": _bright, "phase": _phase, "fluorescence": _fluorescence}
     light = looks[look](rng, canvas, diameter)
-    photons = log_uniform(rng, 60, 5000)
+    photons = log_uniform(rng, 150, 20000)
     image = digitise(
-        rng, light, photons=photons, read=rng.uniform(0.002, 0.015), deep=0.05
+        rng, light, photons=photons, read=rng.uniform(0.001, 0.01), deep=0.05
     )
     labels, _ = tidy(canvas.labels)
     return Scene(image, labels, None, "cells")
