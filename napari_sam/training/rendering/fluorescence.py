@@ -50,6 +50,11 @@ _SHAPES = (
 )
 
 
+_TINTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 0.5, 0))
+_TINT_ODDS = (0.15, 0.45, 0.1, 0.1, 0.08, 0.06, 0.06)
+"""Colours in which one signal is shown, and how often."""
+
+
 @dataclass
 class _Sizes:
     """Lengths of one scene in pixels.
@@ -244,7 +249,8 @@ def _mix(
         return _digitise(rng, seen(mixed)), True
     image = np.zeros((*stain.shape, 3), np.float32)
     if look == "one colour":
-        image[..., int(rng.choice([0, 1, 2], p=(0.2, 0.65, 0.15)))] = seen(stain)
+        tint = _TINTS[int(rng.choice(len(_TINTS), p=_TINT_ODDS))]
+        image[:] = seen(stain)[..., None] * np.array(tint, np.float32)
         return _digitise(rng, image), False
     cell, nucleus = [(0, 2), (1, 2), (1, 0), (0, 1)][
         int(rng.choice(4, p=(0.2, 0.25, 0.4, 0.15)))

@@ -233,6 +233,8 @@ def carbides(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     edge = np.exp(-((inner / (0.05 * diameter + 1)) ** 2)) * (inner > 0)
     light += rng.uniform(0, 0.4) * blur(as_plane(edge), 0.7)
     light += rng.uniform(0, 0.5) * relief(blur(solid, 1.0), rng.uniform(0, 6.3))
+    pits = np.abs(smooth_noise(rng, size, rng.uniform(1.2, 5))) * (inner == 0)
+    light += rng.choice([0.0, rng.uniform(-0.12, 0.12)]) * pits
     etched = granules(rng, size, log_uniform(rng, 1e-4, 3e-3), 1.2) * (inner == 0)
     light += rng.uniform(-0.2, 0.3) * etched
     return _framed(

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from skimage.draw import polygon
 from skimage.measure import label as components
 
 if TYPE_CHECKING:
@@ -128,12 +127,36 @@ class Canvas:
 
     def inside(self, outlines: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
         """Return the pixels of a union of outlines, as indices of the flat plane."""
-        found = [
-            np.ravel_multi_index(polygon(o[:, 0], o[:, 1], self.size), self.size)
-            for o in outlines
-        ]
-        pixels = found[0] if len(found) == 1 else np.unique(np.concatenate(found))
-        return pixels.astype(np.int64)
+        found = [_filled(outline, self.size) for outline in outlines]
+        return found[0] if len(found) == 1 else np.unique(np.concatenate(found))
+
+
+def _filled(outline: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.int64]:
+    """Return the pixels around whose centres an outline winds, as flat indices.
+
+    In each row the outline's crossings are counted from the left, downward ones
+    against upward ones, so that an outline that lies across itself has no holes.
+    """
+    low, high = np.ceil(outline.min(0)), np.floor(outline.max(0))
+    top, left = low.clip(0).astype(int)
+    bottom, right = np.minimum(high, np.array(size) - 1).astype(int)
+    if bottom < top or right < left:
+        return np.zeros(0, np.int64)
+    y, x = outline.T
+    y_next, x_next = np.roll(y, -1), np.roll(x, -1)
+    rows = np.arange(top, bottom + 1)[:, None]
+    down = (y <= rows) & (rows < y_next)
+    up = (y_next <= rows) & (rows < y)
+    row, edge = np.nonzero(down | up)
+    share = (row + top - y[edge]) / (y_next[edge] - y[edge])
+    at = np.ceil(x[edge] + share * (x_next[edge] - x[edge])) - left
+    wide = right - left + 2
+    cell = row * wide + at.clip(0, wide - 1).astype(np.int64)
+    turns = np.where(down[row, edge], 1.0, -1.0)
+    counts = np.bincount(cell, turns, len(rows) * wide).reshape(-1, wide)
+    inner_row, inner_col = np.nonzero(np.cumsum(counts, axis=1)[:, :-1])
+    flat: NDArray[np.int64] = (inner_row + top) * size[1] + inner_col + left
+    return flat
 
 
 def tidy(

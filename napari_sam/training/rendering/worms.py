@@ -76,7 +76,7 @@ def filaments(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
 
 def larvae(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     """Render crowded fat pale bodies in colour, lit from above."""
-    width = log_uniform(rng, 9, min(40, min(size) / 8))
+    width = log_uniform(rng, 6.5, min(40, min(size) / 8))
     canvas = _lay(
         rng,
         size,

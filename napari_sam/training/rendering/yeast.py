@@ -54,6 +54,9 @@ def yeast(
     looks = {"bright field": _bright, "phase": _phase, "fluorescence": _fluorescence}
     light = looks[look](rng, canvas, diameter)
     photons = log_uniform(rng, 150, 20000)
+    if look == "bright field" and rng.random() < 0.25:  # a colour camera
+        lamp = rng.uniform(0.8, 1.0, 3)
+        light = as_plane((0.75 + 0.5 * light)[..., None] * lamp)
     image = digitise(
         rng, light, photons=photons, read=rng.uniform(0.001, 0.01), deep=0.05
     )
@@ -207,7 +210,7 @@ def _bright(
     wide = rng.uniform(0.03, 0.1) * diameter + 0.6
     focus = rng.choice([-1, 1])
     level = rng.uniform(0.35, 0.7)
-    contrast = log_uniform(rng, 0.12, 0.5)
+    contrast = log_uniform(rng, 0.08, 0.5)
     rim = _ring(depth, rng.uniform(0.2, 1.2) * wide, wide)
     halo = _ring(depth, -rng.uniform(0.6, 1.6) * wide, rng.uniform(0.8, 1.5) * wide)
     light = focus * contrast * (rng.uniform(0.4, 1) * halo - rim)
