@@ -275,10 +275,14 @@ def _build(architecture: str, state: Mapping[str, Tensor]) -> Sam:
             f"it says that its architecture is {architecture!r}; known are "
             f"{', '.join(ARCHITECTURES)}"
         )
-    has_dense_head = any(key.startswith("dense_head.") for key in state)
+    levels = _dense_levels(state)
     with _SkipInitialisation():
         model = build_sam(
-            replace(ARCHITECTURES[architecture], dense_head=has_dense_head)
+            replace(
+                ARCHITECTURES[architecture],
+                dense_head=levels > 0,
+                dense_levels=max(1, levels),
+            )
         )
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     given = {key: tuple(value.shape) for key, value in state.items()}
@@ -286,6 +290,15 @@ def _build(architecture: str, state: Mapping[str, Tensor]) -> Sam:
         raise CheckpointError(_explain_mismatch(architecture, wanted, given))
     model.load_state_dict(dict(state), strict=True)
     return model.eval()
+
+
+def _dense_levels(state: Mapping[str, Tensor]) -> int:
+    """Tell on how many levels a dense head sees objects; 0: there is none."""
+    last = [key for key in state if key.startswith("dense_head.layers.")]
+    if not last:
+        return 0
+    number = max(int(key.split(".")[2]) for key in last)
+    return max(1, len(state.get(f"dense_head.layers.{number}.weight", ())) // 3)
 
 
 class _SkipInitialisation(TorchFunctionMode):

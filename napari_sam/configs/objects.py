@@ -11,6 +11,7 @@ from napari_sam.configs.fields import Config, form
 __all__ = [
     "MODES",
     "PROPOSALS",
+    "DenseLevel",
     "EdgeConfig",
     "GridConfig",
     "InstanceConfig",
@@ -27,6 +28,10 @@ PaintOrder = Literal["score", "area"]
 
 Mode = Literal["auto", "grid", "instances", "refined"]
 """How objects are found; see `napari_sam.segment`."""
+
+DenseLevel = Literal["auto", "nuclei", "cells"]
+"""Which objects the dense head is asked for where cells have nuclei: the nuclei, or the
+cells; "auto": what the model takes for whole objects."""
 
 MODES: tuple[Mode, ...] = ("auto", "grid", "instances", "refined")
 
@@ -183,6 +188,11 @@ class InstanceConfig(Config):
     50
     """
 
+    level: DenseLevel = Field(
+        "auto",
+        description="what is found where cells are seen with their nuclei: the nuclei, "
+        "the cells, or, by itself, whole objects",
+    )
     foreground_thresh: float = Field(
         0.52,
         ge=0,

@@ -64,7 +64,9 @@ class TrainConfig(Config):
         "that are made once; or, of the encoder, low-rank additions to its weights",
     )
     dense_head: bool = Field(
-        False, description="give the model a dense head where its start has none"
+        False,
+        description="give the model a dense head where its start has none, and both "
+        "levels, nuclei and whole cells, where it has one",
     )
     rank: int = Field(8, ge=1, description="rank of the adapters")
     embeddings: int = Field(
@@ -136,6 +138,15 @@ class TrainConfig(Config):
 
     partial: tuple[str, ...] = Field(
         (), description="kinds of which only some objects are labelled; * for all"
+    )
+    whole_cells: tuple[str, ...] = Field(
+        (),
+        description="kinds whose labels are cells with visible nuclei: nuclei are "
+        "learned from the folder `nuclei` beside the labels, or not at all",
+    )
+    empty: tuple[str, ...] = Field(
+        (),
+        description="kinds of which images without labels are known to hold no object",
     )
     closer: bool = Field(
         False, description="look at small objects as closely as the annotator does"

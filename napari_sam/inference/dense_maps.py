@@ -13,6 +13,7 @@ from napari_sam.inference.precision import fast_products
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_sam.configs.objects import DenseLevel
     from napari_sam.model.sam import Sam
     from napari_sam.ops.types import ImageEmbedding
 
@@ -21,7 +22,7 @@ __all__ = ["read_dense_head"]
 
 @torch.inference_mode()
 def read_dense_head(
-    model: Sam, embedding: ImageEmbedding, name: str
+    model: Sam, embedding: ImageEmbedding, name: str, level: DenseLevel = "auto"
 ) -> NDArray[np.float32]:
     """Read the maps of `napari_sam.inference.predictor.Predictor.dense_maps`."""
     head = model.dense_head
@@ -33,7 +34,8 @@ def read_dense_head(
     weight = next(head.parameters())
     with fast_products(weight.device):
         logits = head(embedding.features.to(weight.device, weight.dtype))
-    low = logits[0].float().cpu()
+    start = 0 if level == "nuclei" else 3 * (head.levels - 1)
+    low = logits[0, start : start + 3].float().cpu()
     maps = np.empty((len(low), *embedding.geometry.image_shape), np.float32)
     for plane, one in zip(maps, low, strict=True):
         plane[:] = upscale_logits(one, embedding.geometry).sigmoid_().numpy()

@@ -282,5 +282,5 @@ def areas_in_one_tile(
         return None
     before()
     embedding = view.embed(sam, view.highest_contrast_tile(1.0), is_cancelled)
-    areas = maps_to_instances(sam.dense_maps(embedding), config).areas
+    areas = maps_to_instances(sam.dense_maps(embedding, config.level), config).areas
     return areas if len(areas) >= max(_ENOUGH_OBJECTS, 2 * seen) else None

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.checkpoints.object_weights import LoadedObjectHead
+    from napari_sam.configs.objects import DenseLevel
     from napari_sam.inference.looking_scale import LookingScale
     from napari_sam.inference.text_tower import PhraseEmbedder
     from napari_sam.inference.views import PlaneEmbedding
@@ -406,10 +407,20 @@ class Predictor:
         """Whether `dense_maps` can be asked for."""
         return self.model.dense_head is not None
 
-    def dense_maps(self, embedding: PlaneEmbedding) -> NDArray[np.float32]:
+    def dense_maps(
+        self, embedding: PlaneEmbedding, level: DenseLevel = "auto"
+    ) -> NDArray[np.float32]:
         """Say of every pixel how likely and how deep it lies in an object.
 
         The image is seen as a whole.
+
+        Parameters
+        ----------
+        embedding
+            From `embed`.
+        level
+            Which objects, where cells are seen with their nuclei; a model whose head
+            has one level knows no difference.
 
         Returns
         -------
@@ -423,7 +434,7 @@ class Predictor:
         ValueError
             If the model has no dense head.
         """
-        return read_dense_head(self.model, whole_embedding(embedding), self.name)
+        return read_dense_head(self.model, whole_embedding(embedding), self.name, level)
 
     def mask_to_logits(
         self, embedding: ImageEmbedding, mask: NDArray[np.bool_]

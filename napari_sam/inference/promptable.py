@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.configs.objects import DenseLevel
     from napari_sam.inference.looking_scale import LookingScale
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import (
@@ -71,7 +72,9 @@ class PromptableModel(Protocol):
         is_cancelled: IsCancelled | None = None,
     ) -> PlaneEmbedding: ...
 
-    def dense_maps(self, embedding: PlaneEmbedding) -> NDArray[np.float32]:
+    def dense_maps(
+        self, embedding: PlaneEmbedding, level: DenseLevel = "auto"
+    ) -> NDArray[np.float32]:
         """Say of every pixel how likely and how deep it lies in an object."""
         ...
 

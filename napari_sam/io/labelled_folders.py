@@ -5,6 +5,7 @@ A folder holds one or several kinds of image::
     FOLDER/<kind>/images/<name>.png      FOLDER/<kind>/labels/<name>.png
 
 A folder that itself has ``images`` and ``labels`` is one kind, named after it.
+Where the labels are whole cells, ``nuclei/<name>.png`` beside them may hold the nuclei.
 Label images hold 0 for background and one positive integer for each object. Volumes
 lie in folders of their own::
 
@@ -61,6 +62,8 @@ class LabelledImage:
         What it is called.
     image_path, labels_path
         Where they lie.
+    nuclei_path
+        Where the nuclei of labelled cells lie; None: there is no such file.
     channels, axes, scene
         What of the image's file is looked at; see `ArraySource`.
     missing
@@ -75,6 +78,7 @@ class LabelledImage:
     axes: str = ""
     scene: int | None = None
     missing: str = ""
+    nuclei_path: Path | None = None
 
     def read(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Read the image, (H, W) or (H, W, 3 | 4), and its labels, (H, W) int32.
@@ -99,6 +103,18 @@ class LabelledImage:
                 f"{self.image_path} must have shape {image.shape[:2]}"
             )
         return image, labels
+
+    def read_nuclei(self) -> NDArray[np.int32] | None:
+        """Read the nuclei of the labelled cells, (H, W) int32; None: not labelled.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it holds no labels.
+        """
+        return None if self.nuclei_path is None else read_labels(self.nuclei_path)
 
 
 def check_partners(
@@ -187,13 +203,17 @@ def _pair(kind: Path) -> Listed[LabelledImage]:
     known = list_images(folder, _ARRAYS) if folder.is_dir() else FoundImages([])
     labels = {path.stem: path for path in known.paths}
     by_key = {name_key(path.stem): path for path in known.paths}
+    place_of_nuclei = kind / "nuclei"
+    parts = list_images(place_of_nuclei, _ARRAYS) if place_of_nuclei.is_dir() else None
+    nuclei = {} if parts is None else {name_key(p.stem): p for p in parts.paths}
     found: Listed[LabelledImage] = Listed()
     found.hidden = images.hidden + known.hidden
     for path in images.paths:
         match = labels.get(path.stem) or by_key.get(name_key(path.stem))
         missing = "" if match else f"{path} has no label image in {folder}"
         place = match or folder / path.name
-        found.append(LabelledImage(kind.name, path.stem, path, place, missing=missing))
+        one = LabelledImage(kind.name, path.stem, path, place, missing=missing)
+        found.append(replace(one, nuclei_path=nuclei.get(name_key(path.stem))))
     for name in by_key.keys() - {name_key(path.stem) for path in images.paths}:
         path, place = by_key[name], kind / "images"
         missing = f"the label image {path} has no image in {place}"

@@ -12,13 +12,17 @@ __all__ = ["DenseHead"]
 class DenseHead(nn.Module):
     """Foreground, distance to centre and distance to boundary, as logits.
 
+    With two levels, the maps of nuclei come first, those of whole cells after them.
+    Objects that have no parts are the same on both.
+
     The three targets are those of micro-sam's instance decoder (Archit et al.
     2025): foreground is 1 inside objects; both distances are scaled per object to
     [0, 1], are 0 at the centre and at the deepest point, and 1 outside objects.
     """
 
-    def __init__(self, width: int = 256) -> None:
+    def __init__(self, width: int = 256, levels: int = 1) -> None:
         super().__init__()
+        self.levels = levels
         self.layers = nn.Sequential(
             nn.ConvTranspose2d(width, width // 4, 2, stride=2),
             LayerNorm2d(width // 4),
@@ -27,10 +31,10 @@ class DenseHead(nn.Module):
             nn.GELU(),
             nn.Conv2d(width // 8, width // 8, 3, padding=1),
             nn.GELU(),
-            nn.Conv2d(width // 8, 3, 1),
+            nn.Conv2d(width // 8, 3 * levels, 1),
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map (B, C, h, w) embeddings to (B, 3, 4 h, 4 w) logits."""
+        """Map (B, C, h, w) embeddings to (B, 3 levels, 4 h, 4 w) logits."""
         y: Tensor = self.layers(features)
         return y

@@ -32,6 +32,8 @@ class Architecture:
         Per channel (R, G, B), on the scale 0 to 255.
     dense_head
         Whether the model has one.
+    dense_levels
+        On how many levels it sees objects: 1, or 2 for nuclei and for whole cells.
     refines_answers
         Whether what the decoder draws is made to keep to its prompts
         (`napari_sam.inference.prompt_constraints`) and its candidates are ranked by how
@@ -45,6 +47,7 @@ class Architecture:
     pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
     dense_head: bool = False
+    dense_levels: int = 2
     refines_answers: bool = False
 
     @property
@@ -73,7 +76,8 @@ class Sam(nn.Module):
             width, architecture.grid, architecture.frame_size
         )
         self.mask_decoder = MaskDecoder(width)
-        self.dense_head = DenseHead(width) if architecture.dense_head else None
+        levels = architecture.dense_levels
+        self.dense_head = DenseHead(width, levels) if architecture.dense_head else None
         for name in ("pixel_mean", "pixel_std"):
             values = torch.tensor(getattr(architecture, name)).view(1, 3, 1, 1)
             self.register_buffer(name, values, persistent=False)

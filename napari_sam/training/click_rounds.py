@@ -106,14 +106,15 @@ class Teacher:
             crop = Crop(self.sam, sample, self.dtype, features)
         encoded = crop.features
         crop.features = encoded.detach().requires_grad_(encoded.requires_grad)
-        if self.at_once is None:
+        if self.at_once is None and len(sample.masks):
             self.at_once = self._measure(crop, sample, kept.total)
         guided = None if self.guides is None else self.guides.look(sample)
         draw = float(rng.random())
         total, count = 0.0, len(sample.masks)
         first = last = 0.0
-        for start in range(0, count, self.at_once):
-            some = slice(start, start + self.at_once)
+        at_once = self.at_once or self.config.prompts
+        for start in range(0, count, at_once):
+            some = slice(start, start + at_once)
             share = len(sample.masks[some]) / count
             loss, ious = self._rounds(crop, sample, some, draw, rng, guided)
             torch.autograd.backward(weight * share * loss)
@@ -183,22 +184,32 @@ class Teacher:
         """Let the dense head learn where it is known what is object.
 
         Of an image of which only some objects are labelled it would learn that all
-        is object: it does not learn from those.
+        is object: it does not learn from those. Nuclei and whole cells are learned on
+        a level each, where both are labelled.
         """
         head, weight_of_it = self.sam.dense_head, self.config.dense_weight
         if head is None or not weight_of_it or not sample.complete:
             return 0.0
         dense = head(crop.features)
         size = dense.shape[-1]
-        targets = dense_targets(sample.labels, size).to(crop.device)
         known = None
         if sample.known is not None:
             shares = F.interpolate(sample.known[None, None].float(), (size, size))
             known = shares.to(crop.device)
-        loss = weight_of_it * dense_loss(dense, targets, known)
+        # One level alone is that of the objects, whatever they are.
+        taught = [sample.labels] if head.levels == 1 else [sample.nuclei, sample.labels]
+        loss = dense.new_zeros(())
+        levels = dense.chunk(head.levels, dim=1)
+        for level, labels in zip(levels, taught, strict=True):
+            if labels is None:
+                continue
+            targets = dense_targets(labels, size).to(crop.device)
+            loss = loss + weight_of_it * dense_loss(level, targets, known)
         if guided is not None and guided.dense is not None:
-            learned = dense_loss(dense, guided.dense)
-            loss = loss + self.config.guided * weight_of_it * learned
+            said = guided.dense.chunk(guided.dense.shape[1] // 3, dim=1)
+            for level, one in zip(levels, said, strict=False):
+                learned = dense_loss(level, one)
+                loss = loss + self.config.guided * weight_of_it * learned
         torch.autograd.backward(weight * loss)
         return float(loss.detach())
 

@@ -69,6 +69,10 @@ class View:
         (side, side) bool, where it is known what is object; None: everywhere.
     complete
         Whether background is known to be background.
+    nuclei
+        (side, side) float32, what the dense head learns as nuclei; None: nothing.
+        `labels` are what it learns as whole cells, and are both where an object has
+        no parts.
     """
 
     image: Tensor
@@ -76,6 +80,12 @@ class View:
     labels: Tensor
     known: Tensor | None = None
     complete: bool = True
+    nuclei: Tensor | None = None
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether nuclei and cells are labelled, each as objects of their own."""
+        return self.nuclei is not None and self.nuclei is not self.labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +95,7 @@ class Sample(View):
     Attributes
     ----------
     masks
-        (B, side, side) float32 of 0 and 1.
+        (B, side, side) float32 of 0 and 1; none where an image is known to be empty.
     """
 
     masks: Tensor
@@ -148,7 +158,9 @@ class Dataset:
             raise ValueError("there is no labelled image to train on")
         items = self._readable(items)
         kinds = sorted({item.kind for item in items})
-        named = set(config.kinds) | (set(config.partial) - {"*"})
+        named = {*config.kinds, *config.whole_cells, *config.empty, *config.partial} - {
+            "*"
+        }
         if unknown := named - set(kinds):
             raise ValueError(f"kinds has {sorted(unknown)}, but {where} holds {kinds}")
         self.strip, self.held_out = self._split(items)
@@ -218,6 +230,8 @@ class Dataset:
                 item,
                 self.frame_size,
                 complete=complete,
+                whole_cells=item.kind in self.config.whole_cells,
+                empty=item.kind in self.config.empty,
                 strip=self.strip,
                 closer=self._closer,
             )
@@ -281,13 +295,15 @@ class Dataset:
     def _try(
         self, example: Example, rng: np.random.Generator, whole: bool
     ) -> Sample | None:
-        if len(example.areas) == 0:
+        if len(example.areas) == 0 and not self._is_empty(example):
             return None
         window = self._window(example, whole, rng)
         view = look(example, window)
-        masks = pick_objects(view.labels, self.config.prompts, rng)
-        if masks is None:
+        masks = self._pick(view, rng)
+        if masks is None and not self._is_empty(example):
             return None
+        if masks is None:
+            masks = view.labels.new_zeros((0, *view.labels.shape))
         inside = view.image[0].amax(0) >= 0  # black beyond the image, marked by -1
         seen = change_intensities(
             view.image[0].clamp(min=0), inside, self.config.augment, rng
@@ -297,6 +313,21 @@ class Dataset:
         offset = (int(corner[0]), int(corner[1]))
         view = replace(view, image=255 * seen[None], offset=offset)
         return Sample(**vars(view), masks=masks)
+
+    def _is_empty(self, example: Example) -> bool:
+        """Whether an image is there to learn that it holds no object."""
+        return example.empty and not len(example.areas)
+
+    def _pick(self, view: View, rng: np.random.Generator) -> Tensor | None:
+        """Pick the objects that are prompted; of cells with nuclei, some of each."""
+        count = self.config.prompts
+        if view.nuclei is None or not view.has_parts:
+            return pick_objects(view.labels, count, rng)
+        parts = pick_objects(view.nuclei, max(1, count // 3), rng)
+        left = count - (0 if parts is None else len(parts))
+        cells = pick_objects(view.labels, max(1, left), rng)
+        found = [masks for masks in (cells, parts) if masks is not None]
+        return torch.cat(found) if found else None
 
     def _window(
         self, example: Example, whole: bool, rng: np.random.Generator
@@ -315,13 +346,17 @@ class Dataset:
         scale = math.exp(_triangular(low, high, rng)) * near
         if near < far:
             scale *= (far / near) ** rng.random()
-        chosen = rng.integers(len(example.areas))
-        whole |= example.sizes[chosen] * scale > _LARGE * self.config.window and closer
+        sizes, centres = example.sizes, example.centres
+        if not len(sizes):  # an empty image: anywhere
+            sizes = np.zeros(1, np.int64)
+            centres = rng.uniform(0, 1, (1, 2)) * example.labels.shape
+        chosen = rng.integers(len(sizes))
+        whole |= sizes[chosen] * scale > _LARGE * self.config.window and closer
         side = self.frame_size if whole else min(self.config.window, self.frame_size)
         reach = side / scale / 2
         centre = []
         for where, length in zip(
-            example.centres[chosen].tolist(), (height, width), strict=True
+            centres[chosen].tolist(), (height, width), strict=True
         ):
             jittered = where + rng.uniform(-0.8, 0.8) * reach
             if length <= 2 * reach:
@@ -439,7 +474,11 @@ def look(example: Example, window: Window) -> View:
         mask = torch.from_numpy(example.known[part]).float()
         known = cut(image[:, :1, :1].expand(3, *mask.shape), mask, moved)[1] > 0.5
     seen = torch.where(inside, seen, -1.0)
-    return View(seen[None], (0, 0), named, known, example.complete)
+    nuclei = named if example.nuclei_known else None
+    if example.nuclei is not None:
+        parts = torch.from_numpy(example.nuclei[part]).float()
+        nuclei = cut(image[:, :1, :1].expand(3, *parts.shape), parts, moved)[1]
+    return View(seen[None], (0, 0), named, known, example.complete, nuclei)
 
 
 def _triangular(low: float, high: float, rng: np.random.Generator) -> float:

@@ -118,6 +118,7 @@ class EmbeddingBank:
             labels=labels,
             known=None if view.known is None else view.known[rows, cols],
             complete=view.complete,
+            nuclei=None if view.nuclei is None else view.nuclei[rows, cols],
             masks=masks,
         )
         return sample, entry.features[(..., *cells)]

@@ -21,6 +21,8 @@ __all__ = ["model_for", "start_from"]
 def start_from(sam: Sam, state: dict[str, Tensor]) -> tuple[str, ...]:
     """Load the weights that fit, and spread 1x1 stem kernels over larger ones.
 
+    Both levels of a dense head begin as the only level of another one.
+
     LiteMedSAM's stem looks at single pixels of a 256-pixel frame. Spread evenly
     over a strided 3x3 kernel it sees the mean of each neighbourhood in a frame of
     twice or four times the size, so that all that follows keeps its meaning.
@@ -42,6 +44,8 @@ def start_from(sam: Sam, state: dict[str, Tensor]) -> tuple[str, ...]:
         wanted = own[name].shape
         if tensor.shape == wanted:
             fitting[name] = tensor
+        elif name.startswith("dense_head.") and 2 * len(tensor) == wanted[0]:
+            fitting[name] = torch.cat([tensor, tensor])  # both levels begin alike
         elif tensor.ndim == 4 and tensor.shape[2:] == (1, 1):
             area = wanted[2] * wanted[3]
             fitting[name] = (tensor / area).expand(wanted).contiguous()
@@ -75,7 +79,8 @@ def model_for(config: TrainConfig, init: Sam | None) -> Sam:
             build_sam(config.architecture)  # raises: lists the names
         architecture = ARCHITECTURES[config.architecture]
     if config.dense_head:
-        architecture = replace(architecture, dense_head=True)
+        levels = ARCHITECTURES[architecture.name].dense_levels
+        architecture = replace(architecture, dense_head=True, dense_levels=levels)
     sam = build_sam(architecture)
     start_from(sam, init.state_dict())
     return sam

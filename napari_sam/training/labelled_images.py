@@ -68,6 +68,13 @@ class Example:
         (H, W) bool, where it is known what is object and what is not; None: all.
     complete
         Whether background is known to be background.
+    nuclei
+        (H, W) int32, the nuclei of the labelled cells. None: the labels are what is
+        learned on both levels.
+    nuclei_known
+        Whether the nuclei are labelled, here or as the objects themselves.
+    empty
+        Whether no label means that there is no object.
     centres, areas, sizes
         (n, 2) mean (row, col), (n,) pixels and (n,) longer side of each object.
     scales
@@ -84,6 +91,9 @@ class Example:
     areas: NDArray[np.int64]
     sizes: NDArray[np.int64]
     scales: tuple[float, float]
+    nuclei: NDArray[np.int32] | None = None
+    nuclei_known: bool = True
+    empty: bool = False
 
 
 def prepare(
@@ -91,6 +101,8 @@ def prepare(
     frame_size: int,
     *,
     complete: bool = True,
+    whole_cells: bool = False,
+    empty: bool = False,
     strip: float = 0.0,
     closer: Callable[[NDArray[np.uint8]], float] | None = None,
 ) -> Example:
@@ -104,6 +116,11 @@ def prepare(
         Side of the model's frame.
     complete
         Whether every object is labelled.
+    whole_cells
+        Whether the labels are cells with nuclei of their own, which are learned from
+        where the source has them.
+    empty
+        Whether an image without labels is known to hold no object.
     strip
         Share of the objects that are held out; see `hold_out_strip`.
     closer
@@ -134,7 +151,41 @@ def prepare(
     if closer is not None:
         true, seen = PROMPT_SCALE_RULE.scale(areas, whole), closer(rgb)
         scales = (min(true, seen), max(true, seen))
-    return Example(rgb, labels, held, known, complete, centres, areas, sizes, scales)
+    nuclei = read_nuclei(source, rgb.shape[:2])
+    return Example(
+        rgb,
+        labels,
+        held,
+        known,
+        complete,
+        centres,
+        areas,
+        sizes,
+        scales,
+        nuclei,
+        nuclei is not None or not whole_cells,
+        empty,
+    )
+
+
+def read_nuclei(source: Source, shape: tuple[int, ...]) -> NDArray[np.int32] | None:
+    """Read the nuclei of a source's cells, 1 to n, where they are labelled.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit the image.
+    """
+    read = getattr(source, "read_nuclei", None)
+    given = None if read is None else read()
+    if given is None:
+        return None
+    if given.shape != shape:
+        raise ValueError(
+            f"the nuclei of {source.name} have shape {given.shape}, but its image has "
+            f"{shape}"
+        )
+    return number_objects(given)
 
 
 def render(rng: np.random.Generator, frame_size: int) -> Example:

@@ -20,7 +20,7 @@ def images():
 class HalfSeeing(IdealPredictor):
     """Proposes nothing; prompts are answered."""
 
-    def dense_maps(self, embedding):
+    def dense_maps(self, embedding, level="auto"):
         maps = super().dense_maps(embedding)
         maps[0] = 0
         maps[1:] = 1

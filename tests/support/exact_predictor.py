@@ -16,7 +16,7 @@ class ExactPredictor(IdealPredictor):
     name = "exact"
     digest = "exact"
 
-    def dense_maps(self, embedding):
+    def dense_maps(self, embedding, level="auto"):
         inside = embedding.features.numpy() > 0
         maps = np.ones((3, *inside.shape), np.float32)
         maps[0] = inside

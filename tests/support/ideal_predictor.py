@@ -50,7 +50,7 @@ class IdealPredictor(StandIn):
     def _labels(self, embedding):
         return ndimage.label(embedding.features.numpy() > 0)[0]
 
-    def dense_maps(self, embedding):
+    def dense_maps(self, embedding, level="auto"):
         labels = self._labels(embedding)
         maps = np.ones((3, *labels.shape), np.float32)
         maps[0] = labels > 0

@@ -124,7 +124,8 @@ def _look(
     sam: Predictor, view: PlaneView, config: InstanceConfig, steps: Steps
 ) -> tuple[Instances, float]:
     """See the plane as a whole; return what is found, and how closely to look."""
-    maps = _blend(sam, view, [view.plane], None, 1, steps)
+    once = config.model_copy(update={"looks": 1})
+    maps = _blend(sam, view, [view.plane], None, once, steps)
     found = maps_to_instances(maps, config, view.whole_scale)
     return found, _scale_for(sam, view, found, config, steps)
 
@@ -167,7 +168,7 @@ def blended_maps(
     inside
         (H, W) bool: tiles that do not touch it are not computed.
     """
-    return _blend(sam, view, view.tiles_at(scale), inside, config.looks, steps)
+    return _blend(sam, view, view.tiles_at(scale), inside, config, steps)
 
 
 def _scale_for(
@@ -194,7 +195,7 @@ def _blend(
     view: PlaneView,
     tiles: Sequence[Box],
     inside: NDArray[np.bool_] | None,
-    looks: int,
+    config: InstanceConfig,
     steps: Steps,
 ) -> NDArray[np.float32]:
     """Dense maps of the plane from those of tiles; outside of all, background."""
@@ -204,10 +205,10 @@ def _blend(
     total = np.zeros(view.shape, np.float32)
     for number, tile in enumerate(tiles):
         steps.before(len(tiles) - number)
-        part = sam.dense_maps(view.embed(sam, tile, steps.is_cancelled))
-        if looks > 1:
+        part = sam.dense_maps(view.embed(sam, tile, steps.is_cancelled), config.level)
+        if config.looks > 1:
             turned = view.embed(sam, tile, steps.is_cancelled, turned=True)
-            part += sam.dense_maps(turned)[:, ::-1, ::-1]
+            part += sam.dense_maps(turned, config.level)[:, ::-1, ::-1]
             part /= 2
         if tile == view.plane:
             return part

@@ -193,7 +193,7 @@ def test_a_model_without_a_dense_head_says_so():
 class _Lopsided(IdealPredictor):
     """Is not sure of what lies in the upper rows."""
 
-    def dense_maps(self, embedding):
+    def dense_maps(self, embedding, level="auto"):
         maps = super().dense_maps(embedding).copy()
         maps[0, :40] *= 0.45
         return maps
