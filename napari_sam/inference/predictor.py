@@ -407,6 +407,12 @@ class Predictor:
         """Whether `dense_maps` can be asked for."""
         return self.model.dense_head is not None
 
+    @property
+    def dense_levels(self) -> int:
+        """On how many levels the dense head sees objects: 2 with nuclei and cells."""
+        head = self.model.dense_head
+        return 0 if head is None else head.levels
+
     def dense_maps(
         self, embedding: PlaneEmbedding, level: DenseLevel = "auto"
     ) -> NDArray[np.float32]:

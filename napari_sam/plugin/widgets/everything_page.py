@@ -281,6 +281,8 @@ class EverythingPage(Page):
         common = replace(facts.common, model_name=title)
         facts = self._facts = replace(facts, common=common)
         self.form.show_mode(everything.found_mode)
+        levels = getattr(self.shared.model_host.predictor, "dense_levels", 1)
+        self.form.show_levels(levels > 1 and everything.found_mode != "grid")
         may_find = (
             not facts.working
             and everything.plane is not None
