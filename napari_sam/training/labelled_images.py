@@ -189,12 +189,29 @@ def read_nuclei(source: Source, shape: tuple[int, ...]) -> NDArray[np.int32] | N
 
 
 def render(rng: np.random.Generator, frame_size: int) -> Example:
-    """Render a scene of any kind to learn from; it is looked at as a whole."""
+    """Render a scene of any kind to learn from; it is looked at as a whole.
+
+    Nuclei are learned from where the scene has them, and from cells never.
+    """
     scene = render_scene(str(rng.choice(KINDS)), rng, _RENDERED)
     rgb = np.rint(to_rgb(scene.image)).astype(np.uint8)
     labels = scene.labels.astype(np.int32)
     whole = frame_size / max(labels.shape)
-    return Example(rgb, labels, None, None, True, *measure(labels), (whole, whole))
+    nuclei = (
+        None if scene.nuclei is None else number_objects(scene.nuclei.astype(np.int32))
+    )
+    return Example(
+        rgb,
+        labels,
+        None,
+        None,
+        True,
+        *measure(labels),
+        (whole, whole),
+        nuclei,
+        nuclei is not None or scene.level != "cells",
+        empty=True,
+    )
 
 
 def number_objects(labels: NDArray[np.int32]) -> NDArray[np.int32]:
