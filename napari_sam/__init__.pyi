@@ -22,6 +22,8 @@ from .inference.predictor import load_model as load_model
 from .inference.views import PlaneEmbedding as PlaneEmbedding
 from .inference.views import PlaneView as PlaneView
 from .io.calibration import Calibration as Calibration
+from .io.film_tracks import FilmTracks as FilmTracks
+from .io.film_tracks import TrackExport as TrackExport
 from .io.image_reader import PlaneArray as PlaneArray
 from .io.images import read_image as read_image
 from .io.images import read_labels as read_labels
@@ -32,6 +34,8 @@ from .io.object_files import write_objects as write_objects
 from .io.object_set import ObjectMask as ObjectMask
 from .io.object_set import ObjectSet as ObjectSet
 from .io.samples import load_sample as load_sample
+from .io.track_files import read_tracks as read_tracks
+from .io.track_files import write_tracks as write_tracks
 from .ops.object_classes import ObjectClass as ObjectClass
 from .ops.planes import Plane as Plane
 from .ops.rle import Rle as Rle

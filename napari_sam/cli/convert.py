@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.cli import batch, object_files
+from napari_sam.cli import batch, object_files, track_files
 
 if TYPE_CHECKING:
     import argparse
@@ -19,14 +19,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "convert",
         help="turn objects of one program into those of another",
         description="Read objects from files of ImageJ, QuPath, COCO or YOLO, or from "
-        "a label image, and write them in another form. What is there stays, unless "
-        "--overwrite is given.",
+        "a label image, or the tracks of a film from a folder of the Cell Tracking "
+        "Challenge, GEFF, TrackMate or a table of a Tracks layer, and write them in "
+        "another form. What is there stays, unless --overwrite is given.",
     )
     parser.add_argument(
         "input",
         type=Path,
         metavar="IN",
-        help="a .zip, .roi, .geojson, .json, .txt or label image, or a folder of them",
+        help="a .zip, .roi, .geojson, .json, .txt or label image, or a folder of them; "
+        "tracks: a folder with res_track.txt, a .geff, .xml or .csv",
     )
     parser.add_argument(
         "--shape",
@@ -52,4 +54,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
+    from napari_sam.io.track_files import format_to_read
+
+    asked = track_files.is_for_tracks(args)
+    if asked or format_to_read(args.input) is not None:
+        return track_files.convert(args)
     return object_files.run(args, args.input)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch
+from napari_sam.cli import batch, track_files
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.ops.wording import counted, reason
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["add_output_arguments", "run"]
 
-_FORMATS = ("tif", "zarr", "roi", "geojson", "coco", "yolo", "svg", "png", "csv")
+_FORMATS = (
+    *("tif", "zarr", "roi", "geojson", "coco", "yolo", "svg", "png", "csv"),
+    *track_files.NAMES,
+)
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +38,14 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the file to write; its ending says what it is: .zip or .roi (ImageJ), "
         ".geojson (QuPath), .json (COCO), .txt (YOLO), .tif, .ome.zarr, .svg, .png or "
-        ".csv. Of a folder: a folder, with --format, or one .json",
+        ".csv; of a film also .geff or .xml (TrackMate). Of a folder: a folder, with "
+        "--format, or one .json",
     )
     parser.add_argument(
         "--format",
         choices=_FORMATS,
-        help="of the files in a folder; roi is ImageJ's .zip",
+        help="of the files in a folder; roi is ImageJ's .zip. Of a film: ctc (a folder "
+        "of the Cell Tracking Challenge), geff, trackmate or tracks-csv",
     )
     parser.add_argument(
         "--image",

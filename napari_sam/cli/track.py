@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch, measuring
+from napari_sam.cli import batch, measuring, track_files
 from napari_sam.cli.input_output import hidden
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.cli.segment_volume import add_link_argument, link_config
@@ -32,8 +32,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "track",
         help="follow the objects of a film, with divisions",
         description="Give the objects of a film ids that last, find divisions, and "
-        "write the result as the Cell Tracking Challenge has it: maskTTT.tif of each "
-        "frame, and res_track.txt.",
+        "write the result: as the Cell Tracking Challenge has it, maskTTT.tif of each "
+        "frame and res_track.txt, or in the form of another program.",
     )
     parser.add_argument(
         "input",
@@ -46,8 +46,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--out",
         type=Path,
         required=True,
-        metavar="DIR",
-        help="folder for the result; it is made where it does not exist",
+        metavar="OUT",
+        help="folder for the result, made where it does not exist; or a file .geff, "
+        ".xml (TrackMate) or .csv (rows of napari's Tracks layer)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=track_files.NAMES,
+        help="of the result, in place of what OUT ends with",
     )
     parser.add_argument(
         "--model",
@@ -83,27 +89,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add_link_argument(parser)
     measuring.add_features_arguments(
-        parser, "DIR/objects.csv or .xlsx, with a row for each track and frame"
+        parser,
+        "OUT/objects.csv or .xlsx, with a row for each track and frame; of a folder",
     )
     batch.add_array_arguments(parser)
-    batch.add_overwrite_argument(parser, "an earlier result in DIR")
+    batch.add_overwrite_argument(parser, "an earlier result")
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.io.ctc import holds_ctc, write_ctc
-    from napari_sam.ops.wording import counted
+    from napari_sam.io.track_files import write_tracks
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.tracking import track
 
     config = _read_config(args)
-    if args.out.exists() and not args.out.is_dir():
-        raise ValueError(f"--out is {args.out}, which is a file; it must be a folder")
-    if holds_ctc(args.out) and not args.overwrite:
-        raise ValueError(
-            f"{args.out} holds a result already, or a part of one; --overwrite "
-            "replaces it, or choose another --out"
-        )
+    kind = _format(args)
+    track_files.check_free("--out", args.out, kind, args.overwrite)
     measured = args.out / f"objects.{args.features}"
     if args.features and args.out.is_dir():
         batch.check_output("--features", measured, args.overwrite)
@@ -118,16 +119,34 @@ def _run(args: argparse.Namespace) -> int:
         model = load_model(args.model, device=args.device)
     with StepBar("step") as bar:
         found = track(frames, model=model, config=config, progress=Progress(bar.show))
-    written = write_ctc(args.out, found.labels, found.graph, known=known)
+    written = write_tracks(
+        args.out,
+        found.labels,
+        graph=found.graph,
+        format=kind,
+        calibration=known.along(f"t{known.axes}"),
+    )
     if args.features:
         _write_features(measured, args, known)
-    for note in written.notes:
-        print(note)
-    print(
-        f"{counted(len(found), 'track')}, {counted(found.divisions, 'division')}, in "
-        f"{counted(len(frames), 'frame')}"
-    )
+    track_files.tell("track", written, len(frames))
     return 0
+
+
+def _format(args: argparse.Namespace) -> str:
+    """Return the format of the result: a folder of the challenge, unless asked."""
+    from napari_sam.io.track_files import TRACK_FORMATS
+
+    ending = args.out.suffix.lower()
+    by_ending = [
+        one.name for one in TRACK_FORMATS if one.suffix and one.suffix == ending
+    ]
+    kind: str = args.format or (by_ending or ["ctc"])[0]
+    if args.features and kind != "ctc":
+        raise ValueError(
+            "--features goes into the folder of a result of the Cell Tracking "
+            f"Challenge; --out is {args.out}"
+        )
+    return kind
 
 
 def _write_features(path: Path, args: argparse.Namespace, known: Calibration) -> None:

@@ -29,7 +29,7 @@ import tifffile
 
 from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.label_images import write_labels
-from napari_sam.ops.wording import listed
+from napari_sam.io.lineage import settle_parents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 
     from napari_sam.io.calibration import Calibration
 
-__all__ = ["CtcExport", "holds_ctc", "read_ctc", "write_ctc"]
+__all__ = ["CtcExport", "find_table", "holds_ctc", "read_ctc", "write_ctc"]
 
 _TABLE = "res_track.txt"
 _MASK = re.compile(r"mask(\d{3,})\.tif")
+_TRUTH = "man_track.txt"
+_TRUE_MASK = re.compile(r"man_track(\d{3,})\.tif")
 _MOST = int(np.iinfo(np.uint16).max)
 
 Track = tuple[int, int, int, int]
@@ -119,8 +121,8 @@ def write_ctc(
     for t, present in enumerate(frames):
         for label in present.tolist():
             seen.setdefault(label, []).append(t)
-    given = {int(child): _ids_of(parents) for child, parents in (graph or {}).items()}
-    parents, notes = _parents(given, seen, tracks)
+    settled, notes = settle_parents(graph or {}, seen, tracks)
+    parents = {child: parent for child, (parent,) in settled.items()}
     lines, names = _to_tracks(seen, parents, len(frames))
     digits = max(3, len(str(len(frames) - 1)))
     (where / _TABLE).unlink(missing_ok=True)
@@ -135,10 +137,6 @@ def write_ctc(
     children = Counter(parent for *_, parent in lines if parent)
     divisions = sum(number > 1 for number in children.values())
     return CtcExport(table, len(lines), divisions, tuple(notes))
-
-
-def _ids_of(parents: Any) -> list[int]:
-    return [int(parent) for parent in np.atleast_1d(parents)]
 
 
 def _ids(frame: Any, what: str) -> NDArray[np.int64]:
@@ -183,76 +181,6 @@ def _to_tracks(
     return sorted(tracks), names
 
 
-def _parents(
-    given: Mapping[int, Sequence[int]],
-    seen: Mapping[int, Sequence[int]],
-    tracks: Collection[int],
-) -> tuple[dict[int, int], list[str]]:
-    """Return {child: parent} as the format can hold it, and what it cannot."""
-    known = {*map(int, tracks), *given, *(p for many in given.values() for p in many)}
-    gone = sorted(known - set(seen))
-    notes = []
-    if gone:
-        one = len(gone) == 1
-        notes.append(
-            f"{'Track' if one else 'Tracks'} {listed(gone)} {'has' if one else 'have'} "
-            f"no pixels, and {'is' if one else 'are'} left out."
-        )
-    parents: dict[int, int] = {}
-    for child in sorted(set(given) & set(seen)):
-        parent, note = _parent(child, given, seen)
-        if note:
-            notes.append(note)
-        if parent is not None:
-            parents[child] = parent
-    return parents, notes + _lost_divisions(given, seen, parents)
-
-
-def _parent(
-    child: int, given: Mapping[int, Sequence[int]], seen: Mapping[int, Sequence[int]]
-) -> tuple[int | None, str]:
-    """Return the parent of a track, and what there is to say about it."""
-    several = given[child]
-    if len(several) > 1:
-        return None, (
-            f"Track {child} has the parents {listed(several)}, and the format holds "
-            "one: it is written without."
-        )
-    if not several:
-        return None, ""
-    parent, passed = several[0], [child]
-    while parent not in seen and parent not in passed and len(given.get(parent, ())):
-        passed.append(parent)
-        parent = given[parent][0] if len(given[parent]) == 1 else parent
-    if parent not in seen:
-        return None, f"Track {child} is written without a parent."
-    if seen[parent][-1] >= seen[child][0]:
-        return None, (
-            f"Track {child} begins in frame {seen[child][0]}, and its parent {parent} "
-            f"ends in frame {seen[parent][-1]}, not before: it is written without a "
-            "parent."
-        )
-    note = f"Track {child} is written as one that came from {parent}."
-    return parent, "" if parent == several[0] else note
-
-
-def _lost_divisions(
-    given: Mapping[int, Sequence[int]],
-    seen: Mapping[int, Sequence[int]],
-    parents: Mapping[int, int],
-) -> list[str]:
-    """Say which divisions have fewer than two children left."""
-    before = Counter(several[0] for several in given.values() if len(several) == 1)
-    after = Counter(parents.values())
-    notes = []
-    for parent in sorted(p for p, number in before.items() if number > 1 and p in seen):
-        if not after[parent]:
-            notes.append(f"The division of track {parent} is left out.")
-        elif after[parent] == 1:
-            notes.append(f"The division of track {parent} has one daughter left.")
-    return notes
-
-
 def _write_frame(
     path: Path,
     frame: NDArray[Any],
@@ -273,13 +201,25 @@ def holds_ctc(folder: str | Path) -> bool:
     return (where / _TABLE).exists() or bool(_numbered(where))
 
 
-def _numbered(folder: Path) -> list[tuple[Path, int]]:
-    matches = [(path, _MASK.fullmatch(path.name)) for path in sorted(folder.iterdir())]
+def find_table(folder: str | Path) -> Path | None:
+    """Return the table of a folder: of a result, or of a truth there or in ``TRA``."""
+    where = Path(folder)
+    tables = (where / _TABLE, where / _TRUTH, where / "TRA" / _TRUTH)
+    return next((table for table in tables if table.is_file()), None)
+
+
+def _numbered(folder: Path, pattern: re.Pattern[str] = _MASK) -> list[tuple[Path, int]]:
+    matches = [
+        (path, pattern.fullmatch(path.name)) for path in sorted(folder.iterdir())
+    ]
     return [(path, int(match[1])) for path, match in matches if match]
 
 
 def read_ctc(folder: str | Path) -> tuple[NDArray[np.uint16], dict[int, list[int]]]:
     """Read tracked labels, and check that they keep to the format.
+
+    A truth of the challenge, ``man_track.txt`` with ``man_track000.tif`` and so on, is
+    read like a result.
 
     Returns
     -------
@@ -296,28 +236,29 @@ def read_ctc(folder: str | Path) -> tuple[NDArray[np.uint16], dict[int, list[int
         If anything breaks the rules that this module describes; the message says
         what.
     """
-    where = Path(folder)
-    tracks = _read_table(where / _TABLE)
-    labels = _read_frames(where)
+    table = find_table(folder) or Path(folder) / _TABLE
+    tracks = _read_table(table)
+    labels = _read_frames(table.parent, _TRUE_MASK if table.name == _TRUTH else _MASK)
     present = [set(np.unique(frame).tolist()) - {0} for frame in labels]
     for label, (begin, end, _) in tracks.items():
         if end >= len(labels):
             raise ValueError(
-                f"{_TABLE}: track {label} ends in frame {end}, and there are "
+                f"{table.name}: track {label} ends in frame {end}, and there are "
                 f"{len(labels)} frames"
             )
         for t in range(begin, end + 1):
             if label not in present[t]:
                 raise ValueError(
-                    f"{_TABLE} has track {label} in frames {begin} to {end}, but it "
-                    f"is not in frame {t}"
+                    f"{table.name} has track {label} in frames {begin} to {end}, but "
+                    f"it is not in frame {t}"
                 )
     for t, found in enumerate(present):
         for label in sorted(found):
             begin, end, _ = tracks.get(label, (1, 0, 0))
             if not begin <= t <= end:
                 raise ValueError(
-                    f"frame {t} holds label {label}, which {_TABLE} does not have there"
+                    f"frame {t} holds label {label}, which {table.name} does not have "
+                    "there"
                 )
     return labels, {one: [parent] for one, (_, _, parent) in tracks.items() if parent}
 
@@ -352,10 +293,11 @@ def _read_table(path: Path) -> dict[int, tuple[int, int, int]]:
     return tracks
 
 
-def _read_frames(folder: Path) -> NDArray[np.uint16]:
-    paths = sorted(_numbered(folder), key=lambda one: one[1])
+def _read_frames(folder: Path, pattern: re.Pattern[str]) -> NDArray[np.uint16]:
+    paths = sorted(_numbered(folder, pattern), key=lambda one: one[1])
     if not paths:
-        raise ValueError(f"{folder} holds no mask000.tif")
+        first = "mask000.tif" if pattern is _MASK else "man_track000.tif"
+        raise ValueError(f"{folder} holds no {first}")
     for wanted, (path, number) in enumerate(paths):
         if number != wanted:
             raise ValueError(f"{folder} has no frame {wanted}, but it has {path.name}")
