@@ -36,6 +36,7 @@ COMMANDS = (
     "evaluate",
     "evaluate-edges",
     "evaluate-loop",
+    "evaluate-tracks",
     "train",
     "render-training-images",
     "export",
