@@ -298,7 +298,7 @@ def _tracks(
     edges = order[place] if len(ends) else np.zeros((0, 2), np.int64)
     edges = edges[whole[edges].all(axis=1)]
     props, told = found["node_props"], found["metadata"].track_node_props or {}
-    name = told.get("tracklet")
+    name = told.get("tracklet", "")
     names = None
     if name in props and not _missing(props, name).any():
         names = np.asarray(props[name]["values"]).astype(np.int64)

@@ -47,6 +47,9 @@ _DIVISION = 3.0
 _GROWTH, _BALANCE = 0.4, 0.35
 """By how much, as a logarithm, daughters differ from their parent and each other."""
 
+_HIDDEN = 2.5
+"""What it costs that a part of a daughter is covered, whose size is not known then."""
+
 _UNEVEN = 0.1
 """How far from between its daughters a parent lay, in diameters, if nothing moves."""
 
@@ -74,6 +77,8 @@ class Appearances:
         How far objects typically go along each axis from a frame to the next.
     change
         By how much sizes typically change, as a logarithm.
+    usual
+        The usual size of an object.
     """
 
     times: NDArray[np.int64]
@@ -86,6 +91,18 @@ class Appearances:
     diameters: NDArray[np.float64]
     step: float
     change: float
+    usual: float
+
+    @property
+    def whole_sizes(self) -> NDArray[np.float64]:
+        """Sizes, the usual one of those that are covered in part."""
+        return np.where(self.covered, np.fmax(self.sizes, self.usual), self.sizes)
+
+    @property
+    def whole_diameters(self) -> NDArray[np.float64]:
+        """Diameters of discs or balls of these sizes."""
+        grown = self.whole_sizes / self.sizes
+        return np.asarray(self.diameters * grown ** (1 / self.centres.shape[1]))
 
     @classmethod
     def of(cls, frames: Sequence[FrameObjects]) -> Appearances:
@@ -110,6 +127,7 @@ class Appearances:
             diameters,
             max(step, least),
             max(change, _LEAST_CHANGE),
+            float(np.median(gather("sizes"))) if len(diameters) else 1.0,
         )
 
     def __len__(self) -> int:
@@ -252,20 +270,39 @@ def division_costs(seen: Appearances, config: TrackConfig) -> Divisions:
     between = (seen.whole[one] + seen.whole[other]) / 2 - seen.whole[parent]
     variance = seen.step**2 * apart.sum(axis=0) / 4
     variance = variance + (seen.spread[one] + seen.spread[other]) / 4
-    variance += (_UNEVEN * seen.diameters[parent]) ** 2
+    variance += (_UNEVEN * seen.whole_diameters[parent]) ** 2
     cost = _DIVISION + (between**2).sum(axis=1) / (2 * variance)
-    sizes = np.stack([seen.sizes[one], seen.sizes[other]])
-    growth = np.log(sizes.sum(axis=0) / seen.sizes[parent])
-    balance = np.log(sizes.min(axis=0) / sizes.max(axis=0))
-    cost += _tailed((growth / _GROWTH) ** 2) + _tailed((balance / _BALANCE) ** 2)
+    cost += _cost_of_sizes(seen, parent, one, other, config)
     cost += (apart.sum(axis=0) - 2) * _MISSED
     way = np.linalg.norm(seen.whole[one] - seen.whole[other], axis=1)
-    fits = way <= _DAUGHTERS_APART * seen.diameters[parent]
-    fits &= np.abs(growth) <= np.log(config.division_growth)
-    fits &= balance >= np.log(config.division_balance)
+    fits = way <= _DAUGHTERS_APART * seen.whole_diameters[parent]
     kept = np.flatnonzero(fits & (cost < 3 * BORDER))
     gain = 3 * BORDER - cost[kept]
     return Divisions(parent[kept], one[kept], other[kept], gain)
+
+
+def _cost_of_sizes(
+    seen: Appearances,
+    parent: NDArray[np.int64],
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+    config: TrackConfig,
+) -> NDArray[np.float64]:
+    """Return what the sizes cost; of a daughter that is covered no size is known.
+
+    Then the other one must be about half of the parent.
+    """
+    hidden = np.stack([seen.covered[one], seen.covered[other]])
+    sizes = np.stack([seen.sizes[one], seen.sizes[other]])
+    known = np.where(hidden.all(axis=0), seen.whole_sizes[parent] / 2, 0.0)
+    sizes = np.where(hidden, np.where(hidden[::-1], known, sizes[::-1]), sizes)
+    growth = np.log(sizes.sum(axis=0) / seen.whole_sizes[parent])
+    balance = np.log(sizes.min(axis=0) / sizes.max(axis=0))
+    cost = _tailed((growth / _GROWTH) ** 2) + _tailed((balance / _BALANCE) ** 2)
+    cost += _HIDDEN * hidden.sum(axis=0)
+    fits = np.abs(growth) <= np.log(config.division_growth)
+    fits &= balance >= np.log(config.division_balance)
+    return np.where(fits, cost, np.inf)
 
 
 def _possible_daughters(seen: Appearances, config: TrackConfig) -> NDArray[np.int64]:
@@ -276,7 +313,7 @@ def _possible_daughters(seen: Appearances, config: TrackConfig) -> NDArray[np.in
         for t in range(frames - apart):
             pairs.append(_near(seen, t, t + apart, config.division_move))
     found = np.concatenate(pairs)
-    smaller = seen.sizes[found[:, 1]] < _DAUGHTER * seen.sizes[found[:, 0]]
+    smaller = seen.sizes[found[:, 1]] < _DAUGHTER * seen.whole_sizes[found[:, 0]]
     return np.unique(found[smaller], axis=0)
 
 
