@@ -29,7 +29,7 @@ import tifffile
 
 from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.label_images import write_labels
-from napari_sam.io.lineage import settle_parents
+from napari_sam.io.track_parents import settle_parents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.io.lineage import count_divisions, settle_parents
+from napari_sam.io.track_parents import count_divisions, settle_parents
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -24,6 +24,7 @@ __all__ = [
     "check_agreement",
     "check_rows",
     "collect",
+    "ids_of",
 ]
 
 _FRAMES = 5
@@ -156,21 +157,26 @@ def collect(
     ValueError
         If neither is given, or they are no tracks.
     """
-    given = None if tracks is None else check_rows(tracks)
-    if labels is None:
-        if given is None:
-            raise ValueError("wanted labels or tracks, got neither")
-        rows, sizes = given, np.full(len(given), np.nan)
-        expected: Collection[int] = ()
-    else:
+    expected: Collection[int] = ()
+    if labels is not None:
         rows, sizes = _measure(labels)
-        ids = [] if given is None else np.unique(given[:, 0]).astype(int).tolist()
-        expected = ids
+        expected = () if tracks is None else ids_of(tracks)
+    elif tracks is not None:
+        rows = check_rows(tracks)
+        sizes = np.full(len(rows), np.nan)
+    else:
+        raise ValueError("wanted labels or tracks, got neither")
     seen: dict[int, list[int]] = {}
     for name, t in rows[:, :2].astype(np.int64).tolist():
         seen.setdefault(name, []).append(t)
     parents, notes = settle_parents(graph or {}, seen, expected, merges)
     return TracksToWrite(rows, parents, labels, sizes, calibration, tuple(notes))
+
+
+def ids_of(tracks: ArrayLike) -> list[int]:
+    """Return the ids of rows that a label can have."""
+    ids = np.unique(np.asarray(tracks, np.float64)[:, 0])
+    return [int(one) for one in ids if one >= 1]
 
 
 def check_rows(tracks: ArrayLike) -> NDArray[np.float64]:

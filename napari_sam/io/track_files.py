@@ -203,17 +203,17 @@ def _write_ctc(
     calibration: Calibration | None,
 ) -> TrackExport:
     from napari_sam.io.ctc import write_ctc
-    from napari_sam.io.film_tracks import check_rows
+    from napari_sam.io.film_tracks import ids_of
 
     if labels is None:
         raise ValueError(
             "the Cell Tracking Challenge wants the labels of each frame, and there are "
             "only positions"
         )
-    rows = () if tracks is None else check_rows(tracks)[:, 0].astype(int).tolist()
+    expected = () if tracks is None else ids_of(tracks)
     axes = "yx" if len(labels.shape) == 3 else "zyx"
     known = None if calibration is None else calibration.along(axes)
-    written = write_ctc(folder, labels, graph, set(rows), known)
+    written = write_ctc(folder, labels, graph, expected, known)
     return TrackExport(folder, written.tracks, written.divisions, written.notes)
 
 

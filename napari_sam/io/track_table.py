@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.film_tracks import FilmTracks, check_rows
-from napari_sam.io.lineage import settle_parents
+from napari_sam.io.track_parents import settle_parents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -220,12 +220,26 @@ class TrackPage(ToolPage):
         )
 
 
+_KINDS = (
+    ("Cell Tracking Challenge", "ctc"),
+    ("GEFF", "geff"),
+    ("TrackMate", "trackmate"),
+    ("Table of a Tracks layer", "tracks-csv"),
+)
+_ENDINGS = {"ctc": "", "geff": ".geff", "trackmate": ".xml", "tracks-csv": ".csv"}
+_KIND_TIP = (
+    "Cell Tracking Challenge: a folder with maskTTT.tif of each frame and "
+    "res_track.txt. GEFF: a graph, with its labels beside it as OME-Zarr. TrackMate: "
+    "an .xml for Fiji. Table: the rows of a Tracks layer as .csv, without labels."
+)
+
+
 class ExportPage(ToolPage):
     """Write tracked labels to files."""
 
     text = (
-        "Writes tracked labels as the Cell Tracking Challenge has them: maskTTT.tif of "
-        "each frame, and res_track.txt with the divisions of the Tracks layer."
+        "Writes tracked labels, with the divisions of the Tracks layer, in the form of "
+        "another program."
     )
     press = "Export…"
 
@@ -234,6 +248,7 @@ class ExportPage(ToolPage):
         super().make_controls()
         self._seen: list[Any] = []
         self._with_tracks: list[Any] = []
+        self.kind = data_choice(_KINDS, _KIND_TIP)
         self.tracks = TracksChoice(
             self.viewer, lambda layer: isinstance(layer, Tracks), "none"
         )
@@ -241,7 +256,7 @@ class ExportPage(ToolPage):
 
     def lay_out_choices(self, layout: QVBoxLayout) -> None:
         """Lay out the choice."""
-        layout.addLayout(form(("Tracks", self.tracks)))
+        layout.addLayout(form(("As", self.kind), ("Tracks", self.tracks)))
 
     def connect_controls(self) -> None:
         """Connect the choice."""
@@ -299,17 +314,27 @@ class ExportPage(ToolPage):
         self.tracks.follow(self.film)
         super().show_state()
 
-    def choose_folder(self) -> Path | None:
+    def choose_place(self) -> Path | None:
         """Ask where the files go; None for nowhere."""
-        folder = QFileDialog.getExistingDirectory(self, "Where the tracks go")
-        return Path(folder) if folder else None
+        ending = _ENDINGS[self.kind.currentData()]
+        title = "Where the tracks go"
+        if not ending:
+            folder = QFileDialog.getExistingDirectory(self, title)
+            return Path(folder) if folder else None
+        shown = f"{self.kind.currentText()} (*{ending})"
+        chosen, _ = QFileDialog.getSaveFileName(self, title, f"tracks{ending}", shown)
+        if not chosen:
+            return None
+        path = Path(chosen)
+        return path if path.suffix.lower() == ending else Path(f"{chosen}{ending}")
 
     def _on_start(self) -> None:
         if not self.run.is_working:
-            folder = self.choose_folder()
-            if folder is not None:
-                self.export_to(folder)
+            place = self.choose_place()
+            if place is not None:
+                self.export_to(place)
 
-    def export_to(self, folder: Path) -> None:
-        """Write the files to a folder."""
-        self.begin(lambda: export_tracks(self.film, self.tracks.layer, folder))
+    def export_to(self, place: Path) -> None:
+        """Write the files to a folder, or one file."""
+        kind = self.kind.currentData()
+        self.begin(lambda: export_tracks(self.film, self.tracks.layer, place, kind))

@@ -13,6 +13,7 @@ from napari.layers import Image, Labels, Tracks
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.stacks.tracked_layers import agreement, mark_as_one, tracks_of
 from napari_sam.plugin.viewer.layers import (
+    calibration_of,
     display_range,
     full_data,
     shape_of,
@@ -201,8 +202,8 @@ def why_no_film(layer: Any) -> str:
     return ""
 
 
-def export_tracks(film: Any, tracks: Any, folder: Path) -> ToolJob:
-    """Write tracked labels in the format of the Cell Tracking Challenge.
+def export_tracks(film: Any, tracks: Any, path: Path, kind: str = "ctc") -> ToolJob:
+    """Write tracked labels in the form of another program.
 
     Parameters
     ----------
@@ -210,8 +211,11 @@ def export_tracks(film: Any, tracks: Any, folder: Path) -> ToolJob:
         A Labels layer of (T, Y, X) or (T, Z, Y, X), the track's id in each pixel.
     tracks
         The Tracks layer with the graph of divisions, or None.
-    folder
-        Where the files go; an export that is there is replaced.
+    path
+        The file, or the folder of the Cell Tracking Challenge; an export that is there
+        is replaced.
+    kind
+        The name of the format, see `napari_sam.write_tracks`.
 
     Raises
     ------
@@ -229,18 +233,21 @@ def export_tracks(film: Any, tracks: Any, folder: Path) -> ToolJob:
         )
     data = full_data(film)
     graph = {} if tracks is None else dict(tracks.graph)
-    ids = [] if tracks is None else np.unique(np.asarray(tracks.data)[:, 0]).tolist()
+    rows = None if tracks is None else np.asarray(tracks.data, np.float64)
+    known = calibration_of(film, "tyx" if film.ndim == 3 else "tzyx")
 
     def work(predictor: Any, **steps: Any) -> Any:
-        from napari_sam.io.ctc import write_ctc
+        from napari_sam.io.track_files import write_tracks
 
         if not any(np.any(frame) for frame in data):
             raise ValueError(f"“{film.name}” holds no object; nothing was written")
-        return write_ctc(folder, data, graph, ids)
+        return write_tracks(
+            path, data, graph=graph, tracks=rows, format=kind, calibration=known
+        )
 
     def finish(written: Any) -> str:
         said = [
-            f"Written to {written.table.parent}: {counted(written.tracks, 'track')}, "
+            f"Written to {written.path}: {counted(written.tracks, 'track')}, "
             f"{counted(written.divisions, 'division')}."
         ]
         if tracks is None:

@@ -8,6 +8,7 @@ from dock_steps import finish_work, look, wait_until
 from napari.components import ViewerModel
 from napari.layers import Labels, Tracks
 
+import napari_sam
 from napari_sam.io.ctc import read_ctc
 from napari_sam.workflows.stacks import volume as volume_module
 
@@ -170,6 +171,24 @@ def test_without_tracks_it_says_that_divisions_are_missing(export, tmp_path):
     export_to(export, tmp_path)
     assert "Divisions are missing: no Tracks layer" in export.hint.text
     assert read_ctc(tmp_path)[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("geff", "a.geff"), ("trackmate", "a.xml"), ("tracks-csv", "a.csv")],
+)
+def test_tracks_are_written_in_the_form_that_is_chosen(export, tmp_path, kind, name):
+    if kind == "geff":
+        pytest.importorskip("geff")
+    page = export.shown
+    page.kind.setCurrentIndex(page.kind.findData(kind))
+    export_to(export, tmp_path / name)
+    written = f"Written to {tmp_path / name}: 3 tracks, 1 division."
+    assert export.hint.text == written
+    read = napari_sam.read_tracks(tmp_path / name)
+    assert read.graph == {2: [1], 3: [1]}
+    if kind != "tracks-csv":
+        assert np.array_equal(read.labels, page.film.data)
 
 
 def test_one_erased_label_leaves_the_rest_of_the_export(export, tmp_path):
