@@ -206,20 +206,24 @@ def _components(count: int, links: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _add_settings(root: ET.Element, found: TracksToWrite) -> None:
-    if found.labels is None:
-        return
-    *_, height, width = (int(n) for n in found.labels.shape)
-    depth = int(found.labels.shape[1]) if found.rows.shape[1] == 5 else 1
+    is_volume = found.rows.shape[1] == 5
+    if found.labels is not None:
+        shape = [int(n) for n in found.labels.shape]
+    else:  # as far as they reach; a volume has two planes at least
+        ends = np.floor(found.rows[:, 1:].max(axis=0, initial=0)).astype(int) + 1
+        shape = [*ends[:1], max(int(ends[1]), 1 + is_volume), *ends[2:]]
+    frames, *_, height, width = (str(n) for n in shape)
+    depth = str(shape[1] if is_volume else 1)
     t, *space = found.scale
     ET.SubElement(
         ET.SubElement(root, "Settings"),
         "ImageData",
         filename="",
         folder="",
-        width=str(width),
-        height=str(height),
-        nslices=str(depth),
-        nframes=str(len(found.labels)),
+        width=width,
+        height=height,
+        nslices=depth,
+        nframes=frames,
         pixelwidth=repr(space[-1]),
         pixelheight=repr(space[-2]),
         voxeldepth=repr(space[0] if len(space) == 3 else 1.0),
@@ -293,7 +297,8 @@ def _from_model(model: ET.Element, image: ET.Element | None) -> FilmTracks:
     if len(spots) < len(every):
         left_out = counted(len(every) - len(spots), "spot")
         notes.append(f"{left_out} that TrackMate does not show left out.")
-    positions = _positions(spots, size)
+    is_volume = int("1" if image is None else image.get("nslices", "1")) > 1
+    positions = _positions(spots, size, is_volume)
     place = {int(spot.attrib["ID"]): n for n, spot in enumerate(spots)}
     edges = [(place[a], place[b]) for a, b in links if a in place and b in place]
     names = _names(spots)
@@ -314,7 +319,7 @@ def _sizes(image: ET.Element | None) -> dict[str, float]:
 
 
 def _positions(
-    spots: Sequence[ET.Element], size: dict[str, float]
+    spots: Sequence[ET.Element], size: dict[str, float], is_volume: bool
 ) -> NDArray[np.float64]:
     """Return (t, (z,) y, x) of the spots in frames and pixels."""
     rows = [
@@ -325,7 +330,7 @@ def _positions(
         for spot in spots
     ]
     found = np.array(rows, np.float64).reshape(-1, 4)
-    return found if found[:, 1].any() else found[:, [0, 2, 3]]
+    return found if is_volume or found[:, 1].any() else found[:, [0, 2, 3]]
 
 
 def _names(spots: Sequence[ET.Element]) -> NDArray[np.int64] | None:
