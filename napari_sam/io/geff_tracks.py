@@ -259,8 +259,8 @@ def _columns(path: Path, about: Any, props: Any) -> list[str]:
 def _rows_first(space: list[str]) -> list[str]:
     """Return the axes as (z,) y, x where they have these names, else as they are."""
     order = {"z": 0, "y": 1, "x": 2}
-    if all(name.lower() in order for name in space):
-        return sorted(space, key=lambda name: order[name.lower()])
+    if all(name[-1:].lower() in order for name in space):  # POSITION_X, too
+        return sorted(space, key=lambda name: order[name[-1].lower()])
     return space
 
 

@@ -211,7 +211,7 @@ def test_another_reader_of_trackmates_files_finds_the_same(tmp_path, division):
     from_trackmate_xml_to_geff(tmp_path / "a.xml", tmp_path / "b.geff")
     read = read_tracks(tmp_path / "b.geff")
     assert len(read) == 4 and read.divisions == 1
-    assert np.allclose(np.unique(read.tracks[:, 2]), [0.5, 2.5, 3.0, 5.0])
+    assert np.allclose(np.unique(read.tracks[:, 3]), [0.5, 2.5, 3.0, 5.0])
 
 
 def trackmate(*spots, edges=(), shown=("0",)):
