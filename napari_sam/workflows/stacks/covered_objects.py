@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
-from scipy.signal import fftconvolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,10 +90,10 @@ def _look(
     reach = np.array(ball.shape) // 2 * step
     for place, corner, window in _windows(now, frame.names[places], reach, step):
         n = places[place]
-        score = fftconvolve((window == 0).astype(np.float64), ball, "same")
         own = window == frame.names[n]
+        # background within the ball, and what is seen without
+        score = _summed((window == 0) - own.astype(np.float64), ball)
         score += np.count_nonzero(own)
-        score -= fftconvolve(own.astype(np.float64), ball, "same")
         least, area = score.min(), ball.sum()
         if least > _MISFIT * area:
             continue
@@ -111,6 +110,19 @@ def _look(
         spread[n] = float(np.mean(np.array(around) * (step * spacing) ** 2))
         covered[n] = True
     return replace(frame, whole=whole, spread=spread, covered=covered)
+
+
+def _summed(
+    values: NDArray[np.float64], ball: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the sum of values within a ball around each place; beyond are zeros."""
+    shape = [n + m - 1 for n, m in zip(values.shape, ball.shape, strict=True)]
+    axes = tuple(range(values.ndim))
+    product = np.fft.rfftn(values, shape, axes) * np.fft.rfftn(ball, shape, axes)
+    middle = tuple(
+        slice(m // 2, m // 2 + n) for n, m in zip(values.shape, ball.shape, strict=True)
+    )
+    return np.asarray(np.fft.irfftn(product, shape, axes)[middle])
 
 
 def _ball(
