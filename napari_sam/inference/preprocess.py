@@ -219,6 +219,7 @@ def to_frame(
     image: ArrayLike,
     frame_size: int,
     contrast_limits: tuple[float, float] | None = None,
+    keeps_aspect: bool = True,
 ) -> tuple[Tensor, FrameGeometry]:
     """Resize an image so that its longer side is `frame_size`.
 
@@ -232,6 +233,8 @@ def to_frame(
         As for `to_rgb`.
     frame_size
         Side of the model's frame in pixels.
+    keeps_aspect
+        False: both sides become `frame_size`.
 
     Returns
     -------
@@ -242,7 +245,7 @@ def to_frame(
     """
     array = whole_plane(image) if contrast_limits is None else check_image(image)
     height, width = array.shape[:2]
-    geometry = FrameGeometry.fit((height, width), frame_size)
+    geometry = FrameGeometry.fit((height, width), frame_size, keeps_aspect)
     limits = contrast_limits or default_limits(array)
     rows = max(1, _MOST_SAMPLES // width)
     strips = []

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_sam.ops import boxes
-from napari_sam.ops.types import MASK_LOGIT, FrameGeometry, ImageEmbedding, Multimask
+from napari_sam.ops.types import MASK_LOGIT, ImageEmbedding, Multimask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.inference.views import PlaneEmbedding, PlaneView
-    from napari_sam.ops.types import Box, MaskPrediction, Prompts
+    from napari_sam.ops.types import Box, FrameGeometry, MaskPrediction, Prompts
 
 __all__ = ["add_mask", "predict_tiles"]
 
@@ -80,8 +80,7 @@ def add_mask(
     if view != embedding.plane:
         top, left, bottom, right = view
         mask = mask[top:bottom, left:right]
-        frame_size = shown.geometry.frame_size
-        geometry = FrameGeometry.fit((bottom - top, right - left), frame_size)
+        geometry = shown.geometry.of_part((bottom - top, right - left))
         shown = replace(shown, geometry=geometry)
     logits = sam.mask_to_logits(shown, mask)
     return replace(prompts, mask_logits=logits, view=view)
@@ -93,7 +92,7 @@ def _within(view: Box, prompts: Prompts, tiled: PlaneView) -> Prompts:
     logits = prompts.mask_logits
     made_in = prompts.view or tiled.plane
     if logits is not None and made_in != view:
-        logits = _move_logits(logits, made_in, view, tiled.geometry.frame_size)
+        logits = _move_logits(logits, made_in, view, tiled.geometry)
     return replace(
         prompts,
         points=prompts.points - corner,
@@ -104,15 +103,15 @@ def _within(view: Box, prompts: Prompts, tiled: PlaneView) -> Prompts:
 
 
 def _move_logits(
-    logits: NDArray[np.float32], source: Box, target: Box, frame_size: int
+    logits: NDArray[np.float32], source: Box, target: Box, geometry: FrameGeometry
 ) -> NDArray[np.float32]:
     """Resample the logits of one view as those of another."""
     at = []
     for axis in (0, 1):
         count = logits.shape[axis]
         scales = [
-            FrameGeometry.fit((v[2] - v[0], v[3] - v[1]), frame_size).scale[axis]
-            * (count / frame_size)
+            geometry.of_part((v[2] - v[0], v[3] - v[1])).scale[axis]
+            * (count / geometry.frame_size)
             for v in (source, target)
         ]
         plane = (np.arange(count) + 0.5) / scales[1] + target[axis]

@@ -126,6 +126,8 @@ class PlaneView:
     @property
     def geometry(self) -> FrameGeometry:
         """The map between the plane as a whole and the model's frame."""
+        if self.embedded is not None:
+            return self.embedded.geometry
         return FrameGeometry.fit(self.shape, self.frame_size)
 
     @property

@@ -388,6 +388,7 @@ def read_entry(entry: Path, key: str) -> StoredEmbedding:
         image_shape=tuple(given["image_shape"]),
         resized_shape=tuple(given["resized_shape"]),
         frame_size=given["frame_size"],
+        keeps_aspect=given.get("keeps_aspect", True),
     )
     return StoredEmbedding(features, geometry, scale_in(attributes))
 

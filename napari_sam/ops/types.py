@@ -284,8 +284,9 @@ class MaskRecord:
 class FrameGeometry:
     """How an image plane lies in the square frame that the model sees.
 
-    The plane is resized (aspect kept) to `resized_shape`, placed at the top left
-    of a square of `frame_size`, and the rest is padding.
+    The plane is resized to `resized_shape`, placed at the top left of a square of
+    `frame_size`, and the rest is padding. Where the aspect is not kept, the plane fills
+    the square.
 
     Attributes
     ----------
@@ -295,22 +296,33 @@ class FrameGeometry:
         (H', W') after resizing; the longer side equals `frame_size`.
     frame_size
         Side of the model's square input in pixels.
+    keeps_aspect
+        Whether height and width are resized alike, as SAM wants it; SAM 2 squashes.
     """
 
     image_shape: tuple[int, int]
     resized_shape: tuple[int, int]
     frame_size: int
+    keeps_aspect: bool = True
 
     @classmethod
-    def fit(cls, image_shape: tuple[int, int], frame_size: int) -> FrameGeometry:
+    def fit(
+        cls, image_shape: tuple[int, int], frame_size: int, keeps_aspect: bool = True
+    ) -> FrameGeometry:
         """Fit a plane of `image_shape` into a frame (rounding as in SAM)."""
         height, width = image_shape
+        if not keeps_aspect:
+            return cls((height, width), (frame_size, frame_size), frame_size, False)
         scale = frame_size / max(height, width)
         resized = (
             max(1, int(height * scale + 0.5)),
             max(1, int(width * scale + 0.5)),
         )
         return cls((height, width), resized, frame_size)
+
+    def of_part(self, shape: tuple[int, int]) -> FrameGeometry:
+        """Fit a part of the plane, of (H, W) `shape`, as the plane was fitted."""
+        return FrameGeometry.fit(shape, self.frame_size, self.keeps_aspect)
 
     @property
     def scale(self) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.scope import require_limits_only
 from napari_sam.ops.stability_score import stability_score
-from napari_sam.ops.types import FrameGeometry, MaskRecord, Prompts
+from napari_sam.ops.types import MaskRecord, Prompts
 from napari_sam.workflows.progress import Steps
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.ops.scope import Scope
-    from napari_sam.ops.types import MaskPrediction
+    from napari_sam.ops.types import FrameGeometry, MaskPrediction
     from napari_sam.workflows.progress import Progress
 
 __all__ = ["answer_prompts", "segment_boxes", "segment_points"]
@@ -321,7 +321,7 @@ def _record(
         row, col = prompt.points[0].tolist()
     else:
         row, col = prompt.box.reshape(2, 2).mean(axis=0).tolist()
-    shown = FrameGeometry.fit((bottom - top, right - left), geometry.frame_size)
+    shown = geometry.of_part((bottom - top, right - left))
     low = without_padding(torch.from_numpy(answer.logits[0]), shown)[None]
     return MaskRecord(
         rle=rle,
