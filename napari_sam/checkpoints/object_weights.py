@@ -18,7 +18,7 @@ from napari_sam.model.object_head import ObjectHead, ObjectHeadConfig
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_sam.model.sam import Sam
+    from napari_sam.model.network import Network
 
 __all__ = [
     "BUNDLED_OBJECT_HEAD",
@@ -56,7 +56,7 @@ class LoadedObjectHead:
     text_model: str = ""
 
 
-def encoder_digest(sam: Sam) -> str:
+def encoder_digest(sam: Network) -> str:
     """Return what the image encoder of a model is recognised by, as hex digits.
 
     The numbers of all its weights count, as bfloat16; so a model whose decoder alone

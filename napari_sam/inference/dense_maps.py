@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.configs.objects import DenseLevel
-    from napari_sam.model.sam import Sam
+    from napari_sam.model.network import Network
     from napari_sam.ops.types import ImageEmbedding
 
 __all__ = ["read_dense_head"]
@@ -22,7 +22,7 @@ __all__ = ["read_dense_head"]
 
 @torch.inference_mode()
 def read_dense_head(
-    model: Sam, embedding: ImageEmbedding, name: str, level: DenseLevel = "auto"
+    model: Network, embedding: ImageEmbedding, name: str, level: DenseLevel = "auto"
 ) -> NDArray[np.float32]:
     """Read the maps of `napari_sam.inference.predictor.Predictor.dense_maps`."""
     head = model.dense_head

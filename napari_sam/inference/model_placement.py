@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import copy
+import threading
+import warnings
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from napari_sam.inference.device import choose_dtype
+from napari_sam.inference.device import choose_dtype, is_out_of_memory
+from napari_sam.inference.precision import fast_products
+from napari_sam.model.sam2 import Sam2
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
-    from napari_sam.model.sam import Sam
+    from napari_sam.model.network import Network
 
-__all__ = ["Placement", "copy_to_cpu", "place"]
+__all__ = ["PlacedModel", "Placement", "copy_to_cpu", "place"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +47,7 @@ class Placement:
         came to `dtype`; None if they were not.
     """
 
-    model: Sam
+    model: Network
     device: torch.device
     dtype: torch.dtype
     position: Tensor
@@ -59,7 +66,7 @@ class Placement:
 
 
 def place(
-    model: Sam, dtype: str, device: torch.device, rounded: torch.dtype | None = None
+    model: Network, dtype: str, device: torch.device, rounded: torch.dtype | None = None
 ) -> Placement:
     """Move a model that nobody uses yet; the encoder may be of lower precision.
 
@@ -77,7 +84,7 @@ def place(
     chosen = choose_dtype(dtype, device)
     model.to(device=device, dtype=torch.float32)
     model.image_encoder.to(dtype=chosen)
-    if dtype == "bfloat16":
+    if dtype == "bfloat16" and not isinstance(model, Sam2):  # its memory is float32
         model.mask_decoder.to(dtype=chosen)
     position = model.prompt_encoder.dense_position()
     decoder_dtype = model.mask_decoder.iou_token.weight.dtype
@@ -96,3 +103,70 @@ def copy_to_cpu(at: Placement, dtype: str) -> Placement:
         memo[id(tensor)] = nn.Parameter(there, False) if is_parameter else there
     model = copy.deepcopy(at.model, memo)
     return place(model, dtype, torch.device("cpu"), at.rounded or at.dtype)
+
+
+class PlacedModel:
+    """A model on its device, which leaves a GPU that has too little memory.
+
+    Parameters
+    ----------
+    model
+        The network; it is changed.
+    name
+        What to call it, in messages.
+    dtype, device
+        See `place`.
+
+    Attributes
+    ----------
+    at
+        Where it is now.
+    """
+
+    def __init__(
+        self, model: Network, name: str, dtype: str, device: torch.device
+    ) -> None:
+        self._name, self._wanted_dtype = name, dtype
+        self._lock = threading.Lock()
+        model.eval().requires_grad_(False)
+        self.at = place(model, dtype, device)
+
+    def encode(
+        self, frame: Tensor, on_block: Callable[[], None]
+    ) -> tuple[Tensor, Placement]:
+        """Encode a frame; when a GPU has too little memory, on the CPU.
+
+        Also returns the model that did it.
+        """
+        at = self.at
+        try:
+            return _encode_at(at, frame, on_block), at
+        except RuntimeError as error:
+            if at.device.type == "cpu" or not is_out_of_memory(error):
+                raise
+        at = self._leave(at)
+        return _encode_at(at, frame, on_block), at
+
+    def _leave(self, full: Placement) -> Placement:
+        """Go on with a second model on the CPU; others may still use the first."""
+        with self._lock:
+            if self.at is full:
+                warnings.warn(
+                    f"{full.device} has too little memory for {self._name}; the CPU "
+                    "takes over",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+                self.at = copy_to_cpu(full, self._wanted_dtype)
+            return self.at
+
+
+@torch.inference_mode()
+def _encode_at(at: Placement, frame: Tensor, on_block: Callable[[], None]) -> Tensor:
+    size = at.model.architecture.frame_size
+    normal = at.model.normalise(frame.to(at.device))
+    right, down = size - frame.shape[3], size - frame.shape[2]
+    padded = F.pad(normal, (0, right, 0, down)).to(at.dtype)
+    with fast_products(at.device):
+        features: Tensor = at.model.image_encoder(padded, on_block)
+    return features.to(at.decoder_dtype)

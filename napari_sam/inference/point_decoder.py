@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.model.mask_decoder import DrawnMasks
-    from napari_sam.model.sam import Sam
+    from napari_sam.model.network import Network
     from napari_sam.ops.types import FrameGeometry, ImageEmbedding
 
 __all__ = ["KeptMasks", "PointDecoder"]
@@ -67,7 +67,7 @@ class PointDecoder:
 
     def __init__(
         self,
-        model: Sam,
+        model: Network,
         embedding: ImageEmbedding,
         position: Tensor,
         device: torch.device,
@@ -81,7 +81,7 @@ class PointDecoder:
         self._grid = (features.shape[-2], features.shape[-1])
         with torch.inference_mode(), fast_products(device):
             dense = model.prompt_encoder.no_mask().to(self._dtype)
-            self._shared = model.mask_decoder.share(features, position, dense)
+            self._shared: Any = model.mask_decoder.share(features, position, dense)
 
     def decode(
         self, points: ArrayLike, least_score: float | None = None

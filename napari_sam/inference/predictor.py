@@ -6,24 +6,18 @@ in a widget, a script and a worker, from any thread.
 
 from __future__ import annotations
 
-import threading
-import warnings
 from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import uuid4
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.dense_maps import read_dense_head
-from napari_sam.inference.device import choose_device, is_out_of_memory
+from napari_sam.inference.device import choose_device
 from napari_sam.inference.embedding_cache import EmbeddingCache, embedding_key
 from napari_sam.inference.looking_scale import checked_scale, embed_with_tiles
-from napari_sam.inference.model_placement import Placement, copy_to_cpu, place
+from napari_sam.inference.model_placement import PlacedModel, Placement
 from napari_sam.inference.point_decoder import PointDecoder
-from napari_sam.inference.precision import fast_products
 from napari_sam.inference.preprocess import (
     binary_to_logits,
     check_image,
@@ -46,9 +40,10 @@ from napari_sam.ops.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    import torch
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.checkpoints.object_weights import LoadedObjectHead
@@ -56,7 +51,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.looking_scale import LookingScale
     from napari_sam.inference.text_tower import PhraseEmbedder
     from napari_sam.inference.views import PlaneEmbedding
-    from napari_sam.model.sam import Sam
+    from napari_sam.model.network import Network
 
 __all__ = ["Predictor", "load_model"]
 
@@ -90,7 +85,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: Sam,
+        model: Network,
         *,
         name: str = "model",
         digest: str = "",
@@ -107,13 +102,14 @@ class Predictor:
         self.object_size = object_size
         self.digest = digest or f"unnamed-{uuid4()}"
         self.cache = EmbeddingCache() if cache is None else cache
-        self._lock = threading.Lock()
-        self._wanted_dtype = dtype
-        model = model.eval().requires_grad_(False)
-        self._at = place(model, dtype, choose_device(device))
+        self._placed = PlacedModel(model, name, dtype, choose_device(device))
 
     @property
-    def model(self) -> Sam:
+    def _at(self) -> Placement:
+        return self._placed.at
+
+    @property
+    def model(self) -> Network:
         """The network; another one after a GPU had too little memory."""
         return self._at.model
 
@@ -224,8 +220,11 @@ class Predictor:
                 raise Cancelled("the embedding was cancelled")
 
         on_block()
-        frame, geometry = to_frame(array, self.frame_size, limits)
-        features, used = self._encode(frame, on_block)
+        architecture = at.model.architecture
+        frame, geometry = to_frame(
+            array, architecture.frame_size, limits, architecture.keeps_aspect
+        )
+        features, used = self._placed.encode(frame, on_block)
         if used is not at:  # in another precision, perhaps
             key = embedding_key(array, limits, self._identity(used))
         return self.cache.put(ImageEmbedding(features, geometry, key))
@@ -245,47 +244,6 @@ class Predictor:
         array = whole_plane(image) if contrast_limits is None else check_image(image)
         limits = contrast_limits or default_limits(array)
         return embedding_key(array, limits, self.identity)
-
-    def _encode(
-        self, frame: Tensor, on_block: Callable[[], None]
-    ) -> tuple[Tensor, Placement]:
-        """Encode a frame; when a GPU has too little memory, on the CPU.
-
-        Also returns the model that did it.
-        """
-        at = self._at
-        try:
-            return self._encode_at(at, frame, on_block), at
-        except RuntimeError as error:
-            if at.device.type == "cpu" or not is_out_of_memory(error):
-                raise
-        at = self._leave(at)
-        return self._encode_at(at, frame, on_block), at
-
-    def _leave(self, full: Placement) -> Placement:
-        """Go on with a second model on the CPU; others may still use the first."""
-        with self._lock:
-            if self._at is full:
-                warnings.warn(
-                    f"{full.device} has too little memory for {self.name}; the CPU "
-                    "takes over",
-                    RuntimeWarning,
-                    stacklevel=4,
-                )
-                self._at = copy_to_cpu(full, self._wanted_dtype)
-            return self._at
-
-    @torch.inference_mode()
-    def _encode_at(
-        self, at: Placement, frame: Tensor, on_block: Callable[[], None]
-    ) -> Tensor:
-        size = self.frame_size
-        normal = at.model.normalise(frame.to(at.device))
-        right, down = size - frame.shape[3], size - frame.shape[2]
-        padded = F.pad(normal, (0, right, 0, down)).to(at.dtype)
-        with fast_products(at.device):
-            features: Tensor = at.model.image_encoder(padded, on_block)
-        return features.to(at.decoder_dtype)
 
     def predict(
         self,

@@ -12,7 +12,7 @@ from napari_sam.checkpoints.object_weights import encoder_digest, load_object_he
 if TYPE_CHECKING:
     from napari_sam.checkpoints.object_weights import LoadedObjectHead
     from napari_sam.inference.text_tower import PhraseEmbedder
-    from napari_sam.model.sam import Sam
+    from napari_sam.model.network import Network
 
 __all__ = ["load_text_space"]
 
@@ -20,7 +20,7 @@ _Pair = tuple["LoadedObjectHead | None", "PhraseEmbedder | None"]
 
 
 def load_text_space(
-    model: Sam,
+    model: Network,
     source: str | Path,
     object_head: str | Path | None = None,
     text_model: str | Path | None = None,

@@ -49,6 +49,7 @@ class Architecture:
     dense_head: bool = False
     dense_levels: int = 2
     refines_answers: bool = False
+    keeps_aspect: bool = True
 
     @property
     def grid(self) -> int:

@@ -248,7 +248,7 @@ def full_gpu(monkeypatch):
 
         sam.normalise = refuse
         with monkeypatch.context() as patch:
-            patch.setattr("napari_sam.inference.predictor.place", place_there)
+            patch.setattr("napari_sam.inference.model_placement.place", place_there)
             predictor = Predictor(sam, name="tiny", digest="tiny", device="cpu")
         # what takes over is in float32, as on most processors
         only_float32 = lambda *given: torch.float32  # noqa: E731
