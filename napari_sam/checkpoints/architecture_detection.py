@@ -18,14 +18,16 @@ __all__ = ["detect_architecture", "name_foreign_model"]
 _VIT_STEM = "image_encoder.patch_embed.proj.weight"
 _TINY_STEM = "image_encoder.patch_embed.seq.0.c.weight"
 
+_SAM3 = "a SAM 3 checkpoint"
+
 # Parts of keys that only the model named beside them has; the first hit counts.
 _FOREIGN = (
     ("mask_decoder.hf_token", "a SAM-HQ checkpoint"),
     ("mask_decoder.hf_mlp", "a SAM-HQ checkpoint"),
-    ("language_backbone", "a SAM 3 checkpoint"),
-    ("detector_model.", "a SAM 3 checkpoint"),
-    ("tracker_model.", "a SAM 3 checkpoint"),
-    ("detector.backbone.", "a SAM 3 checkpoint"),
+    ("language_backbone", _SAM3),
+    ("detector_model.", _SAM3),
+    ("tracker_model.", _SAM3),
+    ("detector.backbone.", _SAM3),
     ("sam_mask_decoder.", "a SAM 2 checkpoint"),
     ("image_encoder.trunk.", "a SAM 2 checkpoint"),
     ("memory_attention.", "a SAM 2 checkpoint"),
@@ -80,10 +82,15 @@ def detect_architecture(
     if metadata and "architecture" in metadata:
         return metadata["architecture"]
     foreign = name_foreign_model(state)
+    if foreign == _SAM3:
+        raise CheckpointError(
+            f"it is {foreign}, which loads from a folder in Hugging Face's layout: "
+            "config.json, model.safetensors and the files of the tokenizer"
+        )
     if foreign is not None:
         raise CheckpointError(
             f"it is {foreign}; what can be loaded is SAM (ViT-B, ViT-L, ViT-H), "
-            "MobileSAM, LiteMedSAM, micro-sam and the models trained here"
+            "MobileSAM, LiteMedSAM, micro-sam, SAM 2 and the models trained here"
         )
     if _VIT_STEM in state:
         width = state[_VIT_STEM].shape[0]

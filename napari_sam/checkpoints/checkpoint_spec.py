@@ -77,12 +77,17 @@ class CheckpointSpec:
     everything
         Modes of `napari_sam.segment` that find objects without a prompt.
     volumes
-        What it does in a volume or a film: "follow" an object from plane to plane,
-        segment "planes" and link them, or part "fused" maps in 3D.
+        What it does in a volume or a film: "follow" an object from plane to plane, or
+        by a "memory" of its own, segment "planes" and link them, or part "fused" maps
+        in 3D.
     text
         Whether texts find objects with what ships with the package.
     trainable
         Whether ``napari-sam train --from`` takes it.
+    extra
+        Extra of the package that has to be installed for it, or None.
+    gate
+        Page on which its publisher has to be asked first, or None.
     """
 
     name: str
@@ -104,6 +109,8 @@ class CheckpointSpec:
     volumes: tuple[str, ...] = ("follow", "planes")
     text: bool = False
     trainable: bool = True
+    extra: str | None = None
+    gate: str | None = None
 
     @property
     def exact_size(self) -> int | None:

@@ -1,34 +1,34 @@
 """A registry name or a file -> a built model with its weights.
 
-Nothing from a file is ever run: safetensors hold only tensors, and pickles are
-read by PyTorch's restricted unpickler (``weights_only=True``).
+Nothing from a file is ever run; see `weight_files`.
 """
 
 from __future__ import annotations
 
-import pickle
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors import SafetensorError, safe_open
 from torch.overrides import TorchFunctionMode
 
 from napari_sam.checkpoints.architecture_detection import detect_architecture
 from napari_sam.checkpoints.convert import extract_state
 from napari_sam.checkpoints.errors import CheckpointError
-from napari_sam.checkpoints.file_kinds import (
-    SAFETENSORS,
-    TORCH_PICKLE,
-    TORCH_ZIP,
-    name_file_kind,
-)
+from napari_sam.checkpoints.gated_download import explain_gate
 from napari_sam.checkpoints.hashing import hash_file
+from napari_sam.checkpoints.hugging_face import open_model_folder
+from napari_sam.checkpoints.mismatch import explain_mismatch
 from napari_sam.checkpoints.registry import DECODERS, REGISTRY, get_spec
+from napari_sam.checkpoints.sam2 import build_sam2, is_sam2
+from napari_sam.checkpoints.sam3 import build_sam3
 from napari_sam.checkpoints.store import CheckpointStore
+from napari_sam.checkpoints.weight_files import (
+    WEIGHT_SUFFIXES,
+    read_weights,
+    require_weights,
+)
 from napari_sam.model.build import ARCHITECTURES, build_sam
+from napari_sam.model.sam import Sam
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,22 +36,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam.checkpoints.registry import CheckpointSpec
-    from napari_sam.model.sam import Sam
+    from napari_sam.model.network import Network
 
 __all__ = ["CheckpointError", "LoadedCheckpoint", "load_sam"]
 
-# What the unpickler raises, by chance of the damage, for a file with wrong bytes.
-_DAMAGE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-_SUFFIXES = (".pth", ".pt", ".safetensors", ".ckpt", ".bin")
+FOLDER_KINDS = ("sam2", "sam2_video", "sam3_video")
+"""What folders in Hugging Face's layout may say that their model is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +63,27 @@ class LoadedCheckpoint:
         file says nothing.
     """
 
-    model: Sam
+    model: Network
     name: str
     digest: str
     dropped: tuple[str, ...]
     object_size: float | None = None
+
+    @property
+    def trainable(self) -> Sam:
+        """The model, if it can be trained here.
+
+        Raises
+        ------
+        CheckpointError
+            If it is a network of transformers.
+        """
+        if isinstance(self.model, Sam):
+            return self.model
+        raise CheckpointError(
+            f"{self.name} is {self.model.title}, which cannot be trained here; what "
+            "can are SAM, MobileSAM, micro-sam's models and those trained here"
+        )
 
 
 def load_sam(
@@ -91,8 +97,9 @@ def load_sam(
     ----------
     source
         A name such as ``"cells"``, or a path to a ``.pth``, ``.pt`` or
-        ``.safetensors`` file of SAM, MobileSAM, LiteMedSAM, micro-sam or a model
-        trained here. The architecture is told from the keys.
+        ``.safetensors`` file of SAM, MobileSAM, LiteMedSAM, micro-sam, SAM 2 or a
+        model trained here, or to a folder in Hugging Face's layout. The architecture
+        is told from the keys.
     store
         Where named checkpoints lie; by default in the user's cache.
 
@@ -112,8 +119,12 @@ def load_sam(
     if isinstance(source, str) and (source in REGISTRY or source in DECODERS):
         spec = get_spec(source)
         path = _stored_file(spec, store or CheckpointStore())
+        if path.is_dir():
+            return _load_folder(path)
         return _load_file(path, spec.name, spec)
     path = _local_file(source)
+    if path.is_dir():
+        return _load_folder(path)
     return _load_file(path, path.stem, None)
 
 
@@ -132,6 +143,8 @@ def _stored_file(spec: CheckpointSpec, store: CheckpointStore) -> Path:
             f"{spec.name!r} belongs to the installation, but {path} is missing; "
             "install napari-sam again"
         )
+    if spec.gate is not None:
+        raise CheckpointError(explain_gate(spec))
     state = "is incomplete in the cache" if path.exists() else "is not downloaded yet"
     raise CheckpointError(
         f"{spec.name!r} ({spec.size_text}) {state}: press Download beside its name in "
@@ -144,35 +157,30 @@ def _local_file(source: str | Path) -> Path:
     if text.strip() and path.exists():
         return path
     is_path = isinstance(source, Path) or "/" in text or "\\" in text
-    if not is_path and path.suffix.lower() not in _SUFFIXES:
+    if not is_path and path.suffix.lower() not in WEIGHT_SUFFIXES:
         get_spec(text)  # raises: the name is unknown; lists names like it
     raise CheckpointError(f"no file at {path}")
 
 
 def _load_file(path: Path, name: str, spec: CheckpointSpec | None) -> LoadedCheckpoint:
-    kind = name_file_kind(path)
-    if kind not in (SAFETENSORS, TORCH_ZIP, TORCH_PICKLE):
-        raise CheckpointError(
-            f"{path} is {kind}, not a checkpoint; wanted is a .pth, .pt or "
-            ".safetensors file with the weights of a SAM model"
-            + _MORE_ABOUT_KIND.get(kind, "")
-        )
+    require_weights(path)
     try:
         before = _identity(path)
         digest = _verified_digest(path, spec)
-        content, metadata = (
-            _read_safetensors(path)
-            if kind == SAFETENSORS
-            else _read_torch(path, mapped=kind == TORCH_ZIP)
-        )
+        content, metadata = read_weights(path)
         state, dropped = extract_state(content)
-        architecture = detect_architecture(state, metadata)
+        foreign = build_sam2(state) if is_sam2(state) else None
+        architecture = (
+            detect_architecture(state, metadata)
+            if foreign is None
+            else foreign.architecture.name
+        )
         if spec is not None and architecture != spec.architecture:
             raise CheckpointError(
                 f"it holds the architecture {architecture!r}, where "
                 f"{spec.architecture!r} is wanted"
             )
-        model = _build(architecture, state)
+        model = _build(architecture, state) if foreign is None else foreign
         if _identity(path) != before:
             raise CheckpointError(
                 "it was replaced or written to while it was read; load it again"
@@ -182,6 +190,25 @@ def _load_file(path: Path, name: str, spec: CheckpointSpec | None) -> LoadedChec
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     return LoadedCheckpoint(model, name, digest, dropped, _object_size(metadata))
+
+
+def _load_folder(path: Path) -> LoadedCheckpoint:
+    """Load SAM 2 or SAM 3 in Hugging Face's layout."""
+    folder = open_model_folder(path)
+    if folder.kind not in FOLDER_KINDS:
+        raise CheckpointError(
+            f"{path} holds a model of the kind {folder.kind or 'unknown'!r}; what "
+            f"loads from a folder are {', '.join(FOLDER_KINDS)}"
+        )
+    try:
+        model: Network = (
+            build_sam3(folder.read(), folder.config, path)
+            if folder.kind == "sam3_video"
+            else build_sam2(folder.read(), folder.config)
+        )
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} cannot be loaded: {error}") from error
+    return LoadedCheckpoint(model, path.name, folder.digest, ())
 
 
 def _identity(path: Path) -> tuple[int, ...]:
@@ -199,19 +226,6 @@ def _object_size(metadata: Mapping[str, str]) -> float | None:
     return size if 0 < size < float("inf") else None
 
 
-_MORE_ABOUT_KIND = {
-    "a git-lfs pointer": ". The file itself is elsewhere: run `git lfs pull` where it "
-    "was cloned, or download it from the web page of its repository",
-    "an HTML page": ". The download saved a web page instead of the file: open its "
-    "address in a browser, or download it again",
-    "a truncated file (its end is missing)": ". Its download or copy broke off: "
-    "fetch it again",
-    "a Python pickle that PyTorch did not write": ". Reading it could run code that "
-    "was put into the file, so it was refused",
-    "an empty file": ". Its download or copy broke off: fetch it again",
-}
-
-
 def _verified_digest(path: Path, spec: CheckpointSpec | None) -> str:
     """Hash a file, and compare with the published hash where there is one."""
     algorithm, _, wanted = (spec.hash if spec and spec.hash else "").partition(":")
@@ -224,48 +238,6 @@ def _verified_digest(path: Path, spec: CheckpointSpec | None) -> str:
             "it again"
         )
     return hashes["sha256"]
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"the safetensors file is truncated or damaged ({error})"
-        ) from error
-
-
-def _read_torch(path: Path, mapped: bool) -> tuple[Any, dict[str, str]]:
-    """Read a pickle of tensors; one that names anything else is refused.
-
-    `mapped` leaves the tensors in the file until they are copied into the model,
-    which halves the memory that loading needs.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(_explain_refusal(str(error))) from error
-    except _DAMAGE as error:
-        raise CheckpointError(
-            f"the file is truncated or damaged ({type(error).__name__}: {error}); "
-            "fetch it again"
-        ) from error
-    return content, {}
-
-
-def _explain_refusal(message: str) -> str:
-    found = re.search(r"GLOBAL ([\w.]+)", message)
-    if found is None and "nsupported" not in message:
-        return "the pickle in it is truncated or damaged, or not made by PyTorch"
-    what = f" ({found[1]})" if found else ""
-    return (
-        f"it holds Python objects beside tensors{what}, and reading those can run code "
-        "that was put into the file, so it was refused. Ask its author for a file with "
-        "the bare state dict, best as safetensors; only if you trust where it comes "
-        "from, load it in a script of your own and save its state dict alone"
-    )
 
 
 def _build(architecture: str, state: Mapping[str, Tensor]) -> Sam:
@@ -287,7 +259,7 @@ def _build(architecture: str, state: Mapping[str, Tensor]) -> Sam:
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     given = {key: tuple(value.shape) for key, value in state.items()}
     if wanted != given:
-        raise CheckpointError(_explain_mismatch(architecture, wanted, given))
+        raise CheckpointError(explain_mismatch(architecture, wanted, given))
     model.load_state_dict(dict(state), strict=True)
     return model.eval()
 
@@ -318,27 +290,3 @@ class _SkipInitialisation(TorchFunctionMode):
         if getattr(func, "__module__", None) == "torch.nn.init":
             return kwargs["tensor"] if "tensor" in kwargs else args[0]
         return func(*args, **kwargs)
-
-
-def _explain_mismatch(
-    architecture: str,
-    wanted: Mapping[str, tuple[int, ...]],
-    given: Mapping[str, tuple[int, ...]],
-) -> str:
-    reasons = []
-    if missing := sorted(wanted.keys() - given.keys()):
-        reasons.append(f"{len(missing)} tensors are missing ({_first(missing)})")
-    if extra := sorted(given.keys() - wanted.keys()):
-        reasons.append(f"{len(extra)} are unknown ({_first(extra)})")
-    other = [
-        f"{key} is {given[key]}, wanted {shape}"
-        for key, shape in wanted.items()
-        if key in given and given[key] != shape
-    ]
-    if other:
-        reasons.append(f"{len(other)} have another shape ({_first(other)})")
-    return f"it looks like {architecture!r}, but {'; '.join(reasons)}"
-
-
-def _first(items: list[str]) -> str:
-    return ", ".join(items[:3]) + (", ..." if len(items) > 3 else "")

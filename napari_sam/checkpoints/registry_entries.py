@@ -18,6 +18,8 @@ from napari_sam.checkpoints.micro_sam_entries import (
     MICRO_SAM_DECODERS,
     MICRO_SAM_MODELS,
 )
+from napari_sam.checkpoints.sam2_entries import SAM2_MODELS
+from napari_sam.checkpoints.sam3_entries import SAM3_MODELS
 
 __all__ = ["DECODER_ENTRIES", "MODEL_ENTRIES"]
 
@@ -106,7 +108,7 @@ _BUNDLED = CheckpointSpec(
     text=True,
 )
 
-MODEL_ENTRIES = (_BUNDLED, *_OFFICIAL, *MICRO_SAM_MODELS)
+MODEL_ENTRIES = (_BUNDLED, *_OFFICIAL, *MICRO_SAM_MODELS, *SAM2_MODELS, *SAM3_MODELS)
 """Every model that can be loaded by name, the bundled one first."""
 
 DECODER_ENTRIES = MICRO_SAM_DECODERS

@@ -152,6 +152,8 @@ class CheckpointStore:
         try:
             self.cache_dir.mkdir(parents=True, exist_ok=True)
             with _locked(target, is_cancelled):
+                if spec.gate is not None:
+                    return _fetch_gated(spec, target, progress, is_cancelled)
                 if self._is_verified(spec, target, is_cancelled):
                     return target
                 self._fetch_verified(spec, target, progress, is_cancelled)
@@ -303,6 +305,20 @@ class CheckpointStore:
             f"cannot write {spec.name!r} to {self.cache_dir} ({error}); set "
             f"{CACHE_VARIABLE} to a folder that can be written"
         )
+
+
+def _fetch_gated(
+    spec: CheckpointSpec,
+    target: Path,
+    progress: ProgressCallback,
+    is_cancelled: IsCancelled,
+) -> Path:
+    """Fetch the folder of a model that is given on request only."""
+    from napari_sam.checkpoints.gated_download import fetch_gated
+
+    if not target.is_dir():
+        fetch_gated(spec, target, progress, is_cancelled)
+    return target
 
 
 @contextmanager

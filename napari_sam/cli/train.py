@@ -257,7 +257,7 @@ def _configure(args: argparse.Namespace) -> tuple[Sam | None, TrainConfig]:
         changes["partial"] = tuple(args.partial) or ("*",)
     if args.config is None:
         start = args.start or "cells"
-        init = load_sam(start).model
+        init = load_sam(start).trainable
         minutes = args.minutes or 5.0
         return init, fine_tuning(init, minutes, init=str(start), **changes)
     config = read_config(args.config)
@@ -266,7 +266,7 @@ def _configure(args: argparse.Namespace) -> tuple[Sam | None, TrainConfig]:
     if args.start is not None:
         changes["init"] = args.start
     config = TrainConfig.model_validate(config.model_dump() | changes)
-    return load_sam(config.init).model if config.init else None, config
+    return load_sam(config.init).trainable if config.init else None, config
 
 
 def _find_data(args: argparse.Namespace) -> list[Source]:

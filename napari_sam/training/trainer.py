@@ -169,7 +169,9 @@ class Trainer:
         dtype = choose_dtype(config.precision, self.device)
         self.sam.to(self.device)
         self.learner = Learner(self.sam, config)
-        guides = [load_sam(source).model.to(self.device) for source in config.guides]
+        guides = [
+            load_sam(source).trainable.to(self.device) for source in config.guides
+        ]
         guided = Guides(guides, dtype) if guides else None
         self.teacher = Teacher(self.sam, config, dtype, guided)
         is_fixed = config.what == "decoder"

@@ -130,7 +130,7 @@ def train(
     if out.suffix != ".safetensors":
         raise ValueError(f"out is {out}; its name must end in .safetensors")
     sources, name = _find_sources(data), _source_of(model)
-    start = load_sam(name).model
+    start = load_sam(name).trainable
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(
