@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from napari_sam.configs.fields import Config, form
-from napari_sam.configs.objects import SegmentConfig
+from napari_sam.configs.objects import Mode, SegmentConfig
 
 __all__ = [
     "DIRECTIONS",
@@ -118,7 +118,7 @@ class FuseConfig(Config):
 class VolumeConfig(Config):
     """Parameters of `segment_volume`: of each plane, and of how planes are joined."""
 
-    plane_mode: Literal["auto", "grid", "instances", "refined"] = Field(
+    plane_mode: Mode = Field(
         "auto",
         description="how the objects of a plane are found where planes are linked; see "
         "`segment`",
@@ -156,6 +156,19 @@ class PropagationConfig(Config):
         "both",
         description="'forward': no plane before an object's first seed; 'backward': "
         "none after its last one; 'both': neither",
+    )
+    engine: Literal["auto", "prompts", "memory"] = Field(
+        "auto",
+        description="'prompts': the last plane's mask is the next plane's prompt; "
+        "'memory': the model remembers the planes where the object was, as SAM 2 does; "
+        "'auto': by its memory where the model has one",
+    )
+    memory_planes: int = Field(
+        6,
+        ge=1,
+        le=6,
+        description="engine 'memory': how many of the last planes are remembered; "
+        "fewer are faster",
     )
     prompts: tuple[Literal["box", "mask", "points"], ...] = Field(
         ("box", "mask"),

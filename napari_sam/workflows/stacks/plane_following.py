@@ -18,19 +18,19 @@ from napari_sam.inference.mask_upscaling import upscale_window
 from napari_sam.inference.tile_answers import add_mask
 from napari_sam.inference.views import whole_embedding
 from napari_sam.ops.mask_patches import Patch, ring_contrast
-from napari_sam.ops.types import FrameGeometry, Multimask, Prompts
+from napari_sam.ops.types import Multimask, Prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from napari_sam.configs import PropagationConfig
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.inference.views import PlaneEmbedding
-    from napari_sam.ops.types import MaskPrediction
+    from napari_sam.ops.types import FrameGeometry, MaskPrediction
 
-__all__ = ["Track", "advance", "sample_inside"]
+__all__ = ["Track", "advance", "read_patch", "sample_inside"]
 
 _CHUNK = 32
 """Objects whose masks of the whole plane are held at one time."""
@@ -91,6 +91,9 @@ class Track:
         The last plane that was tried.
     is_lost
         Whether the object was not found at `reach`.
+    remembered
+        By plane, all masks of the object that were given, where they matter too; None
+        where the seed alone does.
     """
 
     label: int
@@ -101,6 +104,7 @@ class Track:
     scores: dict[int, float] = field(default_factory=dict)
     reach: int = -1
     is_lost: bool = False
+    remembered: Mapping[int, Patch] | None = None
     _best: _Evidence | None = field(default=None, repr=False)
     _logits: tuple[NDArray[np.float32], Any] | None = field(default=None, repr=False)
 
@@ -115,8 +119,15 @@ class Track:
 
     def starts_at(self, seed: Patch) -> bool:
         """Whether the track is that of a seed on its plane."""
-        return self.seed.corner == seed.corner and np.array_equal(
-            self.seed.mask, seed.mask
+        return _are_same(self.seed, seed)
+
+    def remembers(self, seeds: Mapping[int, Patch]) -> bool:
+        """Whether the track is one of an object that is given like this, by plane."""
+        mine = self.remembered
+        if mine is None:
+            return True
+        return mine.keys() == seeds.keys() and all(
+            _are_same(patch, seeds[plane]) for plane, patch in mine.items()
         )
 
     def copy(self) -> Track:
@@ -126,6 +137,10 @@ class Track:
     def covers(self, last: int) -> bool:
         """Whether there is nothing to follow up to a plane, inclusive."""
         return self.is_lost or (last - self.reach) * self.step <= 0
+
+
+def _are_same(one: Patch, other: Patch) -> bool:
+    return one.corner == other.corner and np.array_equal(one.mask, other.mask)
 
 
 def sample_inside(patch: Patch, count: int) -> NDArray[np.float32]:
@@ -179,8 +194,20 @@ def _prompts_of(
     return replace(prompts, mask_logits=logits, view=view)
 
 
-def _read(answer: MaskPrediction, k: int, last: Patch, frame_size: int) -> Patch:
-    """Cut a candidate out of its plane: the parts of it that touch the last mask."""
+def read_patch(
+    answer: MaskPrediction, k: int, last: Patch, geometry: FrameGeometry
+) -> Patch:
+    """Cut a candidate out of its plane: the parts of it that touch the last mask.
+
+    Parameters
+    ----------
+    answer, k
+        The candidates, and which of them.
+    last
+        The mask on the plane before.
+    geometry
+        Of the plane as a whole.
+    """
     mask = answer.masks[k]
     whole = Patch.of(mask)
     if not whole.area:
@@ -191,19 +218,19 @@ def _read(answer: MaskPrediction, k: int, last: Patch, frame_size: int) -> Patch
         touched = np.unique(parts[before & whole.mask])
         parts = np.isin(parts, touched[touched > 0])
     window = whole.window
-    logits = _logits_in(answer, k, window, frame_size)
+    logits = _logits_in(answer, k, window, geometry)
     return Patch.of(parts > 0, logits, whole.corner)
 
 
 def _logits_in(
-    answer: MaskPrediction, k: int, window: tuple[slice, slice], frame_size: int
+    answer: MaskPrediction, k: int, window: tuple[slice, slice], geometry: FrameGeometry
 ) -> NDArray[np.float32]:
     """Upscale a candidate's logits in the window of its mask; 0 where not known."""
     shape = answer.masks.shape[1:]
     view = answer.view or (0, 0, *shape)
-    geometry = FrameGeometry.fit((view[2] - view[0], view[3] - view[1]), frame_size)
+    shown = geometry.of_part((view[2] - view[0], view[3] - view[1]))
     low = torch.from_numpy(np.ascontiguousarray(answer.logits[k], np.float32))
-    part, corner = upscale_window(low, geometry, 0.0)
+    part, corner = upscale_window(low, shown, 0.0)
     plane = np.zeros(shape, np.float32)
     top, left = corner[0] + view[0], corner[1] + view[1]
     plane[top : top + part.shape[0], left : left + part.shape[1]] = part.numpy()
@@ -211,12 +238,12 @@ def _logits_in(
 
 
 def _choose(
-    answer: MaskPrediction, last: Patch, frame_size: int
+    answer: MaskPrediction, last: Patch, geometry: FrameGeometry
 ) -> tuple[Patch, float, int]:
     """Return the candidate that is both good and like the last mask, and its score."""
     best: tuple[float, Patch, float, int] | None = None
     for k, score in enumerate(answer.scores.tolist()):
-        patch = _read(answer, k, last, frame_size)
+        patch = read_patch(answer, k, last, geometry)
         worth = score * patch.iou(last)
         if best is None or worth > best[0]:
             best = worth, patch, score, k
@@ -272,7 +299,6 @@ def advance(
     foreground = None
     if sam.has_dense_head and config.min_foreground > 0:
         foreground = sam.dense_maps(whole_embedding(embedding))[0]
-    frame_size = embedding.geometry.frame_size
     for start in range(0, len(tracks), _CHUNK):
         some = tracks[start : start + _CHUNK]
         prompts = [_prompts_of(sam, track, embedding, config) for track in some]
@@ -280,7 +306,7 @@ def advance(
         answers = sam.predict_batch(embedding, prompts, asked)
         for track, answer in zip(some, answers, strict=True):
             last = track.last
-            patch, score, k = _choose(answer, last, frame_size)
+            patch, score, k = _choose(answer, last, embedding.geometry)
             track.reach += track.step
             track.is_lost = _is_lost(patch, score, last, config)
             if track.is_lost:

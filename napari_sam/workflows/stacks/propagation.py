@@ -17,10 +17,16 @@ import numpy as np
 from napari_sam.configs import PropagationConfig
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
+from napari_sam.inference.views import whole_embedding
 from napari_sam.ops.scope import require_limits_only
 from napari_sam.workflows.progress import Steps
+from napari_sam.workflows.stacks.following_engine import (
+    MemoryEngine,
+    PromptEngine,
+    choose_engine,
+)
 from napari_sam.workflows.stacks.pixel_ownership import assign_pixels
-from napari_sam.workflows.stacks.plane_following import Track, advance
+from napari_sam.workflows.stacks.plane_following import Track
 from napari_sam.workflows.stacks.seeds import Seeds, read_seeds
 from napari_sam.workflows.stacks.stack import Stack
 
@@ -33,8 +39,11 @@ if TYPE_CHECKING:
     from napari_sam.configs import Direction
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.promptable import PromptableModel
+    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.scope import Scope
+    from napari_sam.ops.types import ImageEmbedding
     from napari_sam.workflows.progress import Progress
+    from napari_sam.workflows.stacks.following_engine import FollowingEngine
     from napari_sam.workflows.stacks.pixel_ownership import OwnedPatch
     from napari_sam.workflows.stacks.seeds import SeedPatches
 
@@ -205,9 +214,10 @@ def propagate(
     sam = as_predictor(model)
     settings = _settings(sam, stack, given, config, limits, known.previous)
     kept = _kept(known.previous, stack, settings, given)
-    tracks = _plan(given, bounds, config.direction, known.absent, kept)
+    anew = choose_engine(sam, config) == "memory"
+    tracks = _plan(given, bounds, config.direction, known.absent, kept, anew)
     steps = Steps("the propagation", progress)
-    _follow(sam, stack, tracks, settings, steps)
+    _follow(sam, stack, tracks, settings, steps, given)
     followed = {key: track for key, (track, _) in tracks.items()}
     planes = assign_pixels(
         given,
@@ -245,8 +255,10 @@ def _settings(
 
     How far and in which direction objects are followed is no part of them.
     """
-    scale = config.scale
-    if scale is None and previous is not None:
+    scale: float | str | None = config.scale
+    if choose_engine(sam, config) == "memory":
+        scale = "whole"
+    elif scale is None and previous is not None:
         scale = previous.settings[0]
     if scale is None:
         areas = [patch.area for own in seeds.values() for patch in own.values()]
@@ -273,7 +285,9 @@ def _kept(
     return {
         (label, start, step): track
         for (label, start, step), track in previous.tracks.items()
-        if start in seeds.get(label, {}) and track.starts_at(seeds[label][start])
+        if start in seeds.get(label, {})
+        and track.starts_at(seeds[label][start])
+        and track.remembers(seeds[label])
     }
 
 
@@ -283,8 +297,13 @@ def _plan(
     direction: Direction,
     absent: Mapping[int, Collection[int]],
     kept: Mapping[tuple[int, int, int], Track],
+    anew: bool = False,
 ) -> dict[tuple[int, int, int], tuple[Track, int]]:
-    """Return each track with the last plane that it is to reach."""
+    """Return each track with the last plane that it is to reach.
+
+    `anew`: tracks remember all seeds of their object, and what they remembered on
+    their way is gone: one that does not reach far enough begins again.
+    """
     plan = {}
     for label, own in seeds.items():
         at = sorted(own)
@@ -302,7 +321,11 @@ def _plan(
                 if (last - start) * step <= 0:
                     continue
                 old = kept.get((label, start, step))
-                track = old.copy() if old else Track(label, start, step, own[start])
+                if old and not (anew and not old.covers(last)):
+                    track = old.copy()
+                else:
+                    track = Track(label, start, step, own[start])
+                    track.remembered = dict(own) if anew else None
                 plan[label, start, step] = track, last
     return plan
 
@@ -313,9 +336,26 @@ def _follow(
     plan: Mapping[tuple[int, int, int], tuple[Track, int]],
     settings: tuple[Any, ...],
     steps: Steps,
+    seeds: SeedPatches,
 ) -> None:
     """Take all tracks as far as they go; each sweep embeds a plane once."""
     scale, limits, config, _ = settings
+
+    def embed(image: NDArray[Any]) -> PlaneEmbedding:
+        embedding: PlaneEmbedding = sam.embed(
+            image,
+            scale=scale,
+            contrast_limits=limits,
+            is_cancelled=steps.is_cancelled,
+        )
+        return embedding
+
+    def embed_whole(plane: int) -> ImageEmbedding:
+        return whole_embedding(embed(stack.plane(plane)))
+
+    engine: FollowingEngine = PromptEngine(sam, config)
+    if choose_engine(sam, config) == "memory":
+        engine = MemoryEngine(sam, config, len(stack), seeds, embed_whole)
     for step in (1, -1):
         while True:
             left = [(t, last) for t, last in plan.values() if not t.covers(last)]
@@ -325,14 +365,8 @@ def _follow(
             plane = min((track.reach + step) * step for track in here) * step
             steps.before(_count_planes(left))
             image = stack.plane(plane)
-            embedding = sam.embed(
-                image,
-                scale=scale,
-                contrast_limits=limits,
-                is_cancelled=steps.is_cancelled,
-            )
             some = [track for track in here if track.reach + step == plane]
-            advance(sam, embedding, image, some, config)
+            engine.advance(embed(image), image, some)
 
 
 def _count_planes(left: Sequence[tuple[Track, int]]) -> int:
