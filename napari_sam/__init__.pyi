@@ -1,6 +1,7 @@
 from .checkpoints.errors import CheckpointError as CheckpointError
 from .configs import AugmentConfig as AugmentConfig
 from .configs import BlockConfig as BlockConfig
+from .configs import ConceptConfig as ConceptConfig
 from .configs import EdgeConfig as EdgeConfig
 from .configs import ExportConfig as ExportConfig
 from .configs import FindConfig as FindConfig

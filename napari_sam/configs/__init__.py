@@ -12,6 +12,7 @@ from napari_sam.configs.modes import check_mode, mode_settings, read_settings
 from napari_sam.configs.objects import (
     MODES,
     PROPOSALS,
+    ConceptConfig,
     EdgeConfig,
     GridConfig,
     InstanceConfig,
@@ -42,6 +43,7 @@ __all__ = [
     "VOLUME_MODES",
     "AugmentConfig",
     "BlockConfig",
+    "ConceptConfig",
     "Config",
     "Direction",
     "EdgeConfig",

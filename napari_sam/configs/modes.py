@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.configs.fields import Config, settings_of
 from napari_sam.configs.objects import (
     MODES,
+    ConceptConfig,
     GridConfig,
     InstanceConfig,
     Mode,
@@ -26,6 +27,7 @@ _PARTS: Mapping[Mode, Mapping[str, type[Config]]] = {
     "grid": {"grid": GridConfig},
     "instances": {"instances": InstanceConfig},
     "refined": {"instances": InstanceConfig, "refine": RefineConfig},
+    "concept": {"concept": ConceptConfig},
 }
 """By mode: the fields of `SegmentConfig` that count, the later of two names winning."""
 
@@ -67,7 +69,7 @@ def read_settings(mode: str, settings: Mapping[str, Any]) -> SegmentConfig:
         One of `MODES`. "auto" takes the parameters of "grid" and of "instances".
     settings
         Values, or texts of them, by the names of the fields of `GridConfig`,
-        `InstanceConfig` or `RefineConfig`.
+        `InstanceConfig`, `RefineConfig` or `ConceptConfig`.
 
     Raises
     ------

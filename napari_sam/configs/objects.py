@@ -11,6 +11,7 @@ from napari_sam.configs.fields import Config, form
 __all__ = [
     "MODES",
     "PROPOSALS",
+    "ConceptConfig",
     "DenseLevel",
     "EdgeConfig",
     "GridConfig",
@@ -26,14 +27,14 @@ __all__ = [
 PaintOrder = Literal["score", "area"]
 """Whose pixel it is where masks overlap; see `SegmentConfig`."""
 
-Mode = Literal["auto", "grid", "instances", "refined"]
+Mode = Literal["auto", "grid", "instances", "refined", "concept"]
 """How objects are found; see `napari_sam.segment`."""
 
 DenseLevel = Literal["auto", "nuclei", "cells"]
 """Which objects the dense head is asked for where cells have nuclei: the nuclei, or the
 cells; "auto": what the model takes for whole objects."""
 
-MODES: tuple[Mode, ...] = ("auto", "grid", "instances", "refined")
+MODES: tuple[Mode, ...] = ("auto", "grid", "instances", "refined", "concept")
 
 
 class GridConfig(Config):
@@ -279,6 +280,48 @@ class RefineConfig(Config):
     )
 
 
+class ConceptConfig(Config):
+    """What is looked for by a model that knows concepts, such as SAM 3.
+
+    Examples
+    --------
+    >>> from napari_sam import ConceptConfig
+    >>> ConceptConfig(phrase="round cell").min_likelihood
+    0.5
+    """
+
+    phrase: str = Field(
+        "",
+        description="what to find, as a noun phrase in English such as 'round cell'; "
+        "empty where boxes say it",
+    )
+    boxes: tuple[tuple[float, float, float, float], ...] = Field(
+        (),
+        description="examples, each (row0, col0, row1, col1) in pixels, half open",
+    )
+    counter_boxes: tuple[tuple[float, float, float, float], ...] = Field(
+        (), description="examples of what is not meant"
+    )
+    min_likelihood: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="least probability of being an object of the concept",
+        json_schema_extra=form(step=0.05),
+    )
+    min_area: int = Field(
+        1,
+        ge=1,
+        description="least area of an object",
+        json_schema_extra=form(unit="px"),
+    )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing says what is looked for."""
+        return not self.phrase.strip() and not self.boxes
+
+
 class SegmentConfig(Config):
     """Parameters of `segment`, of whichever mode.
 
@@ -303,6 +346,7 @@ class SegmentConfig(Config):
         InstanceConfig(), description="of modes 'instances' and 'refined'"
     )
     refine: RefineConfig = Field(RefineConfig(), description="of mode 'refined'")
+    concept: ConceptConfig = Field(ConceptConfig(), description="of mode 'concept'")
 
 
 class PromptConfig(Config):

@@ -9,9 +9,11 @@ import numpy as np
 from napari_sam.configs import SegmentConfig, check_mode
 from napari_sam.inference.channels import channels_last
 from napari_sam.inference.loaded_models import as_predictor
+from napari_sam.inference.sam3_concepts import finds_concepts
 from napari_sam.inference.views import PlaneEmbedding
 from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.scope import Scope
+from napari_sam.workflows.objects.concept_masks import find_concept
 from napari_sam.workflows.objects.grid_masks import generate_masks
 from napari_sam.workflows.objects.instances import find_instances
 from napari_sam.workflows.objects.refinement import refine_instances
@@ -29,8 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["choose_mode", "default_order", "find_objects", "segment"]
 
 
-def choose_mode(mode: str, model: Predictor) -> Mode:
+def choose_mode(
+    mode: str, model: Predictor, config: SegmentConfig | None = None
+) -> Mode:
     """Return the mode that "auto" stands for, or the mode itself.
+
+    With a model that knows concepts it is "concept" where the configuration names one.
 
     Raises
     ------
@@ -38,6 +44,16 @@ def choose_mode(mode: str, model: Predictor) -> Mode:
         If it is none of `MODES`, or the model cannot do it.
     """
     mode = check_mode(mode)
+    knows_concepts = finds_concepts(model)
+    if mode == "auto" and knows_concepts and config and not config.concept.is_empty:
+        return "concept"
+    if mode == "concept":
+        if not knows_concepts:
+            raise ValueError(
+                "mode 'concept' needs a model that finds objects by words and examples "
+                f"itself, such as 'sam3', and {model.name} does not; see `find`"
+            )
+        return mode
     if mode == "auto":
         return "instances" if model.has_dense_head else "grid"
     if mode != "grid" and not model.has_dense_head:
@@ -90,8 +106,12 @@ def find_objects(
     Cancelled
         If `progress.is_cancelled` answered True.
     """
-    mode, config = choose_mode(mode, model), config or SegmentConfig()
-    scope = scope or Scope()
+    config, scope = config or SegmentConfig(), scope or Scope()
+    mode = choose_mode(mode, model, config)
+    if mode == "concept":
+        return find_concept(
+            image, model=model, config=config.concept, scope=scope, progress=progress
+        )
     if mode == "grid":
         return generate_masks(
             image, model=model, config=config.grid, scope=scope, progress=progress
@@ -130,11 +150,13 @@ def segment(
     model : str, Path or Predictor
         A name of the registry, the path of a checkpoint, or a loaded model. The last
         one that was given by name is kept, so that a loop does not load it again.
-    mode : {"auto", "grid", "instances", "refined"}
+    mode : {"auto", "grid", "instances", "refined", "concept"}
         "grid": a grid of points, each asked for masks (any model). "instances": the
         dense head and a watershed. "refined": the same, each instance drawn anew by
-        the mask decoder, which takes several times longer. "auto": "instances" where
-        the model has a dense head, else "grid".
+        the mask decoder, which takes several times longer. "concept": what a phrase
+        or example boxes name, by a model that knows concepts (SAM 3). "auto":
+        "concept" where the configuration names one and the model knows concepts,
+        "instances" where the model has a dense head, else "grid".
     config : SegmentConfig, optional
         The parameters of each mode, and whose pixel it is where masks overlap.
     scope : Scope, optional
@@ -189,7 +211,7 @@ def segment(
     """
     check_mode(mode)
     sam, config = as_predictor(model), config or SegmentConfig()
-    order = config.order or default_order(choose_mode(mode, sam))
+    order = config.order or default_order(choose_mode(mode, sam, config))
     image = channels_last(image, channel_axis)
     if isinstance(image, PlaneEmbedding):
         shape = image.geometry.image_shape

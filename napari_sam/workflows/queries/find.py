@@ -11,10 +11,12 @@ import numpy as np
 from napari_sam.configs import FindConfig
 from napari_sam.inference.channels import channels_last
 from napari_sam.inference.loaded_models import as_predictor
+from napari_sam.inference.sam3_concepts import finds_concepts
 from napari_sam.ops.label_layers import label_layers
 from napari_sam.ops.wording import counted
 from napari_sam.workflows.objects.segment import segment
 from napari_sam.workflows.queries.asked_objects import AskedObjects
+from napari_sam.workflows.queries.concept_search import ConceptQuery, find_by_concept
 from napari_sam.workflows.queries.object_embeddings import head_of, similarity
 from napari_sam.workflows.queries.read_text import read_text
 from napari_sam.workflows.queries.text_query import TextQuery
@@ -79,7 +81,9 @@ def find(
         Examples and counter-examples: objects of this image as labels, or of other
         images as vectors from `embed_objects`.
     model : str, Path or Predictor
-        See `embed_objects`.
+        See `embed_objects`. A model that knows concepts, such as SAM 3, is asked for
+        the kind that the text names and for what is like the examples, which have to be
+        objects of this image then.
     config : FindConfig, optional
         How objects are found, and how well they must match.
     channel_axis : int, optional
@@ -121,6 +125,10 @@ def find(
     query = text if text is None or isinstance(text, TextQuery) else read_text(text)
     config, sam = config or FindConfig(), as_predictor(model)
     pixels = np.asarray(channels_last(image, channel_axis))
+    if finds_concepts(sam):
+        asked = ConceptQuery(query, like, unlike, text if isinstance(text, str) else "")
+        own, scores, notes = find_by_concept(pixels, asked, sam, config, progress)
+        return Found(own, scores, query, notes)
     embedding = sam.embed(pixels)
     labels = segment(
         embedding, model=sam, mode=config.mode, config=config.segment, progress=progress
