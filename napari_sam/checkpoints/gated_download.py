@@ -111,7 +111,7 @@ def _bar(
     """Make a progress bar that shows nothing and tells of every step."""
     from tqdm import tqdm
 
-    class Told(tqdm):  # type: ignore[type-arg,misc]
+    class Told(tqdm):  # type: ignore[misc]
         def __init__(self, *given: Any, **options: Any) -> None:
             options["disable"] = True
             options.pop("name", None)
