@@ -315,6 +315,28 @@ def take_track() -> None:
     window.viewer.close()
 
 
+def take_correct_tracks() -> None:
+    """Track the same film, and select a track that divides beside its tree."""
+    window = SampleWindow("nuclei_2d")
+    plane = np.asarray(window.image.data)
+    window.viewer.layers.clear()
+    window.image = window.viewer.add_image(
+        film_of_nuclei(plane[:256, :256]), name="film"
+    )
+    window.viewer.reset_view()
+    window.press(window.show("track"))
+    page = window.show("correct_tracks")
+    window.wait_until(lambda: page.editor.session is not None)
+    lineage = page.editor.session.lineage
+    parent = min(lineage.parents.values())
+    page.plot.pressed.emit(parent, lineage.frames[parent][-1], False)
+    window.viewer.reset_view()
+    window.wait_until(lambda: not page.check.is_working)
+    page.say("", "done")
+    save(window, "correct-tracks.png")
+    window.viewer.close()
+
+
 def take_tutorial() -> None:
     """Go through the tutorial and take a picture of each step."""
     window = DemoWindow()
@@ -580,6 +602,7 @@ PARTS = {
     "embeddings": take_embeddings,
     "volume": take_volume,
     "track": take_track,
+    "correct-tracks": take_correct_tracks,
 }
 
 

@@ -15,6 +15,7 @@ from .configs import RefineLabelsConfig as RefineLabelsConfig
 from .configs import SegmentConfig as SegmentConfig
 from .configs import SuspectConfig as SuspectConfig
 from .configs import TrackConfig as TrackConfig
+from .configs import TrackSuspectConfig as TrackSuspectConfig
 from .configs import TrainConfig as TrainConfig
 from .configs import VolumeConfig as VolumeConfig
 from .inference.point_decoder import PointDecoder as PointDecoder
@@ -75,10 +76,15 @@ from .workflows.session.annotation_session import AnnotationSession as Annotatio
 from .workflows.session.class_suggestions import Suggestion as Suggestion
 from .workflows.session.session_recovery import JournaledWork as JournaledWork
 from .workflows.session.session_recovery import unsaved_work as unsaved_work
+from .workflows.stacks.lineage import Lineage as Lineage
 from .workflows.stacks.propagation import Propagated as Propagated
 from .workflows.stacks.propagation import propagate as propagate
 from .workflows.stacks.seeds import Seeds as Seeds
 from .workflows.stacks.stack import Stack as Stack
+from .workflows.stacks.track_edit import TrackEdit as TrackEdit
+from .workflows.stacks.track_session import TrackSession as TrackSession
+from .workflows.stacks.track_suspects import TrackSuspect as TrackSuspect
+from .workflows.stacks.track_suspects import find_track_suspects as find_track_suspects
 from .workflows.stacks.tracking import Tracking as Tracking
 from .workflows.stacks.tracking import track as track
 from .workflows.stacks.volume import segment_volume as segment_volume

@@ -106,6 +106,18 @@ def test_the_scripts_of_the_correct_page_run():
     assert names["halves"].made and names["report"]["changed"].dtype == bool
 
 
+def test_the_script_that_corrects_tracks_runs():
+    film = np.zeros((4, 20, 40), int)
+    for t in range(4):
+        film[t, 4:9, 4 + t : 9 + t], film[t, 12:17, 30 - t : 35 - t] = 1, 2
+    blocks = code_blocks(ROOT / "docs" / "time-lapse.md", "python")
+    (script,) = (block for block in blocks if "TrackSession" in block)
+    names = {"napari_sam": napari_sam, "found": napari_sam.track(film)}
+    exec(compile(script, "time-lapse.md", "exec"), names)
+    assert names["session"].lineage.frames == {1: (0, 1, 2, 3), 2: (0, 1, 2, 3)}
+    assert names["session"].labels[1].tolist() != film[1].tolist()  # they are swapped
+
+
 def test_the_scripts_of_the_page_on_finding_run():
     for script in code_blocks(ROOT / "docs" / "find.md", "python"):
         names: dict = {}

@@ -5,7 +5,11 @@ read from here; see `settings_of`.
 """
 
 from napari_sam.configs.blocks import BlockConfig
-from napari_sam.configs.corrections import RefineLabelsConfig, SuspectConfig
+from napari_sam.configs.corrections import (
+    RefineLabelsConfig,
+    SuspectConfig,
+    TrackSuspectConfig,
+)
 from napari_sam.configs.export import ExportConfig
 from napari_sam.configs.fields import Config, Setting, read_pairs, settings_of
 from napari_sam.configs.modes import check_mode, mode_settings, read_settings
@@ -64,6 +68,7 @@ __all__ = [
     "Setting",
     "SuspectConfig",
     "TrackConfig",
+    "TrackSuspectConfig",
     "TrainConfig",
     "VolumeConfig",
     "check_mode",

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from napari_sam.configs.fields import Config, form
 
-__all__ = ["RefineLabelsConfig", "SuspectConfig"]
+__all__ = ["RefineLabelsConfig", "SuspectConfig", "TrackSuspectConfig"]
 
 
 class RefineLabelsConfig(Config):
@@ -72,4 +72,53 @@ class SuspectConfig(Config):
     )
     border: bool = Field(
         True, description="whether objects that touch the border are listed"
+    )
+
+
+class TrackSuspectConfig(Config):
+    """What is strange enough for `find_track_suspects`.
+
+    Examples
+    --------
+    >>> from napari_sam import TrackSuspectConfig
+    >>> TrackSuspectConfig(min_length=5).outlier_thresh
+    3.5
+    """
+
+    outlier_thresh: float = Field(
+        3.5,
+        gt=0,
+        description="robust z-score from which a change of size or a way is far from "
+        "that of the other objects",
+        json_schema_extra=form(1.0, 10.0, 0.5),
+    )
+    min_links: int = Field(
+        8,
+        ge=2,
+        description="so many links are compared at least",
+        json_schema_extra=form(high=1000, step=1),
+    )
+    min_length: int = Field(
+        3,
+        ge=1,
+        description="tracks without relatives that have fewer frames are listed",
+        json_schema_extra=form(step=1, unit="frames"),
+    )
+    border_distance: float = Field(
+        0.5,
+        ge=0,
+        description="an object that begins nearer to the border may have come in",
+        json_schema_extra=form(0.0, 10.0, 0.1, "diameters"),
+    )
+    division_balance: float = Field(
+        0.6,
+        gt=0,
+        le=1,
+        description="ratio of the sizes of two daughters below which they are unlike",
+        json_schema_extra=form(0.05, 1.0, 0.05),
+    )
+    spacing: tuple[float, ...] | None = Field(
+        None,
+        description="size of a pixel along (Y, X) or (Z, Y, X), in any unit; None: "
+        "all the same",
     )

@@ -4,7 +4,8 @@ napari resolves a key on the active layer before the viewer, so the annotator's 
 are bound on the viewer and on its own layers. None of them has a meaning on any
 napari layer type; T, which Shapes layers use, is bound on the points layer alone. The
 digits and F, with which every napari layer changes its mode, belong to the classes
-while their page is seen: on whatever layer is active, and given back after that. napari
+while their page is seen: on whatever layer is active, and given back after that. In the
+same way some of the annotator's keys are about tracks while these are corrected. napari
 has no name for "?", which the window looks for itself.
 """
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["KEYS", "KeyBinder", "KeyHelp", "KeyPlace", "keys_of"]
 
-KeyPlace = Literal["annotator", "points", "project", "classes", "window"]
-KeyTheme = Literal["Objects", "Tools", "Correct", "Find", "Classes", "Folder", "Help"]
+KeyPlace = Literal["annotator", "points", "project", "classes", "tracks", "window"]
+KeyTheme = Literal[
+    "Objects", "Tools", "Correct", "Find", "Classes", "Tracks", "Folder", "Help"
+]
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class KeyHelp:
     where
         "annotator": wherever the annotator works; "points": there, but only while its
         points layer is active; "project": while a project is open; "classes": while
-        the page "Classes" is seen; "window": wherever the dock is seen, and not bound
-        through napari.
+        the page "Classes" is seen; "tracks": while "Correct tracks" is; "window":
+        wherever the dock is seen, and not bound through napari.
     theme
         What it is about.
     """
@@ -106,6 +109,21 @@ KEYS = (
         ("0", "take_class", "no class for the object"),
         ("F", "next_unsure", "go to the next unsure object"),
         where="classes",
+    ),
+    *_about(
+        "Tracks",
+        ("J", "join", "the selected track goes on as the object there"),
+        ("H", "cut", "cut: a new track begins with the object there"),
+        ("W", "swap", "swap with the selected track from here on"),
+        ("G", "make_daughter", "the object there is a daughter of the selected track"),
+        ("Shift-G", "part_daughter", "the object there is no daughter"),
+        ("K", "delete_from_here", "delete the track there from here on"),
+        ("Q", "fill_gap", "draw the track where it was missed"),
+        ("Shift-K", "confirm", "the track there is right as it is"),
+        ("U", "undo", "take the last correction back"),
+        ("Shift-U", "redo", "make it again"),
+        ("Shift-N", "next_suspect", "go to the next track that looks wrong"),
+        where="tracks",
     ),
     *_about("Help", ("?", "show_keys", "show or hide all keys"), where="window"),
 )

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
+from napari.layers import Tracks
 
-from napari_sam.plugin.viewer.layers import full_data, to_layer
+from napari_sam.plugin.viewer.layers import full_data, spatial_metadata, to_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["agreement", "mark_as_one", "tracks_of"]
+    from numpy.typing import NDArray
+
+__all__ = ["agreement", "mark_as_one", "show_tracks", "tracks_for", "tracks_of"]
 
 _MARK = "napari-sam-tracking"
 _FRAMES, _ROWS = 5, 2000
@@ -76,3 +79,81 @@ def tracks_of(labels: Any, candidates: Sequence[Any]) -> Any:
         if right > wrong:
             return tracks
     return None
+
+
+def tracks_for(viewer: Any, labels: Any) -> Any:
+    """Return the Tracks layer of a viewer that belongs to labels, or None."""
+    there = [one for one in viewer.layers if isinstance(one, Tracks)]
+    return tracks_of(labels, there)
+
+
+def show_tracks(
+    viewer: Any,
+    labels: Any,
+    tracks: Any,
+    rows: NDArray[np.float64],
+    graph: Mapping[int, Sequence[int]],
+) -> Any:
+    """Show tracks in a layer, which is made where there is none.
+
+    What the layer has measured of the objects stays with them.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    labels
+        The labels layer that the tracks belong to.
+    tracks
+        Their Tracks layer, or None.
+    rows
+        (N, 4) or (N, 5), (id, t, (z,) y, x) in pixels of the labels.
+    graph
+        {daughter: [parent]}.
+
+    Returns
+    -------
+    Tracks or None
+        The layer; None where there is no track and no layer.
+    """
+    if tracks is None:
+        if not len(rows):
+            return None
+        name, place = f"{labels.name} tracks", spatial_metadata(labels)
+        tracks = Tracks(rows, graph=dict(graph), name=name, **place)
+        active = viewer.layers.selection.active
+        viewer.add_layer(tracks)
+        viewer.layers.selection.active = active
+        mark_as_one(labels, tracks)
+        return tracks
+    if not len(rows):  # napari has no layer without tracks
+        tracks.visible = False
+        return tracks
+    placed = np.column_stack([rows[:, 0], to_layer(tracks, labels, rows[:, 1:])])
+    features, colour = _features_at(tracks, placed), tracks.color_by
+    tracks.graph = {}
+    tracks.data = placed
+    if features is not None:
+        tracks.features = features
+        if colour in tracks.properties_to_color_by:
+            tracks.color_by = colour
+    tracks.graph = dict(graph)
+    if not _are_marked(labels, tracks):
+        mark_as_one(labels, tracks)
+    return tracks
+
+
+def _features_at(tracks: Any, rows: NDArray[np.float64]) -> Any:
+    """Return what was measured of each object, found again by its place; or None."""
+    before = tracks.features
+    names = [name for name in before.columns if name != "track_id"]
+    if not names:
+        return None
+    where = [tuple(row) for row in np.round(tracks.data[:, 1:], 3).tolist()]
+    table = before[names].copy()
+    table.index = range(len(where))
+    found = {place: n for n, place in enumerate(where)}
+    order = [found.get(tuple(row), -1) for row in np.round(rows[:, 1:], 3).tolist()]
+    kept = table.reindex(order).reset_index(drop=True)
+    kept["track_id"] = rows[:, 0].astype(np.int64)
+    return kept

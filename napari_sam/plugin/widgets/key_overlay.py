@@ -38,6 +38,7 @@ _WHERE = {
     "points": "on the points layer",
     "project": "while a folder is open",
     "classes": "on the page Classes",
+    "tracks": "on the page Correct tracks",
 }
 _STYLE = (
     "#samKeys { background: rgba(20, 24, 31, 225); border: 1px solid #5a6675; "
@@ -158,7 +159,9 @@ class _Panel(QFrame):  # type: ignore[misc]
         self.hide()
 
 
-_THEMES = ["Objects", "Correct", "Tools", "Classes", "Find", "Folder", "Help"]
+_THEMES = [
+    *("Objects", "Correct", "Tools", "Classes", "Tracks", "Find", "Folder", "Help")
+]
 
 
 def _theme(theme: str, keys: tuple[KeyHelp, ...]) -> QGridLayout:

@@ -16,6 +16,7 @@ __all__ = [
     "open_boxes",
     "open_classes",
     "open_correct",
+    "open_correct_tracks",
     "open_edges",
     "open_everything",
     "open_export",
@@ -83,6 +84,11 @@ def open_whole_volume(viewer: napari.viewer.Viewer) -> None:
 def open_track(viewer: napari.viewer.Viewer) -> None:
     """Track objects through a film."""
     open_dock(viewer, "track")
+
+
+def open_correct_tracks(viewer: napari.viewer.Viewer) -> None:
+    """Correct the tracks of a film."""
+    open_dock(viewer, "correct_tracks")
 
 
 def open_export(viewer: napari.viewer.Viewer) -> None:

@@ -55,7 +55,7 @@ TABS = (
         "volume",
         "Volume\nand film",
         "Objects through the planes of a volume or the frames of a film.",
-        ("follow", "whole_volume", "track", "export"),
+        ("follow", "whole_volume", "track", "correct_tracks", "export"),
     ),
     Tab(
         "measure",
@@ -89,6 +89,7 @@ _PAGES = {
     "follow": ("follow_page", "FollowPage", "Follow objects through the stack"),
     "whole_volume": ("volume_pages", "VolumePage", "Segment the whole volume"),
     "track": ("volume_pages", "TrackPage", "Track through a film"),
+    "correct_tracks": ("correct_tracks_page", "CorrectTracksPage", "Correct tracks"),
     "export": ("volume_pages", "ExportPage", "Export tracks"),
     "measure": ("measure_page", "MeasurePage", "Measure the objects"),
     "train": ("train_page", "TrainPage", "Train on labels"),

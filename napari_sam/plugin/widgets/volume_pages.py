@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Tracks
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from napari_sam.ops.wording import counted
+from napari_sam.plugin.stacks.track_editor import FIXED
 from napari_sam.plugin.stacks.tracked_layers import tracks_of
 from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.layers import is_labels_of_user, shape_of
@@ -18,6 +20,7 @@ from napari_sam.plugin.widgets.volume_tools import (
     export_tracks,
     segment_volume,
     track,
+    track_again,
     why_no_film,
 )
 
@@ -199,6 +202,13 @@ class TrackPage(ToolPage):
         hint = super().next_step()
         if self.run.is_working or self.lacking() is not None:
             return hint
+        fixed = len(self.film.metadata.get(FIXED, ()))
+        if fixed:
+            links = counted(fixed, "link")
+            return Hint(
+                f"Press Track: “{self.film.name}” is linked again, except for {links} "
+                "that you have decided on."
+            )
         return Hint(f"Press Track: the objects of “{self.film.name}” are followed.")
 
     def show_state(self) -> None:
@@ -208,8 +218,9 @@ class TrackPage(ToolPage):
         super().show_state()
 
     def job(self) -> ToolJob:
-        """Return the work on the film."""
-        return track(
+        """Return the work on the film; what was corrected in it stays."""
+        make = track_again if self.film.metadata.get(FIXED) else track
+        return make(
             self.viewer,
             self.film,
             self.max_move.value(),

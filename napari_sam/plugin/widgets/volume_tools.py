@@ -11,6 +11,7 @@ import numpy as np
 from napari.layers import Image, Labels, Tracks
 
 from napari_sam.ops.wording import counted
+from napari_sam.plugin.stacks.track_editor import editor_in
 from napari_sam.plugin.stacks.tracked_layers import agreement, mark_as_one, tracks_of
 from napari_sam.plugin.viewer.layers import (
     calibration_of,
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["export_tracks", "segment_volume", "track", "why_no_film"]
+__all__ = [
+    "export_tracks",
+    "segment_volume",
+    "track",
+    "track_again",
+    "why_no_film",
+]
 
 _NOTES = 6
 """So many things that an export left out are named."""
@@ -184,6 +191,62 @@ def track(
 
     title = f"Tracking through {len(data)} frames"
     return ToolJob(title, work, finish, lambda found: not len(found))
+
+
+def track_again(
+    viewer: Any,
+    film: Any,
+    max_move: float = 1.0,
+    max_gap: int = 2,
+    min_length: int = 1,
+    divisions: bool = True,
+    drift: bool = True,
+) -> ToolJob:
+    """Link corrected tracks again, but for what was decided on; in the same layers.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    film
+        The corrected Labels layer.
+    max_move, max_gap, min_length, divisions, drift
+        What may be the same object; short tracks stay.
+
+    Raises
+    ------
+    ValueError
+        If the film is still being read.
+    """
+    editor = editor_in(viewer)
+    editor.open(film)
+    editor.look()
+    session = editor.session
+    if session is None:
+        raise ValueError(f"“{film.name}” is still being read; try again in a moment")
+    version = editor.version
+
+    def work(predictor: Any, **steps: Any) -> Any:
+        from napari_sam.configs import TrackConfig
+
+        config = TrackConfig(
+            max_move=max_move,
+            max_gap=max_gap,
+            divisions=divisions,
+            drift=drift,
+            spacing=spacing_of(film)[1:],
+        )
+        return session.find_origins(config, **steps)
+
+    def finish(origins: Any) -> str:
+        if editor.session is not session or editor.version != version:
+            return "The tracks were changed meanwhile, and stay so. Press Track again."
+        editor.take_origins(origins)
+        lineage = session.lineage
+        number = counted(lineage.divisions, "division")
+        return f"{counted(len(lineage), 'track')}, {number}; corrected links stay."
+
+    return ToolJob(f"Tracking through {len(film.data)} frames", work, finish)
 
 
 def why_no_film(layer: Any) -> str:

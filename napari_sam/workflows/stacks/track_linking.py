@@ -14,10 +14,12 @@ import numpy as np
 from scipy import ndimage
 
 from napari_sam.ops.drift import common_shift
+from napari_sam.workflows.stacks.fixed_links import FixedLinks
 from napari_sam.workflows.stacks.link_choice import choose
 from napari_sam.workflows.stacks.link_costs import (
     Appearances,
     Divisions,
+    Links,
     division_costs,
     link_costs,
 )
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.configs import TrackConfig
+    from napari_sam.workflows.stacks.fixed_links import Place
 
 __all__ = ["FrameObjects", "describe_frame", "link_tracks"]
 
@@ -133,27 +136,39 @@ def _outlines(
 
 
 def link_tracks(
-    frames: Sequence[FrameObjects], config: TrackConfig
+    frames: Sequence[FrameObjects],
+    config: TrackConfig,
+    fixed: FixedLinks | None = None,
 ) -> tuple[list[NDArray[np.int64]], dict[int, list[int]]]:
-    """Return the id of each object of each frame, 0 for none, and the graph."""
+    """Return the id of each object of each frame, 0 for none, and the graph.
+
+    Links that are `fixed` are made whatever they cost.
+    """
+    fixed = fixed or FixedLinks()
     seen = Appearances.of(frames)
     links = link_costs(seen, config)
     none = np.zeros(0, np.int64)
     divisions = Divisions(none, none, none, np.zeros(0))
     if config.divisions:
         divisions = division_costs(seen, config)
+    places = [(t, i) for t, one in enumerate(frames) for i in range(len(one.names))]
+    if fixed:
+        links, divisions = _not_fixed(links, divisions, places, fixed)
     held, divided = choose(len(seen), links, divisions)
     heads = np.full(len(seen), -1)
     order = np.argsort(links.before[held])
     before, after = links.before[held][order], links.after[held][order]
+    number = {place: n for n, place in enumerate(places)}
     after_of = dict(zip(before.tolist(), after.tolist(), strict=True))
+    after_of |= {number[one]: number[two] for one, two in fixed.continued.items()}
     parents = {
         int(child): int(divisions.parent[k])
         for k in divided.tolist()
         for child in (divisions.one[k], divisions.other[k])
     }
+    parents |= {number[one]: number[two] for one, two in fixed.divisions.items()}
     tracks: list[list[int]] = []
-    for head in np.setdiff1d(np.arange(len(seen)), after).tolist():
+    for head in sorted(set(range(len(seen))) - set(after_of.values())):
         track = [head]
         while track[-1] in after_of:
             track.append(after_of[track[-1]])
@@ -173,3 +188,25 @@ def link_tracks(
     }
     parts = [ids[a:b] for a, b in zip(seen.first, seen.first[1:], strict=False)]
     return parts, dict(sorted(graph.items()))
+
+
+def _not_fixed(
+    links: Links,
+    divisions: Divisions,
+    places: Sequence[Place],
+    fixed: FixedLinks,
+) -> tuple[Links, Divisions]:
+    """Return the links and divisions between objects that nothing is decided of."""
+    gone = np.array([place in fixed.used for place in places], bool)
+    come = np.array([place in fixed.origins for place in places], bool)
+    free = ~gone[links.before] & ~come[links.after]
+    taken = gone[divisions.parent] | come[divisions.one] | come[divisions.other]
+    return (
+        Links(links.before[free], links.after[free], links.gain[free]),
+        Divisions(
+            divisions.parent[~taken],
+            divisions.one[~taken],
+            divisions.other[~taken],
+            divisions.gain[~taken],
+        ),
+    )
