@@ -14,7 +14,11 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.annotator.layer_canvas import LayerCanvas
 from napari_sam.plugin.model.long_task import LongTask
-from napari_sam.plugin.stacks.tracked_layers import show_tracks, tracks_for
+from napari_sam.plugin.stacks.tracked_layers import (
+    show_tracks,
+    tracks_for,
+    why_no_film,
+)
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
@@ -78,6 +82,7 @@ class TrackEditor(QObject):  # type: ignore[misc]
         self._task.done.connect(self._on_read)
         self._task.failed.connect(self._on_failed)
         self._timer = single_shot(self, _REST_MS, self._look_unless_painting)
+        self._opened: dict[Any, tuple[TrackSession, Any]] = {}
         self.selection = selection_in(viewer)
         self.layer: Any = None
         self.tracks: Any = None
@@ -110,6 +115,12 @@ class TrackEditor(QObject):  # type: ignore[misc]
             self.changed.emit()
             return
         self.tracks = tracks_for(self._viewer, layer)
+        if layer in self._opened:  # what was corrected before can still be taken back
+            self.session, self.canvas = self._opened[layer]
+            self._listen()
+            self.look()
+            self._show()
+            return
         canvas = self.canvas = LayerCanvas(layer, tuple(layer.data.shape))
         graph = {} if self.tracks is None else dict(self.tracks.graph)
         fixed = [tuple(map(int, one)) for one in layer.metadata.get(FIXED, ())]
@@ -137,12 +148,8 @@ class TrackEditor(QObject):  # type: ignore[misc]
             self.changed.emit()
             return
         self.session = session
-        for emitter in (layer.events.paint, layer.events.labels_update):
-            self._events.add(emitter, self._on_painted)
-        for emitter in (layer.events.data, layer.events.set_data):
-            self._events.add(emitter, self._on_painted)
-        self._events.add(self._viewer.dims.events.current_step, self._on_frame)
-        self._events.add(self._viewer.layers.events.removed, self._on_removed)
+        self._opened[layer] = session, self.canvas
+        self._listen()
         made = self.tracks is None and len(session.lineage) > 0
         self._show()
         if made:
@@ -152,12 +159,35 @@ class TrackEditor(QObject):  # type: ignore[misc]
         elif session.notes:
             self.noticed.emit(" ".join(session.notes[:3]))
 
+    def _listen(self) -> None:
+        """Hear of what others do to the labels, and where the user goes."""
+        layer, viewer = self.layer, self._viewer
+        for emitter in (layer.events.paint, layer.events.labels_update):
+            self._events.add(emitter, self._on_painted)
+        self._events.add(layer.events.data, self._on_data)
+        self._events.add(viewer.dims.events.current_step, self._on_frame)
+        self._events.add(viewer.layers.events.removed, self._on_removed)
+
+    def _on_data(self, event: Any = None) -> None:
+        """Read the film anew where it has another shape."""
+        layer, canvas = self.layer, self.canvas
+        if canvas is None or tuple(layer.data.shape) == canvas.shape:
+            self._on_painted()
+            return
+        self._opened.pop(layer, None)
+        self.open(None)
+        if not why_no_film(layer):
+            self.open(layer)
+
     def _on_failed(self, layer: Any, error: Exception) -> None:
         self.layer = None
         self.noticed.emit(sentence(error))
         self.changed.emit()
 
-    def _on_removed(self, event: Any) -> None:
+    def _on_removed(self, event: Any = None) -> None:
+        there = self._viewer.layers
+        for layer in [one for one in self._opened if one not in there]:
+            del self._opened[layer]
         if self.layer is not None and self.layer not in self._viewer.layers:
             self.open(None)
         elif self.tracks is not None and self.tracks not in self._viewer.layers:

@@ -1,4 +1,4 @@
-"""Which Tracks layer belongs to which labels."""
+"""Films, and which Tracks layer belongs to which labels."""
 
 from __future__ import annotations
 
@@ -6,16 +6,28 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
-from napari.layers import Tracks
+from napari.layers import Image, Labels, Tracks
 
-from napari_sam.plugin.viewer.layers import full_data, spatial_metadata, to_layer
+from napari_sam.plugin.viewer.layers import (
+    full_data,
+    shape_of,
+    spatial_metadata,
+    to_layer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["agreement", "mark_as_one", "show_tracks", "tracks_for", "tracks_of"]
+__all__ = [
+    "agreement",
+    "mark_as_one",
+    "show_tracks",
+    "tracks_for",
+    "tracks_of",
+    "why_no_film",
+]
 
 _MARK = "napari-sam-tracking"
 _FRAMES, _ROWS = 5, 2000
@@ -157,3 +169,19 @@ def _features_at(tracks: Any, rows: NDArray[np.float64]) -> Any:
     kept = table.reindex(order).reset_index(drop=True)
     kept["track_id"] = rows[:, 0].astype(np.int64)
     return kept
+
+
+def why_no_film(layer: Any) -> str:
+    """Say why a layer cannot be tracked; "" if it can."""
+    if not isinstance(layer, Image | Labels):
+        return "open labels with a time axis, or an image with one"
+    if isinstance(layer, Image) and layer.rgb:
+        return f"“{layer.name}” is a colour image; track its labels instead"
+    if layer.ndim not in (3, 4):
+        return (
+            f"“{layer.name}” has {layer.ndim} axes; a film has time first, then (Z,) "
+            "rows and columns"
+        )
+    if shape_of(layer)[0] < 2:
+        return f"“{layer.name}” has one frame, and there is nothing to follow"
+    return ""

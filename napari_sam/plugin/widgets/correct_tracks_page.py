@@ -17,7 +17,7 @@ from napari_sam.plugin.stacks.link_strokes import LinkStrokes
 from napari_sam.plugin.stacks.track_actions import TRACK_ACTIONS, TrackActions
 from napari_sam.plugin.stacks.track_check import TrackCheck
 from napari_sam.plugin.stacks.track_editor import editor_in
-from napari_sam.plugin.stacks.tracked_layers import tracks_for
+from napari_sam.plugin.stacks.tracked_layers import tracks_for, why_no_film
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layers import is_labels_of_user
@@ -32,7 +32,6 @@ from napari_sam.plugin.widgets.dock_layout import (
 from napari_sam.plugin.widgets.lineage_plot import LineagePlot
 from napari_sam.plugin.widgets.measurement_table import MeasurementTable
 from napari_sam.plugin.widgets.page import Page, Work
-from napari_sam.plugin.widgets.volume_tools import why_no_film
 from napari_sam.workflows.stacks.lineage_table import COLUMNS, tabulate_lineage
 
 if TYPE_CHECKING:
@@ -77,6 +76,9 @@ class CorrectTracksPage(Page):
         self._events = Connections()
         self._active: Any = None
         self._before: Any = None
+        self._seen: list[Any] = []
+        self._films: list[Any] = []
+        self._tracked: list[Any] = []
         self._drawn: object = None
         self._marked: object = None
         self._table: pd.DataFrame | None = None
@@ -190,21 +192,18 @@ class CorrectTracksPage(Page):
 
     def _film(self) -> Any:
         """Return the labels to correct: those chosen, else the topmost with tracks."""
-        header = self.shared.header
         chosen = self.shared.labels
-        films = [
-            one
-            for one in self.viewer.layers
-            if is_labels_of_user(one) and not why_no_film(one)
-        ]
-        if chosen is not None and header.labels.is_by_hand:
+        if chosen is not None and self.shared.header.labels.is_by_hand:
             return chosen
-        if self.editor.layer in films:
-            return self.editor.layer
-        tracked = [one for one in films if tracks_for(self.viewer, one) is not None]
-        if tracked:
-            return tracked[-1]
-        return chosen if chosen in films else next(iter(reversed(films)), None)
+        layers = list(self.viewer.layers)
+        if layers != self._seen:
+            self._seen = layers
+            films = [x for x in layers if is_labels_of_user(x) and not why_no_film(x)]
+            self._films = films
+            self._tracked = [x for x in films if tracks_for(self.viewer, x) is not None]
+        if self._tracked:
+            return self._tracked[-1]
+        return chosen if chosen in self._films else next(reversed(self._films), None)
 
     def _take_up(self) -> None:
         """Correct the labels that have tracks; others wait for the user's word."""
@@ -212,8 +211,8 @@ class CorrectTracksPage(Page):
         if film is None or self._why_not(film):
             self.editor.open(None)
         elif film is not self.editor.layer:
-            has_tracks = tracks_for(self.viewer, film) is not None
-            self.editor.open(film if has_tracks else None)
+            is_tracked = film in self._tracked
+            self.editor.open(film if is_tracked else None)
         self._have_at_hand()
         self.changed.emit()
 

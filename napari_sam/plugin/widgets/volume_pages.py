@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.stacks.track_editor import FIXED
-from napari_sam.plugin.stacks.tracked_layers import tracks_of
+from napari_sam.plugin.stacks.tracked_layers import tracks_of, why_no_film
 from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.layers import is_labels_of_user, shape_of
 from napari_sam.plugin.widgets.dock_layout import data_choice, form
@@ -21,7 +21,6 @@ from napari_sam.plugin.widgets.volume_tools import (
     segment_volume,
     track,
     track_again,
-    why_no_film,
 )
 
 if TYPE_CHECKING:

@@ -12,7 +12,12 @@ from napari.layers import Image, Labels, Tracks
 
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.stacks.track_editor import editor_in
-from napari_sam.plugin.stacks.tracked_layers import agreement, mark_as_one, tracks_of
+from napari_sam.plugin.stacks.tracked_layers import (
+    agreement,
+    mark_as_one,
+    tracks_of,
+    why_no_film,
+)
 from napari_sam.plugin.viewer.layers import (
     calibration_of,
     display_range,
@@ -34,7 +39,6 @@ __all__ = [
     "segment_volume",
     "track",
     "track_again",
-    "why_no_film",
 ]
 
 _NOTES = 6
@@ -247,22 +251,6 @@ def track_again(
         return f"{counted(len(lineage), 'track')}, {number}; corrected links stay."
 
     return ToolJob(f"Tracking through {len(film.data)} frames", work, finish)
-
-
-def why_no_film(layer: Any) -> str:
-    """Say why a layer cannot be tracked; "" if it can."""
-    if not isinstance(layer, Image | Labels):
-        return "open labels with a time axis, or an image with one"
-    if isinstance(layer, Image) and layer.rgb:
-        return f"“{layer.name}” is a colour image; track its labels instead"
-    if layer.ndim not in (3, 4):
-        return (
-            f"“{layer.name}” has {layer.ndim} axes; a film has time first, then (Z,) "
-            "rows and columns"
-        )
-    if shape_of(layer)[0] < 2:
-        return f"“{layer.name}” has one frame, and there is nothing to follow"
-    return ""
 
 
 def export_tracks(film: Any, tracks: Any, path: Path, kind: str = "ctc") -> ToolJob:

@@ -76,9 +76,10 @@ class FrameTable:
         return float((last - first + 1)[-2:].max())
 
     def rename(self, new: Mapping[int, int], digest: int) -> FrameTable:
-        """Return the table where some objects have other numbers, one to one."""
+        """Return the table where objects have other numbers; with 0 they are gone."""
         names = np.array([new.get(n, n) for n in self.names.tolist()], np.int64)
         order = np.argsort(names)
+        order = order[names[order] > 0]
         return FrameTable(
             names[order],
             self.sizes[order],
@@ -286,7 +287,7 @@ class FilmLabels:
         edit
             From `plan`.
         renamed
-            Which objects have other numbers afterwards.
+            Which objects have other numbers afterwards; 0: are gone.
         anew
             Frames in which more has changed than numbers.
         """

@@ -64,8 +64,8 @@ class TrackHistory:
         if after.largest > before.largest:
             next_free_label([after.largest - 1], film.canvas.dtype)
         pixels = film.plan(change.renamed, change.erased, added)
-        anew = {t for t, _ in (*change.erased, *added)}
-        tables = film.write(pixels, change.renamed, anew)
+        numbers = {**change.renamed, **dict.fromkeys(change.erased, 0)}
+        tables = film.write(pixels, numbers, {t for t, _ in added})
         now = {t: film.tables[t] for t in tables}
         self._steps.push(_Step(pixels, before, after, tables, now))
 

@@ -186,26 +186,29 @@ class _Film:
             )
         self.lineage, self.tables, self.shape = lineage, tables, shape
         self.config, self.spacing = config, np.asarray(spacing, np.float64)
-
-    def _row(self, track: int, t: int) -> int:
-        row = self.tables[t].place(track)
-        assert row is not None  # the lineage is that of the tables
-        return row
+        names = [(t, n) for t, one in enumerate(tables) for n in one.names.tolist()]
+        self._rows = {name: row for row, name in enumerate(names)}
+        pixels = np.concatenate([one.sizes for one in tables])
+        self._sizes = pixels * float(np.prod(self.spacing))
+        flat = len(shape) == 2
+        self._diameters = (
+            np.sqrt(4 * self._sizes / np.pi)
+            if flat
+            else np.cbrt(6 * self._sizes / np.pi)
+        )
+        self._places = np.concatenate([one.positions for one in tables])
 
     def size(self, track: int, t: int) -> float:
         """Area or volume, in units of the spacing."""
-        pixels = int(self.tables[t].sizes[self._row(track, t)])
-        return pixels * float(np.prod(self.spacing))
+        return float(self._sizes[self._rows[t, track]])
 
     def diameter(self, track: int, t: int) -> float:
         """Of a disc or a ball of that size."""
-        size = self.size(track, t)
-        flat = len(self.shape) == 2
-        return float(np.sqrt(4 * size / np.pi) if flat else np.cbrt(6 * size / np.pi))
+        return float(self._diameters[self._rows[t, track]])
 
     def place(self, track: int, t: int) -> NDArray[np.float64]:
         """Return the centroid in pixels."""
-        at: NDArray[np.float64] = self.tables[t].positions[self._row(track, t)]
+        at: NDArray[np.float64] = self._places[self._rows[t, track]]
         return at
 
     def suspect(
@@ -226,13 +229,15 @@ class _Film:
         ]
         if len(links) < self.config.min_links:
             return
-        sizes = np.array(
-            [np.log(self.size(n, b) / self.size(n, a)) for n, a, b in links]
-        )
-        moves = self._moves(links)
+        ends = np.array([self._rows[a, n] for n, a, _ in links])
+        begins = np.array([self._rows[b, n] for n, _, b in links])
+        sizes = np.log(self._sizes[begins] / self._sizes[ends])
+        moves = self._moves(links, ends, begins)
         scores = _scores(sizes), _scores(moves)
         limit = self.config.outlier_thresh
-        for place, (track, _, t) in enumerate(links):
+        odd = (np.abs(scores[0]) >= limit) | (scores[1] >= limit)
+        for place in np.flatnonzero(odd).tolist():
+            track, _, t = links[place]
             if (t, track) in self.lineage.fixed:
                 continue
             times = float(np.exp(abs(sizes[place])))
@@ -246,9 +251,14 @@ class _Film:
                 said = f"moved by {moves[place]:.1f} diameters"
                 yield self.suspect(track, t, "jump", strange, said)
 
-    def _moves(self, links: list[tuple[int, int, int]]) -> NDArray[np.float64]:
+    def _moves(
+        self,
+        links: list[tuple[int, int, int]],
+        ends: NDArray[np.intp],
+        begins: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
         """Return how far each object moved, in diameters, less what all moved."""
-        ways = np.array([self.place(n, b) - self.place(n, a) for n, a, b in links])
+        ways = self._places[begins] - self._places[ends]
         pairs = np.array([(a, b) for _, a, b in links])
         for pair in np.unique(pairs, axis=0):
             here = (pairs == pair).all(axis=1)
@@ -256,8 +266,7 @@ class _Film:
                 ways[here] -= np.median(ways[here], axis=0)
         lengths = np.linalg.norm(ways * self.spacing, axis=1)
         times = np.sqrt(pairs[:, 1] - pairs[:, 0])
-        widths = np.array([self.diameter(n, a) for n, a, _ in links])
-        return np.asarray(lengths / widths / times)
+        return np.asarray(lengths / self._diameters[ends] / times)
 
     # --- whole tracks -------------------------------------------------------------
 
@@ -283,7 +292,8 @@ class _Film:
 
     def _is_inside(self, track: int, t: int) -> bool:
         """Whether an object lies away from the border of the plane."""
-        first, last = self.tables[t].boxes[self._row(track, t)]
+        row = self.tables[t].place(track)
+        first, last = self.tables[t].boxes[row]
         sides = np.minimum(first, np.array(self.shape) - 1 - last) * self.spacing
         least = self.config.border_distance * self.diameter(track, t)
         return bool((sides[-2:] > least).all())

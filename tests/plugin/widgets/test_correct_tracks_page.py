@@ -1,10 +1,18 @@
 """The page "Correct tracks": keys, buttons, the tree, and what others change."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from dock_steps import finish_work, look, wait_until
 from napari.components import ViewerModel
 from napari.layers import Tracks
+from napari.utils._proxies import ReadOnlyWrapper
+from napari.utils.interactions import (
+    mouse_move_callbacks,
+    mouse_press_callbacks,
+    mouse_release_callbacks,
+)
 from napari.utils.key_bindings import KeymapHandler, coerce_keybinding
 
 from napari_sam.plugin.annotator.keybindings import keys_of
@@ -131,6 +139,50 @@ def test_daughters_are_made_and_parted(page):
     press(page, "G", over=(18, 32), frame=3)
     assert page.editor.session.graph == {5: [4], 7: [4]}
     agree(page)
+
+
+def drag(page, begin, end, modifiers=("Alt",)):
+    """Press the left button at (row, col) of the frame shown, move, and let go."""
+    viewer = page.viewer
+    frame = viewer.dims.current_step[0]
+
+    def event(kind, place):
+        plain = SimpleNamespace(
+            type=kind,
+            position=(frame, *place),
+            view_direction=None,
+            dims_displayed=[1, 2],
+            pos=np.array(place, float) * 10,
+            button=1,
+            modifiers=modifiers,
+            handled=False,
+            is_dragging=kind == "mouse_move",
+        )
+        return ReadOnlyWrapper(plain, exceptions=("handled",))
+
+    mouse_press_callbacks(viewer, event("mouse_press", begin))
+    mouse_move_callbacks(viewer, event("mouse_move", end))
+    mouse_release_callbacks(viewer, event("mouse_release", end))
+    rest(page)
+
+
+def test_a_drag_joins_where_a_track_was_to_what_it_is_now(page):
+    page.viewer.dims.set_current_step(0, 3)
+    drag(page, (6, 8), (6, 11))
+    assert page.editor.session.lineage.frames[1] == tuple(range(FRAMES))
+    assert page.editor.layer.mouse_pan
+    agree(page)
+    drag(page, (22, 6), (6, 11), ("Alt", "Shift"))
+    assert page.editor.session.graph == {5: [4], 6: [4], 7: [3], 8: [3]}
+    assert labels_of(page)[3, 6, 10] == 7 and labels_of(page)[3, 22, 6] == 8
+    agree(page)
+    before = labels_of(page).copy()
+    drag(page, (22, 6), (38, 50))
+    assert said(page) == "End the drag on an object of the frame shown."
+    drag(page, (38, 58), (22, 6))
+    assert said(page) == "No track was there in the frames before."
+    drag(page, (22, 6), (6, 11), ())
+    np.testing.assert_array_equal(labels_of(page), before)
 
 
 def test_a_gap_is_filled_and_a_track_is_confirmed(page):
