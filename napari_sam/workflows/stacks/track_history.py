@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.session.canvas import StackEdit
     from napari_sam.workflows.stacks.film_labels import FilmLabels, FrameTable, Region
     from napari_sam.workflows.stacks.lineage import Lineage, Node
-    from napari_sam.workflows.stacks.lineage_edits import LineageChange
+    from napari_sam.workflows.stacks.lineage_regrouping import LineageChange
 
 __all__ = ["TrackHistory"]
 

@@ -16,7 +16,7 @@ from napari_sam.workflows.stacks import lineage_edits
 from napari_sam.workflows.stacks.film_labels import FilmLabels
 from napari_sam.workflows.stacks.gap_filling import fill_gaps
 from napari_sam.workflows.stacks.lineage import Lineage
-from napari_sam.workflows.stacks.lineage_edits import LineageChange, regroup
+from napari_sam.workflows.stacks.lineage_regrouping import LineageChange, regroup
 from napari_sam.workflows.stacks.relinking import find_origins
 from napari_sam.workflows.stacks.touched_objects import (
     lost_divisions,
@@ -235,6 +235,11 @@ class TrackSession:
         self.refresh()
         return self._make(edit(self.lineage, *wanted, free=self._free))
 
+    def _check(self, track: int) -> None:
+        self.refresh()
+        if track not in self.lineage:
+            raise ValueError(f"there is no track {track}")
+
     def confirm(self, track: int) -> TrackEdit:
         """Decide that a track is right: tracking again leaves its links as they are.
 
@@ -243,9 +248,7 @@ class TrackSession:
         ValueError
             If it is not there.
         """
-        self.refresh()
-        if track not in self.lineage:
-            raise ValueError(f"there is no track {track}")
+        self._check(track)
         nodes = [(t, track) for t in self.lineage.frames[track]]
         change = regroup(self.lineage, {}, fix=nodes, free=self._free)
         self._make(change)
@@ -268,9 +271,7 @@ class TrackSession:
         ValueError
             If there is no gap, or no free pixel to draw on.
         """
-        self.refresh()
-        if track not in self.lineage:
-            raise ValueError(f"there is no track {track}")
+        self._check(track)
         added = fill_gaps(self._film, self.lineage, track, frame)
         frames = {*self.lineage.frames[track], *(t for t, _ in added)}
         after = {(gap[1], track) for gap in self.lineage.gaps(track)}
@@ -331,18 +332,12 @@ class TrackSession:
 
         Objects with numbers that no track had are linked to what they fit, and so are
         those that moved or changed their size, and what came from them. What was
-        decided on stays.
+        decided on stays. The links are a step that can be undone, the paint is not.
 
         Parameters
         ----------
         frames
             Those that may have changed; None: all.
-
-        Returns
-        -------
-        TrackEdit
-            What was linked anew; nothing where the labels are as they were. It is a
-            step that can be undone. What was painted stays then.
         """
         before = self._film.look(frames)
         if not before:
