@@ -62,14 +62,14 @@ class LinkStrokes:
         divides = "Shift" in event.modifiers
         start, begin = np.asarray(event.pos, float), tuple(event.position)
         active = viewer.layers.selection.active
-        pans = getattr(active, "mouse_pan", None)
+        pans, mode = (getattr(active, name, None) for name in ("mouse_pan", "mode"))
         if pans is not None:
             active.mouse_pan = False
         yield
         while event.type == "mouse_move":
             yield
-        if pans is not None and active in viewer.layers:
-            active.mouse_pan = pans
+        if pans is not None and getattr(active, "mode", None) == mode:
+            active.mouse_pan = pans  # another mode has its own
         if np.abs(np.asarray(event.pos, float) - start).max() > _STILL:
             self.link(begin, label_at(viewer, layer, event), divides)
 

@@ -94,6 +94,7 @@ class TrackEditor(QObject):  # type: ignore[misc]
         """Stop for good."""
         self._events.clear()
         self._task.close()
+        self._opened.clear()
         if _EDITORS.get(self._viewer) is self:
             del _EDITORS[self._viewer]
 
@@ -119,11 +120,11 @@ class TrackEditor(QObject):  # type: ignore[misc]
             self.session, self.canvas = self._opened[layer]
             self._listen()
             self.look()
-            self._show()
+            self._take()
             return
         canvas = self.canvas = LayerCanvas(layer, tuple(layer.data.shape))
         graph = {} if self.tracks is None else dict(self.tracks.graph)
-        fixed = [tuple(map(int, one)) for one in layer.metadata.get(FIXED, ())]
+        fixed = [(int(t), int(n)) for t, n in layer.metadata.get(FIXED, ())]
         spacing = spacing_of(layer)[1:]
 
         def work(tell: Tell, is_cancelled: Any) -> TrackSession:
@@ -134,7 +135,7 @@ class TrackEditor(QObject):  # type: ignore[misc]
             return TrackSession(
                 canvas,
                 graph,
-                fixed=[(t, n) for t, n in fixed],
+                fixed=fixed,
                 config=TrackConfig(spacing=spacing),
                 progress=Progress(tell, is_cancelled),
             )
@@ -151,13 +152,21 @@ class TrackEditor(QObject):  # type: ignore[misc]
         self._opened[layer] = session, self.canvas
         self._listen()
         made = self.tracks is None and len(session.lineage) > 0
-        self._show()
+        self._take()
         if made:
             self.succeeded.emit(
                 f"“{self.tracks.name}” was made of “{layer.name}”, without divisions."
             )
         elif session.notes:
             self.noticed.emit(" ".join(session.notes[:3]))
+
+    def _take(self) -> None:
+        """Begin with tracks; their layer stays as it is until one is corrected."""
+        if self.tracks is None:
+            self._show()
+        else:
+            self.version += 1
+            self.changed.emit()
 
     def _listen(self) -> None:
         """Hear of what others do to the labels, and where the user goes."""

@@ -290,6 +290,42 @@ def test_labels_without_tracks_wait_for_a_word_and_get_a_layer(open_dock):
     assert labels_of(page).dtype == np.int64
 
 
+def test_a_tracks_layer_is_not_touched_before_something_is_corrected(open_dock):
+    viewer = ViewerModel()
+    viewer.add_labels(film(), name="objects")
+    rows = np.vstack([[9, 0, 38, 50], rows_of(film())])  # one that no label has
+    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+    tracks = viewer.add_tracks(rows, graph={**GRAPH, 9: [3]}, name="tracks")
+    page = opened(open_dock(viewer, "correct_tracks"))
+    assert page.editor.tracks is tracks
+    np.testing.assert_array_equal(tracks.data, rows)
+    assert said(page) == "Track 9 of the graph is not in the labels."
+    press(page, "H", over=(22, 6), frame=2)
+    agree(page)
+
+
+def test_going_to_other_labels_and_back_keeps_what_can_be_undone(page):
+    press(page, "H", over=(22, 6), frame=2)
+    viewer, first = page.viewer, page.editor.layer
+    viewer.add_labels(film(), name="others")
+    choose(page, viewer.layers["others"])
+    assert page.editor.layer is None and said(page).startswith("“others” has no Tracks")
+    choose(page, first)
+    assert page.editor.layer is first
+    press(page, "U")
+    np.testing.assert_array_equal(labels_of(page), film())
+    agree(page)
+
+
+def choose(page, layer):
+    """Choose labels at the top, as a user does."""
+    look(page.dock)
+    choice = page.dock.header.labels
+    choice.choose(layer)
+    choice.activated.emit(choice.currentIndex())
+    rest(page)
+
+
 def test_measures_of_a_tracks_layer_stay_with_their_objects(page):
     tracks = page.editor.tracks
     tracks.features = {"brightness": np.arange(len(tracks.data)) * 1.0}
