@@ -85,6 +85,7 @@ class CorrectTracksPage(Page):
         self.next_suspect = main_button("Next suspect (Shift-N)", "samTrackSuspect")
         self.plot = LineagePlot()
         self.table = MeasurementTable()
+        self.table.horizontalHeader().setDefaultSectionSize(58)  # all are seen
         self.what = data_choice(_SHOWN, "Which tracks the tree and the table have.")
         self.buttons = {
             name: QPushButton(f"{one.text} ({_key_of(name)})")
@@ -192,15 +193,14 @@ class CorrectTracksPage(Page):
 
     def _film(self) -> Any:
         """Return the labels to correct: those chosen, else the topmost with tracks."""
-        chosen = self.shared.labels
+        chosen, layers = self.shared.labels, list(self.viewer.layers)
         if chosen is not None and self.shared.header.labels.is_by_hand:
             return chosen
-        layers = list(self.viewer.layers)
         if layers != self._seen:
             self._seen = layers
             films = [x for x in layers if is_labels_of_user(x) and not why_no_film(x)]
-            self._films = films
-            self._tracked = [x for x in films if tracks_for(self.viewer, x) is not None]
+            tracked = [x for x in films if tracks_for(self.viewer, x) is not None]
+            self._films, self._tracked = films, tracked
         if self._tracked:
             return self._tracked[-1]
         return chosen if chosen in self._films else next(reversed(self._films), None)
