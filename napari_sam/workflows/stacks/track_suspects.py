@@ -37,8 +37,11 @@ _LEAST_JUMP = 0.5
 _LEAST_GROWTH = 1.3
 """So many times larger or smaller is no sudden change yet."""
 
-_BIRTH, _SHORT, _GAP = 1.3, 1.1, 0.9
+_BIRTH, _SHORT, _GAP = 2.6, 2.2, 1.2
 """How strange these are beside what is measured."""
+
+_OUTLINE = 0.25
+"""How much a larger change of size counts: most of them are of outlines, not links."""
 
 
 @dataclass(frozen=True)
@@ -243,6 +246,7 @@ class _Film:
             times = float(np.exp(abs(sizes[place])))
             strange = abs(float(scores[0][place])) / limit
             if strange >= 1 and times >= _LEAST_GROWTH:
+                strange = 1 + _OUTLINE * (strange - 1)
                 ratio = float(np.exp(sizes[place]))
                 said = f"{ratio:.1f} times as large as in the frame before"
                 yield self.suspect(track, t, "size", strange, said)
