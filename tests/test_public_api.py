@@ -25,6 +25,7 @@ ELSEWHERE |= {"DataFrame", "Sequence", "IsCancelled", "Box"}
 
 READ_FILES = {"load_model", "load_sample", "read_image", "read_labels"}
 READ_FILES |= {"write_labels", "write_overlay", "read_objects", "write_objects"}
+READ_FILES |= {"read_tracks", "write_tracks"}
 NO_IMAGE = READ_FILES | {"read_text", "find_suspects", "measure", "measure_folder"}
 NO_IMAGE |= {"find_track_suspects"}
 NO_CONFIG = {"embed_objects"}

@@ -17,7 +17,7 @@ def film(tmp_path):
     """Labels of an object that divides, tracked, and the table of their tracks."""
     labels = np.zeros((3, 20, 30), np.uint16)
     labels[0, 8:12, 12:18] = 1
-    labels[1:, 8:12, 6:12], labels[1:, 8:12, 18:24] = 2, 3
+    labels[1:, 8:12, 9:12], labels[1:, 8:12, 18:21] = 2, 3
     path = tmp_path / "film.tif"
     tifffile.imwrite(path, labels, imagej=True, metadata={"axes": "TYX"})
     napari_sam.write_tracks(tmp_path / "film.csv", labels, graph={2: [1], 3: [1]})

@@ -47,7 +47,7 @@ _DIVISION = 3.0
 _GROWTH, _BALANCE = 0.4, 0.35
 """By how much, as a logarithm, daughters differ from their parent and each other."""
 
-_HIDDEN = 2.5
+_HIDDEN = 1.5
 """What it costs that a part of a daughter is covered, whose size is not known then."""
 
 _UNEVEN = 0.1
@@ -59,7 +59,7 @@ _LEAST_STEP, _LEAST_CHANGE = 0.02, 0.12
 _DAUGHTER = 0.9
 """A daughter is smaller than this share of its parent."""
 
-_DAUGHTERS_APART = 1.4
+_DAUGHTERS_APART = 2.0
 """How far daughters lie apart at the most, in diameters of their parent."""
 
 

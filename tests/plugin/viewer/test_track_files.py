@@ -16,7 +16,7 @@ pytest.importorskip("geff")
 def film():
     labels = np.zeros((3, 20, 30), np.uint16)
     labels[0, 8:12, 12:18] = 1
-    labels[1:, 8:12, 6:12], labels[1:, 8:12, 18:24] = 2, 3
+    labels[1:, 8:12, 9:12], labels[1:, 8:12, 18:21] = 2, 3
     return labels, {2: [1], 3: [1]}
 
 

@@ -152,3 +152,39 @@ def test_it_can_be_cancelled_and_tells_how_far_it_is():
     assert told == [(0, 2), (1, 2), (2, 2)]
     with pytest.raises(Cancelled):
         track(np.zeros((2, 4, 4), int), progress=Progress(is_cancelled=lambda: True))
+
+
+def test_an_object_that_passes_beneath_another_keeps_its_id():
+    paths = {
+        1: dict.fromkeys(range(9), (32, 32)),
+        2: {t: (30, 14 + 4 * t) for t in range(9)},
+        3: {t: (10 + t, 54) for t in range(9)},
+    }
+    film = film_of(paths, radius=7)
+    above = film_of({1: paths[1]}, radius=7)
+    film = np.where(above > 0, above, film)
+    sizes = [int((frame == 2).sum()) for frame in film]
+    assert (min(sizes), max(sizes)) == (38, 149)  # a sliver is left of it
+    found = track(shuffled(film))
+    check(found)
+    assert found.graph == {}
+    for label in paths:
+        assert len(np.unique(found.labels[film == label])) == 1
+
+
+def test_a_daughter_that_is_missed_at_first_still_has_its_parent():
+    parent = film_of({1: dict.fromkeys(range(3), (30, 30))}, radius=7)
+    ways = {2: {t: (24 - t, 30) for t in (3, 4, 5)}, 3: {4: (39, 30), 5: (41, 30)}}
+    daughters = film_of(ways, radius=5)
+    film = np.concatenate([parent, daughters[3:]])
+    film[:, 10:20, 50:60], film[:, 40:52, 50:60] = 4, 5  # which do not move
+    found = track(shuffled(film))
+    check(found)
+    names = [int(found.labels[t, row, 30]) for t, row in ((2, 30), (3, 21), (4, 39))]
+    assert found.graph == {names[1]: [names[0]], names[2]: [names[0]]}
+
+
+def test_a_whole_film_of_missed_frames_and_one_object():
+    film = film_of({1: {0: (20, 20), 6: (20, 20)}})
+    assert len(track(film)) == 2
+    assert len(track(film, config=TrackConfig(max_gap=5))) == 1
