@@ -285,7 +285,7 @@ def export_tracks(film: Any, tracks: Any, path: Path, kind: str = "ctc") -> Tool
     data = full_data(film)
     graph = {} if tracks is None else dict(tracks.graph)
     rows = None if tracks is None else np.asarray(tracks.data, np.float64)
-    known = calibration_of(film, "tyx" if film.ndim == 3 else "tzyx")
+    known = calibration_of(film)
 
     def work(predictor: Any, **steps: Any) -> Any:
         from napari_sam.io.track_files import write_tracks
