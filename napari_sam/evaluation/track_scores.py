@@ -97,7 +97,8 @@ def score_by_the_challenge(
     OSError
         If the package is not installed.
     ValueError
-        If the shapes differ, the truth holds no object, or 16 bits do not hold the ids.
+        If the shapes differ, the truth holds no object, or there are more tracks than
+        16 bits can number.
     """
     if truth.shape != found.shape:
         raise ValueError(
@@ -112,8 +113,8 @@ def score_by_the_challenge(
         return none if divides else none | {"BC(0)": math.nan, "BC(1)": math.nan}
     with tempfile.TemporaryDirectory(prefix="napari-sam-") as folder:
         true, result = Path(folder) / "01_GT", Path(folder) / "01_RES"
-        _write_truth(true, truth, graph)
-        write_ctc(result, found, found_graph)
+        _write_truth(true, *_numbered(truth, graph))
+        write_ctc(result, *_numbered(found, found_graph))
         with contextlib.redirect_stdout(io.StringIO()) as said:
             measures = ["Valid", "DET", "SEG", "TRA", "LNK", "BC"]
             scores = evaluate(str(result), str(true), measures, threads=1)
@@ -133,6 +134,22 @@ def _library() -> Any:
             'py-ctcmetrics, which is not installed: pip install "napari-sam[tracks]"'
         ) from error
     return evaluate_sequence
+
+
+def _numbered(
+    labels: NDArray[Any], graph: Graph
+) -> tuple[NDArray[np.int64], dict[int, list[int]]]:
+    """Return tracks numbered from 1 up, so that 16 bits hold any of them."""
+    ids, flat = np.unique(labels, return_inverse=True)
+    ids = ids[ids > 0]
+    number = {int(one): n for n, one in enumerate(ids, start=1)}
+    shift = int(labels.min() > 0)  # where no pixel is background
+    parents = {
+        number[child]: [number[parent] for parent in several if parent in number]
+        for child, several in graph.items()
+        if child in number
+    }
+    return flat.reshape(labels.shape) + shift, parents
 
 
 def _write_truth(folder: Path, labels: NDArray[Any], graph: Graph) -> None:

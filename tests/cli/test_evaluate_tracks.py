@@ -8,6 +8,7 @@ import tifffile
 
 import napari_sam
 from napari_sam.cli import main
+from napari_sam.evaluation.track_scores import score_by_the_challenge, score_links
 
 pytest.importorskip("ctc_metrics")
 
@@ -67,6 +68,17 @@ def test_a_result_of_any_form_is_scored(data, tmp_path):
     row = scores(out)["RES"]
     assert (row["DET"], row["SEG"], row["found"]) == (1.0, 1.0, pytest.approx(1 / 3))
     assert row["TRA"] < 1 and row["divisions"] == 1.0
+
+
+def test_numbers_beyond_16_bits_and_a_division_into_three_are_scored(tmp_path):
+    labels = np.zeros((2, 12, 30), np.int64)
+    labels[0, 4:8, 4:26] = 2**40
+    labels[1, 4:8, 4:10], labels[1, 4:8, 12:18], labels[1, 4:8, 20:26] = 7, 8, 2**33
+    graph = {7: [2**40], 8: [2**40], 2**33: [2**40]}
+    found = score_by_the_challenge(labels, graph, labels, graph)
+    assert found == dict.fromkeys(["DET", "SEG", "TRA", "LNK", "BC(0)", "BC(1)"], 1.0)
+    links = score_links(labels, graph, labels, graph)
+    assert (links.links, links.daughters, links.true) == (0, 3, 3)
 
 
 def test_nothing_found_scores_nothing(data, tmp_path):
