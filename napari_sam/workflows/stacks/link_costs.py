@@ -47,7 +47,7 @@ _DIVISION = 3.0
 _GROWTH, _BALANCE = 0.4, 0.35
 """By how much, as a logarithm, daughters differ from their parent and each other."""
 
-_HIDDEN = 1.5
+_HIDDEN = 2.5
 """What it costs that a part of a daughter is covered, whose size is not known then."""
 
 _UNEVEN = 0.1
