@@ -34,7 +34,7 @@ __all__ = ["axons", "mitochondria", "neurites"]
 
 def neurites(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     """Render neurites between dark membranes; labels leave the membranes out."""
-    diameter = log_uniform(rng, 26, min(150, min(size) / 2.5))
+    diameter = log_uniform(rng, 30, min(160, min(size) / 2.5))
     cells, inner = _tissue(rng, size, diameter)
     half = rng.uniform(0.8, max(1.2, 0.03 * diameter))
     light = _sheets(rng, cells, inner, diameter, half)
@@ -71,7 +71,7 @@ def axons(
     with_myelin
         Whether labels hold the ring too; else the axon within it.
     """
-    diameter = log_uniform(rng, 16, min(150, min(size) / 3))
+    diameter = log_uniform(rng, 20, min(150, min(size) / 3))
     canvas = scattered(
         rng,
         size,

@@ -147,6 +147,9 @@ def _stain_cells(
         strength = 1.0 if mode == "membrane" else rng.uniform(0.4, 2.0)
         beneath = ndimage.morphological_gradient(canvas.under, 3) > 0
         light += strength * (wall * own + 0.5 * beneath) * uneven
+    if rng.random() < 0.15:  # bodies far out of focus, which nobody would outline
+        ghosts = granules(rng, size, 0.3 / sizes.diameter**2, 0.6 * sizes.diameter)
+        light += rng.uniform(0.05, 0.2) * ghosts
     if rng.random() < 0.3:
         spots = granules(rng, size, log_uniform(rng, 2e-4, 4e-3), rng.uniform(0.6, 2))
         light += rng.uniform(0.3, 1.5) * spots * (canvas.labels > 0)
@@ -166,7 +169,7 @@ def _cytoplasm(
     plasm = thick**fall * (canvas.labels > 0)
     if rng.random() < 0.55:  # brightest around the nucleus
         near = np.exp(-sizes.beyond / (rng.uniform(0.12, 0.5) * diameter))
-        floor = rng.uniform(0.08, 0.5)
+        floor = rng.uniform(0.2, 0.6)
         plasm = plasm * (floor + (1 - floor) * near)
     elif rng.random() < 0.3:  # dim around it
         plasm = plasm * (

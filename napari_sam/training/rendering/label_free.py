@@ -130,7 +130,7 @@ def _phase(
     far = blur(height, rng.uniform(0.25, 0.6) * diameter)
     share = rng.uniform(0.2, 0.8)
     strength = rng.uniform(0.7, 1.0)
-    contrast = log_uniform(rng, 0.2, 0.9)
+    contrast = log_uniform(rng, 0.3, 0.9)
     light = contrast * (strength * (share * near + (1 - share) * far) - sharp)
     rim = np.exp(-((inner_distance(canvas.labels) / 1.5) ** 2)) * (canvas.labels > 0)
     light += rng.uniform(-0.5, 0.9) * contrast * blur(as_plane(rim), 0.7)
