@@ -24,8 +24,8 @@ COLUMNS = 4
 COLOURS = 160
 
 PAIRS = (
-    ("cells_fluo_packed", 61, "cells_fluo_packed", 400),
-    ("cells_fluo_packed", 65, "cells_fluo_packed_2", 299),
+    ("cells_fluo_packed", 80, "cells_fluo_packed", 400),
+    ("cells_fluo_packed", 82, "cells_fluo_packed_2", 299),
     ("cells_fluo_spread", 62, "cells_fluo_spread", 480),
     ("cells_phase", 52, "cells_phase", 400),
     ("cells_quantitative_phase", 7, "cells_quantitative_phase", 550),

@@ -43,30 +43,8 @@ def packed(
     islands
         Whether there is ground between groups of cells, whose outer cells bulge.
     """
-    stretch, angle = (
-        float(rng.choice([1.0, log_uniform(rng, 1, 2.5)])),
-        rng.uniform(0, 3.2),
-    )
-    seeds = spaced_points(
-        rng,
-        size,
-        diameter,
-        jitter=rng.uniform(0.14, 0.34),
-        stretch=stretch,
-        angle=angle,
-    )
-    if rng.random() < 0.3:  # small cells among large ones
-        fine = spaced_points(rng, size, 0.55 * diameter, jitter=0.3)
-        where = smooth_noise(rng, size, 1.5 * diameter)
-        at = np.rint(fine).astype(int).clip(0, np.array(size) - 1)
-        seeds = np.concatenate([seeds, fine[where[at[:, 0], at[:, 1]] > 0.9]])
-    if islands:
-        where = smooth_noise(rng, size, rng.uniform(0.8, 2.5) * diameter)
-        at = np.rint(seeds).astype(int).clip(0, np.array(size) - 1)
-        kept = where[at[:, 0], at[:, 1]] > rng.uniform(-0.7, 0.8)
-        if not kept.any():
-            kept[:3] = True
-        seeds = seeds[kept]
+    angle = rng.uniform(0, 3.2)
+    seeds = _seeds(rng, size, diameter, angle, islands=islands)
     wavy = rng.choice([0.0, rng.uniform(0.02, 0.09)], p=(0.25, 0.75)) * diameter
     labels, away = nearest_seed(
         rng, size, seeds, warp=float(wavy), scale=rng.uniform(0.12, 0.45) * diameter
@@ -74,17 +52,59 @@ def packed(
     if islands:
         waves = 1 + 0.2 * smooth_noise(rng, size, 0.3 * diameter)
         labels[away > rng.uniform(0.5, 0.8) * diameter * waves] = 0
+    areas = np.bincount(labels.ravel(), minlength=len(seeds) + 1)
+    kept = (areas > 0) & (np.arange(areas.size) > 0)
+    labels = (np.cumsum(kept) * kept).astype(np.int32)[labels]
+    radii = np.sqrt(areas[kept] / np.pi)
     canvas = Canvas(labels, np.zeros_like(labels))
-    count = len(seeds)
-    area = np.bincount(labels.ravel(), minlength=count + 1)[1:].clip(1)
     rows, cols = np.indices(size)
-    for values in (rows, cols):
-        total = np.bincount(labels.ravel(), values.ravel(), count + 1)[1:]
-        seeds[:, 0 if values is rows else 1] = total / area
-    canvas.centres = [(float(y), float(x)) for y, x in seeds]
-    canvas.radii = np.sqrt(area / np.pi).tolist()
-    canvas.angles = (angle + rng.normal(0, 0.3, count)).tolist()
+    middle = [
+        np.bincount(labels.ravel(), place.ravel(), radii.size + 1)[1:] / areas[kept]
+        for place in (rows, cols)
+    ]
+    canvas.centres = list(zip(*(m.tolist() for m in middle), strict=True))
+    canvas.radii = radii.tolist()
+    canvas.angles = (angle + rng.normal(0, 0.3, radii.size)).tolist()
     return canvas
+
+
+def _seeds(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    diameter: float,
+    angle: float,
+    *,
+    islands: bool,
+) -> NDArray[np.float64]:
+    """Scatter the seeds of cells: (n, 2), everywhere or where islands are."""
+    seeds = spaced_points(
+        rng,
+        size,
+        diameter,
+        jitter=rng.uniform(0.14, 0.34),
+        stretch=float(rng.choice([1.0, log_uniform(rng, 1, 2.5)])),
+        angle=angle,
+    )
+    if rng.random() < 0.3:  # small cells among large ones
+        fine = spaced_points(rng, size, 0.55 * diameter, jitter=0.3)
+        seeds = np.concatenate(
+            [seeds, fine[_at(smooth_noise(rng, size, 1.5 * diameter), fine) > 0.9]]
+        )
+    if not islands:
+        return seeds
+    where = _at(smooth_noise(rng, size, rng.uniform(0.8, 2.5) * diameter), seeds)
+    inside = ((seeds >= 0) & (seeds < size)).all(1)
+    best = np.sort(where[inside])[-2:].tolist() or [-np.inf]  # two stay in sight
+    kept: NDArray[np.float64] = seeds[where >= min(best[0], rng.uniform(-0.7, 0.8))]
+    return kept
+
+
+def _at(field: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Values of (H, W) at (n, 2) points, those beyond the plane at its border."""
+    row, col = np.rint(points).astype(int).T
+    rows, cols = field.shape
+    values: NDArray[np.float32] = field[row.clip(0, rows - 1), col.clip(0, cols - 1)]
+    return values
 
 
 def _round(
@@ -236,9 +256,8 @@ def scattered(
     on_top = bool(rng.random() < 0.5)
     seeds = spaced_points(rng, size, diameter, jitter=0.35)
     if rng.random() < 0.6:  # in groups
-        where = smooth_noise(rng, size, rng.uniform(1, 3) * diameter)
-        at = np.rint(seeds).astype(int).clip(0, np.array(size) - 1)
-        seeds = seeds[np.argsort(-where[at[:, 0], at[:, 1]], kind="stable")]
+        where = _at(smooth_noise(rng, size, rng.uniform(1, 3) * diameter), seeds)
+        seeds = seeds[np.argsort(-where, kind="stable")]
     beyond = ((seeds < 0) | (seeds >= size)).any(1)
     seeds = seeds[~beyond | (rng.random(len(seeds)) < 0.5)]
     for row, col in seeds[:800].tolist():

@@ -54,6 +54,10 @@ _TINTS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 
 _TINT_ODDS = (0.15, 0.45, 0.1, 0.1, 0.08, 0.06, 0.06)
 """Colours in which one signal is shown, and how often."""
 
+_CHANNELS = ((0, 2), (1, 2), (1, 0), (0, 1))
+_CHANNEL_ODDS = (0.2, 0.25, 0.4, 0.15)
+"""Channels of cells and of nuclei, and how often."""
+
 
 @dataclass
 class _Sizes:
@@ -149,7 +153,7 @@ def _stain_cells(
         light += strength * (wall * own + 0.5 * beneath) * uneven
     if rng.random() < 0.15:  # bodies far out of focus, which nobody would outline
         ghosts = granules(rng, size, 0.3 / sizes.diameter**2, 0.6 * sizes.diameter)
-        light += rng.uniform(0.05, 0.2) * ghosts
+        light += rng.uniform(0.02, 0.08) * ghosts
     if rng.random() < 0.3:
         spots = granules(rng, size, log_uniform(rng, 2e-4, 4e-3), rng.uniform(0.6, 2))
         light += rng.uniform(0.3, 1.5) * spots * (canvas.labels > 0)
@@ -218,6 +222,35 @@ def _stain_nuclei(
     return as_plane(light)
 
 
+class _Camera:
+    """Sees all stains of a scene through the same optics, each at its own exposure."""
+
+    def __init__(
+        self, rng: np.random.Generator, size: tuple[int, int], sizes: _Sizes
+    ) -> None:
+        self._rng, self._sizes = rng, sizes
+        self._haze = rng.choice([0.0, rng.uniform(0.05, 0.5)])
+        self._sharp = log_uniform(rng, 0.5, 0.8 + 0.014 * sizes.diameter)
+        self._ground = shading(rng, size)
+        self._photons = log_uniform(rng, 30, 6000)
+        self._read = rng.uniform(0.001, 0.02)
+        self._high = rng.choice([rng.uniform(80, 97), rng.uniform(97, 100)])
+        self._even = 1 + rng.uniform(0, 0.5) * self._ground
+
+    def see(self, light: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return intensities of about 0 to 1 of (H, W) light."""
+        rng, sizes = self._rng, self._sizes
+        light = blur(light, self._sharp)
+        if self._haze:
+            wide = rng.uniform(0.1, 0.6) * sizes.diameter
+            light = as_plane(light + self._haze * blur(light, wide))
+        base = rng.choice([rng.uniform(0, 0.03), rng.uniform(0.03, 0.25)])
+        bright = light[sizes.inner > 0][::7]
+        top = float(np.percentile(bright, self._high)) if bright.size else 1.0
+        seen = light / max(top, 0.05) * self._even + base * (1 + 0.4 * self._ground)
+        return expose(rng, as_plane(seen), photons=self._photons, read=self._read)
+
+
 def _mix(
     rng: np.random.Generator,
     stain: NDArray[np.float32],
@@ -225,48 +258,28 @@ def _mix(
     sizes: _Sizes,
 ) -> tuple[NDArray[Any], bool]:
     """Let a camera see the stains: an image, and whether nuclei are seen in it."""
-    haze = rng.choice([0.0, rng.uniform(0.05, 0.5)])
-    sharp = log_uniform(rng, 0.5, 0.8 + 0.014 * sizes.diameter)
-    ground = shading(rng, stain.shape)
-    photons, read = log_uniform(rng, 30, 6000), rng.uniform(0.001, 0.02)
-    high = rng.choice([rng.uniform(80, 97), rng.uniform(97, 100)])
-    even = 1 + rng.uniform(0, 0.5) * ground
-
-    def seen(light: NDArray[np.float32]) -> NDArray[np.float32]:
-        light = blur(light, sharp)
-        if haze:
-            light = light + haze * blur(light, rng.uniform(0.1, 0.6) * sizes.diameter)
-        base = rng.choice([rng.uniform(0, 0.03), rng.uniform(0.03, 0.25)])
-        bright = light[sizes.inner > 0][::7]
-        top = max(float(np.percentile(bright, high)), 0.05) if bright.size else 1.0
-        light = light / top * even + base * (1 + 0.4 * ground)
-        return expose(rng, light, photons=photons, read=read)
-
+    camera = _Camera(rng, (stain.shape[0], stain.shape[1]), sizes)
     look = rng.choice(
         ["cell", "both in gray", "colour", "one colour"], p=(0.3, 0.12, 0.5, 0.08)
     )
     if look == "cell":
-        return _digitise(rng, seen(stain)), False
+        return _digitise(rng, camera.see(stain)), False
     if look == "both in gray":
         mixed = stain + rng.uniform(0.4, 1.6) * core
-        return _digitise(rng, seen(mixed)), True
-    image = np.zeros((*stain.shape, 3), np.float32)
+        return _digitise(rng, camera.see(as_plane(mixed))), True
     if look == "one colour":
-        tint = _TINTS[int(rng.choice(len(_TINTS), p=_TINT_ODDS))]
-        image[:] = seen(stain)[..., None] * np.array(tint, np.float32)
-        return _digitise(rng, image), False
-    cell, nucleus = [(0, 2), (1, 2), (1, 0), (0, 1)][
-        int(rng.choice(4, p=(0.2, 0.25, 0.4, 0.15)))
-    ]
+        tint = np.array(_TINTS[int(rng.choice(len(_TINTS), p=_TINT_ODDS))])
+        return _digitise(rng, as_plane(camera.see(stain)[..., None] * tint)), False
+    cell, nucleus = _CHANNELS[int(rng.choice(len(_CHANNELS), p=_CHANNEL_ODDS))]
     leak = rng.choice([0.0, rng.uniform(0, 0.4)])
-    image[..., cell] = seen(stain + leak * core)
-    image[..., nucleus] = seen(core + rng.choice([0.0, 0.15]) * stain)
+    image = np.zeros((*stain.shape, 3), np.float32)
+    image[..., cell] = camera.see(as_plane(stain + leak * core))
+    other = rng.choice([0.0, 0.15])
+    image[..., nucleus] = camera.see(as_plane(core + other * stain))
     if rng.random() < 0.12:  # a third stain, of membranes, beside the two
-        third = 3 - cell - nucleus
         wall = np.exp(-((sizes.inner / 1.5) ** 2)) * (sizes.inner > 0)
-        image[..., third] = seen(
-            wall.astype(np.float32) * grain(rng, stain.shape, 9, 0.4)
-        )
+        wall = wall * grain(rng, (stain.shape[0], stain.shape[1]), 9, 0.4)
+        image[..., 3 - cell - nucleus] = camera.see(as_plane(wall))
     return _digitise(rng, image), True
 
 

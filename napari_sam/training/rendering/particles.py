@@ -200,30 +200,10 @@ def carbides(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
         (rows, cols).
     """
     diameter = log_uniform(rng, 8, min(70, min(size) / 6))
-    canvas = Canvas.blank(size)
-    aim = int(np.clip(rng.uniform(0.1, 0.4) * size[0] * size[1] / diameter**2, 4, 600))
-    spread = rng.uniform(0.25, 0.6)
-    for row, col in spaced_points(rng, size, 0.9 * diameter, jitter=0.4)[:aim].tolist():
-        own, angle = diameter / 2 * np.exp(rng.normal(0, spread)), rng.uniform(0, 3.2)
-        stretch = rng.uniform(1, 2.2)
-        outline = star(
-            rng, (row, col), float(own), rough=0.12, stretch=stretch, angle=angle
-        )
-        canvas.add([outline], (row, col), float(own), angle, overlap=0.0)
-    grains, _ = nearest_seed(
-        rng,
-        size,
-        spaced_points(rng, size, rng.uniform(3, 12) * diameter),
-        warp=0.3 * diameter,
-        scale=2 * diameter,
-    )
-    apart = inner_distance(grains)
+    canvas = _lay_carbides(rng, size, diameter)
+    light = _matrix(rng, size, diameter)
     inner = inner_distance(canvas.labels)
-    level = rng.uniform(0.2, 0.5)
-    tilt = rng.normal(0, rng.uniform(0.01, 0.06), int(grains.max()))
-    light = level + per_object(grains, tilt)
-    light += rng.uniform(0.01, 0.06) * smooth_noise(rng, size, rng.uniform(1, 6))
-    light += rng.uniform(-0.2, 0.2) * np.exp(-((apart / 1.5) ** 2))
+    level = float(light[::4, ::4].mean())
     solid = blur(as_plane(inner > 0), 0.8)
     own = rng.normal(0, 0.04, len(canvas.centres))
     step = rng.uniform(0.12, 0.45) * rng.choice([1, 1, -0.6])
@@ -240,6 +220,42 @@ def carbides(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
     return _framed(
         rng, as_plane(light), canvas.labels, read=log_uniform(rng, 0.003, 0.05)
     )
+
+
+def _lay_carbides(
+    rng: np.random.Generator, size: tuple[int, int], diameter: float
+) -> Canvas:
+    canvas = Canvas.blank(size)
+    aim = int(np.clip(rng.uniform(0.1, 0.4) * size[0] * size[1] / diameter**2, 4, 600))
+    spread = rng.uniform(0.25, 0.6)
+    for row, col in spaced_points(rng, size, 0.9 * diameter, jitter=0.4)[:aim].tolist():
+        own, angle = diameter / 2 * np.exp(rng.normal(0, spread)), rng.uniform(0, 3.2)
+        stretch = rng.uniform(1, 2.2)
+        outline = star(
+            rng, (row, col), float(own), rough=0.12, stretch=stretch, angle=angle
+        )
+        canvas.add([outline], (row, col), float(own), angle, overlap=0.0)
+    return canvas
+
+
+def _matrix(
+    rng: np.random.Generator, size: tuple[int, int], diameter: float
+) -> NDArray[np.float32]:
+    """Grains of the metal between the particles."""
+    grains, _ = nearest_seed(
+        rng,
+        size,
+        spaced_points(rng, size, rng.uniform(3, 12) * diameter),
+        warp=0.3 * diameter,
+        scale=2 * diameter,
+    )
+    apart = inner_distance(grains)
+    level = rng.uniform(0.2, 0.5)
+    tilt = rng.normal(0, rng.uniform(0.01, 0.06), int(grains.max()))
+    light = level + per_object(grains, tilt)
+    light += rng.uniform(0.01, 0.06) * smooth_noise(rng, size, rng.uniform(1, 6))
+    light += rng.uniform(-0.2, 0.2) * np.exp(-((apart / 1.5) ** 2))
+    return as_plane(light)
 
 
 def _framed(
