@@ -47,13 +47,19 @@ def _run(args: argparse.Namespace) -> int:
 
 def _agreed(spec: CheckpointSpec, store: CheckpointStore) -> bool:
     """Show what would be fetched, and ask."""
+    from napari_sam.checkpoints.model_features import missing_extra
+
     print(
         f"{spec.title}: {spec.size_text}\n"
-        f"  from     {spec.url}\n"
+        f"  from     {spec.url or spec.gate}\n"
         f"  to       {store.path(spec)}\n"
         f"  licence  {spec.licence}\n"
         f"  cite     {spec.citation}"
     )
+    if spec.gate:
+        print("  access   given by its publisher on request only, at the address above")
+    if missing := missing_extra(spec):
+        print(f"  {missing}")
     if not sys.stdin.isatty():
         raise ValueError("there is nobody to ask; add --yes to download it")
     return input("Download it? [y/N] ").strip().lower() in ("y", "yes")

@@ -22,6 +22,7 @@ MODES = (
     ("instances", "Instances: cells, nuclei"),
     ("refined", "Refined: outlined anew"),
     ("grid", "Grid of points: anything"),
+    ("concept", "Concept: what words name"),
 )
 """The modes and what the user reads."""
 
@@ -254,6 +255,17 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
             "… and agreement",
             "New outlines",
             "… and where the new outline overlaps the old one at least so much (IoU).",
+        ),
+    ),
+    "concept": (
+        _option(
+            "concept",
+            "min_likelihood",
+            "Search down to likelihood",
+            "Masks",
+            "Objects that are less likely to be what the words name are not looked "
+            "for; lower leaves more to the sieve.",
+            default=0.2,
         ),
     ),
 }

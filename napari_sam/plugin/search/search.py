@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam.configs import SelectionRule
 from napari_sam.ops.scope import Scope
+from napari_sam.plugin.search.model_modes import resolve_mode
 from napari_sam.workflows.objects.mask_selection import MaskSelection
 from napari_sam.workflows.progress import Progress
 
@@ -29,7 +30,6 @@ __all__ = [
     "Found",
     "Search",
     "find_objects",
-    "resolve_mode",
     "search_plane",
     "start_rule",
 ]
@@ -56,7 +56,7 @@ class Search:
     mode
         Of `napari_sam.workflows.objects.segment.find_objects`.
     options
-        Parameters of each of the modes "grid", "instances" and "refined", by name;
+        Parameters of each of the modes but "auto", by name;
         the thresholds among them are how far down is searched.
     roi
         (H, W) bool, or None for the whole plane.
@@ -118,17 +118,6 @@ class Found:
         return len(self.every)
 
 
-def resolve_mode(mode: str, predictor: Any) -> str:
-    """Say what "auto" stands for with a model; before there is one, "instances".
-
-    As `napari_sam.workflows.objects.segment.choose_mode`, but without loading torch.
-    """
-    if mode != "auto":
-        return mode
-    has_head = predictor is None or getattr(predictor, "has_dense_head", False)
-    return "instances" if has_head else "grid"
-
-
 def find_objects(
     predictor: Any, image: Any, mode: str, options: Mapping[str, Any], **where: Any
 ) -> Sequence[MaskRecord]:
@@ -149,8 +138,10 @@ def start_rule(mode: str, predictor: Any) -> SelectionRule:
         return SelectionRule(
             min_iou=grid.pred_iou_thresh, min_stability=grid.stability_score_thresh
         )
-    from napari_sam.configs import InstanceConfig
+    from napari_sam.configs import ConceptConfig, InstanceConfig
 
+    if mode == "concept":
+        return SelectionRule(min_iou=ConceptConfig().min_likelihood)
     instances = InstanceConfig()
     return SelectionRule(
         min_iou=instances.confidence_thresh, min_area=instances.min_area
@@ -189,7 +180,7 @@ def search_plane(
     progress, is_cancelled
         See `napari_sam.workflows.objects.grid_masks.generate_masks`.
     """
-    mode = resolve_mode(search.mode, predictor)
+    mode = resolve_mode(search.mode, predictor, search.options)
     options = dict(search.options.get(mode, {}))
     double = None
     if mode == "grid" and not options.get("crop_n_layers"):

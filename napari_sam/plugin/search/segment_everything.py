@@ -12,13 +12,14 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.annotator.layer_canvas import why_not_writable
+from napari_sam.plugin.search import model_modes
 from napari_sam.plugin.search.asker import Answer, ObjectAsker, Question
 from napari_sam.plugin.search.commit_found import keep_found
 from napari_sam.plugin.search.found_objects import Results
 from napari_sam.plugin.search.marks import region_of_shapes, region_of_view
 from napari_sam.plugin.search.object_query import ExampleObjects, ObjectQuery
 from napari_sam.plugin.search.runner import SearchRunner
-from napari_sam.plugin.search.search import Search, resolve_mode
+from napari_sam.plugin.search.search import Search
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import Hint, sentence
@@ -269,7 +270,7 @@ class Everything(QObject):  # type: ignore[misc]
             shape=shape,
             contrast_limits=display_range(self.image),
             mode=self.mode,
-            options=self.options,
+            options=model_modes.phrase_options(self.options, self.query, predictor),
             roi=roi,
             exclude=None if taken is None else taken.copy(),
         )
@@ -352,7 +353,8 @@ class Everything(QObject):  # type: ignore[misc]
     def _ask(self, found: Found, among: NDArray[np.intp]) -> bool:
         """Ask which masks are meant; False where all are."""
         query, predictor = self.query, self.model_host.predictor
-        if query.is_empty:
+        text, is_nothing = model_modes.asked_here(found.mode, query)
+        if is_nothing:
             self.asker.drop()
             return False
         if predictor is None or query.is_reading or query.is_looking:
@@ -362,7 +364,7 @@ class Everything(QObject):  # type: ignore[misc]
                 found,
                 among,
                 predictor,
-                query.query,
+                text,
                 query.like,
                 query.unlike,
                 query.min_match,
@@ -497,4 +499,6 @@ class Everything(QObject):  # type: ignore[misc]
     @property
     def found_mode(self) -> str:
         """How is searched with the model and the mode that are chosen."""
-        return resolve_mode(self.mode, self.model_host.predictor)
+        predictor = self.model_host.predictor
+        options = model_modes.phrase_options(self.options, self.query, predictor)
+        return model_modes.resolve_mode(self.mode, predictor, options)

@@ -12,6 +12,7 @@ from napari_sam.ops.wording import counted
 from napari_sam.plugin.search.example_objects import examples_in
 from napari_sam.plugin.search.hint_facts import FactReader
 from napari_sam.plugin.search.hints import EverythingFacts, black_hint, next_step
+from napari_sam.plugin.search.model_modes import why_not
 from napari_sam.plugin.search.segment_everything import Everything
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.sample_data import preset_scale
@@ -281,7 +282,9 @@ class EverythingPage(Page):
         common = replace(facts.common, model_name=title)
         facts = self._facts = replace(facts, common=common)
         self.form.show_mode(everything.found_mode)
-        levels = getattr(self.shared.model_host.predictor, "dense_levels", 1)
+        predictor = self.shared.model_host.predictor
+        self.form.show_reasons(lambda mode: why_not(mode, predictor))
+        levels = getattr(predictor, "dense_levels", 1)
         self.form.show_levels(levels > 1 and everything.found_mode != "grid")
         may_find = (
             not facts.working

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sam.checkpoints.model_features import describe_model, missing_extra
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.checkpoints.user_models import list_own_models
@@ -39,6 +40,7 @@ _LABEL_CHARACTERS = 9
 
 _REPORT_STEP = 0.002
 _FILE = "Open a file…"
+_FOLDER = "Open a folder…"
 _FILTER = "SAM checkpoints (*.pth *.pt *.safetensors);;All files (*)"
 
 
@@ -215,12 +217,13 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         for name, spec in REGISTRY.items():
             self._entries.append(name)
             self.combo.addItem(self._line(spec))
-            tip = f"{spec.good_for}\nLicence: {spec.licence}\n{spec.citation}"
-            self.combo.setItemData(
-                len(self._entries) - 1, tip, Qt.ItemDataRole.ToolTipRole
-            )
-        self._entries.append(_FILE)
-        self.combo.addItem(_FILE)
+            index = len(self._entries) - 1
+            tip = describe_model(spec)
+            self.combo.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
+            self.combo.model().item(index).setEnabled(not missing_extra(spec))
+        for entry in (_FILE, _FOLDER):
+            self._entries.append(entry)
+            self.combo.addItem(entry)
         for path in reversed(list_own_models()):
             self.add_own(path)
         if model in self._entries:
@@ -242,7 +245,8 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         if spec is not None and missing:
             self.download.setText("Download")
             self.download.setToolTip(
-                f"Fetch {spec.title}, {spec.size_text}, from {spec.url}"
+                f"Fetch {spec.title}, {spec.size_text}, from {spec.url or spec.gate}\n"
+                f"Licence: {spec.licence}"
             )
 
     def refresh(self) -> None:
@@ -257,11 +261,16 @@ class ModelPicker(QWidget):  # type: ignore[misc]
 
     def _on_model(self, index: int) -> None:
         self.combo.clearFocus()
-        if self.source != _FILE:
-            self.choose(self.source)
+        wanted = self.source
+        if wanted not in (_FILE, _FOLDER):
+            self.choose(wanted)
             return
         self.combo.setCurrentIndex(self._before)
-        path, _ = QFileDialog.getOpenFileName(self, "Open a SAM model", "", _FILTER)
+        title = "Open a SAM model"
+        if wanted == _FILE:
+            path, _ = QFileDialog.getOpenFileName(self, title, "", _FILTER)
+        else:
+            path = QFileDialog.getExistingDirectory(self, title)
         if path:
             self.choose(path)
 

@@ -136,7 +136,8 @@ class SearchForm(QWidget):  # type: ignore[misc]
             "Instances: every cell or nucleus at once, in seconds. Refined: the same, "
             "each one outlined anew, slower. Both need a model that was trained for "
             "it, such as the bundled one. Grid of points: any model is asked about "
-            "each point of a grid; finds objects of any kind and size, slowest."
+            "each point of a grid; finds objects of any kind and size, slowest. "
+            "Concept: SAM 3 finds all that the words below name."
         )
         self.level = QComboBox()
         for name, text in _LEVELS:
@@ -233,6 +234,14 @@ class SearchForm(QWidget):  # type: ignore[misc]
     def show_mode(self, mode: str) -> None:
         """Show the parameters of a mode that is not "auto"."""
         self.pages.setCurrentWidget(self.forms[mode])
+
+    def show_reasons(self, why_not: Callable[[str], str]) -> None:
+        """Grey the modes that the model does not have, and say why."""
+        model = self.mode.model()
+        for index in range(self.mode.count()):
+            why = why_not(str(self.mode.itemData(index)))
+            model.item(index).setEnabled(not why)
+            self.mode.setItemData(index, why, Qt.ItemDataRole.ToolTipRole)
 
     def show_levels(self, are_there: bool) -> None:
         """Show the choice of nuclei or cells where the model tells them apart."""
