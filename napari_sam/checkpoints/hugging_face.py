@@ -121,7 +121,7 @@ def _without_config(folder: Path) -> str:
     inner = sorted(p.parent for p in folder.glob(f"*/{_CONFIG}"))
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in WEIGHT_SUFFIXES)
     found = [*inner, *files]
-    told = f"{folder} is a folder without {_CONFIG}, so no model itself; "
+    told = f"{folder} is a directory without {_CONFIG}, so no model itself; "
     if not found:
         return f"{told}wanted is one in Hugging Face's layout, or a file with weights"
     if len(found) == 1:

@@ -14,6 +14,7 @@ from napari_sam.checkpoints.registry import (
     get_spec,
     suggest_names,
 )
+from napari_sam.checkpoints.sam2 import SAM2_SIZES
 from napari_sam.model.build import ARCHITECTURES
 
 HEX_DIGITS = {"sha256": 64, "xxh128": 32}
@@ -28,6 +29,8 @@ def test_all_that_is_promised_is_listed():
         *("vit_t_em_organelles", "vit_b_em_organelles", "vit_l_em_organelles"),
         *("vit_b_histopathology", "vit_l_histopathology", "vit_h_histopathology"),
         "vit_b_medical_imaging",
+        *("sam2.1_tiny", "sam2.1_small", "sam2.1_base_plus", "sam2.1_large"),
+        "sam3",
     }
     assert next(iter(REGISTRY)) == "cells"
 
@@ -44,6 +47,10 @@ def test_entries_are_complete(name):
         return
     assert spec.size > 0
     assert spec.size_text
+    if spec.gate:
+        assert (spec.url, spec.mirrors, spec.hash) == (None, (), None)
+        assert urlsplit(spec.gate).scheme == "https"
+        return
     algorithm, _, digits = spec.hash.partition(":")
     assert re.fullmatch(f"[0-9a-f]{{{HEX_DIGITS[algorithm]}}}", digits)
     for url in (spec.url, *spec.mirrors):
@@ -52,12 +59,14 @@ def test_entries_are_complete(name):
 
 @pytest.mark.parametrize("field", ["filename", "url", "hash"])
 def test_no_two_entries_share_a_file(field):
-    values = [getattr(spec, field) for spec in EVERY.values() if not spec.bundled]
+    fetched = [one for one in EVERY.values() if not (one.bundled or one.gate)]
+    values = [getattr(spec, field) for spec in fetched]
     assert len(values) == len(set(values))
 
 
 def test_models_can_be_built_and_decoders_belong_to_models():
-    assert {spec.architecture for spec in REGISTRY.values()} <= set(ARCHITECTURES)
+    built = {*ARCHITECTURES, *SAM2_SIZES, "sam3"}
+    assert {spec.architecture for spec in REGISTRY.values()} <= built
     linked = [spec.decoder for spec in REGISTRY.values() if spec.decoder]
     assert sorted(linked) == sorted(DECODERS)
     assert {spec.architecture for spec in DECODERS.values()} == {"unetr"}

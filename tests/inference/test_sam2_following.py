@@ -74,7 +74,9 @@ def test_masks_are_those_of_transformers(sam, planes, backward):
         if plane in given:
             continue
         mine = followed.find(plane, embedded[plane], backward=backward)
-        assert np.abs(mine.logits[0] - theirs[plane]).max() <= 1e-4
+        # what is remembered is rounded to bfloat16, which enlarges the last digits
+        largest = np.abs(theirs[plane]).max()
+        assert np.abs(mine.logits[0] - theirs[plane]).max() <= 1e-4 * largest
         assert mine.masks.shape == (1, 60, 100)
         assert mine.masks.any()
 
