@@ -109,9 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="random", help="path of a SAM 2 model")
     parser.add_argument("--beside", default="cells", help="the model to compare with")
-    parser.add_argument(
-        "--planes", type=int, default=8, help="planes to follow"
-    )
+    parser.add_argument("--planes", type=int, default=8, help="planes to follow")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:

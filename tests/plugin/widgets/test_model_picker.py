@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from dock_steps import look
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog
 
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.widgets.model_picker import ModelPicker
@@ -113,3 +115,40 @@ def test_a_missing_model_is_explained_and_its_button_is_seen(
     look(dock)
     assert "SAM ViT-B is not on this computer" in dock.hint.text
     assert dock.header.is_open and not dock.header.model.download.isHidden()
+
+
+def test_a_model_whose_library_is_missing_is_greyed_and_says_so(
+    qtbot, store, monkeypatch
+):
+    monkeypatch.setattr(
+        "napari_sam.checkpoints.model_features.find_spec", lambda name: None
+    )
+    picker = ModelPicker(store)
+    qtbot.addWidget(picker)
+    titles = [picker.combo.itemText(i) for i in range(picker.combo.count())]
+    rows = {title: i for i, title in enumerate(titles)}
+    (row,) = (i for title, i in rows.items() if "SAM 2.1 tiny" in title)
+    assert not picker.combo.model().item(row).isEnabled()
+    tip = picker.combo.itemData(row, Qt.ItemDataRole.ToolTipRole)
+    assert "pip install 'napari-sam[transformers]'" in tip
+    (bundled,) = (i for title, i in rows.items() if "Cells (bundled)" in title)
+    assert picker.combo.model().item(bundled).isEnabled()
+    picker.close_worker()
+
+
+def test_sam_3_says_whom_to_ask(picker):
+    titles = [picker.combo.itemText(i) for i in range(picker.combo.count())]
+    (row,) = (i for i, title in enumerate(titles) if "SAM 3 (" in title)
+    tip = picker.combo.itemData(row, Qt.ItemDataRole.ToolTipRole)
+    assert "asked first: https://huggingface.co/facebook/sam3" in tip
+    assert "SAM License" in tip
+
+
+def test_a_folder_can_be_opened(picker, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        QFileDialog, "getExistingDirectory", lambda *given: str(tmp_path)
+    )
+    picker.combo.setCurrentIndex(picker.combo.findText("Open a folder…"))
+    picker.combo.activated.emit(picker.combo.currentIndex())
+    assert picker.source == str(tmp_path)
+    assert picker.is_here
