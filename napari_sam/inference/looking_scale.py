@@ -21,7 +21,7 @@ import numpy as np
 from napari_sam.configs import InstanceConfig
 from napari_sam.inference.views import TILING_BELOW_SCALE
 from napari_sam.ops.types import Cancelled
-from napari_sam.ops.watershed import maps_to_instances
+from napari_sam.ops.watershed import Instances, maps_to_instances
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +132,15 @@ DENSE_SCALE_RULE = ScaleRule(
 _ENOUGH_OBJECTS = 4
 """Of fewer objects, each may be a group of small ones."""
 
+_SURE_CONFIDENCE = 0.8
+"""Median confidence from which many objects are no groups."""
+
+_GROUP_AREA_RATIO = 0.6
+"""Many objects are groups if those of a closer look are so much smaller, or more."""
+
+_TILE_SCALES = (1.0, 2.0)
+"""Frame pixels per pixel at which a tile is looked at, one after the other."""
+
 _MIN_OBJECTS = 3
 """Of an image with fewer objects, most were too small to be seen."""
 
@@ -233,7 +242,8 @@ def _scale_by_objects(
         )
         is_like_it = known / _MAX_SIZE_RATIO <= across <= known * _MAX_SIZE_RATIO
         return PROMPT_SCALE_RULE.scale(areas if is_like_it else tuned, as_whole)
-    small = areas_in_one_tile(sam, view, len(found), check, is_cancelled=is_cancelled)
+    full = replace(found, areas=areas)
+    small = areas_in_one_tile(sam, view, full, check, is_cancelled=is_cancelled)
     if small is None and len(found) >= _MIN_OBJECTS:
         return PROMPT_SCALE_RULE.scale(areas, as_whole)
     return PROMPT_SCALE_RULE.scale([] if small is None else small, max(as_whole, 1.0))
@@ -242,15 +252,17 @@ def _scale_by_objects(
 def areas_in_one_tile(
     sam: PromptableModel,
     view: PlaneView,
-    seen: int,
+    seen: Instances,
     before: Callable[[], None],
     config: InstanceConfig = _DEFAULT,
     is_cancelled: IsCancelled | None = None,
 ) -> NDArray[np.int64] | None:
-    """Measure what a few objects turn out to be made of.
+    """Measure what a few objects, or doubtful ones, turn out to be made of.
 
-    One tile is looked at, the one in which the intensities differ most. They are
-    groups if more than a few objects are found in it, and twice as many as were seen.
+    One tile is looked at without shrinking it, the one in which the intensities differ
+    most. A few objects are groups if at least four are found in it, and twice as many
+    as were seen; more of them are, if those that are found are much smaller. What still
+    is doubtful is looked at once more, at twice the scale.
 
     Parameters
     ----------
@@ -259,9 +271,9 @@ def areas_in_one_tile(
     view
         The plane.
     seen
-        How many objects the plane as a whole shows.
+        The objects that the plane as a whole shows, with areas in its pixels.
     before
-        Called before the tile is embedded.
+        Called before a tile is embedded.
     config
         How objects are found.
     is_cancelled
@@ -278,9 +290,42 @@ def areas_in_one_tile(
     Cancelled
         If the work is to stop.
     """
-    if seen >= _ENOUGH_OBJECTS or not view.is_shrunk:
+    if not view.is_shrunk:
         return None
-    before()
-    embedding = view.embed(sam, view.highest_contrast_tile(1.0), is_cancelled)
-    areas = maps_to_instances(sam.dense_maps(embedding, config.level), config).areas
-    return areas if len(areas) >= max(_ENOUGH_OBJECTS, 2 * seen) else None
+    areas = None
+    for scale in _TILE_SCALES:
+        if not _is_doubtful(seen):
+            break
+        before()
+        tile = view.embed(sam, view.highest_contrast_tile(scale), is_cancelled)
+        found = maps_to_instances(sam.dense_maps(tile, config.level), config, scale)
+        if len(seen) >= _ENOUGH_OBJECTS:
+            found = _not_cut(found)
+        if not _shows_groups(seen, found):
+            break
+        seen, areas = found, found.areas
+    return areas
+
+
+def _is_doubtful(found: Instances) -> bool:
+    """Whether what is seen may be groups of smaller objects."""
+    few = len(found) < _ENOUGH_OBJECTS
+    return few or float(np.median(found.scores)) < _SURE_CONFIDENCE
+
+
+def _not_cut(found: Instances) -> Instances:
+    """Leave out what the border of a tile may have cut off."""
+    far = np.array(found.labels.shape)
+    return found.keep(
+        (found.boxes[:, :2] > 0).all(1) & (found.boxes[:, 2:] < far).all(1)
+    )
+
+
+def _shows_groups(seen: Instances, found: Instances) -> bool:
+    """Whether a closer look found what objects are made of."""
+    if len(found) < _ENOUGH_OBJECTS:
+        return False
+    if len(seen) < _ENOUGH_OBJECTS:
+        return len(found) >= 2 * len(seen)
+    smaller = np.median(found.areas) / np.median(seen.areas)
+    return bool(smaller <= _GROUP_AREA_RATIO)

@@ -53,6 +53,45 @@ def test_objects_too_small_to_be_seen_as_a_whole_are_measured():
     assert sam.shapes == [(400, 400), (128, 128)]
 
 
+def crowds_of_discs():
+    """Five crowds, each of which looks like one object from afar."""
+    image = np.zeros((700, 700), np.uint8)
+    for top, left in ((20, 20), (20, 460), (290, 240), (540, 20), (540, 460)):
+        image[top : top + 120, left : left + 120] = grid_of_discs(120, 20, 8)
+    return image
+
+
+class Doubting(IdealPredictor):
+    """Is never sure of what it sees."""
+
+    def dense_maps(self, embedding, level="auto"):
+        maps = super().dense_maps(embedding, level)
+        maps[0] *= 0.56
+        return maps
+
+
+def test_many_doubtful_objects_are_looked_at_as_crowds():
+    sam = Doubting(sight=near_sighted)
+    embedding = sam.embed(crowds_of_discs())
+    top, _, bottom, _ = embedding.tiles[0]
+    assert 128 / (bottom - top) * 16 == pytest.approx(48, rel=0.1)
+    assert sam.shapes == [(700, 700), (128, 128), (64, 64)]
+
+
+def test_many_objects_that_are_sure_are_what_they_look_like():
+    sam = IdealPredictor(sight=near_sighted)
+    sam.embed(crowds_of_discs())
+    assert sam.shapes == [(700, 700)]
+
+
+def test_doubtful_objects_that_a_closer_look_confirms_keep_their_size():
+    image = np.zeros((700, 700), np.uint8)
+    image[:640, :640] = grid_of_discs(640, 160, 70)
+    sam = Doubting()
+    sam.embed(image)
+    assert sam.shapes == [(700, 700), (128, 128)]
+
+
 def tolerant(image):
     """Take what is not finite for darkness."""
     return near_sighted(np.nan_to_num(image, posinf=0))

@@ -186,7 +186,7 @@ def _scale_for(
     def before() -> None:
         steps.before(1)
 
-    small = areas_in_one_tile(sam, view, len(found), before, config, steps.is_cancelled)
+    small = areas_in_one_tile(sam, view, found, before, config, steps.is_cancelled)
     return rule.scale(found.areas if small is None else small, view.whole_scale)
 
 
