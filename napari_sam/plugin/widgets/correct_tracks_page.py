@@ -85,7 +85,7 @@ class CorrectTracksPage(Page):
         self.next_suspect = main_button("Next suspect (Shift-N)", "samTrackSuspect")
         self.plot = LineagePlot()
         self.table = MeasurementTable()
-        self.table.horizontalHeader().setDefaultSectionSize(58)  # all are seen
+        self.table.horizontalHeader().setDefaultSectionSize(50)
         self.what = data_choice(_SHOWN, "Which tracks the tree and the table have.")
         self.buttons = {
             name: QPushButton(f"{one.text} ({_key_of(name)})")
