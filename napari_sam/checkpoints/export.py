@@ -46,7 +46,7 @@ def export_pth(source: str | Path, target: Path) -> Path:
     """
     if target.suffix != ".pth":
         raise ValueError(f"the file is {target}; its name must end in .pth")
-    model = load_sam(source).model
+    model = load_sam(source).trainable
     if model.architecture.name not in _SAM:
         raise ValueError(
             f"{source} is of the architecture {model.architecture.name!r}, which "
@@ -72,7 +72,7 @@ def export_safetensors(source: str | Path, target: Path) -> Path:
     if target.suffix != ".safetensors":
         raise ValueError(f"the file is {target}; its name must end in .safetensors")
     loaded = load_sam(source)
-    model = loaded.model
+    model = loaded.trainable
     half = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in model.state_dict().items()

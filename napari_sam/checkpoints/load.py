@@ -71,7 +71,7 @@ class LoadedCheckpoint:
 
     @property
     def trainable(self) -> Sam:
-        """The model, if it can be trained here.
+        """The model, if it can be trained and exported here.
 
         Raises
         ------
@@ -81,8 +81,9 @@ class LoadedCheckpoint:
         if isinstance(self.model, Sam):
             return self.model
         raise CheckpointError(
-            f"{self.name} is {self.model.title}, which cannot be trained here; what "
-            "can are SAM, MobileSAM, micro-sam's models and those trained here"
+            f"{self.name} is {self.model.title}, which cannot be trained or exported "
+            "here; what can are SAM, MobileSAM, micro-sam's models and those trained "
+            "here"
         )
 
 
