@@ -76,6 +76,7 @@ from .workflows.session.annotation_session import AnnotationSession as Annotatio
 from .workflows.session.class_suggestions import Suggestion as Suggestion
 from .workflows.session.session_recovery import JournaledWork as JournaledWork
 from .workflows.session.session_recovery import unsaved_work as unsaved_work
+from .workflows.stacks.large_volume import segment_large_volume as segment_large_volume
 from .workflows.stacks.lineage import Lineage as Lineage
 from .workflows.stacks.propagation import Propagated as Propagated
 from .workflows.stacks.propagation import propagate as propagate

@@ -36,6 +36,7 @@ from napari_sam.configs.stacks import (
     LinkConfig,
     PropagationConfig,
     TrackConfig,
+    VolumeBlockConfig,
     VolumeConfig,
 )
 from napari_sam.configs.training import AugmentConfig, TrainConfig, read_config
@@ -70,6 +71,7 @@ __all__ = [
     "TrackConfig",
     "TrackSuspectConfig",
     "TrainConfig",
+    "VolumeBlockConfig",
     "VolumeConfig",
     "check_mode",
     "mode_settings",

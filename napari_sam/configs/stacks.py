@@ -17,6 +17,7 @@ __all__ = [
     "LinkConfig",
     "PropagationConfig",
     "TrackConfig",
+    "VolumeBlockConfig",
     "VolumeConfig",
 ]
 
@@ -115,6 +116,34 @@ class FuseConfig(Config):
     )
 
 
+class VolumeBlockConfig(Config):
+    """How a volume that is larger than memory is cut; see `segment_large_volume`."""
+
+    from_voxels: int = Field(
+        64_000_000,
+        ge=1,
+        description="volumes of more voxels are gone through block by block",
+    )
+    block: int = Field(
+        320,
+        ge=8,
+        description="most voxels across of the part that a block is responsible for",
+        json_schema_extra=form(step=64, unit="px"),
+    )
+    planes: int = Field(
+        64,
+        ge=1,
+        description="most planes of that part",
+    )
+    halo: int | None = Field(
+        None,
+        ge=1,
+        description="voxels that are looked at around it, of the smallest side; None: "
+        "by the size of the objects",
+        json_schema_extra=form(step=1, unit="px"),
+    )
+
+
 class VolumeConfig(Config):
     """Parameters of `segment_volume`: of each plane, and of how planes are joined."""
 
@@ -130,6 +159,9 @@ class VolumeConfig(Config):
     )
     fuse: FuseConfig = Field(
         FuseConfig(), description="how the maps of planes are brought together"
+    )
+    blocks: VolumeBlockConfig = Field(
+        VolumeBlockConfig(), description="how a volume larger than memory is cut"
     )
     link: LinkConfig = Field(
         LinkConfig(), description="what may be the same object in another plane"

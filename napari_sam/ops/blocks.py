@@ -1,6 +1,6 @@
-"""Blocks of a plane that is too large to be looked at in one piece.
+"""Blocks of what is too large to be looked at in one piece: a plane, or a volume.
 
-Each block has a core, and the cores together are the plane; around it lies a window,
+Each block has a core, and the cores together are the whole; around it lies a window,
 which overlaps those of the neighbours, so that what stands at a border of two cores is
 seen whole in both.
 """
@@ -12,53 +12,63 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from napari_sam.ops.boxes import intersect
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_sam.ops.types import Box
-
 __all__ = ["Block", "BlockGrid"]
+
+_Extent = tuple[int, ...]
+"""Where something begins along each axis, then where it ends, half open: of a plane
+(row0, col0, row1, col1)."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a plane, and what is looked at to know it.
+    """A part of a whole, and what is looked at to know it.
 
     Attributes
     ----------
     core
-        (row0, col0, row1, col1), half open: the part.
+        The part: where it begins along each axis, then where it ends, half open. Of a
+        plane (row0, col0, row1, col1).
     window
-        The core with a halo around it.
+        The core with a halo around it, in the same order.
     """
 
-    core: Box
-    window: Box
+    core: _Extent
+    window: _Extent
 
     @property
-    def slices(self) -> tuple[slice, slice]:
+    def slices(self) -> tuple[slice, ...]:
         """What cuts the core out of its window."""
-        (r0, c0, r1, c1), (top, left, _, _) = self.core, self.window
-        return slice(r0 - top, r1 - top), slice(c0 - left, c1 - left)
+        return _slices(self.core, self.window[: len(self.window) // 2])
+
+    @property
+    def core_slices(self) -> tuple[slice, ...]:
+        """What cuts the core out of the whole."""
+        return _slices(self.core)
+
+    @property
+    def window_slices(self) -> tuple[slice, ...]:
+        """What cuts the window out of the whole."""
+        return _slices(self.window)
 
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """Blocks that cover a plane, in rows.
+    """Blocks that cover a plane, in rows, or a volume.
 
-    All windows have the same size: at the ends of the plane they reach further
+    All windows have the same size: at the ends of the whole they reach further
     inward, so that every block is looked at alike.
 
     Attributes
     ----------
     shape
-        (H, W) of the plane.
+        (H, W) of the plane, or (Z, Y, X) of the volume.
     sides
-        (h, w) of the cores; those at the bottom and the right may be smaller.
+        Of the cores along each axis; those at the ends may be smaller.
     halo
-        Pixels that windows reach beyond the cores.
+        Pixels that windows reach beyond the cores, along all axes or along each.
 
     Raises
     ------
@@ -72,62 +82,98 @@ class BlockGrid:
     [(0, 0, 10, 8), (0, 8, 10, 16), (0, 16, 10, 20)]
     >>> [block.window for block in grid.blocks]
     [(0, 0, 10, 12), (0, 6, 10, 18), (0, 8, 10, 20)]
+    >>> [block.core for block in BlockGrid((4, 5, 6), (2, 5, 6), 1).blocks]
+    [(0, 0, 0, 2, 5, 6), (2, 0, 0, 4, 5, 6)]
     """
 
-    shape: tuple[int, int]
-    sides: tuple[int, int]
-    halo: int
+    shape: tuple[int, ...]
+    sides: tuple[int, ...]
+    halo: int | tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if min(*self.shape, *self.sides) < 1 or self.halo < 1:
+        if min(*self.shape, *self.sides) < 1 or min(self.halos) < 1:
+            what = "a plane" if len(self.shape) == 2 else "a volume"
             raise ValueError(
                 f"blocks of {self.sides} pixels with a halo of {self.halo} cannot "
-                f"cover a plane of {self.shape}; wanted sizes and a halo from 1 up"
+                f"cover {what} of {self.shape}; wanted sizes and a halo from 1 up"
             )
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """Rows and columns of blocks."""
-        rows, cols = (
+    def halos(self) -> tuple[int, ...]:
+        """Pixels that windows reach beyond the cores along each axis."""
+        if isinstance(self.halo, tuple):
+            return self.halo
+        return (self.halo,) * len(self.shape)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many blocks there are along each axis."""
+        return tuple(
             math.ceil(length / side)
             for length, side in zip(self.shape, self.sides, strict=True)
         )
-        return rows, cols
 
     @property
     def blocks(self) -> list[Block]:
-        """All blocks, row by row."""
-        return [self._block(*at) for at in product(*map(range, self.counts))]
+        """All blocks, row by row; of a volume layer by layer."""
+        return [self._block(at) for at in product(*map(range, self.counts))]
 
-    def _block(self, row: int, col: int) -> Block:
-        spans = []
-        for index, length, side in zip((row, col), self.shape, self.sides, strict=True):
+    def _block(self, at: tuple[int, ...]) -> Block:
+        cores, windows = [], []
+        rules = zip(at, self.shape, self.sides, self.halos, strict=True)
+        for index, length, side, halo in rules:
             first = index * side
-            size = min(length, side + 2 * self.halo)
-            start = max(0, min(first - self.halo, length - size))
-            spans.append((first, min(first + side, length), start, start + size))
-        (r0, r1, top, bottom), (c0, c1, left, right) = spans
-        return Block((r0, c0, r1, c1), (top, left, bottom, right))
+            size = min(length, side + 2 * halo)
+            start = max(0, min(first - halo, length - size))
+            cores.append((first, min(first + side, length)))
+            windows.append((start, start + size))
+        return Block(_extent(cores), _extent(windows))
 
     def neighbours(self) -> Iterator[tuple[int, int]]:
         """Yield the indices of each two blocks that touch, corners included."""
-        rows, cols = self.counts
-        for row, col in product(range(rows), range(cols)):
-            for down, right in ((0, -1), (-1, -1), (-1, 0), (-1, 1)):
-                other = (row + down, col + right)
-                if other[0] >= 0 and 0 <= other[1] < cols:
-                    yield other[0] * cols + other[1], row * cols + col
+        counts = self.counts
+        places = list(product(*map(range, counts)))
+        numbers = {at: number for number, at in enumerate(places)}
+        before = [
+            step
+            for step in product((-1, 0, 1), repeat=len(counts))
+            if step < (0,) * len(counts)
+        ]
+        for at in places:
+            for step in before:
+                other = numbers.get(tuple(a + b for a, b in zip(at, step, strict=True)))
+                if other is not None:
+                    yield other, numbers[at]
 
-    def seam(self, one: Block, other: Block) -> Box:
+    def seam(self, one: Block, other: Block) -> _Extent:
         """Return the pixels of two windows that lie near both cores.
 
         Half a halo away at most: what an object is there, both windows can tell,
         unlike at their own ends.
         """
-        margin = max(1, self.halo // 2)
-        grown = [_grown(block.core, margin) for block in (one, other)]
-        return intersect(*grown, one.window, other.window)
+        ndim = len(self.shape)
+        margins = [max(1, halo // 2) for halo in self.halos]
+        spans = []
+        for axis, margin in enumerate(margins):
+            first = max(
+                *(block.core[axis] - margin for block in (one, other)),
+                *(block.window[axis] for block in (one, other)),
+            )
+            last = min(
+                *(block.core[ndim + axis] + margin for block in (one, other)),
+                *(block.window[ndim + axis] for block in (one, other)),
+            )
+            spans.append((first, max(first, last)))
+        return _extent(spans)
 
 
-def _grown(box: Box, by: int) -> Box:
-    return box[0] - by, box[1] - by, box[2] + by, box[3] + by
+def _extent(spans: list[tuple[int, int]]) -> _Extent:
+    return (*(first for first, _ in spans), *(last for _, last in spans))
+
+
+def _slices(extent: _Extent, start: tuple[int, ...] | None = None) -> tuple[slice, ...]:
+    """Return what cuts an extent out of what begins at `start`."""
+    ndim = len(extent) // 2
+    start = start or (0,) * ndim
+    spans = zip(extent[:ndim], extent[ndim:], start, strict=True)
+    return tuple(slice(first - at, last - at) for first, last, at in spans)

@@ -174,7 +174,8 @@ def find_in_block(
     if plan.mode != "grid":
         seen = config.instances.model_copy(update={"scale": plan.scale})
         config = config.model_copy(update={"instances": seen})
-    window = image.read(index, block.window)
+    top, left, bottom, right = block.window
+    window = image.read(index, (top, left, bottom, right))
     records = find_objects(
         window,
         model=model,
@@ -239,7 +240,6 @@ def paint_planes(
         for block, (place, names) in enumerate(zip(grid.blocks, tables, strict=True)):
             table = np.where(names > 0, names + before, 0)
             core = fetch(index, block).labels[place.slices]
-            r0, c0, r1, c1 = place.core
-            out[(*index, slice(r0, r1), slice(c0, c1))] = table[core].astype(out.dtype)
+            out[(*index, *place.core_slices)] = table[core].astype(out.dtype)
         before += count
     return total

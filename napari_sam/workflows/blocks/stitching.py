@@ -1,4 +1,4 @@
-"""From the objects of blocks to those of the plane: who is whose other half.
+"""From the objects of blocks to those of the whole: who is whose other half.
 
 Each block is segmented on its own, a halo around it included. Where two blocks meet,
 both have looked at the same pixels, and what they call there by two names is one object
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.blocks import Block, BlockGrid
-    from napari_sam.ops.types import Box
 
 __all__ = ["BlockObjects", "number_objects"]
 
@@ -48,9 +47,11 @@ class BlockObjects:
     Attributes
     ----------
     labels
-        (h, w) int32 of the window: 0 background, i + 1 object i.
+        (h, w) int32 of the window, or (d, h, w) in a volume: 0 background, i + 1
+        object i.
     points
-        (N, 2) int64 (row, col) in the plane, of the deepest pixel.
+        (N, 2) int64 (row, col) in the plane, or (N, 3) in the volume, of the deepest
+        pixel.
     scores
         (N,) float32 in [0, 1].
     """
@@ -82,10 +83,13 @@ class BlockObjects:
         except (OSError, zipfile.BadZipFile):
             return False
 
-    def part(self, block: Block, box: Box) -> NDArray[np.int32]:
-        """Return the labels within a box of the plane that the window shows."""
-        top, left = block.window[:2]
-        return self.labels[box[0] - top : box[2] - top, box[1] - left : box[3] - left]
+    def part(self, block: Block, box: tuple[int, ...]) -> NDArray[np.int32]:
+        """Return the labels within a box of what the window shows."""
+        ndim = self.labels.ndim
+        spans = zip(box[:ndim], box[ndim:], block.window[:ndim], strict=True)
+        at = tuple(slice(first - start, last - start) for first, last, start in spans)
+        inside: NDArray[np.int32] = self.labels[at]
+        return inside
 
     def in_core(self, block: Block) -> NDArray[np.bool_]:
         """Tell of each object whether it has a pixel in the core, (N,) bool."""
@@ -95,29 +99,27 @@ class BlockObjects:
 
     def centred_in_core(self, block: Block) -> NDArray[np.bool_]:
         """Tell of each object whether its deepest point lies in the core, (N,) bool."""
-        low, high = np.array(block.core[:2]), np.array(block.core[2:])
+        ndim = self.labels.ndim
+        low, high = np.array(block.core[:ndim]), np.array(block.core[ndim:])
         inside = (self.points >= low) & (self.points < high)
         return np.asarray(inside.all(axis=1), np.bool_)
 
-    def cut(self, block: Block, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    def cut(self, block: Block, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Tell of each object whether it goes on beyond the window, (N,) bool."""
         found = np.zeros(len(self) + 1, np.bool_)
-        top, left, bottom, right = block.window
-        for ends, line in (
-            (top == 0, self.labels[0]),
-            (left == 0, self.labels[:, 0]),
-            (bottom == shape[0], self.labels[-1]),
-            (right == shape[1], self.labels[:, -1]),
-        ):
-            if not ends:
-                found[line] = True
+        ndim = self.labels.ndim
+        for axis in range(ndim):
+            if block.window[axis] > 0:
+                found[self.labels.take(0, axis)] = True
+            if block.window[ndim + axis] < shape[axis]:
+                found[self.labels.take(-1, axis)] = True
         return found[1:]
 
 
 def number_objects(
     grid: BlockGrid, fetch: Callable[[int], BlockObjects]
 ) -> tuple[list[NDArray[np.int64]], int]:
-    """Give the objects of all blocks numbers of the plane.
+    """Give the objects of all blocks numbers of the whole.
 
     Parameters
     ----------
@@ -130,7 +132,7 @@ def number_objects(
     Returns
     -------
     tables
-        For each block (N + 1,) int64: the number in the plane of each label of the
+        For each block (N + 1,) int64: the number in the whole of each label of the
         block, 0 for what does not count. They run from 1 without gaps, in the order
         of the blocks.
     count

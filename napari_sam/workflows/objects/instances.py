@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import Box
     from napari_sam.workflows.progress import Progress
 
-__all__ = ["Instances", "blended_maps", "choose_scale", "find_instances"]
+__all__ = ["Instances", "blended_maps", "find_instances", "measure_objects"]
 
 _DEFAULT = InstanceConfig()
 
@@ -130,10 +130,10 @@ def _look(
     return found, _scale_for(sam, view, found, config, steps)
 
 
-def choose_scale(
+def measure_objects(
     sam: Predictor, view: PlaneView, config: InstanceConfig, steps: Steps
-) -> float:
-    """Return the frame pixels per pixel at which a plane is seen; see `find_instances`.
+) -> tuple[Instances, float]:
+    """Return the objects of a plane seen as a whole, and how closely to look at it.
 
     Parameters
     ----------
@@ -145,8 +145,16 @@ def choose_scale(
         Its `scale` is taken where it is given.
     steps
         Told of each tile.
+
+    Returns
+    -------
+    Instances
+        What was found.
+    float
+        Frame pixels per pixel; see `find_instances`.
     """
-    return _look(sam, view, config, steps)[1] if config.scale is None else config.scale
+    found, scale = _look(sam, view, config, steps)
+    return found, scale if config.scale is None else config.scale
 
 
 def blended_maps(
@@ -162,7 +170,7 @@ def blended_maps(
     Parameters
     ----------
     sam, view, config, steps
-        As for `choose_scale`.
+        As for `measure_objects`.
     scale
         Frame pixels per pixel.
     inside

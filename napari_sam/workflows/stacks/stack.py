@@ -186,3 +186,23 @@ class Stack:
         plane = np.asarray(self.array[tuple(slicer)])
         before = sum(isinstance(i, slice) for i in slicer[: self.channel_axis])
         return np.moveaxis(plane, before, -1)
+
+    def part(self, within: tuple[slice, ...]) -> Stack:
+        """Read a part of the volume, and return it as a stack of its own.
+
+        Parameters
+        ----------
+        within
+            A slice of each of the three running axes, in the order of the array.
+        """
+        pieces = iter(within)
+        slicer: list[int | slice] = [
+            next(pieces) if at is None else at for at in self.index
+        ]
+        if self.channel_axis is not None:
+            slicer.insert(self.channel_axis, slice(None))
+        read = np.asarray(self.array[tuple(slicer)])
+        if self.channel_axis is None:
+            return Stack(read, self.place)
+        before = sum(isinstance(i, slice) for i in slicer[: self.channel_axis])
+        return Stack(np.moveaxis(read, before, -1), self.place, channel_axis=-1)

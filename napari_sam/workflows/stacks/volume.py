@@ -9,14 +9,17 @@ import numpy as np
 
 from napari_sam.configs import VOLUME_MODES, VolumeConfig
 from napari_sam.inference.loaded_models import as_predictor
-from napari_sam.inference.preprocess import sample_limits
 from napari_sam.ops.scope import Scope
-from napari_sam.ops.watershed import maps_to_volume
 from napari_sam.workflows.objects.segment import segment
 from napari_sam.workflows.progress import Progress, Steps
+from napari_sam.workflows.stacks.fused_volume import (
+    in_order_of_planes,
+    segment_fused,
+    stack_limits,
+)
+from napari_sam.workflows.stacks.large_volume import is_large, segment_large_volume
 from napari_sam.workflows.stacks.plane_linking import link_planes
 from napari_sam.workflows.stacks.stack import Stack
-from napari_sam.workflows.stacks.volume_maps import axes_to_see, fused_maps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +36,6 @@ __all__ = [
     "segment_planes",
     "segment_volume",
 ]
-
-
-def stack_limits(stack: Stack) -> tuple[float, float]:
-    """Return one contrast range for all planes, from a sample of up to 16 of them."""
-    return sample_limits(len(stack), stack.plane, stack.channel_axis is not None)
 
 
 def segment_planes(
@@ -125,8 +123,9 @@ def segment_volume(
     Parameters
     ----------
     volume : (Z, Y, X) array of any real dtype, or Stack
-        NumPy, a memory map, Dask or Zarr: planes are read one at a time. A `Stack`
-        says which axis is across the planes, best the one with the coarsest steps.
+        NumPy, a memory map, Dask or Zarr. "planes" reads one plane at a time; "fused"
+        reads the volume, or where it is large, block by block. A `Stack` says which
+        axis is across the planes, best the one with the coarsest steps.
     model : str, Path or Predictor
         A name of the registry, the path of a checkpoint, or a loaded model.
     mode : {"auto", "planes", "fused"}
@@ -143,7 +142,7 @@ def segment_volume(
     channel_axis : int, optional
         The axis of the channels, if the array has one; a `Stack` has its own.
     progress : Progress, optional
-        Steps are planes.
+        Steps are planes, or blocks of a large volume.
 
     Returns
     -------
@@ -160,6 +159,7 @@ def segment_volume(
     See Also
     --------
     segment : One plane.
+    segment_large_volume : A volume whose labels need not fit in memory.
     propagate : Objects that are given on some planes.
     track : The objects of a film.
 
@@ -176,7 +176,21 @@ def segment_volume(
     config, progress = config or VolumeConfig(), progress or Progress()
     sam = as_predictor(model)
     if choose_volume_mode(mode, sam, config) == "fused":
-        return _segment_fused(stack, sam, config, scope or Scope(), progress)
+        scope = scope or Scope()
+        if is_large(stack, config):
+            found = np.zeros(stack.shape, np.int32)
+            segment_large_volume(
+                stack,
+                model=sam,
+                config=config,
+                scope=scope,
+                out=found,
+                progress=progress,
+            )
+            return in_order_of_planes(found, stack.place)
+        return segment_fused(
+            stack, model=sam, config=config, scope=scope, progress=progress
+        )
     planes = segment_planes(
         stack,
         model=sam,
@@ -216,61 +230,6 @@ def choose_volume_mode(mode: str, model: Predictor, config: VolumeConfig) -> str
             "voxels; use mode 'planes', or a model with one, such as 'cells'"
         )
     return mode
-
-
-def _segment_fused(
-    stack: Stack,
-    model: Predictor,
-    config: VolumeConfig,
-    scope: Scope,
-    progress: Progress,
-) -> NDArray[np.int32]:
-    spacing = config.spacing or (1.0, 1.0, 1.0)
-    maps = fused_maps(
-        stack,
-        model=model,
-        config=config.segment.instances,
-        axes=axes_to_see(stack, spacing, config.fuse),
-        spacing=spacing,
-        limits=scope.contrast_limits or stack_limits(stack),
-        progress=progress,
-    )
-    roi, exclude = (_region(stack, scope, name) for name in ("roi", "exclude"))
-    if roi is not None:
-        maps[0][~roi] = 0
-    least = min(spacing)
-    unit = (spacing[0] / least, spacing[1] / least, spacing[2] / least)
-    found = maps_to_volume(maps, config.fuse, unit)
-    if exclude is not None:
-        sizes = np.bincount(found.ravel())
-        covered = np.bincount(found.ravel(), exclude.ravel(), len(sizes))
-        found[(covered > sizes / 2)[found]] = 0
-    return in_order_of_planes(found, stack.place)
-
-
-def _region(stack: Stack, scope: Scope, name: str) -> NDArray[np.bool_] | None:
-    """Return a region of the scope as one of the volume, or None."""
-    region = getattr(scope, name)
-    if region is None:
-        return None
-    if np.ndim(region) == 2:
-        whole = np.expand_dims(np.asarray(region) != 0, stack.place)
-        return np.array(np.broadcast_to(whole, stack.shape))
-    given = stack.like(region, name)
-    index = tuple(slice(None) if at is None else at for at in given.index)
-    inside: NDArray[np.bool_] = np.asarray(given.array[index]) != 0
-    return inside
-
-
-def in_order_of_planes(labels: NDArray[np.int32], axis: int) -> NDArray[np.int32]:
-    """Give the objects of a volume numbers from 1 up, by their first planes."""
-    first = np.moveaxis(labels, axis, 0).ravel()
-    seen, at = np.unique(first, return_index=True)
-    seen, at = seen[seen > 0], at[seen > 0]
-    numbers = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
-    numbers[seen[np.argsort(at)]] = np.arange(1, len(seen) + 1)
-    ordered: NDArray[np.int32] = numbers[labels]
-    return ordered
 
 
 def segment_film(

@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 from scipy import ndimage
 
 from napari_sam.inference.views import PlaneView
-from napari_sam.workflows.objects.instances import blended_maps, choose_scale
+from napari_sam.workflows.objects.instances import blended_maps, measure_objects
 from napari_sam.workflows.progress import Progress, Steps
 
 if TYPE_CHECKING:
@@ -28,13 +29,45 @@ if TYPE_CHECKING:
     from napari_sam.inference.predictor import Predictor
     from napari_sam.workflows.stacks.stack import Stack
 
-__all__ = ["axes_to_see", "fused_maps"]
+__all__ = ["VolumeLook", "axes_to_see", "fused_maps", "measure_look"]
 
 _LEAST_LOOKED = 16
 """So many planes across another axis are looked at, where there are as many."""
 
 _ASKED_PLANES = 3
 """How many planes of each direction decide how closely all are looked at."""
+
+
+_SIZE_PERCENTILE = 90
+"""Percentile of the sizes of objects that is told of a volume."""
+
+
+class VolumeLook(BaseModel):
+    """How the planes of a volume are looked at.
+
+    Attributes
+    ----------
+    axes
+        Across which of the three running axes.
+    spacing
+        Size of a voxel along the three axes: planes with longer steps one way are
+        stretched, so that their pixels are square.
+    contrast_limits
+        Intensities that become black and white.
+    scales
+        Frame pixels per pixel, of the planes across each of the axes.
+    across
+        How wide all but a few of the objects are, in the unit of the spacing; 0 where
+        none was seen.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    axes: tuple[int, ...]
+    spacing: tuple[float, float, float]
+    contrast_limits: tuple[float, float]
+    scales: tuple[float, ...]
+    across: float = 0.0
 
 
 def axes_to_see(
@@ -61,14 +94,61 @@ def axes_to_see(
     return (own, *(axis for axis in range(3) if axis != own))
 
 
-def fused_maps(
+def measure_look(
     stack: Stack,
     *,
     model: Predictor,
     config: InstanceConfig,
     axes: Sequence[int],
-    spacing: Sequence[float],
+    spacing: tuple[float, float, float],
     limits: tuple[float, float],
+    progress: Progress | None = None,
+) -> VolumeLook:
+    """Look at some planes of each direction, and choose how all are looked at.
+
+    Parameters
+    ----------
+    stack
+        The volume, or a part of it.
+    model
+        A model with a dense head.
+    config
+        Its `scale` is taken where it is given.
+    axes, spacing, limits
+        See `VolumeLook`.
+    progress
+        Asked before each plane.
+
+    Raises
+    ------
+    Cancelled
+        If `progress` said so.
+    """
+    quiet = (progress or Progress()).quiet
+    steps = Steps("segmenting a volume", quiet)
+    scales, sizes = [], []
+    for place in axes:
+        planes = _Planes(stack, place, spacing, limits)
+        scale, extents = planes.measure(model, config, steps)
+        scales.append(scale)
+        sizes.append(extents)
+    found = np.concatenate(sizes)
+    across = float(np.percentile(found, _SIZE_PERCENTILE)) if found.size else 0.0
+    return VolumeLook(
+        axes=tuple(axes),
+        spacing=spacing,
+        contrast_limits=limits,
+        scales=tuple(scales),
+        across=across,
+    )
+
+
+def fused_maps(
+    stack: Stack,
+    look: VolumeLook,
+    *,
+    model: Predictor,
+    config: InstanceConfig,
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
     """Return the dense maps of a volume; see `Predictor.dense_maps`.
@@ -77,17 +157,12 @@ def fused_maps(
     ----------
     stack
         The volume, read one plane at a time.
+    look
+        From `measure_look`.
     model
         A model with a dense head.
     config
-        How closely planes are looked at, and how often.
-    axes
-        Across which of the three running axes planes are looked at.
-    spacing
-        Size of a voxel along the three axes: planes with longer steps one way are
-        stretched, so that their pixels are square.
-    limits
-        Intensities that become black and white.
+        How often planes are looked at.
     progress
         Steps are planes.
 
@@ -104,15 +179,11 @@ def fused_maps(
     progress = progress or Progress()
     steps = Steps("segmenting a volume", progress)
     within = Steps("segmenting a volume", progress.quiet)
-    running = [axis for axis, at in enumerate(stack.index) if at is None]
     total = np.zeros((3, *stack.shape), np.float32)
-    looked = {place: _numbers(stack, place) for place in axes}
+    looked = {place: _numbers(stack, place) for place in look.axes}
     left = sum(map(len, looked.values()))
-    for place in axes:
-        one = replace(stack, axis=running[place])
-        sizes = [size for axis, size in enumerate(spacing) if axis != place]
-        planes = _Planes(one, sizes, limits)
-        scale = planes.scale(model, config, within)
+    for place, scale in zip(look.axes, look.scales, strict=True):
+        planes = _Planes(stack, place, look.spacing, look.contrast_limits)
         along = np.moveaxis(total, place + 1, 0)  # a view
         at, before = 0, np.zeros((), np.float32)
         for number in looked[place]:
@@ -125,7 +196,7 @@ def fused_maps(
             along[number] += maps
             before, at = maps, number
     steps.finish()
-    total /= len(axes)
+    total /= len(look.axes)
     return total
 
 
@@ -146,10 +217,17 @@ class _Planes:
     """The planes across one axis, shown with square pixels."""
 
     def __init__(
-        self, stack: Stack, sizes: Sequence[float], limits: tuple[float, float]
+        self,
+        stack: Stack,
+        place: int,
+        spacing: Sequence[float],
+        limits: tuple[float, float],
     ) -> None:
-        self._stack, self._limits = stack, limits
-        self._stretch = tuple(size / min(sizes) for size in sizes)
+        running = [axis for axis, at in enumerate(stack.index) if at is None]
+        sizes = [size for axis, size in enumerate(spacing) if axis != place]
+        self._stack, self._limits = replace(stack, axis=running[place]), limits
+        self._pixel = min(sizes)
+        self._stretch = tuple(size / self._pixel for size in sizes)
 
     def _view(self, model: Predictor, number: int) -> PlaneView:
         plane = np.asarray(self._stack.plane(number))
@@ -161,17 +239,22 @@ class _Planes:
             plane = seen.astype(plane.dtype) if plane.dtype == np.uint8 else seen
         return PlaneView.of(plane, model.frame_size, self._limits)
 
-    def scale(self, model: Predictor, config: InstanceConfig, steps: Steps) -> float:
-        """Return one scale for all planes, the median of what some of them choose."""
+    def measure(
+        self, model: Predictor, config: InstanceConfig, steps: Steps
+    ) -> tuple[float, NDArray[np.float64]]:
+        """Return one scale for all planes, the median of what some of them choose.
+
+        And how wide the objects are that were seen in these, in the unit of the
+        spacing.
+        """
         numbers = np.linspace(0, len(self._stack) - 1, _ASKED_PLANES + 2)[1:-1]
-        return float(
-            np.median(
-                [
-                    choose_scale(model, self._view(model, int(n)), config, steps)
-                    for n in np.unique(numbers.round())
-                ]
-            )
-        )
+        scales, sizes = [], []
+        for number in np.unique(numbers.round()):
+            view = self._view(model, int(number))
+            found, scale = measure_objects(model, view, config, steps)
+            scales.append(scale)
+            sizes.append(np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1))
+        return float(np.median(scales)), np.concatenate(sizes) * self._pixel
 
     def maps(
         self,
