@@ -6,7 +6,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch, measuring, segment_blocks, segment_query
+from napari_sam.cli import (
+    batch,
+    block_work,
+    measuring,
+    segment_blocks,
+    segment_query,
+)
 from napari_sam.configs import MODES, read_settings
 
 if TYPE_CHECKING:
@@ -91,7 +97,7 @@ def _run(args: argparse.Namespace) -> int:
         raise ValueError(
             f"--roi must be ROW0 COL0 ROW1 COL1 with pixels between, got {args.roi}"
         )
-    if segment_blocks.is_wanted(args):
+    if block_work.is_wanted(args):
         return segment_blocks.run(args, pairs)
     endings = (*measuring.feature_endings(args), _ENDINGS[args.format])
     jobs = batch.plan(args.inputs, args.out, endings)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch, measuring
+from napari_sam.cli import batch, block_work, measuring
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.configs import (
     MODES,
     VOLUME_MODES,
     FuseConfig,
     LinkConfig,
+    VolumeBlockConfig,
     VolumeConfig,
     read_pairs,
     read_settings,
@@ -98,19 +100,39 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="size of a voxel, in any unit (default: that of the file)",
     )
     measuring.add_features_arguments(parser, "NAME.csv or NAME.xlsx")
+    block_work.add_worker_arguments(parser)
+    large = parser.add_argument_group("a volume larger than memory (--out LABELS.zarr)")
+    large.add_argument(
+        "--blocks",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"how it is cut: {', '.join(settings_of(VolumeBlockConfig))}; such as "
+        "planes=32; may be repeated",
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
     pairs = dict(pair.partition("=")[::2] for pair in args.set)
     fuse = dict(pair.partition("=")[::2] for pair in args.fuse)
+    blocks = dict(pair.partition("=")[::2] for pair in args.blocks)
     config = VolumeConfig(
         plane_mode=args.plane_mode,
         segment=read_settings(args.plane_mode, pairs),
         link=link_config(args.link),
         fuse=read_pairs(FuseConfig, fuse),
+        blocks=read_pairs(VolumeBlockConfig, blocks),
         spacing=None if args.spacing is None else tuple(args.spacing),
     )
+    if block_work.is_wanted(args):
+        return _run_blocks(args, config)
+    for name in ("workers", "scheduler"):
+        if getattr(args, name) is not None:
+            raise ValueError(
+                f"--{name} is for a volume that is gone through block by block; give "
+                "--out LABELS.zarr"
+            )
     measuring.check_features(args, 3)
     endings = (*measuring.feature_endings(args), ".tif")
     jobs = batch.plan(args.inputs, args.out, endings)
@@ -122,6 +144,7 @@ def _run(args: argparse.Namespace) -> int:
         "plane_mode": args.plane_mode,
         "link": sorted(args.link),
         "fuse": fuse,
+        "blocks": blocks,
         "spacing": args.spacing,
         "axis": args.axis,
     }
@@ -132,6 +155,45 @@ def _run(args: argparse.Namespace) -> int:
         lambda target: {**told, **measuring.feature_settings(args, target)},
         args.overwrite,
     )
+
+
+def _run_blocks(args: argparse.Namespace, config: VolumeConfig) -> int:
+    """Segment the volumes of one file block by block."""
+    from napari_sam.io.image_reader import ArraySource
+    from napari_sam.workflows.stacks.volume_run import (
+        VolumeRequest,
+        VolumeRun,
+        identify_volumes,
+    )
+
+    for name, given in (
+        ("--mode planes", args.mode == "planes"),
+        ("--plane-mode", args.plane_mode not in ("auto", "instances")),
+        ("--link", args.link),
+        ("--features", args.features),
+        ("--properties", args.properties),
+    ):
+        if given:
+            raise ValueError(f"{name} does not go with --out {args.out}")
+    source = block_work.check_places(args)
+    model = Path(args.model)
+    request = VolumeRequest(
+        ArraySource(str(source), args.channels, args.axes, args.scene),
+        str(model.resolve()) if model.is_file() else args.model,
+        config,
+        args.axis,
+        args.device,
+        None if args.workers is None and args.scheduler is None else args.threads,
+    )
+    work = block_work.Work(
+        "segment-volume",
+        request,
+        batch.open_input(args, source),
+        identify_volumes,
+        VolumeRun.start,
+        lambda task: f"block {task.block} of volume {task.volume or 0}",
+    )
+    return block_work.run_blocks(args, work)
 
 
 def _prepare(
@@ -170,23 +232,20 @@ def _segment(
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.stack import Stack
     from napari_sam.workflows.stacks.volume import segment_volume
+    from napari_sam.workflows.stacks.volume_run import volumes_of
 
-    axes = _order(image)
-    stack, kept = image.stack("z"), image.stack_axes("z")
-    standing = axes[:-3]
-    colour = [stack.ndim - 1] if image.is_colour else []
-    stack = stack.transpose([*(kept.index(axis) for axis in axes), *colour])
+    stack, axes = volumes_of(image)
     labels = np.zeros(stack.shape[: len(axes)], np.int32)
     highest = 0
     if config.spacing is None:
         config = config.model_copy(update={"spacing": image.spacing(axes[-3:])})
     with StepBar("plane", leave=False) as bar:
-        for index in np.ndindex(labels.shape[: len(standing)]):
+        for index in np.ndindex(labels.shape[:-3]):
             volume = stack[index]
             if args.axis:  # a plane across it has pixels of every page of a file
                 volume = volume.compute()
             found = segment_volume(
-                Stack(volume, args.axis, channel_axis=-1 if colour else None),
+                Stack(volume, args.axis, channel_axis=-1 if image.is_colour else None),
                 model=sam,
                 mode=args.mode,
                 config=config,
@@ -195,29 +254,3 @@ def _segment(
             labels[index] = np.where(found > 0, found + highest, 0)
             highest = max(highest, int(labels[index].max()))
     return labels, axes
-
-
-def _order(image: PlaneArray) -> str:
-    """Return the axes of the labels: those of a volume last, others before.
-
-    Raises
-    ------
-    ValueError
-        If it is not known which those of a volume are.
-    """
-    axes = image.stack_axes("z")
-    if len(axes) < 3:
-        raise ValueError(
-            f"the image is a single plane of {image.shape}; wanted a volume. For a "
-            "plane there is napari-sam segment"
-        )
-    if len(axes) == 3:
-        return axes
-    if image.assumed or "z" not in axes:
-        sizes = " x ".join(map(str, image.array.shape))
-        raise ValueError(
-            f"the image has {len(axes)} axes of more than one index, {sizes}, and the "
-            f"file does not name that of the volume. Say which they are, such as by "
-            "--axes ZCYX --channels 0, or --axes TZYX for a volume at each time"
-        )
-    return f"{axes[:-2].replace('z', '')}zyx"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -79,8 +80,8 @@ class FuseConfig(Config):
     max_ratio: float = Field(
         3.0,
         ge=1,
-        description="depth of a voxel, in widths, up to which 'auto' looks along all "
-        "axes",
+        description="longest side of a voxel, in shortest ones, up to which 'auto' "
+        "looks along all axes",
     )
     min_planes: int = Field(
         16, ge=2, description="planes from which 'auto' looks along all axes"
@@ -120,7 +121,7 @@ class VolumeBlockConfig(Config):
     """How a volume that is larger than memory is cut; see `segment_large_volume`."""
 
     from_voxels: int = Field(
-        64_000_000,
+        32_000_000,
         ge=1,
         description="volumes of more voxels are gone through block by block",
     )
@@ -169,6 +170,18 @@ class VolumeConfig(Config):
     segment: SegmentConfig = Field(
         SegmentConfig(), description="how the objects of a plane are found"
     )
+
+    @field_validator("spacing")
+    @classmethod
+    def _above_zero(
+        cls, spacing: tuple[float, float, float] | None
+    ) -> tuple[float, float, float] | None:
+        if spacing is not None and not all(0 < size < math.inf for size in spacing):
+            raise ValueError(
+                f"the spacing is {spacing}; wanted three sizes above 0, or None where "
+                "they are not known"
+            )
+        return spacing
 
 
 VOLUME_MODES = ("auto", "planes", "fused")

@@ -1,18 +1,13 @@
 """A large segmentation that can be stopped at any time, and goes on where it was.
 
-It lives in a folder: ``run.json`` says what is done and how, and each block that is
-finished is a file. Files are renamed to their names when they are whole, so that a
-process may be killed at any moment, and what is there counts. How a block is
-looked at stands in ``run.json`` before the first one begins; therefore the labels do
-not depend on who did which block, nor on how often the run was stopped.
+It lives in a folder; see `napari_sam.workflows.blocks.run_folder`. How a block is
+looked at stands there before the first one begins; therefore the labels do not depend
+on who did which block, nor on how often the run was stopped.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-import shutil
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -21,10 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_sam.configs import BlockConfig, read_settings
-from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.image_reader import ArraySource, open_array
 from napari_sam.workflows.blocks.block_plan import BlockPlan, plan_blocks, sample_image
 from napari_sam.workflows.blocks.large_image import find_in_block, paint_planes
+from napari_sam.workflows.blocks.run_folder import RunFolder
 from napari_sam.workflows.blocks.stitching import BlockObjects
 from napari_sam.workflows.blocks.worker_pool import worker_model
 
@@ -37,11 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["BlockRun", "BlockTask", "Request", "identify"]
 
 _VERSION = 1
-_RUN_FILE = "run.json"
-_OWN_FILES = re.compile(
-    r"run\.json|\.[^/]+|(plane|\d+(-\d+)*)/(\d+\.npz|\.[^/]+)",
-)
-"""Names of a run's files, and, hidden, of those that a killed process was at."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +125,11 @@ class BlockRun:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        told = RunFolder(folder)
+        self.folder, self.identity, self.stamp = folder, told.identity, told.stamp
         try:
-            told = json.loads((folder / _RUN_FILE).read_text())
-            self.identity: dict[str, Any] = told["identity"]
-            self.plan = BlockPlan.model_validate(told["recipe"])
-        except (OSError, ValueError, KeyError) as error:
+            self.plan = BlockPlan.model_validate(told.recipe)
+        except ValueError as error:
             raise ValueError(
                 f"{folder} holds no run that can go on ({error}); start anew with "
                 "--overwrite"
@@ -155,72 +144,19 @@ class BlockRun:
         identity: dict[str, Any],
         overwrite: bool = False,
     ) -> BlockRun:
-        """Begin a run, or go on with the one that is there.
+        """Begin a run, or go on with the one that is there; see `RunFolder.start`.
 
         Parameters
         ----------
-        folder
-            Where it lives; all workers have to see it.
+        folder, identity, overwrite
+            See `RunFolder.start`; the identity is from `identify`.
         request
             What to do.
         pool
             Who finds out how.
-        identity
-            From `identify`.
-        overwrite
-            Begin anew whatever is there.
-
-        Raises
-        ------
-        ValueError
-            If there is a run that was begun with something else, or the folder holds
-            what is no run's.
-        OSError
-            If the folder cannot be written.
         """
-        if overwrite:
-            cls.clear(folder)
-        if (folder / _RUN_FILE).exists():
-            run = cls(folder)
-            if run.identity != identity:
-                raise ValueError(
-                    f"{folder} holds a run that was begun with "
-                    f"{_difference(run.identity, identity)}; give the same again to go "
-                    "on, or --overwrite to start anew"
-                )
-            return run
-        cls.clear(folder)  # without its run.json nobody knows what blocks are of
-        plan = pool.call(_plan, request)
-        folder.mkdir(parents=True, exist_ok=True)
-        told = json.dumps({"identity": identity, "recipe": plan}, indent=1)
-        write_atomically(folder / _RUN_FILE, lambda path: path.write_text(told))
+        RunFolder.start(folder, identity, lambda: pool.call(_plan, request), overwrite)
         return cls(folder)
-
-    @staticmethod
-    def clear(folder: Path) -> None:
-        """Remove a run, whole or in part.
-
-        Raises
-        ------
-        ValueError
-            If the folder holds something that no run has written; it is left alone.
-        OSError
-            If something cannot be removed.
-        """
-        if not folder.is_dir():
-            return
-        for path in folder.rglob("*"):
-            name = path.relative_to(folder).as_posix()
-            if not path.is_dir() and not _OWN_FILES.fullmatch(name):
-                raise ValueError(
-                    f"{folder} is where the blocks go, but it holds {name}, which is "
-                    "no block; move it away, or choose another --out"
-                )
-        # run.json goes last: as long as there are blocks, it tells what they are of.
-        for path in folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-        shutil.rmtree(folder)
 
     def tasks(self, image: PlaneArray) -> list[BlockTask]:
         """List all blocks of all planes."""
@@ -238,8 +174,7 @@ class BlockRun:
 
     def work(self, request: Request) -> partial[None]:
         """Return what does one block; it can be sent to another process."""
-        stamp = hashlib.sha1((self.folder / _RUN_FILE).read_bytes()).hexdigest()
-        return partial(_do_block, str(self.folder), stamp, request)
+        return partial(_do_block, str(self.folder), self.stamp, request)
 
     def paint(self, out: Any, image: PlaneArray) -> int:
         """Stitch all blocks into an array of labels; return how many objects."""
@@ -251,19 +186,6 @@ class BlockRun:
                 self.path(BlockTask(index, number))
             ),
         )
-
-
-def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Name what was another, with what it was and is."""
-    for name in now:
-        if before.get(name) == now[name]:
-            continue
-        if isinstance(now[name], dict) and isinstance(before.get(name), dict):
-            inner = _difference(before[name], now[name])
-            return f"another {name} ({inner})"
-        return f"{name} {before.get(name)!r}, not {now[name]!r}"
-    gone = ", ".join(sorted(set(before) - set(now)))
-    return f"{gone} {before.get(gone)!r}" if gone else "something else"
 
 
 @lru_cache(maxsize=1)

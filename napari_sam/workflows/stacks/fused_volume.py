@@ -1,4 +1,4 @@
-"""Objects of a volume, parted in 3D: of one that fits in memory, or of a part of one."""
+"""Objects of a volume that fits in memory, or of a part of one, parted in 3D."""
 
 from __future__ import annotations
 

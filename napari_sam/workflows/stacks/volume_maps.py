@@ -87,8 +87,8 @@ def axes_to_see(
     own = stack.place
     if config.axes == "across":
         return (own,)
-    wide = min(size for axis, size in enumerate(spacing) if axis != own)
-    is_flat = spacing[own] > config.max_ratio * wide or len(stack) < config.min_planes
+    is_flat = max(spacing) > config.max_ratio * min(spacing)
+    is_flat |= len(stack) < config.min_planes
     if config.axes == "auto" and is_flat:
         return (own,)
     return (own, *(axis for axis in range(3) if axis != own))

@@ -34,10 +34,11 @@ class Lazy:
 
     def __init__(self, data):
         self.data, self.shape, self.dtype = data, data.shape, data.dtype
-        self.largest = 0
+        self.largest = self.read = 0
 
     def __getitem__(self, key):
         part = self.data[key]
+        self.read += part.size
         self.largest = max(self.largest, part.size)
         return part
 
@@ -261,3 +262,48 @@ def test_a_fused_volume_is_scored_beside_its_planes(spheres):
     truth = napari_sam.segment_volume(spheres, model=IdealPredictor())
     scores = score_volume(spheres, truth, model=IdealPredictor())
     assert scores.volume.precision(0) == 1 and scores.plane_precision() == 1
+
+
+# --- unusual volumes --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_size_of_voxels_that_cannot_be_is_refused(size):
+    with pytest.raises(ValueError, match="wanted three sizes above 0, or None"):
+        napari_sam.VolumeConfig(spacing=(size, 1.0, 1.0))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("mode", ["auto", "fused"])
+def test_one_and_two_planes_are_a_volume_too(spheres, count, mode):
+    thin = spheres[11 : 11 + count]
+    labels = napari_sam.segment_volume(thin, model=IdealPredictor(), mode=mode)
+    assert labels.shape == thin.shape and labels.max() == 3
+    assert np.array_equal(labels > 0, thin > 0)
+
+
+@pytest.mark.parametrize("spacing", [(20.0, 1.0, 1.0), (1.0, 20.0, 20.0)])
+def test_voxels_of_twenty_to_one_are_seen_across_one_axis_alone(spheres, spacing):
+    seen = []
+
+    class Watched(IdealPredictor):
+        def embed(self, image, **options):
+            seen.append(image.shape)
+            return super().embed(image, **options)
+
+    config = napari_sam.VolumeConfig(spacing=spacing)
+    labels = napari_sam.segment_volume(spheres, model=Watched(), config=config)
+    assert set(seen) == {(40, 60)} and labels.shape == spheres.shape
+    assert np.array_equal(labels > 0, spheres > 0)
+
+
+def test_a_lazy_volume_in_single_planes_is_read_once(spheres):
+    lazy = Lazy(spheres)
+    labels = napari_sam.segment_volume(lazy, model=IdealPredictor())
+    assert labels.max() == 3
+    assert lazy.read < 2 * spheres.size  # and some planes for the contrast
+
+
+def test_a_film_of_volumes_says_what_is_wanted(spheres):
+    with pytest.raises(ValueError, match=r"three running axes, .* \(3, 24, 40, 60\)"):
+        napari_sam.segment_volume(np.stack([spheres] * 3), model=IdealPredictor())
