@@ -146,7 +146,7 @@ def test_the_size_of_voxels_is_that_of_the_file(run, volume, tmp_path):
 def test_what_does_not_go_together_is_said(run, volume, tmp_path, capsys):
     assert run("--mode", "planes") == 2
     assert "--mode planes does not go with --out" in capsys.readouterr().err
-    assert run("--features", "area") == 2
+    assert run("--features", "csv") == 2
     assert "--features does not go with --out" in capsys.readouterr().err
     assert run("--workers", "2", out="folder") == 2
     assert "give --out LABELS.zarr" in capsys.readouterr().err
