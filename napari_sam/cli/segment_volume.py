@@ -100,6 +100,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="size of a voxel, in any unit (default: that of the file)",
     )
     measuring.add_features_arguments(parser, "NAME.csv or NAME.xlsx")
+    _add_block_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_block_arguments(parser: argparse.ArgumentParser) -> None:
     block_work.add_worker_arguments(parser)
     large = parser.add_argument_group("a volume larger than memory (--out LABELS.zarr)")
     large.add_argument(
@@ -110,7 +115,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help=f"how it is cut: {', '.join(settings_of(VolumeBlockConfig))}; such as "
         "planes=32; may be repeated",
     )
-    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:

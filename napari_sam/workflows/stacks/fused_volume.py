@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -155,7 +155,7 @@ def fused_objects(
 
 def region_of(
     stack: Stack,
-    region: object,
+    region: Any,
     name: str,
     within: tuple[slice, ...] | None = None,
 ) -> NDArray[np.bool_] | None:
