@@ -1,7 +1,8 @@
 """Automatic segmentation of volumes: average precision of planes and of volumes.
 
 Run ``python benchmarks/volume_instances.py FOLDER ...``; each folder holds image.tif
-and labels.tif of axes Z, Y, X.
+and labels.tif of axes Z, Y, X. ``--mode planes`` measures linked planes, ``--fuse
+head=none`` the planes of three axes without the head that looks in 3D.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 import tifffile
 
 import napari_sam
+from napari_sam.configs import VOLUME_MODES, FuseConfig, VolumeConfig, read_pairs
 from napari_sam.evaluation.volume_instances import score_volume
 
 
@@ -20,15 +22,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--model", default="cells")
+    parser.add_argument("--mode", choices=VOLUME_MODES, default="auto")
+    parser.add_argument("--fuse", action="append", default=[], metavar="NAME=VALUE")
     args = parser.parse_args()
     sam = napari_sam.load_model(args.model)
+    pairs = dict(pair.partition("=")[::2] for pair in args.fuse)
+    config = VolumeConfig(fuse=read_pairs(FuseConfig, pairs))
     print("| volume | planes | objects | planes' AP50 | volume's AP50 | ", end="")
     print("planes' AP75 | volume's AP75 |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for folder in args.folders:
         image = tifffile.imread(folder / "image.tif")
         truth = tifffile.imread(folder / "labels.tif")
-        scores = score_volume(image, truth, model=sam)
+        scores = score_volume(image, truth, model=sam, mode=args.mode, config=config)
         cells = [
             f"{value:.3f}"
             for at in (0, 5)

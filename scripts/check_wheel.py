@@ -18,6 +18,7 @@ WANTED = (
     "napari_sam/__init__.pyi",
     "napari_sam/checkpoints/weights/cells.safetensors",
     "napari_sam/checkpoints/weights/cells-objects.safetensors",
+    "napari_sam/checkpoints/weights/cells-volumes.safetensors",
     "napari_sam/checkpoints/weights/text.safetensors",
     "napari_sam/evaluation/phrases.toml",
     "napari_sam/io/sample_images/nuclei_2d.tif",

@@ -75,7 +75,13 @@ class FuseConfig(Config):
         "auto",
         description="'across': the planes across the stack's axis alone; 'all': those "
         "across all three axes, and their maps are averaged; 'auto': all where voxels "
-        "are nearly as deep as they are wide, or their size is not known",
+        "are nearly as deep as they are wide, or their size is not known, and no head "
+        "looks in 3D",
+    )
+    head: str = Field(
+        "auto",
+        description="what looks at the maps of planes once more, in 3D: 'auto': the "
+        "head that ships, for 'cells'; 'none'; or the path of a head",
     )
     max_ratio: float = Field(
         3.0,

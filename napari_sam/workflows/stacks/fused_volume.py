@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.inference.preprocess import sample_limits
+from napari_sam.inference.volume_features import maps_in_3d
+from napari_sam.inference.volume_heads import head_for
+from napari_sam.ops.types import Cancelled
 from napari_sam.ops.watershed import maps_to_volume
 from napari_sam.workflows.stacks.volume_maps import (
     axes_to_see,
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_sam.configs import VolumeConfig
     from napari_sam.inference.predictor import Predictor
+    from napari_sam.model.volume_head import VolumeHead
     from napari_sam.ops.scope import Scope
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.stack import Stack
@@ -65,11 +69,12 @@ def look_at_volume(
         Asked before each plane.
     """
     spacing = config.spacing or (1.0, 1.0, 1.0)
+    has_head = head_for(model, config.fuse.head) is not None
     return measure_look(
         stack,
         model=model,
         config=config.segment.instances,
-        axes=axes_to_see(whole or stack, spacing, config.fuse),
+        axes=axes_to_see(whole or stack, spacing, config.fuse, has_head),
         spacing=spacing,
         limits=limits,
         progress=progress,
@@ -140,6 +145,9 @@ def fused_objects(
     maps = fused_maps(
         stack, look, model=model, config=config.segment.instances, progress=progress
     )
+    head = head_for(model, config.fuse.head)
+    if head is not None:
+        maps = _seen_in_3d(head, stack, maps, look, progress)
     if roi is not None:
         maps[0][~roi] = 0
     least = min(look.spacing)
@@ -151,6 +159,32 @@ def fused_objects(
         found[(covered > sizes / 2)[found]] = 0
     away: NDArray[np.float32] = maps[1] + maps[2]
     return found, away
+
+
+def _seen_in_3d(
+    head: VolumeHead,
+    stack: Stack,
+    maps: NDArray[np.float32],
+    look: VolumeLook,
+    progress: Progress | None,
+) -> NDArray[np.float32]:
+    """Return the mean of the maps of planes and of what a head says in 3D.
+
+    The head has learned from planes along the first axis.
+    """
+    low, high = look.contrast_limits
+    planes = [np.asarray(stack.plane(number)) for number in range(len(stack))]
+    image = np.stack([p if p.ndim == 2 else p.mean(-1) for p in planes])
+    shown = (image.astype(np.float32) - low) / max(high - low, 1e-6)
+    shown = np.nan_to_num(np.clip(shown, 0, 1)).astype(np.float32, copy=False)
+    is_cancelled = None if progress is None else progress.is_cancelled
+    along = np.moveaxis(maps, stack.place + 1, 1)
+    found = maps_in_3d(head, shown, along, is_cancelled)
+    if is_cancelled is not None and is_cancelled():
+        raise Cancelled("segmenting a volume was cancelled")
+    found += along
+    found /= 2
+    return np.moveaxis(found, 1, stack.place + 1)
 
 
 def region_of(

@@ -97,11 +97,7 @@ def segment_large_volume(
     if out is not None:
         _check_out(out, stack.shape)
     sam = as_predictor(model)
-    if not sam.has_dense_head:
-        raise ValueError(
-            f"{sam.name} has no dense head, so that it says nothing of single voxels; "
-            "use a model with one, such as 'cells'"
-        )
+    _check_head(sam)
     plan = plan_volume(
         stack, model=sam, config=config, limits=scope.contrast_limits, progress=progress
     )
@@ -126,6 +122,14 @@ def segment_large_volume(
         paint_volume(labels, grid, lambda number: BlockObjects.load(files[number]))
     steps.finish()
     return labels
+
+
+def _check_head(model: Predictor) -> None:
+    if not model.has_dense_head:
+        raise ValueError(
+            f"{model.name} has no dense head, so that it says nothing of single "
+            "voxels; use a model with one, such as 'cells'"
+        )
 
 
 def _check_out(out: Any, shape: tuple[int, int, int]) -> None:

@@ -71,7 +71,10 @@ class VolumeLook(BaseModel):
 
 
 def axes_to_see(
-    stack: Stack, spacing: Sequence[float], config: FuseConfig
+    stack: Stack,
+    spacing: Sequence[float],
+    config: FuseConfig,
+    has_head: bool = False,
 ) -> tuple[int, ...]:
     """Return the axes, among the three that run, across which planes are looked at.
 
@@ -83,13 +86,16 @@ def axes_to_see(
         Size of a voxel along the three axes.
     config
         Which are wanted.
+    has_head
+        Whether a head looks at the maps in 3D, which has learned from planes along one
+        axis.
     """
     own = stack.place
     if config.axes == "across":
         return (own,)
     is_flat = max(spacing) > config.max_ratio * min(spacing)
     is_flat |= len(stack) < config.min_planes
-    if config.axes == "auto" and is_flat:
+    if config.axes == "auto" and (is_flat or has_head):
         return (own,)
     return (own, *(axis for axis in range(3) if axis != own))
 

@@ -1,0 +1,61 @@
+"""Which volume head goes with a model."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from napari_sam.checkpoints.errors import CheckpointError
+from napari_sam.checkpoints.object_weights import encoder_digest
+from napari_sam.checkpoints.volume_weights import (
+    BUNDLED_VOLUME_HEAD,
+    load_volume_head,
+)
+from napari_sam.inference.predictor import Predictor
+
+if TYPE_CHECKING:
+    from napari_sam.checkpoints.volume_weights import LoadedVolumeHead
+    from napari_sam.model.sam import Sam
+    from napari_sam.model.volume_head import VolumeHead
+
+__all__ = ["head_for"]
+
+_digests: WeakKeyDictionary[Sam, str] = WeakKeyDictionary()
+
+
+@lru_cache(maxsize=2)
+def _load(path: str) -> LoadedVolumeHead:
+    return load_volume_head(path)
+
+
+def head_for(model: Predictor, name: str = "auto") -> VolumeHead | None:
+    """Return the head that looks at volumes of which a model has seen the planes.
+
+    Parameters
+    ----------
+    model
+        The model.
+    name
+        "auto": the one that ships, if it has learned from maps of this model's image
+        encoder; "none": none; else the path of a head.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no head at the path, or it has learned from another model.
+    """
+    if name == "none" or (name == "auto" and not isinstance(model, Predictor)):
+        return None
+    loaded = _load(str(BUNDLED_VOLUME_HEAD) if name == "auto" else name)
+    digest = _digests.get(model.model)
+    if digest is None:
+        digest = _digests[model.model] = encoder_digest(model.model)
+    if loaded.encoder == digest:
+        return loaded.head
+    if name == "auto":
+        return None
+    raise CheckpointError(
+        f"{name} has learned from the planes of another model than {model.name}; "
+        "train one for this with scripts/train_volume_head.py, or use none"
+    )
