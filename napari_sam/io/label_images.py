@@ -17,11 +17,20 @@ from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.calibration import tiff_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.io.calibration import Calibration
 
-__all__ = ["as_rgb", "overlay", "write_labels", "write_map", "write_overlay"]
+__all__ = [
+    "as_rgb",
+    "overlay",
+    "write_label_planes",
+    "write_labels",
+    "write_map",
+    "write_overlay",
+]
 
 _GOLDEN_ANGLE = 0.618033988749895
 
@@ -68,11 +77,51 @@ def write_labels(
     'labels.tif'
     """
     array = _checked_labels(labels)
-    largest = int(array.max(initial=0))
-    dtype = np.uint16 if largest <= np.iinfo(np.uint16).max else np.uint32
-    stored = np.ascontiguousarray(array, dtype=dtype)
+    stored = np.ascontiguousarray(array, dtype=_stored_type(array.max(initial=0)))
 
     return write_atomically(Path(path), lambda part: _write_tiff(part, stored, known))
+
+
+def write_label_planes(
+    path: Path,
+    planes: Iterable[NDArray[Any]],
+    shape: tuple[int, ...],
+    largest: int,
+    known: Calibration | None = None,
+) -> Path:
+    """Write label images that are not in memory as a whole; see `write_labels`.
+
+    Parameters
+    ----------
+    path, known
+        See `write_labels`.
+    planes
+        (Y, X) labels, in the order of the leading axes.
+    shape
+        Of all of them.
+    largest
+        The largest label.
+    """
+    dtype = np.dtype(_stored_type(largest))
+
+    def write(part: Path) -> None:
+        options = {} if known is None else tiff_options(known, dtype, len(shape))
+        tifffile.imwrite(
+            part,
+            (np.ascontiguousarray(plane, dtype) for plane in planes),
+            shape=shape,
+            dtype=dtype,
+            compression="zlib",
+            photometric="minisblack",
+            **options,
+        )
+
+    return write_atomically(path, write)
+
+
+def _stored_type(largest: int) -> type[np.unsignedinteger[Any]]:
+    """Return the smaller of two types that holds the largest label."""
+    return np.uint16 if largest <= np.iinfo(np.uint16).max else np.uint32
 
 
 def write_map(
