@@ -103,7 +103,7 @@ def _tables(
         sizes = args.pixel_size
         how["spacing"] = sizes[0] if len(sizes) == 1 else tuple(sizes)
     if args.labels is None and (args.images / "project.json").is_file():
-        from napari_sam.workflows.project.export import measure_images
+        from napari_sam.workflows.project.measurements import measure_images
         from napari_sam.workflows.project.project import Project
 
         project = Project.open(args.images)

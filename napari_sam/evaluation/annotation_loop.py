@@ -164,7 +164,7 @@ def simulate_loop(
             trainings += 1
         image, labels = item.read()
         targets = find_targets(labels, max_objects)
-        proposals, _ = preannotate(image, model=model)
+        proposals = preannotate(image, model=model).labels
         good = [_is_proposed(target, proposals, goal) for target in targets]
         missing = [t for t, is_good in zip(targets, good, strict=True) if not is_good]
         took = clicks_to_goal(model, image, missing, goal, patience)

@@ -12,10 +12,12 @@ import numpy as np
 import tifffile
 from failing_disk import Changes, die
 
+from napari_sam.workflows.objects.preannotate import Preannotation
 from napari_sam.workflows.project.export import export_project
 from napari_sam.workflows.project.project import Project
 
 SHAPE = (66, 66)
+STACK = (5, 40, 40)
 OWN = b"of the user"
 
 
@@ -30,18 +32,34 @@ def _many(first):
     return (rows * 33 + cols + first).astype(np.int32)
 
 
+def _stack(first, depth=3):
+    """A square on each of some planes, and many on one."""
+    labels = np.zeros(STACK, np.int32)
+    labels[:depth, 2:7, 2:7] = first
+    labels[1, 20:30, 20:30] = np.arange(100).reshape(10, 10) + first + 1
+    return labels
+
+
 STEPS = (
     lambda project: project.save("a", _square(1)),
-    lambda project: project.propose("b", _square(1), 0.5, "cells"),
+    lambda project: project.propose("b", Preannotation(_square(1), 0.5), "cells"),
     lambda project: project.save("a", _many(1)),
     lambda project: project.accept("b"),
-    lambda project: project.close_image("a"),
+    lambda project: project.files.close_image("a"),
     lambda project: project.save("a", _many(9)),
-    lambda project: project.propose("b", _square(2, 20) + _square(1), 0.5, "cells"),
+    lambda project: project.propose(
+        "b", Preannotation(_square(2, 20) + _square(1), 0.5), "cells"
+    ),
     lambda project: project.reject("b", [2]),
-    lambda project: project.write_label_files(),
+    lambda project: project.files.write_label_files(),
     lambda project: project.save("b", _square(7, 30)),
     lambda project: project.finish("b"),
+    lambda project: project.save("c", _stack(1)),
+    lambda project: project.propose("c", Preannotation(_stack(1), 0.5), "cells"),
+    lambda project: project.save("c", np.where(_stack(1) == 1, 7, 0)),
+    lambda project: project.accept("c", [5, 6]),
+    lambda project: project.image_files.choose_axes("c", "tyx"),
+    lambda project: project.files.close_image("c"),
     lambda project: project.note_training("m"),
     lambda project: project.save("a", _square(4)),  # few objects are measured
     lambda project: export_project(project, project.folder.parent / "out"),
@@ -54,21 +72,23 @@ STEPS = (
 def make_images(root):
     for name in "ab":
         iio.imwrite(root / f"{name}.png", np.zeros(SHAPE, np.uint8))
+    tifffile.imwrite(root / "c.tif", np.zeros(STACK, np.uint8))
     (root / "out" / "labels").mkdir(parents=True)
     (root / "out" / "labels" / "mine.tif").write_bytes(OWN)
 
 
 def create(root):
-    return Project.create(root / "p", [root / "a.png", root / "b.png"])
+    return Project.create(root / "p", [root / "a.png", root / "b.png", root / "c.tif"])
 
 
 def state_of(project):
     """What the user would miss, as something that can be compared."""
     return (
-        *(project.labels(name).tobytes() for name in "ab"),
-        *(project.proposals(name).tobytes() for name in "ab"),
-        *(sorted(project.notes(name)) for name in "ab"),
+        *(project.labels(name).tobytes() for name in "abc"),
+        *(project.proposals(name).tobytes() for name in "abc"),
+        *(sorted(project.notes(name)) for name in "abc"),
         project.state("b").status,
+        project.state("c").axes,
         project.model,
     )
 
@@ -95,14 +115,15 @@ def check(root, states, done):
     project = Project.open(root / "p")
     allowed = states[max(done, 0) : done + 2]
     assert state_of(project) in allowed, f"lost after {done} steps"
-    assert project.problems == {}
+    assert project.store.problems == {}
     parts = [p for p in (root / "p").rglob(".napari-sam-*") if p.parent.name != "p"]
     assert parts == []
     for file in (root / "out").rglob("*.tif"):
         if file.name == "mine.tif":
             assert file.read_bytes() == OWN
         elif not file.name.startswith("."):
-            assert tifffile.imread(file).shape == SHAPE
+            wanted = STACK if file.stem == "c" else SHAPE
+            assert tifffile.imread(file).shape == wanted
     return project
 
 

@@ -98,6 +98,7 @@ KEYS = (
         "Folder",
         ("J", "accept_proposal", "accept the proposal under the cursor"),
         ("W", "reject_proposal", "reject the proposal under the cursor"),
+        ("Shift-J", "unsure_proposal", "go to the least sure proposal"),
         where="project",
     ),
     *_about(

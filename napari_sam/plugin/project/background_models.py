@@ -21,12 +21,11 @@ from napari_sam.workflows.progress import Progress as WorkProgress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.model.long_task import Progress
     from napari_sam.training.training_job import TrainOutcome
+    from napari_sam.workflows.objects.preannotate import Preannotation
+    from napari_sam.workflows.project.layout import ImageLayout
     from napari_sam.workflows.project.project import Project
 
 __all__ = ["ProjectModels", "propose"]
@@ -35,18 +34,38 @@ _MINUTES = 5.0
 
 
 def propose(
-    model: str, device: str, image: NDArray[Any], is_cancelled: IsCancelled
-) -> tuple[NDArray[np.int32], float]:
-    """Let a model propose objects; away from the window."""
-    predictor = shared_predictor(model, device)
-    from napari_sam.workflows.objects.preannotate import preannotate
+    model: str,
+    device: str,
+    image: Any,
+    layout: ImageLayout,
+    progress: WorkProgress,
+) -> Preannotation:
+    """Let a model propose objects for a plane or a stack; away from the window.
 
-    found: tuple[NDArray[np.int32], float] = preannotate(
+    Parameters
+    ----------
+    model, device
+        Its name or path, and where it runs.
+    image, layout
+        The pixels, and what they are.
+    progress
+        Steps are planes.
+    """
+    predictor: Any = shared_predictor(model, device)
+    if not layout.is_stack:
+        from napari_sam.workflows.objects.preannotate import preannotate
+
+        return preannotate(image, model=predictor, progress=progress.quiet)
+    from napari_sam.workflows.stacks.preannotate_stack import preannotate_stack
+
+    return preannotate_stack(
         image,
-        model=predictor,  # type: ignore[arg-type]
-        progress=WorkProgress(is_cancelled=is_cancelled),
+        layout.axes,
+        model=predictor,
+        is_colour=layout.is_colour,
+        spacing=layout.spacing,
+        progress=progress,
     )
-    return found
 
 
 class ProjectModels(QObject):  # type: ignore[misc]
@@ -72,7 +91,7 @@ class ProjectModels(QObject):  # type: ignore[misc]
     """A model was trained; emitted with its path."""
 
     advanced = Signal(float)
-    """How far the training is, 0 to 1."""
+    """How far the training is, or else the proposals of a stack, 0 to 1."""
 
     changed = Signal()
     """Work began or ended."""
@@ -80,7 +99,7 @@ class ProjectModels(QObject):  # type: ignore[misc]
     def __init__(
         self,
         device: str,
-        ask: Callable[..., tuple[NDArray[np.int32], float]],
+        ask: Callable[..., Preannotation],
         train: Callable[..., Any] | None,
         parent: QObject | None = None,
     ) -> None:
@@ -93,6 +112,8 @@ class ProjectModels(QObject):  # type: ignore[misc]
         self._asking = LongTask("napari-sam proposing", self)
         self._asking.done.connect(self._on_proposed)
         self._asking.failed.connect(self._on_not_proposed)
+        self._asking.cancelled.connect(self._on_passed_over)
+        self._asking.progressed.connect(self._on_looked)
         self._training = LongTask("napari-sam training", self)
         self._training.progressed.connect(self._on_progressed)
         self._training.done.connect(self._on_trained)
@@ -116,9 +137,22 @@ class ProjectModels(QObject):  # type: ignore[misc]
         self._training.drop()
         self.project = project
 
-    def cancel_training(self) -> None:
-        """Stop the training; the best weights so far are kept."""
-        self._training.cancel()
+    @property
+    def proposing_for(self) -> str:
+        """Name of the image that the model looks at, "" for none."""
+        return self._asking.token[0] if self._asking.is_working else ""
+
+    def pass_over(self, names: list[str]) -> None:
+        """Make no use of what the model finds now, if it is at one of these images."""
+        if self.proposing_for in names:
+            self._asking.drop()
+
+    def cancel(self) -> None:
+        """Stop the training, whose best weights are kept; else the proposals."""
+        if self._training.is_working:
+            self._training.cancel()
+        else:
+            self._asking.cancel()
 
     def close(self) -> None:
         """Stop all work for good."""
@@ -145,10 +179,12 @@ class ProjectModels(QObject):  # type: ignore[misc]
         def work(
             progress: Callable[[int, int], None], is_cancelled: IsCancelled
         ) -> None:
-            image = project.read_image(name)
-            labels, uncertainty = ask(model, device, image, is_cancelled)
+            layout, image = project.layout(name), project.read_image(name)
+            steps = WorkProgress(progress, is_cancelled)
+            found = ask(model, device, image, layout, steps)
             if not is_cancelled():
-                project.propose(name, labels, uncertainty, model)
+                project.propose(name, found, model)
+                project.proposed.open_planes(name)  # so that it is at hand
 
         self._asking.start(work, (name, model))
         self.changed.emit()
@@ -162,6 +198,17 @@ class ProjectModels(QObject):  # type: ignore[misc]
         text = f"No proposals for {name}: {sentence(error)}"
         self.noticed.emit(Hint(text, "problem"))
         self.proposed.emit(name)
+
+    def _on_passed_over(self, token: tuple[str, str]) -> None:
+        """Ask no more for an image for which the user stopped it."""
+        name, model = token
+        self._failed.add((model, name))
+        self.noticed.emit(Hint(f"No proposals are made for {name}.", "info"))
+        self.proposed.emit(name)
+
+    def _on_looked(self, progress: Progress) -> None:
+        if not self.is_training:
+            self.advanced.emit(progress.fraction)
 
     # --- training -----------------------------------------------------------------
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["LabelSaver"]
 
 _SAVE_MS = 250
+_COPIED = 1 << 26
+"""Bytes of labels up to which they are saved as they are at one moment. Larger ones are
+read while the user goes on; a change meanwhile is followed by a save of its own."""
+
 _IDLE = 60.0
 """Seconds without a change beyond which the user is taken to be elsewhere."""
 
@@ -98,7 +102,9 @@ class LabelSaver(QObject):  # type: ignore[misc]
         with self._order:
             self._latest += 1
             number = self._latest
-        name, data = layers.name, np.array(layers.labels.data)
+        name, data = layers.name, layers.labels.data
+        if data.nbytes <= _COPIED:
+            data = np.array(data)
         notes, spent, classes = layers.notes(), self._spent(), layers.classes()
         self.edited = False
 
@@ -133,7 +139,7 @@ class LabelSaver(QObject):  # type: ignore[misc]
         """Save at once; whether all is safe now."""
         self._timer.stop()
         shown = self._shown()
-        if shown is None:
+        if shown is None or self._is_saved(shown[1]):
             return True
         try:
             changed = self._save_now(*shown)
@@ -146,8 +152,13 @@ class LabelSaver(QObject):  # type: ignore[misc]
             self.saved.emit()
         return True
 
+    def _is_saved(self, layers: ProjectLayers) -> bool:
+        """Whether labels that take long to compare are as they were saved."""
+        is_large = layers.labels.data.nbytes > _COPIED
+        return is_large and not self.edited and not self._task.is_busy
+
     def _save_now(self, project: Project, layers: ProjectLayers) -> int:
-        data: Any = np.asarray(layers.labels.data)
+        data: Any = layers.labels.data
         notes = layers.notes()
         with self._order:
             self._latest += 1  # what waits to be saved is older

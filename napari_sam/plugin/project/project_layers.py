@@ -11,14 +11,18 @@ from napari.utils.notifications import show_warning
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.layer_classes import classes_of, keep_classes
+from napari_sam.plugin.viewer.layers import is_helper
 from napari_sam.workflows.project.state import ObjectNote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
+    from napari_sam.ops.label_planes import LabelPlanes
     from napari_sam.ops.object_classes import ObjectClass
+    from napari_sam.plugin.project.image_content import ImageContent
+    from napari_sam.workflows.project.layout import ImageLayout
     from napari_sam.workflows.project.project import Project
 
 __all__ = ["ProjectLayers"]
@@ -44,6 +48,8 @@ class ProjectLayers:
     name
         Of the project's image that is shown, whatever its layers are called; "" for
         none.
+    layout
+        What that image is, or None.
     image, labels, proposals
         The layers, or None.
     """
@@ -53,10 +59,13 @@ class ProjectLayers:
         self._on_edit = on_edit
         self._events = Connections()
         self.name = ""
+        self.layout: ImageLayout | None = None
         self.image: Any = None
         self.labels: Any = None
         self.proposals: Any = None
         self._chosen = self._pointed = 0
+        self._open: LabelPlanes | None = None
+        self._numbers: set[int] = set()
         self._plain: Any = None
 
     def take_down(self) -> None:
@@ -83,27 +92,32 @@ class ProjectLayers:
         if self._on_press in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._on_press)
         self.name = ""
+        self.layout = self._open = None
         self.image = self.labels = self.proposals = None
         self._chosen = self._pointed = 0
+        self._numbers = set()
 
-    def put_up(
-        self,
-        name: str,
-        image: NDArray[Any],
-        labels: NDArray[Any],
-        proposals: NDArray[Any],
-        project: Project | None = None,
-    ) -> None:
+    def put_up(self, content: ImageContent, project: Project | None = None) -> None:
         """Add the layers of an image; of its project the classes of objects."""
         from napari.layers import Image, Labels
 
-        is_colour = image.ndim == 3 and image.shape[-1] in (3, 4)
-        self.name = name
-        self.image = Image(image, name=name, rgb=is_colour)
-        self.labels = Labels(labels, name=f"{name} objects")
+        name, place = content.name, content.place
+        self.name, self.layout = name, content.layout
+        self.image = Image(
+            content.image,
+            name=name,
+            rgb=content.layout.is_colour,
+            contrast_limits=content.limits,
+            **place,
+        )
+        self.labels = Labels(content.labels, name=f"{name} objects", **place)
         if project is not None:
             self._show_classes(project)
-        self.proposals = Labels(proposals, name="proposals", opacity=0.9)
+        self._open, self._numbers = content.proposals, content.proposals.objects()
+        self.proposals = Labels(
+            content.proposals.dense(), name="proposals", opacity=0.9, **place
+        )
+        self._agree_on_units(tuple(map(str, self.image.units)))
         self.proposals.contour = 2
         self.proposals.editable = False
         self._plain = self.proposals.colormap
@@ -116,6 +130,16 @@ class ProjectLayers:
         self._viewer.mouse_drag_callbacks.append(self._on_press)
         with suppress(ValueError):  # no canvas yet
             self._viewer.reset_view()
+
+    def _agree_on_units(self, units: tuple[str, ...]) -> None:
+        """Give hidden layers of the annotator the units of the image to come.
+
+        Where one layer has others, napari uses none, and says so to the user.
+        """
+        for layer in self._viewer.layers:
+            if is_helper(layer):
+                more = ("pixel",) * (layer.ndim - len(units))
+                layer.units = (*more, *units[-layer.ndim :])
 
     def _show_classes(self, project: Project) -> None:
         """Tell the labels layer the classes of the project, and of its objects."""
@@ -141,14 +165,33 @@ class ProjectLayers:
             annotator.set_image(self.image)
             annotator.sessions.set_output(self.labels)
 
-    def show(self, labels: NDArray[Any] | None, proposals: NDArray[Any]) -> None:
-        """Show other labels (None: the same) and proposals."""
-        if labels is not None and not np.array_equal(labels, self.labels.data):
-            self.labels.data = labels
-        self.proposals.data[...] = proposals
-        if not (proposals == self._chosen).any():
+    def show_proposals(self, proposals: LabelPlanes) -> None:
+        """Show other proposals."""
+        before, self._open = self._open, proposals
+        self._numbers = proposals.objects()
+        if before is None or before.shape != proposals.shape:
+            return
+        for at, values in before.differing_from(proposals).items():
+            self.proposals.data[at] = values
+        if self._chosen not in self._numbers:
             self.choose(0)
         self.proposals.refresh()
+
+    def show_labels(self, planes: Mapping[tuple[int, ...], NDArray[Any]]) -> None:
+        """Show other labels of some planes, by their indices."""
+        if not planes:
+            return
+        if () in planes:
+            self.labels.data = planes[()].copy()
+            return
+        for at, values in planes.items():
+            self.labels.data[at] = values
+        self.labels.refresh()
+
+    @property
+    def has_proposals(self) -> bool:
+        """Whether proposals are shown."""
+        return bool(self._numbers)
 
     def _edited(self, event: Any = None) -> None:
         self._on_edit()
@@ -194,14 +237,13 @@ class ProjectLayers:
         from napari.utils.colormaps import CyclicLabelColormap
 
         # a `DirectLabelColormap` would have numba compile for half a second
-        top = min(int(self.proposals.data.max()), _MAX_COLORS)
+        top = min(max(self._numbers, default=0), _MAX_COLORS)
         colors = self._plain.map(np.arange(top + 1))
         colors[(number - 1) % top + 1] = 1  # white
         self.proposals.colormap = CyclicLabelColormap(colors=colors)
 
     def _is_open(self, number: int) -> bool:
-        there = self.proposals is not None and (self.proposals.data == number).any()
-        return bool(number and there)
+        return number in self._numbers
 
     def meant_by_key(self) -> int:
         """Return the proposal under the cursor, else the chosen one, else 0."""

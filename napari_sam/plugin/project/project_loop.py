@@ -1,8 +1,7 @@
 """A project in a viewer: one image at a time, proposals and training beside it.
 
-It owns no widget; the dock "Annotate a folder" shows its state after each `changed`.
-Files are read and models asked away from the window. What the user changes in the
-labels layer, with whatever tool, is written to the project a moment later.
+It owns no widget; the page of the dock shows its state after each `changed`. Files are
+read and models asked away from the window.
 """
 
 from __future__ import annotations
@@ -11,32 +10,34 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.io.journal import DamagedLine
-from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.project.background_models import ProjectModels, propose
+from napari_sam.plugin.project.image_changes import ImageChanges, doubt_of
+from napari_sam.plugin.project.image_content import ImageContent, read_content
 from napari_sam.plugin.project.label_saver import LabelSaver
-from napari_sam.plugin.project.opening import Question, open_project
+from napari_sam.plugin.project.opening import (
+    ProjectOpener,
+    Question,
+    is_project_of,
+)
+from napari_sam.plugin.project.project_classifier import ProjectClassifier
 from napari_sam.plugin.project.project_layers import ProjectLayers
-from napari_sam.plugin.viewer.active_annotator import active_in, unwrapped
+from napari_sam.plugin.project.unsure_places import UnsurePlaces
+from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
-    from napari_sam.ops.types import IsCancelled
+    from napari_sam.workflows.objects.preannotate import Preannotation
     from napari_sam.workflows.project.project import FileScan, Project
-    from napari_sam.workflows.queries.classes import ObjectClassifier
 
 __all__ = ["ProjectLoop"]
 
-_HAND_MS = 50
-"""The annotator's lists of layers settle first; then it gets image and labels."""
+_HAND_MS = 50  # the annotator's lists of layers settle first
 
 
 class ProjectLoop(QObject):  # type: ignore[misc]
@@ -68,7 +69,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self,
         viewer: Any,
         device: str = "auto",
-        ask: Callable[..., tuple[NDArray[np.int32], float]] = propose,
+        ask: Callable[..., Preannotation] = propose,
         train: Callable[..., Any] | None = None,
         parent: QObject | None = None,
     ) -> None:
@@ -88,17 +89,19 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.saver.failed.connect(self._say)
         self.layers = ProjectLayers(self.viewer, self.saver.on_edit)
         self.saver.watch(self.layers)
+        self.changes = ImageChanges(self.layers, self.saver, self.save, self._say)
+        self.changes.changed.connect(self.changed)
         self._hand_timer = single_shot(self, _HAND_MS, self._hand_over)
-        self._classifier: ObjectClassifier | None = None
-        self._is_taught = False
-        self._opener = self._worker("opening a project", self._on_opened)
-        self._looker = self._worker("looking at a project", self._on_looked)
-        self._reader = self._worker("reading a project", self._on_read)
-
-    def _worker(self, name: str, on_done: Callable[[Outcome], None]) -> LatestWins:
-        worker = LatestWins(f"napari-sam {name}", self)
-        worker.done.connect(on_done)
-        return worker
+        self._classifier = ProjectClassifier(self.viewer, self.layers)
+        self.unsure = UnsurePlaces(self.viewer, self.layers)
+        self._opener = ProjectOpener(self)
+        self._opener.opened.connect(self._on_opened)
+        self._opener.looked.connect(self._on_looked)
+        self._opener.noticed.connect(self.noticed)
+        self._opener.noticed.connect(lambda notice: self.changed.emit())
+        self._reading = LongTask("napari-sam reading a project", self)
+        self._reading.done.connect(self._on_read)
+        self._reading.failed.connect(self._on_not_read)
 
     @property
     def image(self) -> Any:
@@ -118,94 +121,54 @@ class ProjectLoop(QObject):  # type: ignore[misc]
     def _say(self, text: str) -> None:
         self.noticed.emit(Hint(text, "problem"))
 
-    # --- coming and going -----------------------------------------------------------
-
     @property
     def is_opening(self) -> bool:
         """Whether a project is being opened."""
-        return bool(self._opener.is_busy)
+        return self._opener.is_opening
 
     @property
     def is_looking(self) -> bool:
         """Whether the files are being looked at."""
-        return bool(self._looker.is_busy)
+        return self._opener.is_looking
 
     @property
     def is_reading(self) -> bool:
         """Whether an image is being read."""
-        return bool(self._reader.is_busy)
+        return bool(self._reading.is_busy or self._reading.is_working)
 
-    def open(self, folder: str | Path, repair: bool = False) -> None:
-        """Open a project, or make one of a folder, and show where it stopped.
-
-        One with a damaged line asks whether it is to be opened as it was before
-        that line, which is what `repair` does.
-        """
-        if self._is_open_here(Path(folder)):
+    def open(self, folder: str | Path) -> None:
+        """Open a project, or make one of a folder, and show where it stopped."""
+        if self.project is not None and is_project_of(self.project, Path(folder)):
             self._say("This project is open here already.")
             return
-
-        def work(is_cancelled: IsCancelled) -> Any:
-            return open_project(folder, repair)
-
-        self._opener.submit(folder, work)
+        self._opener.open(folder)
         self.changed.emit()
 
-    def _is_open_here(self, folder: Path) -> bool:
-        if self.project is None:
-            return False
-        open_one = self.project.folder.resolve()
-        return folder.resolve() in (open_one, open_one.parent) and (
-            folder.resolve() == open_one or not (folder / "project.json").is_file()
-        )
-
-    def _on_opened(self, outcome: Outcome) -> None:
-        if isinstance(outcome.error, DamagedLine):
-            text = (
-                f"{sentence(outcome.error)} It can be opened as it was before that "
-                "line; all that is there is kept in another file."
-            )
-            self.noticed.emit(
-                Question(
-                    Hint(text, "problem"),
-                    "Open what is before it",
-                    lambda: self.open(outcome.token, repair=True),
-                )
-            )
-            return
-        if outcome.error is not None:
-            self._say(sentence(outcome.error))
-            return
-        project, found = outcome.result
+    def _on_opened(self, project: Project, found: FileScan) -> None:
         if not self.save():  # the one before keeps the window
             project.close()
             return
         self.close()
-        self.project = self.saver.project = project
+        self.project = self.saver.project = self.changes.project = project
         self._found = found
         self.models.use(project)
         begun = [n for n in project.images if project.state(n).status == "started"]
         left = [n for n in project.images if project.state(n).status == "new"]
         self.show(next(iter(begun + left), project.images[0]))
-        self.models.propose_next(self.name)
         self.opened.emit()
         self.looked.emit(found)
         self.look()
 
     def look(self) -> None:
         """Look at the files: which came, are gone, or were changed elsewhere."""
-        project = self.project
-        if project is not None:
-            self._looker.submit(project, lambda is_cancelled: project.scan_files())
+        if self.project is not None:
+            self._opener.look(self.project)
 
-    def _on_looked(self, outcome: Outcome) -> None:
-        if outcome.token is not self.project:
+    def _on_looked(self, project: Project, found: FileScan) -> None:
+        if project is not self.project:
             return
-        if outcome.error is not None:
-            self._say(sentence(outcome.error))
-        else:
-            self._found = outcome.result
-            self.looked.emit(outcome.result)
+        self._found = found
+        self.looked.emit(found)
         self.models.propose_next(self.name)
         self.changed.emit()
 
@@ -214,7 +177,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         if self.project is None:
             return
         try:
-            self.project.locate(folder)
+            self.project.files.locate(folder)
         except (OSError, ValueError) as error:
             self._say(sentence(error))
             return
@@ -236,8 +199,8 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.models.use(None)
         self.saver.forget()
         project, self.project, self.name = self.project, None, ""
-        self._classifier, self._is_taught = None, False
-        self.saver.project = None
+        self._classifier.forget()
+        self.saver.project = self.changes.project = None
         try:
             project.close()
         except (OSError, ValueError) as error:
@@ -257,7 +220,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
 
     def close_workers(self) -> None:
         """Stop all work for good."""
-        for worker in (self._opener, self._looker, self._reader, self.saver):
+        for worker in (self._opener, self._reading, self.saver):
             worker.close()
         self.models.close()
 
@@ -279,22 +242,10 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             return
         self.name, self._missed = name, False
 
-        def work(is_cancelled: IsCancelled) -> Any:
-            problem: Exception | None = None
-            try:
-                project.write_label_files(but=name)  # of what was left
-            except (OSError, ValueError) as error:
-                problem = error
-            image, labels = project.read_image(name), project.labels(name)
-            if image.shape[:2] != labels.shape:
-                raise ValueError(
-                    f"{project.path_of(name)} has shape {image.shape[:2]}, but the "
-                    f"labels that were made of it have {labels.shape}; put the image "
-                    "back of which they are"
-                )
-            return (image, labels, project.proposals(name)), problem
+        def work(progress: object, is_cancelled: object) -> ImageContent:
+            return read_content(project, name)
 
-        self._reader.submit((project, name), work)
+        self._reading.start(work, (project, name))
         self.changed.emit()
 
     def step(self, count: int) -> None:
@@ -312,120 +263,73 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         else:
             self.show(found)
 
-    def _on_read(self, outcome: Outcome) -> None:
-        project: Project = outcome.token[0]
-        name = outcome.token[1]
+    def _is_wanted(self, project: Project, name: str) -> bool:
+        """Whether an image that was read is to be shown; the one before goes then."""
         if project is not self.project or name != self.name:
-            return
+            return False
         if self.saver.edited and not self.save():  # drawn while the next one was read
             self.name = self.layers.name
-            return
+            return False
         self.layers.take_down()
-        if outcome.error is not None:
-            self._say(f"{name}: {sentence(outcome.error)}")
-            if self._found is not None and name in self._found.missing:
-                self.looked.emit(self._found)  # which says what to do about it
-            self.changed.emit()
+        self.unsure.forget()
+        return True
+
+    def _on_not_read(self, token: tuple[Project, str], error: Exception) -> None:
+        if not self._is_wanted(*token):
             return
-        (image, labels, proposals), problem = outcome.result
-        self.layers.put_up(name, image, labels, proposals, project)
+        name = token[1]
+        self._say(f"{name}: {sentence(error)}")
+        if self._found is not None and name in self._found.missing:
+            self.looked.emit(self._found)  # which says what to do about it
+        self.changed.emit()
+
+    def _on_read(self, token: tuple[Project, str], content: ImageContent) -> None:
+        if not self._is_wanted(*token):
+            return
+        project, name = token
+        self.layers.put_up(content, project)
         if self._missed:
-            self.layers.show(None, project.proposals(name))
+            self.layers.show_proposals(project.proposed.open_planes(name))
         self.saver.begin()
         self._hand_timer.start()
-        for trouble in (problem and sentence(problem), project.problems.get(name)):
+        for trouble in (content.problem, project.store.problems.get(name)):
             if trouble:
                 self._say(sentence(ValueError(trouble)))
         if project.stage == "automatic" and project.state(name).status == "new":
-            self.accept()
+            self.changes.accept()
         self.changed.emit()
 
     def _hand_over(self) -> None:
         """Let the annotator work on the image, with what the project has learned."""
         self.layers.hand_over()
-        annotator, project = active_in(self.viewer), self.project
-        if annotator is None or project is None or self._is_taught:
-            return
-        self._is_taught = True
         try:
-            self._classifier = project.classifier()
+            self._classifier.teach(self.project)
         except (OSError, ValueError) as error:
             self._say(sentence(error))
-            return
-        if self._classifier is not None:
-            annotator.sorter.use(self._classifier)
 
-    def _keep_classifier(self) -> None:
-        """Keep what the annotator has learned from the objects of the project."""
-        annotator, project = active_in(self.viewer), self.project
-        if annotator is None or project is None or self.labels is None:
+    def choose_axes(self, axes: str, names: list[str]) -> None:
+        """Say whether stacks are volumes ("zyx") or films ("tyx")."""
+        if self.project is None or not self.save():
             return
-        found = annotator.sorter.classifier
-        is_ours = annotator.sessions.output is self.labels
-        if found is None or found is self._classifier or not is_ours:
-            return
+        self.models.pass_over(names)
         try:
-            project.save_classifier(found)
+            for name in names:
+                self.project.image_files.choose_axes(name, axes)
         except (OSError, ValueError) as error:
             self._say(sentence(error))
-        else:
-            self._classifier = found
+        self.show(self.name)
+        self.models.propose_next(self.name)
+        self.changed.emit()
 
     # --- what the user does ----------------------------------------------------------
 
     def save(self) -> bool:
         """Write what changed to the project; whether that is safe now."""
-        self._keep_classifier()
-        return self.saver.save()
-
-    def _change(self, change: Callable[[Project, str], object]) -> bool:
-        """Change the project as to the image that is shown, and show it anew."""
-        if self.project is None or self.labels is None or not self.save():
-            return False
         try:
-            change(self.project, self.layers.name)
+            self._classifier.keep(self.project)
         except (OSError, ValueError) as error:
             self._say(sentence(error))
-            return False
-        self._show_again()
-        return True
-
-    def accept(self, which: list[int] | None = None) -> None:
-        """Make proposals objects; None: all."""
-        self._change(lambda project, n: project.accept(n, which, self.saver.seconds()))
-
-    def reject(self, which: list[int] | None = None) -> None:
-        """Close proposals; None: all."""
-        self._change(lambda project, name: project.reject(name, which))
-
-    def _show_again(self) -> None:
-        """Show labels and proposals as the project has them."""
-        if self.project is None or self.labels is None:
-            return
-        name = self.layers.name
-        found = self.project.labels(name), self.project.proposals(name)
-        self.layers.show(*found)
-        self.saver.forget()
-        self.changed.emit()
-
-    def take_over_label_files(self) -> None:
-        """Take the labels that another program wrote to the label files."""
-        self._settle_label_files(lambda project, name: project.take_over(name))
-
-    def replace_label_files(self) -> None:
-        """Write the project's labels where another program changed the files."""
-        self._settle_label_files(lambda project, n: project.replace_label_file(n))
-
-    def _settle_label_files(self, settle: Callable[[Project, str], object]) -> None:
-        if self.project is None or not self.save():
-            return
-        for name in self.project.changed_elsewhere:
-            try:
-                settle(self.project, name)
-            except (OSError, ValueError) as error:
-                self._say(sentence(error))
-        self._show_again()
-        self.changed.emit()
+        return self.saver.save()
 
     # --- done -------------------------------------------------------------------------
 
@@ -438,7 +342,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         if project is None or self.labels is None or not self.save():
             return
         name = self.layers.name
-        doubt = "" if sure else self._doubt()
+        doubt = "" if sure else doubt_of(project, name)
         if doubt:
             self.noticed.emit(
                 Question(Hint(doubt, "problem"), "Done", lambda: self.finish(True))
@@ -461,19 +365,6 @@ class ProjectLoop(QObject):  # type: ignore[misc]
         self.noticed.emit(undo)
         self.changed.emit()
 
-    def _doubt(self) -> str:
-        """Say why it is unlikely that all objects are labelled, "" if it is not."""
-        undecided = int(np.count_nonzero(np.unique(self.proposals.data)))
-        if undecided:
-            proposals = "proposal is" if undecided == 1 else "proposals are"
-            return (
-                f"{undecided} {proposals} neither accepted nor rejected. Decide, or "
-                "press Done: the image then counts as labelled in part."
-            )
-        if not np.any(self.labels.data):
-            return "There is no object on this image. If it has none, press Done."
-        return ""
-
     def reopen(self, name: str) -> None:
         """Say that an image is not done after all, and show it."""
         if self.project is None or name not in self.project.images:
@@ -495,7 +386,7 @@ class ProjectLoop(QObject):  # type: ignore[misc]
             return
         self._missed |= name == self.name  # by what is being read meanwhile
         if self.image is not None and name == self.layers.name:
-            self.layers.show(None, project.proposals(name))
+            self.layers.show_proposals(project.proposed.open_planes(name))
         self.models.propose_next(self.name)
         self.changed.emit()
 

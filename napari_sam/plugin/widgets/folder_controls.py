@@ -24,6 +24,7 @@ from napari_sam.plugin.widgets.dock_layout import (
     main_button,
 )
 from napari_sam.plugin.widgets.page import Page
+from napari_sam.plugin.widgets.stack_controls import StackControls
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QVBoxLayout
@@ -68,6 +69,12 @@ class FolderControls(Page):
                 f"{what} the proposal that you clicked, which is white, or else the "
                 "last one under the cursor. The key takes the one under the cursor."
             )
+        self.unsure = QPushButton("Most uncertain proposal (Shift-J)")
+        self.unsure.setToolTip(
+            "Go to the proposal of which the model is least sure, and choose it; press "
+            "again for the next."
+        )
+        self.stack = StackControls()
         self.edited = QLabel()
         self.edited.setWordWrap(True)
         self.take_over = QPushButton("Take over")
@@ -117,6 +124,7 @@ class FolderControls(Page):
             self.accept_one,
             self.reject,
             self.reject_one,
+            self.unsure,
             self.finish,
             self.retrain,
             self.export,
@@ -131,6 +139,7 @@ class FolderControls(Page):
         answers.addWidget(self.reject_one, 0, 1)
         answers.addWidget(self.accept, 1, 0)
         answers.addWidget(self.reject, 1, 1)
+        answers.addWidget(self.unsure, 2, 0, 1, 2)
         self.elsewhere = QWidget()
         choice = QGridLayout(self.elsewhere)
         choice.setContentsMargins(0, 0, 0, 0)
@@ -144,6 +153,7 @@ class FolderControls(Page):
         layout.addWidget(self.images)
         layout.addLayout(button_row(self.before, self.after, self.uncertain))
         layout.addWidget(self.bar)
+        layout.addWidget(self.stack)
         layout.addWidget(heading("What the model proposes"))
         layout.addLayout(answers)
         layout.addWidget(heading("What is missing"))

@@ -9,55 +9,37 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
-from napari_sam.plugin.model.workers import LatestWins, Outcome
 from napari_sam.plugin.project.background_models import propose
 from napari_sam.plugin.project.opening import Question
 from napari_sam.plugin.project.project_loop import ProjectLoop
-from napari_sam.plugin.viewer.hint import Hint, sentence
+from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.widgets.folder_controls import DONE, FolderControls
+from napari_sam.plugin.widgets.folder_export import FolderExport
+from napari_sam.plugin.widgets.folder_state import (
+    STAGES,
+    counts_in_words,
+    named_count,
+    next_step,
+    show_images,
+)
 from napari_sam.plugin.widgets.model_picker import announce_model
 from napari_sam.plugin.widgets.page import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-    from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.widgets.hint_line import NoticeKind
     from napari_sam.plugin.widgets.page import Shared
-    from napari_sam.workflows.project.project import FileScan, Project
+    from napari_sam.workflows.project.project import FileScan
 
 __all__ = ["FolderPage"]
-
-_STAGES = {
-    "assisted": "Stage 1 of 3, assisted: the model has learned nothing from you yet. "
-    "Prompt each object, or accept what it proposes.",
-    "semi-automatic": "Stage 2 of 3, semi-automatic: the model has learned from you. "
-    "Accept and correct what it proposes, and add what is missing.",
-    "automatic": "Stage 3 of 3, automatic: nine in ten proposals were right lately, so "
-    "they become objects by themselves. Look them over.",
-}
-_MARKS = {"new": "  ", "started": "◐ ", "done": "● "}
-_EXPORTS = ("tiff", "coco", "csv")
 
 
 def _let_go(loop: ProjectLoop, *_: object) -> None:
     """Keep what there is, of a dock that is gone."""
     loop.let_go()
     loop.close_workers()
-
-
-def _many(names: Sequence[str], what: str = "image") -> str:
-    """Say how many there are, and which.
-
-    Examples
-    --------
-    >>> _many(["a"]), _many(["a", "b", "c", "d"], "file")
-    ('1 image (a) is', '4 files (a, b, c, …) are')
-    """
-    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    plural, verb = ("", "is") if len(names) == 1 else ("s", "are")
-    return f"{len(names)} {what}{plural} ({shown}) {verb}"
 
 
 class FolderPage(FolderControls):
@@ -85,11 +67,12 @@ class FolderPage(FolderControls):
         self._fraction = -1.0
         self._keys = KeyBinder(
             {
-                "accept_proposal": partial(self._on_key, self.loop.accept),
-                "reject_proposal": partial(self._on_key, self.loop.reject),
+                "accept_proposal": partial(self._on_key, self.loop.changes.accept),
+                "reject_proposal": partial(self._on_key, self.loop.changes.reject),
+                "unsure_proposal": self._on_unsure,
             }
         )
-        self._exporter = LatestWins("napari-sam export", self)
+        self._exporter = FolderExport(self)
         self._connect()
 
     def _connect(self) -> None:
@@ -101,20 +84,25 @@ class FolderPage(FolderControls):
         self.uncertain.clicked.connect(loop.show_most_uncertain)
         self.images.itemActivated.connect(self._on_chosen)
         self.images.itemClicked.connect(self._on_chosen)
-        self.accept.clicked.connect(lambda: loop.accept())
-        self.reject.clicked.connect(lambda: loop.reject())
-        self.accept_one.clicked.connect(lambda: self._press(loop.accept))
-        self.reject_one.clicked.connect(lambda: self._press(loop.reject))
+        self.accept.clicked.connect(lambda: loop.changes.accept())
+        self.reject.clicked.connect(lambda: loop.changes.reject())
+        self.accept_one.clicked.connect(lambda: self._press(loop.changes.accept))
+        self.reject_one.clicked.connect(lambda: self._press(loop.changes.reject))
         self.finish.clicked.connect(self._on_finish)
-        self.take_over.clicked.connect(loop.take_over_label_files)
-        self.keep_own.clicked.connect(loop.replace_label_files)
+        self.take_over.clicked.connect(loop.changes.take_over_label_files)
+        self.keep_own.clicked.connect(loop.changes.replace_label_files)
         self.draw.clicked.connect(self._on_draw)
+        self.unsure.clicked.connect(self._on_unsure)
+        self.stack.axes_chosen.connect(loop.choose_axes)
+        self.stack.unsure.clicked.connect(self._on_unsure_plane)
+        self.stack.follow.clicked.connect(lambda: self._go_with_layers("follow"))
         self.retrain.clicked.connect(loop.train)
         self.by_itself.toggled.connect(self._on_settings)
         self.minutes.valueChanged.connect(self._on_settings)
         self.every.valueChanged.connect(self._on_settings)
         self.export.clicked.connect(self._choose_export)
-        self._exporter.done.connect(self._on_exported)
+        self._exporter.noticed.connect(self._on_notice)
+        self._exporter.advanced.connect(self._on_advanced)
         loop.changed.connect(self._on_changed)
         loop.noticed.connect(self._on_notice)
         loop.opened.connect(self._on_opened)
@@ -170,14 +158,16 @@ class FolderPage(FolderControls):
         """Say what came, what is gone, and what cannot be annotated."""
         texts = []
         if found.added:
-            texts.append(f"{_many(found.added)} new and belong to the project now.")
+            texts.append(
+                f"{named_count(found.added)} new and belong to the project now."
+            )
         if found.unfit:
             more = f" And {len(found.unfit) - 2} more." if len(found.unfit) > 2 else ""
             texts.append(f"Left out: {'; '.join(found.unfit[:2])}.{more}")
         if found.hidden:
             texts.append(f"{counted(found.hidden, 'hidden file')} left out.")
         if found.missing:
-            texts.insert(0, f"{_many(found.missing)} not where they were.")
+            texts.insert(0, f"{named_count(found.missing)} not where they were.")
             hint = Hint(" ".join(texts), "problem")
             self._on_notice(Question(hint, "Find…", self._choose_images))
         elif texts:
@@ -233,10 +223,26 @@ class FolderPage(FolderControls):
 
     def _on_draw(self) -> None:
         """Go to the annotator, with the project's image and labels."""
+        self._go_with_layers("annotate")
+
+    def _go_with_layers(self, page: str) -> None:
         self._use_model()
         if self.loop.image is not None:
             self.chosen.emit(self.loop.image, self.loop.labels)
-        self.wanted.emit("annotate")
+        self.wanted.emit(page)
+
+    def _on_unsure(self) -> None:
+        """Go to the least sure proposal, then to the next one with each press."""
+        project = self.loop.project
+        if project is not None and self.loop.labels is not None and self.loop.save():
+            text = self.loop.unsure.show_object(project)
+            self._on_notice(Hint(text, "info"))
+
+    def _on_unsure_plane(self) -> None:
+        """Go to the least sure plane of a stack, then to the next one."""
+        project = self.loop.project
+        if project is not None and self.loop.labels is not None:
+            self._on_notice(Hint(self.loop.unsure.show_plane(project), "info"))
 
     def _use_model(self) -> None:
         """Let the annotator ask the project's model."""
@@ -253,35 +259,14 @@ class FolderPage(FolderControls):
     def export_to(self, folder: str | Path, overwrite: bool = False) -> None:
         """Write all labels as TIFF, COCO and a table, away from the window."""
         project = self.loop.project
-        if project is None or not self.loop.save():
-            return
-
-        def work(is_cancelled: IsCancelled) -> Any:
-            from napari_sam.workflows.project.export import export_project
-
-            return export_project(project, folder, _EXPORTS, overwrite=overwrite)
-
-        self._exporter.submit(folder, work)
+        if project is not None and self.loop.save():
+            self._exporter.start(project, folder, overwrite)
+            self.changed.emit()
 
     def _choose_export(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Where the labels go")
         if folder:
             self.export_to(folder)
-
-    def _on_exported(self, outcome: Outcome) -> None:
-        from napari_sam.workflows.project.export import WouldReplaceError
-
-        folder = outcome.token
-        if isinstance(outcome.error, WouldReplaceError):
-            hint = Hint(sentence(outcome.error), "problem")
-            answer = partial(self.export_to, folder, overwrite=True)
-            self._on_notice(Question(hint, "Replace them", answer))
-        elif outcome.error is not None:
-            self._on_notice(Hint(sentence(outcome.error), "problem"))
-        else:
-            count = len(outcome.result)
-            files = "file was" if count == 1 else "files were"
-            self._on_notice(Hint(f"{count} {files} written to {folder}.", "done"))
 
     # --- what is shown ----------------------------------------------------------------
 
@@ -317,14 +302,27 @@ class FolderPage(FolderControls):
         self.advanced.emit(fraction)
 
     def cancel(self) -> None:
-        """Stop the training."""
-        self.loop.models.cancel_training()
+        """Stop the export, the training, or the proposals of a stack."""
+        if self._exporter.is_working:
+            self._exporter.cancel()
+        else:
+            self.loop.models.cancel()
 
     def work(self) -> Work | None:
-        """Return how far the training is."""
-        if self.loop.models.is_training:
+        """Return how far the export, the training or the proposals are."""
+        models = self.loop.models
+        if self._exporter.is_working:
+            return Work("Exporting the labels", self._fraction)
+        if models.is_training:
             return Work("Training beside your work", self._fraction)
+        name = models.proposing_for
+        if name and self._is_stack(name):
+            return Work(f"Looking for objects in {name}", self._fraction)
         return None
+
+    def _is_stack(self, name: str) -> bool:
+        project = self.loop.project
+        return project is not None and project.state(name).is_stack
 
     def close_page(self) -> None:
         """Keep what there is, and stop for good."""
@@ -366,71 +364,27 @@ class FolderPage(FolderControls):
         if project is None:
             self.images.clear()
             self.elsewhere.hide()
+            self.stack.hide()
             return
         self.finish.setText("Not done after all" if self._is_done() else DONE)
-        self._show_changed_elsewhere(project.changed_elsewhere)
-        self.stage.setText(_STAGES[project.stage])
+        self._show_changed_elsewhere(project.files.changed_elsewhere)
+        self.stage.setText(STAGES[project.stage])
         self.retrain.setEnabled(not loop.models.is_training)
         counts = project.counts()
         self.bar.setRange(0, counts.images)
         self.bar.setValue(counts.done)
-        self.counts.setText(
-            f"{counts.objects} objects: {counts.accepted} as proposed, "
-            f"{counts.corrected} corrected, {counts.drawn} drawn. "
-            f"{counts.clicks_per_object:.1f} clicks and "
-            f"{counts.seconds_per_object:.1f} s an object."
-        )
-        self._show_images(project)
-
-    def _show_images(self, project: Project) -> None:
-        names = project.images
-        if self.images.count() != len(names):
-            self.images.clear()
-            self.images.addItems(list(names))
-        for row, name in enumerate(names):
-            state = project.state(name)
-            text = f"{_MARKS[state.status]}{name}"
-            if state.problem:
-                text = f"✗ {name}"
-            elif state.uncertainty is not None and state.status == "new":
-                text += f"   (unsure: {state.uncertainty:.2f})"
-            item = self.images.item(row)
-            if item.text() != text:
-                item.setText(text)
-                item.setToolTip(state.problem)
-        if self.loop.name in names:
-            self.images.setCurrentRow(names.index(self.loop.name))
+        self.counts.setText(counts_in_words(counts))
+        show_images(self.images, project, loop.name)
+        self.stack.show_stack(project, loop.layers.name, loop.layers.layout)
 
     def _show_changed_elsewhere(self, names: list[str]) -> None:
         self.elsewhere.setVisible(bool(names))
         if names:
             self.edited.setText(
-                f"{_many(names, 'label file')} changed by another program. Take that "
-                "over, or write the labels of the project?"
+                f"{named_count(names, 'label file')} changed by another program. Take "
+                "that over, or write the labels of the project?"
             )
 
     def next_step(self) -> Hint:
         """Say the next step."""
-        loop, project = self.loop, self.loop.project
-        if loop.is_opening:
-            return Hint("Opening the folder.", "wait")
-        if project is None:
-            return Hint("Open a folder of images, or a project that you began.", "do")
-        if loop.image is None:
-            if loop.is_reading:
-                return Hint("Reading the image.", "wait")
-            return Hint("Choose another image: this one cannot be shown.", "problem")
-        if self._is_done():
-            return Hint("This image is done. Change it if you like, or go on.", "do")
-        proposed = loop.proposals is not None and bool(loop.proposals.data.any())
-        if proposed:
-            return Hint(
-                "Accept what is right, reject what is wrong, then draw what is "
-                "missing.",
-                "do",
-            )
-        if loop.models.is_proposing and project.state(loop.layers.name).status == "new":
-            return Hint("The model looks for objects. You can draw meanwhile.", "wait")
-        return Hint(
-            "Draw each object that is missing; when none is, the image is done.", "do"
-        )
+        return next_step(self.loop, self._is_done())

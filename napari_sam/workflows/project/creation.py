@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 
 from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.images import list_images
-from napari_sam.workflows.project.images import (
-    ImagePaths,
-    image_problem,
-    name_images,
-)
+from napari_sam.workflows.project.export_list import exported_files
+from napari_sam.workflows.project.images import ImagePaths, name_images
+from napari_sam.workflows.project.layout import ImageSource, image_problem
 from napari_sam.workflows.project.log import FORMAT
 
 if TYPE_CHECKING:
@@ -88,9 +86,10 @@ def images_in(
     """
     if not where.is_dir():
         raise ValueError(f"{where} is not a folder")
-    found = list_images(where)
-    problems = {path: image_problem(path, channels) for path in found.paths}
-    good = [path for path in found.paths if not problems[path]]
+    found, exported = list_images(where), exported_files(where)
+    paths = [path for path in found.paths if path.name not in exported]
+    problems = {path: image_problem(ImageSource(path, channels)) for path in paths}
+    good = [path for path in paths if not problems[path]]
     unfit = [why for why in problems.values() if why]
     if not good:
         why = f": {'; '.join(unfit[:3])}" if unfit else ""

@@ -6,6 +6,7 @@ can be read; an unknown event is an error.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import numpy as np
@@ -23,11 +24,14 @@ from napari_sam.workflows.project.state import ObjectNote
 __all__ = [
     "MAX_NUMBER",
     "Added",
+    "AxesChosen",
     "ClassesChanged",
     "Described",
     "Event",
     "LabelsChanged",
     "Located",
+    "PlaneChange",
+    "PlanesChanged",
     "Proposed",
     "Rejected",
     "Settings",
@@ -46,6 +50,13 @@ _Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 _Byte = Annotated[int, Field(ge=0, le=255)]
 _Length = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Shape = tuple[_Length, _Length]
+_Shapes = (
+    Shape | tuple[_Length, _Length, _Length] | tuple[_Length, _Length, _Length, _Length]
+)
+_Place = tuple[()] | tuple[_Count] | tuple[_Count, _Count]
+
+_MOST_VOXELS = 2**40
+"""Of a stack; more is damage."""
 
 
 class _Event(BaseModel):
@@ -75,27 +86,71 @@ class _OfLabels(_Event):
     notes: dict[_Label, ObjectNote]
     gone: list[_Label]
     closed: list[_Count] = []
-    shape: Shape | tuple[()] = ()
+    shape: _Shapes | tuple[()] = ()
 
     @model_validator(mode="after")
     def _check_shape(self) -> _OfLabels:
-        if self.shape and self.shape[0] * self.shape[1] > MAX_NUMBER:
+        plane = math.prod(self.shape[-2:]) if self.shape else 0
+        if plane > MAX_NUMBER or math.prod(self.shape) > _MOST_VOXELS:
             raise ValueError(f"no image of a project is as large as {self.shape}")
         return self
 
 
 class LabelsChanged(_OfLabels):
-    """Some objects have other pixels now, or notes, or are gone."""
+    """Some objects of a plane have other pixels now, or notes, or are gone."""
 
     event: Literal["labels"]
     objects: dict[_Label, Described]
 
     @model_validator(mode="after")
     def _check(self) -> LabelsChanged:
-        for what in self.objects.values() if self.shape else ():
-            ends = (at + size for at, size in zip(what.at, what.size, strict=True))
-            if any(end > whole for end, whole in zip(ends, self.shape, strict=True)):
-                raise ValueError("an object lies outside the image")
+        if self.shape:
+            if len(self.shape) != 2:
+                raise ValueError(f"a plane has no shape {self.shape}")
+            _check_inside(self.objects, self.shape)
+        return self
+
+
+def _check_inside(
+    objects: dict[_Label, Described], shape: tuple[_Length, _Length]
+) -> None:
+    for what in objects.values():
+        ends = (at + size for at, size in zip(what.at, what.size, strict=True))
+        if any(end > whole for end, whole in zip(ends, shape, strict=True)):
+            raise ValueError("an object lies outside the image")
+
+
+class PlaneChange(_Event):
+    """What changed on a plane of a stack: objects have other pixels, or none there.
+
+    `at` are the indices of the plane along the axes before it.
+    """
+
+    at: _Place
+    objects: dict[_Label, Described]
+    gone: list[_Label]
+
+
+class PlanesChanged(_OfLabels):
+    """Some objects of a stack have other pixels on some planes, or notes, or are gone.
+
+    `gone` are those that have no pixel on any plane.
+    """
+
+    event: Literal["planes"]
+    planes: list[PlaneChange]
+
+    @model_validator(mode="after")
+    def _check(self) -> PlanesChanged:
+        if len(self.shape) < 3:
+            raise ValueError(f"a stack has no shape {self.shape}")
+        leading, plane = self.shape[:-2], self.shape[-2:]
+        for change in self.planes:
+            if len(change.at) != len(leading) or any(
+                at >= length for at, length in zip(change.at, leading, strict=True)
+            ):
+                raise ValueError(f"the stack has no plane {change.at}")
+            _check_inside(change.objects, plane)
         return self
 
 
@@ -107,7 +162,10 @@ class SnapshotTaken(_OfLabels):
 
 
 class Proposed(_Event):
-    """A model proposed objects, which are in a file."""
+    """A model proposed objects, which are in a file.
+
+    `objects` and `planes` are how unsure it is of each, the latter of a stack in order.
+    """
 
     event: Literal["proposed"]
     image: str
@@ -115,6 +173,8 @@ class Proposed(_Event):
     count: _Count
     uncertainty: float
     model: str
+    objects: dict[_Label, float] = {}
+    planes: list[float] = []
 
 
 class Rejected(_Event):
@@ -173,6 +233,14 @@ class Located(_Event):
     folder: str
 
 
+class AxesChosen(_Event):
+    """The user said what the axes of a stack are, such as "tyx"."""
+
+    event: Literal["axes"]
+    image: str
+    axes: str
+
+
 class Class(_Event):
     """A class that objects are sorted into; see `ObjectClass`."""
 
@@ -190,6 +258,7 @@ class ClassesChanged(_Event):
 
 Event = (
     LabelsChanged
+    | PlanesChanged
     | SnapshotTaken
     | Proposed
     | Rejected
@@ -200,6 +269,7 @@ Event = (
     | Added
     | Located
     | ClassesChanged
+    | AxesChosen
 )
 
 _EVENTS: TypeAdapter[Event] = TypeAdapter(

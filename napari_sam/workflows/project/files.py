@@ -7,23 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_sam.io.atomic_write import write_atomically
-from napari_sam.io.images import list_images, read_image
-from napari_sam.io.label_images import write_labels
-from napari_sam.ops.label_changes import as_labels
-from napari_sam.workflows.project.images import (
-    calibration_of,
+from napari_sam.io.images import list_images
+from napari_sam.workflows.project.export_list import exported_files
+from napari_sam.workflows.project.images import name_images
+from napari_sam.workflows.project.label_file import read_label_file, write_label_file
+from napari_sam.workflows.project.layout import (
+    ImageSource,
     image_problem,
-    name_images,
-    plane_shape,
+    layout_or_none,
+    read_layout,
 )
 from napari_sam.workflows.project.store import file_digest
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from napari_sam.ops.label_planes import LabelPlanes
     from napari_sam.workflows.project.log import ProjectLog
     from napari_sam.workflows.project.store import LabelStore
 
@@ -141,11 +139,9 @@ class ProjectFiles:
         labels, line = self._store.labels_at(name, keep=False)
 
         def write(part: Path) -> None:
-            write_labels(
-                part,
-                labels,
-                calibration_of(self._log.path_of(name), self._log.channels),
-            )
+            layout = layout_or_none(self._log.source_of(name))
+            known = None if layout is None else layout.calibration
+            write_label_file(part, labels, known)
             # Known before it is there: a crash in between leaves a file that is known.
             self._note_written(name, file_digest(part), line)
 
@@ -185,7 +181,7 @@ class ProjectFiles:
         except (OSError, ValueError):
             return True
         labels, line = self._store.labels_at(name, keep=False)
-        if not np.array_equal(there, labels):
+        if there.shape != labels.shape or labels.differing_from(there):
             return True
         self._note_written(name, digest, line)
         return False
@@ -229,7 +225,10 @@ class ProjectFiles:
             If it holds no labels of the image.
         """
         digest = file_digest(self.label_file(name))
-        changed = self._store.save(name, self._read_label_file(name))
+        there = self._read_label_file(name)
+        changed = self._store.save_planes(
+            name, self._store.planes(name).differing_from(there)
+        )
         self._note_written(name, digest, self._log.label_histories[name].changed_at)
         self._changed_elsewhere.discard(name)
         return changed
@@ -245,10 +244,10 @@ class ProjectFiles:
         self._replace_label_file(name)
         self._changed_elsewhere.discard(name)
 
-    def _read_label_file(self, name: str) -> NDArray[np.int32]:
+    def _read_label_file(self, name: str) -> LabelPlanes:
         path = self.label_file(name)
         try:
-            return as_labels(read_image(path))
+            return read_label_file(path)
         except ValueError as error:
             raise ValueError(f"{path} holds no labels: {error}") from error
 
@@ -288,15 +287,24 @@ class ProjectFiles:
         )
 
     def _problem_of(self, name: str) -> str:
-        path, known = self._log.path_of(name), self._log.label_histories[name].shape
+        source, history = self._log.source_of(name), self._log.label_histories[name]
         try:
-            shape = plane_shape(path, self._log.channels)
-        except ValueError as error:
+            layout = read_layout(source)
+        except (OSError, ValueError) as error:
             return str(error)
-        if known is not None and shape != known:
+        state = self._log.states[name]
+        state.is_stack = layout.is_stack
+        state.is_unclear = layout.is_assumed and not state.axes
+        known = history.shape
+        if known is None and history.changed_at and layout.is_stack:
             return (
-                f"{path.name} is {shape[0]} x {shape[1]} pixels now, but was annotated "
-                f"when it was {known[0]} x {known[1]}; put that image back"
+                f"{source.path.name} is a stack of {layout.planes} planes now, but was "
+                "annotated as a plane; put that image back"
+            )
+        if known is not None and layout.shape != known:
+            return (
+                f"{source.path.name} is {_by(layout.shape)} pixels now, but was "
+                f"annotated when it was {_by(known)}; put that image back"
             )
         return ""
 
@@ -325,10 +333,11 @@ class ProjectFiles:
             for where in self._watched_folders()
             if where.is_dir()
             for path in list_images(where).paths
+            if path.name not in exported_files(where)
         ]
         new = {os.path.realpath(p): p for p in files}
         problems = {
-            p: image_problem(p, self._log.channels)
+            p: image_problem(ImageSource(p, self._log.channels))
             for real, p in new.items()
             if real not in known
         }
@@ -369,3 +378,7 @@ class ProjectFiles:
             for name in set(before) - set(left):
                 self._log.states[name].problem = ""
         return left
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,4 +1,4 @@
-"""Where the images of a project lie, and whether it can hold them.
+"""Where the images of a project lie, and what they are called.
 
 Paths are kept relative to the project where the images lie beside it, so that both can
 be moved or renamed together.
@@ -6,110 +6,21 @@ be moved or renamed together.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import unicodedata
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_sam.io.file_names import file_stem, name_key
-from napari_sam.io.image_reader import ArraySource, open_array
-from napari_sam.io.images import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from numpy.typing import NDArray
-
-    from napari_sam.io.calibration import Calibration
-
-__all__ = [
-    "ImagePaths",
-    "calibration_of",
-    "channel_count",
-    "image_problem",
-    "is_name",
-    "name_images",
-    "plane_shape",
-    "read_plane",
-]
+__all__ = ["ImagePaths", "is_name", "name_images"]
 
 _MAX_NAME_BYTES = 180
 """Bytes of a name: room for what is added where it becomes a file's."""
-
-
-# --- what a project can hold --------------------------------------------------------
-
-
-def plane_shape(path: Path, channels: tuple[int, ...] | None = None) -> tuple[int, int]:
-    """Read the (height, width) of an image of a project from the head of its file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    channels
-        Which of several channels the project looks at.
-
-    Raises
-    ------
-    ValueError
-        If a project cannot hold it, which holds planes of gray or RGB; says why.
-    """
-    try:
-        image = open_array(ArraySource(str(path), channels))
-    except OSError as error:
-        raise ValueError(str(error)) from error
-    except ValueError as error:
-        count = 0 if channels else channel_count(path)
-        wanted = f" has {count} channels; wanted one, or RGB, or a choice of channels"
-        raise ValueError(f"{path.name}{wanted if count else f': {error}'}") from error
-    if image.running_axes:
-        planes = math.prod(image.leading)
-        raise ValueError(f"{path.name} is a stack of {planes} planes; wanted one plane")
-    return image.shape
-
-
-def channel_count(path: Path) -> int:
-    """Count the channels of an image of which one would have to be chosen, else 0."""
-    try:
-        image = open_array(ArraySource(str(path), channels=(0,)))
-    except (OSError, ValueError):
-        return 0
-    return int(image.array.shape[image.axes.index("c")]) if "c" in image.axes else 0
-
-
-def calibration_of(
-    path: Path, channels: tuple[int, ...] | None = None
-) -> Calibration | None:
-    """Return what an image says of its pixels, for its labels; None if it is gone."""
-    try:
-        return open_array(ArraySource(str(path), channels)).calibration("yx")
-    except (OSError, ValueError):
-        return None
-
-
-def image_problem(path: Path, channels: tuple[int, ...] | None = None) -> str:
-    """Say why a project cannot hold an image, "" if it can."""
-    try:
-        plane_shape(path, channels)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def read_plane(path: Path, channels: tuple[int, ...] | None = None) -> NDArray[Any]:
-    """Read an image of a project: (H, W), or (H, W, 3 | 4) of colour.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    ValueError
-        If it is no plane of gray or RGB.
-    """
-    return read_image(path, channels=channels)
 
 
 # --- names --------------------------------------------------------------------------
@@ -134,7 +45,9 @@ def name_images(paths: Iterable[Path], taken: Collection[str] = ()) -> dict[str,
     used = {name_key(name) for name in taken}
     named: dict[str, Path] = {}
     for path in paths:
-        stem = re.sub(r"[^\w .+-]", "-", unicodedata.normalize("NFC", path.stem))
+        stem = unicodedata.normalize("NFC", path.stem)
+        stem = stem.removesuffix(".ome") if path.suffix == ".zarr" else stem
+        stem = re.sub(r"[^\w .+-]", "-", stem)
         stem = (
             stem.encode()[:_MAX_NAME_BYTES].decode(errors="ignore").strip(" .")
             or "image"

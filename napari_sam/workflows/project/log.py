@@ -17,10 +17,12 @@ from napari_sam.ops.object_classes import classes_from_json
 from napari_sam.workflows.project.events import (
     MAX_NUMBER,
     Added,
+    AxesChosen,
     ClassesChanged,
     Event,
     LabelsChanged,
     Located,
+    PlanesChanged,
     Proposed,
     Rejected,
     Settings,
@@ -30,12 +32,11 @@ from napari_sam.workflows.project.events import (
     Written,
     parse_event,
 )
-from napari_sam.workflows.project.images import ImagePaths, is_name, read_plane
+from napari_sam.workflows.project.images import ImagePaths, is_name
+from napari_sam.workflows.project.layout import AXES, ImageSource
 from napari_sam.workflows.project.state import ImageState, ObjectNote
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from napari_sam.ops.object_classes import ObjectClass
 
 __all__ = ["FORMAT", "LabelStep", "ProjectLog"]
@@ -65,7 +66,7 @@ class _ProjectFile(BaseModel):
 class LabelStep:
     """A line that changed the labels of an image, or wrote its label file."""
 
-    kind: Literal["labels", "snapshot", "written"]
+    kind: Literal["labels", "planes", "snapshot", "written"]
     line: Line
     file: str = ""
     digest: str = ""
@@ -77,7 +78,7 @@ class LabelHistory:
     """What the journal says of the labels of an image."""
 
     steps: list[LabelStep] = field(default_factory=list)
-    shape: tuple[int, int] | None = None
+    shape: tuple[int, ...] | None = None
     changed_at: int = 0
     written_at: int = 0
     digests: set[str] = field(default_factory=set)
@@ -229,7 +230,7 @@ class ProjectLog:
                 self.image_paths.look_in(event.folder)
             elif isinstance(event, ClassesChanged):
                 self.classes = classes_from_json([vars(c) for c in event.classes])
-            elif isinstance(event, LabelsChanged | SnapshotTaken):
+            elif isinstance(event, LabelsChanged | PlanesChanged | SnapshotTaken):
                 self._apply_labels(line, event)
             elif isinstance(event, Written):
                 self._apply_written(line, event)
@@ -245,14 +246,16 @@ class ProjectLog:
         self.label_histories.update({name: LabelHistory() for name in added})
         self.images = self.image_paths.names
 
-    def _apply_labels(self, line: Line, event: LabelsChanged | SnapshotTaken) -> None:
+    def _apply_labels(
+        self, line: Line, event: LabelsChanged | PlanesChanged | SnapshotTaken
+    ) -> None:
         name = event.image
         state, history = self.check(name), self.label_histories[name]
         if isinstance(event, SnapshotTaken):
             self.inside(event.file, "snapshots")
             history.steps.append(LabelStep("snapshot", line, event.file))
         else:
-            history.steps.append(LabelStep("labels", line))
+            history.steps.append(LabelStep(event.event, line))
         history.shape = event.shape or history.shape
         history.changed_at = line.number
         state.notes.update(event.notes)
@@ -269,12 +272,22 @@ class ProjectLog:
         history.digests.add(event.digest)
         history.written_at = event.after
 
-    def _apply_to_state(self, event: Proposed | Rejected | StatusChanged) -> None:
+    def _apply_to_state(
+        self, event: Proposed | Rejected | StatusChanged | AxesChosen
+    ) -> None:
         state = self.check(event.image)
-        if isinstance(event, Proposed):
+        if isinstance(event, AxesChosen):
+            if event.axes not in AXES or len(event.axes) != 3:
+                raise ValueError(f"no stack has the axes {event.axes!r}")
+            if state.model and state.axes != event.axes:
+                state.forget_proposals()  # they are of a stack of another kind
+            state.axes = event.axes
+        elif isinstance(event, Proposed):
             self.inside(event.file, "proposals")
             state.proposals, state.proposed = event.file, event.count
             state.uncertainty = event.uncertainty
+            state.objects_uncertainty = dict(event.objects)
+            state.planes_uncertainty = tuple(event.planes)
             state.model = self.short_model(event.model)
             state.closed = set()
         elif isinstance(event, Rejected):
@@ -381,14 +394,7 @@ class ProjectLog:
         self.check(name)
         return self.image_paths.path_of(name)
 
-    def read_image(self, name: str) -> NDArray[Any]:
-        """Read an image, (H, W) or (H, W, 3 | 4).
-
-        Raises
-        ------
-        OSError
-            If it cannot be read.
-        ValueError
-            If it is no plane of gray or RGB.
-        """
-        return read_plane(self.path_of(name), self.channels)
+    def source_of(self, name: str) -> ImageSource:
+        """Return the file of an image, and what of it is looked at."""
+        axes = self.check(name).axes
+        return ImageSource(self.path_of(name), self.channels, axes)

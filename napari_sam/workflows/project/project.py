@@ -17,18 +17,15 @@ that was killed opens as it was after the last change. Knows no GUI.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.ops.object_classes import (
-    classes_from_json,
-    classes_to_json,
-    with_names,
-)
+from napari_sam.workflows.project import image_order
 from napari_sam.workflows.project.creation import images_in, write_project_file
 from napari_sam.workflows.project.files import PROJECT_FOLDER, FileScan, ProjectFiles
 from napari_sam.workflows.project.log import ProjectLog
+from napari_sam.workflows.project.project_classes import ProjectClasses
+from napari_sam.workflows.project.project_images import ProjectImages
 from napari_sam.workflows.project.proposals import Proposals
 from napari_sam.workflows.project.state import (
     Counts,
@@ -38,7 +35,10 @@ from napari_sam.workflows.project.state import (
     choose_stage,
 )
 from napari_sam.workflows.project.store import LabelStore
-from napari_sam.workflows.queries.classes import ObjectClassifier
+from napari_sam.workflows.project.training_sources import (
+    ProjectSource,
+    training_sources,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,11 +46,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.ops.label_planes import LabelPlanes
     from napari_sam.ops.object_classes import ObjectClass
+    from napari_sam.workflows.objects.preannotate import Preannotation
+    from napari_sam.workflows.project.layout import ImageLayout
+    from napari_sam.workflows.queries.classes import ObjectClassifier
 
 __all__ = ["PROJECT_FOLDER", "FileScan", "Project", "ProjectSource"]
-
-_CLASSIFIER = "classifier.npz"
 
 
 class Project:
@@ -60,13 +62,21 @@ class Project:
     ----------
     store
         The labels of its images.
+    files
+        The files of images and labels: what came, is gone, or was changed elsewhere.
+    image_files
+        What its images are, planes or stacks, and their pixels.
+    proposed
+        What models propose for its images.
     """
 
     def __init__(self, folder: Path, *, repair: bool = False) -> None:
         self._log = ProjectLog(folder, repair=repair)
         self.store = LabelStore(self._log)
-        self._files = ProjectFiles(self._log, self.store)
-        self._proposals = Proposals(self._log, self.store)
+        self.files = ProjectFiles(self._log, self.store)
+        self.image_files = ProjectImages(self._log)
+        self.proposed = Proposals(self._log, self.store)
+        self._classes = ProjectClasses(self._log)
 
     @classmethod
     def create(
@@ -178,7 +188,7 @@ class Project:
         with self._log.write_lock:
             if self._log.is_open:
                 try:
-                    self.write_label_files()
+                    self.files.write_label_files()
                 finally:
                     self._log.release()
 
@@ -215,32 +225,27 @@ class Project:
         """Return the file of an image; where it should be, if it is not there."""
         return self._log.path_of(name)
 
-    def read_image(self, name: str) -> NDArray[Any]:
-        """Read an image, (H, W) or (H, W, 3 | 4); see `ProjectLog.read_image`."""
-        return self._log.read_image(name)
+    def layout(self, name: str) -> ImageLayout:
+        """Return whether an image is a plane, a volume or a film."""
+        return self.image_files.layout(name)
+
+    def read_image(self, name: str) -> Any:
+        """Read an image, a plane or a stack; see `read_pixels`."""
+        return self.image_files.read(name)
 
     def scan_files(self) -> FileScan:
         """Look at the files: what came, what is gone; see `ProjectFiles.scan_files`."""
-        return self._files.scan_files()
-
-    def locate(self, folder: str | Path) -> list[str]:
-        """Say where the images are now; see `ProjectFiles.locate`."""
-        return self._files.locate(folder)
+        return self.files.scan_files()
 
     # --- their labels -------------------------------------------------------------
 
-    @property
-    def problems(self) -> dict[str, str]:
-        """What could not be read of the labels of an image, by its name."""
-        return self.store.problems
-
     def labels(self, name: str) -> NDArray[np.int32]:
-        """Return the (H, W) labels of an image, a copy; see `LabelStore.labels`."""
+        """Return the labels of an image, a copy; see `LabelStore.labels`."""
         return self.store.labels(name)
 
-    def read_labels(self, name: str) -> NDArray[np.int32]:
-        """Return the labels of an image, and do not keep them in memory."""
-        return self.store.read_labels(name)
+    def read_planes(self, name: str) -> LabelPlanes:
+        """Return them plane by plane, those with objects; nothing stays in memory."""
+        return self.store.labels_at(name, keep=False)[0]
 
     def save(
         self,
@@ -249,73 +254,29 @@ class Project:
         *,
         notes: Mapping[int, ObjectNote] | None = None,
         seconds: float = 0.0,
-        closed: Sequence[int] = (),
     ) -> int:
         """Keep the labels of an image as they are now; see `LabelStore.save`."""
-        return self.store.save(
-            name, labels, notes=notes, seconds=seconds, closed=closed
-        )
-
-    def close_image(self, name: str) -> None:
-        """Write an image's label file, and forget its pixels.
-
-        Raises
-        ------
-        OSError, ValueError
-            If it cannot be written.
-        """
-        self._files.close_image(name)
-
-    def label_file(self, name: str) -> Path:
-        """Return where the label file of an image is, or goes."""
-        return self._files.label_file(name)
-
-    def write_label_files(self, but: str = "") -> None:
-        """Write the label files; see `ProjectFiles.write_label_files`."""
-        self._files.write_label_files(but)
-
-    def check_label_file(self, name: str) -> bool:
-        """Look whether another program has changed an image's label file."""
-        return self._files.check_label_file(name)
-
-    @property
-    def changed_elsewhere(self) -> list[str]:
-        """Images of which another program has changed the label file."""
-        return self._files.changed_elsewhere
-
-    def take_over(self, name: str) -> int:
-        """Make the labels of the file the project's; see `ProjectFiles.take_over`."""
-        return self._files.take_over(name)
-
-    def replace_label_file(self, name: str) -> None:
-        """Write the project's labels in place of what another program wrote."""
-        self._files.replace_label_file(name)
+        return self.store.save(name, labels, notes=notes, seconds=seconds)
 
     # --- what the model proposes ----------------------------------------------------
 
-    def propose(
-        self, name: str, labels: ArrayLike, uncertainty: float, model: str
-    ) -> None:
+    def propose(self, name: str, found: Preannotation, model: str) -> None:
         """Keep what a model proposes for an image; see `Proposals.propose`."""
-        self._proposals.propose(name, labels, uncertainty, model)
+        self.proposed.propose(name, found, model)
 
     def proposals(self, name: str) -> NDArray[np.int32]:
-        """Return the (H, W) proposals that are open; see `Proposals.open_ones`."""
-        return self._proposals.open_ones(name)
+        """Return the proposals that are open as labels; see `Proposals.open_labels`."""
+        return self.proposed.open_ones(name)
 
     def accept(
         self, name: str, which: Sequence[int] | None = None, seconds: float = 0.0
     ) -> int:
         """Make proposals objects; see `Proposals.accept`."""
-        return self._proposals.accept(name, which, seconds)
+        return self.proposed.accept(name, which, seconds)
 
     def reject(self, name: str, which: Sequence[int] | None = None) -> None:
         """Close proposals; None: all that are open."""
-        self._proposals.reject(name, which)
-
-    def undecided(self, name: str) -> int:
-        """Count the proposals of an image that are neither accepted nor rejected."""
-        return self._proposals.undecided(name)
+        self.proposed.reject(name, which)
 
     # --- its model ------------------------------------------------------------------
 
@@ -343,48 +304,20 @@ class Project:
 
     @property
     def classes(self) -> tuple[ObjectClass, ...]:
-        """What objects are sorted into; what an object of an image has, too."""
-        with self._log.state_lock:
-            notes = [n for s in self._log.states.values() for n in s.notes.values()]
-        return with_names(self._log.classes, (note.class_name for note in notes))
+        """What objects are sorted into; see `ProjectClasses`."""
+        return self._classes.listed()
 
     def set_classes(self, classes: Sequence[ObjectClass]) -> None:
-        """Choose the classes of the project, in order.
-
-        Objects of its images keep theirs: one that is left out here is back as long as
-        an object has it.
-
-        Raises
-        ------
-        ValueError
-            If a name or a key is there twice, or is none.
-        OSError
-            If they cannot be written.
-        """
-        entries = classes_to_json(classes)
-        if classes_from_json(entries) != self._log.classes:
-            self._log.write({"event": "classes", "classes": entries})
+        """Choose the classes of the project, in order; see `ProjectClasses.choose`."""
+        self._classes.choose(classes)
 
     def classifier(self) -> ObjectClassifier | None:
-        """Return what was learned from the sorted objects; None if nothing was.
-
-        Raises
-        ------
-        OSError, ValueError
-            If its file cannot be read.
-        """
-        path = self._log.inside(_CLASSIFIER)
-        return ObjectClassifier.load(path) if path.is_file() else None
+        """Return what was learned from the sorted objects; None if nothing was."""
+        return self._classes.classifier()
 
     def save_classifier(self, classifier: ObjectClassifier) -> None:
-        """Keep what was learned from the sorted objects; see `classifier`.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written; what was there before stays.
-        """
-        classifier.save(self._log.inside(_CLASSIFIER))
+        """Keep what was learned from the sorted objects; see `classifier`."""
+        self._classes.save_classifier(classifier)
 
     # --- how far it is ------------------------------------------------------------
 
@@ -449,70 +382,14 @@ class Project:
         return str(images[(images.index(name) + step) % len(images)])
 
     def most_uncertain(self, but: str = "") -> str | None:
-        """Return the image, not done, of which the model is least sure.
-
-        Images that it was not asked about come last, in their order; None if all are
-        done. Those that cannot be shown do not count.
-        """
-        states = self._all_states()
-        left = [
-            name
-            for name, state in states.items()
-            if state.status != "done" and not state.problem and name != but
-        ]
-
-        def doubt(name: str) -> float:
-            found = states[name].uncertainty
-            return -1.0 if found is None else found
-
-        return max(left, key=doubt, default=None)
+        """Return the image, not done, of which the model is least sure."""
+        return image_order.most_uncertain(self._all_states(), but)
 
     def waiting_for_proposals(self) -> list[str]:
         """List the images, not begun, that the current model was not asked about."""
-        return [
-            name
-            for name, state in self._all_states().items()
-            if state.status == "new"
-            and state.model != self._log.kept_model
-            and not state.problem
-        ]
+        model = self._log.kept_model
+        return image_order.waiting_for_proposals(self._all_states(), model)
 
     def sources(self) -> list[ProjectSource]:
-        """List what training can learn from: done images, and begun ones in part.
-
-        Images that cannot be read are left out. It reads the proposals of those that
-        are done: with undecided ones they are begun.
-        """
-        return [
-            ProjectSource(
-                "project",
-                name,
-                state.status == "done" and not self.proposals(name).any(),
-                self,
-            )
-            for name, state in self._all_states().items()
-            if state.notes and not state.problem and self.path_of(name).exists()
-        ]
-
-
-@dataclass(frozen=True)
-class ProjectSource:
-    """An image of a project as training reads it.
-
-    Attributes
-    ----------
-    kind, name
-        What it is called.
-    complete
-        Whether the user said that every object is labelled.
-    """
-
-    kind: str
-    name: str
-    complete: bool
-    project: Project
-
-    def read(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
-        """Return the image and its labels."""
-        image = self.project.read_image(self.name)
-        return image, self.project.read_labels(self.name)
+        """List what training can learn from; see `training_sources`."""
+        return training_sources(self)

@@ -62,8 +62,18 @@ class ImageState:
         Those that were accepted, or that the user did not want.
     uncertainty
         0 (the model is sure) to 1; None where it was not asked.
+    objects_uncertainty
+        The same of each proposal, by its label, as far as it is known.
+    planes_uncertainty
+        The same of each plane of a stack, in order; () where it is not known.
     model
         Which model proposed them.
+    axes
+        Those of a stack as the user named them; "" for those of its file.
+    is_stack
+        Whether it has several planes, as far as its file was looked at.
+    is_unclear
+        Whether the user should say what the axes of a stack are.
     problem
         Why the image cannot be shown or learned from, "" if it can.
     """
@@ -74,8 +84,19 @@ class ImageState:
     proposed: int = 0
     closed: set[int] = field(default_factory=set)
     uncertainty: float | None = None
+    objects_uncertainty: dict[int, float] = field(default_factory=dict)
+    planes_uncertainty: tuple[float, ...] = ()
     model: str = ""
+    axes: str = ""
+    is_stack: bool = False
+    is_unclear: bool = False
     problem: str = ""
+
+    def forget_proposals(self) -> None:
+        """Have none, as an image that no model was asked about."""
+        self.proposals, self.proposed, self.closed = "", 0, set()
+        self.uncertainty, self.model = None, ""
+        self.objects_uncertainty, self.planes_uncertainty = {}, ()
 
     @property
     def untouched(self) -> float:

@@ -16,7 +16,9 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
 from napari_sam.training.training_job import TrainOutcome
+from napari_sam.workflows.objects.preannotate import Preannotation
 from napari_sam.workflows.project.project import Project
+from napari_sam.workflows.project.proposals import Proposals
 
 
 @pytest.fixture
@@ -36,10 +38,12 @@ class Asked:
     def __init__(self):
         self.models = []
 
-    def __call__(self, model, device, image, is_cancelled):
+    def __call__(self, model, device, image, layout, progress):
         self.models.append(model)
         numbers = [n for n in range(4) if np.array_equal(draw_discs(n)[0], image)]
-        return truth(numbers[0]), 0.1 * (numbers[0] + 1)
+        if not numbers:  # one that came later
+            return Preannotation(np.zeros(layout.shape, np.int32), 0)
+        return Preannotation(truth(numbers[0]), 0.1 * (numbers[0] + 1))
 
 
 @pytest.fixture
@@ -111,15 +115,15 @@ def test_a_folder_becomes_a_project_and_is_looked_at(opened, asked):
 def test_proposals_that_come_while_an_image_is_read_are_shown(
     qtbot, widget, folder, monkeypatch
 ):
-    gate, read = threading.Event(), Project.proposals
+    gate, read = threading.Event(), Proposals.open_planes
 
-    def late(project, name):
-        found = read(project, name)
-        if threading.current_thread() is not threading.main_thread():
+    def late(proposals, name):
+        found = read(proposals, name)
+        if "reading" in threading.current_thread().name:
             gate.wait(20)
         return found
 
-    monkeypatch.setattr(Project, "proposals", late)
+    monkeypatch.setattr(Proposals, "open_planes", late)
     widget.shown.open_folder(folder)
     project_of = lambda: widget.shown.loop.project  # noqa: E731
     qtbot.waitUntil(
@@ -412,12 +416,13 @@ def test_images_that_came_are_gone_or_do_not_fit_are_told(
 ):
     opened.shown.close_project()
     iio.imwrite(folder / "new.png", draw_discs(1)[0])
-    tifffile.imwrite(folder / "stack.tif", np.zeros((5, 20, 30), np.uint8))
+    odd = np.zeros((5, 20, 30), np.uint8)
+    tifffile.imwrite(folder / "odd.tif", odd, metadata={"axes": "RYX"})
     (tmp_path / "away").mkdir()
     (folder / "im2.png").rename(tmp_path / "away" / "im2.png")
     opened.shown.open_folder(folder)
     settle(qtbot, opened)
-    for part in ("1 image (new) is new", "stack.tif is a stack of 5 planes", "im2"):
+    for part in ("1 image (new) is new", "odd.tif has planes along R", "im2"):
         look(opened)
         assert part in opened.hint.text
     assert opened.shown.images.item(4).text().split()[0] == "new"

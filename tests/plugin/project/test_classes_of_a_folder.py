@@ -8,6 +8,7 @@ import pytest
 from dock_steps import look, wait_until
 from napari.components import ViewerModel
 
+from napari_sam.workflows.objects.preannotate import Preannotation
 from napari_sam.workflows.project.project import Project
 from napari_sam.workflows.queries import classification_features as module
 
@@ -41,8 +42,8 @@ def dock(open_dock, tmp_path, monkeypatch):
         project.save(name, squares())
     project.close()
 
-    def ask(model, device, image, is_cancelled):
-        return np.zeros(SHAPE, np.int32), 0.5
+    def ask(model, device, image, layout, progress):
+        return Preannotation(np.zeros(SHAPE, np.int32), 0.5)
 
     dock = open_dock(ViewerModel(), "folder", folder={"ask": ask})
     dock.shown.open_folder(folder)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_sam.workflows.objects.preannotate import Preannotation
 from napari_sam.workflows.project.project import Project
 
 SHAPE = (20, 30)
@@ -30,7 +31,7 @@ def made(tmp_path_factory):
         iio.imwrite(root / f"{name}.png", np.zeros(SHAPE, np.uint8))
     project = Project.create(root / "p", [root / "a.png", root / "b.png"])
     project.save("a", square(1))
-    project.propose("b", square(1) + square(2, 12), 0.5, "cells")
+    project.propose("b", Preannotation(square(1) + square(2, 12), 0.5), "cells")
     project.accept("b", [1])
     project.reject("b", [2])
     project.save("a", square(2, 9) + square(1))
@@ -131,11 +132,11 @@ def use(root, repair):
     steps = [
         project.scan_files,
         lambda: project.save("b", square(3, 12)),
-        lambda: project.propose("a", square(4, 12), 0.5, "m"),
-        lambda: project.propose("a", square(4, 13), 0.5, "m"),
+        lambda: project.propose("a", Preannotation(square(4, 12), 0.5), "m"),
+        lambda: project.propose("a", Preannotation(square(4, 13), 0.5), "m"),
         lambda: project.accept("a"),
         lambda: project.reject("b"),
-        lambda: project.close_image("a"),
+        lambda: project.files.close_image("a"),
         lambda: [source.read() for source in project.sources()],
         project.counts,
         lambda: project.most_uncertain(),

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from napari_sam.io.journal import Journal
 from napari_sam.ops.label_changes import apply_changes, changed_labels, describe_objects
+from napari_sam.workflows.objects.preannotate import Preannotation
 from napari_sam.workflows.project.export import WouldReplaceError, export_project
 from napari_sam.workflows.project.project import Project
 from napari_sam.workflows.project.state import ObjectNote
@@ -141,7 +142,7 @@ def test_many_objects_at_once_become_a_snapshot(tmp_path):
 
 def test_proposals_are_accepted_corrected_and_rejected(project):
     project.save("a", np.where(squares(10) == 1, 1, 0))
-    project.propose("a", squares(6), 0.3, "cells")
+    project.propose("a", Preannotation(squares(6), 0.3), "cells")
     # The first square is taken already.
     assert sorted(np.unique(project.proposals("a"))) == [0, 2, 3, 4, 5, 6]
     project.reject("a", [2])
@@ -184,7 +185,7 @@ def test_the_stage_follows_from_what_was_done(project):
     assert project.model.endswith("one.safetensors")
     for name in "bcd":
         project.save(name, np.zeros(SHAPE, int))
-        project.propose(name, squares(9), 0.1, "one")
+        project.propose(name, Preannotation(squares(9), 0.1), "one")
         project.accept(name)
         project.finish(name)
     assert project.stage == "automatic"
@@ -199,8 +200,8 @@ def test_the_stage_follows_from_what_was_done(project):
 def test_the_next_image_may_be_the_most_uncertain(project):
     assert project.neighbour("d", 1) == "a" and project.neighbour("a", -1) == "d"
     assert project.most_uncertain() == "a"
-    project.propose("b", squares(1), 0.2, "cells")
-    project.propose("c", squares(1), 0.6, "cells")
+    project.propose("b", Preannotation(squares(1), 0.2), "cells")
+    project.propose("c", Preannotation(squares(1), 0.6), "cells")
     assert project.most_uncertain() == "c"
     assert project.most_uncertain(but="c") == "b"
     assert project.waiting_for_proposals() == ["a", "d"]
@@ -354,9 +355,9 @@ def test_a_label_of_two_thousand_million_is_exported(project, tmp_path):
 
 def test_an_image_done_with_undecided_proposals_is_learned_from_in_part(project):
     project.save("a", np.where(squares(1) > 0, 1, 0))
-    project.propose("a", squares(3), 0.2, "cells")
+    project.propose("a", Preannotation(squares(3), 0.2), "cells")
     project.finish("a")
-    assert project.undecided("a") == 2
+    assert project.proposed.undecided("a") == 2
     assert [source.complete for source in project.sources()] == [False]
     project.reject("a", [3])
     project.accept("a")
