@@ -6,6 +6,7 @@ from .configs import EdgeConfig as EdgeConfig
 from .configs import ExportConfig as ExportConfig
 from .configs import FindConfig as FindConfig
 from .configs import GridConfig as GridConfig
+from .configs import GrowConfig as GrowConfig
 from .configs import InstanceConfig as InstanceConfig
 from .configs import LinkConfig as LinkConfig
 from .configs import PromptConfig as PromptConfig
@@ -62,6 +63,7 @@ from .workflows.objects.proposals import propose as propose
 from .workflows.objects.refine_labels import RefinedLabels as RefinedLabels
 from .workflows.objects.refine_labels import refine_labels as refine_labels
 from .workflows.objects.segment import segment as segment
+from .workflows.growing.object_growing import GrownObject as GrownObject
 from .workflows.objects.suspects import Suspect as Suspect
 from .workflows.objects.suspects import find_suspects as find_suspects
 from .workflows.progress import Progress as Progress

@@ -31,6 +31,7 @@ from napari_sam.workflows.session import (
 from napari_sam.workflows.session.canvas import ArrayCanvas, make_canvas
 from napari_sam.workflows.session.class_edits import ClassList
 from napari_sam.workflows.session.class_suggestions import Suggesting
+from napari_sam.workflows.session.growing_session import GrowingObjects
 from napari_sam.workflows.session.object_editing import ObjectEditing
 from napari_sam.workflows.session.prompting import Prompting
 from napari_sam.workflows.session.provenance import records_table
@@ -43,12 +44,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.configs import GrowConfig
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskPrediction, MaskRecord
     from napari_sam.workflows.objects.suspects import Suspect
+    from napari_sam.workflows.growing.object_growing import GrownObject
     from napari_sam.workflows.queries.classes import ObjectClassifier
     from napari_sam.workflows.session.answering import Job
     from napari_sam.workflows.session.canvas import LabelCanvas, StackEdit
@@ -97,6 +100,11 @@ class AnnotationSession:
     journal
         Keep what the session holds on the disk after every step, in the user's data
         folder; `unsaved_work` finds it again after a crash.
+    axis
+        Along which objects grow from the planes on which something is said of them, see
+        `grown`; None: each lies on the plane where it is clicked.
+    grow
+        How objects grow: the size of a voxel, and more.
 
     Raises
     ------
@@ -116,6 +124,15 @@ class AnnotationSession:
     1
     >>> session.labels.max(), len(session.table())
     (np.int32(1), 1)
+
+    An object of a volume from one click:
+
+    >>> volume = napari_sam.load_sample("nuclei_3d")[13:18, :96, :96]
+    >>> session = napari_sam.AnnotationSession(volume, axis=0)
+    >>> session.go_to((2, None, None))
+    >>> session.add_point((20, 65))
+    >>> session.commit()
+    1
     """
 
     def __init__(
@@ -132,6 +149,8 @@ class AnnotationSession:
         model_name: str = "",
         clock: Callable[[], datetime] | None = None,
         journal: bool = False,
+        axis: int | None = None,
+        grow: GrowConfig | None = None,
     ) -> None:
         if channel_axis is not None and image is not None:
             image, rgb = colour_last(image, channel_axis), True
@@ -149,6 +168,8 @@ class AnnotationSession:
             contrast_limits=contrast_limits,
             feedback=feedback,
         )
+        self._growing = GrowingObjects(self._state, self._prompting, axis, grow)
+        self._image, self._rgb = image, rgb
         self._edit = ObjectEditing(self._state, self._prompting)
         self._suggesting = Suggesting(self._state)
         self._classes = ClassList(self._state)
@@ -301,8 +322,34 @@ class AnnotationSession:
         return self._prompting.edit_pixels(painted, erased)
 
     def clear(self) -> None:
-        """Drop the prompts in hand; a reopened object stays as it was committed."""
-        self._prompting.clear()
+        """Drop the prompts in hand; a reopened object stays as it was committed.
+
+        Of an object that grows they are dropped on all its planes.
+        """
+        if not self._growing.clear():
+            self._prompting.clear()
+
+    # --- objects in 3D --------------------------------------------------------
+
+    @property
+    def growing(self) -> GrowingObjects:
+        """What grows along `axis`: the object in hand, and those set aside."""
+        return self._growing
+
+    @property
+    def grown(self) -> GrownObject | None:
+        """The object in hand in 3D, with the confidence of each plane.
+
+        What was said on any of its planes holds there. After a correction only the
+        planes between it and its neighbours are done again. None where nothing is said,
+        or the session grows no objects; see `AnnotationSession`.
+        """
+        job = self._growing.job(self._image, self._rgb)
+        while job is not None and self._image is not None and self.predictor is not None:
+            self._growing.deliver(job, job.run(self.predictor))
+            job = self._growing.job(self._image, self._rgb)
+        sprout = self._growing.sprout
+        return None if sprout is None else sprout.grown
 
     # --- candidates ---------------------------------------------------------
 
@@ -407,6 +454,7 @@ class AnnotationSession:
     def commit(self) -> int:
         """Write the chosen mask as an object and start the next one.
 
+        With an `axis` it is written on all planes on which it has grown, as one step.
         Where the overlap rule cuts the mask to pieces, small pieces are left out; what
         would stay of other objects as a thin rim around it goes over to it.
 
@@ -422,12 +470,21 @@ class AnnotationSession:
         ValueError
             If there is no mask, or it is empty.
         """
+        if self._growing.sprout is not None and self.grown is not None:
+            return self._growing.commit(self._commit_options())
         mask, score = self.mask, self.score
         if mask is None or score is None:
             raise ValueError("there is nothing to keep yet: say first where it is")
         return committing.commit_mask(
             self._state, mask, score, self.choice, self._commit_options()
         )
+
+    def put_aside(self) -> None:
+        """Let the object in hand grow on, and keep it once it is whole.
+
+        For windows, where growing is done elsewhere; the next object can be begun.
+        """
+        self._growing.put_aside(self._commit_options())
 
     def commit_found(
         self, found: Sequence[MaskRecord], *, query: str = ""

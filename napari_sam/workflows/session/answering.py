@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.session.prompt_history import Question
 
-__all__ = ["SHARED_CACHE", "Answering", "Job"]
+__all__ = ["SHARED_CACHE", "Answering", "Job", "chain_job"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,14 @@ def _answer(
         text, sam = question.text, cast("Predictor", predictor)
         return text_prompts().answer_with_text(sam, embedding, prompts, text)
     return predictor.predict_prompts(embedding, prompts)
+
+
+def chain_job(question: Question) -> Job:
+    """Return the work to answer a question from the first that it refines."""
+    chain = [question]
+    while (refined := chain[-1].refines) is not None:
+        chain.append(refined.question)
+    return Job(tuple(reversed(chain)), None)
 
 
 _SESSION_NUMBERS = count()

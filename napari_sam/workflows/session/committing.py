@@ -14,20 +14,29 @@ from napari_sam.ops.labels import (
     without_rims,
 )
 from napari_sam.ops.types import Prompts
-from napari_sam.workflows.session.canvas import plan_edit
+from napari_sam.workflows.session.canvas import StackEdit, plan_edit
 from napari_sam.workflows.session.prompt_history import NO_DRAFT, Draft, Question
 from napari_sam.workflows.session.provenance import Outline, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from napari_sam.ops.labels import OverlapRule
+    from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskRecord
+    from napari_sam.workflows.growing.object_growing import GrownObject
     from napari_sam.workflows.session.session_state import SessionState
 
-__all__ = ["CommitOptions", "OverlapError", "commit_found", "commit_mask", "next_label"]
+__all__ = [
+    "CommitOptions",
+    "OverlapError",
+    "commit_found",
+    "commit_grown",
+    "commit_mask",
+    "next_label",
+]
 
 _MIN_KEPT_SHARE = 0.5
 """Share of a mask that must be left to it; else the user is asked to overwrite."""
@@ -127,6 +136,70 @@ def commit_mask(
         known = Record(label, options.class_name if draft.editing is None else "")
     snapshot = state.snapshot.with_record(known.with_outline(outline))
     state.do(snapshot.with_draft(plane, NO_DRAFT), plan_edit(plane, now, after))
+    return label
+
+
+def commit_grown(
+    state: SessionState,
+    grown: GrownObject,
+    drafts: Mapping[int, Draft],
+    at: Callable[[int], Plane],
+    options: CommitOptions,
+) -> int:
+    """Write an object on all planes on which it has grown, as one step.
+
+    Parameters
+    ----------
+    state
+        Where to.
+    grown
+        The object.
+    drafts
+        By plane of its stack, what was said of it there; they are done with.
+    at
+        Returns where a plane of the stack lies.
+    options
+        How.
+
+    Raises
+    ------
+    OverlapError
+        If more than half of it belongs to other objects that keep it.
+    ValueError
+        If it is empty.
+    """
+    label = state.first_free_label()
+    edits, outlines, wanted, kept = [], [], 0, 0
+    owners: set[int] = set()
+    snapshot = state.snapshot
+    for number in grown.planes:
+        plane = at(number)
+        now = state.canvas.read(plane)
+        mask = grown.on(number, (now.shape[0], now.shape[1]))
+        granted = pixels_to_label(now, mask, label, options.overlap)
+        owners.update(np.unique(now[mask & ~granted]).tolist())
+        wanted += np.count_nonzero(mask)
+        kept += np.count_nonzero(granted)
+        after = np.where(granted, label, now).astype(now.dtype)
+        edits.append(plan_edit(plane, now, after))
+        if number in drafts and granted.any():
+            draft = replace(drafts[number], editing=None)
+            pixels = np.flatnonzero(granted)
+            sure, beneath = grown.confidence[number], now.ravel()[pixels]
+            outlines.append(
+                Outline(
+                    plane, draft, sure, options.model, options.time, pixels, beneath
+                )
+            )
+    if not wanted:
+        raise ValueError("there is nothing to keep: the object is empty")
+    if kept < _MIN_KEPT_SHARE * wanted:
+        raise OverlapError(sorted(owners), kept > 0)
+    for plane, draft in state.snapshot.drafts.items():
+        if any(draft is one for one in drafts.values()):
+            snapshot = snapshot.with_draft(plane, NO_DRAFT)
+    record = Record(label, options.class_name, tuple(outlines))
+    state.do(snapshot.with_record(record), StackEdit(tuple(edits)))
     return label
 
 

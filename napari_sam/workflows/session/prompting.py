@@ -234,6 +234,10 @@ class Prompting:
         for question, answer in answers:
             self._answering.put(question, answer)
 
+    def known_answer(self, question: Question) -> MaskPrediction | None:
+        """Return what is known of the answer to a question of any plane."""
+        return self._answering.get(question)
+
     def forget_answers(self) -> None:
         """Ask the model anew, after it or the image has changed."""
         self._answering.clear()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from napari_sam.inference.sam2_following import FollowedObject, has_memory
 from napari_sam.inference.views import whole_embedding
-from napari_sam.workflows.stacks.plane_following import advance, read_patch
+from napari_sam.workflows.growing.plane_following import advance, read_patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.mask_patches import Patch
     from napari_sam.ops.types import ImageEmbedding
-    from napari_sam.workflows.stacks.plane_following import Track
+    from napari_sam.workflows.growing.plane_following import Track
 
 __all__ = ["FollowingEngine", "MemoryEngine", "PromptEngine", "choose_engine"]
 

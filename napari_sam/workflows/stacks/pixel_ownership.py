@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.configs import PropagationConfig
-    from napari_sam.workflows.stacks.plane_following import Track
+    from napari_sam.workflows.growing.plane_following import Track
 
     ExistingLabels = Callable[[int], NDArray[Any] | None]
 

@@ -19,6 +19,7 @@ from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.views import whole_embedding
 from napari_sam.ops.scope import require_limits_only
+from napari_sam.workflows.growing.plane_following import Track
 from napari_sam.workflows.progress import Steps
 from napari_sam.workflows.stacks.following_engine import (
     MemoryEngine,
@@ -26,7 +27,6 @@ from napari_sam.workflows.stacks.following_engine import (
     choose_engine,
 )
 from napari_sam.workflows.stacks.pixel_ownership import assign_pixels
-from napari_sam.workflows.stacks.plane_following import Track
 from napari_sam.workflows.stacks.seeds import Seeds, read_seeds
 from napari_sam.workflows.stacks.stack import Stack
 

@@ -1,0 +1,307 @@
+"""Objects in 3D of a session: what is said on planes of a stack, and what grows of it.
+
+The object in hand is what was said on the planes of one stack. It grows from that, is
+corrected on any of its planes, and is kept whole. One that is set aside while it still
+grows is kept as soon as it is whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam.configs import GrowConfig
+from napari_sam.ops.planes import Plane
+from napari_sam.workflows.growing.object_growing import (
+    GivenOutline,
+    GrowthJob,
+    GrowthMemory,
+)
+from napari_sam.workflows.growing.stack_planes import StackPlanes
+from napari_sam.workflows.session.answering import chain_job
+from napari_sam.workflows.session.committing import commit_grown
+from napari_sam.workflows.session.prompt_history import NO_DRAFT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_sam.inference.promptable import PromptableModel
+    from napari_sam.inference.views import PlaneEmbedding
+    from napari_sam.ops.types import MaskPrediction
+    from napari_sam.workflows.growing.object_growing import GrownObject
+    from napari_sam.workflows.session.committing import CommitOptions
+    from napari_sam.workflows.session.prompt_history import Draft
+    from napari_sam.workflows.session.prompting import Prompting
+    from napari_sam.workflows.session.session_state import SessionState
+
+__all__ = ["GrowingObjects", "Sprout"]
+
+_REMEMBERED = 8
+"""Objects whose growth is remembered, for what undo brings back."""
+
+
+@dataclass(eq=False)
+class Sprout:
+    """An object that grows: what was said of it, and what has grown so far.
+
+    Attributes
+    ----------
+    drafts
+        By plane of the stack, what was said.
+    plane
+        One of these planes.
+    memory
+        What was followed so far.
+    grown
+        What has grown, from these or from earlier prompts; None at first.
+    grown_from
+        The prompts that it has grown from.
+    options
+        How it is kept once it is whole, where it was set aside.
+    """
+
+    drafts: dict[int, Draft]
+    plane: Plane
+    memory: GrowthMemory
+    grown: GrownObject | None = None
+    grown_from: Mapping[int, Draft] | None = None
+    options: CommitOptions | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has grown to its end from what is said now."""
+        is_same = self.grown_from is not None and _same(self.grown_from, self.drafts)
+        return is_same and self.grown is not None and self.grown.is_whole
+
+
+def _same(one: Mapping[int, Draft], other: Mapping[int, Draft]) -> bool:
+    return one.keys() == other.keys() and all(one[n] is other[n] for n in one)
+
+
+class GrowingObjects:
+    """The object in hand in 3D, and those that were set aside while they grow.
+
+    Parameters
+    ----------
+    state, prompting
+        Of the session.
+    axis
+        Along which objects grow; None: they lie on single planes.
+    config
+        How they grow.
+    """
+
+    def __init__(
+        self,
+        state: SessionState,
+        prompting: Prompting,
+        axis: int | None = None,
+        config: GrowConfig | None = None,
+    ) -> None:
+        self.config = config or GrowConfig()
+        self.set_aside: list[Sprout] = []
+        self._state, self._prompting = state, prompting
+        self._sprouts: list[Sprout] = []
+        self._axis: int | None = None
+        self.axis = axis
+
+    @property
+    def axis(self) -> int | None:
+        """Along which objects grow, None for none.
+
+        Raises
+        ------
+        ValueError
+            When it is set, if the labels have no such axis, or a single plane along it.
+        """
+        return self._axis
+
+    @axis.setter
+    def axis(self, axis: int | None) -> None:
+        self._axis = None if axis is None else _check_axis(self._state, axis)
+
+    # --- the object in hand -------------------------------------------------------
+
+    @property
+    def sprout(self) -> Sprout | None:
+        """The object in hand; None where nothing is said that could grow."""
+        drafts = self._drafts()
+        if not drafts:
+            return None
+        for known in self._sprouts:
+            if _same(known.drafts, drafts):
+                return known
+        last = self._sprouts[-1] if self._sprouts else None
+        plane = self._state.plane
+        if last is not None and last.drafts.keys() & drafts.keys():
+            sprout = replace(last, drafts=drafts, plane=plane, options=None)
+        else:
+            sprout = Sprout(drafts, plane, GrowthMemory())
+        self._remember(sprout)
+        return sprout
+
+    def _remember(self, sprout: Sprout) -> None:
+        self._sprouts = [one for one in self._sprouts if one is not sprout]
+        self._sprouts = [*self._sprouts, sprout][-_REMEMBERED:]
+
+    def _drafts(self) -> dict[int, Draft]:
+        """Return what is said of the object in hand, by plane of the stack."""
+        axis, here = self._axis, self._state.plane.index
+        if axis is None or here[axis] is None:
+            return {}
+        drafts = {}
+        for plane, draft in self._state.snapshot.drafts.items():
+            at, index = plane.index[axis], list(plane.index)
+            index[axis] = here[axis]
+            if at is not None and tuple(index) == here and draft.editing is None:
+                drafts[at] = draft
+        says = any(draft.question.says_where for draft in drafts.values())
+        return dict(sorted(drafts.items())) if says else {}
+
+    # --- growing --------------------------------------------------------------------
+
+    def job(self, array: Any, rgb: bool) -> GrowthJob | None:
+        """Return the work that is left: of what was set aside, then of what is in hand.
+
+        Parameters
+        ----------
+        array, rgb
+            The image, and whether its last axis is colour.
+        """
+        sprout = self.set_aside[0] if self.set_aside else self.sprout
+        if sprout is None or sprout.is_whole or self._axis is None:
+            return None
+        given = {n: self._given(draft) for n, draft in sprout.drafts.items()}
+        planes = StackPlanes(array, sprout.plane, self._axis, rgb)
+        return GrowthJob(
+            planes,
+            given,
+            partial(self._taken, planes, sprout),
+            self._prompting.contrast_limits,
+            self.config,
+            sprout.memory,
+            (sprout, dict(sprout.drafts)),
+        )
+
+    def _given(self, draft: Draft) -> GivenOutline:
+        """Return what was said on a plane, for the growth to hold to."""
+        question = draft.question
+        if not question.says_where:
+            shape = self._state.plane_shape
+            return GivenOutline(np.zeros(shape, np.bool_))
+        answer = self._prompting.known_answer(question)
+        mask = None if answer is None else _chosen(draft, answer)
+        if question.outline is not None:
+            return GivenOutline(question.outline if mask is None else mask)
+        job = chain_job(question)
+
+        def ask(sam: PromptableModel, embedding: PlaneEmbedding) -> MaskPrediction:
+            return job.run(sam, embedding)[-1][1]
+
+        return GivenOutline(mask, ask, partial(_chosen, draft))
+
+    def _taken(
+        self, planes: StackPlanes, sprout: Sprout, number: int
+    ) -> NDArray[np.bool_]:
+        """Return the pixels of a plane that belong to other objects."""
+        labels = self._state.canvas.read(planes.at(number))
+        taken = labels > 0
+        for other in self.set_aside:
+            if other is not sprout and other.grown is not None:
+                taken |= other.grown.on(number, taken.shape)
+        return taken
+
+    def deliver(self, job: GrowthJob, grown: GrownObject) -> None:
+        """Take what has grown, in part or whole; it may come late."""
+        token: Any = job.token
+        sprout, drafts = token
+        for number, answer in grown.answers.items():
+            self._prompting.deliver([(drafts[number].question, answer)])
+        for known in (*self._sprouts, *self.set_aside):
+            if known is sprout or known.memory is sprout.memory:
+                known.grown, known.grown_from = grown, drafts
+        if sprout in self.set_aside and sprout.is_whole:
+            self.set_aside.remove(sprout)
+            if sprout.options is not None:
+                self._keep(sprout, sprout.options)
+
+    def give_up(self, job: GrowthJob) -> None:
+        """Forget an object that was set aside and could not be grown."""
+        token: Any = job.token
+        self.set_aside = [one for one in self.set_aside if one is not token[0]]
+
+    # --- keeping ---------------------------------------------------------------------
+
+    def commit(self, options: CommitOptions) -> int:
+        """Write the object in hand on all its planes, as one step.
+
+        Raises
+        ------
+        ValueError
+            If it is not whole yet, or nothing of it is left.
+        """
+        sprout = self.sprout
+        if sprout is None or not sprout.is_whole:
+            raise ValueError("the object is not whole yet")
+        return self._keep(sprout, options)
+
+    def _keep(self, sprout: Sprout, options: CommitOptions) -> int:
+        assert sprout.grown is not None and self._axis is not None
+        planes = StackPlanes(self._state.canvas, sprout.plane, self._axis)
+        return commit_grown(
+            self._state, sprout.grown, sprout.drafts, planes.at, options
+        )
+
+    def put_aside(self, options: CommitOptions) -> None:
+        """Let the object in hand grow on, to be kept once it is whole."""
+        sprout = self.sprout
+        if sprout is None:
+            raise ValueError("there is nothing to keep yet: say first where it is")
+        kept = replace(sprout, options=options)
+        self.set_aside.append(kept)
+        self._clear(sprout.drafts)
+
+    def clear(self) -> bool:
+        """Drop what is said on all planes of the object in hand, as one step."""
+        drafts = self._drafts()
+        if len(drafts) < 2:
+            return False
+        self._clear(drafts)
+        return True
+
+    def _clear(self, drafts: Mapping[int, Draft]) -> None:
+        snapshot = self._state.snapshot
+        mine = list(drafts.values())
+        for plane, draft in snapshot.drafts.items():
+            if any(draft is one for one in mine):
+                snapshot = snapshot.with_draft(plane, NO_DRAFT)
+        self._state.do(snapshot, None)
+
+
+def _chosen(draft: Draft, answer: MaskPrediction) -> NDArray[np.bool_]:
+    """Return the mask that a draft chooses of an answer, with what was painted."""
+    choice = min(draft.choice, len(answer.scores) - 1)
+    return draft.edits.apply(answer.masks[choice])
+
+
+def _check_axis(state: SessionState, axis: int) -> int:
+    shape = tuple(state.canvas.shape)
+    if len(shape) < 3:
+        raise ValueError(
+            f"objects grow through a stack of planes, and labels of shape {shape} are "
+            "a single plane"
+        )
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(f"axis {axis} is none of an array of shape {shape}")
+    axis %= len(shape)
+    if shape[axis] < 2:
+        raise ValueError(
+            f"there is a single plane along axis {axis} of shape {shape}; objects need "
+            "two planes at least to grow"
+        )
+    return axis
