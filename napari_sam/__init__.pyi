@@ -53,6 +53,7 @@ from .training.labelled_images import Source as Source
 from .training.training_job import TrainOutcome as TrainOutcome
 from .training.training_job import train as train
 from .workflows.blocks.large_image import segment_large as segment_large
+from .workflows.growing.object_growing import GrownObject as GrownObject
 from .workflows.measure.folders import measure_folder as measure_folder
 from .workflows.measure.measure import measure as measure
 from .workflows.objects.edges import detect_edges as detect_edges
@@ -63,7 +64,6 @@ from .workflows.objects.proposals import propose as propose
 from .workflows.objects.refine_labels import RefinedLabels as RefinedLabels
 from .workflows.objects.refine_labels import refine_labels as refine_labels
 from .workflows.objects.segment import segment as segment
-from .workflows.growing.object_growing import GrownObject as GrownObject
 from .workflows.objects.suspects import Suspect as Suspect
 from .workflows.objects.suspects import find_suspects as find_suspects
 from .workflows.progress import Progress as Progress

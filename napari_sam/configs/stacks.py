@@ -323,8 +323,8 @@ class GrowConfig(Config):
     max_depth: float = Field(
         2.5,
         gt=0,
-        description="how far an object is followed from its outermost outline, in radii "
-        "of a disc of its area",
+        description="how far an object is followed from its outermost outline, in "
+        "radii of a disc of its area",
         json_schema_extra=form(0.1, 20.0, 0.1, "radii"),
     )
     ridge: float = Field(

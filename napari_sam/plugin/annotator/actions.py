@@ -122,9 +122,10 @@ class Actions(QObject):  # type: ignore[misc]
             Take the pixels of other objects, whatever the overlap rule says.
         """
         session, opened = self._sessions.session, self._sessions.current
-        if session is None or opened is None or self._at.plane is None:
+        if session is None or opened is None or not self._is_at_work:
             return
-        self._commits_when_answered = session.job() is not None
+        is_flat = self._at.plane is not None
+        self._commits_when_answered = is_flat and session.job() is not None
         if self._commits_when_answered:
             self._asker.request()
             return
@@ -133,6 +134,13 @@ class Actions(QObject):  # type: ignore[misc]
             return
         session.class_name = self.class_name
         session.overlap = "overwrite" if overwrite else self.overlap
+        sprout = session.growing.sprout
+        if sprout is not None and not sprout.is_whole:
+            self._act(lambda session: session.put_aside())
+            self.succeeded.emit(
+                "The object is kept as soon as it has grown. Go on with the next one."
+            )
+            return
         self._act(lambda session: session.commit(), labels=True)
         layers = self._wiring.stage.layers
         if layers is not None and str(layers.preview.mode) == "erase":
@@ -230,13 +238,22 @@ class Actions(QObject):  # type: ignore[misc]
         else:
             self.noticed.emit("There is no object under the cursor.")
 
+    @property
+    def _is_at_work(self) -> bool:
+        """Whether a plane is shown, or a 3D view in which objects grow."""
+        session = self._sessions.session
+        grows = session is not None and session.growing.axis is not None
+        return self._at.plane is not None or (
+            grows and self._at.viewer.dims.ndisplay == 3
+        )
+
     # --- how an action is done ------------------------------------------------------
 
     def _act(
         self, action: Callable[[AnnotationSession], object], labels: bool = False
     ) -> None:
         session = self._sessions.session
-        if session is None or self._at.plane is None or not self._at.is_active:
+        if session is None or not self._is_at_work or not self._at.is_active:
             return
         self._commits_when_answered = self._wiring.is_refused = False
         self.noticed.emit("")  # what was said of the step before may be true no more
@@ -251,7 +268,8 @@ class Actions(QObject):  # type: ignore[misc]
             return
         if labels:
             self._sessions.after_edit()
-        if session.plane != self._at.plane and self._at.image is not None:
+        is_flat = self._at.plane is not None
+        if is_flat and session.plane != self._at.plane and self._at.image is not None:
             go_to_plane(self._at.viewer, self._at.image, session.plane)
         self._wiring.push()
 

@@ -19,6 +19,7 @@ from napari_sam.plugin.annotator.hint_facts import FactReader
 from napari_sam.plugin.annotator.image_parts import open_part
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.annotator.object_edits import ObjectEdits
+from napari_sam.plugin.annotator.object_growing import ObjectGrowing
 from napari_sam.plugin.annotator.session_journals import SessionJournals
 from napari_sam.plugin.annotator.sessions import OpenSession, Sessions
 from napari_sam.plugin.annotator.suspect_check import SuspectCheck
@@ -75,6 +76,8 @@ class Annotator(QObject):  # type: ignore[misc]
         Sorts objects into classes.
     edits
         Merges, splits and mends objects.
+    growing
+        Has objects grow through the stack.
     suspects
         Goes from one object that looks wrong to the next.
     """
@@ -131,6 +134,9 @@ class Annotator(QObject):  # type: ignore[misc]
         self._actions = Actions(
             self._at, self.sessions, self._asker, self._wiring, self
         )
+        self.growing = ObjectGrowing(
+            self._at, self.sessions, self._asker, self._wiring, model_host, self
+        )
         self.sorter = ClassSorter(
             self._at, self.sessions, self._actions, model_host, self
         )
@@ -139,7 +145,7 @@ class Annotator(QObject):  # type: ignore[misc]
         )
         self.suspects = SuspectCheck(self._at, self.sessions, self.edits, self)
         self._fact_reader = FactReader(
-            self._at, self.sessions, self._wiring, model_host
+            self._at, self.sessions, self._wiring, model_host, self.growing
         )
         self._connect()
 
@@ -153,7 +159,7 @@ class Annotator(QObject):  # type: ignore[misc]
             part.changed.connect(self.changed)
         for part in (self.sessions, self._asker, self._wiring, self.embedding_jobs):
             part.noticed.connect(self.noticed)
-        for part in (actions, self.sorter, self.edits, self.suspects):
+        for part in (actions, self.sorter, self.edits, self.suspects, self.growing):
             part.changed.connect(self.changed)
             part.noticed.connect(self.noticed)
             part.succeeded.connect(self.succeeded)
@@ -180,6 +186,7 @@ class Annotator(QObject):  # type: ignore[misc]
         self._at.is_active = True
         self._gc_pauses.attach()
         self._wiring.attach()
+        self.growing.attach()
         self.changed.emit()
 
     def deactivate(self, later: bool = False) -> None:
@@ -195,6 +202,7 @@ class Annotator(QObject):  # type: ignore[misc]
             return
         with suppress(RuntimeError):  # the window is gone
             self.edits.strokes.stop()
+        self.growing.detach()
         self._wiring.detach(later)
         self._gc_pauses.detach()
         self._at.is_active = False
@@ -204,6 +212,7 @@ class Annotator(QObject):  # type: ignore[misc]
     def close(self) -> None:
         """Stop for good."""
         self.deactivate()
+        self.growing.close()
         self.sorter.close()
         self.edits.close()
         self.suspects.close()

@@ -9,6 +9,7 @@ from napari_sam.plugin.viewer.layers import covered_by, looks_black
 from napari_sam.plugin.viewer.sample_data import advice_on
 
 if TYPE_CHECKING:
+    from napari_sam.plugin.annotator.object_growing import ObjectGrowing
     from napari_sam.plugin.annotator.sessions import Sessions
     from napari_sam.plugin.annotator.wiring import Wiring
     from napari_sam.plugin.annotator.workspace import Workspace
@@ -22,7 +23,7 @@ class FactReader:
 
     Parameters
     ----------
-    workspace, sessions, wiring, model_host
+    workspace, sessions, wiring, model_host, growing
         The parts of the annotator.
     """
 
@@ -32,11 +33,13 @@ class FactReader:
         sessions: Sessions,
         wiring: Wiring,
         model_host: ModelHost,
+        growing: ObjectGrowing,
     ) -> None:
         self._at = workspace
         self._sessions = sessions
         self._wiring = wiring
         self._model_host = model_host
+        self._growing = growing
         self._black: tuple[PlaneKey, bool] | None = None
 
     def read(self) -> Facts:
@@ -46,6 +49,8 @@ class FactReader:
         draft = None if session is None else session.draft
         answer = None if session is None else session.candidates
         mask = None if session is None else session.mask
+        grown = self._growing.grown
+        least = None if grown is None else grown.least_sure()
         return Facts(
             has_image=image is not None,
             is_3d_view=at.viewer.dims.ndisplay == 3,
@@ -71,6 +76,10 @@ class FactReader:
             hidden_by=self._hidden_by(),
             is_colour=image is not None and bool(image.rgb),
             is_painted=draft is not None and not draft.edits.is_empty,
+            grows=self._growing.is_on,
+            is_growing=self._growing.is_working,
+            grown_planes=0 if grown is None else len(grown.planes),
+            least_sure=least,
             advice="" if image is None else advice_on(image),
         )
 

@@ -48,6 +48,10 @@ class Facts:
     hidden_by: str = ""
     is_colour: bool = False
     is_painted: bool = False
+    grows: bool = False
+    is_growing: bool = False
+    grown_planes: int = 0
+    least_sure: int | None = None
 
 
 LOOKS_BLACK = Hint(
@@ -83,7 +87,7 @@ def obstacle_hint(facts: Facts) -> Hint | None:
         return Hint(
             "Open an image: drop a file on the window, or File > Open Sample.",
         )
-    if facts.is_3d_view:
+    if facts.is_3d_view and not facts.grows:
         return Hint(
             "Objects are marked on planes. Leave the 3D view: press Ctrl-Y, or the "
             "cube button below the layer list.",
@@ -95,7 +99,7 @@ def obstacle_hint(facts: Facts) -> Hint | None:
             f"This plane has {height} x {width} pixels. Zoom in on some objects, then "
             "work on the part that you see.",
         )
-    if not facts.plane_shown:
+    if not facts.plane_shown and not facts.is_3d_view:
         return Hint(
             "This view does not show a plane of the image. Roll the axes (Ctrl-E) "
             "until it does.",
@@ -137,6 +141,35 @@ def model_hint(facts: Facts) -> Hint | None:
 
 
 def _work_hint(facts: Facts) -> Hint:
+    return (_grown_hint(facts) if facts.grows else None) or _plane_hint(facts)
+
+
+def _grown_hint(facts: Facts) -> Hint | None:
+    """Say the next step where the object in hand grows through the stack."""
+    if not facts.has_prompts and facts.grown_planes == 0:
+        if facts.is_3d_view:
+            return Hint("Click an object in the rendering; it grows in 3D.")
+        return None
+    if facts.waiting and not facts.is_3d_view:
+        return None
+    if facts.is_growing:
+        return Hint(
+            "The object grows through the planes. N keeps it as soon as it is whole; "
+            "you need not wait.",
+            "wait",
+        )
+    if facts.grown_planes == 0:
+        return None
+    planes = counted(facts.grown_planes, "plane")
+    if facts.least_sure is None:
+        return Hint(f"On {planes}. N keeps the whole object.")
+    return Hint(
+        f"On {planes}, least sure on plane {facts.least_sure}. N keeps the whole "
+        "object. Or go to a plane where it is wrong, and click there."
+    )
+
+
+def _plane_hint(facts: Facts) -> Hint:
     if facts.has_prompts and facts.waiting:
         if facts.model_state == "loading":
             return Hint("Loading the model; your prompt is kept.", "wait")

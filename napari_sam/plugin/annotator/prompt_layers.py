@@ -36,6 +36,7 @@ __all__ = [
     "PromptLayers",
     "color_on",
     "ellipse_outline",
+    "preview_colors",
     "read_shapes",
 ]
 
@@ -59,7 +60,7 @@ _SETITEM_PIXELS = 200_000
 _POINT_FRACTION = 0.014
 
 
-def _preview_colors(color: str) -> CyclicLabelColormap:
+def preview_colors(color: str) -> CyclicLabelColormap:
     """Return one colour for all that is not zero.
 
     A `DirectLabelColormap` would do as well, but has numba compile for half a second.
@@ -107,7 +108,7 @@ class PromptLayers:
             np.zeros((1,) * ndim, np.uint8),
             name="SAM preview",
             opacity=0.5,
-            colormap=_preview_colors(PREVIEW_COLOR),
+            colormap=preview_colors(PREVIEW_COLOR),
             **mark,
         )
         self._color = PREVIEW_COLOR
@@ -274,7 +275,7 @@ class PromptLayers:
         color = PREVIEW_COLOR if ground is None else color_on(ground)
         if color != self._color:
             self._color = color
-            self.preview.colormap = _preview_colors(color)
+            self.preview.colormap = preview_colors(color)
 
     def show_mask(self, mask: NDArray[np.bool_] | None) -> None:
         """Show a mask of the plane as the preview, None for nothing."""

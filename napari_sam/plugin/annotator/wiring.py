@@ -61,6 +61,9 @@ class Wiring(QObject):  # type: ignore[misc]
     prompted = Signal()
     """The user gave other prompts."""
 
+    moved = Signal()
+    """The viewer shows another plane, or a 3D view."""
+
     previewed = Signal()
     """The preview shows the answer to the prompts as they are now."""
 
@@ -259,6 +262,7 @@ class Wiring(QObject):  # type: ignore[misc]
                 session.go_to(plane)
             self.push()
             self._asker.dwell()
+        self.moved.emit()
         self.changed.emit()
 
     def _follow_size(self) -> bool:

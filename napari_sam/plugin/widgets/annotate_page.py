@@ -19,11 +19,12 @@ from qtpy.QtWidgets import (
 from napari_sam.plugin.annotator.hints import LOOKS_BLACK, SPLIT_STEP, next_hint
 from napari_sam.plugin.annotator.keybindings import keys_of
 from napari_sam.plugin.viewer.hint import Hint, sentence
-from napari_sam.plugin.viewer.layers import full_data
+from napari_sam.plugin.viewer.layers import full_data, shape_of
 from napari_sam.plugin.viewer.navigation import go_to_plane, go_to_point
 from napari_sam.plugin.viewer.object_picking import ObjectPicker
 from napari_sam.plugin.viewer.object_selection import selection_in
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
+from napari_sam.plugin.widgets.confidence_bar import ConfidenceBar
 from napari_sam.plugin.widgets.dock_layout import (
     button_row,
     class_choice,
@@ -93,6 +94,13 @@ class AnnotatePage(Page):
         self.picker = ObjectPicker(self.viewer, self.selection)
         self.embedding_store = EmbeddingStorePanel(self.annotator)
         self.unsaved_on_disk = UnsavedWorkPanel()
+        self.in_3d = QCheckBox("3D: the object grows through the planes")
+        self.in_3d.setToolTip(
+            "A click is answered on its plane at once; then the object grows through "
+            "the others. Click on any plane, or into the 3D view, to correct it."
+        )
+        self.in_3d.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.confidence = ConfidenceBar()
         self.hover = QCheckBox("Preview at the cursor (H)")
         self.hover.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.text = TextPromptLine()
@@ -113,6 +121,8 @@ class AnnotatePage(Page):
         """Lay out the steps from the prompt to the object."""
         layout.addWidget(self.unsaved)
         layout.addWidget(self.tools)
+        layout.addWidget(self.in_3d)
+        layout.addWidget(self.confidence)
         layout.addWidget(self.candidates)
         layout.addLayout(button_row(self.undo, self.redo, self.clear))
         layout.addWidget(self.hover)
@@ -137,6 +147,8 @@ class AnnotatePage(Page):
         self.tools.chosen.connect(annotator.use_tool)
         self.candidates.chosen.connect(annotator.choose)
         self.hover.toggled.connect(annotator.set_hover)
+        self.in_3d.toggled.connect(annotator.growing.set_on)
+        self.confidence.chosen.connect(self._on_plane)
         self.text.said.connect(annotator.set_text)
         self.text.refused.connect(self.say)
         self.class_name.currentTextChanged.connect(self._on_class)
@@ -194,6 +206,26 @@ class AnnotatePage(Page):
         at = np.argwhere(np.asarray(plane.take(full_data(layer))) == label)
         if len(at):
             go_to_point(self.viewer, layer, plane.locate([at.mean(axis=0)])[0])
+
+    def _on_plane(self, number: int) -> None:
+        """Go to a plane of the stack."""
+        image, plane = self.annotator.image, self.annotator.growing.plane_at(number)
+        if image is not None and plane is not None:
+            go_to_plane(self.viewer, image, plane)
+
+    def _show_growing(self) -> None:
+        """Show the switch where there are several planes, and what has grown."""
+        growing, image = self.annotator.growing, self.annotator.image
+        self.in_3d.setVisible(image is not None and len(shape_of(image)) > 2)
+        self.in_3d.blockSignals(True)
+        self.in_3d.setChecked(growing.is_on)
+        self.in_3d.blockSignals(False)
+        grown = growing.grown
+        self.confidence.setVisible(grown is not None)
+        if grown is not None:
+            self.confidence.show_confidence(
+                grown.confidence, grown.given, growing.count, growing.number
+            )
 
     def _show_selected(self) -> None:
         self.objects.show_selected(self.selection.labels)
@@ -267,6 +299,7 @@ class AnnotatePage(Page):
         self.unsaved.show_offer(journals.offered, journals.offers)
         self.tools.show_tool(annotator.tool, annotator.positive)
         self.tools.setEnabled(annotator.plane is not None)
+        self._show_growing()
         self.hover.setChecked(annotator.hover)
         self._show_session(facts)
         self._show_embedding_store(facts)
@@ -291,7 +324,8 @@ class AnnotatePage(Page):
             self.objects.show_objects(
                 objects, self._color_of, index.area, index.version
             )
-        if session is None or annotator.plane is None:
+        in_3d = facts.grows and facts.is_3d_view
+        if session is None or (annotator.plane is None and not in_3d):
             self.candidates.show_candidates(None, None, 0)
             for button in (self.keep, self.undo, self.redo, self.clear):
                 button.setEnabled(False)

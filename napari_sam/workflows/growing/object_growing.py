@@ -25,6 +25,7 @@ from napari_sam.workflows.growing.plane_following import Track, advance
 from napari_sam.workflows.growing.shape_estimates import (
     Evidence,
     estimate_shape,
+    radius_of,
     ridge_height,
 )
 from napari_sam.workflows.growing.stack_planes import StackPlanes, noise_share
@@ -36,17 +37,15 @@ if TYPE_CHECKING:
 
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.inference.views import PlaneEmbedding
-    from napari_sam.ops.types import IsCancelled
-
-    from napari_sam.ops.types import MaskPrediction
+    from napari_sam.ops.types import IsCancelled, MaskPrediction
 
     Mask = NDArray[np.bool_]
     Ask = Callable[[PromptableModel, PlaneEmbedding], MaskPrediction]
 
-__all__ = ["GivenOutline", "GrowthJob", "GrowthMemory", "GrownObject"]
+__all__ = ["GivenOutline", "GrownObject", "GrowthJob", "GrowthMemory"]
 
 _SHOW_AFTER = 0.25
-"""Seconds after which what has grown so far is shown again."""
+"""Seconds after which what has grown is shown again."""
 
 _SIGMA = 1.0
 """Of the smoothing before the estimates without a model, in pixels."""
@@ -126,7 +125,7 @@ class GrownObject:
     @property
     def planes(self) -> tuple[int, ...]:
         """The planes on which it lies."""
-        return tuple(self.confidence)
+        return tuple(sorted(self.confidence))
 
     def on(self, number: int, shape: tuple[int, int]) -> Mask:
         """Return its (H, W) mask on a plane."""
@@ -221,13 +220,15 @@ class _Growth:
 
     def run(self) -> GrownObject:
         self._look()
-        self._radius = max(_radius(mask) for mask in self._masks.values())
+        self._radius = max(radius_of(mask) for mask in self._masks.values())
         self._frame()
         plan = {} if self._job.memory.is_membrane else self._plan()
         while open_tracks := [t for t, last in plan.values() if not t.covers(last)]:
             nearest = min(open_tracks, key=lambda t: abs(t.reach + t.step - t.start))
             self._advance(nearest)
-            left = sum(abs(last - t.reach) for t, last in plan.values() if not t.is_lost)
+            left = sum(
+                abs(last - t.reach) for t, last in plan.values() if not t.is_lost
+            )
             self._show(plan, left)
         return self._grown(plan, 0)
 
@@ -258,7 +259,8 @@ class _Growth:
         if memory.is_noisy:
             self._planes = self._planes.smoothed(self._step)
         for number, one in self._job.given.items():
-            if number not in self._masks or (memory.is_noisy and one.mask.any()):
+            known = self._masks.get(number)
+            if known is None or (memory.is_noisy and known.any()):
                 self._ask(number, one)
         number = max(self._masks, key=lambda n: np.count_nonzero(self._masks[n]))
         mask = self._masks[number]
@@ -367,7 +369,11 @@ class _Growth:
         followed = self._followed(plan)
         evidence = Evidence(
             self._image,
-            {n - first: m[self._window] for n, m in self._masks.items() if self._in(n)},
+            {
+                n - first: m[self._window]
+                for n, m in self._masks.items()
+                if n in self._span
+            },
             {n - first: m for n, m in followed.items() if n not in self._masks},
             self._taken,
             self._step,
@@ -385,13 +391,6 @@ class _Growth:
             self._answers,
             left,
         )
-
-    def _in(self, number: int) -> bool:
-        return number in self._span
-
-
-def _radius(mask: Mask) -> float:
-    return float(np.sqrt(np.count_nonzero(mask) / np.pi))
 
 
 def _shape(planes: StackPlanes) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-__all__ = ["Evidence", "Shape", "estimate_shape", "ridge_height"]
+__all__ = ["Evidence", "Shape", "estimate_shape", "radius_of", "ridge_height"]
 
 _CORE = 0.5
 """Pixels at least so deep, as a share of the deepest, are the core of an outline."""
@@ -79,7 +79,7 @@ class Evidence:
     @property
     def radius(self) -> float:
         """That of a disc as large as the largest outline, in pixels."""
-        return max(_radius(mask) for mask in self.given.values())
+        return max(radius_of(mask) for mask in self.given.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,8 @@ class Shape:
     agreement: Mapping[int, float]
 
 
-def _radius(mask: Mask) -> float:
+def radius_of(mask: Mask) -> float:
+    """Return the radius of a disc as large as a (H, W) mask, in pixels."""
     return float(np.sqrt(np.count_nonzero(mask) / np.pi))
 
 
@@ -206,7 +207,7 @@ def _drawn_shape(evidence: Evidence, depth: float) -> Mask:
     Beyond the outermost, cross sections shrink as those of a ball (or of an ellipsoid,
     `depth` times as deep as wide) that has the radius of the largest outline.
     """
-    given = {p: m for p, m in sorted(evidence.given.items())}
+    given = dict(sorted(evidence.given.items()))
     shapes = {p: _depths(m) for p, m in given.items() if m.any()}
     planes, first, last = sorted(shapes), *evidence.ends
     drawn = np.zeros(evidence.image.shape, np.bool_)
@@ -225,7 +226,7 @@ def _drawn_shape(evidence: Evidence, depth: float) -> Mask:
 
 def _cap(depths: NDArray[np.float32], away: float, radius: float) -> Mask:
     """Return the cross section of a ball so far beyond the outline of `depths`."""
-    own = _radius(depths > 0)
+    own = radius_of(depths > 0)
     height = np.sqrt(max(radius**2 - own**2, 0.0)) + away
     if height >= radius:
         return np.zeros(depths.shape, np.bool_)
@@ -240,7 +241,7 @@ def _flooded(evidence: Evidence, drawn: Mask, depth: float) -> Mask:
     relief = image
     if not evidence.is_membrane:
         relief = ndimage.gaussian_gradient_magnitude(image, _GRADIENT_SIGMA)
-    every = np.any([mask for mask in evidence.given.values()], axis=0)
+    every = np.any(list(evidence.given.values()), axis=0)
     beside = ndimage.distance_transform_edt(~every)
     marks = np.zeros(image.shape, np.int8)
     marks[:, beside > max(2.0, _FAR * evidence.radius)] = 2

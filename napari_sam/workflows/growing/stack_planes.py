@@ -1,4 +1,4 @@
-"""The planes of a stack as an object grows through them, smoothed where they are noisy."""
+"""The planes of a stack through which an object grows, smoothed where noisy."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class StackPlanes:
             return self._raw(number)
         across, inside = self.sigma
         reach = int(2 * across) if across >= _LEAST_SIGMA else 0
-        total, weight = 0.0, 0.0
+        total, weight = np.zeros((), np.float32), 0.0
         for other in range(max(0, number - reach), min(len(self), number + reach + 1)):
             share = float(np.exp(-(((other - number) / across) ** 2) / 2))
             total = total + share * self._raw(other).astype(np.float32)

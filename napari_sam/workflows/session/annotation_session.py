@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskPrediction, MaskRecord
-    from napari_sam.workflows.objects.suspects import Suspect
     from napari_sam.workflows.growing.object_growing import GrownObject
+    from napari_sam.workflows.objects.suspects import Suspect
     from napari_sam.workflows.queries.classes import ObjectClassifier
     from napari_sam.workflows.session.answering import Job
     from napari_sam.workflows.session.canvas import LabelCanvas, StackEdit
@@ -345,7 +345,9 @@ class AnnotationSession:
         or the session grows no objects; see `AnnotationSession`.
         """
         job = self._growing.job(self._image, self._rgb)
-        while job is not None and self._image is not None and self.predictor is not None:
+        while (
+            job is not None and self._image is not None and self.predictor is not None
+        ):
             self._growing.deliver(job, job.run(self.predictor))
             job = self._growing.job(self._image, self._rgb)
         sprout = self._growing.sprout

@@ -178,8 +178,8 @@ def commit_grown(
         mask = grown.on(number, (now.shape[0], now.shape[1]))
         granted = pixels_to_label(now, mask, label, options.overlap)
         owners.update(np.unique(now[mask & ~granted]).tolist())
-        wanted += np.count_nonzero(mask)
-        kept += np.count_nonzero(granted)
+        wanted += int(np.count_nonzero(mask))
+        kept += int(np.count_nonzero(granted))
         after = np.where(granted, label, now).astype(now.dtype)
         edits.append(plan_edit(plane, now, after))
         if number in drafts and granted.any():

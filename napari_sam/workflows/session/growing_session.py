@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.configs import GrowConfig
-from napari_sam.ops.planes import Plane
 from napari_sam.workflows.growing.object_growing import (
     GivenOutline,
     GrowthJob,
@@ -26,12 +25,13 @@ from napari_sam.workflows.session.committing import commit_grown
 from napari_sam.workflows.session.prompt_history import NO_DRAFT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.inference.views import PlaneEmbedding
+    from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.growing.object_growing import GrownObject
     from napari_sam.workflows.session.committing import CommitOptions
@@ -107,6 +107,7 @@ class GrowingObjects:
         self.set_aside: list[Sprout] = []
         self._state, self._prompting = state, prompting
         self._sprouts: list[Sprout] = []
+        self._last: Sprout | None = None
         self._axis: int | None = None
         self.axis = axis
 
@@ -130,24 +131,29 @@ class GrowingObjects:
     @property
     def sprout(self) -> Sprout | None:
         """The object in hand; None where nothing is said that could grow."""
+        self._take_back()
         drafts = self._drafts()
-        if not drafts:
-            return None
-        for known in self._sprouts:
-            if _same(known.drafts, drafts):
-                return known
-        last = self._sprouts[-1] if self._sprouts else None
-        plane = self._state.plane
+        known = next((s for s in self._sprouts if _same(s.drafts, drafts)), None)
+        if not drafts or known is not None:
+            self._last = known if drafts else None
+            return self._last
+        last, plane = self._last, self._state.plane
         if last is not None and last.drafts.keys() & drafts.keys():
             sprout = replace(last, drafts=drafts, plane=plane, options=None)
         else:
             sprout = Sprout(drafts, plane, GrowthMemory())
-        self._remember(sprout)
+        self._sprouts = [*self._sprouts, sprout][-_REMEMBERED:]
+        self._last = sprout
         return sprout
 
-    def _remember(self, sprout: Sprout) -> None:
-        self._sprouts = [one for one in self._sprouts if one is not sprout]
-        self._sprouts = [*self._sprouts, sprout][-_REMEMBERED:]
+    def _take_back(self) -> None:
+        """Set no object aside of which undo has brought back what was said."""
+        live = {id(draft) for draft in self._state.snapshot.drafts.values()}
+        self.set_aside = [
+            one
+            for one in self.set_aside
+            if not any(id(draft) in live for draft in one.drafts.values())
+        ]
 
     def _drafts(self) -> dict[int, Draft]:
         """Return what is said of the object in hand, by plane of the stack."""
@@ -173,7 +179,8 @@ class GrowingObjects:
         array, rgb
             The image, and whether its last axis is colour.
         """
-        sprout = self.set_aside[0] if self.set_aside else self.sprout
+        in_hand = self.sprout
+        sprout = self.set_aside[0] if self.set_aside else in_hand
         if sprout is None or sprout.is_whole or self._axis is None:
             return None
         given = {n: self._given(draft) for n, draft in sprout.drafts.items()}
@@ -225,15 +232,16 @@ class GrowingObjects:
         for known in (*self._sprouts, *self.set_aside):
             if known is sprout or known.memory is sprout.memory:
                 known.grown, known.grown_from = grown, drafts
-        if sprout in self.set_aside and sprout.is_whole:
-            self.set_aside.remove(sprout)
-            if sprout.options is not None:
-                self._keep(sprout, sprout.options)
+        for one in [one for one in self.set_aside if one.is_whole]:
+            self.set_aside.remove(one)
+            assert one.options is not None  # it was put aside to be kept
+            self._keep(one, one.options)
 
     def give_up(self, job: GrowthJob) -> None:
         """Forget an object that was set aside and could not be grown."""
         token: Any = job.token
-        self.set_aside = [one for one in self.set_aside if one is not token[0]]
+        memory = token[0].memory
+        self.set_aside = [one for one in self.set_aside if one.memory is not memory]
 
     # --- keeping ---------------------------------------------------------------------
 
@@ -252,6 +260,7 @@ class GrowingObjects:
 
     def _keep(self, sprout: Sprout, options: CommitOptions) -> int:
         assert sprout.grown is not None and self._axis is not None
+        self._last = None
         planes = StackPlanes(self._state.canvas, sprout.plane, self._axis)
         return commit_grown(
             self._state, sprout.grown, sprout.drafts, planes.at, options
@@ -263,18 +272,19 @@ class GrowingObjects:
         if sprout is None:
             raise ValueError("there is nothing to keep yet: say first where it is")
         kept = replace(sprout, options=options)
-        self.set_aside.append(kept)
         self._clear(sprout.drafts)
+        self.set_aside.append(kept)
 
     def clear(self) -> bool:
         """Drop what is said on all planes of the object in hand, as one step."""
-        drafts = self._drafts()
+        drafts, self._last = self._drafts(), None
         if len(drafts) < 2:
             return False
         self._clear(drafts)
         return True
 
     def _clear(self, drafts: Mapping[int, Draft]) -> None:
+        self._last = None
         snapshot = self._state.snapshot
         mine = list(drafts.values())
         for plane, draft in snapshot.drafts.items():
