@@ -332,13 +332,14 @@ class AnnotatePage(Page):
             return
         picture = self.shared.model_host.picture(annotator.key)
         self.candidates.show_candidates(session.candidates, picture, session.choice)
-        self.keep.setEnabled(facts.has_prompts)
+        is_in_hand = facts.has_prompts or facts.grown_planes > 0
+        self.keep.setEnabled(is_in_hand)
         editing = facts.editing is not None
         self.keep.setText("Keep the change (N)" if editing else "Keep object (N)")
         self.text.show_text(session.text)
         self.undo.setEnabled(session.can_undo)
         self.redo.setEnabled(session.can_redo)
-        self.clear.setEnabled(facts.has_prompts)
+        self.clear.setEnabled(is_in_hand)
         self._show_classes(session.classes.names)
 
     def _show_classes(self, names: tuple[str, ...]) -> None:

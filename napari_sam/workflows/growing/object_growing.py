@@ -25,6 +25,7 @@ from napari_sam.workflows.growing.plane_following import Track, advance
 from napari_sam.workflows.growing.shape_estimates import (
     Evidence,
     estimate_shape,
+    left_beyond,
     radius_of,
     ridge_height,
 )
@@ -285,9 +286,8 @@ class _Growth:
     def _frame(self) -> None:
         """Lay the box that holds the object, and see what is in it."""
         there = [number for number, mask in self._masks.items() if mask.any()]
-        reach = self._reach()
-        first = max(0, min(there) - reach)
-        last = min(len(self._planes) - 1, max(there) + reach)
+        first = max(0, min(there) - self._reach(min(there)))
+        last = min(len(self._planes) - 1, max(there) + self._reach(max(there)))
         every = np.any([self._masks[number] for number in there], axis=0)
         box = boxes.from_mask(every)
         assert box is not None  # an outline that is not empty is given
@@ -305,8 +305,10 @@ class _Growth:
             for i, number in enumerate(self._span):
                 self._taken[i] = self._job.taken(number)[self._window]
 
-    def _reach(self) -> int:
-        away = self._job.config.max_depth * self._radius / self._step
+    def _reach(self, end: int) -> int:
+        """Return to how many planes beyond an outline the object may reach."""
+        left = left_beyond(self._masks[end], self._radius)
+        away = self._job.config.max_depth * left / self._step
         return max(1, int(np.ceil(away)))
 
     # --- following ----------------------------------------------------------------

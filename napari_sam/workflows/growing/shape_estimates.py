@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-__all__ = ["Evidence", "Shape", "estimate_shape", "radius_of", "ridge_height"]
+__all__ = [
+    "Evidence",
+    "Shape",
+    "estimate_shape",
+    "left_beyond",
+    "radius_of",
+    "ridge_height",
+]
 
 _CORE = 0.5
 """Pixels at least so deep, as a share of the deepest, are the core of an outline."""
@@ -103,6 +110,20 @@ def radius_of(mask: Mask) -> float:
     return float(np.sqrt(np.count_nonzero(mask) / np.pi))
 
 
+def left_beyond(mask: Mask, radius: float) -> float:
+    """Return how far a ball reaches beyond a cross section, at least a quarter.
+
+    Parameters
+    ----------
+    mask
+        (H, W) cross section.
+    radius
+        Of the ball.
+    """
+    height = np.sqrt(max(radius**2 - radius_of(mask) ** 2, 0.0))
+    return float(max(radius - height, radius / 4))
+
+
 def _depths(mask: Mask, step: float | None = None) -> NDArray[np.float32]:
     """Return the distance to the outline, positive inside."""
     if not mask.any():
@@ -170,10 +191,10 @@ def estimate_shape(evidence: Evidence) -> Shape:
 
 
 def _settled(mask: Mask, evidence: Evidence) -> Mask:
-    """Return a shape with what is given, in one piece, without what others have."""
+    """Return a shape in one piece, without what others have, and with what is given."""
     mask = mask & ~evidence.taken
     for plane, given in evidence.given.items():
-        mask[plane] = given & ~evidence.taken[plane]
+        mask[plane] = given
         if given.any():
             continue
         if plane < evidence.ends[0]:
@@ -246,9 +267,13 @@ def _flooded(evidence: Evidence, drawn: Mask, depth: float) -> Mask:
     marks = np.zeros(image.shape, np.int8)
     marks[:, beside > max(2.0, _FAR * evidence.radius)] = 2
     first, last = evidence.ends
-    limit = _BEYOND * depth * evidence.radius / evidence.step
-    numbers = np.arange(len(marks))
-    marks[(numbers < first - limit) | (numbers > last + limit)] = 2
+    below, above = (
+        _BEYOND * depth * left_beyond(evidence.given[end], evidence.radius)
+        for end in (first, last)
+    )
+    away = np.arange(len(marks)) * evidence.step
+    low, high = first * evidence.step - below, last * evidence.step + above
+    marks[(away < low) | (away > high)] = 2
     for plane, given in evidence.given.items():
         if not given.any():
             marks[plane] = 2

@@ -472,7 +472,8 @@ class AnnotationSession:
         ValueError
             If there is no mask, or it is empty.
         """
-        if self._growing.sprout is not None and self.grown is not None:
+        is_new = self.draft.editing is None
+        if is_new and self._growing.sprout is not None and self.grown is not None:
             return self._growing.commit(self._commit_options())
         mask, score = self.mask, self.score
         if mask is None or score is None:

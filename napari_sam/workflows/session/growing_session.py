@@ -22,7 +22,7 @@ from napari_sam.workflows.growing.object_growing import (
 from napari_sam.workflows.growing.stack_planes import StackPlanes
 from napari_sam.workflows.session.answering import chain_job
 from napari_sam.workflows.session.committing import commit_grown
-from napari_sam.workflows.session.prompt_history import NO_DRAFT
+from napari_sam.workflows.session.prompt_history import NO_DRAFT, Draft, make_question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.growing.object_growing import GrownObject
     from napari_sam.workflows.session.committing import CommitOptions
-    from napari_sam.workflows.session.prompt_history import Draft
     from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState
 
@@ -83,6 +82,14 @@ def _same(one: Mapping[int, Draft], other: Mapping[int, Draft]) -> bool:
     return one.keys() == other.keys() and all(one[n] is other[n] for n in one)
 
 
+def _is_beside(one: Plane, other: Plane, axis: int) -> bool:
+    """Whether two planes belong to one stack along an axis."""
+    return all(
+        i == j or (a == axis and None not in (i, j))
+        for a, (i, j) in enumerate(zip(one.index, other.index, strict=True))
+    )
+
+
 class GrowingObjects:
     """The object in hand in 3D, and those that were set aside while they grow.
 
@@ -108,6 +115,8 @@ class GrowingObjects:
         self._state, self._prompting = state, prompting
         self._sprouts: list[Sprout] = []
         self._last: Sprout | None = None
+        self._outline: tuple[GrownObject, Plane, Draft] | None = None
+        prompting.outline_here = self.outline_here
         self._axis: int | None = None
         self.axis = axis
 
@@ -162,12 +171,30 @@ class GrowingObjects:
             return {}
         drafts = {}
         for plane, draft in self._state.snapshot.drafts.items():
-            at, index = plane.index[axis], list(plane.index)
-            index[axis] = here[axis]
-            if at is not None and tuple(index) == here and draft.editing is None:
+            at = plane.index[axis]
+            beside = _is_beside(plane, self._state.plane, axis)
+            if at is not None and beside and draft.editing is None:
                 drafts[at] = draft
         says = any(draft.question.says_where for draft in drafts.values())
         return dict(sorted(drafts.items())) if says else {}
+
+    def outline_here(self) -> Draft | None:
+        """Return the cross section that has grown on the plane in view, or None.
+
+        Where nothing was said there yet, a click refines it.
+        """
+        last = self._last
+        if self._axis is None or last is None or last.grown is None:
+            return None
+        plane, number = self._state.plane, self._state.plane.index[self._axis]
+        if number is None or not _is_beside(plane, last.plane, self._axis):
+            return None
+        known = self._outline
+        if known is None or known[0] is not last.grown or known[1] != plane:
+            mask = last.grown.on(number, self._state.plane_shape)
+            draft = Draft(make_question(mask.shape, outline=mask))
+            known = self._outline = (last.grown, plane, draft)
+        return None if known[2].is_empty else known[2]
 
     # --- growing --------------------------------------------------------------------
 
@@ -278,7 +305,7 @@ class GrowingObjects:
     def clear(self) -> bool:
         """Drop what is said on all planes of the object in hand, as one step."""
         drafts, self._last = self._drafts(), None
-        if len(drafts) < 2:
+        if not drafts:
             return False
         self._clear(drafts)
         return True

@@ -17,7 +17,7 @@ from napari_sam.workflows.session.prompt_history import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -57,6 +57,9 @@ class Prompting:
     ----------
     prefetched
         The question whose answer was last asked for ahead, see `prefetch`.
+    outline_here
+        Returns the outline that an object in 3D has on this plane where nothing was
+        said yet, or None; clicks refine it.
     next_text
         What is said beside the prompts of the objects to come; see `set_text`.
     """
@@ -76,12 +79,18 @@ class Prompting:
         self.feedback = feedback
         self.next_text = ""
         self.prefetched: Question | None = None
+        self.outline_here: Callable[[], Draft | None] = lambda: None
         self._state = state
         self._answering = Answering()
         self._embedding: tuple[Plane, PlaneEmbedding] | None = None
         self._edited: _Edited | None = None
 
     # --- what was said ------------------------------------------------------
+
+    def _to_change(self) -> Draft:
+        """Return what a prompt on this plane changes: the draft, or what grew here."""
+        draft = self.draft
+        return (self.outline_here() or draft) if draft.is_empty else draft
 
     @property
     def draft(self) -> Draft:
@@ -149,7 +158,7 @@ class Prompting:
     ) -> bool:
         """Replace all prompts; see `AnnotationSession.set_prompts`."""
         question = self._question(points, labels, box, mask)
-        draft = self.draft
+        draft = self._to_change()
         if question.same_prompts(draft.question):
             return False
         draft = draft.ask(question, self.feedback)
@@ -176,7 +185,7 @@ class Prompting:
             None if the answer is known.
         """
         question = self._question(points, labels, box, mask)
-        self.prefetched = self.draft.ask(question, self.feedback).question
+        self.prefetched = self._to_change().ask(question, self.feedback).question
         return self._answering.job(self.prefetched)
 
     def paint(self, pixels: ArrayLike, erase: bool = False) -> bool:
@@ -191,7 +200,7 @@ class Prompting:
         self, painted: NDArray[np.bool_], erased: NDArray[np.bool_]
     ) -> bool:
         """Paint and erase (H, W) pixels in one step; see `paint`."""
-        draft = self.draft
+        draft = self._to_change()
         if draft.is_empty and not painted.any():
             return False
         edits = draft.edits.followed_by(painted, erased)
