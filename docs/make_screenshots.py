@@ -538,6 +538,31 @@ def take_follow() -> None:
     viewer.close()
 
 
+def take_grown() -> None:
+    """Click a nucleus of a volume, and let it grow; show planes and the 3D view."""
+    window = SampleWindow("nuclei_3d")
+    page = window.show("annotate")
+    annotator = page.annotator
+    window.viewer.dims.set_current_step(0, 13)
+    window.wait_until(lambda: annotator.facts().embedding_state == "ready")
+    page.in_3d.setChecked(True)
+    for row, col in ((44, 37), (35, 22)):
+        annotator.layers.points.add((13, row, col))
+        window.wait_until(lambda: annotator.is_settled)
+        window.wait_until(lambda: annotator.growing.is_whole)
+        if row == 44:
+            annotator.commit()
+            window.wait_until(lambda: annotator.is_settled)
+    window.viewer.dims.set_current_step(0, 11)
+    window.wait_until(lambda: annotator.is_settled)
+    save(window, "grown.png")
+    window.viewer.dims.ndisplay = 3
+    window.viewer.scene.camera.angles = (10, 30, 50)
+    window.wait_until(lambda: annotator.is_settled)
+    save(window, "grown_3d.png")
+    window.viewer.close()
+
+
 def take_embeddings() -> None:
     """Embed all planes of a small stack; the dock alone."""
     window = SampleWindow("nuclei_3d")
@@ -599,6 +624,7 @@ PARTS = {
     "failures": take_failures,
     "folder": take_folder,
     "follow": take_follow,
+    "grown": take_grown,
     "embeddings": take_embeddings,
     "volume": take_volume,
     "track": take_track,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch, measuring
+from napari_sam.cli.grow_points import grow_points
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.configs import DIRECTIONS, PropagationConfig
@@ -13,8 +14,10 @@ from napari_sam.configs import DIRECTIONS, PropagationConfig
 if TYPE_CHECKING:
     import argparse
 
+    from numpy.typing import NDArray
+
+    from napari_sam.cli.grow_points import Sure
     from napari_sam.io.image_reader import PlaneArray
-    from napari_sam.workflows.stacks.propagation import Propagated
 
 __all__ = ["add_parser"]
 
@@ -23,10 +26,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the parser of ``propagate``."""
     parser = subparsers.add_parser(
         "propagate",
-        help="follow objects through a volume from a few labelled planes",
+        help="follow objects through a volume from a few labelled planes, or points",
         description="Follow the objects of a few labelled planes through a volume or "
         "a film: outward until they end, and between two planes of the same object. "
-        "No object takes a pixel of another.",
+        "Or grow an object of a volume from one point on it. No object takes a pixel "
+        "of another.",
     )
     parser.add_argument(
         "image",
@@ -34,10 +38,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="IMAGE",
         help="a volume or a film: an image of three axes",
     )
-    parser.add_argument(
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument(
+        "--point",
+        type=int,
+        nargs=3,
+        action="append",
+        metavar=("Z", "Y", "X"),
+        help="a voxel of an object, which grows from there in 3D; once for each object",
+    )
+    start.add_argument(
         "--seeds",
         type=Path,
-        required=True,
         metavar="LABELS",
         help="labels of the same shape, in which only some planes hold objects; the "
         "same number on two planes is one object",
@@ -83,15 +95,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.inference.predictor import load_model
     from napari_sam.io.label_images import write_labels
-    from napari_sam.workflows.progress import Progress
-    from napari_sam.workflows.stacks.propagation import propagate
-    from napari_sam.workflows.stacks.stack import Stack
 
     if args.out.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"--out is {args.out}; wanted a name that ends in .tif")
-    for path in (args.image, args.seeds):
+    for path in _inputs(args):
         if args.out.resolve() == path.resolve():
             raise ValueError(f"{path} is an input and would be replaced")
     _check_confidence(args)
@@ -104,6 +112,32 @@ def _run(args: argparse.Namespace) -> int:
     image = batch.open_input(args, args.image)
     axes = _three(image, args.image)
     measuring.check_features(args, 2 if "t" in axes else 3)
+    if args.point:
+        labels, sure = grow_points(args, image, axes)
+        given = len(sure)
+    else:
+        labels, sure, given = _follow(args, image)
+    write_labels(args.out, labels, image.calibration(axes))
+    if measured is not None:
+        known = image.calibration(axes)
+        channels = measuring.channels_in(args, args.image, axes)
+        measuring.write_features(measured, args, labels, channels, known)
+    if args.confidence is not None:
+        _write_confidence(args.confidence, sure)
+    everywhere = sum(len(planes) for planes in sure.values())
+    print(f"{len(sure)} objects: {given} outlines given, {everywhere - given} found")
+    return 0
+
+
+def _follow(
+    args: argparse.Namespace, image: PlaneArray
+) -> tuple[NDArray[Any], Sure, int]:
+    """Follow the seeds; return labels, how sure they are, and how many were given."""
+    from napari_sam.inference.predictor import load_model
+    from napari_sam.workflows.progress import Progress
+    from napari_sam.workflows.stacks.propagation import propagate
+    from napari_sam.workflows.stacks.stack import Stack
+
     seeds = _open_seeds(args)
     _three(seeds, args.seeds)
     config = PropagationConfig(until=args.planes, direction=args.direction)
@@ -116,25 +150,19 @@ def _run(args: argparse.Namespace) -> int:
             config=config,
             progress=Progress(bar.show),
         )
-    write_labels(args.out, found.labels, image.calibration(axes))
-    if measured is not None:
-        known = image.calibration(axes)
-        channels = measuring.channels_in(args, args.image, axes)
-        measuring.write_features(measured, args, found.labels, channels, known)
-    if args.confidence is not None:
-        _write_confidence(args.confidence, found)
-    sure = found.confidence
     given = sum(one.is_seed for here in found.planes.values() for one in here.values())
-    everywhere = sum(len(planes) for planes in sure.values())
-    print(f"{len(sure)} objects: {given} outlines given, {everywhere - given} found")
-    return 0
+    return found.labels, found.confidence, given
+
+
+def _inputs(args: argparse.Namespace) -> tuple[Path, ...]:
+    return (args.image,) if args.seeds is None else (args.image, args.seeds)
 
 
 def _check_confidence(args: argparse.Namespace) -> None:
     """Refuse a table that would be written over another file of the command."""
     if args.confidence is None:
         return
-    for path in (args.image, args.seeds, args.out):
+    for path in (*_inputs(args), args.out):
         if args.confidence.resolve() == path.resolve():
             raise ValueError(
                 f"--confidence is {args.confidence}, which is the image, the seeds or "
@@ -171,11 +199,11 @@ def _three(image: PlaneArray, path: Path) -> str:
     return axes
 
 
-def _write_confidence(path: Path, found: Propagated) -> None:
+def _write_confidence(path: Path, sure: Sure) -> None:
     from napari_sam.io.atomic_write import write_atomically
 
     lines = ["label,plane,confidence"]
-    for label, planes in sorted(found.confidence.items()):
-        lines += [f"{label},{plane},{sure:.4f}" for plane, sure in planes.items()]
+    for label, planes in sorted(sure.items()):
+        lines += [f"{label},{plane},{one:.4f}" for plane, one in planes.items()]
     text = "\n".join(lines) + "\n"
     write_atomically(path, lambda part: part.write_text(text, "utf-8"))

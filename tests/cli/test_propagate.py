@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from balls import draw_balls
 from ideal_predictor import IdealPredictor
 from tubes import draw_tubes
 
@@ -179,3 +180,35 @@ def test_what_is_found_without_prompts_is_scored_in_planes_and_in_3d(
     assert report["volumes"]["a"]["objects"] == 3
     assert report["volumes"]["b"]["objects"] == 0
     assert "volume AP50" in capsys.readouterr().out
+
+
+def test_a_point_becomes_an_object_in_3d(ideal, tmp_path, capsys):
+    truth = draw_balls((15, 40, 60), [(7, 16, 16, 6), (7, 20, 44, 5)])
+    image, out, csv = (tmp_path / name for name in ("in.tif", "out.tif", "sure.csv"))
+    tifffile.imwrite(image, ((truth > 0) * 200).astype(np.uint8))
+    points = ["--point", "7", "16", "16", "--point", "7", "20", "44"]
+
+    command = ["propagate", str(image), *points, "--out", str(out)]
+    assert cli.main([*command, "--confidence", str(csv)]) == 0
+
+    found = tifffile.imread(out)
+    for label in (1, 2):
+        both = np.count_nonzero((found == label) & (truth == label))
+        assert both > 0.8 * np.count_nonzero((found == label) | (truth == label))
+    assert "1,7,1.0000" in csv.read_text().splitlines()
+    assert "2 objects: 2 outlines given" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--point", "99", "3", "3"], "lies outside the volume of 9 x 32 x 32"),
+        (["--point", "4", "6", "7", "--axes", "TYX"], "objects grow in space"),
+        (["--point", "4", "6", "7", "--planes", "1", "2"], "are for --seeds"),
+        (["--point", "4", "0", "0"], "no point gave an object"),
+    ],
+)
+def test_points_that_give_nothing_are_told(more, said, files, ideal, capsys):
+    image, _, _, *out = files
+    assert cli.main(["propagate", image, *out, *more]) == 2
+    assert said in capsys.readouterr().err

@@ -27,7 +27,7 @@ __all__ = ["GrownLayer"]
 class GrownLayer:
     """The layer "SAM object" of a viewer: as large as the box of the object.
 
-    On planes it is an outline, so that the preview and the image stay to be seen.
+    It is paler than the preview, so that a plane on which something was said stands out.
 
     Parameters
     ----------
@@ -87,11 +87,10 @@ class GrownLayer:
             layer = self._layers[data.ndim] = Labels(
                 data,
                 name="SAM object",
-                opacity=0.8,
+                opacity=0.35,
                 colormap=preview_colors(PREVIEW_COLOR),
                 metadata={HELPER_MARK: True},
             )
-            layer.contour = 1
             layer.editable = False
         layer.data = data
         for name, value in spatial_metadata(image).items():

@@ -191,7 +191,7 @@ def estimate_shape(evidence: Evidence) -> Shape:
 
 
 def _settled(mask: Mask, evidence: Evidence) -> Mask:
-    """Return a shape in one piece, without what others have, and with what is given."""
+    """Return a shape in one piece: what is given, and nothing that others have."""
     mask = mask & ~evidence.taken
     for plane, given in evidence.given.items():
         mask[plane] = given

@@ -169,6 +169,7 @@ def commit_grown(
         If it is empty.
     """
     label = state.first_free_label()
+    sure = float(np.mean(list(grown.confidence.values()) or [0.0]))
     edits, outlines, wanted, kept = [], [], 0, 0
     owners: set[int] = set()
     snapshot = state.snapshot
@@ -185,7 +186,7 @@ def commit_grown(
         if number in drafts and granted.any():
             draft = replace(drafts[number], editing=None)
             pixels = np.flatnonzero(granted)
-            sure, beneath = grown.confidence[number], now.ravel()[pixels]
+            beneath = now.ravel()[pixels]
             outlines.append(
                 Outline(
                     plane, draft, sure, options.model, options.time, pixels, beneath
