@@ -30,6 +30,8 @@ WIDTH = 202
 class _Model:
     name = "none"
     has_dense_head = False
+    has_quick_maps = False
+    map_stride = 2.0
 
     def embed(self, image: Any, **options: Any) -> None:
         """Look at nothing."""

@@ -29,6 +29,8 @@ BAR_MS = 50.0
 class _Model:
     name = "none"
     has_dense_head = False
+    has_quick_maps = False
+    map_stride = 2.0
 
 
 def random_masks(count: int, size: int) -> list[MaskRecord]:

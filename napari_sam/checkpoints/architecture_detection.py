@@ -22,8 +22,6 @@ _SAM3 = "a SAM 3 checkpoint"
 
 # Parts of keys that only the model named beside them has; the first hit counts.
 _FOREIGN = (
-    ("mask_decoder.hf_token", "a SAM-HQ checkpoint"),
-    ("mask_decoder.hf_mlp", "a SAM-HQ checkpoint"),
     ("language_backbone", _SAM3),
     ("detector_model.", _SAM3),
     ("tracker_model.", _SAM3),
@@ -90,7 +88,8 @@ def detect_architecture(
     if foreign is not None:
         raise CheckpointError(
             f"it is {foreign}; what can be loaded is SAM (ViT-B, ViT-L, ViT-H), "
-            "MobileSAM, LiteMedSAM, micro-sam, SAM 2 and the models trained here"
+            "SAM-HQ, MobileSAM, LiteMedSAM, micro-sam, SAM 2 and the models trained "
+            "here"
         )
     if _VIT_STEM in state:
         width = state[_VIT_STEM].shape[0]
@@ -104,8 +103,8 @@ def detect_architecture(
     if _TINY_STEM in state:
         if tuple(state[_TINY_STEM].shape[2:]) == (1, 1):
             return "lite_medsam"
-        has_dense_head = any(key.startswith("dense_head.") for key in state)
-        return "cells" if has_dense_head else "vit_t"
+        has_own_head = any(key.startswith("dense_head.layers.") for key in state)
+        return "cells" if has_own_head else "vit_t"
     shown = ", ".join(sorted(state)[:3])
     raise CheckpointError(
         "it holds no SAM model: no image encoder of SAM among its "

@@ -88,6 +88,8 @@ class CheckpointSpec:
         Extra of the package that has to be installed for it, or None.
     gate
         Page on which its publisher has to be asked first, or None.
+    is_high_quality
+        Whether its mask decoder is that of SAM-HQ.
     """
 
     name: str
@@ -111,6 +113,12 @@ class CheckpointSpec:
     trainable: bool = True
     extra: str | None = None
     gate: str | None = None
+    is_high_quality: bool = False
+
+    @property
+    def has_instances(self) -> bool:
+        """Whether it finds instances without a prompt."""
+        return "instances" in self.everything
 
     @property
     def exact_size(self) -> int | None:

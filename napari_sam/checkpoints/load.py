@@ -17,6 +17,15 @@ from napari_sam.checkpoints.errors import CheckpointError
 from napari_sam.checkpoints.gated_download import explain_gate
 from napari_sam.checkpoints.hashing import hash_file
 from napari_sam.checkpoints.hugging_face import open_model_folder
+from napari_sam.checkpoints.instance_decoders import (
+    DECODER_STATE,
+    decoder_beside,
+    decoder_for,
+    decoder_kind,
+    decoder_named,
+    decoder_of,
+    find_decoder,
+)
 from napari_sam.checkpoints.mismatch import explain_mismatch
 from napari_sam.checkpoints.registry import DECODERS, REGISTRY, get_spec
 from napari_sam.checkpoints.sam2 import build_sam2, is_sam2
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from napari_sam.checkpoints.instance_decoders import DecoderFile
     from napari_sam.checkpoints.registry import CheckpointSpec
     from napari_sam.model.network import Network
 
@@ -42,6 +52,8 @@ __all__ = ["CheckpointError", "LoadedCheckpoint", "load_sam"]
 
 FOLDER_KINDS = ("sam2", "sam2_video", "sam3_video")
 """What folders in Hugging Face's layout may say that their model is."""
+_HQ_TOKEN = "mask_decoder.hf_token.weight"
+"""Which only the models of SAM-HQ have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +67,7 @@ class LoadedCheckpoint:
     name
         Registry name, or the file's name without its suffix.
     digest
-        SHA-256 of the file in hex: equal digests are equal weights.
+        SHA-256 of the model's file in hex: equal digests give equal embeddings.
     dropped
         Names of what the file holds and the model does not use.
     object_size
@@ -88,7 +100,9 @@ class LoadedCheckpoint:
 
 
 def load_sam(
-    source: str | Path, store: CheckpointStore | None = None
+    source: str | Path,
+    store: CheckpointStore | None = None,
+    instance_decoder: str | Path | None = None,
 ) -> LoadedCheckpoint:
     """Load a model by its registry name or from a file.
 
@@ -103,12 +117,16 @@ def load_sam(
         is told from the keys.
     store
         Where named checkpoints lie; by default in the user's cache.
+    instance_decoder
+        Name or file of micro-sam's instance decoder for the model. Where it is left
+        out, the one in the model's own file, the downloaded one of a registered model,
+        or ``NAME_decoder.pt`` beside ``NAME.pt``.
 
     Raises
     ------
     CheckpointError
         If the name is unknown or not downloaded, or the file is damaged, of
-        another kind, or holds code.
+        another kind, or holds code; or the decoder does not belong to the model.
 
     Examples
     --------
@@ -117,16 +135,20 @@ def load_sam(
     >>> loaded.model.architecture.name  # doctest: +SKIP
     'cells'
     """
+    store = store or CheckpointStore()
+    asked = None
+    if instance_decoder is not None:
+        asked = decoder_named(instance_decoder, store)
     if isinstance(source, str) and (source in REGISTRY or source in DECODERS):
         spec = get_spec(source)
-        path = _stored_file(spec, store or CheckpointStore())
+        path = _stored_file(spec, store)
         if path.is_dir():
             return _load_folder(path)
-        return _load_file(path, spec.name, spec)
+        return _load_file(path, spec.name, spec, asked or decoder_of(spec, store))
     path = _local_file(source)
     if path.is_dir():
         return _load_folder(path)
-    return _load_file(path, path.stem, None)
+    return _load_file(path, path.stem, None, asked or decoder_beside(path))
 
 
 def _stored_file(spec: CheckpointSpec, store: CheckpointStore) -> Path:
@@ -163,9 +185,11 @@ def _local_file(source: str | Path) -> Path:
     raise CheckpointError(f"no file at {path}")
 
 
-def _load_file(path: Path, name: str, spec: CheckpointSpec | None) -> LoadedCheckpoint:
-    require_weights(path)
+def _load_file(
+    path: Path, name: str, spec: CheckpointSpec | None, decoder: DecoderFile | None
+) -> LoadedCheckpoint:
     try:
+        require_weights(path)
         before = _identity(path)
         digest = _verified_digest(path, spec)
         content, metadata = read_weights(path)
@@ -181,16 +205,42 @@ def _load_file(path: Path, name: str, spec: CheckpointSpec | None) -> LoadedChec
                 f"it holds the architecture {architecture!r}, where "
                 f"{spec.architecture!r} is wanted"
             )
-        model = _build(architecture, state) if foreign is None else foreign
+        model: Network
+        if foreign is not None:
+            model = foreign
+        else:
+            added = _decoder(spec, state, content, decoder, architecture, path)
+            if added and find_decoder(content) is not None:
+                dropped = tuple(name for name in dropped if name != DECODER_STATE)
+            model = _build(architecture, state | added)
         if _identity(path) != before:
             raise CheckpointError(
                 "it was replaced or written to while it was read; load it again"
             )
     except CheckpointError as error:
-        raise CheckpointError(f"{path} cannot be loaded: {error}") from error
+        told = str(error)
+        if told.startswith((str(path), "the instance decoder ")):
+            raise
+        raise CheckpointError(f"{path} cannot be loaded: {told}") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     return LoadedCheckpoint(model, name, digest, dropped, _object_size(metadata))
+
+
+def _decoder(
+    spec: CheckpointSpec | None,
+    state: Mapping[str, Tensor],
+    content: object,
+    file: DecoderFile | None,
+    architecture: str,
+    path: Path,
+) -> dict[str, Tensor]:
+    """Return the tensors of the instance decoder, of a model that is the wanted one."""
+    is_high_quality = _HQ_TOKEN in state
+    if spec is not None and spec.is_high_quality != is_high_quality:
+        one, other = ("SAM-HQ", "SAM") if is_high_quality else ("SAM", "SAM-HQ")
+        raise CheckpointError(f"it is of {one}, where {other} is wanted")
+    return decoder_for(content, state, file, architecture, path)
 
 
 def _load_folder(path: Path) -> LoadedCheckpoint:
@@ -255,6 +305,8 @@ def _build(architecture: str, state: Mapping[str, Tensor]) -> Sam:
                 ARCHITECTURES[architecture],
                 dense_head=levels > 0,
                 dense_levels=max(1, levels),
+                instance_decoder=decoder_kind(state),
+                high_quality=_HQ_TOKEN in state,
             )
         )
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_sam.checkpoints.checkpoint_spec import (
+    DENSE_MODES,
+    DENSE_VOLUMES,
     SIZE_TITLES,
     CheckpointSpec,
 )
@@ -48,6 +50,7 @@ class _Family:
     good_for: str
     licence: str
     citation: str
+    has_instances: bool = True
 
 
 _LM = _Family(
@@ -77,6 +80,7 @@ _MEDICAL = _Family(
     "Organs and lesions in CT, MRI, ultrasound, endoscopy and other medical images.",
     _UNSTATED,
     _MEDICO_SAM,
+    has_instances=False,  # micro-sam does not part objects by this decoder either
 )
 
 # family, architecture, model (url, xxh128), decoder (url, xxh128); version 4 of the
@@ -189,6 +193,8 @@ def _micro_sam_pair(
         size=_MODEL_BYTES[architecture],
         size_is_exact=False,
         decoder=f"{name}_decoder",
+        everything=DENSE_MODES if family.has_instances else ("grid",),
+        volumes=DENSE_VOLUMES if family.has_instances else ("follow", "planes"),
     )
     decoder = CheckpointSpec(
         name=f"{name}_decoder",

@@ -21,6 +21,7 @@ __all__ = [
     "DECODERS",
     "REGISTRY",
     "CheckpointSpec",
+    "files_of",
     "format_size",
     "get_spec",
     "suggest_names",
@@ -35,6 +36,19 @@ DECODERS: Mapping[str, CheckpointSpec] = MappingProxyType(
     {spec.name: spec for spec in DECODER_ENTRIES}
 )
 """Instance decoders that belong to models of `REGISTRY` (see their `decoder`)."""
+
+
+def files_of(spec: CheckpointSpec) -> tuple[CheckpointSpec, ...]:
+    """Return what is downloaded with a model: itself, and its instance decoder.
+
+    Examples
+    --------
+    >>> [one.name for one in files_of(get_spec("vit_b_lm"))]
+    ['vit_b_lm', 'vit_b_lm_decoder']
+    """
+    if spec.decoder is None or not spec.has_instances:
+        return (spec,)
+    return spec, DECODERS[spec.decoder]
 
 
 def suggest_names(name: str) -> list[str]:

@@ -2,9 +2,10 @@
 
 Hashes are the published ones. Meta gives no more than six digits of an MD5 in the
 file names; the full SHA-256 sums below agree across many independent copies. The
-micro-sam project publishes XXH128 sums, which detect damage but, unlike SHA-256,
-do not protect against a file that was forged on purpose: for these files the trust
-rests on https from their publisher, and addresses of all files are https.
+micro-sam project publishes XXH128 sums, and of two files of SAM-HQ only an MD5 is
+known. Both detect damage but, unlike SHA-256, do not protect against a file that was
+forged on purpose: for these files the trust rests on https from their publisher, and
+addresses of all files are https.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from napari_sam.checkpoints.checkpoint_spec import (
     DENSE_MODES,
     DENSE_VOLUMES,
+    SIZE_TITLES,
     CheckpointSpec,
 )
 from napari_sam.checkpoints.micro_sam_entries import (
@@ -33,9 +35,12 @@ _LITE_MEDSAM = (
     "doi:10.1038/s41467-024-44824-z"
 )
 
+_SAM_HQ = "Ke et al., Segment Anything in High Quality, NeurIPS 2023, arXiv:2306.01567"
+
 _META = "https://dl.fbaipublicfiles.com/segment_anything"
 _HUB = "https://huggingface.co"
 
+_HQ_BYTES = {"vit_b": 379_000_000, "vit_l": 1_255_000_000, "vit_t": 42_500_000}
 _OFFICIAL = (
     CheckpointSpec(
         name="vit_b",
@@ -94,6 +99,56 @@ _OFFICIAL = (
     ),
 )
 
+# architecture, file, hash, bytes, what it is good for
+_HQ_FILES = (
+    (
+        "vit_b",
+        "sam_hq_vit_b.pth",
+        "md5:c6b8953247bcfdc8bb8ef91e36a6cacc",
+        None,
+        "Natural images; thin and branched objects, outlined closer than by vit_b.",
+    ),
+    (
+        "vit_l",
+        "sam_hq_vit_l.pth",
+        "md5:08947267966e4264fb39523eccc33f86",
+        None,
+        "Natural images; thin and branched objects, outlined closer than by vit_l.",
+    ),
+    (
+        "vit_h",
+        "sam_hq_vit_h.pth",
+        "sha256:a7ac14a085326d9fa6199c8c698c4f0e7280afdbb974d2c4660ec60877b45e35",
+        2_570_940_653,
+        "Natural images; thin and branched objects, outlined closer than by vit_h.",
+    ),
+    (
+        "vit_t",
+        "sam_hq_vit_tiny.pth",
+        "sha256:0f32c075ccdd870ae54db2f7630e7a0878ede5a2b06d05d6fe02c65a82fb7196",
+        None,
+        "Natural images on a CPU; outlines closer than those of vit_t.",
+    ),
+)
+
+_HIGH_QUALITY = tuple(
+    CheckpointSpec(
+        name=f"{architecture}_hq",
+        title=f"SAM-HQ {SIZE_TITLES[architecture]}",
+        architecture=architecture,
+        filename=filename,
+        good_for=good_for,
+        licence="Apache-2.0",
+        citation=_SAM_HQ,
+        url=f"{_HUB}/lkeab/hq-sam/resolve/main/{filename}",
+        hash=digest,
+        size=size or _HQ_BYTES[architecture],
+        size_is_exact=size is not None,
+        is_high_quality=True,
+    )
+    for architecture, filename, digest, size, good_for in _HQ_FILES
+)
+
 _BUNDLED = CheckpointSpec(
     name="cells",
     title="Cells (bundled)",
@@ -108,7 +163,14 @@ _BUNDLED = CheckpointSpec(
     text=True,
 )
 
-MODEL_ENTRIES = (_BUNDLED, *_OFFICIAL, *MICRO_SAM_MODELS, *SAM2_MODELS, *SAM3_MODELS)
+MODEL_ENTRIES = (
+    _BUNDLED,
+    *_OFFICIAL,
+    *_HIGH_QUALITY,
+    *MICRO_SAM_MODELS,
+    *SAM2_MODELS,
+    *SAM3_MODELS,
+)
 """Every model that can be loaded by name, the bundled one first."""
 
 DECODER_ENTRIES = MICRO_SAM_DECODERS

@@ -1,4 +1,4 @@
-"""What the dense head says about every pixel of an image."""
+"""What the dense head, or an instance decoder, says of every pixel of an image."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.inference.mask_upscaling import upscale_logits
 from napari_sam.inference.precision import fast_products
+from napari_sam.model.sam import Sam
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from napari_sam.model.network import Network
     from napari_sam.ops.types import ImageEmbedding
 
-__all__ = ["read_dense_head"]
+__all__ = ["explain_no_maps", "read_dense_head"]
 
 
 @torch.inference_mode()
@@ -26,17 +28,34 @@ def read_dense_head(
 ) -> NDArray[np.float32]:
     """Read the maps of `napari_sam.inference.predictor.Predictor.dense_maps`."""
     head = model.dense_head
-    if head is None:
+    if head is None or not isinstance(model, Sam):
         raise ValueError(
-            f"{name} has no dense head, so that it cannot say where objects are "
-            "without a prompt; use mode 'grid', or a model with one, such as 'cells'"
+            explain_no_maps(name, "it cannot say where objects are without a prompt")
         )
     weight = next(head.parameters())
     with fast_products(weight.device):
-        logits = head(embedding.features.to(weight.device, weight.dtype))
+        logits = model.dense_logits(embedding.features.to(weight.device, weight.dtype))
     start = 0 if level == "nuclei" else 3 * (head.levels - 1)
     low = logits[0, start : start + 3].float().cpu()
-    maps = np.empty((len(low), *embedding.geometry.image_shape), np.float32)
+    geometry = embedding.geometry
+    maps = np.empty((len(low), *geometry.image_shape), np.float32)
     for plane, one in zip(maps, low, strict=True):
-        plane[:] = upscale_logits(one, embedding.geometry).sigmoid_().numpy()
+        if head.resizes_logits:
+            plane[:] = upscale_logits(one, geometry).sigmoid_().numpy()
+        else:
+            plane[:] = upscale_logits(one.sigmoid(), geometry).numpy()
     return maps
+
+
+def explain_no_maps(name: str, therefore: str) -> str:
+    """Say that a model has no dense maps, what follows, and what to do about it."""
+    spec = REGISTRY.get(name)
+    if spec is not None and spec.has_instances and not spec.bundled:
+        return (
+            f"{name} is here without its instance decoder, so that {therefore}; press "
+            f"Download beside its name, or run `napari-sam download {name}`"
+        )
+    return (
+        f"{name} has no dense head, so that {therefore}; use mode 'grid', or a model "
+        "with one, such as 'cells'"
+    )

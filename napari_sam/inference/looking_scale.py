@@ -184,8 +184,9 @@ def embed_with_tiles(
     Parameters
     ----------
     sam
-        The model. One without a dense head cannot tell how large objects are, and
-        sees the plane as a whole unless `scale` is given.
+        The model. One without a dense head, or with one that costs as much as the
+        embedding, is not asked how large objects are, and sees the plane as a whole
+        unless `scale` is given.
     view
         The plane; it has parts.
     scale
@@ -224,7 +225,7 @@ def _scale_by_objects(
     """
     known, as_whole = sam.object_size, view.whole_scale
     tuned = [] if known is None else [known**2 * (np.pi / 4)]
-    if not sam.has_dense_head:
+    if not sam.has_quick_maps:
         return PROMPT_SCALE_RULE.scale(tuned, as_whole)
 
     def check() -> None:

@@ -168,5 +168,5 @@ def _encode_at(at: Placement, frame: Tensor, on_block: Callable[[], None]) -> Te
     right, down = size - frame.shape[3], size - frame.shape[2]
     padded = F.pad(normal, (0, right, 0, down)).to(at.dtype)
     with fast_products(at.device):
-        features: Tensor = at.model.image_encoder(padded, on_block)
+        features = at.model.encode(padded, on_block)
     return features.to(at.decoder_dtype)

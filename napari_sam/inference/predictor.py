@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import uuid4
 
-import numpy as np
-
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.dense_maps import read_dense_head
 from napari_sam.inference.device import choose_device
@@ -25,11 +23,16 @@ from napari_sam.inference.preprocess import (
     to_frame,
     whole_plane,
 )
-from napari_sam.inference.prompt_decoding import check_prompts, decode_prompts
+from napari_sam.inference.prompt_decoding import (
+    check_prompts,
+    checked_mask,
+    decode_prompts,
+)
 from napari_sam.inference.text_prompts import text_prompts
 from napari_sam.inference.text_space import load_text_space
 from napari_sam.inference.tile_answers import add_mask, predict_tiles
 from napari_sam.inference.views import PlaneView, whole_embedding
+from napari_sam.model.dense_maps import DenseMaps
 from napari_sam.ops.types import (
     Cancelled,
     ImageEmbedding,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     import torch
     from numpy.typing import ArrayLike, NDArray
 
@@ -173,7 +177,7 @@ class Predictor:
             A number: at so many frame pixels per pixel of the image; prompts are then
             answered from tiles, each of which is embedded when it is first asked
             about. "auto": as the size of the objects that the dense head sees wants
-            it; without a dense head as a whole.
+            it; without one, or with an instance decoder of micro-sam, as a whole.
         contrast_limits
             Intensities that become black and white; robust percentiles if None.
         is_cancelled
@@ -324,7 +328,7 @@ class Predictor:
                 raise ValueError("give a mask or an earlier answer to refine, not both")
             prompts = prompts.refining(previous, candidate)
         elif mask is not None:
-            prompts = add_mask(self, embedding, prompts, _checked_mask(mask))
+            prompts = add_mask(self, embedding, prompts, checked_mask(mask))
         if text is not None:
             return text_prompts().answer_with_text(self, embedding, prompts, text)
         return self.predict_prompts(embedding, prompts, multimask)
@@ -371,6 +375,21 @@ class Predictor:
         head = self.model.dense_head
         return 0 if head is None else head.levels
 
+    @property
+    def has_quick_maps(self) -> bool:
+        """Whether `dense_maps` costs little beside the embedding.
+
+        Those of micro-sam's instance decoders cost as much as an embedding.
+        """
+        head = self.model.dense_head
+        return head is not None and head.is_quick
+
+    @property
+    def map_stride(self) -> float:
+        """Frame pixels per pixel in which `dense_maps` are computed."""
+        head = self.model.dense_head
+        return DenseMaps.map_stride if head is None else head.map_stride
+
     def dense_maps(
         self, embedding: PlaneEmbedding, level: DenseLevel = "auto"
     ) -> NDArray[np.float32]:
@@ -415,6 +434,7 @@ def load_model(
     *,
     device: str | torch.device = "auto",
     dtype: str = "auto",
+    instance_decoder: str | Path | None = None,
     object_head: str | Path | None = None,
     text_model: str | Path | None = None,
 ) -> Predictor:
@@ -430,6 +450,10 @@ def load_model(
     dtype : {"auto", "float32", "bfloat16"}
         "auto" computes the image encoder in bfloat16 where the processor has it
         and all else in float32; "float32"; or "bfloat16" for the mask decoder too.
+    instance_decoder : str or Path, optional
+        Name or file of micro-sam's instance decoder for the model. If it is left out,
+        the one in the model's own file, the downloaded one of a registered model, or
+        ``NAME_decoder.pt`` beside ``NAME.pt``, where there is one.
     object_head : str or Path, optional
         File of the head that embeds objects for texts and examples, from ``napari-sam
         train --text``; ``NAME-objects.safetensors`` beside the model's own file
@@ -457,7 +481,7 @@ def load_model(
     >>> napari_sam.load_model("cells").has_dense_head
     True
     """
-    loaded = load_sam(source)
+    loaded = load_sam(source, instance_decoder=instance_decoder)
     predictor = Predictor(
         loaded.model,
         name=loaded.name,
@@ -471,14 +495,3 @@ def load_model(
         predictor.model, source, object_head, text_model
     )
     return predictor
-
-
-def _checked_mask(mask: NDArray[Any]) -> NDArray[np.bool_]:
-    """Check a rough mask; logits are not given by hand any more than they are drawn."""
-    given = np.asarray(mask)
-    if given.dtype.kind not in "biu":
-        raise ValueError(
-            f"mask must be (H, W) of bool or integers, got {given.dtype}; an earlier "
-            "answer is refined by previous="
-        )
-    return given.astype(np.bool_)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.model_placement import Placement
     from napari_sam.ops.types import FrameGeometry, ImageEmbedding, Multimask, Prompts
 
-__all__ = ["check_prompts", "decode_prompts"]
+__all__ = ["check_prompts", "checked_mask", "decode_prompts"]
 
 _CHUNK = 8
 """Prompts decoded at one time; more of them leave the processor's cache."""
@@ -65,6 +65,17 @@ def check_prompts(
         raise ValueError(
             f"mask logits have shape {logits.shape}, but {name} wants ({side}, {side})"
         )
+
+
+def checked_mask(mask: NDArray[Any]) -> NDArray[np.bool_]:
+    """Check a rough mask; logits are not given by hand any more than they are drawn."""
+    given = np.asarray(mask)
+    if given.dtype.kind not in "biu":
+        raise ValueError(
+            f"mask must be (H, W) of bool or integers, got {given.dtype}; an earlier "
+            "answer is refined by previous="
+        )
+    return given.astype(np.bool_)
 
 
 def decode_prompts(

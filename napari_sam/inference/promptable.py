@@ -52,6 +52,16 @@ class PromptableModel(Protocol):
         """Whether `dense_maps` can be asked for."""
         ...
 
+    @property
+    def has_quick_maps(self) -> bool:
+        """Whether `dense_maps` costs little beside the embedding."""
+        ...
+
+    @property
+    def map_stride(self) -> float:
+        """Frame pixels per pixel in which `dense_maps` are computed."""
+        ...
+
     @overload
     def embed(
         self,

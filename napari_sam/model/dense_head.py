@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from napari_sam.model.dense_maps import DenseMaps
 from napari_sam.model.layers import LayerNorm2d
 
 __all__ = ["DenseHead"]
 
 
-class DenseHead(nn.Module):
+class DenseHead(DenseMaps):
     """Foreground, distance to centre and distance to boundary, as logits.
 
     With two levels, the maps of nuclei come first, those of whole cells after them.
     Objects that have no parts are the same on both.
-
-    The three targets are those of micro-sam's instance decoder (Archit et al.
-    2025): foreground is 1 inside objects; both distances are scaled per object to
-    [0, 1], are 0 at the centre and at the deepest point, and 1 outside objects.
     """
 
     def __init__(self, width: int = 256, levels: int = 1) -> None:

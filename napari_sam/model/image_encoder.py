@@ -44,6 +44,11 @@ class VitConfig:
         """Frame pixels per embedding cell."""
         return self.patch
 
+    @property
+    def early_channels(self) -> int:
+        """Channels of the early features that SAM-HQ reads."""
+        return self.width
+
 
 class ImageEncoderViT(nn.Module):
     """ViT encoder from a square frame to an embedding."""
@@ -65,6 +70,7 @@ class ImageEncoderViT(nn.Module):
             for i in range(config.depth)
         )
         self.neck = neck(width, config.out_channels)
+        self.first_global = min(config.global_blocks, default=0)
 
     def forward(
         self, frame: Tensor, on_block: Callable[[], None] | None = None
@@ -73,13 +79,31 @@ class ImageEncoderViT(nn.Module):
 
         `on_block` is called before each block; what it raises ends the work.
         """
+        return self.embed_early_and_late(frame, on_block)[0]
+
+    def embed_early_and_late(
+        self, frame: Tensor, on_block: Callable[[], None] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Embed as `forward`, and return early features too.
+
+        Returns
+        -------
+        features
+            See `forward`.
+        early
+            (B, width, S / patch, S / patch) behind the first block with global
+            attention.
+        """
         x = self.patch_embed(frame) + self.pos_embed
-        for block in self.blocks:
+        early: Tensor | None = None
+        for number, block in enumerate(self.blocks):
             if on_block is not None:
                 on_block()
             x = block(x)
+            if number == self.first_global:
+                early = x
         y: Tensor = self.neck(x.permute(0, 3, 1, 2))
-        return y
+        return y, (x if early is None else early).permute(0, 3, 1, 2)
 
 
 def neck(width: int, out_channels: int) -> nn.Sequential:

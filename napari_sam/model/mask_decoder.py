@@ -46,7 +46,7 @@ class MaskDecoder(nn.Module):
 
     def __init__(self, width: int = 256, multimasks: int = 3) -> None:
         super().__init__()
-        count = multimasks + 1
+        count = self.count = multimasks + 1
         self.transformer = TwoWayTransformer(depth=2, width=width, heads=8, hidden=2048)
         self.iou_token = nn.Embedding(1, width)
         self.mask_tokens = nn.Embedding(count, width)
@@ -95,9 +95,20 @@ class MaskDecoder(nn.Module):
         wanted = {True: slice(1, None), False: slice(0, 1), None: slice(None)}
         chosen = wanted[multimask]
         grid = (features.shape[-2], features.shape[-1])
+        features, fine = self.split(features)
         tokens, image = self.attend(features, position, sparse, dense)
-        masks = self.draw(tokens[:, 1:][:, chosen], image, grid, chosen)
+        drawing, further = tokens[:, 1:].tensor_split([self.count], dim=1)
+        asked = torch.cat([drawing[:, chosen], further], dim=1)
+        masks = self.draw(asked, image, grid, chosen, fine)
         return masks, self.iou_prediction_head(tokens[:, 0])[:, chosen]
+
+    def split(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Part an embedding into what is attended to and what is only drawn on."""
+        return features, None
+
+    def output_tokens(self) -> Tensor:
+        """Return the learned tokens: that of the IoU, then one for each mask."""
+        return torch.cat([self.iou_token.weight, self.mask_tokens.weight])
 
     def attend(
         self, features: Tensor, position: Tensor, sparse: Tensor, dense: Tensor
@@ -111,7 +122,7 @@ class MaskDecoder(nn.Module):
         image
             (B, h * w, C).
         """
-        output = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
+        output = self.output_tokens()
         tokens = torch.cat([output.expand(len(sparse), -1, -1), sparse], dim=1)
         image = (features + dense).flatten(2).transpose(1, 2).contiguous()
         tokens, image = self.transformer(
@@ -124,10 +135,11 @@ class MaskDecoder(nn.Module):
 
         All have a batch of one; see `forward`.
         """
+        features, fine = self.split(features)
         image, placed = (
             x.flatten(2)[0].T.contiguous() for x in (features + dense, position)
         )
-        return SharedImage(self.transformer, image, placed)
+        return SharedImage(self.transformer, image, placed, fine)
 
     def draw_promising(
         self,
@@ -152,7 +164,7 @@ class MaskDecoder(nn.Module):
         least_score
             Masks must exceed it; None: all are drawn.
         """
-        output = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
+        output = self.output_tokens()
         tokens = torch.cat([output.expand(len(sparse), -1, -1), sparse], dim=1)
         # Neither the prompt's tokens nor that of the single mask are asked for.
         tokens, image = shared.attend(tokens, [0, *range(2, len(output))])
@@ -163,7 +175,9 @@ class MaskDecoder(nn.Module):
         logits = [scores.new_zeros(0, 4 * grid[0], 4 * grid[1])]
         for i in chosen.any(1).nonzero().flatten().tolist():
             one = slice(i, i + 1)
-            drawn = self.draw(tokens[one, 1:], image[one], grid, slice(1, None))
+            drawn = self.draw(
+                tokens[one, 1:], image[one], grid, slice(1, None), shared.fine
+            )
             logits.append(drawn[0, chosen[i]].float())
         prompts, masks = chosen.nonzero(as_tuple=True)
         return DrawnMasks(prompts, masks, scores[chosen], torch.cat(logits))
@@ -174,13 +188,14 @@ class MaskDecoder(nn.Module):
         image: Tensor,
         grid: tuple[int, int],
         chosen: slice = slice(None),
+        fine: Tensor | None = None,
     ) -> Tensor:
         """Draw the masks of (B, M, C) tokens on (B, h * w, C) image features.
 
         `chosen` says which of the decoder's masks the tokens are. A transposed
         convolution whose kernel is its stride maps each pixel to a square of its
         own: a linear layer. Pixels stay in rows, each followed by its square, until
-        the masks are put together.
+        the masks are put together. Nothing is drawn on `fine` here; see `split`.
 
         Returns
         -------

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
 from napari_sam.model.dense_head import DenseHead
+from napari_sam.model.hq_mask_decoder import HqMaskDecoder
 from napari_sam.model.image_encoder import ImageEncoderViT, VitConfig
 from napari_sam.model.mask_decoder import MaskDecoder
 from napari_sam.model.prompt_encoder import PromptEncoder
 from napari_sam.model.tiny_vit import TinyVit, TinyVitConfig
+from napari_sam.model.unetr_decoder import UnetrDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_sam.model.dense_maps import DenseMaps
 
 __all__ = ["Architecture", "Sam"]
 
@@ -31,9 +39,14 @@ class Architecture:
     pixel_mean, pixel_std
         Per channel (R, G, B), on the scale 0 to 255.
     dense_head
-        Whether the model has one.
+        Whether the model has one of this package.
     dense_levels
         On how many levels it sees objects: 1, or 2 for nuclei and for whole cells.
+    instance_decoder
+        How micro-sam's instance decoder enlarges, where the model has that in place of
+        a dense head.
+    high_quality
+        Whether the mask decoder is that of SAM-HQ.
     refines_answers
         Whether what the decoder draws is made to keep to its prompts
         (`napari_sam.inference.prompt_constraints`) and its candidates are ranked by how
@@ -48,6 +61,8 @@ class Architecture:
     pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
     dense_head: bool = False
     dense_levels: int = 2
+    instance_decoder: Literal["bilinear", "transposed"] | None = None
+    high_quality: bool = False
     refines_answers: bool = False
     keeps_aspect: bool = True
 
@@ -67,7 +82,7 @@ class Sam(nn.Module):
         super().__init__()
         self.architecture = architecture
         encoder = architecture.encoder
-        self.image_encoder: nn.Module = (
+        self.image_encoder: TinyVit | ImageEncoderViT = (
             TinyVit(encoder)
             if isinstance(encoder, TinyVitConfig)
             else ImageEncoderViT(encoder, architecture.frame_size)
@@ -76,9 +91,12 @@ class Sam(nn.Module):
         self.prompt_encoder = PromptEncoder(
             width, architecture.grid, architecture.frame_size
         )
-        self.mask_decoder = MaskDecoder(width)
-        levels = architecture.dense_levels
-        self.dense_head = DenseHead(width, levels) if architecture.dense_head else None
+        self.mask_decoder = (
+            HqMaskDecoder(width, encoder.early_channels)
+            if architecture.high_quality
+            else MaskDecoder(width)
+        )
+        self.dense_head = _dense_maps(architecture, width)
         for name in ("pixel_mean", "pixel_std"):
             values = torch.tensor(getattr(architecture, name)).view(1, 3, 1, 1)
             self.register_buffer(name, values, persistent=False)
@@ -86,3 +104,42 @@ class Sam(nn.Module):
     def normalise(self, frame: Tensor) -> Tensor:
         """Bring (B, 3, H, W) intensities of 0 to 255 to what the encoder expects."""
         return (frame - self.pixel_mean) / self.pixel_std
+
+    def encode(
+        self, frame: Tensor, on_block: Callable[[], None] | None = None
+    ) -> Tensor:
+        """Embed (B, 3, S, S) normalised frames: all that the mask decoder reads.
+
+        Returns
+        -------
+        (B, C, h, w)
+            C is that of the image encoder; of SAM-HQ three times as much.
+        """
+        if not isinstance(self.mask_decoder, HqMaskDecoder):
+            features: Tensor = self.image_encoder(frame, on_block)
+            return features
+        both = self.image_encoder.embed_early_and_late(frame, on_block)
+        return self.mask_decoder.fuse(*both)
+
+    def dense_logits(self, features: Tensor) -> Tensor:
+        """Map what `encode` returned to (B, 3, H, W) logits; see `DenseMaps`.
+
+        Raises
+        ------
+        ValueError
+            If the model has no dense head.
+        """
+        if self.dense_head is None:
+            raise ValueError("the model has no dense head")
+        logits: Tensor = self.dense_head(self.mask_decoder.split(features)[0])
+        return logits
+
+
+def _dense_maps(architecture: Architecture, width: int) -> DenseMaps | None:
+    """Build what reads dense maps from an embedding, if the model has it."""
+    if architecture.instance_decoder is not None:
+        is_transposed = architecture.instance_decoder == "transposed"
+        return UnetrDecoder(width, is_transposed=is_transposed)
+    if not architecture.dense_head:
+        return None
+    return DenseHead(width, architecture.dense_levels)

@@ -67,16 +67,23 @@ class SharedImage:
         Of two blocks, in eval mode.
     image, position
         (N, C) image features with the dense prompt added, and their positions.
+    fine
+        What masks are drawn on beside them, for a decoder that does.
     """
 
     def __init__(
-        self, transformer: TwoWayTransformer, image: Tensor, position: Tensor
+        self,
+        transformer: TwoWayTransformer,
+        image: Tensor,
+        position: Tensor,
+        fine: Tensor | None = None,
     ) -> None:
         first, second = cast("Sequence[TwoWayBlock]", list(transformer.layers))
         self._blocks = (first, second)
         self._final = transformer.final_attn_token_to_image
         self._norm = transformer.norm_final_attn
         self.image = image
+        self.fine = fine
         self._memory = image.new_empty(0)
         placed = image + position
         read, write = first.cross_attn_token_to_image, first.cross_attn_image_to_token

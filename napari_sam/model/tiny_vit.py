@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TinyVit", "TinyVitConfig"]
 
+_EARLY_STAGE = 1
+"""The stage behind which SAM-HQ takes early features, from 0."""
+
 
 @dataclass(frozen=True)
 class TinyVitConfig:
@@ -49,6 +52,11 @@ class TinyVitConfig:
     def stride(self) -> int:
         """Frame pixels per embedding cell."""
         return prod(stride for _, stride in self.stem) * prod(self.merges)
+
+    @property
+    def early_channels(self) -> int:
+        """Channels of the early features that SAM-HQ reads."""
+        return self.widths[_EARLY_STAGE + 1]
 
 
 class TinyVit(nn.Module):
@@ -80,11 +88,28 @@ class TinyVit(nn.Module):
         will do. `on_block` is called before each part of a block; what it raises
         ends the work.
         """
+        return self.embed_early_and_late(frame, on_block)[0]
+
+    def embed_early_and_late(
+        self, frame: Tensor, on_block: Callable[[], None] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Embed as `forward`, and return early features too.
+
+        Returns
+        -------
+        features
+            See `forward`.
+        early
+            (B, C', h, w) behind the second stage.
+        """
         x = self.patch_embed(frame.contiguous(memory_format=torch.channels_last))
-        for stage in self.layers:
+        early = x
+        for number, stage in enumerate(self.layers):
             x = stage(x, on_block or _go_on)
+            if number == _EARLY_STAGE:
+                early = x
         y: Tensor = self.neck(x)
-        return y
+        return y, early
 
 
 def _go_on() -> None:

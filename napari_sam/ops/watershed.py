@@ -113,7 +113,10 @@ _DEFAULT = InstanceConfig()
 
 
 def maps_to_instances(
-    maps: NDArray[np.float32], config: InstanceConfig = _DEFAULT, scale: float = 1.0
+    maps: NDArray[np.float32],
+    config: InstanceConfig = _DEFAULT,
+    scale: float = 1.0,
+    map_stride: float = 2.0,
 ) -> Instances:
     """Part the foreground of dense maps into instances.
 
@@ -124,8 +127,10 @@ def maps_to_instances(
     config
         Thresholds; what concerns tiles is not used.
     scale
-        Frame pixels per pixel at which the maps were made. The maps have half the
-        frame's resolution, and are smoothed accordingly.
+        Frame pixels per pixel at which the maps were made.
+    map_stride
+        Frame pixels per pixel of the maps themselves, before they were brought to the
+        size of the image: they are smoothed accordingly.
 
     Raises
     ------
@@ -145,7 +150,7 @@ def maps_to_instances(
     foreground, centre, boundary = maps
     away = (centre + boundary) / 2
     inside = foreground > config.foreground_thresh
-    map_pixel = max(1.0, 2 / scale)
+    map_pixel = max(1.0, map_stride / scale)
     relief = ndimage.gaussian_filter(away, config.smoothing * map_pixel)
     seeds = extended_minima(relief, config.seed_depth, inside)
     labels = watershed(relief, label(seeds), mask=inside).astype(np.int32)

@@ -26,11 +26,12 @@ def annotator_scale(sam: Sam) -> Callable[[NDArray[np.uint8]], float]:
     """Return what says at which scale an image is looked at, (H, W, 3) uint8.
 
     That is what `Predictor.embed` chooses with the model as it is now. After
-    some images, or without a dense head, it is the scale of the image as a whole.
+    some images, or without a dense head that answers quickly, it is the scale of the
+    image as a whole.
     """
     asked = 0
     predictor: Predictor | None = None
-    if sam.dense_head is not None:
+    if sam.dense_head is not None and sam.dense_head.is_quick:
         predictor = Predictor(copy.deepcopy(sam), device="cpu", dtype="float32")
 
     def scale(rgb: NDArray[np.uint8]) -> float:

@@ -190,7 +190,7 @@ class Teacher:
         head, weight_of_it = self.sam.dense_head, self.config.dense_weight
         if head is None or not weight_of_it or not sample.complete:
             return 0.0
-        dense = head(crop.features)
+        dense = self.sam.dense_logits(crop.features)
         size = dense.shape[-1]
         known = None
         if sample.known is not None:

@@ -20,7 +20,7 @@ def embed_view(sam: Sam, image: Tensor, dtype: torch.dtype) -> Tensor:
     """Encode (1, 3, h, w) intensities on the model's device; float32 features."""
     device = sam.pixel_mean.device
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        features: Tensor = sam.image_encoder(sam.normalise(image.to(device)))
+        features = sam.encode(sam.normalise(image.to(device)))
     return features.float()
 
 

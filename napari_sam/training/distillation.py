@@ -50,7 +50,7 @@ class Guides:
             shown = _turn(sample) if turned else sample
             seen.append((Crop(sam, shown, self.dtype), turned))
         maps = [
-            _back(crop.sam.dense_head(crop.features), turned)
+            _back(crop.sam.dense_logits(crop.features), turned)
             for crop, turned in seen
             if crop.sam.dense_head is not None
         ]

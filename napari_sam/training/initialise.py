@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_sam.model.build import ARCHITECTURES, build_sam
+from napari_sam.model.dense_head import DenseHead
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +58,8 @@ def start_from(sam: Sam, state: dict[str, Tensor]) -> tuple[str, ...]:
     sam.load_state_dict(fitting, strict=False)
     with torch.no_grad():  # the dense head begins as a copy of the mask upscaling
         head = sam.dense_head
-        if head is not None and not any(n.startswith("dense_head") for n in fitting):
+        is_new = not any(n.startswith("dense_head") for n in fitting)
+        if isinstance(head, DenseHead) and is_new:
             upscaling = sam.mask_decoder.output_upscaling.state_dict()
             head.layers.load_state_dict(upscaling, strict=False)
             return tuple(

@@ -90,23 +90,28 @@ def test_the_large_encoders_are_recognised(architecture, tmp_path):
     assert all((value == 1).all() for value in loaded.state_dict().values())
 
 
+@pytest.mark.parametrize(("architecture", "early"), [("vit_b", 768), ("vit_t", 160)])
+def test_the_models_of_sam_hq_are_recognised(architecture, early, tmp_path):
+    wanted = replace(ARCHITECTURES[architecture], high_quality=True)
+    with torch.device("meta"):
+        shapes = build_sam(wanted).state_dict()
+    assert shapes["mask_decoder.compress_vit_feat.0.weight"].shape[0] == early
+    state = {key: torch.ones(1).expand(value.shape) for key, value in shapes.items()}
+    loaded = load_sam(saved(tmp_path / "sam_hq.pth", state)).model
+    assert loaded.architecture == wanted
+    assert all((value == 1).all() for value in loaded.state_dict().values())
+    del state["mask_decoder.hf_mlp.layers.0.weight"]
+    with pytest.raises(
+        CheckpointError, match=r"1 tensors are missing \(mask_decoder.h"
+    ):
+        load_sam(saved(tmp_path / "half.pth", state))
+
+
 def test_mobile_sam_drops_its_classifier_by_name(tmp_path):
     path = saved(tmp_path / "mobile_sam.pt", weights("vit_t") | unused_head())
     loaded = load_sam(path)
     assert set(loaded.dropped) == set(unused_head())
     assert_same_weights(loaded.model, weights("vit_t"))
-
-
-def test_micro_sam_checkpoint_with_prefix_and_decoder(tmp_path):
-    state = weights("vit_t")
-    content = {
-        "model_state": {f"sam.{key}": value for key, value in state.items()},
-        "decoder_state": {"out_conv.weight": torch.zeros(3)},
-        "epoch": 7,
-    }
-    loaded = load_sam(saved(tmp_path / "best.pt", content))
-    assert loaded.dropped == ("decoder_state", "epoch")
-    assert_same_weights(loaded.model, state)
 
 
 @pytest.mark.parametrize(
@@ -238,10 +243,6 @@ def test_a_plain_pickle_of_objects_is_refused(tmp_path):
 FOREIGN = {
     "SAM 2": {"model": {"image_encoder.trunk.pos_embed": torch.zeros(1)}},
     "SAM 3": {"detector.backbone.vision_backbone.trunk.pos_embed": torch.zeros(1)},
-    "SAM-HQ": {
-        "image_encoder.patch_embed.proj.weight": torch.zeros(768, 3, 16, 16),
-        "mask_decoder.hf_token.weight": torch.zeros(1, 256),
-    },
     "transformers": {"vision_encoder.patch_embed.projection.weight": torch.zeros(1)},
     "instance decoder of micro-sam": {
         "deconv_out.block.weight": torch.zeros(1),

@@ -17,7 +17,7 @@ from napari_sam.checkpoints.registry import (
 from napari_sam.checkpoints.sam2 import SAM2_SIZES
 from napari_sam.model.build import ARCHITECTURES
 
-HEX_DIGITS = {"sha256": 64, "xxh128": 32}
+HEX_DIGITS = {"sha256": 64, "xxh128": 32, "md5": 32}
 EVERY = {**REGISTRY, **DECODERS}
 
 
@@ -25,6 +25,7 @@ def test_all_that_is_promised_is_listed():
     assert set(REGISTRY) == {
         "cells",
         *("vit_b", "vit_l", "vit_h", "vit_t"),
+        *("vit_b_hq", "vit_l_hq", "vit_h_hq", "vit_t_hq"),
         *("vit_t_lm", "vit_b_lm", "vit_l_lm"),
         *("vit_t_em_organelles", "vit_b_em_organelles", "vit_l_em_organelles"),
         *("vit_b_histopathology", "vit_l_histopathology", "vit_h_histopathology"),
@@ -70,6 +71,14 @@ def test_models_can_be_built_and_decoders_belong_to_models():
     linked = [spec.decoder for spec in REGISTRY.values() if spec.decoder]
     assert sorted(linked) == sorted(DECODERS)
     assert {spec.architecture for spec in DECODERS.values()} == {"unetr"}
+
+
+def test_only_a_model_with_a_decoder_or_a_head_finds_instances():
+    for spec in REGISTRY.values():
+        if "instances" in spec.everything:
+            assert spec.decoder or spec.name == "cells"
+        assert ("fused" in spec.volumes) == ("instances" in spec.everything)
+    assert REGISTRY["vit_b_medical_imaging"].everything == ("grid",)
 
 
 def test_official_files_carry_the_published_digits():

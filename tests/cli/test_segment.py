@@ -138,7 +138,7 @@ def test_many_files_of_which_one_is_bad(run, plate, capsys):
         (["--pixel-size", 1, 2, 3], "--pixel-size takes one or two numbers"),
         (["--set", "cats=3"], "has no parameter 'cats'"),
         (["--set", "points_per_side=many"], "points_per_side"),
-        (["--mode", "instances"], "needs a model with a dense head"),
+        (["--mode", "instances"], "has no dense head, so that mode 'instances'"),
     ],
 )
 def test_wrong_input_is_said_before_the_work(run, model, capsys, options, message):

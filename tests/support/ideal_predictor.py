@@ -36,6 +36,8 @@ class IdealPredictor(StandIn):
 
     name = "ideal"
     has_dense_head = True
+    has_quick_maps = True
+    map_stride = 2.0
 
     def __init__(self, frame_size=128, score=0.9, sight=None):
         super().__init__(frame_size)

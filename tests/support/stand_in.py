@@ -44,6 +44,8 @@ class StandIn:
     name = "stand-in"
     digest = "stand-in"
     has_dense_head = False
+    has_quick_maps = False
+    map_stride = 2.0
     object_size = None
     frame_size = 64
 

@@ -297,7 +297,7 @@ def advance(
     plane = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
     plane = plane.mean(axis=2) if plane.ndim == 3 else plane
     foreground = None
-    if sam.has_dense_head and config.min_foreground > 0:
+    if sam.has_quick_maps and config.min_foreground > 0:
         foreground = sam.dense_maps(whole_embedding(embedding))[0]
     for start in range(0, len(tracks), _CHUNK):
         some = tracks[start : start + _CHUNK]

@@ -79,11 +79,12 @@ def _lay_grids(
 def grid_defaults(model: Predictor) -> GridConfig:
     """Return the grid that suits a model.
 
-    The thresholds of Meta's generator suit Meta's models. A model with a dense head
-    was trained as the bundled one, which judges its masks more cautiously and draws
-    softer edges: with Meta's thresholds hardly a mask would be left.
+    The thresholds of Meta's generator suit Meta's models and micro-sam's. A model with
+    a dense head of ours was trained as the bundled one, which judges its masks more
+    cautiously and draws softer edges: with Meta's thresholds hardly a mask would be
+    left.
     """
-    return _DENSE_HEAD_DEFAULTS if model.has_dense_head else GridConfig()
+    return _DENSE_HEAD_DEFAULTS if model.has_quick_maps else GridConfig()
 
 
 def generate_masks(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.configs import InstanceConfig
+from napari_sam.inference.dense_maps import explain_no_maps
 from napari_sam.inference.looking_scale import DENSE_SCALE_RULE, areas_in_one_tile
 from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights
 from napari_sam.inference.views import PlaneView
@@ -80,10 +81,7 @@ def find_instances(
     (True, True)
     """
     if not model.has_dense_head:
-        raise ValueError(
-            f"{model.name} has no dense head, so that it finds no instances by itself; "
-            "use mode 'grid', or a model with one, such as 'cells'"
-        )
+        raise ValueError(explain_no_maps(model.name, "it finds no instances by itself"))
     scope = scope or Scope()
     view = PlaneView.of(image, model.frame_size, scope.contrast_limits)
     roi, exclude = scope.roi, scope.exclude
@@ -117,7 +115,8 @@ def _find(
         if scale == view.whole_scale and config.looks == 1:
             return found
     maps = blended_maps(sam, view, config, scale, inside, steps)
-    return maps_to_instances(maps, config, max(scale, view.whole_scale))
+    seen_at = max(scale, view.whole_scale)
+    return maps_to_instances(maps, config, seen_at, sam.map_stride)
 
 
 def _look(
@@ -126,7 +125,7 @@ def _look(
     """See the plane as a whole; return what is found, and how closely to look."""
     once = config.model_copy(update={"looks": 1})
     maps = _blend(sam, view, [view.plane], None, once, steps)
-    found = maps_to_instances(maps, config, view.whole_scale)
+    found = maps_to_instances(maps, config, view.whole_scale, sam.map_stride)
     return found, _scale_for(sam, view, found, config, steps)
 
 

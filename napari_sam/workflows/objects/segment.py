@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_sam.configs import SegmentConfig, check_mode
 from napari_sam.inference.channels import channels_last
+from napari_sam.inference.dense_maps import explain_no_maps
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.sam3_concepts import finds_concepts
 from napari_sam.inference.views import PlaneEmbedding
@@ -57,10 +58,7 @@ def choose_mode(
     if mode == "auto":
         return "instances" if model.has_dense_head else "grid"
     if mode != "grid" and not model.has_dense_head:
-        raise ValueError(
-            f"mode {mode!r} needs a model with a dense head, such as 'cells', and "
-            f"{model.name} has none; use mode 'grid'"
-        )
+        raise ValueError(explain_no_maps(model.name, f"mode {mode!r} cannot be used"))
     return mode
 
 

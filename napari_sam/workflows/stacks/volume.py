@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.configs import VOLUME_MODES, VolumeConfig
+from napari_sam.inference.dense_maps import explain_no_maps
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.ops.scope import Scope
 from napari_sam.workflows.objects.segment import segment
@@ -225,10 +226,8 @@ def choose_volume_mode(mode: str, model: Predictor, config: VolumeConfig) -> str
         asked = config.plane_mode in ("auto", "instances")
         return "fused" if has_maps and asked else "planes"
     if mode == "fused" and not has_maps:
-        raise ValueError(
-            f"{model.name} has no dense head, so that it says nothing of single "
-            "voxels; use mode 'planes', or a model with one, such as 'cells'"
-        )
+        told = explain_no_maps(model.name, "it says nothing of single voxels")
+        raise ValueError(told.replace("mode 'grid'", "mode 'planes'"))
     return mode
 
 

@@ -37,7 +37,9 @@ SEARCHED_DOWN_TO = {
 
 
 def model(has_head):
-    return SimpleNamespace(name="model", has_dense_head=has_head)
+    return SimpleNamespace(
+        name="model", has_dense_head=has_head, has_quick_maps=has_head
+    )
 
 
 def search_for(mode, **options):

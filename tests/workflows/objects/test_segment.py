@@ -120,7 +120,7 @@ def test_auto_takes_what_the_model_has():
 
 @pytest.mark.parametrize("mode", ["instances", "refined"])
 def test_a_mode_that_the_model_lacks_is_refused(mode):
-    with pytest.raises(ValueError, match="needs a model with a dense head"):
+    with pytest.raises(ValueError, match="has no dense head, so that mode"):
         segment(np.zeros((20, 20)), model=tiny_predictor(), mode=mode)
 
 
