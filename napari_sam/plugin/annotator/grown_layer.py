@@ -27,7 +27,7 @@ __all__ = ["GrownLayer"]
 class GrownLayer:
     """The layer "SAM object" of a viewer: as large as the box of the object.
 
-    It is paler than the preview, so that a plane on which something was said stands out.
+    It is paler than the preview: planes on which something was said stand out.
 
     Parameters
     ----------
