@@ -53,7 +53,7 @@ from .training.labelled_images import Source as Source
 from .training.training_job import TrainOutcome as TrainOutcome
 from .training.training_job import train as train
 from .workflows.blocks.large_image import segment_large as segment_large
-from .workflows.growing.object_growing import GrownObject as GrownObject
+from .workflows.growing.grown_object import GrownObject as GrownObject
 from .workflows.measure.folders import measure_folder as measure_folder
 from .workflows.measure.measure import measure as measure
 from .workflows.objects.edges import detect_edges as detect_edges

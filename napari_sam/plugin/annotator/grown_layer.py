@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam.ops.planes import Plane
-    from napari_sam.workflows.growing.object_growing import GrownObject
+    from napari_sam.workflows.growing.grown_object import GrownObject
 
 __all__ = ["GrownLayer"]
 

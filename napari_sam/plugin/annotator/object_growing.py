@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_sam.plugin.annotator.wiring import Wiring
     from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.plugin.model.model_host import ModelHost
-    from napari_sam.workflows.growing.object_growing import GrownObject, GrowthJob
+    from napari_sam.workflows.growing.grown_object import GrownObject, GrowthJob
 
 __all__ = ["ObjectGrowing"]
 
@@ -211,9 +211,9 @@ class ObjectGrowing(QObject):  # type: ignore[misc]
         session, image = self._sessions.session, self._at.image
         if session is None or image is None:
             return
-        axis = self._axis() if self.is_on else None
+        axis = self._axis() if self.is_on and not self._problem() else None
         known = session.growing.axis
-        if axis is None and self.is_on:
+        if axis is None and self.is_on and not self._problem():
             axis = known
         if axis == known:
             return

@@ -21,15 +21,25 @@ from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
 from napari_sam.ops import boxes
 from napari_sam.ops.mask_patches import Patch, blend_patches
 from napari_sam.ops.types import Cancelled
+from napari_sam.workflows.growing.grown_object import (
+    GivenOutline,
+    GrownObject,
+    GrowthMemory,
+)
 from napari_sam.workflows.growing.plane_following import Track, advance
 from napari_sam.workflows.growing.shape_estimates import (
+    BEYOND,
     Evidence,
     estimate_shape,
     left_beyond,
     radius_of,
     ridge_height,
 )
-from napari_sam.workflows.growing.stack_planes import StackPlanes, noise_share
+from napari_sam.workflows.growing.stack_planes import (
+    StackPlanes,
+    gray_of,
+    noise_share,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +51,6 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import IsCancelled, MaskPrediction
 
     Mask = NDArray[np.bool_]
-    Ask = Callable[[PromptableModel, PlaneEmbedding], MaskPrediction]
 
 __all__ = ["GivenOutline", "GrownObject", "GrowthJob", "GrowthMemory"]
 
@@ -50,97 +59,6 @@ _SHOW_AFTER = 0.25
 
 _SIGMA = 1.0
 """Of the smoothing before the estimates without a model, in pixels."""
-
-
-@dataclass(frozen=True, eq=False)
-class GivenOutline:
-    """What was said of an object on a plane.
-
-    Attributes
-    ----------
-    mask
-        (H, W); empty where it was said that the object is not there; None where the
-        prompts were not answered yet.
-    ask
-        Answers the prompts from an embedding of the plane, such as one in which the
-        noise is smoothed away; None where the outline holds as it is.
-    read
-        Returns of such an answer the (H, W) mask that is chosen.
-    """
-
-    mask: Mask | None
-    ask: Ask | None = None
-    read: Callable[[MaskPrediction], Mask] | None = None
-
-
-@dataclass(eq=False)
-class GrowthMemory:
-    """What is kept of an object from one time that it grows to the next.
-
-    Attributes
-    ----------
-    tracks
-        By plane of the outline and step: how far it was followed.
-    is_noisy, is_membrane, scale
-        What was decided when it first grew; None before.
-    """
-
-    tracks: dict[tuple[int, int], Track] = field(default_factory=dict)
-    is_noisy: bool | None = None
-    is_membrane: bool | None = None
-    scale: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class GrownObject:
-    """An object in a stack.
-
-    Attributes
-    ----------
-    corner
-        Plane, row and column of the box in the stack.
-    mask
-        (D, H, W), the object in its box.
-    confidence
-        By plane on which it lies, 0 to 1; 1 where its outline was given.
-    given
-        Planes on which something was said of it.
-    answers
-        By plane, what the model answered where it was asked, or asked again.
-    left
-        Steps that are left until it is whole.
-    """
-
-    corner: tuple[int, int, int]
-    mask: Mask
-    confidence: Mapping[int, float]
-    given: tuple[int, ...]
-    answers: Mapping[int, MaskPrediction] = field(default_factory=dict)
-    left: int = 0
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it has grown to its end."""
-        return self.left == 0
-
-    @property
-    def planes(self) -> tuple[int, ...]:
-        """The planes on which it lies."""
-        return tuple(sorted(self.confidence))
-
-    def on(self, number: int, shape: tuple[int, int]) -> Mask:
-        """Return its (H, W) mask on a plane."""
-        plane = np.zeros(shape, np.bool_)
-        first, top, left = self.corner
-        if 0 <= number - first < len(self.mask):
-            part = self.mask[number - first]
-            plane[top : top + part.shape[0], left : left + part.shape[1]] = part
-        return plane
-
-    def least_sure(self) -> int | None:
-        """Return the plane of the lowest confidence where nothing was given."""
-        open_planes = [p for p in self.confidence if p not in self.given]
-        return min(open_planes, key=lambda p: (self.confidence[p], p), default=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +135,7 @@ class _Growth:
         }
         self._planes = job.planes
         self._answers: dict[int, MaskPrediction] = {}
+        self._parts: dict[int, NDArray[np.float32]] = {}
         self._shown = 0.0
 
     def run(self) -> GrownObject:
@@ -237,7 +156,10 @@ class _Growth:
         number = track.reach + track.step
         image = self._planes.read(number)
         embedding = self._embed(image)
+        if self._is_cancelled():
+            raise Cancelled
         advance(self._sam, embedding, image, [track], self._job.config.follow)
+        self._parts[number] = gray_of(image)[self._window]
 
     def _embed(self, image: NDArray[np.generic]) -> PlaneEmbedding:
         if self._is_cancelled():
@@ -286,8 +208,6 @@ class _Growth:
     def _frame(self) -> None:
         """Lay the box that holds the object, and see what is in it."""
         there = [number for number, mask in self._masks.items() if mask.any()]
-        first = max(0, min(there) - self._reach(min(there)))
-        last = min(len(self._planes) - 1, max(there) + self._reach(max(there)))
         every = np.any([self._masks[number] for number in there], axis=0)
         box = boxes.from_mask(every)
         assert box is not None  # an outline that is not empty is given
@@ -296,14 +216,41 @@ class _Growth:
         top, left = max(0, box[0] - pad), max(0, box[1] - pad)
         bottom, right = min(shape[0], box[2] + pad), min(shape[1], box[3] + pad)
         self._window = slice(top, bottom), slice(left, right)
-        self._span = range(first, last + 1)
-        seen = np.stack([self._planes.gray(n)[self._window] for n in self._span])
-        sigmas = (_SIGMA / self._step, _SIGMA, _SIGMA)
-        self._image = ndimage.gaussian_filter(seen, sigmas)
-        self._taken = np.zeros(seen.shape, np.bool_)
-        if self._job.taken is not None:
-            for i, number in enumerate(self._span):
-                self._taken[i] = self._job.taken(number)[self._window]
+        low = min(there) - self._reach(min(there))
+        high = max(there) + self._reach(max(there))
+        self._span = range(max(0, low), min(len(self._planes) - 1, high) + 1)
+
+    def _part(self, number: int) -> NDArray[np.float32]:
+        """Return what of a plane lies in the window, read once."""
+        if number not in self._parts:
+            self._parts[number] = self._planes.gray(number)[self._window]
+        return self._parts[number]
+
+    def _near(self, followed: Mapping[int, Mask], is_whole: bool) -> range:
+        """Return the planes that are looked at: where the object may lie.
+
+        While it grows, those that were reached, and the next.
+        """
+        there = [number for number, mask in self._masks.items() if mask.any()]
+        first, last = min([*there, *followed]) - 1, max([*there, *followed]) + 1
+        if is_whole:
+            below, above = min(there) - first, last - max(there)
+            depth = max(1.0, np.sqrt(below * above) * self._step / self._radius)
+            for end, step in ((min(there), -1), (max(there), 1)):
+                left = left_beyond(self._masks[end], self._radius)
+                far = end + step * int(np.ceil(BEYOND * depth * left / self._step) + 1)
+                first, last = min(first, far), max(last, far)
+        given = self._masks  # also where it was said not to be
+        first, last = min([first, *given]), max([last, *given])
+        return range(max(first, 0), min(last, len(self._planes) - 1) + 1)
+
+    def _taken(self, near: range) -> Mask:
+        """Return which voxels of the box belong to others."""
+        taken = self._job.taken
+        shape = (len(near), *self._part(near[0]).shape)
+        if taken is None:
+            return np.zeros(shape, np.bool_)
+        return np.stack([taken(number)[self._window] for number in near])
 
     def _reach(self, end: int) -> int:
         """Return to how many planes beyond an outline the object may reach."""
@@ -367,20 +314,21 @@ class _Growth:
     def _grown(
         self, plan: Mapping[tuple[int, int], tuple[Track, int]], left: int
     ) -> GrownObject:
-        first = self._span[0]
         followed = self._followed(plan)
+        near = self._near(followed, not left)
+        first = near[0]
+        seen = np.stack([self._part(number) for number in near])
+        sigmas = (_SIGMA / self._step, _SIGMA, _SIGMA)
         evidence = Evidence(
-            self._image,
-            {
-                n - first: m[self._window]
-                for n, m in self._masks.items()
-                if n in self._span
-            },
+            ndimage.gaussian_filter(seen, sigmas),
+            {n - first: m[self._window] for n, m in self._masks.items()},
             {n - first: m for n, m in followed.items() if n not in self._masks},
-            self._taken,
+            self._taken(near),
             self._step,
             bool(self._job.memory.is_membrane),
         )
+        if self._is_cancelled():  # who waits for an answer goes first
+            raise Cancelled
         shape = estimate_shape(evidence)
         sure = {number + first: one for number, one in shape.agreement.items()}
         sure.update({n: 1.0 for n in self._masks if n in sure})

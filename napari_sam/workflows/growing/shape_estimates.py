@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 __all__ = [
+    "BEYOND",
     "Evidence",
     "Shape",
     "estimate_shape",
+    "followed_depth",
     "left_beyond",
     "radius_of",
     "ridge_height",
@@ -40,13 +42,16 @@ _CORE = 0.5
 _FAR = 0.5
 """So many radii beside all outlines nothing belongs to the object."""
 
-_BEYOND = 1.3
+BEYOND = 1.3
 """So many times the depth that its shape suggests, nothing belongs to the object."""
 
 _RIM = 7
 """Pixels outside an outline in which its rim is looked for."""
 
 _GRADIENT_SIGMA = 0.7
+
+_MOST_VOXELS = 2_000_000
+"""Of a larger box, fewer rows and columns are looked at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +82,20 @@ class Evidence:
     step: float
     is_membrane: bool = False
 
+    def shrunk(self, by: int) -> Evidence:
+        """Return the same with every `by`-th row and column of the planes."""
+        if by == 1:
+            return self
+        some = np.s_[..., ::by, ::by]
+        return Evidence(
+            self.image[some],
+            {n: _some_of(mask, by) for n, mask in self.given.items()},
+            {n: mask[some] for n, mask in self.followed.items()},
+            self.taken[some],
+            self.step / by,
+            self.is_membrane,
+        )
+
     @property
     def ends(self) -> tuple[int, int]:
         """The first and the last plane with an outline that is given."""
@@ -103,6 +122,15 @@ class Shape:
 
     mask: Mask
     agreement: Mapping[int, float]
+
+
+def _some_of(mask: Mask, by: int) -> Mask:
+    """Return every `by`-th row and column, not empty where the mask is not."""
+    some = mask[::by, ::by].copy()
+    if mask.any() and not some.any():
+        row, col = (int(at.mean()) // by for at in np.nonzero(mask))
+        some[min(row, some.shape[0] - 1), min(col, some.shape[1] - 1)] = True
+    return some
 
 
 def radius_of(mask: Mask) -> float:
@@ -172,22 +200,27 @@ def estimate_shape(evidence: Evidence) -> Shape:
     Image Representation 1, 1990, for the seeded watershed; Raya and Udupa, IEEE Trans.
     Med. Imaging 9, 1990, for the shape between outlines.
     """
-    depth = _followed_depth(evidence)
-    drawn = _drawn_shape(evidence, depth)
-    flooded = _flooded(evidence, drawn, depth)
-    if evidence.is_membrane:
+    by = int(np.ceil(np.sqrt(evidence.image.size / _MOST_VOXELS)))
+    small = evidence.shrunk(by)
+    depth = followed_depth(small)
+    drawn = _drawn_shape(small, depth)
+    flooded = _flooded(small, depth)
+    if small.is_membrane:
         sources = [flooded]
     else:
         walked = np.zeros_like(flooded)
-        for plane, mask in (*evidence.followed.items(), *evidence.given.items()):
+        for plane, mask in (*small.followed.items(), *small.given.items()):
             walked[plane] = mask
         sources = [walked, flooded, drawn]
-    reach = max(2.0, evidence.radius / 2)
+    reach = max(2.0, small.radius / 2)
     total = np.zeros(flooded.shape, np.float32)
     for source in sources:
-        total += np.clip(_depths(source, evidence.step), -reach, reach)
+        total += np.clip(_depths(source, small.step), -reach, reach)
+    if by > 1:
+        sizes = np.divide(evidence.image.shape, total.shape)
+        total = ndimage.zoom(total, sizes, order=1, grid_mode=True, mode="nearest")
     mask = _settled(total > 0, evidence)
-    return Shape(mask, _agreement(mask, [*sources, drawn]))
+    return Shape(mask, _agreement(mask[..., ::by, ::by], [*sources, drawn]))
 
 
 def _settled(mask: Mask, evidence: Evidence) -> Mask:
@@ -210,7 +243,7 @@ def _settled(mask: Mask, evidence: Evidence) -> Mask:
     return np.isin(pieces, sorted(ours - {0}))
 
 
-def _followed_depth(evidence: Evidence) -> float:
+def followed_depth(evidence: Evidence) -> float:
     """Return how many times as deep as wide an object is, at least once.
 
     The shape is that of a ball, unless the model followed it farther both ways.
@@ -256,7 +289,7 @@ def _cap(depths: NDArray[np.float32], away: float, radius: float) -> Mask:
     return np.asarray(depths > top * (1 - min(left, 1.0)))
 
 
-def _flooded(evidence: Evidence, drawn: Mask, depth: float) -> Mask:
+def _flooded(evidence: Evidence, depth: float) -> Mask:
     """Return the basin of a watershed in 3D around the cores of the outlines."""
     image = evidence.image
     relief = image
@@ -268,7 +301,7 @@ def _flooded(evidence: Evidence, drawn: Mask, depth: float) -> Mask:
     marks[:, beside > max(2.0, _FAR * evidence.radius)] = 2
     first, last = evidence.ends
     below, above = (
-        _BEYOND * depth * left_beyond(evidence.given[end], evidence.radius)
+        BEYOND * depth * left_beyond(evidence.given[end], evidence.radius)
         for end in (first, last)
     )
     away = np.arange(len(marks)) * evidence.step

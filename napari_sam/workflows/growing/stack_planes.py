@@ -13,7 +13,7 @@ from napari_sam.ops.planes import Plane
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["StackPlanes", "noise_share"]
+__all__ = ["StackPlanes", "gray_of", "noise_share"]
 
 _LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
 """Of which the answer to an image is its noise (Immerkær)."""
@@ -38,7 +38,7 @@ def noise_share(plane: NDArray[Any]) -> float:
     >>> noise_share(np.tile(np.arange(20.0), (20, 1)))
     0.0
     """
-    seen = _gray(plane)
+    seen = gray_of(plane)
     if min(seen.shape) < 3:
         return 0.0
     answer = ndimage.convolve(seen, _LAPLACIAN)[1:-1, 1:-1]
@@ -48,7 +48,7 @@ def noise_share(plane: NDArray[Any]) -> float:
     return float(1.4826 * np.median(np.abs(answer)) / (high - low))
 
 
-def _gray(plane: NDArray[Any]) -> NDArray[np.float32]:
+def gray_of(plane: NDArray[Any]) -> NDArray[np.float32]:
     """Return a plane as finite intensities; of colour the mean of the channels."""
     seen = np.nan_to_num(np.asarray(plane, np.float32), posinf=0, neginf=0)
     return seen.mean(axis=2) if seen.ndim == 3 else seen
@@ -114,7 +114,7 @@ class StackPlanes:
 
     def gray(self, number: int) -> NDArray[np.float32]:
         """Return a plane, smoothed if that is wanted, as (H, W) intensities."""
-        return _gray(self.read(number))
+        return gray_of(self.read(number))
 
     def _raw(self, number: int) -> NDArray[Any]:
         return np.asarray(self.at(number).take(self.array))

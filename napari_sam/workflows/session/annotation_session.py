@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskPrediction, MaskRecord
-    from napari_sam.workflows.growing.object_growing import GrownObject
+    from napari_sam.workflows.growing.grown_object import GrownObject
     from napari_sam.workflows.objects.suspects import Suspect
     from napari_sam.workflows.queries.classes import ObjectClassifier
     from napari_sam.workflows.session.answering import Job
@@ -420,6 +420,7 @@ class AnnotationSession:
     def forget_answers(self) -> None:
         """Ask the model anew, after it or the image has changed."""
         self._prompting.forget_answers()
+        self._growing.forget()
         self._suggesting.forget()
 
     # --- objects ------------------------------------------------------------

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskRecord
-    from napari_sam.workflows.growing.object_growing import GrownObject
+    from napari_sam.workflows.growing.grown_object import GrownObject
     from napari_sam.workflows.session.session_state import SessionState
 
 __all__ = [

@@ -14,11 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.configs import GrowConfig
-from napari_sam.workflows.growing.object_growing import (
-    GivenOutline,
-    GrowthJob,
-    GrowthMemory,
-)
+from napari_sam.workflows.growing.grown_object import GivenOutline, GrowthMemory
+from napari_sam.workflows.growing.object_growing import GrowthJob
 from napari_sam.workflows.growing.stack_planes import StackPlanes
 from napari_sam.workflows.session.answering import chain_job
 from napari_sam.workflows.session.committing import commit_grown
@@ -33,7 +30,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskPrediction
-    from napari_sam.workflows.growing.object_growing import GrownObject
+    from napari_sam.workflows.growing.grown_object import GrownObject
     from napari_sam.workflows.session.committing import CommitOptions
     from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState
@@ -263,6 +260,12 @@ class GrowingObjects:
             self.set_aside.remove(one)
             assert one.options is not None  # it was put aside to be kept
             self._keep(one, one.options)
+
+    def forget(self) -> None:
+        """Let everything grow anew, after the model or the image has changed."""
+        self._sprouts, self._last = [], None
+        for one in self.set_aside:
+            one.memory, one.grown, one.grown_from = GrowthMemory(), None, None
 
     def give_up(self, job: GrowthJob) -> None:
         """Forget an object that was set aside and could not be grown."""
