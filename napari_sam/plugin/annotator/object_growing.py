@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from napari_sam.plugin.annotator.wiring import Wiring
     from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.plugin.model.model_host import ModelHost
-    from napari_sam.workflows.growing.grown_object import GrownObject, GrowthJob
+    from napari_sam.workflows.growing.grown_object import GrownObject
+    from napari_sam.workflows.growing.object_growing import GrowthJob
 
 __all__ = ["ObjectGrowing"]
 
