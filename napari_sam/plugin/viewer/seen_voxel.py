@@ -27,9 +27,11 @@ def seen_voxel(
     """Return the voxel of an image that a ray shows; None where it shows none.
 
     With maximum intensity projection that is the brightest one on the ray (with minimum
-    intensity projection the darkest), with isosurfaces the first above the threshold,
-    and else the first above the middle of the limits of contrast, where a rendering
-    begins to look solid.
+    intensity projection the darkest). With isosurfaces it is what begins with the first
+    one above the threshold, and else with the first above the middle of the limits of
+    contrast, where a rendering begins to look solid: of the voxels above it in a row,
+    and of several that are equally bright, the one in the middle, for the first lies on
+    the rim of an object.
 
     Parameters
     ----------
@@ -76,10 +78,18 @@ def _values(image: Any, voxels: NDArray[np.int64]) -> NDArray[np.float64]:
 def _choose(image: Any, values: NDArray[np.float64]) -> int:
     rendering = str(image.rendering)
     if rendering == "minip":
-        return int(np.nanargmin(values))
+        return _middle(values == np.nanmin(values))
     if "mip" in rendering:
-        return int(np.nanargmax(values))
+        return _middle(values == np.nanmax(values))
     low, high = (float(limit) for limit in image.contrast_limits)
     least = float(image.iso_threshold) if rendering == "iso" else (low + high) / 2
-    above = np.flatnonzero(values > least)
-    return int(above[0]) if len(above) else int(np.nanargmax(values))
+    above = values > least
+    return _middle(above if above.any() else values == np.nanmax(values))
+
+
+def _middle(chosen: NDArray[np.bool_]) -> int:
+    """Return the place in the middle of the first that are chosen in a row."""
+    first = int(np.argmax(chosen))
+    rest = np.flatnonzero(~chosen[first:])
+    last = first + (int(rest[0]) if len(rest) else len(chosen) - first) - 1
+    return (first + last) // 2

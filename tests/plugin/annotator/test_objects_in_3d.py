@@ -45,7 +45,7 @@ def kept(dock):
 
 def test_one_click_makes_a_whole_object_that_is_kept_as_one_step(stack_dock):
     dock = stack_dock
-    dock.annotate.in_3d.setChecked(True)
+    dock.shown.in_3d.setChecked(True)
     grow(dock, (7, 16, 16))
     dock.annotator.commit()
     settle(dock)
@@ -61,8 +61,8 @@ def test_one_click_makes_a_whole_object_that_is_kept_as_one_step(stack_dock):
 
 def test_the_object_is_shown_on_every_plane_and_its_confidence_as_a_bar(stack_dock):
     dock = stack_dock
-    assert not dock.annotate.confidence.isVisibleTo(dock)
-    dock.annotate.in_3d.setChecked(True)
+    assert not dock.shown.confidence.isVisibleTo(dock)
+    dock.shown.in_3d.setChecked(True)
     grow(dock, (7, 16, 16))
     layer = next(one for one in dock.viewer.layers if one.name == "SAM object")
     assert layer.visible
@@ -71,7 +71,7 @@ def test_the_object_is_shown_on_every_plane_and_its_confidence_as_a_bar(stack_do
     offset = np.rint(layer.translate).astype(int)
     shown[tuple(map(slice, offset, offset + layer.data.shape))] = layer.data > 0
     assert iou(shown, TRUTH == 1) > 0.8 and (high > low).all()
-    bar = dock.annotate.confidence
+    bar = dock.shown.confidence
     assert bar.count == SHAPE[0] and bar.here == 7 and bar.given == (7,)
     assert bar.confidence[7] == 1
     bar.chosen.emit(4)
@@ -81,7 +81,7 @@ def test_the_object_is_shown_on_every_plane_and_its_confidence_as_a_bar(stack_do
 
 def test_the_first_answer_does_not_wait_for_the_object(stack_dock):
     dock = stack_dock
-    dock.annotate.in_3d.setChecked(True)
+    dock.shown.in_3d.setChecked(True)
     dock.annotator.layers.points.add((7, 16, 16))
     settle(dock)
     assert np.array_equal(dock.annotator.session.mask, TRUTH[7] == 1)
@@ -89,7 +89,7 @@ def test_the_first_answer_does_not_wait_for_the_object(stack_dock):
 
 def test_a_click_on_another_plane_corrects_it_there(stack_dock):
     dock = stack_dock
-    dock.annotate.in_3d.setChecked(True)
+    dock.shown.in_3d.setChecked(True)
     grow(dock, (7, 16, 16))
     dock.viewer.dims.set_current_step(0, 9)
     settle(dock)
@@ -103,7 +103,7 @@ def test_a_click_on_another_plane_corrects_it_there(stack_dock):
 
 def test_keeping_before_it_is_whole_keeps_it_later_and_the_next_can_begin(stack_dock):
     dock = stack_dock
-    dock.annotate.in_3d.setChecked(True)
+    dock.shown.in_3d.setChecked(True)
     for position in ((7, 16, 16), (7, 20, 44)):
         dock.annotator.layers.points.add(position)
         settle(dock)
@@ -126,11 +126,11 @@ def test_without_the_switch_a_click_stays_on_its_plane(stack_dock):
 
 def test_a_click_into_the_3d_view_prompts_the_voxel_that_is_seen(stack_dock):
     dock = stack_dock
-    dock.annotate.in_3d.setChecked(True)
+    dock.shown.in_3d.setChecked(True)
     dock.viewer.dims.ndisplay = 3
     settle(dock)
     dock.refresh()
-    assert "rendering" in dock.annotate.next_step().text
+    assert "rendering" in dock.shown.next_step().text
     growing = dock.annotator.growing
     growing.click_in_3d((-5, 16, 16), (1, 0, 0), [0, 1, 2], True)
     wait_until(lambda: growing.is_whole)
@@ -145,7 +145,7 @@ def test_a_single_plane_says_why_it_does_not_grow(make_viewer, open_dock, volume
     viewer = make_viewer()
     viewer.add_image(volume[7])
     dock = open_dock(viewer)
-    assert not dock.annotate.in_3d.isVisibleTo(dock)
+    assert not dock.shown.in_3d.isVisibleTo(dock)
     said = []
     dock.annotator.noticed.connect(said.append)
     dock.annotator.growing.set_on(True)
@@ -158,9 +158,9 @@ def test_frames_of_a_film_do_not_grow_and_say_so(make_viewer, open_dock, volume)
     dock = open_dock(viewer)
     said = []
     dock.annotator.noticed.connect(said.append)
-    dock.annotate.in_3d.setChecked(True)
+    dock.shown.in_3d.setChecked(True)
     assert "frames of a film" in said[-1]
-    assert not dock.annotate.in_3d.isChecked()
+    assert not dock.shown.in_3d.isChecked()
 
 
 def test_a_volume_of_a_film_grows_within_its_frame(make_viewer, open_dock, volume):
@@ -169,7 +169,7 @@ def test_a_volume_of_a_film_grows_within_its_frame(make_viewer, open_dock, volum
     viewer.dims.set_current_step(0, 1)
     viewer.dims.set_current_step(1, 7)
     dock = open_dock(viewer)
-    dock.annotate.in_3d.setChecked(True)
+    dock.shown.in_3d.setChecked(True)
     grow(dock, (1, 7, 16, 16))
     dock.annotator.commit()
     settle(dock)
@@ -179,7 +179,7 @@ def test_a_volume_of_a_film_grows_within_its_frame(make_viewer, open_dock, volum
 
 def test_the_image_can_go_while_an_object_grows(stack_dock, predictor):
     dock = stack_dock
-    dock.annotate.in_3d.setChecked(True)
+    dock.shown.in_3d.setChecked(True)
     dock.annotator.layers.points.add((7, 16, 16))
     settle(dock)
     predictor.gate.clear()

@@ -33,3 +33,11 @@ def test_from_behind_the_first_bright_one_is_another(image):
 
 def test_beside_the_volume_nothing_is_seen(image):
     assert seen_voxel(image, (-4, 30, 30), (1, 0, 0), [0, 1, 2]) is None
+
+
+def test_of_several_that_are_equally_bright_the_one_in_the_middle(image):
+    image.data[2:7, 3, 3] = 100
+    image.data[7:, 3, 3] = 0
+    for rendering in ("mip", "translucent", "iso"):
+        image.rendering = rendering
+        assert seen_voxel(image, (-4, 3, 3), (1, 0, 0), [0, 1, 2]) == (4, 3, 3)
