@@ -188,7 +188,7 @@ class _Growth:
         number = max(self._masks, key=lambda n: np.count_nonzero(self._masks[n]))
         mask = self._masks[number]
         if not mask.any():
-            raise ValueError("the object is on none of the planes that were given")
+            raise ValueError("nothing was found where the object was said to be")
         if memory.scale is None:
             frame = self._sam.frame_size / max(mask.shape)
             memory.scale = PROMPT_SCALE_RULE.scale([np.count_nonzero(mask)], frame)
