@@ -119,6 +119,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "segment-anything and micro-sam read",
     )
     parser.add_argument(
+        "--micro-sam",
+        type=Path,
+        metavar="FILE",
+        help="write the model with its instance decoder as one file (.pt) that "
+        "micro-sam loads, where --from is a model of micro-sam",
+    )
+    parser.add_argument(
         "--text",
         choices=("clip",),
         help="train no model but the head by which the words of a CLIP choose among "
@@ -138,7 +145,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     add_array_arguments(parser)
     add_overwrite_argument(
-        parser, "the files of --out and --pth, and begin anew where a run was stopped"
+        parser,
+        "the files of --out, --pth and --micro-sam, and begin anew where a run was "
+        "stopped",
     )
     parser.set_defaults(run=_run)
 
@@ -167,6 +176,7 @@ def _run(args: argparse.Namespace) -> int:
     if not args.out.resolve().parent.is_dir():
         raise ValueError(f"--out is {args.out}, but its folder does not exist")
     check_output("--pth", args.pth, args.overwrite)
+    check_output("--micro-sam", args.micro_sam, args.overwrite)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     if check_text_options(args):
@@ -174,6 +184,7 @@ def _run(args: argparse.Namespace) -> int:
             return train_text(args, _find_data(args), is_stopped)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     init, config = _configure(args)
+    _check_export(args, init)
     if not (args.overwrite or _is_of_run(args.out, config)):
         check_output("--out", args.out, overwrite=False)
     trainer = Trainer(
@@ -195,12 +206,34 @@ def _run(args: argparse.Namespace) -> int:
     except Cancelled as stopped:
         print(f"{stopped}; start the same command to go on", file=sys.stderr)
         return _INTERRUPTED
-    if args.pth is not None:
-        from napari_sam.checkpoints.export import export_pth
-
-        export_pth(args.out, args.pth)
+    _export(args)
     _report(result)
     return 1 if result.reason == "diverged" or left_out else 0
+
+
+def _check_export(args: argparse.Namespace, init: Sam | None) -> None:
+    """Refuse a file for micro-sam that could not be written in the end."""
+    if args.micro_sam is None:
+        return
+    from napari_sam.checkpoints.export import check_micro_sam
+
+    if args.micro_sam.suffix != ".pt":
+        raise ValueError(f"--micro-sam is {args.micro_sam}; it must end in .pt")
+    if init is None:
+        raise ValueError(
+            "--micro-sam needs a model of micro-sam to start from (--from)"
+        )
+    check_micro_sam(args.start or "the model", init.architecture)
+
+
+def _export(args: argparse.Namespace) -> None:
+    """Write the model for other programs, where that is asked for."""
+    from napari_sam.checkpoints.export import export_micro_sam, export_pth
+
+    if args.pth is not None:
+        export_pth(args.out, args.pth)
+    if args.micro_sam is not None:
+        export_micro_sam(args.out, args.micro_sam)
 
 
 def _is_of_run(out: Path, config: TrainConfig) -> bool:

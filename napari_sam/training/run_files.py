@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from napari_sam.checkpoints.export import in_half_precision
 from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
@@ -31,10 +32,7 @@ def write_weights(
     OSError
         If they cannot be written; an older file is as it was.
     """
-    half = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in weights.items()
-    }
+    half = in_half_precision(weights)
     _write(path, lambda part: save_file(half, part, metadata))
 
 

@@ -270,7 +270,7 @@ class TrainPage(Page):
     # --- the new model ----------------------------------------------------------------
 
     def export_to(self, target: str | Path) -> None:
-        """Write the new model to a file, .safetensors or .pth."""
+        """Write the new model to a file, .safetensors, .pth or .pt."""
         if self._outcome is None:
             return
         source, path = self._outcome.path, Path(target)
@@ -280,12 +280,17 @@ class TrainPage(Page):
 
             if path.suffix == ".pth":
                 return export.export_pth(source, path)
+            if path.suffix == ".pt":
+                return export.export_micro_sam(source, path)
             return export.export_safetensors(source, path)
 
         self._worker.submit("export", work)
 
     def _choose_export(self) -> None:
-        kinds = "napari-sam (*.safetensors);;segment-anything, micro-sam (*.pth)"
+        kinds = (
+            "napari-sam (*.safetensors);;segment-anything, micro-sam (*.pth);;"
+            "micro-sam with its instance decoder (*.pt)"
+        )
         path, _ = QFileDialog.getSaveFileName(self, "Export the model", "", kinds)
         if path:
             self.export_to(path)
