@@ -234,20 +234,28 @@ def models_table() -> str:
     """Return the table of all models that load by name, one row for each family."""
     from napari_sam.checkpoints.registry import REGISTRY
 
-    rows = ["| name | size | licence | good for |", "| --- | --- | --- | --- |"]
+    rows = [
+        "| name | size | licence | everything | CPU seconds a plane | good for |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for _, specs in groupby(REGISTRY.values(), key=lambda spec: spec.good_for):
         rows.append(_models_row(list(specs)))
     return "\n".join(rows)
 
 
 def _models_row(specs: list[CheckpointSpec]) -> str:
+    from napari_sam.checkpoints.measured_speed import seconds_in_words
+
     names = ", ".join(f"`{spec.name}`" for spec in specs)
     sizes = ", ".join(
         "bundled" if spec.bundled else spec.size_text.removeprefix("about ")
         for spec in specs
     )
     licence = specs[0].licence.partition(" (")[0].removesuffix(" with the file")
-    return f"| {names} | {sizes} | {licence} | {specs[0].good_for} |"
+    modes = ", ".join(specs[0].everything)
+    taken = "; ".join(seconds_in_words(spec) for spec in specs)
+    cells = (names, sizes, licence, modes, taken, specs[0].good_for)
+    return f"| {' | '.join(cells)} |"
 
 
 def with_models_table(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from napari_sam.checkpoints.registry import CheckpointSpec
     from napari_sam.checkpoints.store import CheckpointStore
@@ -19,8 +20,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "download",
         help="download a model",
-        description="Download a model into the cache, after asking. What broke off is "
-        "resumed, and the file is verified by its published hash.",
+        description="Download a model into the cache, after asking; with a model of "
+        "micro-sam comes its instance decoder. What broke off is resumed, and each "
+        "file is verified by its published hash.",
     )
     parser.add_argument(
         "name", metavar="NAME", help="a name that `napari-sam models` lists"
@@ -32,37 +34,42 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.checkpoints.registry import get_spec
+    from napari_sam.checkpoints.registry import files_of, get_spec
     from napari_sam.checkpoints.store import CheckpointStore
 
-    spec = get_spec(args.name)
     store = CheckpointStore()
-    is_fetched = not spec.bundled and not store.is_available(spec)
-    if is_fetched and not args.yes and not _agreed(spec, store):
+    specs = files_of(get_spec(args.name))
+    missing = [s for s in specs if not s.bundled and not store.is_available(s)]
+    if missing and not args.yes and not _agreed(missing, store):
         print("Nothing was downloaded.")
         return 1
-    print(_download(spec, store))
+    for spec in specs:
+        print(_download(spec, store))
     return 0
 
 
-def _agreed(spec: CheckpointSpec, store: CheckpointStore) -> bool:
+def _agreed(specs: Sequence[CheckpointSpec], store: CheckpointStore) -> bool:
     """Show what would be fetched, and ask."""
     from napari_sam.checkpoints.model_features import missing_extra
 
-    print(
-        f"{spec.title}: {spec.size_text}\n"
-        f"  from     {spec.url or spec.gate}\n"
-        f"  to       {store.path(spec)}\n"
-        f"  licence  {spec.licence}\n"
-        f"  cite     {spec.citation}"
-    )
-    if spec.gate:
-        print("  access   given by its publisher on request only, at the address above")
-    if missing := missing_extra(spec):
-        print(f"  {missing}")
+    for spec in specs:
+        print(
+            f"{spec.title}: {spec.size_text}\n"
+            f"  from     {spec.url or spec.gate}\n"
+            f"  to       {store.path(spec)}\n"
+            f"  licence  {spec.licence}\n"
+            f"  cite     {spec.citation}"
+        )
+        if spec.gate:
+            print(
+                "  access   given by its publisher on request only, at the address above"
+            )
+        if missing := missing_extra(spec):
+            print(f"  {missing}")
+    them = "it" if len(specs) == 1 else "them"
     if not sys.stdin.isatty():
-        raise ValueError("there is nobody to ask; add --yes to download it")
-    return input("Download it? [y/N] ").strip().lower() in ("y", "yes")
+        raise ValueError(f"there is nobody to ask; add --yes to download {them}")
+    return input(f"Download {them}? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _download(spec: CheckpointSpec, store: CheckpointStore) -> str:

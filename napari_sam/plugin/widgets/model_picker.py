@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.checkpoints.model_features import describe_model, missing_extra
-from napari_sam.checkpoints.registry import REGISTRY
+from napari_sam.checkpoints.registry import REGISTRY, files_of
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.checkpoints.user_models import list_own_models
 from napari_sam.ops.types import Cancelled
@@ -235,18 +235,25 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         if spec.bundled:
             return f"✓ {spec.title}"
         if self._is_here(spec):
-            return f"✓ {spec.title} (on this computer)"
+            without = "" if not self._missing(spec) else ", without instance decoder"
+            return f"✓ {spec.title} (on this computer{without})"
         return f"↓ {spec.title} ({spec.size_text})"
 
+    def _missing(self, spec: CheckpointSpec | None) -> list[CheckpointSpec]:
+        """List what is still to be downloaded: the model, its instance decoder."""
+        files = () if spec is None else files_of(spec)
+        return [one for one in files if not self._is_here(one)]
+
     def _show_download(self) -> None:
-        spec = REGISTRY.get(self.source)
-        missing = spec is not None and not self._is_here(spec)
-        self.download.setVisible(missing)
-        if spec is not None and missing:
+        missing = self._missing(REGISTRY.get(self.source))
+        self.download.setVisible(bool(missing))
+        if missing:
             self.download.setText("Download")
+            what = " and ".join(f"{s.title}, {s.size_text}" for s in missing)
+            first = missing[0]
             self.download.setToolTip(
-                f"Fetch {spec.title}, {spec.size_text}, from {spec.url or spec.gate}\n"
-                f"Licence: {spec.licence}"
+                f"Fetch {what}, from {first.url or first.gate}\n"
+                f"Licence: {first.licence}"
             )
 
     def refresh(self) -> None:
@@ -280,7 +287,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
 
     def _on_download(self) -> None:
         spec = REGISTRY[self.source]
-        worker, store = self._worker, self._store
+        worker, store, files = self._worker, self._store, files_of(spec)
 
         def work(is_cancelled: Any) -> Any:
             told = -1.0
@@ -292,7 +299,11 @@ class ModelPicker(QWidget):  # type: ignore[misc]
                     told = fraction
                     worker.report(spec, fraction)
 
-            return store.download(spec, progress=progress, is_cancelled=is_cancelled)
+            for file in files:
+                path = store.download(
+                    file, progress=progress, is_cancelled=is_cancelled
+                )
+            return path
 
         self.download.setEnabled(False)
         self.progress.show_work(f"Downloading {spec.size_text}")

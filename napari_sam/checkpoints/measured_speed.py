@@ -1,0 +1,43 @@
+"""How long models take on a processor: figures of `benchmarks/model_speed.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_sam.checkpoints.checkpoint_spec import CheckpointSpec
+
+__all__ = ["PROCESSOR", "seconds_in_words"]
+
+PROCESSOR = "AMD EPYC, 1 thread"
+
+_SECONDS = {
+    "cells": 0.8,
+    "vit_t": 1.3,
+    "vit_b": 10.5,
+}
+"""Processor seconds to embed a plane, by the architecture."""
+
+_HQ_SECONDS = {"vit_t": 1.3, "vit_b": 10.6}
+"""The same of SAM-HQ."""
+
+_DECODER_SECONDS: float | None = None
+"""Processor seconds of micro-sam's instance decoder, for a plane that is embedded."""
+
+
+def seconds_in_words(spec: CheckpointSpec) -> str:
+    """Say how many processor seconds a model takes for a plane, where measured.
+
+    Examples
+    --------
+    >>> from napari_sam.checkpoints.registry import get_spec
+    >>> seconds_in_words(get_spec("cells"))
+    '0.8 s'
+    """
+    table = _HQ_SECONDS if spec.is_high_quality else _SECONDS
+    taken = table.get(spec.architecture)
+    if taken is None:
+        return "not measured"
+    if spec.decoder is None or _DECODER_SECONDS is None or not spec.has_instances:
+        return f"{taken:.1f} s"
+    return f"{taken:.1f} s, instances {_DECODER_SECONDS:.1f} s more"
