@@ -44,8 +44,10 @@ def name_foreign_model(keys: Mapping[str, object]) -> str | None:
     >>> name_foreign_model({"image_encoder.trunk.pos_embed": None})
     'a SAM 2 checkpoint'
     """
+    # The dense head of a model of ours may be a decoder with names of another's.
+    others = [key for key in keys if not key.startswith("dense_head.")]
     for part, kind in _FOREIGN:
-        if any(part in key for key in keys):
+        if any(part in key for key in others):
             return kind
     return None
 

@@ -50,7 +50,7 @@ def _run(args: argparse.Namespace) -> int:
             print(f"    {_features(spec)}")
         if args.cite and spec is not None:
             print(f"    {spec.citation}")
-    print(f"\nSeconds are those to see a plane as a whole ({PROCESSOR}).")
+    print(f"\nSeconds are those to see a plane, + to find all objects ({PROCESSOR}).")
     print(f"Downloads are kept in {store.cache_dir}")
     return 0
 

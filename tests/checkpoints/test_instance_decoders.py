@@ -84,6 +84,13 @@ def test_a_decoder_can_be_named(tmp_path):
         load_sam(path, instance_decoder=tmp_path / "none.pt")
 
 
+def test_a_bare_state_dict_with_a_decoder_is_a_model(tmp_path):
+    ours = {f"dense_head.{key}": value for key, value in decoder_weights().items()}
+    loaded = load_sam(saved(tmp_path / "mine.pth", model_weights() | ours))
+    assert loaded.model.architecture.name == "vit_t"
+    assert_has(loaded.model, decoder_weights())
+
+
 def test_embeddings_are_the_same_with_and_without_a_decoder(tmp_path):
     path = saved(tmp_path / "mine.pt", model_weights())
     decoder = saved(tmp_path / "other.pt", decoder_weights())
@@ -229,14 +236,3 @@ def test_a_folder_says_which_models_it_holds(tmp_path):
     saved(tmp_path / "vit_l.pt", {})
     with pytest.raises(CheckpointError, match=r"2 models: .*\(vit_b.pt, vit_l.pt\)"):
         load_sam(tmp_path)
-
-
-def test_the_maps_are_brought_to_the_size_of_the_image(tmp_path):
-    content = {"model_state": model_weights(), "decoder_state": decoder_weights()}
-    loaded = load_sam(saved(tmp_path / "m.pt", content))
-    sam = Predictor(loaded.model, device="cpu")
-    assert (sam.has_dense_head, sam.has_quick_maps, sam.map_stride) == (True, False, 1)
-    image = np.random.default_rng(0).random((48, 96))
-    maps = sam.dense_maps(sam.embed(image, scale="whole"))
-    assert maps.shape == (3, 48, 96)
-    assert 0 <= maps.min() < maps.max() <= 1

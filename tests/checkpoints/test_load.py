@@ -96,7 +96,7 @@ def test_the_models_of_sam_hq_are_recognised(architecture, early, tmp_path):
     with torch.device("meta"):
         shapes = build_sam(wanted).state_dict()
     assert shapes["mask_decoder.compress_vit_feat.0.weight"].shape[0] == early
-    state = {key: torch.ones(1).expand(value.shape) for key, value in shapes.items()}
+    state = {key: torch.ones(()).expand(value.shape) for key, value in shapes.items()}
     loaded = load_sam(saved(tmp_path / "sam_hq.pth", state)).model
     assert loaded.architecture == wanted
     assert all((value == 1).all() for value in loaded.state_dict().values())

@@ -7,6 +7,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+import xxhash
 
 from napari_sam.checkpoints import registry
 from napari_sam.checkpoints.errors import CheckpointError
@@ -82,6 +83,43 @@ def test_models_are_listed_with_size_state_and_licence(cache, capsys):
     assert "vit_b_lm_decoder" not in shown
     assert str(cache) in shown
     assert not cache.exists()
+
+
+def test_the_list_says_what_each_model_can_do(cache, capsys):
+    run("models")
+    lines = capsys.readouterr().out.splitlines()
+
+    def features(name):
+        (at,) = (i for i, line in enumerate(lines) if line.split()[:1] == [name])
+        return lines[at + 1].strip()
+
+    told = "prompts: points, boxes, masks; everything: grid, instances, refined; "
+    told += "3D: follow, planes, fused; text: no; trainable: yes; CPU: 10.5 + 8.3 s"
+    assert features("vit_b_lm") == told
+    told = "prompts: points, boxes, masks; everything: grid; 3D: follow, planes; "
+    told += "text: no; trainable: yes; CPU: not measured"
+    assert features("vit_h_hq") == told
+    assert "text: yes" in features("cells")
+
+
+def test_a_model_of_micro_sam_comes_with_its_decoder(
+    cache, served, capsys, monkeypatch
+):
+    digest = f"xxh128:{xxhash.xxh3_128_hexdigest(CONTENT)}"
+    for table, name in (("REGISTRY", "vit_t_lm"), ("DECODERS", "vit_t_lm_decoder")):
+        known = getattr(registry, table)
+        spec = replace(known[name], url=served.url, hash=digest)
+        monkeypatch.setattr(registry, table, {**known, name: spec})
+    assert run("download", "vit_t_lm", "--yes") == 0
+    shown = capsys.readouterr().out.split()
+    assert shown == [
+        str(cache / "vit_t_lm.pt"),
+        str(cache / "vit_t_lm_decoder.pt"),
+    ]
+    assert all((cache / name).read_bytes() == CONTENT for name in shown)
+    (cache / "vit_t_lm_decoder.pt").unlink()
+    run("models")
+    assert "not its decoder" in line_of("vit_t_lm", capsys.readouterr().out)
 
 
 def test_decoders_and_citations_are_listed_on_request(cache, capsys):

@@ -89,14 +89,9 @@ def main():
             points = None if prompt == "box" else (POINTS, torch.ones(2, 1))
             boxes = BOXES if prompt == "box" else None
             sparse, dense = model.prompt_encoder(points, boxes, None)
+            position = model.prompt_encoder.get_dense_pe()
             masks, scores = model.mask_decoder(
-                image_embeddings=features,
-                image_pe=model.prompt_encoder.get_dense_pe(),
-                sparse_prompt_embeddings=sparse,
-                dense_prompt_embeddings=dense,
-                multimask_output=several,
-                hq_token_only=False,
-                interm_embeddings=early,
+                features, position, sparse, dense, several, False, early
             )
             found[f"{name}_{prompt}_{several}_masks"] = kept_of(masks)
             found[f"{name}_{prompt}_{several}_scores"] = scores.numpy()

@@ -54,9 +54,9 @@ def test_the_decoder_is_kept_and_learns_and_goes_back(tmp_path, tiny_registry):
     mine = load_sam(out).model
     assert mine.architecture == start.architecture
     before, after = start.dense_head.state_dict(), mine.dense_head.state_dict()
-    changed = [n for n in before if not torch.allclose(before[n], after[n], atol=1e-3)]
+    changed = [n for n in before if not torch.equal(before[n].half(), after[n].half())]
     learned = {n for n, _ in mine.dense_head.named_parameters()}
-    assert {"out_conv.bias"} < set(changed) <= learned
+    assert {"out_conv.weight", "deconv1.block.0.conv.weight"} < set(changed) <= learned
 
     target = export_micro_sam(out, tmp_path / "mine.pt")
     content = torch.load(target, weights_only=True)
