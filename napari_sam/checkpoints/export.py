@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from napari_sam.checkpoints.instance_decoders import DECODER_STATE, PREFIX
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.io.atomic_write import write_atomically
+from napari_sam.model.sam import Sam
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_sam.model.sam import Architecture, Sam
+    from napari_sam.model.sam import Architecture
 
 __all__ = [
     "check_micro_sam",
@@ -60,8 +61,7 @@ def export_pth(source: str | Path, target: Path) -> Path:
     """
     if target.suffix != ".pth":
         raise ValueError(f"the file is {target}; its name must end in .pth")
-    model = load_sam(source).trainable
-    _check_known(source, model.architecture)
+    model = _known_model(source)
     return write_atomically(
         target, lambda path: torch.save(_published_state(model), path)
     )
@@ -93,7 +93,7 @@ def export_micro_sam(source: str | Path, target: Path) -> Path:
     """
     if target.suffix != ".pt":
         raise ValueError(f"the file is {target}; its name must end in .pt")
-    model = load_sam(source).trainable
+    model = _known_model(source)
     check_micro_sam(source, model.architecture)
     decoder = {
         name.removeprefix(PREFIX): tensor
@@ -112,7 +112,7 @@ def check_micro_sam(source: str | Path, architecture: Architecture) -> None:
     ValueError
         If it does not; the message says what can be done.
     """
-    _check_known(source, architecture)
+    _check_known(source, architecture.name)
     if architecture.high_quality:
         raise ValueError(
             f"{source} is a model of SAM-HQ, which micro-sam does not know"
@@ -125,13 +125,25 @@ def check_micro_sam(source: str | Path, architecture: Architecture) -> None:
         )
 
 
-def _check_known(source: str | Path, architecture: Architecture) -> None:
-    if architecture.name not in _SAM:
-        raise ValueError(
-            f"{source} is of the architecture {architecture.name!r}, which "
-            "Meta's and micro-sam's loaders do not know; they know "
-            f"{', '.join(_SAM)}"
-        )
+def _known_model(source: str | Path) -> Sam:
+    """Load a model, if other programs know its architecture."""
+    model = load_sam(source).model
+    if isinstance(model, Sam):
+        _check_known(source, model.architecture.name)
+        return model
+    raise ValueError(_explain_unknown(source, model.architecture.name))
+
+
+def _check_known(source: str | Path, name: str) -> None:
+    if name not in _SAM:
+        raise ValueError(_explain_unknown(source, name))
+
+
+def _explain_unknown(source: str | Path, name: str) -> str:
+    return (
+        f"{source} is of the architecture {name!r}, which Meta's and micro-sam's "
+        f"loaders do not know; they know {', '.join(_SAM)}"
+    )
 
 
 def _published_state(model: Sam) -> dict[str, Tensor]:
@@ -172,7 +184,7 @@ def export_safetensors(source: str | Path, target: Path) -> Path:
     if target.suffix != ".safetensors":
         raise ValueError(f"the file is {target}; its name must end in .safetensors")
     loaded = load_sam(source)
-    model = loaded.trainable
+    model = loaded.model
     half = in_half_precision(model.state_dict())
     metadata = {"architecture": model.architecture.name}
     if loaded.object_size is not None:

@@ -60,9 +60,12 @@ def encoder_digest(sam: Network) -> str:
     """Return what the image encoder of a model is recognised by, as hex digits.
 
     The numbers of all its weights count, as bfloat16; so a model whose decoder alone
-    was trained keeps the digest, and so does one in any precision, on any device.
+    was trained keeps the digest, and so does one in any precision, on any device. An
+    embedding of SAM-HQ holds more, and counts as another.
     """
     digest = xxhash.xxh3_128()
+    if getattr(sam.architecture, "high_quality", False):
+        digest.update(b"SAM-HQ")
     for name, value in sorted(sam.image_encoder.state_dict().items()):
         digest.update(name.encode())
         known = value.detach().cpu()

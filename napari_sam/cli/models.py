@@ -67,6 +67,10 @@ def _features(spec: CheckpointSpec) -> str:
         "trainable": "yes" if spec.trainable else "no",
         "CPU": seconds_in_words(spec),
     }
+    if spec.extra is not None:
+        parts["needs"] = f"napari-sam[{spec.extra}]"
+    if spec.gate is not None:
+        parts["access"] = spec.gate
     return "; ".join(f"{name}: {value}" for name, value in parts.items())
 
 
