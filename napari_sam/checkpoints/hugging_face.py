@@ -120,6 +120,7 @@ def _without_config(folder: Path) -> str:
     """Say which models a folder holds: one of them is to be given."""
     inner = sorted(p.parent for p in folder.glob(f"*/{_CONFIG}"))
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in WEIGHT_SUFFIXES)
+    files = [p for p in files if not p.stem.endswith("_decoder")]  # go with a model
     found = [*inner, *files]
     told = f"{folder} is a directory without {_CONFIG}, so no model itself; "
     if not found:

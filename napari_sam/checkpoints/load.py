@@ -298,13 +298,13 @@ def _build(architecture: str, state: Mapping[str, Tensor]) -> Sam:
             f"it says that its architecture is {architecture!r}; known are "
             f"{', '.join(ARCHITECTURES)}"
         )
-    levels = _dense_levels(state)
+    known, levels = ARCHITECTURES[architecture], _dense_levels(state)
     with _SkipInitialisation():
         model = build_sam(
             replace(
-                ARCHITECTURES[architecture],
+                known,
                 dense_head=levels > 0,
-                dense_levels=max(1, levels),
+                dense_levels=levels or known.dense_levels,
                 instance_decoder=decoder_kind(state),
                 high_quality=_HQ_TOKEN in state,
             )

@@ -128,7 +128,12 @@ class ConvBlock(nn.Module):
 
 
 class Deconv(nn.Module):
-    """A grid of twice the side, a 3 x 3 convolution, batch normalisation and ReLU."""
+    """A grid of twice the side, a 3 x 3 convolution, batch normalisation and ReLU.
+
+    As micro-sam uses it, which never switches its decoder to evaluation, each image is
+    normalised by its own mean and deviation. The running statistics of its files are
+    kept, but not used.
+    """
 
     def __init__(self, inputs: int, outputs: int, is_transposed: bool) -> None:
         super().__init__()
@@ -141,7 +146,12 @@ class Deconv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, h, w) to (B, outputs, 2 h, 2 w)."""
-        y: Tensor = self.block(x)
+        upsampler, convolution, norm, act = self.block
+        norm = cast("nn.BatchNorm2d", norm)
+        x = convolution(upsampler(x))
+        y: Tensor = act(
+            F.instance_norm(x, weight=norm.weight, bias=norm.bias, eps=norm.eps)
+        )
         return y
 
 

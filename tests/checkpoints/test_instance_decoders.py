@@ -226,8 +226,14 @@ def test_a_model_whose_decoder_is_not_downloaded_says_how_to_get_it(
         sam.dense_maps(embedding)
 
 
+def test_a_folder_is_no_decoder(tmp_path):
+    path = saved(tmp_path / "mine.pt", model_weights())
+    with pytest.raises(CheckpointError, match=r"is a directory.*one model: .*mine.pt"):
+        load_sam(path, instance_decoder=tmp_path)
+
+
 def test_a_folder_says_which_models_it_holds(tmp_path):
-    with pytest.raises(CheckpointError, match=r"is a directory, .*wanted is a .pth"):
+    with pytest.raises(CheckpointError, match=r"is a folder .*or a file with weights"):
         load_sam(tmp_path)
     saved(tmp_path / "vit_b.pt", {})
     saved(tmp_path / "vit_b_decoder.pt", {})

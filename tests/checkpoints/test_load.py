@@ -292,7 +292,7 @@ WRONG_FILES = {
         "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 375042383\n"
     ),
     "an empty file": lambda path: path.write_bytes(b""),
-    "a directory": lambda path: path.mkdir(),
+    "a folder without config.json": lambda path: path.mkdir(),
     "a PNG image": lambda path: iio.imwrite(
         path, np.zeros((4, 4), np.uint8), extension=".png"
     ),

@@ -46,9 +46,10 @@ def main():
             resize_input=True,
             use_conv_transpose=case.is_transposed,
             initial_features=case.channels[-1],
-        ).eval()
+        )
         shapes = {key: value.shape for key, value in unetr.state_dict().items()}
         unetr.load_state_dict(drawn_weights(shapes), strict=True)
+        # As micro-sam does, the decoder is not switched to evaluation.
         maps = DecoderAdapter(unetr)._forward_impl(features_of(case))
         found[name] = maps[0].numpy()[:, :: case.step, :: case.step]
     target = Path(__file__).parents[1] / "data" / "micro_sam_reference.npz"

@@ -56,3 +56,17 @@ def test_equal_weights_give_the_maps_of_micro_sam(name):
     assert wanted.std() > 0.05
     found = maps[:, :: case.step, :: case.step]
     np.testing.assert_allclose(found, wanted, rtol=0, atol=TOLERANCE)
+
+
+def test_each_image_is_seen_by_itself():
+    case = CASES["small_bilinear"]
+    decoder = UnetrDecoder(case.width, case.channels)
+    shapes = {key: value.shape for key, value in decoder.state_dict().items()}
+    decoder.load_state_dict(drawn_weights(shapes))
+    before = {key: value.clone() for key, value in decoder.state_dict().items()}
+    one, other = features_of(case), drawn_image("other", (1, 16, *case.grid))
+    with torch.inference_mode():
+        alone = decoder(one)
+        together = decoder.train()(torch.cat([other, one]))
+    torch.testing.assert_close(together[1:], alone, rtol=0, atol=TOLERANCE)
+    assert all(torch.equal(before[k], v) for k, v in decoder.state_dict().items())
