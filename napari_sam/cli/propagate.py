@@ -82,6 +82,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="where to go beyond the first and the last seed (default: both)",
     )
     parser.add_argument(
+        "--max-gap",
+        type=int,
+        metavar="N",
+        help="planes in a row on which an object may be missed, and is looked for on "
+        "the next (default: 2 frames of a film, no plane of a volume)",
+    )
+    parser.add_argument(
         "--confidence",
         type=Path,
         metavar="F.csv",
@@ -140,7 +147,8 @@ def _follow(
 
     seeds = _open_seeds(args)
     _three(seeds, args.seeds)
-    config = PropagationConfig(until=args.planes, direction=args.direction)
+    in_film = _of_film(args, _three(image, args.image))
+    config = PropagationConfig(until=args.planes, direction=args.direction, **in_film)
     colour = -1 if image.is_colour else None
     with StepBar("plane") as bar:
         found = propagate(
@@ -156,6 +164,16 @@ def _follow(
 
 def _inputs(args: argparse.Namespace) -> tuple[Path, ...]:
     return (args.image,) if args.seeds is None else (args.image, args.seeds)
+
+
+def _of_film(args: argparse.Namespace, axes: str) -> dict[str, Any]:
+    """Return --max-gap, and what else does well in films."""
+    if args.max_gap is not None and args.max_gap < 0:
+        raise ValueError(f"--max-gap is {args.max_gap}; wanted 0 or more")
+    if axes[args.axis : args.axis + 1] != "t":
+        return {"max_gap": args.max_gap or 0}
+    given = 2 if args.max_gap is None else args.max_gap
+    return {"max_gap": given, "multimask": True, "memory": 4}
 
 
 def _check_confidence(args: argparse.Namespace) -> None:

@@ -237,6 +237,13 @@ class PropagationConfig(Config):
         description="ask for three masks, and take that with the highest product of "
         "predicted IoU and IoU with the last plane's",
     )
+    memory: int = Field(
+        0,
+        ge=0,
+        description="how many earlier masks, beside the seed, a mask has to be like in "
+        "its area to be taken of the three; 0: it is compared with the last one alone",
+        json_schema_extra=form(high=20, step=1),
+    )
     min_score: float = Field(
         0.3,
         description="predicted IoU below which an object is lost",
@@ -267,6 +274,13 @@ class PropagationConfig(Config):
     )
     min_area: int = Field(
         4, ge=1, description="least area", json_schema_extra=form(unit="px")
+    )
+    max_gap: int = Field(
+        0,
+        ge=0,
+        description="planes or frames in a row on which an object may be missed, and "
+        "is looked for on the next; 1 or 2 for films, where a frame may be dim",
+        json_schema_extra=form(high=20, step=1),
     )
     sure_score: float = Field(
         0.6,

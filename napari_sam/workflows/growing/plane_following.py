@@ -90,7 +90,9 @@ class Track:
     reach
         The last plane that was tried.
     is_lost
-        Whether the object was not found at `reach`.
+        Whether the object was not found at `reach`, nor where it was missed before.
+    missed
+        Planes in a row, up to `reach`, on which it was not found.
     remembered
         By plane, all masks of the object that were given, where they matter too; None
         where the seed alone does.
@@ -104,6 +106,7 @@ class Track:
     scores: dict[int, float] = field(default_factory=dict)
     reach: int = -1
     is_lost: bool = False
+    missed: int = 0
     remembered: Mapping[int, Patch] | None = None
     _best: _Evidence | None = field(default=None, repr=False)
     _logits: tuple[NDArray[np.float32], Any] | None = field(default=None, repr=False)
@@ -114,8 +117,14 @@ class Track:
 
     @property
     def last(self) -> Patch:
-        """The mask on the last plane."""
-        return self.patches.get(self.reach, self.seed)
+        """The mask on the last plane where it was found."""
+        return self.patches.get(self.reach - self.missed * self.step, self.seed)
+
+    def usual_area(self, memory: int) -> float:
+        """Return the median area of the seed and of the last masks, so many of them."""
+        found = sorted(self.patches, key=lambda plane: -plane * self.step)
+        areas = [self.patches[plane].area for plane in found[:memory]]
+        return float(np.median([self.seed.area, *areas]))
 
     def starts_at(self, seed: Patch) -> bool:
         """Whether the track is that of a seed on its plane."""
@@ -238,13 +247,20 @@ def _logits_in(
 
 
 def _choose(
-    answer: MaskPrediction, last: Patch, geometry: FrameGeometry
+    answer: MaskPrediction, track: Track, geometry: FrameGeometry, memory: int
 ) -> tuple[Patch, float, int]:
-    """Return the candidate that is both good and like the last mask, and its score."""
+    """Return the candidate that is both good and like the masks before, and its score.
+
+    Like the last one in its outline, and, with a memory, like several in its area.
+    """
+    last = track.last
+    usual = track.usual_area(memory) if memory else 0.0
     best: tuple[float, Patch, float, int] | None = None
     for k, score in enumerate(answer.scores.tolist()):
         patch = read_patch(answer, k, last, geometry)
         worth = score * patch.iou(last)
+        if usual and patch.area:
+            worth *= min(patch.area, usual) / max(patch.area, usual)
         if best is None or worth > best[0]:
             best = worth, patch, score, k
     assert best is not None  # a model gives one candidate at least
@@ -306,16 +322,18 @@ def advance(
         answers = sam.predict_batch(embedding, prompts, asked)
         for track, answer in zip(some, answers, strict=True):
             last = track.last
-            patch, score, k = _choose(answer, last, embedding.geometry)
+            geometry, memory = embedding.geometry, config.memory
+            patch, score, k = _choose(answer, track, geometry, memory)
             track.reach += track.step
-            track.is_lost = _is_lost(patch, score, last, config)
-            if track.is_lost:
+            evidence = best = None
+            if not _is_lost(patch, score, last, config):
+                evidence = _evidence_of(plane, foreground, patch)
+                best = track._best or evidence
+            if evidence is None or best is None or evidence.is_weak(best, config):
+                track.missed += 1
+                track.is_lost = track.missed > config.max_gap
                 continue
-            evidence = _evidence_of(plane, foreground, patch)
-            best = track._best or evidence
-            track.is_lost = evidence.is_weak(best, config)
-            if track.is_lost:
-                continue
+            track.missed = 0
             track._best = best.best_with(evidence)
             sure = min(max(score, 0.0), 1.0)
             kept = evidence.foreground / max(track._best.foreground, 1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,10 @@ from ideal_predictor import IdealPredictor
 from tubes import draw_tubes, tubes
 
 from napari_sam.configs import PropagationConfig
+from napari_sam.ops.mask_patches import Patch
 from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.progress import Progress
+from napari_sam.workflows.stacks.plane_following import Track
 from napari_sam.workflows.stacks.propagation import propagate
 from napari_sam.workflows.stacks.seeds import Seeds
 from napari_sam.workflows.stacks.stack import Stack
@@ -263,3 +267,30 @@ def test_what_does_not_fit_is_refused(seeds, options, message):
         stack = Stack(np.zeros((9, 32, 32)), options.pop("axis", 0))
         config = PropagationConfig(**options)
         propagate(stack, seeds, model=IdealPredictor(), config=config)
+
+
+def test_a_frame_in_which_all_is_dark_is_passed_over_if_that_is_allowed():
+    labels = np.zeros((6, 20, 30), np.int32)
+    labels[:, 4:12, 3:11], labels[:, 6:14, 16:26] = 1, 2
+    labels[3] = 0
+    seeds = labels * 0
+    seeds[0] = labels[0]
+    lost = run(labels, seeds).labels
+    np.testing.assert_array_equal(lost[:3], labels[:3])
+    assert not lost[3:].any()
+    found = run(labels, seeds, max_gap=1)
+    np.testing.assert_array_equal(found.labels, labels)
+    labels[4] = 0
+    np.testing.assert_array_equal(run(labels, seeds, max_gap=1).labels[5], 0)
+    np.testing.assert_array_equal(run(labels, seeds, max_gap=2).labels, labels)
+
+
+def test_a_memory_holds_the_median_area_of_the_seed_and_the_last_masks():
+    def square(side):
+        return Patch.of(np.ones((side, side), bool))
+
+    masks = {1: square(3), 2: square(5), 3: square(6)}
+    track = Track(1, 0, 1, square(2), masks, reach=3)
+    assert [track.usual_area(k) for k in (1, 2, 3)] == [20.0, 25.0, 17.0]
+    missed = replace(track, reach=5, missed=2)
+    assert missed.last.area == 36
