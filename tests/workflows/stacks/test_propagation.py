@@ -14,8 +14,8 @@ from tubes import draw_tubes, tubes
 from napari_sam.configs import PropagationConfig
 from napari_sam.ops.mask_patches import Patch
 from napari_sam.ops.types import Cancelled
+from napari_sam.workflows.growing.plane_following import Track
 from napari_sam.workflows.progress import Progress
-from napari_sam.workflows.stacks.plane_following import Track
 from napari_sam.workflows.stacks.propagation import propagate
 from napari_sam.workflows.stacks.seeds import Seeds
 from napari_sam.workflows.stacks.stack import Stack
