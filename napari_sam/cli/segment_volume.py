@@ -71,9 +71,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         choices=VOLUME_MODES,
         default="auto",
         help="planes: the objects of each plane are found, and those of neighbouring "
-        "planes are linked; fused: what the model says of voxels, in planes along "
-        "three axes, is brought together, and objects are parted in 3D; auto: fused "
-        "where the model can (default: auto)",
+        "planes are linked; fused: what the model says of voxels in planes is "
+        "brought together, and objects are parted in 3D; auto: fused where the model "
+        "can (default: auto)",
     )
     parser.add_argument(
         "--plane-mode",

@@ -13,10 +13,10 @@ from napari_sam.checkpoints.volume_weights import (
     load_volume_head,
 )
 from napari_sam.inference.predictor import Predictor
+from napari_sam.model.sam import Sam
 
 if TYPE_CHECKING:
     from napari_sam.checkpoints.volume_weights import LoadedVolumeHead
-    from napari_sam.model.sam import Sam
     from napari_sam.model.volume_head import VolumeHead
 
 __all__ = ["head_for"]
@@ -48,10 +48,7 @@ def head_for(model: Predictor, name: str = "auto") -> VolumeHead | None:
     if name == "none" or (name == "auto" and not isinstance(model, Predictor)):
         return None
     loaded = _load(str(BUNDLED_VOLUME_HEAD) if name == "auto" else name)
-    digest = _digests.get(model.model)
-    if digest is None:
-        digest = _digests[model.model] = encoder_digest(model.model)
-    if loaded.encoder == digest:
+    if loaded.encoder == _digest(model):
         return loaded.head
     if name == "auto":
         return None
@@ -59,3 +56,14 @@ def head_for(model: Predictor, name: str = "auto") -> VolumeHead | None:
         f"{name} has learned from the planes of another model than {model.name}; "
         "train one for this with scripts/train_volume_head.py, or use none"
     )
+
+
+def _digest(model: Predictor) -> str:
+    """Return the digest of a model's image encoder, "" where no head can know it."""
+    network = model.model
+    if not isinstance(network, Sam):
+        return ""
+    digest = _digests.get(network)
+    if digest is None:
+        digest = _digests[network] = encoder_digest(network)
+    return digest

@@ -47,7 +47,7 @@ _VOLUME_MODES = (
     ("Planes, then linked", "planes"),
 )
 _MODE_TIP = (
-    "Parted in 3D: the model looks at planes along all three axes, and objects are "
+    "Parted in 3D: what the model says of planes is brought together, and objects are "
     "parted in the volume; for models such as Cells. Planes, then linked: the objects "
     "of each plane are found first; for all models."
 )
