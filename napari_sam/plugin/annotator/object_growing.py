@@ -176,6 +176,7 @@ class ObjectGrowing(QObject):  # type: ignore[misc]
             self.noticed.emit(problem)
         self._follow_axis()
         self.look()
+        self.changed.emit()
 
     def _problem(self) -> str:
         image = self._at.image

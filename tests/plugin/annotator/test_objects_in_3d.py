@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from balls import BallPredictor, draw_balls
-from dock_steps import settle, wait_until
+from dock_steps import look, settle, wait_until
 
 SHAPE = (15, 40, 60)
 BALLS = [(7, 16, 16, 6), (7, 20, 44, 5)]
@@ -159,6 +159,7 @@ def test_frames_of_a_film_do_not_grow_and_say_so(make_viewer, open_dock, volume)
     said = []
     dock.annotator.noticed.connect(said.append)
     dock.shown.in_3d.setChecked(True)
+    look(dock)
     assert "frames of a film" in said[-1]
     assert not dock.shown.in_3d.isChecked()
 
