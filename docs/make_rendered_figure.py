@@ -1,4 +1,4 @@
-"""Draw docs/images/rendered.png: rendered scenes, each beside the outlines of its labels.
+"""Draw docs/images/rendered.png: rendered scenes, each beside its outlines.
 
 Usage: ``python docs/make_rendered_figure.py``
 """

@@ -61,9 +61,7 @@ def _agreed(specs: Sequence[CheckpointSpec], store: CheckpointStore) -> bool:
             f"  cite     {spec.citation}"
         )
         if spec.gate:
-            print(
-                "  access   given by its publisher on request only, at the address above"
-            )
+            print("  access   given by its publisher on request, at this address")
         if missing := missing_extra(spec):
             print(f"  {missing}")
     them = "it" if len(specs) == 1 else "them"

@@ -43,8 +43,8 @@ def grow_points(
     """
     from napari_sam.inference.predictor import load_model
     from napari_sam.workflows.session.annotation_session import AnnotationSession
+    from napari_sam.workflows.stacks.fused_volume import stack_limits
     from napari_sam.workflows.stacks.stack import Stack
-    from napari_sam.workflows.stacks.volume import stack_limits
 
     array, colour = image.stack("z"), -1 if image.is_colour else None
     stack = Stack(array, args.axis, channel_axis=colour)

@@ -317,9 +317,8 @@ def _is_doubtful(found: Instances) -> bool:
 def _not_cut(found: Instances) -> Instances:
     """Leave out what the border of a tile may have cut off."""
     far = np.array(found.labels.shape)
-    return found.keep(
-        (found.boxes[:, :2] > 0).all(1) & (found.boxes[:, 2:] < far).all(1)
-    )
+    inside = (found.boxes[:, :2] > 0) & (found.boxes[:, 2:] < far)
+    return found.keep(np.asarray(inside.all(axis=1), np.bool_))
 
 
 def _shows_groups(seen: Instances, found: Instances) -> bool:
