@@ -127,10 +127,10 @@ class AnnotationSession:
 
     An object of a volume from one click:
 
-    >>> volume = napari_sam.load_sample("nuclei_3d")[13:18, :96, :96]
+    >>> volume = napari_sam.load_sample("nuclei_3d")[12:15]
     >>> session = napari_sam.AnnotationSession(volume, axis=0)
-    >>> session.go_to((2, None, None))
-    >>> session.add_point((20, 65))
+    >>> session.go_to((1, None, None))
+    >>> session.add_point((35, 22))
     >>> session.commit()
     1
     """
