@@ -86,11 +86,11 @@ def segment_large_volume(
     --------
     >>> import dask.array as da
     >>> import napari_sam
-    >>> cells = da.from_array(napari_sam.load_sample("nuclei_3d"), (1, 128, 128))
+    >>> cells = da.from_array(napari_sam.load_sample("nuclei_3d"), (1, 61, 57))
     >>> config = napari_sam.VolumeConfig(blocks={"planes": 2})
-    >>> labels = napari_sam.segment_large_volume(cells[14:17, :64, :64], config=config)
+    >>> labels = napari_sam.segment_large_volume(cells[14:17, :48, :48], config=config)
     >>> labels.shape, labels.dtype
-    ((3, 64, 64), dtype('uint32'))
+    ((3, 48, 48), dtype('uint32'))
     """
     stack, config = Stack.of(volume), config or VolumeConfig()
     scope, progress = scope or Scope(), progress or Progress()
