@@ -143,9 +143,10 @@ def test_the_script_of_the_embeddings_page_runs(tmp_path, monkeypatch):
 
 def test_the_script_of_the_volumes_page_runs(cells_by_name):
     names: dict = {}
-    (script,) = code_blocks(ROOT / "docs" / "volumes.md", "python")
-    exec(compile(script, "volumes.md", "exec"), names)
+    for script in code_blocks(ROOT / "docs" / "volumes.md", "python"):
+        exec(compile(script, "volumes.md", "exec"), names)
     assert names["found"].labels[14].any() and names["again"].labels[16].any()
+    assert names["labels"].shape == (3, 61, 57) and names["labels"].any()
 
 
 def test_the_script_of_the_classes_page_runs():
