@@ -88,10 +88,9 @@ def measure(name: str, planes: int) -> dict[str, float]:
             followed.find(i, embedded[i])
             seconds.append(time.process_time() - start)
     else:
-        from napari_sam.workflows.stacks.plane_following import Track, advance
-
         from napari_sam.configs import PropagationConfig
         from napari_sam.ops.mask_patches import Patch
+        from napari_sam.workflows.growing.plane_following import Track, advance
 
         track = Track(1, 0, 1, Patch.of(mask))
         for i in range(1, len(stack)):

@@ -61,7 +61,7 @@ def _agreed(specs: Sequence[CheckpointSpec], store: CheckpointStore) -> bool:
             f"  cite     {spec.citation}"
         )
         if spec.gate:
-            print("  access   given by its publisher on request, at this address")
+            print("  access   its publisher gives it on request, at the address above")
         if missing := missing_extra(spec):
             print(f"  {missing}")
     them = "it" if len(specs) == 1 else "them"
