@@ -122,7 +122,7 @@ def _without_config(folder: Path) -> str:
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in WEIGHT_SUFFIXES)
     files = [p for p in files if not p.stem.endswith("_decoder")]  # go with a model
     found = [*inner, *files]
-    told = f"{folder} is a directory without {_CONFIG}, so no model itself; "
+    told = f"{folder} is a folder without {_CONFIG}, so no model itself; "
     if not found:
         return f"{told}wanted is one in Hugging Face's layout, or a file with weights"
     if len(found) == 1:
