@@ -129,7 +129,7 @@ def test_evaluation_training_and_projects(kinds, array, seen, tmp_path, monkeypa
     assert main(["train", "--data", str(tmp_path), *out]) == 2
     assert len(trained) == len(paths)
     project = Project.create(tmp_path / "project", paths)
-    read = [project.read_image(path.stem) for path in paths]
+    read = [project.read_image(name) for name in project.images]
     project.close()
     for found in (*seen["evaluate"], *trained, *read):
         np.testing.assert_array_equal(found, array)
