@@ -54,7 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.io.track_files import format_to_read
+    from napari_sam.io.track_formats import format_to_read
 
     asked = track_files.is_for_tracks(args)
     if asked or format_to_read(args.input) is not None:

@@ -178,7 +178,8 @@ def _read(args: argparse.Namespace, path: Path) -> Film:
     """Read tracks with labels; of a label image, its numbers are the tracks."""
     import numpy as np
 
-    from napari_sam.io.track_files import format_to_read, read_tracks
+    from napari_sam.io.track_files import read_tracks
+    from napari_sam.io.track_formats import format_to_read
 
     if format_to_read(path) is not None:
         found = read_tracks(path)

@@ -134,7 +134,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _format(args: argparse.Namespace) -> str:
     """Return the format of the result: a folder of the challenge, unless asked."""
-    from napari_sam.io.track_files import TRACK_FORMATS
+    from napari_sam.io.track_formats import TRACK_FORMATS
 
     ending = args.out.suffix.lower()
     by_ending = [

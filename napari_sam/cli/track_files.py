@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
-from napari_sam.io.track_files import TRACK_FORMATS
+from napari_sam.io.track_formats import TRACK_FORMATS
 from napari_sam.ops.wording import counted
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def check_free(option: str, path: Path, name: str, overwrite: bool) -> None:
         If something does.
     """
     from napari_sam.io.geff_tracks import labels_beside
-    from napari_sam.io.track_files import holds_tracks
+    from napari_sam.io.track_formats import holds_tracks
 
     is_folder = name in ("ctc", "geff")
     if path.exists() and path.is_dir() != is_folder:
@@ -75,7 +75,8 @@ def tell(command: str, written: TrackExport, frames: int) -> None:
 
 def convert(args: argparse.Namespace) -> int:
     """Turn tracks of one program into those of another, or into labels."""
-    from napari_sam.io.track_files import format_to_write, read_tracks, write_tracks
+    from napari_sam.io.track_files import read_tracks, write_tracks
+    from napari_sam.io.track_formats import format_to_write
 
     found = read_tracks(args.input)
     batch.tell(args.command, found.note and f"{args.input}: {found.note}")
@@ -124,7 +125,8 @@ def _to_labels(args: argparse.Namespace, found: FilmTracks) -> int:
 def export_film(args: argparse.Namespace) -> int:
     """Write tracked labels, with the parents of another file of their tracks."""
     from napari_sam.io.film_tracks import check_agreement
-    from napari_sam.io.track_files import format_to_write, read_tracks, write_tracks
+    from napari_sam.io.track_files import read_tracks, write_tracks
+    from napari_sam.io.track_formats import format_to_write
 
     kind = format_to_write(args.to, args.format or "").name
     check_free("--to", args.to, kind, args.overwrite)

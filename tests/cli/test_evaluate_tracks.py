@@ -100,6 +100,17 @@ def test_simulated_films_are_the_same_each_time_and_have_a_mean(tmp_path, capsys
     assert "mean of films" in capsys.readouterr().out
 
 
+def test_scores_that_are_there_stay_until_they_may_be_replaced(tmp_path, capsys):
+    out = tmp_path / "scores.json"
+    out.write_text("mine")
+    command = ("--simulate", 0, "--trackers", "overlap", "--json", out)
+    assert run(*command) == 2
+    assert out.read_text() == "mine"
+    assert "--overwrite" in capsys.readouterr().err
+    assert run(*command, "--overwrite") == 0
+    assert out.read_text() != "mine"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

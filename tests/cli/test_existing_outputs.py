@@ -56,9 +56,13 @@ WRITES = (
     ("overlay.png", ("demo", "--headless", "--out", "OUT")),
     ("annotator.png", ("demo", "--headless", "--out", "OUT")),
 )
-OTHERWISE = {"embed", "models", "download", "classify", "render-training-images"}
-"""Of embed there is a test below, of classify and render-training-images one in their
-own files; the others write into the cache, after asking."""
+OTHERWISE = {
+    *("embed", "models", "download", "classify", "render-training-images"),
+    "evaluate-tracks",
+}
+"""Of embed there is a test below, of classify, render-training-images and
+evaluate-tracks one in their own files; the others write into the cache, after
+asking."""
 
 
 def write(path, array):

@@ -95,7 +95,7 @@ NO_FOLDER = {
     "propagate": ["propagate", "DATA", "--seeds", "DATA/a.tif", "--out", "OUT.tif"],
 }
 WITHOUT_INPUT = {"demo", "models", "download", "render-training-images"}
-ELSEWHERE = {"classify"}  # see test_classify
+ELSEWHERE = {"classify", "evaluate-tracks"}  # in files of their own
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import napari_sam
 from napari_sam.io.calibration import Calibration
-from napari_sam.io.track_files import format_to_write, read_tracks, write_tracks
+from napari_sam.io.track_files import read_tracks, write_tracks
+from napari_sam.io.track_formats import format_to_write
 
 pytest.importorskip("geff")
 

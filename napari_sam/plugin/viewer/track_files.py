@@ -27,7 +27,7 @@ def track_reader(
     path: str | Sequence[str],
 ) -> Callable[[str | Sequence[str]], list[LayerData]] | None:
     """Return what opens files of tracks, or None where one of them is no such file."""
-    from napari_sam.io.track_files import format_to_read
+    from napari_sam.io.track_formats import format_to_read
 
     paths = [path] if isinstance(path, str) else list(path)
     try:
