@@ -370,12 +370,6 @@ class Predictor:
         return self.model.dense_head is not None
 
     @property
-    def dense_levels(self) -> int:
-        """On how many levels the dense head sees objects: 2 with nuclei and cells."""
-        head = self.model.dense_head
-        return 0 if head is None else head.levels
-
-    @property
     def has_quick_maps(self) -> bool:
         """Whether `dense_maps` costs little beside the embedding.
 

@@ -284,8 +284,6 @@ class EverythingPage(Page):
         self.form.show_mode(everything.found_mode)
         predictor = self.shared.model_host.predictor
         self.form.show_reasons(lambda mode: why_not(mode, predictor))
-        levels = getattr(predictor, "dense_levels", 1)
-        self.form.show_levels(levels > 1 and everything.found_mode != "grid")
         may_find = (
             not facts.working
             and everything.plane is not None

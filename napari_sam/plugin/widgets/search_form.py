@@ -41,14 +41,6 @@ _WHERE = (
 )
 
 
-_LEVELS = (
-    ("auto", "Whole objects"),
-    ("cells", "Cells"),
-    ("nuclei", "Nuclei"),
-)
-"""What the dense head can be asked for, and what the user reads."""
-
-
 class OptionsForm(QWidget):  # type: ignore[misc]
     """A box to type a number in for each parameter of a mode, in groups."""
 
@@ -139,14 +131,6 @@ class SearchForm(QWidget):  # type: ignore[misc]
             "each point of a grid; finds objects of any kind and size, slowest. "
             "Concept: SAM 3 finds all that the words below name."
         )
-        self.level = QComboBox()
-        for name, text in _LEVELS:
-            self.level.addItem(text, name)
-        self.level.setToolTip(
-            "What is found where cells are seen together with their nuclei: the cells "
-            "or the nuclei. Whole objects: cells where the model sees cells, and "
-            "nuclei where only nuclei are stained."
-        )
         self.where = QComboBox()
         for name, text in _WHERE:
             self.where.addItem(text, name)
@@ -162,7 +146,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
         self.skip_labelled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.forms = {name: OptionsForm(options) for name, options in OPTIONS.items()}
         self._lay_out()
-        for combo in (self.mode, self.level, self.where):
+        for combo in (self.mode, self.where):
             combo.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
             combo.setMinimumContentsLength(6)
             combo.setSizeAdjustPolicy(
@@ -185,8 +169,6 @@ class SearchForm(QWidget):  # type: ignore[misc]
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow(row_label("Mode"), self.mode)
-        self._level_label = row_label("Objects")
-        form.addRow(self._level_label, self.level)
         form.addRow(row_label("Where"), self.where)
         self._region_label = row_label("")
         form.addRow(self._region_label, self._region_row)
@@ -224,12 +206,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
     @property
     def options(self) -> dict[str, dict[str, Any]]:
         """The parameters of each mode."""
-        values = {name: form.values for name, form in self.forms.items()}
-        level = str(self.level.currentData())
-        if level != "auto":
-            for name in ("instances", "refined"):
-                values[name]["level"] = level
-        return values
+        return {name: form.values for name, form in self.forms.items()}
 
     def show_mode(self, mode: str) -> None:
         """Show the parameters of a mode that is not "auto"."""
@@ -242,11 +219,6 @@ class SearchForm(QWidget):  # type: ignore[misc]
             why = why_not(str(self.mode.itemData(index)))
             model.item(index).setEnabled(not why)
             self.mode.setItemData(index, why, Qt.ItemDataRole.ToolTipRole)
-
-    def show_levels(self, are_there: bool) -> None:
-        """Show the choice of nuclei or cells where the model tells them apart."""
-        self.level.setVisible(are_there)
-        self._level_label.setVisible(are_there)
 
     def show_scale(self, scale: float | None) -> None:
         """Set by how much the image is enlarged; None: as the model sees fit."""
@@ -296,8 +268,8 @@ class SearchForm(QWidget):  # type: ignore[misc]
         self.changed.emit()
 
     def _on_chosen(self, index: int = 0) -> None:
-        for combo in (self.mode, self.level, self.where):
-            combo.clearFocus()
+        self.mode.clearFocus()
+        self.where.clearFocus()
         self._show_region()
         self.changed.emit()
 
@@ -307,4 +279,3 @@ class SearchForm(QWidget):  # type: ignore[misc]
     def _on_reset(self) -> None:
         for form in self.forms.values():
             form.reset()
-        self.level.setCurrentIndex(0)

@@ -200,30 +200,3 @@ def test_who_stops_a_search_is_not_warned(
     dock.shown.find.click()
     qtbot.waitUntil(lambda: "out of order" in dock.hint.text)
     assert dock.hint.kind == "problem"
-
-
-# --- nuclei or cells -----------------------------------------------------------------
-
-
-def test_a_model_that_tells_them_apart_lets_nuclei_be_chosen(viewer, open_dock, image):
-    viewer.add_image(image)
-    dock = open_dock(viewer, "everything")
-    predictor = dock.model_host.predictor
-    predictor.has_dense_head, predictor.dense_levels = True, 2
-    dock.shown.show_state()
-    form = dock.shown.form
-    assert not form.level.isHidden()
-    assert "level" not in form.options["instances"]
-    form.level.setCurrentIndex(form.level.findData("nuclei"))
-    assert form.options["instances"]["level"] == "nuclei"
-    assert form.options["refined"]["level"] == "nuclei"
-    assert "level" not in form.options["grid"]
-    form.choose(mode="grid")
-    dock.shown.show_state()
-    assert form.level.isHidden()
-
-
-def test_a_model_that_does_not_has_no_such_choice(viewer, open_dock, image):
-    viewer.add_image(image)
-    dock = open_dock(viewer, "everything")
-    assert dock.shown.form.level.isHidden()
