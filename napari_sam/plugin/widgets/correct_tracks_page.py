@@ -71,7 +71,7 @@ class CorrectTracksPage(Page):
         calls: dict[str, Callable[[], None]] = {
             name: partial(self._on_key, name) for name in TRACK_ACTIONS
         }
-        calls |= {"undo": self.editor.undo, "redo": self.editor.redo}
+        calls |= {one: partial(self._on_history_key, one) for one in ("undo", "redo")}
         self._keys = KeyBinder({**calls, "next_suspect": self.check.next_suspect})
         self._events = Connections()
         self._active: Any = None
@@ -245,6 +245,12 @@ class CorrectTracksPage(Page):
     def _on_key(self, name: str) -> None:
         self.editor.look()
         self.track_actions.press_key(name)
+
+    def _on_history_key(self, name: str) -> None:
+        """Undo or redo a correction, or, where there is none, an annotator's step."""
+        session = self.editor.session
+        is_ours = session is not None and getattr(session, f"can_{name}")
+        getattr(self.editor if is_ours else self.shared.annotator, name)()
 
     def _on_button(self, name: str, checked: bool = False) -> None:
         self.editor.look()
