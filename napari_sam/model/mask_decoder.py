@@ -123,7 +123,7 @@ class MaskDecoder(nn.Module):
             (B, h * w, C).
         """
         output = self.output_tokens()
-        tokens = torch.cat([output.expand(len(sparse), -1, -1), sparse], dim=1)
+        tokens = torch.cat([output.expand(sparse.shape[0], -1, -1), sparse], dim=1)
         image = (features + dense).flatten(2).transpose(1, 2).contiguous()
         tokens, image = self.transformer(
             image, position.flatten(2).transpose(1, 2), tokens
@@ -213,7 +213,7 @@ class MaskDecoder(nn.Module):
             x = x.view(*x.shape[:-1], 4, -1)
             x = act(norm.over_last(x))
             x = act(F.linear(x, *enlarge_again))
-            parts.append(weights @ x.view(len(x), -1, weights.shape[-1]).mT)
+            parts.append(weights @ x.view(x.shape[0], -1, weights.shape[-1]).mT)
         squares = torch.cat(parts, dim=2)
         # (row, column) of the grid, of the first square and of the second.
         squares = squares.view(*squares.shape[:2], *grid, 2, 2, 2, 2)

@@ -118,7 +118,7 @@ class Attention(nn.Module):
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend from (B, Nq, C) to (B, Nk, C); a batch of 1 is shared by all."""
         q, k, v = self.q_proj(q), self.k_proj(k), self.v_proj(v)
-        batch = max(len(q), len(k))
+        batch = max(q.shape[0], k.shape[0])
         q, k, v = (self._split(x).expand(batch, -1, -1, -1) for x in (q, k, v))
         y = F.scaled_dot_product_attention(q, k, v)
         z: Tensor = self.out_proj(y.transpose(1, 2).flatten(2))
@@ -132,7 +132,15 @@ class CrossAttention(Attention):
     image that meets a token is moved to the token, (W x) . q = x . (W' q), and what
     is summed over the image is projected after the sum. With T tokens and h heads
     each product then has h T columns in place of all inner channels.
+
+    Attributes
+    ----------
+    moves_projections
+        False: the image is always projected, whatever the number of tokens; for a
+        graph that is to hold for any number of them.
     """
+
+    moves_projections = True
 
     def read(self, q: Tensor, placed: Tensor, image: Tensor) -> Tensor:
         """Let (B, T, C) tokens `q` attend to the image.
@@ -210,7 +218,9 @@ class CrossAttention(Attention):
         return float((inner // self.heads) ** -0.5)
 
     def _is_short(self, tokens: Tensor) -> bool:
-        return self.heads * tokens.shape[1] < self.q_proj.out_features
+        return self.moves_projections and (
+            self.heads * tokens.shape[1] < self.q_proj.out_features
+        )
 
 
 def _shared(image: Tensor) -> Tensor:
