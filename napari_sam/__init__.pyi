@@ -1,4 +1,5 @@
 from .checkpoints.errors import CheckpointError as CheckpointError
+from .checkpoints.export_model import export_model as export_model
 from .configs import AugmentConfig as AugmentConfig
 from .configs import BlockConfig as BlockConfig
 from .configs import ConceptConfig as ConceptConfig

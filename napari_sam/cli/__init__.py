@@ -40,6 +40,7 @@ COMMANDS = (
     "train",
     "render-training-images",
     "export",
+    "export-model",
     "convert",
     "models",
     "download",

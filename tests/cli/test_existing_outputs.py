@@ -49,6 +49,7 @@ WRITES = (
     ),
     ("w.safetensors", TRAIN),
     ("o.zip", ("export", "IN/pairs/labels/a.tif", "--to", "OUT/o.zip")),
+    ("w.pth", ("export-model", "cells", "--to", "meta", "--out", "OUT/w.pth")),
     ("o.json", ("convert", "IN/pairs/labels/a.tif", "--to", "OUT/o.json")),
     ("a.tif", (*REFINE, "--out", "OUT")),
     ("w.pth", (*TRAIN, "--pth", "OUT/w.pth")),

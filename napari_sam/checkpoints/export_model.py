@@ -1,0 +1,84 @@
+"""Models for other programs, by one function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_sam.checkpoints import export
+from napari_sam.checkpoints.export_onnx import check_replaceable, export_onnx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["FORMS", "check_place", "export_model"]
+
+FORMS = ("onnx", "meta", "micro-sam")
+"""In what forms a model can be written."""
+
+
+def export_model(
+    model: str | Path, path: str | Path, *, to: str, overwrite: bool = False
+) -> Path:
+    """Write a model in the form of another program.
+
+    Parameters
+    ----------
+    model : str or Path
+        What `load_model` takes: the name of a model that is on this machine, or the
+        path of a checkpoint.
+    path : str or Path
+        Where it goes: a folder for "onnx", a ``.pth`` file for "meta", a ``.pt`` file
+        for "micro-sam".
+    to : str
+        "onnx": image encoder and prompt decoder as two ONNX files that run without
+        PyTorch, with a description; needs the extra ``export``. "meta": the weights in
+        the layout of segment-anything, MobileSAM or SAM-HQ, which micro-sam reads too.
+        "micro-sam": the weights with micro-sam's instance decoder.
+    overwrite : bool
+        Whether what is there is replaced; of a folder, an earlier export only.
+
+    Returns
+    -------
+    Path
+        The file or folder written.
+
+    Raises
+    ------
+    ValueError
+        If the form or the model is unknown, the model has no such form, or something
+        is there already.
+    OSError
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> import napari_sam
+    >>> napari_sam.export_model("cells", "cells-onnx", to="onnx")  # doctest: +SKIP
+    """
+    place = Path(path)
+    check_place(place, to)
+    if place.exists() and not overwrite:
+        raise ValueError(f"{place} is there already; overwrite=True replaces it")
+    writers: dict[str, Callable[[str | Path, Path], Path]] = {
+        "onnx": export_onnx,
+        "meta": export.export_pth,
+        "micro-sam": export.export_micro_sam,
+    }
+    return writers[to](model, place)
+
+
+def check_place(path: Path, to: str) -> None:
+    """Refuse, before any work, an unknown form, or a place that is none for it.
+
+    Raises
+    ------
+    ValueError
+        The message says what is wanted.
+    """
+    if to not in FORMS:
+        raise ValueError(f"there is no form {to!r}; there are {', '.join(FORMS)}")
+    if to == "onnx":
+        check_replaceable(path)
+    elif path.is_dir():
+        raise ValueError(f"{path} is a folder; this form of a model is a file")
