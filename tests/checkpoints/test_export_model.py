@@ -227,3 +227,15 @@ def test_an_export_that_answers_otherwise_is_not_handed_out(
     with pytest.raises(ValueError, match=r"encoder.onnx gives values that are .* away"):
         napari_sam.export_model(source, tmp_path / "a", to="onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.pth"]
+
+
+def test_a_model_of_sam2_is_refused_by_its_name(tmp_path):
+    pytest.importorskip("transformers")
+    needs_export()
+    from tiny_sam2 import tiny_sam2_network
+
+    tiny_sam2_network().save_pretrained(tmp_path / "sam2")
+    for form, told in (("onnx", "is SAM 2, which cannot"), ("meta", "'sam2', which")):
+        with pytest.raises(ValueError, match=told):
+            napari_sam.export_model(tmp_path / "sam2", tmp_path / "a.pth", to=form)
+    assert [path.name for path in tmp_path.iterdir()] == ["sam2"]
