@@ -59,7 +59,7 @@ class LabelPlanes:
     >>> labels = np.zeros((9, 4, 5), int)
     >>> labels[7, 1:3, 1:3] = 2
     >>> held = LabelPlanes.of(labels)
-    >>> list(held.planes), held.objects(), held.dense().sum()
+    >>> list(held.planes), held.objects(), int(held.dense().sum())
     ([(7,)], {2}, 8)
     """
 

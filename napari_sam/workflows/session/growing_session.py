@@ -15,7 +15,6 @@ import numpy as np
 
 from napari_sam.configs import GrowConfig
 from napari_sam.workflows.growing.grown_object import GivenOutline, GrowthMemory
-from napari_sam.workflows.growing.object_growing import GrowthJob
 from napari_sam.workflows.growing.stack_planes import StackPlanes
 from napari_sam.workflows.session.answering import chain_job
 from napari_sam.workflows.session.committing import commit_grown
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.growing.grown_object import GrownObject
+    from napari_sam.workflows.growing.object_growing import GrowthJob
     from napari_sam.workflows.session.committing import CommitOptions
     from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState
@@ -203,6 +203,8 @@ class GrowingObjects:
         array, rgb
             The image, and whether its last axis is colour.
         """
+        from napari_sam.workflows.growing.object_growing import GrowthJob  # torch
+
         in_hand = self.sprout
         sprout = self.set_aside[0] if self.set_aside else in_hand
         if sprout is None or sprout.is_whole or self._axis is None:
