@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import dask
 import imageio.v3 as iio
 import numpy as np
 import tifffile
@@ -177,4 +178,5 @@ def kill_at_each_change(root):
 
 
 if __name__ == "__main__":
-    kill_at_each_change(Path(sys.argv[1]))
+    with dask.config.set(scheduler="synchronous"):  # no thread outlives a fork
+        kill_at_each_change(Path(sys.argv[1]))
