@@ -94,7 +94,10 @@ NO_FOLDER = {
     "embed": ["embed", "DATA", "--out", "OUT"],
     "propagate": ["propagate", "DATA", "--seeds", "DATA/a.tif", "--out", "OUT.tif"],
 }
-WITHOUT_INPUT = {"demo", "models", "download", "render-training-images"}
+WITHOUT_INPUT = {
+    *("demo", "models", "download", "export-model"),
+    "render-training-images",
+}
 ELSEWHERE = {"classify", "evaluate-tracks"}  # in files of their own
 
 

@@ -45,10 +45,11 @@ def test_a_sample_lies_in_the_frame_and_shows_its_objects(discs, quick):
 def test_rendered_scenes_take_their_share(discs, quick):
     config = quick.model_copy(update={"rendered": 1.0})
     data = Dataset(discs, config, 512, 8)
-    for number in range(5):
-        sample = data.sample(number)
+    samples = [data.sample(number) for number in range(5)]
+    for sample in samples:  # one kind of scene holds no object
         assert sample.image.shape == (1, 3, 64, 64)
-        assert len(sample.masks) >= 1
+        assert len(sample.masks) >= 1 or not sample.labels.any()
+    assert any(len(sample.masks) for sample in samples)
 
 
 def test_objects_of_one_size_have_a_size(discs, quick):
@@ -188,7 +189,7 @@ def test_the_recipes_of_the_bundled_model_are_valid():
     from importlib.resources import files
 
     recipes = sorted(files("napari_sam.training").joinpath("recipes").iterdir())
-    assert {r.name for r in recipes} == {f"cells-{n}.toml" for n in range(1, 12)}
+    assert {r.name for r in recipes} == {f"cells-{n}.toml" for n in range(1, 14)}
     for recipe in recipes:
         assert read_config(recipe).architecture == "cells"
 
