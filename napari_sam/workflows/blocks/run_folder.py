@@ -11,7 +11,9 @@ import hashlib
 import json
 import re
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
 
 from napari_sam.io.atomic_write import write_atomically
 
@@ -26,6 +28,9 @@ _OWN_FILES = re.compile(
     r"run\.json|\.[^/]+|(plane|volume|\d+(-\d+)*)/(\d+\.npz|\.[^/]+)",
 )
 """Names of a run's files, and, hidden, of those that a killed process was at."""
+
+
+P = TypeVar("P", bound=BaseModel)
 
 
 class RunFolder:
@@ -60,6 +65,22 @@ class RunFolder:
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(
                 f"{folder} holds no run that can go on ({error}); start anew with "
+                "--overwrite"
+            ) from error
+
+    def plan(self, kind: type[P]) -> P:
+        """Read how the run does its work.
+
+        Raises
+        ------
+        ValueError
+            If that is of another version.
+        """
+        try:
+            return kind.model_validate(self.recipe)
+        except ValueError as error:
+            raise ValueError(
+                f"{self.folder} holds no run that can go on ({error}); start anew with "
                 "--overwrite"
             ) from error
 

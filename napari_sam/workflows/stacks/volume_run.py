@@ -220,13 +220,7 @@ class VolumeRun:
     def __init__(self, folder: Path) -> None:
         told = RunFolder(folder)
         self.folder, self.identity, self.stamp = folder, told.identity, told.stamp
-        try:
-            self.plan = VolumePlan.model_validate(told.recipe)
-        except ValueError as error:
-            raise ValueError(
-                f"{folder} holds no run that can go on ({error}); start anew with "
-                "--overwrite"
-            ) from error
+        self.plan = told.plan(VolumePlan)
 
     @classmethod
     def start(

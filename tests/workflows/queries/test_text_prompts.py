@@ -173,5 +173,5 @@ def test_text_alone_proposes_the_best_three_and_a_click_says_where(cells, image)
     assert clicked.masks[0][int(row), int(col)]
     again = cells.predict(embedding, points=[(row, col)], previous=proposed)
     assert again.masks.shape[1:] == (160, 160)
-    with pytest.warns(UserWarning, match=r"None of 1\d objects is as asked"):
+    with pytest.warns(UserWarning, match="None of 13 objects is as asked"):
         assert len(cells.predict(embedding, text="mitochondria").masks) == 0
