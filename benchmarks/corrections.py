@@ -250,7 +250,7 @@ class User:
             fault.actions += 1
         if target.iou(session.mask) < GOOD or not self.keep():
             session.clear()
-            session.edit_pixels(mask, ~mask)
+            session.prompting.edit_pixels(mask, ~mask)
             fault.actions += 1
             fault.how = "drawn around"
             self.keep()

@@ -68,7 +68,9 @@ def correct(session: AnnotationSession, truth: Any, found: Any) -> None:
     plane = int(wrong.argmax())
     session.go_to((plane, None, None))
     if not truth[plane].any():
-        session.edit_pixels(np.zeros_like(found[plane]), np.ones_like(found[plane]))
+        session.prompting.edit_pixels(
+            np.zeros_like(found[plane]), np.ones_like(found[plane])
+        )
         return
     missing, extra = truth[plane] & ~found[plane], found[plane] & ~truth[plane]
     positive = np.count_nonzero(missing) >= np.count_nonzero(extra)

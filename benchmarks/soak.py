@@ -174,7 +174,7 @@ class Soak(DemoWindow):
         ):
             for _ in range(STEPS):
                 self.strike(key, modifier)
-            self.wait_until(lambda: self._session.job() is None)
+            self.wait_until(lambda: self._session.prompting.job() is None)
 
     def segment_everything(self) -> None:
         """Find everything on the plane, and go back to the annotator."""

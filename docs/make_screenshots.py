@@ -593,7 +593,7 @@ def take_unsaved() -> None:
     first.wait_until(lambda: annotator.model_host.predictor is not None)
     first.wait_until(lambda: annotator.layers is not None)
     found = segment(first.image.data, model=annotator.model_host.predictor)
-    annotator.session.write_planes(
+    annotator.session.state.write_planes(
         plan_edit(annotator.plane, np.zeros_like(found), found)
     )
     annotator.sessions.look_again()

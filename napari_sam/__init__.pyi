@@ -76,9 +76,9 @@ from .workflows.queries.read_text import read_text as read_text
 from .workflows.queries.text_query import Condition as Condition
 from .workflows.queries.text_query import TextQuery as TextQuery
 from .workflows.session.annotation_session import AnnotationSession as AnnotationSession
-from .workflows.session.class_suggestions import Suggestion as Suggestion
 from .workflows.session.session_recovery import JournaledWork as JournaledWork
 from .workflows.session.session_recovery import unsaved_work as unsaved_work
+from .workflows.session.suggestion_job import Suggestion as Suggestion
 from .workflows.stacks.large_volume import segment_large_volume as segment_large_volume
 from .workflows.stacks.lineage import Lineage as Lineage
 from .workflows.stacks.propagation import Propagated as Propagated

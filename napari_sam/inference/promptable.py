@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, overload
 
 from napari_sam.ops.types import Multimask
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         Prompts,
     )
 
-__all__ = ["PromptableModel"]
+__all__ = ["PromptableModel", "as_promptable"]
 
 
 class PromptableModel(Protocol):
@@ -111,3 +112,13 @@ class PromptableModel(Protocol):
     ) -> list[MaskPrediction]:
         """Answer the prompts of several objects of one plane."""
         ...
+
+
+def as_promptable(model: str | Path | PromptableModel) -> PromptableModel:
+    """Return a model by its name or its path; one that is loaded as it is."""
+    if not isinstance(model, (str, Path)):
+        return model
+    # It needs torch, which a window must not wait for.
+    from napari_sam.inference.loaded_models import as_predictor
+
+    return as_predictor(model)

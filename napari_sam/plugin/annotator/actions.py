@@ -125,7 +125,7 @@ class Actions(QObject):  # type: ignore[misc]
         if session is None or opened is None or not self._is_at_work:
             return
         is_flat = self._at.plane is not None
-        self._commits_when_answered = is_flat and session.job() is not None
+        self._commits_when_answered = is_flat and session.prompting.job() is not None
         if self._commits_when_answered:
             self._asker.request()
             return

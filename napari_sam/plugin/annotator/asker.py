@@ -88,7 +88,7 @@ class Asker(QObject):  # type: ignore[misc]
         return (
             self._dwell_timer.isActive()
             or self.model_host.is_answering
-            or (is_open and session is not None and session.job() is not None)
+            or (is_open and session is not None and session.prompting.job() is not None)
         )
 
     @property
@@ -152,7 +152,7 @@ class Asker(QObject):  # type: ignore[misc]
         session, key = self._sessions.session, self._workspace.key
         if session is None or key is None:
             return
-        job = session.job()
+        job = session.prompting.job()
         if job is None:
             self.answered.emit()
         elif not self.model_host.ask(key, job):
@@ -178,7 +178,7 @@ class Asker(QObject):  # type: ignore[misc]
             return
         said = session.draft.question
         with suppress(ValueError):  # it lies outside the image
-            job = session.prefetch(
+            job = session.prompting.prefetch(
                 [*said.prompts.points, place],
                 [*said.prompts.labels, int(positive)],
                 said.prompts.box,
@@ -217,7 +217,7 @@ class Asker(QObject):  # type: ignore[misc]
         if now is None or session is None:
             return
         if (key.image, key.contrast_limits) == (now.image, now.contrast_limits):
-            session.deliver(answers)
+            session.prompting.deliver(answers)
             if self._is_early(answers):
                 return
         self.request()
@@ -229,7 +229,10 @@ class Asker(QObject):  # type: ignore[misc]
         if session is None or not answers:
             return False
         answered = answers[-1][0]
-        return answered is session.prefetched and answered is not session.draft.question
+        return (
+            answered is session.prompting.prefetched
+            and answered is not session.draft.question
+        )
 
 
 def _moved_axis(old: Plane | None, new: Plane | None, last: int | None) -> int | None:

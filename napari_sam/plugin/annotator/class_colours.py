@@ -87,7 +87,7 @@ def _suggested(
 ) -> dict[int | None, _Rgba]:
     return {
         label: pale[said.class_name]
-        for label, said in session.suggestions.items()
+        for label, said in session.suggestions.current.items()
         if said.class_name in pale
     }
 

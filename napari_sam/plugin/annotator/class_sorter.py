@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from napari_sam.plugin.model.model_host import ModelHost
     from napari_sam.workflows.queries.classes import ObjectClassifier
     from napari_sam.workflows.session.annotation_session import AnnotationSession
-    from napari_sam.workflows.session.class_suggestions import SuggestionAnswer
+    from napari_sam.workflows.session.suggestion_job import SuggestionAnswer
 
 __all__ = ["MOST_COLOURED", "ClassSorter"]
 
@@ -251,7 +251,7 @@ class ClassSorter(QObject):  # type: ignore[misc]
             self.noticed.emit("There are no objects to sort yet.")
             return
         try:
-            label = session.next_unsure(self.chosen or None)
+            label = session.suggestions.next_unsure(self.chosen or None)
         except ValueError as error:
             self.noticed.emit(sentence(error))
             return
@@ -268,7 +268,7 @@ class ClassSorter(QObject):  # type: ignore[misc]
         accepted: list[int] = []
 
         def accept(session: AnnotationSession) -> None:
-            accepted.extend(session.accept_suggestions(min_probability=min_probability))
+            accepted.extend(session.suggestions.accept(min_probability=min_probability))
 
         self._edit(accept)
         if accepted:
@@ -336,7 +336,7 @@ class ClassSorter(QObject):  # type: ignore[misc]
             return self.classifier
         if self.session is None:
             raise ValueError("there is no object that has a class yet")
-        return self.session.classifier()
+        return self.session.suggestions.learn(self.session.model_name)
 
     def load(self, path: Path) -> None:
         """Suggest classes with a classifier from a file."""
@@ -427,10 +427,10 @@ class ClassSorter(QObject):  # type: ignore[misc]
         kinds = {r.class_name for r in listed.values() if r.class_name}
         if classifier is None and len(kinds) < 2:
             self._task.drop()
-            session.deliver_suggestions(None)
+            session.suggestions.drop()
             self.problem = ""
             return
-        job = session.suggestion_job(classifier)
+        job = session.suggestions.job(classifier)
         read = plane_reader(image, at.plane)
 
         def work(progress: object, is_cancelled: IsCancelled) -> SuggestionAnswer:
@@ -452,7 +452,7 @@ class ClassSorter(QObject):  # type: ignore[misc]
 
     def _on_suggested(self, token: Any, answer: SuggestionAnswer) -> None:
         session, _, is_own = token
-        session.deliver_suggestions(answer)
+        session.suggestions.deliver(answer)
         self._look_soon()
         self.problem = ""
         if is_own:
@@ -461,7 +461,7 @@ class ClassSorter(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _on_failed(self, token: Any, error: Exception) -> None:
-        token[0].deliver_suggestions(None)
+        token[0].suggestions.drop()
         self.problem = sentence(error)
         self._look_soon()
         self._colour()

@@ -64,7 +64,7 @@ class FactReader:
             tool=stage.tool,
             polarity=stage.positive,
             has_prompts=draft is not None and not draft.is_empty,
-            waiting=session is not None and session.job() is not None,
+            waiting=session is not None and session.prompting.job() is not None,
             candidates=0 if answer is None else len(answer.scores),
             mask_is_empty=mask is not None and not mask.any(),
             editing=None if draft is None else draft.editing,

@@ -256,7 +256,7 @@ class ObjectEdits(QObject):  # type: ignore[misc]
         done: list[bool] = []
 
         def write(session: AnnotationSession) -> None:
-            session.write_planes(edit)
+            session.state.write_planes(edit)
             done.append(True)
 
         self._actions.edit(write)

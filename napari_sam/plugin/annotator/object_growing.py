@@ -254,7 +254,7 @@ class ObjectGrowing(QObject):  # type: ignore[misc]
             return
         is_aside = bool(session.growing.set_aside)
         is_flat = self._at.plane is not None
-        if is_flat and not is_aside and session.job() is not None:
+        if is_flat and not is_aside and session.prompting.job() is not None:
             return  # the click is answered on its plane first
         if self._is_known(job):
             return

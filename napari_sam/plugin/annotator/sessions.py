@@ -346,7 +346,7 @@ class Sessions(QObject):  # type: ignore[misc]
         if outcome.error is None:
             counts, highest = outcome.result
             opened.session.index.take(counts)
-            opened.session.reserve(highest)
+            opened.session.state.reserve(highest)
             if opened is self.current:
                 self.after_edit()
         self.changed.emit()
@@ -413,7 +413,7 @@ class Sessions(QObject):  # type: ignore[misc]
         opened = self.current
         if opened is None or opened.canvas.is_writing or self.output is None:
             return
-        opened.session.reserve(int(self.output.selected_label))
+        opened.session.state.reserve(int(self.output.selected_label))
         self._on_written()
 
     def _on_written(self, event: Any = None) -> None:
@@ -441,7 +441,7 @@ class Sessions(QObject):  # type: ignore[misc]
         self._look_timer.stop()
         opened = self.current
         if opened is not None and not opened.is_counting:
-            opened.session.reconcile()
+            opened.session.state.reconcile()
             self.after_edit()
 
     def after_edit(self) -> None:

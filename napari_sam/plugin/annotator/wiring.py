@@ -348,7 +348,7 @@ class Wiring(QObject):  # type: ignore[misc]
         if layers is None or session is None or plane is None:
             return
         painted, erased = layers.read_edits(plane)
-        if session.edit_pixels(painted, erased):
+        if session.prompting.edit_pixels(painted, erased):
             self._after_prompts()
         self._push_soon()
 

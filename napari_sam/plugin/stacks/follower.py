@@ -351,7 +351,7 @@ class StackFollower(QObject):  # type: ignore[misc]
                 and at_work.canvas.layer is session.output
             )
             if shared:
-                at_work.session.write_planes(run.edit)
+                at_work.session.state.write_planes(run.edit)
                 annotator.refresh()
             else:
                 run.edit.apply(session.canvas)

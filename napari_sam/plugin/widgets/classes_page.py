@@ -232,7 +232,7 @@ class ClassesPage(Page):
         self.coloured.setChecked(self.sorter.is_coloured)
         self.coloured.setEnabled(not self.sorter.has_too_many)
         self.coloured.setText(_COLOUR if not self.sorter.has_too_many else _TOO_MANY)
-        suggestions = {} if session is None else session.suggestions
+        suggestions = {} if session is None else session.suggestions.current
         ready = self._count_ready(session)
         number = counted(ready, "suggestion") if ready else "suggestions"
         self.accept.setText(f"Accept {number}")
@@ -246,7 +246,7 @@ class ClassesPage(Page):
 
     def _count_ready(self, session: AnnotationSession | None) -> int:
         """Count the suggestions that are sure enough to be accepted."""
-        suggestions = None if session is None else session.suggestions
+        suggestions = None if session is None else session.suggestions.current
         state = (suggestions, self.least.value() / 100)
         if state[0] is not self._found[0] or state[1] != self._found[1]:
             said = {} if suggestions is None else suggestions

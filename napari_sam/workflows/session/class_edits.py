@@ -243,7 +243,22 @@ class ClassList(Sequence["ObjectClass"]):
 def set_class(
     state: SessionState, labels: int | Iterable[int], class_name: str
 ) -> None:
-    """Give objects another class; see `AnnotationSession.set_class`."""
+    """Give one or several objects another class, in one step.
+
+    Parameters
+    ----------
+    state
+        Of the session.
+    labels
+        The object, or the objects.
+    class_name
+        Its name; a class that is not there yet is added. "" takes the class away.
+
+    Raises
+    ------
+    ValueError
+        If there is no such object; then none gets the class.
+    """
     if isinstance(labels, int | np.integer):
         labels = [int(labels)]
     name = checked_name(class_name) if str(class_name).strip() else ""

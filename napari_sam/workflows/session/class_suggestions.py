@@ -9,275 +9,181 @@ which it is largest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xxhash
 
 from napari_sam.ops.lru import BoundedCache
-from napari_sam.workflows.queries.classes import ObjectClassifier
+from napari_sam.workflows.session.class_edits import give_classes
+from napari_sam.workflows.session.suggestion_job import Suggestion, SuggestionJob
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
+    from collections.abc import Collection, Iterable, Iterator
 
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.ops.planes import Plane
+    from napari_sam.workflows.queries.classes import ObjectClassifier
+    from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState
+    from napari_sam.workflows.session.suggestion_job import (
+        PlaneFeatures,
+        SuggestionAnswer,
+    )
 
-__all__ = ["Suggesting", "Suggestion", "SuggestionAnswer", "SuggestionJob"]
+__all__ = ["ClassSuggestions"]
 
 _KEPT_BYTES = 256 * 2**20
 """Of features of planes that were looked at."""
 
 
-class Suggestion(NamedTuple):
-    """What a classifier says of an object.
+class ClassSuggestions(Mapping[int, Suggestion]):
+    """Classes that objects without one probably have, by label.
 
-    Attributes
+    Each is a class and its probability. They are no classes: no table and no export
+    has them, before they are accepted.
+
+    Parameters
     ----------
-    class_name
-        The likeliest class.
-    probability
-        0 to 1.
+    state, prompting
+        Of the session.
     """
 
-    class_name: str
-    probability: float
+    def __init__(self, state: SessionState, prompting: Prompting) -> None:
+        self._state, self._prompting = state, prompting
+        self._features: BoundedCache[Plane, PlaneFeatures] = BoundedCache(
+            max_bytes=_KEPT_BYTES
+        )
+        self._answer: SuggestionAnswer | None = None
+        self._is_asked = False
+        self._shown: tuple[object, ...] = ()
+        self._current: dict[int, Suggestion] = {}
 
+    def __getitem__(self, label: int) -> Suggestion:
+        return self.current[label]
 
-@dataclass(frozen=True, eq=False)
-class PlaneFeatures:
-    """The objects of a plane, described.
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.current)
 
-    Attributes
-    ----------
-    plane
-        Where they lie.
-    digest
-        Of its labels.
-    labels, areas
-        (N,) int64, in rising order of the labels; pixels on the plane.
-    values
-        (N, D) float32.
-    columns
-        Names of the D features.
-    """
+    def __len__(self) -> int:
+        return len(self.current)
 
-    plane: Plane
-    digest: int
-    labels: NDArray[np.int64]
-    areas: NDArray[np.int64]
-    values: NDArray[np.float32]
-    columns: tuple[str, ...]
+    def __repr__(self) -> str:
+        return f"ClassSuggestions({self.current})"
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the numbers."""
-        return int(self.values.nbytes + self.labels.nbytes + self.areas.nbytes)
+    def make(self, classifier: ObjectClassifier | None = None) -> ClassSuggestions:
+        """Suggest a class for each object that has none; return them all.
 
-
-@dataclass(frozen=True, eq=False)
-class SuggestionAnswer:
-    """What came of a `SuggestionJob`.
-
-    Attributes
-    ----------
-    made
-        The features of the plane, where they were not known.
-    classifier
-        What was asked.
-    labels
-        (N,) of the objects that had no class.
-    suggestions
-        Of each of them.
-    certainty
-        (N,) by how much the likeliest class is ahead of the next one.
-    """
-
-    made: PlaneFeatures | None
-    classifier: ObjectClassifier
-    labels: tuple[int, ...]
-    suggestions: tuple[Suggestion, ...]
-    certainty: NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class SuggestionJob:
-    """What is to be done for suggestions; fit for another thread.
-
-    Attributes
-    ----------
-    plane
-        In view.
-    labels
-        (H, W) of it; None where its features are known.
-    digest
-        Of the labels.
-    known
-        Features of planes that were looked at.
-    class_of
-        Names of the classes that objects have, by label.
-    classifier
-        Learned elsewhere; None: to be learned from the objects that have a class.
-    """
-
-    plane: Plane
-    labels: NDArray[Any] | None
-    digest: int
-    known: tuple[PlaneFeatures, ...]
-    class_of: Mapping[int, str]
-    classifier: ObjectClassifier | None = None
-
-    def run(self, image: Any, model: str | Path | PromptableModel) -> SuggestionAnswer:
-        """Describe the objects if need be, learn from those that are sorted, and ask.
+        The objects of the plane in view are looked at; those of planes that were looked
+        at before count as well. An object on several of them is described where it is
+        largest. This is not a step of the history.
 
         Parameters
         ----------
-        image
-            (H, W) or (H, W, C), the plane; of no use where features are known.
-        model
-            What describes them; see `embed_objects`.
+        classifier
+            Learned from other objects, see `learn`; None: it is learned from the
+            objects that have a class.
 
         Raises
         ------
         ValueError
-            If there are fewer than two classes with an example each, or a classifier
-            was learned from other features.
+            If there are fewer than two classes with an example each, the classifier
+            was learned with another model, or the session has no image.
         """
-        if self.labels is not None and not (self.labels.any() or self.known):
-            raise ValueError(
-                "there is no object on this plane yet; find or draw some first"
-            )
-        made = self._describe(image, model)
-        labels, values, columns = merged(
-            (*self.known, made) if made is not None else self.known
-        )
-        is_sorted = np.array([int(label) in self.class_of for label in labels], bool)
-        classifier = self.classifier
-        if classifier is None:
-            name = getattr(model, "name", str(model or ""))
-            classifier = _learned(
-                labels[is_sorted], values[is_sorted], columns, self.class_of, name
-            )
+        self.deliver(self.job(classifier).run(*self._looked_at()))
+        return self
+
+    def learn(self, model_name: str = "") -> ObjectClassifier:
+        """Return what is learned from the objects that have a class.
+
+        It can be saved, and asked about other images: see `make`.
+
+        Parameters
+        ----------
+        model_name
+            Of the model that has described them, where the session has no image.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes with an example each.
+        """
+        job = self.job()
+        if self._prompting.image is None:  # of what was looked at elsewhere
+            answer = replace(job, labels=None).run(None, model_name)
         else:
-            _check_fits(classifier, columns)
-        rest = labels[~is_sorted]
-        said = classifier.suggest(values[~is_sorted])
-        chances = said.probabilities.max(axis=1, initial=0.0)
-        pairs = zip(said.names, chances.tolist(), strict=True)
-        return SuggestionAnswer(
-            made,
-            classifier,
-            tuple(rest.tolist()),
-            tuple(Suggestion(name, chance) for name, chance in pairs),
-            said.certainty,
-        )
+            answer = job.run(*self._looked_at())
+        self.deliver(answer)
+        return answer.classifier
 
-    def _describe(self, image: Any, model: Any) -> PlaneFeatures | None:
-        if self.labels is None or not self.labels.any():
+    def _looked_at(self) -> tuple[Any, PromptableModel]:
+        """Return the plane in view, and the model."""
+        image, predictor = self._prompting.image, self._prompting.predictor
+        if image is None or predictor is None:
+            raise ValueError(
+                "the session has no image to look at; make it with one, or do the "
+                "work of suggestions.job elsewhere"
+            )
+        return np.asarray(self._state.plane.take(image)), predictor
+
+    def next_unsure(self, after: int | None = None) -> int | None:
+        """Return the object of which the class is least sure; None for none.
+
+        Parameters
+        ----------
+        after
+            An object with a suggestion: the next one after it, and after the last the
+            first.
+
+        Raises
+        ------
+        ValueError
+            If no class was suggested yet.
+        """
+        doubted = self._by_doubt()
+        if not doubted:
+            if not self._is_asked:
+                raise ValueError(
+                    "no class was suggested yet; give an object of each of two "
+                    "classes its class first"
+                )
             return None
-        # It needs torch, which a window must not wait for.
-        from napari_sam.workflows.queries import classification_features as described
+        at = doubted.index(after) + 1 if after in doubted else 0
+        return doubted[at % len(doubted)]
 
-        values, columns = described.classification_features(
-            image, self.labels, model=model
-        )
-        labels, areas = np.unique(self.labels[self.labels > 0], return_counts=True)
-        return PlaneFeatures(
-            self.plane,
-            self.digest,
-            labels.astype(np.int64),
-            areas.astype(np.int64),
-            values,
-            columns,
-        )
+    def accept(
+        self, labels: Iterable[int] | None = None, min_probability: float = 0.0
+    ) -> list[int]:
+        """Make suggestions classes, in one step.
 
+        Parameters
+        ----------
+        labels
+            Of these objects; None: of all that have one.
+        min_probability
+            Only of those whose class is at least so probable, 0 to 1.
 
-def merged(
-    planes: Iterable[PlaneFeatures],
-) -> tuple[NDArray[np.int64], NDArray[np.float32], tuple[str, ...]]:
-    """Put the features of planes together: each object once, where it is largest.
+        Returns
+        -------
+        list of int
+            The objects that got a class.
 
-    Returns
-    -------
-    labels : (N,) int64
-        In rising order.
-    values : (N, D) float32
-        Their features.
-    columns : tuple of str
-        Those of the last plane; what was described otherwise is left out.
-    """
-    listed = tuple(planes)
-    if not listed:
-        return np.zeros(0, np.int64), np.zeros((0, 0), np.float32), ()
-    columns = listed[-1].columns
-    alike = [one for one in listed if one.columns == columns]
-    labels = np.concatenate([one.labels for one in alike])
-    areas = np.concatenate([one.areas for one in alike])
-    order = np.lexsort((-areas, labels))
-    first = order[np.unique(labels[order], return_index=True)[1]]
-    values = np.concatenate([one.values for one in alike])
-    return labels[first], values[first], columns
-
-
-def _learned(
-    labels: NDArray[np.int64],
-    values: NDArray[np.float32],
-    columns: tuple[str, ...],
-    class_of: Mapping[int, str],
-    model: str,
-) -> ObjectClassifier:
-    names = [class_of[int(label)] for label in labels]
-    kinds = sorted(set(names))
-    if len(kinds) < 2:
-        told = f"only examples of {kinds[0]!r}" if kinds else "no example"
-        away = (
-            " on the planes that were looked at" if len(class_of) > len(names) else ""
-        )
-        raise ValueError(
-            f"two classes with an example each are needed; there is {told}{away}. "
-            "Give an object of each of two classes its class first"
-        )
-    return ObjectClassifier.fit(values, names, columns, model)
-
-
-def _check_fits(classifier: ObjectClassifier, columns: tuple[str, ...]) -> None:
-    if columns and classifier.columns != columns:
-        of = f" with the model {classifier.model!r}" if classifier.model else ""
-        raise ValueError(
-            f"this classifier was learned{of} from other features than those of the "
-            "model that is chosen now; choose that model, or sort a few objects anew"
-        )
-
-
-@dataclass(eq=False)
-class Suggesting:
-    """The suggestions of a session, and the features of what was looked at.
-
-    Attributes
-    ----------
-    state
-        Of the session.
-    classifier
-        What was asked last; None for none.
-    """
-
-    state: SessionState
-    classifier: ObjectClassifier | None = None
-    _features: BoundedCache[Plane, PlaneFeatures] = field(
-        default_factory=lambda: BoundedCache(max_bytes=_KEPT_BYTES)
-    )
-    _answer: SuggestionAnswer | None = None
-    _shown: tuple[object, ...] = ()
-    _current: dict[int, Suggestion] = field(default_factory=dict)
+        Raises
+        ------
+        ValueError
+            If an object has no suggestion, or the probability is not 0 to 1.
+        """
+        wanted = None if labels is None else list(labels)
+        names = self._acceptable(wanted, min_probability)
+        if names:
+            give_classes(self._state, names)
+        return list(names)
 
     def job(self, classifier: ObjectClassifier | None = None) -> SuggestionJob:
-        """Return the work for suggestions of the plane in view."""
-        state = self.state
+        """Return the work of `make`, to be done elsewhere."""
+        state = self._state
         state.reconcile()
         labels = np.ascontiguousarray(state.canvas.read(state.plane))
         digest = xxhash.xxh3_64_intdigest(labels.data)
@@ -301,10 +207,10 @@ class Suggesting:
         )
 
     def deliver(self, answer: SuggestionAnswer) -> None:
-        """Take what came of a job."""
+        """Take what came of a `job`."""
         if answer.made is not None:
             self._features.put(answer.made.plane, answer.made)
-        self.classifier = answer.classifier
+        self._is_asked = True
         self._answer = answer
 
     def forget(self) -> None:
@@ -319,7 +225,7 @@ class Suggesting:
     @property
     def current(self) -> dict[int, Suggestion]:
         """Suggestions by label, of objects that are there and have no class."""
-        state, answer = self.state, self._answer
+        state, answer = self._state, self._answer
         shown = (answer, state.snapshot.records, state.index.version)
         if (
             len(self._shown) != 3
@@ -338,7 +244,7 @@ class Suggesting:
                 }
         return self._current
 
-    def by_doubt(self) -> list[int]:
+    def _by_doubt(self) -> list[int]:
         """Return the labels that have a suggestion, the least sure ones first."""
         answer, current = self._answer, self.current
         if answer is None:
@@ -346,16 +252,10 @@ class Suggesting:
         order = np.argsort(answer.certainty, kind="stable")
         return [k for k in (answer.labels[i] for i in order) if k in current]
 
-    def acceptable(
+    def _acceptable(
         self, labels: Collection[int] | None, min_probability: float
     ) -> dict[int, str]:
-        """Return the classes that suggestions give objects, by label.
-
-        Raises
-        ------
-        ValueError
-            If the probability is not 0 to 1, or one of the labels has no suggestion.
-        """
+        """Return the classes that suggestions give objects, by label."""
         if not 0 <= min_probability <= 1:
             raise ValueError(
                 f"a probability is 0 to 1, got min_probability={min_probability}"

@@ -27,15 +27,16 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import MaskRecord
     from napari_sam.workflows.growing.grown_object import GrownObject
+    from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState
 
 __all__ = [
     "CommitOptions",
     "OverlapError",
+    "commit_candidate",
     "commit_found",
     "commit_grown",
     "commit_mask",
-    "next_label",
 ]
 
 _MIN_KEPT_SHARE = 0.5
@@ -85,10 +86,39 @@ class CommitOptions:
     time: str
 
 
-def next_label(state: SessionState) -> int:
-    """Return the label that the object in hand will get."""
-    editing = state.draft.editing
-    return state.first_free_label() if editing is None else editing
+def commit_candidate(
+    state: SessionState, prompting: Prompting, options: Callable[[], CommitOptions]
+) -> int:
+    """Write the chosen candidate as an object and start the next one.
+
+    Where the overlap rule cuts the mask to pieces, small pieces are left out; what
+    would stay of other objects as a thin rim around it goes over to it.
+
+    Parameters
+    ----------
+    state
+        Where to; its draft is the object in hand.
+    prompting
+        Has the candidates.
+    options
+        How; asked once there is something to write.
+
+    Returns
+    -------
+    int
+        The object's label.
+
+    Raises
+    ------
+    OverlapError
+        If more than half of the mask belongs to other objects that keep it.
+    ValueError
+        If there is no mask, or it is empty.
+    """
+    mask, score = prompting.mask, prompting.score
+    if mask is None or score is None:
+        raise ValueError("there is nothing to keep yet: say first where it is")
+    return commit_mask(state, mask, score, prompting.choice, options())
 
 
 def commit_mask(
@@ -98,7 +128,7 @@ def commit_mask(
     choice: int,
     options: CommitOptions,
 ) -> int:
-    """Write the mask of the object in hand; see `AnnotationSession.commit`.
+    """Write the mask of the object in hand; see `commit_candidate`.
 
     Parameters
     ----------
@@ -115,7 +145,7 @@ def commit_mask(
     """
     if not mask.any():
         raise ValueError("there is nothing to keep: the chosen mask is empty")
-    label, draft, plane = next_label(state), state.draft, state.plane
+    label, draft, plane = state.next_label, state.draft, state.plane
     now = state.canvas.read(plane)
     granted = _granted(now, mask, label, options.overlap)
     after = state.snapshot.labels_without(label, now, plane)
@@ -231,7 +261,35 @@ def commit_found(
     options: CommitOptions,
     query: str = "",
 ) -> list[int]:
-    """Write masks that were found; see `AnnotationSession.commit_found`."""
+    """Write masks that were found automatically as objects, in one step.
+
+    Earlier ones get their pixels first; what the overlap rule leaves to an object is
+    decided against the labels as they were before. Each object can be reopened with
+    the point that found it and its box as prompts.
+
+    Parameters
+    ----------
+    state
+        Where to.
+    found
+        Masks of this plane, the best first.
+    options
+        How.
+    query
+        What they were found by, such as "large round nuclei"; for the record.
+
+    Returns
+    -------
+    list of int
+        The labels, in the order of the masks. A mask that is left no pixel gets none,
+        nor one of which three quarters belong to objects that keep them.
+
+    Raises
+    ------
+    ValueError
+        If a mask does not fit the plane, no mask is left a pixel, or the type of the
+        labels has too few numbers.
+    """
     for record in found:
         if record.rle.shape != state.plane_shape:
             raise ValueError(

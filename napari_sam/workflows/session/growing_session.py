@@ -98,6 +98,18 @@ class GrowingObjects:
         Along which objects grow; None: they lie on single planes.
     config
         How they grow.
+
+    Examples
+    --------
+    An object of a volume from one click:
+
+    >>> import napari_sam
+    >>> volume = napari_sam.load_sample("nuclei_3d")[12:15]
+    >>> session = napari_sam.AnnotationSession(volume, axis=0)
+    >>> session.go_to((1, None, None))
+    >>> session.add_point((35, 22))
+    >>> session.commit()
+    1
     """
 
     def __init__(
@@ -194,6 +206,31 @@ class GrowingObjects:
         return None if known[2].is_empty else known[2]
 
     # --- growing --------------------------------------------------------------------
+
+    def grow(self, rgb: bool) -> GrownObject | None:
+        """Grow the object in hand through the image of the session, and return it.
+
+        What was said on any of its planes holds there. After a correction only the
+        planes between it and its neighbours are done again.
+
+        Parameters
+        ----------
+        rgb
+            Whether the last axis of the image is colour.
+
+        Returns
+        -------
+        GrownObject or None
+            With the confidence of each plane. Without image and model what was
+            delivered. None where nothing is said, or objects do not grow.
+        """
+        array, predictor = self._prompting.image, self._prompting.predictor
+        job = self.job(array, rgb)
+        while job is not None and array is not None and predictor is not None:
+            self.deliver(job, job.run(predictor))
+            job = self.job(array, rgb)
+        sprout = self.sprout
+        return None if sprout is None else sprout.grown
 
     def job(self, array: Any, rgb: bool) -> GrowthJob | None:
         """Return the work that is left: of what was set aside, then of what is in hand.
@@ -299,7 +336,10 @@ class GrowingObjects:
         )
 
     def put_aside(self, options: CommitOptions) -> None:
-        """Let the object in hand grow on, to be kept once it is whole."""
+        """Let the object in hand grow on, to be kept once it is whole.
+
+        For windows, where growing is done elsewhere; the next object can be begun.
+        """
         sprout = self.sprout
         if sprout is None:
             raise ValueError("there is nothing to keep yet: say first where it is")

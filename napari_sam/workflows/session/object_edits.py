@@ -27,7 +27,22 @@ __all__ = ["adopt_table", "delete_object", "find_suspects_of", "reopen_object"]
 
 
 def delete_object(state: SessionState, label: int, here: bool = False) -> None:
-    """Take an object away; see `AnnotationSession.delete`."""
+    """Take an object away; what lay beneath comes back.
+
+    Parameters
+    ----------
+    state
+        Of the session.
+    label
+        Any label on the canvas, whoever drew it.
+    here
+        Only on the present plane; the object stays on its others.
+
+    Raises
+    ------
+    ValueError
+        If there is no such object, or none on the present plane.
+    """
     state.reconcile()
     state.check_exists(label, here)
     stored = state.index.planes_of(label)
@@ -50,7 +65,18 @@ def _removal(state: SessionState, label: int, plane: Plane) -> LabelEdit:
 
 
 def reopen_object(state: SessionState, label: int) -> None:
-    """Take an object in hand again; see `AnnotationSession.reopen`."""
+    """Take an object in hand again, on the present plane if it lies there.
+
+    Its pixels stay until it is committed again. Where they are those that its
+    prompts once gave, the prompts and the choice are taken up. Where they were
+    changed since, or are of unknown origin, the mask in hand is what the canvas
+    shows, and clicks refine it.
+
+    Raises
+    ------
+    ValueError
+        If there is no such object.
+    """
     state.reconcile()
     state.check_exists(label)
     plane = _plane_to_reopen(state, label)
@@ -94,7 +120,11 @@ def _corrected(outline: Outline, mask: NDArray[np.bool_], label: int) -> Draft:
 
 
 def find_suspects_of(state: SessionState) -> list[Suspect]:
-    """List objects that look wrong; see `AnnotationSession.suspects`."""
+    """List the objects that look wrong, the most striking first.
+
+    Of a canvas that is large those of the present plane; see
+    `napari_sam.find_suspects`.
+    """
     state.reconcile()
     canvas = state.canvas
     if canvas.is_large:
@@ -111,7 +141,16 @@ def find_suspects_of(state: SessionState) -> list[Suspect]:
 
 
 def adopt_table(state: SessionState, table: pd.DataFrame) -> list[int]:
-    """Take up a table of an earlier session; see `AnnotationSession.adopt`."""
+    """Take up what a table of an earlier session knows of the objects.
+
+    Rows whose label is no longer there, and prompts that cannot be read, are left
+    out; what this session knows already stays.
+
+    Returns
+    -------
+    list of int
+        Labels of which something was taken up. This is not a step of the history.
+    """
     state.reconcile()
     added: dict[int, Record] = {}
     for row in table.to_dict("records"):

@@ -17,7 +17,7 @@ from napari_sam.workflows.session.prompt_history import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -97,6 +97,11 @@ class Prompting:
         """The object in hand on this plane."""
         return self._state.draft
 
+    @property
+    def drafts(self) -> Mapping[Plane, Draft]:
+        """The objects in hand by plane, of the planes that have one."""
+        return self._state.snapshot.drafts
+
     def add_point(self, position: Sequence[float], positive: bool = True) -> None:
         """Say that the object is at (row, col), or with ``positive=False`` is not."""
         prompts, mask = self.draft.question.prompts, self.draft.question.mask
@@ -120,7 +125,26 @@ class Prompting:
         self.set_prompts(prompts.points, prompts.labels, prompts.box, mask)
 
     def set_text(self, text: str) -> bool:
-        """Say which candidate is meant; see `AnnotationSession.set_text`."""
+        """Say which of the candidates is meant, such as "the nucleus, not the cell".
+
+        It holds for the object in hand, as one step of the history, and for those to
+        come, until something else is said. See `Predictor.predict`.
+
+        Parameters
+        ----------
+        text
+            In English; "" takes it back.
+
+        Returns
+        -------
+        bool
+            Whether the object in hand is asked anew.
+
+        Raises
+        ------
+        ValueError
+            If nothing of the text is understood.
+        """
         said = text.strip()
         if said:
             text_prompts().check_text(said)
@@ -156,7 +180,32 @@ class Prompting:
         box: ArrayLike | None = None,
         mask: ArrayLike | None = None,
     ) -> bool:
-        """Replace all prompts; see `AnnotationSession.set_prompts`."""
+        """Replace all prompts for the object in hand; one step of the history.
+
+        Points added at the end refine the chosen candidate (see `feedback`); after
+        any other change the prompts are answered afresh.
+
+        Parameters
+        ----------
+        points
+            (N, 2) as (row, col).
+        labels
+            (N,) 1 where the point lies on the object, 0 where it does not.
+        box
+            (row0, col0, row1, col1).
+        mask
+            (H, W) bool.
+
+        Returns
+        -------
+        bool
+            Whether anything changed.
+
+        Raises
+        ------
+        ValueError
+            If a prompt has the wrong shape or a point lies outside the plane.
+        """
         question = self._question(points, labels, box, mask)
         draft = self._to_change()
         if question.same_prompts(draft.question):
@@ -189,7 +238,28 @@ class Prompting:
         return self._answering.job(self.prefetched)
 
     def paint(self, pixels: ArrayLike, erase: bool = False) -> bool:
-        """Say which pixels belong to the object; see `AnnotationSession.paint`."""
+        """Say which pixels belong to the object; they hold, whatever else is said.
+
+        What is painted where nothing was said is a prompt as well: the object looks
+        about like it.
+
+        Parameters
+        ----------
+        pixels
+            (H, W) bool mask.
+        erase
+            Say that the pixels do not belong to the object.
+
+        Returns
+        -------
+        bool
+            Whether anything changed.
+
+        Raises
+        ------
+        ValueError
+            If the mask does not have the shape of the plane.
+        """
         given = make_question(self._state.plane_shape, mask=pixels).mask
         if given is None:
             return False

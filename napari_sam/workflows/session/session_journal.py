@@ -185,13 +185,14 @@ class SessionJournal:
         ----------
         session
             Looked at on its own thread; its canvas is looked at before, by
-            `AnnotationSession.reconcile`, where others write to it.
+            `SessionState.reconcile`, where others write to it.
         """
         listed = session.listed()
         if not listed and not self._digests:
             return False  # not begun, and nothing to tell
         digests = session.index.digests()
-        drafts = {plane: draft_to_json(d) for plane, d in session.drafts.items()}
+        held = session.prompting.drafts
+        drafts = {plane: draft_to_json(draft) for plane, draft in held.items()}
         planes = {
             plane: np.array(session.canvas.read(plane))
             for plane, digest in digests.items()

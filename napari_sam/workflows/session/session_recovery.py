@@ -240,7 +240,22 @@ def journaled_work(
 
 
 def recover(state: SessionState, work: JournaledWork) -> None:
-    """Take up the work of another session; see `AnnotationSession.recover`."""
+    """Take up what another session held when it ended; one step of the history.
+
+    Parameters
+    ----------
+    state
+        Of the session that takes it up.
+    work
+        From `napari_sam.unsaved_work`. Planes that it tells of are as they were
+        there, the others stay; what is known of the objects comes back, and the
+        prompts that were in hand.
+
+    Raises
+    ------
+    ValueError
+        If it is about labels of another shape, or of numbers too high.
+    """
     state.reconcile()
     canvas = state.canvas
     if tuple(canvas.shape) != work.shape:

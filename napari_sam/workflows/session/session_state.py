@@ -77,7 +77,7 @@ class SessionState:
         return self._plane.shape_in(self.canvas.shape)
 
     def go_to(self, plane: Plane | Sequence[int | None]) -> None:
-        """Go to another plane.
+        """Go to another plane, given as one index or None for each axis.
 
         Raises
         ------
@@ -116,6 +116,13 @@ class SessionState:
     def _tell(self) -> None:
         if self.on_step is not None:
             self.on_step()
+
+    def write_planes(self, edit: StackEdit) -> None:
+        """Write labels of several planes, made elsewhere, in one step.
+
+        Undo and redo take them back and write them again.
+        """
+        self.do(self.snapshot, edit)
 
     @property
     def can_undo(self) -> bool:
@@ -177,6 +184,11 @@ class SessionState:
 
     def reconcile(self) -> bool:
         """Look at the canvas again, for others may have written to it.
+
+        What is counted, listed and done afterwards is about the labels as they are.
+        This is not a step of the history. It is done by itself before anything that
+        reads or writes objects; on a canvas that is large, which its window counts as a
+        whole once, on the planes concerned.
 
         Returns
         -------
@@ -272,6 +284,12 @@ class SessionState:
         """Return the label of the next new object."""
         self.reconcile()
         return self.unused_label()
+
+    @property
+    def next_label(self) -> int:
+        """The label that the object in hand will get."""
+        editing = self.draft.editing
+        return self.first_free_label() if editing is None else editing
 
     def unused_label(self) -> int:
         """Return the same as the canvas was when last looked at."""

@@ -238,7 +238,7 @@ def test_brush_eraser_and_napari_undo_are_noticed(dock, qtbot):
     output.data[20:25, 20:25] = 8
     output.refresh()
     settled_table(qtbot, dock, [5, 8])
-    assert dock.annotator.session.next_label == 9
+    assert dock.annotator.session.state.next_label == 9
 
 
 def test_handwork_on_a_kept_object_survives_editing(dock):

@@ -152,7 +152,7 @@ def test_next_unsure_is_white_and_a_key_sorts_it_until_the_mouse_moves(
     sort_two(page, monkeypatch)
     press(page, "F")
     chosen = page.sorter.chosen
-    assert chosen == page.session.next_unsure()
+    assert chosen == page.session.suggestions.next_unsure()
     assert rgb(page, chosen) == ((255, 255, 255), 1.0)
     assert "Press its key" in page.dock.hint.text
     press(page, "F")

@@ -211,6 +211,6 @@ def test_clear_drops_what_was_said_on_all_planes(model):
     click(session, 9, (16, 16))
     session.go_to((3, None, None))
     session.clear()
-    assert session.grown is None and not session.drafts
+    assert session.grown is None and not session.prompting.drafts
     session.undo()
     assert session.grown.given == (7, 9)

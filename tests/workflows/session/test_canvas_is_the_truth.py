@@ -112,7 +112,7 @@ def test_clicks_refine_what_was_corrected_by_hand_and_the_handwork_holds():
     session.reopen(1)
     session.add_point((20, 40))
     assert session.mask[20, 40]
-    fed = session.predictor.asked[-1].mask_logits
+    fed = session.prompting.predictor.asked[-1].mask_logits
     assert np.array_equal(fed > 0, session.labels == 1)
     assert session.mask[10, 10:14].all()
     assert not session.mask[20:22, 24:27].any()
@@ -177,9 +177,9 @@ def test_painting_where_nothing_was_said_is_a_prompt():
     stroke[20, 20:30] = True
     assert not session.paint(stroke, erase=True)
     session.paint(stroke)
-    assert session.predictor.asked == []
+    assert session.prompting.predictor.asked == []
     assert session.mask[stroke].all()
-    assert session.predictor.asked[-1].mask_logits is not None
+    assert session.prompting.predictor.asked[-1].mask_logits is not None
 
 
 def test_edits_of_pixels_survive_in_the_table():
@@ -396,7 +396,7 @@ def test_a_number_that_others_use_on_another_plane_is_not_given_out():
     session.labels[2, 5:9, 5:9] = 1
     assert place(session, (20, 25)) == [2]
     session.labels[1, 5:9, 5:9] = 3
-    assert session.next_label == 4
+    assert session.state.next_label == 4
 
 
 def test_what_others_drew_on_another_plane_stays_when_it_is_deleted_here():
@@ -406,7 +406,7 @@ def test_what_others_drew_on_another_plane_stays_when_it_is_deleted_here():
     session.delete(1, here=True)
     assert not session.labels[0].any()
     assert list(session.objects) == [1]
-    assert session.next_label == 2
+    assert session.state.next_label == 2
 
 
 def test_an_outline_is_deleted_on_the_plane_that_is_shown_across_the_outer_axes():

@@ -18,14 +18,14 @@ COUNT = len(PLACES)
 
 def answer(session):
     """Answer as a model would, each question with its last point's disc."""
-    job = session.job()
+    job = session.prompting.job()
     for question in job.chain if job else ():
         if len(question.prompts.points):
             masks = disc((SIDE, SIDE), question.prompts.points[0], 12)[None]
         else:
             masks = question.mask[None]
         found = MaskPrediction(masks, np.ones(1, np.float32), np.zeros((1, 8, 8)))
-        session.deliver([(question, found)])
+        session.prompting.deliver([(question, found)])
 
 
 def click(session, place):

@@ -267,18 +267,18 @@ def test_accepting_is_one_step_and_suggestions_come_back_with_undo():
     session.set_class(2, "large")
     session.suggest_classes()
     before = dict(session.suggestions)
-    assert session.accept_suggestions([3, 4]) == [3, 4]
-    assert session.accept_suggestions(min_probability=1.0) == []
-    assert session.accept_suggestions() == [5, 6, 7, 8]
+    assert session.suggestions.accept([3, 4]) == [3, 4]
+    assert session.suggestions.accept(min_probability=1.0) == []
+    assert session.suggestions.accept() == [5, 6, 7, 8]
     assert session.classes.counts == {"small": 4, "large": 4}
-    assert session.suggestions == {} and session.next_unsure() is None
+    assert session.suggestions == {} and session.suggestions.next_unsure() is None
     session.undo()
     session.undo()
     assert session.suggestions == before
     with pytest.raises(ValueError, match="no suggestion for object 1"):
-        session.accept_suggestions([3, 1])
+        session.suggestions.accept([3, 1])
     with pytest.raises(ValueError, match="a probability is 0 to 1"):
-        session.accept_suggestions(min_probability=float("nan"))
+        session.suggestions.accept(min_probability=float("nan"))
     assert session.suggestions == before
 
 
@@ -287,14 +287,14 @@ def test_the_next_unsure_object_is_the_one_between_the_classes():
     image[labels == 5] = 120
     session = AnnotationSession(image, labels, model=FakePredictor())
     with pytest.raises(ValueError, match="no class was suggested yet"):
-        session.next_unsure()
+        session.suggestions.next_unsure()
     session.set_class([1], "small")
     session.set_class([2], "large")
     session.suggest_classes()
-    first = session.next_unsure()
+    first = session.suggestions.next_unsure()
     assert first == 5
     seen = [first]
-    while (following := session.next_unsure(seen[-1])) != first:
+    while (following := session.suggestions.next_unsure(seen[-1])) != first:
         seen.append(following)
     assert sorted(seen) == [3, 4, 5, 6, 7, 8]
 
@@ -305,7 +305,7 @@ def test_too_few_examples_are_told():
         session.suggest_classes()
     session.set_class([1, 3], "small")
     with pytest.raises(ValueError, match="only examples of 'small'"):
-        session.classifier()
+        session.suggestions.learn()
     session.set_class(2, "large")
     session.suggest_classes()
     session.delete(2)
@@ -323,13 +323,13 @@ def test_a_classifier_is_of_use_on_another_image(tmp_path):
     session = open_session()
     session.set_class([1, 3], "small")
     session.set_class([2], "large")
-    classifier = session.classifier()
+    classifier = session.suggestions.learn()
     assert classifier.model == "fake" and classifier.columns == COLUMNS
     classifier.save(tmp_path / "mine.npz")
     other = open_session(4)
     said = other.suggest_classes(ObjectClassifier.load(tmp_path / "mine.npz"))
     assert [said[k].class_name for k in (1, 2, 3, 4)] == ["small", "large"] * 2
-    other.accept_suggestions()
+    other.suggestions.accept()
     assert other.classes.counts == {"small": 2, "large": 2}
 
 
@@ -410,7 +410,7 @@ def do(session, step):
         "key": classes.set_key,
         "remove": lambda name, into: classes.remove(name, into=into),
         "delete": session.delete,
-        "accept": lambda: session.suggest_classes() and session.accept_suggestions(),
+        "accept": lambda: session.suggest_classes() and session.suggestions.accept(),
     }
     try:
         actions[name](*rest)

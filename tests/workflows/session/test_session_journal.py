@@ -107,10 +107,10 @@ def test_classes_come_back_with_colours_and_keys(journal, tmp_path):
 def test_what_others_draw_is_kept_too(journal, tmp_path):
     session = make_session()
     session.labels[3:6, 3:6] = 7
-    session.reconcile()
+    session.state.reconcile()
     note(journal, session)
     session.labels[4, 4] = 0
-    session.reconcile()
+    session.state.reconcile()
     note(journal, session)
     (work,) = journaled_work(folder=left_behind(journal))
     assert np.array_equal(work.labels, session.labels)
@@ -221,7 +221,7 @@ def test_a_long_session_does_not_grow_its_file(tmp_path):
 def test_work_on_another_shape_or_in_too_small_a_type_is_refused(journal, tmp_path):
     session = make_session(dtype=np.uint16)
     session.labels[2, 2] = 300
-    session.reconcile()
+    session.state.reconcile()
     note(journal, session)
     (work,) = journaled_work(folder=left_behind(journal))
     with pytest.raises(ValueError, match=r"shape \(24, 30\); these have .* \(9, 9\)"):
@@ -270,7 +270,7 @@ def act(session, action, row, col):
         session.add_point((row, col))
     elif action == "paint":
         session.labels[row : row + 3, col : col + 3] = (row + col) % 5
-        session.reconcile()
+        session.state.reconcile()
     elif action == "delete" and there:
         session.delete(there[row % len(there)])
     elif action == "name" and there:
@@ -319,7 +319,7 @@ def test_a_killed_process_loses_nothing_that_was_written(tmp_path):
             session, journal = make_session(), SessionJournal(IMAGE, folder)
             for count in range(10_000):
                 session.labels[count % 24, count % 30] = count % 200 + 1
-                session.reconcile()
+                session.state.reconcile()
                 note(journal, session)
                 os.write(writer, struct.pack("i", count))
         for _ in range(3 + 5 * number):

@@ -336,7 +336,7 @@ class SessionMachine(RuleBasedStateMachine):
             after[self.rectangle(one, other)] = label
             edits.append(plan_edit(plane, self.plane, after))
         if edits:
-            self.session.write_planes(StackEdit(tuple(edits)))
+            self.session.state.write_planes(StackEdit(tuple(edits)))
             self.is_looked_at = True
 
     # --- history --------------------------------------------------------------------
@@ -433,7 +433,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule()
     def look(self):
-        self.session.reconcile()
+        self.session.state.reconcile()
         self.is_looked_at = True
 
     @invariant()

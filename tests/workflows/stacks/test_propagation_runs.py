@@ -34,7 +34,7 @@ class Desk:
         run = self.runs.run(
             self.sam, self.image, labels, last, only=only, config=config
         )
-        self.session.write_planes(run.edit)
+        self.session.state.write_planes(run.edit)
         self.runs.keep(run, last)
         return run
 
@@ -113,7 +113,7 @@ def test_what_is_drawn_while_it_works_is_not_overwritten(desk):
     labels = desk.image.like(desk.data)
     run = desk.runs.run(desk.sam, desk.image, labels, None)
     desk.data[5, 5:8, 6:9] = 77
-    desk.session.write_planes(run.edit)
+    desk.session.state.write_planes(run.edit)
     assert (desk.data[5, 5:8, 6:9] == 77).all()
     assert (desk.data[5] == 1).any()
 
