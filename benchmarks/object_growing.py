@@ -22,7 +22,7 @@ import tifffile
 
 from napari_sam import AnnotationSession, GrowConfig
 from napari_sam.evaluation.simulated_clicks import interior_point
-from napari_sam.inference.predictor import load_model
+from napari_sam.inference.model_loading import load_model
 from napari_sam.workflows.stacks.stack import Stack
 from napari_sam.workflows.stacks.volume import stack_limits
 

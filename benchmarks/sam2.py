@@ -38,7 +38,8 @@ def film(planes: int) -> np.ndarray:
 
 def load(name: str) -> Any:
     """Load a model, or build SAM 2.1 tiny with random weights."""
-    from napari_sam.inference.predictor import Predictor, load_model
+    from napari_sam.inference.model_loading import load_model
+    from napari_sam.inference.predictor import Predictor
 
     if name != "random":
         return load_model(name, device="cpu")

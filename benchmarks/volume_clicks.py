@@ -50,7 +50,7 @@ def embed_ahead(path: Path, planes: list[int], tiles: bool) -> float:
     """Embed planes in this process; return the seconds."""
     import zarr
 
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.io.embedding_store import EmbeddingStore
     from napari_sam.ops.planes import Plane
     from napari_sam.workflows.stacks.precompute import embed_planes, opening_limits

@@ -201,7 +201,7 @@ def product_limit() -> float:
 def cells_seconds(runs: int) -> float:
     """Return the median seconds in which the bundled model embeds 512 x 512."""
     from napari_sam.inference.embedding_cache import EmbeddingCache
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
 
     predictor = load_model("cells", device="cpu")
     predictor.cache = EmbeddingCache(0)

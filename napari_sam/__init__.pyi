@@ -20,9 +20,9 @@ from .configs import TrackConfig as TrackConfig
 from .configs import TrackSuspectConfig as TrackSuspectConfig
 from .configs import TrainConfig as TrainConfig
 from .configs import VolumeConfig as VolumeConfig
+from .inference.model_loading import load_model as load_model
 from .inference.point_decoder import PointDecoder as PointDecoder
 from .inference.predictor import Predictor as Predictor
-from .inference.predictor import load_model as load_model
 from .inference.views import PlaneEmbedding as PlaneEmbedding
 from .inference.views import PlaneView as PlaneView
 from .io.calibration import Calibration as Calibration

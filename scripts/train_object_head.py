@@ -23,8 +23,8 @@ from scipy import ndimage
 
 from napari_sam.checkpoints.object_weights import encoder_digest, save_object_head
 from napari_sam.evaluation.phrases import read_phrases
+from napari_sam.inference.model_loading import load_model
 from napari_sam.inference.object_features import FACTS, object_features
-from napari_sam.inference.predictor import load_model
 from napari_sam.inference.text_tower import load_text_tower
 from napari_sam.io.images import read_image, read_labels
 from napari_sam.model.object_head import ObjectHead, ObjectHeadConfig

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tifffile
@@ -27,7 +28,7 @@ from scipy import ndimage
 from napari_sam.checkpoints.object_weights import encoder_digest
 from napari_sam.checkpoints.volume_weights import save_volume_head
 from napari_sam.configs import InstanceConfig
-from napari_sam.inference.predictor import Predictor, load_model
+from napari_sam.inference.model_loading import load_model
 from napari_sam.inference.volume_features import volume_features
 from napari_sam.io.images import read_image, read_labels
 from napari_sam.model.volume_head import VolumeHead, VolumeHeadConfig
@@ -36,6 +37,9 @@ from napari_sam.training.volume_targets import volume_targets
 from napari_sam.workflows.stacks.stack import Stack
 from napari_sam.workflows.stacks.volume import stack_limits
 from napari_sam.workflows.stacks.volume_maps import fused_maps
+
+if TYPE_CHECKING:
+    from napari_sam.inference.predictor import Predictor
 
 KINDS = (
     "fluo_nuclei",

@@ -36,7 +36,7 @@ def no_model_of_another_test():
 @pytest.fixture(scope="session")
 def cells():
     """Load the bundled model, once for all tests that only ask it."""
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
 
     return load_model("cells", device="cpu")
 

@@ -152,7 +152,7 @@ def test_a_loop_loads_a_model_by_name_once(monkeypatch):
         loaded.append(source)
         return IdealPredictor()
 
-    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_model)
+    monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load_model)
     for _ in range(3):
         napari_sam.segment_points(np.zeros((20, 20)), [], model="cells")
     assert loaded == ["cells"]

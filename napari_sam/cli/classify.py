@@ -85,7 +85,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.workflows.queries.classes import ObjectClassifier
 
     if args.class_labels is not None and args.out is None:

@@ -146,7 +146,7 @@ def _has_display() -> bool:
 
 def _write_labels(folder: Path) -> None:
     """Make the clicks in a session, say what came of each, write labels and picture."""
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.io.label_images import write_labels, write_overlay
     from napari_sam.io.samples import SAMPLES
     from napari_sam.workflows.session.annotation_session import AnnotationSession

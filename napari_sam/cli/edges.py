@@ -55,7 +55,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _prepare(args: argparse.Namespace) -> Callable[[batch.Job], object]:
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.io.label_images import write_map
     from napari_sam.workflows.objects.edges import detect_edges
 

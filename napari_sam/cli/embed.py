@@ -67,7 +67,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.io.embedding_store import EmbeddingStore
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.precompute import embed_planes, opening_limits

@@ -168,7 +168,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
 
     if args.volume:
         return _run_volumes(args, _read_volume_config(args))
@@ -209,7 +209,7 @@ def _show(
 
 def _run_volumes(args: argparse.Namespace, config: VolumeConfig) -> int:
     from napari_sam.cli import evaluate_volume
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.io.labelled_folders import list_labelled_volumes
 
     if len(args.data) > 1:

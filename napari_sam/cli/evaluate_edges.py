@@ -120,7 +120,7 @@ def _detector(method: str, args: argparse.Namespace) -> Detector:
     if method != "model":
         return {"sobel": sobel_edges, "canny": canny_edges}[method]
 
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.workflows.objects.edges import detect_edges
 
     sam = load_model(args.model, device=args.device)

@@ -84,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
     import torch
 
     from napari_sam.evaluation.annotation_loop import simulate_loop
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.io.atomic_write import write_atomically
     from napari_sam.io.labelled_folders import list_labelled_images
 
@@ -139,7 +139,7 @@ def _readable(images: Sequence[LabelledImage]) -> tuple[list[LabelledImage], int
 
 def _trainer(args: argparse.Namespace, folder: Path) -> Any:
     """Return what trains the model that is in use on the images done so far."""
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.training.training_job import train
 
     latest = str(args.model)

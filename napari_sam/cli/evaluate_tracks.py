@@ -253,7 +253,7 @@ def _segmented(args: argparse.Namespace, name: str) -> NDArray[Any]:
     import numpy as np
 
     from napari_sam.cli.progress_bar import StepBar
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.volume import segment_film
 

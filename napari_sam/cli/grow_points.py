@@ -41,7 +41,7 @@ def grow_points(
         If a point lies outside the volume, the axis is that of time, or no point gives
         an object.
     """
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.workflows.session.annotation_session import AnnotationSession
     from napari_sam.workflows.stacks.fused_volume import stack_limits
     from napari_sam.workflows.stacks.stack import Stack

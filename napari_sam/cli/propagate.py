@@ -140,7 +140,7 @@ def _follow(
     args: argparse.Namespace, image: PlaneArray
 ) -> tuple[NDArray[Any], Sure, int]:
     """Follow the seeds; return labels, how sure they are, and how many were given."""
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.propagation import propagate
     from napari_sam.workflows.stacks.stack import Stack

@@ -58,7 +58,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _prepare(args: argparse.Namespace) -> Callable[[batch.Job], object]:
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.io.coco import records_to_coco, write_coco
     from napari_sam.workflows.objects.proposals import proposal_score, propose
 

@@ -134,7 +134,7 @@ def _settings(
 def _prepare(
     args: argparse.Namespace, config: RefineLabelsConfig, labels: Mapping[str, Path]
 ) -> Callable[[batch.Job], object]:
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.io.atomic_write import write_atomically
     from napari_sam.io.label_images import write_labels
     from napari_sam.workflows.objects.refine_labels import refine_labels

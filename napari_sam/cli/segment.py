@@ -167,7 +167,7 @@ def _prepare(
     sam: Predictor | None = None,
 ) -> Callable[[batch.Job], object]:
     """Return what does one image; it adds to `notes` what was said of each."""
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.io.label_images import write_labels
     from napari_sam.io.object_files import write_objects
     from napari_sam.ops.scope import Scope

@@ -203,7 +203,7 @@ def _run_blocks(args: argparse.Namespace, config: VolumeConfig) -> int:
 def _prepare(
     args: argparse.Namespace, config: VolumeConfig
 ) -> Callable[[batch.Job], object]:
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.io.label_images import write_labels
     from napari_sam.workflows.objects.segment import choose_mode
     from napari_sam.workflows.stacks.volume import choose_volume_mode

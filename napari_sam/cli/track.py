@@ -114,7 +114,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.model is None and not args.labels:
         _refuse_image(frames, args.input)
     if args.model is not None:
-        from napari_sam.inference.predictor import load_model
+        from napari_sam.inference.model_loading import load_model
 
         model = load_model(args.model, device=args.device)
     with StepBar("step") as bar:

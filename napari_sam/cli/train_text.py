@@ -48,7 +48,7 @@ def train_text(
 ) -> int:
     """Train a head for the words of the text model, and say how good it is."""
     from napari_sam.inference.clip_tower import ClipTower, is_clip_folder
-    from napari_sam.inference.predictor import load_model
+    from napari_sam.inference.model_loading import load_model
     from napari_sam.training.text_alignment import align_with_clip
 
     check_output("--out", args.out, args.overwrite)

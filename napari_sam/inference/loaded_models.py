@@ -72,7 +72,7 @@ def as_predictor(model: str | Path | Predictor) -> Predictor:
     with _LOCK:
         found: Predictor | None = find_loaded(model)
         if found is None:
-            from napari_sam.inference.predictor import load_model
+            from napari_sam.inference.model_loading import load_model
 
             found = load_model(model)
             remember_loaded(model, "auto", found)

@@ -155,7 +155,7 @@ class PlacedModel:
                     f"{full.device} has too little memory for {self._name}; the CPU "
                     "takes over",
                     RuntimeWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )
                 self.at = copy_to_cpu(full, self._wanted_dtype)
             return self.at

@@ -9,42 +9,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import uuid4
 
-from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.dense_maps import read_dense_head
 from napari_sam.inference.device import choose_device
-from napari_sam.inference.embedding_cache import EmbeddingCache, embedding_key
+from napari_sam.inference.embedding_cache import EmbeddingCache
 from napari_sam.inference.looking_scale import checked_scale, embed_with_tiles
 from napari_sam.inference.model_placement import PlacedModel, Placement
+from napari_sam.inference.plane_encoder import PlaneEncoder
 from napari_sam.inference.point_decoder import PointDecoder
-from napari_sam.inference.preprocess import (
-    binary_to_logits,
-    check_image,
-    default_limits,
-    to_frame,
-    whole_plane,
-)
+from napari_sam.inference.preprocess import binary_to_logits
 from napari_sam.inference.prompt_decoding import (
     check_prompts,
     checked_mask,
     decode_prompts,
 )
 from napari_sam.inference.text_prompts import text_prompts
-from napari_sam.inference.text_space import load_text_space
 from napari_sam.inference.tile_answers import add_mask, predict_tiles
 from napari_sam.inference.views import PlaneView, whole_embedding
 from napari_sam.model.dense_maps import DenseMaps
-from napari_sam.ops.types import (
-    Cancelled,
-    ImageEmbedding,
-    IsCancelled,
-    MaskPrediction,
-    Multimask,
-    Prompts,
-)
+from napari_sam.ops.types import MaskPrediction, Multimask, Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy as np
     import torch
@@ -56,8 +41,9 @@ if TYPE_CHECKING:
     from napari_sam.inference.text_tower import PhraseEmbedder
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.model.network import Network
+    from napari_sam.ops.types import ImageEmbedding, IsCancelled
 
-__all__ = ["Predictor", "load_model"]
+__all__ = ["Predictor"]
 
 
 class Predictor:
@@ -107,6 +93,7 @@ class Predictor:
         self.digest = digest or f"unnamed-{uuid4()}"
         self.cache = EmbeddingCache() if cache is None else cache
         self._placed = PlacedModel(model, name, dtype, choose_device(device))
+        self._encoder = PlaneEncoder(self._placed, self.digest)
 
     @property
     def _at(self) -> Placement:
@@ -210,44 +197,18 @@ class Predictor:
             view = PlaneView.of(image, self.frame_size, contrast_limits)
             wanted = None if isinstance(scale, str) else scale
             return embed_with_tiles(self, view, wanted, is_cancelled, self.cache)
-        # a part of a plane comes with the limits of its plane
-        array = whole_plane(image) if contrast_limits is None else check_image(image)
-        limits = contrast_limits or default_limits(array)
-        at = self._at
-        key = embedding_key(array, limits, self._identity(at))
-        found = self.cache.get(key)
-        if found is not None:
-            return self.cache.move(found, at.device, at.decoder_dtype)
-
-        def on_block() -> None:
-            if is_cancelled is not None and is_cancelled():
-                raise Cancelled("the embedding was cancelled")
-
-        on_block()
-        architecture = at.model.architecture
-        frame, geometry = to_frame(
-            array, architecture.frame_size, limits, architecture.keeps_aspect
-        )
-        features, used = self._placed.encode(frame, on_block)
-        if used is not at:  # in another precision, perhaps
-            key = embedding_key(array, limits, self._identity(used))
-        return self.cache.put(ImageEmbedding(features, geometry, key))
+        return self._encoder.encode(image, contrast_limits, is_cancelled, self.cache)
 
     @property
     def identity(self) -> str:
         """What identifies the weights and their precision in an embedding's key."""
-        return self._identity(self._at)
-
-    def _identity(self, at: Placement) -> str:
-        return f"{self.digest}|{at.model.architecture.name}|{at.precision}"
+        return self._encoder.identity_at(self._at)
 
     def key_of(
         self, image: ArrayLike, contrast_limits: tuple[float, float] | None = None
     ) -> str:
         """Name the embedding that `embed` makes of an image plane."""
-        array = whole_plane(image) if contrast_limits is None else check_image(image)
-        limits = contrast_limits or default_limits(array)
-        return embedding_key(array, limits, self.identity)
+        return self._encoder.key_of(image, contrast_limits)
 
     def predict(
         self,
@@ -421,71 +382,3 @@ class Predictor:
         See `napari_sam.inference.preprocess.binary_to_logits`.
         """
         return binary_to_logits(mask, embedding.geometry, self.mask_size)
-
-
-def load_model(
-    source: str | Path = "cells",
-    *,
-    device: str | torch.device = "auto",
-    dtype: str = "auto",
-    instance_decoder: str | Path | None = None,
-    object_head: str | Path | None = None,
-    text_model: str | Path | None = None,
-) -> Predictor:
-    """Load a model and make it ready to be asked.
-
-    Parameters
-    ----------
-    source : str or Path
-        A name of the registry (see ``napari-sam models``; "cells" ships with the
-        package) or the path of a checkpoint.
-    device : str or torch.device
-        "auto" (CUDA, else MPS, else the CPU) or what PyTorch calls a device.
-    dtype : {"auto", "float32", "bfloat16"}
-        "auto" computes the image encoder in bfloat16 where the processor has it
-        and all else in float32; "float32"; or "bfloat16" for the mask decoder too.
-    instance_decoder : str or Path, optional
-        Name or file of micro-sam's instance decoder for the model. If it is left out,
-        the one in the model's own file, the downloaded one of a registered model, or
-        ``NAME_decoder.pt`` beside ``NAME.pt``, where there is one.
-    object_head : str or Path, optional
-        File of the head that embeds objects for texts and examples, from ``napari-sam
-        train --text``; ``NAME-objects.safetensors`` beside the model's own file
-        ``NAME.safetensors`` where there is one, else the head that ships.
-    text_model : str or Path, optional
-        Local folder with a CLIP in Hugging Face's layout, whose words the head knows;
-        the text encoder that ships if None. Needs the extra ``[transformers]``.
-
-    Returns
-    -------
-    Predictor
-        A model of its own, even where the same one is loaded already.
-
-    Raises
-    ------
-    CheckpointError
-        If the source, the head or the text model can not be loaded, or do not belong
-        together; the message says why and what to do.
-    ValueError
-        If the device or the dtype can not be used.
-
-    Examples
-    --------
-    >>> import napari_sam
-    >>> napari_sam.load_model("cells").has_dense_head
-    True
-    """
-    loaded = load_sam(source, instance_decoder=instance_decoder)
-    predictor = Predictor(
-        loaded.model,
-        name=loaded.name,
-        digest=loaded.digest,
-        object_size=loaded.object_size,
-        device=device,
-        dtype=dtype,
-        source=str(source),
-    )
-    predictor.object_head, predictor.text_tower = load_text_space(
-        predictor.model, source, object_head, text_model
-    )
-    return predictor

@@ -18,7 +18,7 @@ from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.sam2 import SAM2_SIZES, build_sam2, sam2_size
 from napari_sam.checkpoints.sam2_names import rename_meta_sam2
 from napari_sam.checkpoints.store import CheckpointStore
-from napari_sam.inference.predictor import load_model
+from napari_sam.inference.model_loading import load_model
 
 NAMES = Path(__file__).parents[1] / "data" / "sam2.1_tiny_names.txt"
 """Names and shapes of the weights in Meta's file of SAM 2.1 tiny."""

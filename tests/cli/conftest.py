@@ -18,7 +18,7 @@ def model(monkeypatch):
         sam.loaded.append((source, device))
         return sam
 
-    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_model)
+    monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load_model)
     return sam
 
 

@@ -42,7 +42,8 @@ def whole(tmp_path_factory):
 def model(monkeypatch):
     """Stand in for the models; `segment` finds nothing."""
     monkeypatch.setattr(
-        "napari_sam.inference.predictor.load_model", lambda *_, **__: IdealPredictor()
+        "napari_sam.inference.model_loading.load_model",
+        lambda *_, **__: IdealPredictor(),
     )
     monkeypatch.setattr(
         "napari_sam.workflows.objects.segment.find_objects", lambda *_, **__: []

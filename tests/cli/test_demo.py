@@ -13,7 +13,7 @@ from demo_window import PICTURE, demo_with_window, fake_xvfb
 from fake_predictor import FakePredictor
 
 from napari_sam.cli import main
-from napari_sam.inference import predictor
+from napari_sam.inference import model_loading
 from napari_sam.workflows.session.demo_script import DEMO_OBJECTS
 
 DATA = Path(__file__).parents[1] / "data"
@@ -22,7 +22,9 @@ KEPT = sum(item.is_kept for item in DEMO_OBJECTS)
 
 @pytest.fixture
 def fake_model(monkeypatch):
-    monkeypatch.setattr(predictor, "load_model", lambda source: FakePredictor(source))
+    monkeypatch.setattr(
+        model_loading, "load_model", lambda source: FakePredictor(source)
+    )
 
 
 @pytest.fixture

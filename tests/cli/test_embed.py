@@ -15,7 +15,7 @@ from napari_sam.cli import main
 
 COMMAND = """
 import sys
-import napari_sam.inference.predictor as predictor
+from napari_sam.inference import model_loading, predictor
 from tiny_network import tiny_sam
 
 def wait_for_a_line(*_):
@@ -27,7 +27,7 @@ def load_model(source, *, device="auto"):
     sam.model.image_encoder.register_forward_pre_hook(wait_for_a_line)
     return sam
 
-predictor.load_model = load_model
+model_loading.load_model = load_model
 from napari_sam.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -70,7 +70,7 @@ def here(monkeypatch):
     def load_model(source, *, device="auto"):
         return Predictor(tiny_sam(), digest="tiny", device="cpu")
 
-    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_model)
+    monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load_model)
 
 
 def test_a_run_that_was_killed_goes_on(stack, tmp_path):

@@ -55,7 +55,7 @@ def evaluate(data, monkeypatch):
         asked.update(source=source, device=device)
         return Thresholder()
 
-    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_model)
+    monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load_model)
 
     def run(*options):
         return cli.main(["evaluate", "--data", str(data), *map(str, options)])
@@ -168,7 +168,7 @@ def test_max_objects_is_a_positive_number(evaluate, capsys, count):
 def find_all(data, monkeypatch):
     """Run `napari-sam evaluate` with a model that sees everything that is bright."""
     sam = IdealPredictor()
-    load = "napari_sam.inference.predictor.load_model"
+    load = "napari_sam.inference.model_loading.load_model"
     monkeypatch.setattr(load, lambda source, *, device: sam)
 
     def run(*options):
@@ -193,7 +193,7 @@ def test_instances_reach_the_table_and_the_json(find_all, tmp_path, capsys, mode
 
 
 def test_proposals_reach_the_table(data, monkeypatch, capsys):
-    load = "napari_sam.inference.predictor.load_model"
+    load = "napari_sam.inference.model_loading.load_model"
     monkeypatch.setattr(load, lambda source, *, device: DiscPredictor())
     few = ["--kinds", "pairs", "--max-images", "1"]
     assert cli.main(["evaluate", "--data", str(data), "--mode", "proposals", *few]) == 0

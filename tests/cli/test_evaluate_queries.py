@@ -40,7 +40,7 @@ def evaluate(data, monkeypatch, capsys):
     """Run `napari-sam evaluate`; return exit code, scores, and what was printed."""
     sam = ColourModel(64)
     monkeypatch.setattr(
-        "napari_sam.inference.predictor.load_model", lambda *_, **__: sam
+        "napari_sam.inference.model_loading.load_model", lambda *_, **__: sam
     )
 
     def run(mode, *options, folders=(data,)):

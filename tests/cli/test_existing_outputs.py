@@ -106,7 +106,7 @@ def run(given, model, trained, from_nothing, monkeypatch, tmp_path, capsys):
         if command[0] == "demo":
             load = FakePredictor
         if load is not None:
-            monkeypatch.setattr("napari_sam.inference.predictor.load_model", load)
+            monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load)
         parts = [part.partition("/") for part in command]
         options = [place.get(a, a) + slash + b for a, slash, b in parts]
         options += from_nothing if command[0] == "train" else []
@@ -164,7 +164,7 @@ def test_embeddings_leave_all_else_in_a_folder_as_it_is(given, tmp_path, monkeyp
     def load_model(source, *, device="auto"):
         return Predictor(tiny_sam(), digest="tiny", device="cpu")
 
-    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_model)
+    monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load_model)
     out = tmp_path / "out"
     (out / ".git").mkdir(parents=True)
     kept = (out / ".git" / "config", out / "a.tif", out / "embeddings.zarr")

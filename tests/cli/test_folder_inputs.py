@@ -105,7 +105,7 @@ ELSEWHERE = {"classify", "evaluate-tracks"}  # in files of their own
 def run(model, trained, from_nothing, tmp_path, capsys, monkeypatch):
     def run(command):
         if command[0].startswith(("evaluate", "refine")):
-            load = "napari_sam.inference.predictor.load_model"
+            load = "napari_sam.inference.model_loading.load_model"
             monkeypatch.setattr(load, lambda *_, **__: IdealPredictor())
         data, out = str(tmp_path / "data"), str(tmp_path / "out")
         given = [part.replace("DATA", data).replace("OUT", out) for part in command]

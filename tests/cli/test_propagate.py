@@ -19,7 +19,7 @@ from napari_sam import cli
 def ideal(monkeypatch):
     sam = IdealPredictor()
     monkeypatch.setattr(
-        "napari_sam.inference.predictor.load_model", lambda *_, **__: sam
+        "napari_sam.inference.model_loading.load_model", lambda *_, **__: sam
     )
     return sam
 

@@ -18,7 +18,7 @@ ROUGH = np.where(ndimage.binary_erosion(IMAGE, iterations=2), TRUTH, 0)
 def data(tmp_path, monkeypatch):
     """Two images and their labels; returns the folder."""
     monkeypatch.setattr(
-        "napari_sam.inference.predictor.load_model",
+        "napari_sam.inference.model_loading.load_model",
         lambda source, *, device="auto": IdealPredictor(),
     )
     for folder in ("images", "masks"):

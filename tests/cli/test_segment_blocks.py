@@ -39,7 +39,7 @@ def loaded(monkeypatch):
         models.append(load_named(source))
         return models[-1]
 
-    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load)
+    monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load)
     return models
 
 
@@ -170,7 +170,7 @@ def test_a_run_with_something_else_is_refused(run, image, monkeypatch, capsys):
     assert run() == 1
     assert "division by zero" in capsys.readouterr().err
     monkeypatch.undo()
-    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_named)
+    monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load_named)
     assert run("--set", "seed_depth=0.3") == 2
     message = capsys.readouterr().err
     assert "another settings (seed_depth None, not '0.3')" in message
@@ -218,7 +218,7 @@ def test_blocks_of_an_unknown_run_do_not_count(run, image, monkeypatch):
     monkeypatch.setattr(NamedPredictor, "embed", interrupted)
     assert run("--set", "seed_depth=1") == 130
     monkeypatch.undo()
-    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_named)
+    monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load_named)
     (run.blocks / "run.json").unlink()  # as a process killed while it removes them
     for path in run.blocks.rglob("*.npz"):
         path.write_bytes(b"of other settings")
@@ -352,8 +352,8 @@ import sys
 import dask
 import exact_worker
 from napari_sam import cli
-from napari_sam.inference import predictor
-predictor.load_model = exact_worker.load_named
+from napari_sam.inference import model_loading
+model_loading.load_model = exact_worker.load_named
 if __name__ == "__main__":
     dask.config.set({"distributed.worker.preload": [exact_worker.__file__]})
     sys.exit(cli.main(sys.argv[1:]))
@@ -403,11 +403,11 @@ import zarr
 from exact_worker import load_named
 from napari_sam import cli
 from napari_sam.cli import segment
-from napari_sam.inference import predictor
+from napari_sam.inference import model_loading
 from napari_sam.workflows.blocks import block_run
 from napari_sam.workflows.blocks import worker_pool
 
-predictor.load_model = load_named
+model_loading.load_model = load_named
 folder, *command = sys.argv[1:]
 out = os.path.join(folder, "labels.zarr")
 count, last = 0, -1

@@ -25,7 +25,7 @@ AREAS = np.bincount(LABELS.ravel())[1:]
 def model(monkeypatch):
     sam = ColourModel(64)
     monkeypatch.setattr(
-        "napari_sam.inference.predictor.load_model", lambda *_, **__: sam
+        "napari_sam.inference.model_loading.load_model", lambda *_, **__: sam
     )
     return sam
 

@@ -12,7 +12,7 @@ from napari_sam.io.ome_zarr import read_note
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
-    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_named)
+    monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load_named)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_other_settings_do_not_go_on_with_it(run, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "segment-volume: block 0 of volume 0: division by zero" in said
     monkeypatch.undo()
-    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_named)
+    monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load_named)
     assert run("--fuse", "seed_depth=0.3") == 2
     message = capsys.readouterr().err
     assert "another config" in message and "--overwrite to start anew" in message

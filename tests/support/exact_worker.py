@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from exact_predictor import ExactPredictor
 
-from napari_sam.inference import predictor
+from napari_sam.inference import model_loading
 
 PAUSE = 0.2
 """Seconds that "slow" takes for a block, in which a test may end its process."""
@@ -39,4 +39,4 @@ def load_named(source, *, device="auto"):
 
 
 def dask_setup(worker):
-    predictor.load_model = load_named
+    model_loading.load_model = load_named

@@ -19,7 +19,7 @@ from tiny_network import tiny_architecture, tiny_sam
 from napari_sam.checkpoints.export import export_pth
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.configs import TrainConfig
-from napari_sam.inference.predictor import load_model
+from napari_sam.inference.model_loading import load_model
 from napari_sam.io.labelled_arrays import LabelledArrays
 from napari_sam.model.build import ARCHITECTURES
 from napari_sam.ops.types import Cancelled

@@ -60,7 +60,7 @@ def load_predictor(source: str, device: str) -> PromptableModel:
     """Load a model; the import of torch happens here, away from the window."""
     load_torch_library()
     with collector_paused():  # there is no garbage among torch's many new objects
-        from napari_sam.inference.predictor import load_model
+        from napari_sam.inference.model_loading import load_model
 
         predictor: PromptableModel = load_model(source, device=device)
     return predictor

@@ -189,8 +189,8 @@ def worker_model(source: str, device: str, threads: int | None) -> Predictor:
     """
     import torch
 
-    from napari_sam.inference import predictor
+    from napari_sam.inference import model_loading
 
     if threads is not None:
         torch.set_num_threads(threads)
-    return predictor.load_model(source, device=device)
+    return model_loading.load_model(source, device=device)
