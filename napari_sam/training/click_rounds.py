@@ -24,8 +24,8 @@ from napari_sam.training.targets import dense_targets
 if TYPE_CHECKING:
     from napari_sam.configs import TrainConfig
     from napari_sam.model.sam import Sam
-    from napari_sam.training.dataset import Sample
     from napari_sam.training.distillation import Guided, Guides
+    from napari_sam.training.samples import Sample
 
 __all__ = ["Outcome", "Teacher", "score_crop"]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from napari_sam.model.sam import Sam
-    from napari_sam.training.dataset import Sample
+    from napari_sam.training.samples import Sample
     from napari_sam.training.simulated_prompts import SimulatedPrompts
 
 __all__ = ["Crop", "embed_view"]

@@ -1,10 +1,9 @@
-"""Training samples: a crop in its frame, some of its objects, dense targets."""
+"""Labelled images, drawn as training samples by kind, size and scale."""
 
 from __future__ import annotations
 
-import hashlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,16 +14,11 @@ from torch import Tensor
 
 from napari_sam.inference.preprocess import check_image
 from napari_sam.io.labelled_folders import list_labelled_images
-from napari_sam.training.augment import Window, change_intensities, cut
-from napari_sam.training.labelled_images import (
-    Example,
-    hold_out_strip,
-    measure,
-    number_objects,
-    prepare,
-    render,
-)
-from napari_sam.training.targets import SMALLEST, pick_objects
+from napari_sam.training.augment import Window, change_intensities
+from napari_sam.training.held_out import choose_held_out, held_samples
+from napari_sam.training.labelled_images import Example, measure, prepare, render
+from napari_sam.training.samples import Sample, View, look
+from napari_sam.training.targets import pick_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,14 +28,10 @@ if TYPE_CHECKING:
     from napari_sam.configs import TrainConfig
     from napari_sam.training.labelled_images import Source
 
-__all__ = ["Dataset", "Sample", "View"]
+__all__ = ["Dataset"]
 
 _LARGE = 0.6
 """Part of a crop's side; around larger objects the whole frame is shown."""
-
-_HELD_WINDOWS = 6
-_HELD_OBJECTS = 5
-"""Of a held-out image or strip so many windows, and so many objects of each."""
 
 _FAMILIAR = 8
 """Images that are learned from and looked at where little is held out."""
@@ -51,54 +41,6 @@ _NAMED = 5
 
 _ALIKE = 2.5
 """How many times as large objects of one size may be in some images as in others."""
-
-
-@dataclass(frozen=True)
-class View:
-    """A window of an image, as the encoder sees it.
-
-    Attributes
-    ----------
-    image
-        (1, 3, side, side) float32, 0 to 255.
-    offset
-        (row, col) of its corner in the model's frame, in frame pixels.
-    labels
-        (side, side) float32, all objects.
-    known
-        (side, side) bool, where it is known what is object; None: everywhere.
-    complete
-        Whether background is known to be background.
-    nuclei
-        (side, side) float32, what the dense head learns as nuclei; None: nothing.
-        `labels` are what it learns as whole cells, and are both where an object has
-        no parts.
-    """
-
-    image: Tensor
-    offset: tuple[int, int]
-    labels: Tensor
-    known: Tensor | None = None
-    complete: bool = True
-    nuclei: Tensor | None = None
-
-    @property
-    def has_parts(self) -> bool:
-        """Whether nuclei and cells are labelled, each as objects of their own."""
-        return self.nuclei is not None and self.nuclei is not self.labels
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample(View):
-    """A view, and which of its objects are prompted.
-
-    Attributes
-    ----------
-    masks
-        (B, side, side) float32 of 0 and 1; none where an image is known to be empty.
-    """
-
-    masks: Tensor
 
 
 class Dataset:
@@ -163,7 +105,7 @@ class Dataset:
         }
         if unknown := named - set(kinds):
             raise ValueError(f"kinds has {sorted(unknown)}, but {where} holds {kinds}")
-        self.strip, self.held_out = self._split(items)
+        self.strip, self.held_out = choose_held_out(items, config)
         train = [item for item in items if item not in self.held_out] or items
         self.train = train
         self.by_kind = {k: [i for i in train if i.kind == k] for k in kinds}
@@ -206,17 +148,6 @@ class Dataset:
     def told_left_out(self) -> list[str]:
         """Say of each image that was left out which it is, and why."""
         return [f"{item.kind}/{item.name}: {why}" for item, why in self.left_out]
-
-    def _split(self, items: Sequence[Source]) -> tuple[float, list[Source]]:
-        """Choose the share of objects, or the images, that are held out."""
-        share = self.config.held_out
-        if self.config.hold == "images" or not share:
-            return 0.0, [i for i in items if _share(i) < share]
-        few = 2 / share
-        if len(items) < few and any(_has_many(item) for item in items):
-            return share, []
-        count = round(share * len(items)) if len(items) > 2 else 0
-        return 0.0, sorted(items, key=_share)[: max(count, int(len(items) > 2))]
 
     def read(self, item: Source) -> Example:
         """Read an image and prepare it, or find it in memory."""
@@ -412,39 +343,8 @@ class Dataset:
         return queue[: self.config.validation_images]
 
     def _held_samples(self, example: Example, rng: np.random.Generator) -> list[Sample]:
-        """Look at an image in whole frames until its objects are seen, or enough."""
-        scale = math.sqrt(example.scales[0] * example.scales[1])
-        side = self.frame_size
-        shape = example.labels.shape
-        most = max(1, _HELD_WINDOWS // max(1, len(self._validated())))
-        left = rng.permutation(len(example.areas)) + 1
-        samples: list[Sample] = []
-        while len(left) and len(samples) < most:
-            reach = side / scale / 2
-            centre = [
-                length / 2
-                if length <= 2 * reach or scale <= side / max(shape)
-                else float(np.clip(at, reach, length - reach))
-                for at, length in zip(example.centres[left[0] - 1], shape, strict=True)
-            ]
-            if scale <= side / max(shape):  # as at inference, at the top left
-                centre = [reach, reach]
-            view = look(
-                example, Window((centre[0], centre[1]), scale, 0.0, False, side)
-            )
-            names, pixels = torch.unique(view.labels, return_counts=True)
-            seen = dict(zip(names.int().tolist(), pixels.tolist(), strict=True))
-            areas = example.areas * scale**2
-            least = np.maximum(SMALLEST, 0.9 * areas)
-            good = [n for n in left if seen.get(n, 0) > least[n - 1]]
-            gone = set(good) | {left[0]}
-            left = np.array([n for n in left if n not in gone])
-            if good:
-                few = torch.tensor(good[: min(_HELD_OBJECTS, self.config.prompts * 2)])
-                masks = (view.labels[None] == few[:, None, None]).float()
-                image = 255 * view.image.clamp(min=0)
-                samples.append(Sample(**vars(replace(view, image=image)), masks=masks))
-        return samples
+        images, prompts = len(self._validated()), self.config.prompts
+        return held_samples(example, rng, self.frame_size, images, prompts)
 
 
 def _across(areas: NDArray[np.int64]) -> float:
@@ -452,50 +352,8 @@ def _across(areas: NDArray[np.int64]) -> float:
     return float(np.sqrt(np.median(areas) * 4 / np.pi))
 
 
-def look(example: Example, window: Window) -> View:
-    """Cut a window out of an image: intensities in [0, 1], -1 beyond the image.
-
-    Only the part of the image around the window is touched.
-    """
-    reach = window.side / window.scale * math.sqrt(0.5) + 2 + 2 / min(1, window.scale)
-    corner = [max(0, math.floor(c - reach)) for c in window.centre]
-    part = tuple(
-        slice(low, math.ceil(c + reach) + 1)
-        for low, c in zip(corner, window.centre, strict=True)
-    )
-    moved = replace(
-        window, centre=(window.centre[0] - corner[0], window.centre[1] - corner[1])
-    )
-    image = torch.from_numpy(example.rgb[part]).permute(2, 0, 1).float() / 255
-    labels = torch.from_numpy(example.labels[part]).float()
-    seen, named, inside = cut(image, labels, moved)
-    known = None
-    if example.known is not None:
-        mask = torch.from_numpy(example.known[part]).float()
-        known = cut(image[:, :1, :1].expand(3, *mask.shape), mask, moved)[1] > 0.5
-    seen = torch.where(inside, seen, -1.0)
-    nuclei = named if example.nuclei_known else None
-    if example.nuclei is not None:
-        parts = torch.from_numpy(example.nuclei[part]).float()
-        nuclei = cut(image[:, :1, :1].expand(3, *parts.shape), parts, moved)[1]
-    return View(seen[None], (0, 0), named, known, example.complete, nuclei)
-
-
 def _triangular(low: float, high: float, rng: np.random.Generator) -> float:
     """Draw from [low, high], zero or the end nearest to it the likeliest."""
     if low == high:
         return low
     return rng.triangular(low, min(max(low, 0.0), high), high)
-
-
-def _share(item: Source) -> float:
-    """Place an image in [0, 1) by its name, the same in every run."""
-    digest = hashlib.sha256(f"{item.kind}/{item.name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
-
-
-def _has_many(item: Source) -> bool:
-    """Whether a strip of objects can be held out."""
-    _, labels = item.read()
-    held, _ = hold_out_strip(number_objects(labels), 0.5)
-    return held is not None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam.model.sam import Sam
-    from napari_sam.training.dataset import Sample
+    from napari_sam.training.samples import Sample
 
 __all__ = ["Guided", "Guides"]
 

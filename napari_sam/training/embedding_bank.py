@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from napari_sam.training.crop import embed_view
-from napari_sam.training.dataset import Sample
+from napari_sam.training.samples import Sample
 from napari_sam.training.targets import pick_objects
 
 if TYPE_CHECKING:
     from napari_sam.configs import TrainConfig
     from napari_sam.model.sam import Sam
-    from napari_sam.training.dataset import Dataset, View
+    from napari_sam.training.dataset import Dataset
+    from napari_sam.training.samples import View
 
 __all__ = ["EmbeddingBank"]
 

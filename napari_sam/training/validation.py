@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam.model.sam import Sam
-    from napari_sam.training.dataset import Sample
+    from napari_sam.training.samples import Sample
 
 __all__ = ["Case", "HeldOut", "Scores"]
 

@@ -86,8 +86,8 @@ def test_of_a_hundred_thousand_objects_those_near_are_looked_at(monkeypatch):
     def refuse(*_):
         raise AssertionError("all objects are looked at again")
 
-    for name in ("prepare", "measure", "number_objects"):
-        monkeypatch.setattr(f"napari_sam.training.dataset.{name}", refuse)
+    for name in ("dataset.prepare", "dataset.measure", "held_out.number_objects"):
+        monkeypatch.setattr(f"napari_sam.training.{name}", refuse)
     tracemalloc.start()
     for number in range(20):
         assert len(data.sample(number).masks) <= 4
