@@ -26,7 +26,7 @@ from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_sam.plugin.model.model_host import load_predictor
+from napari_sam.plugin.model.predictor_loading import load_predictor
 from napari_sam.plugin.widgets.dock import open_dock
 
 if TYPE_CHECKING:

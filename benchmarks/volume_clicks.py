@@ -97,7 +97,7 @@ def annotate(path: Path, planes: list[int], clicks: int) -> dict[str, Any]:
     from click_latency import Bench, wait_until
     from qtpy.QtTest import QTest
 
-    from napari_sam.plugin.model.model_host import load_predictor
+    from napari_sam.plugin.model.predictor_loading import load_predictor
 
     data = zarr.open_array(path, mode="r")
     bench = Bench(load_predictor, 0, image=data)

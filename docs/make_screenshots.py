@@ -30,7 +30,7 @@ from napari_sam.cli import main as main_of_cli
 from napari_sam.io.samples import SAMPLES
 from napari_sam.ops.scope import Scope
 from napari_sam.plugin.demo import DemoWindow
-from napari_sam.plugin.model.model_host import shared_predictor
+from napari_sam.plugin.model.predictor_loading import shared_predictor
 from napari_sam.plugin.viewer.layers import spatial_metadata
 from napari_sam.plugin.widgets.dock import open_dock
 from napari_sam.training.rendering.scene_folders import numbered_scene
@@ -247,7 +247,7 @@ def take_large() -> None:
     annotator = dock.annotator
     for place in ((395, 317), (421, 242)):
         window.wait_until(
-            lambda: annotator.model_host.embedding_state(annotator.key) == "ready"
+            lambda: annotator.model_host.planes.state(annotator.key) == "ready"
         )
         annotator.commit()
         origin = annotator.image.translate
@@ -569,7 +569,7 @@ def take_embeddings() -> None:
     widget = window.show("annotate")
     annotator = window.dock.annotator
     window.wait_until(
-        lambda: annotator.model_host.embedding_state(annotator.key) == "ready"
+        lambda: annotator.model_host.planes.state(annotator.key) == "ready"
     )
     widget.embedding_store.expand(animate=False)
     widget.embedding_store.embed.click()

@@ -31,7 +31,7 @@ def look(dock):
 
 def is_embedded(dock):
     """Say whether the model has looked at the plane that is shown."""
-    return dock.model_host.embedding_state(dock.annotator.key) == "ready"
+    return dock.model_host.planes.state(dock.annotator.key) == "ready"
 
 
 def work_with(dock):

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from napari_sam.plugin.annotator.hints import Facts
     from napari_sam.plugin.annotator.keybindings import KeyPlace
     from napari_sam.plugin.annotator.prompt_layers import PromptLayers
-    from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
+    from napari_sam.plugin.model.embedded_planes import PlaneKey
+    from napari_sam.plugin.model.model_host import ModelHost
     from napari_sam.workflows.session.annotation_session import AnnotationSession
 
 __all__ = ["Annotator"]
@@ -173,7 +174,7 @@ class Annotator(QObject):  # type: ignore[misc]
             signal.connect(self.journals.on_change)
         host = self.model_host
         host.changed.connect(self._gc_pauses.look)
-        for signal in (host.answered, host.hovered, host.embedded):
+        for signal in (host.answering.answered, host.answering.hovered, host.embedded):
             signal.connect(self._gc_pauses.on_answer)
 
     # --- coming and going -----------------------------------------------------------

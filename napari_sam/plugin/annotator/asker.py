@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.annotator.sessions import Sessions
     from napari_sam.plugin.annotator.workspace import Times, Workspace
+    from napari_sam.plugin.model.embedded_planes import PlaneKey
     from napari_sam.plugin.model.embedding_store_jobs import EmbeddingStoreJobs
-    from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
+    from napari_sam.plugin.model.model_host import ModelHost
 
 __all__ = ["Asker"]
 
@@ -77,8 +78,8 @@ class Asker(QObject):  # type: ignore[misc]
         self._idle_timer = single_shot(self, times.idle, self._look_around)
         model_host.changed.connect(self._on_model_host)
         model_host.embedded.connect(self._on_embedded)
-        model_host.answered.connect(self._on_answered)
-        model_host.failed.connect(self.failed)
+        model_host.answering.answered.connect(self._on_answered)
+        model_host.answering.failed.connect(self.failed)
 
     @property
     def is_waiting(self) -> bool:
@@ -87,7 +88,7 @@ class Asker(QObject):  # type: ignore[misc]
         is_open = session is not None and self._workspace.plane is not None
         return (
             self._dwell_timer.isActive()
-            or self.model_host.is_answering
+            or self.model_host.answering.is_busy
             or (is_open and session is not None and session.prompting.job() is not None)
         )
 
@@ -124,20 +125,20 @@ class Asker(QObject):  # type: ignore[misc]
         if is_wanted and key is not None and self._sessions.session is not None:
             reader = plane_reader(at.image, key.plane)
             self.model_host.want(key, reader, self._jobs.trace(at.image, key))
-            if self.model_host.embedding_state(key) == "ready":
+            if self.model_host.planes.state(key) == "ready":
                 self._idle_timer.start()
 
     def retry(self) -> None:
         """Let the model look at a plane again that was stopped or has failed."""
         key = self._workspace.key
         if key is not None:
-            self.model_host.retry(key)
+            self.model_host.planes.retry(key)
             self.embed_here()
 
     def _look_around(self) -> None:
         """Embed the neighbours of the plane once nothing was asked for a while."""
         at, key = self._workspace, self._workspace.key
-        if at.is_active and key and self.model_host.embedding_state(key) == "ready":
+        if at.is_active and key and self.model_host.planes.state(key) == "ready":
             self._jobs.look_around(at.image, key, self._last_axis)
 
     def _stay_here(self) -> None:
@@ -155,7 +156,7 @@ class Asker(QObject):  # type: ignore[misc]
         job = session.prompting.job()
         if job is None:
             self.answered.emit()
-        elif not self.model_host.ask(key, job):
+        elif not self.model_host.answering.ask(key, job):
             self.embed_here()
 
     def request_new(self) -> None:
@@ -186,7 +187,7 @@ class Asker(QObject):  # type: ignore[misc]
             )
             if job is not None:
                 self._stay_here()
-                self.model_host.ask(key, job, hold=False)
+                self.model_host.answering.ask(key, job, hold=False)
 
     # --- what the model says ------------------------------------------------------
 

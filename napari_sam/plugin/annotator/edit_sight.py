@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import Box
     from napari_sam.plugin.annotator.workspace import Workspace
-    from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
+    from napari_sam.plugin.model.embedded_planes import PlaneKey
+    from napari_sam.plugin.model.model_host import ModelHost
 
 __all__ = ["EditSight"]
 
@@ -89,7 +90,7 @@ class EditSight:
         key, sam = self._at.key, self._host.predictor
         if key is None or sam is None or not sam.has_dense_head:
             return None
-        known = self._host.embedding(key)
+        known = self._host.planes.embedding(key)
         read = plane_reader(self._at.image, key.plane)
 
         def ask() -> NDArray[np.float32]:

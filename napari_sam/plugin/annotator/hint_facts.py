@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from napari_sam.plugin.annotator.sessions import Sessions
     from napari_sam.plugin.annotator.wiring import Wiring
     from napari_sam.plugin.annotator.workspace import Workspace
-    from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
+    from napari_sam.plugin.model.embedded_planes import PlaneKey
+    from napari_sam.plugin.model.model_host import ModelHost
 
 __all__ = ["FactReader"]
 
@@ -59,8 +60,8 @@ class FactReader:
             output_problem=self._sessions.problem,
             model_state=host.model_state,
             model_error=host.model_error,
-            embedding_state=host.embedding_state(key),
-            embedding_error=host.embedding_error(key),
+            embedding_state=host.planes.state(key),
+            embedding_error=host.planes.error(key),
             tool=stage.tool,
             polarity=stage.positive,
             has_prompts=draft is not None and not draft.is_empty,

@@ -49,7 +49,7 @@ class HoverPreview:
         self.is_on = False
         self._is_shown = False
         self._place: object = None
-        model_host.hovered.connect(self._on_answer)
+        model_host.answering.hovered.connect(self._on_answer)
 
     def attach(self) -> None:
         """Start listening to the mouse."""
@@ -91,7 +91,7 @@ class HoverPreview:
             return
         question = make_question(session.plane_shape, [at], [1])
         self._place = question
-        self._model_host.ask_hover(key, Job((question,), None), key)
+        self._model_host.answering.ask_hover(key, Job((question,), None), key)
 
     def _on_answer(self, key: Any, answer: MaskPrediction) -> None:
         if self._place is None or not self.is_on or not self._is_free():

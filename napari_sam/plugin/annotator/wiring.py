@@ -365,7 +365,7 @@ class Wiring(QObject):  # type: ignore[misc]
 
         Drawing costs tens of milliseconds, and an answer comes in about as many.
         """
-        is_answering = self._asker.model_host.is_answering
+        is_answering = self._asker.model_host.answering.is_busy
         self._push_timer.start(self._answer_ms if is_answering else 0)
 
     def push(self) -> None:
@@ -395,7 +395,7 @@ class Wiring(QObject):  # type: ignore[misc]
         if layers is not None and session is not None:
             self.hover.give_way()
             mask = session.mask
-            picture = self._asker.model_host.picture(self._at.key)
+            picture = self._asker.model_host.planes.picture(self._at.key)
             if mask is not None and picture is not None:
                 layers.show_on(picture.ground_of(mask))
             layers.show_mask(mask)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.plugin.annotator.image_parts import size_if_too_large
-from napari_sam.plugin.model.model_host import PlaneKey
+from napari_sam.plugin.model.embedded_planes import PlaneKey
 from napari_sam.plugin.viewer.image_identity import image_identity
 from napari_sam.plugin.viewer.layers import display_range
 from napari_sam.plugin.viewer.sample_data import preset_scale

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from napari_sam.io.embedding_store import EmbeddingStore
     from napari_sam.ops.types import IsCancelled
+    from napari_sam.plugin.model.embedded_planes import PlaneKey
     from napari_sam.plugin.model.long_task import Progress
-    from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
+    from napari_sam.plugin.model.model_host import ModelHost
 
 __all__ = ["Count", "EmbeddingStoreJobs", "open_store", "planes_around", "planes_like"]
 

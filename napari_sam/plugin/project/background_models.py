@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_sam.checkpoints.user_models import free_path
 from napari_sam.configs import TrainConfig
 from napari_sam.plugin.model.long_task import LongTask
-from napari_sam.plugin.model.model_host import shared_predictor
+from napari_sam.plugin.model.predictor_loading import shared_predictor
 from napari_sam.plugin.model.training_runs import (
     TrainJob,
     left_out_in_words,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Hint", "HintKind", "sentence"]
+__all__ = ["Hint", "HintKind", "reason", "sentence"]
 
 HintKind = Literal["do", "wait", "problem", "done", "info"]
 
@@ -32,3 +32,9 @@ def sentence(error: Exception | str) -> str:
     """Return an error, or what is said of one, as a sentence for the user."""
     text = str(error).strip() or type(error).__name__
     return f"{text[0].upper()}{text[1:].rstrip('.')}."
+
+
+def reason(error: Exception) -> str:
+    """Return an error as the end of a sentence, after a colon."""
+    text = str(error).strip() or type(error).__name__
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -330,7 +330,7 @@ class AnnotatePage(Page):
             for button in (self.keep, self.undo, self.redo, self.clear):
                 button.setEnabled(False)
             return
-        picture = self.shared.model_host.picture(annotator.key)
+        picture = self.shared.model_host.planes.picture(annotator.key)
         self.candidates.show_candidates(session.candidates, picture, session.choice)
         is_in_hand = facts.has_prompts or facts.grown_planes > 0
         self.keep.setEnabled(is_in_hand)

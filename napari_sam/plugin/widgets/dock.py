@@ -16,7 +16,8 @@ from napari_sam.plugin.annotator.annotator import Annotator
 from napari_sam.plugin.annotator.saving import saver_in
 from napari_sam.plugin.annotator.workspace import Times
 from napari_sam.plugin.model.embedding_store_jobs import open_store
-from napari_sam.plugin.model.model_host import ModelHost, load_predictor
+from napari_sam.plugin.model.model_host import ModelHost
+from napari_sam.plugin.model.predictor_loading import load_predictor
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.installations import other_installation
@@ -466,7 +467,7 @@ class Dock(QWidget):  # type: ignore[misc]
 
     def refresh(self) -> None:
         """Show how things stand, once the events at hand are done."""
-        wait = self._answer_ms if self.model_host.is_answering else 0
+        wait = self._answer_ms if self.model_host.answering.is_busy else 0
         if wait == 0 or not self._view_timer.isActive():
             self._view_timer.start(wait)
 

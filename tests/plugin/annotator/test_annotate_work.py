@@ -91,7 +91,7 @@ def test_a_click_is_answered_while_the_button_is_held(dock, qtbot, predictor):
         shown = preview_of(dock)
         release = press_mouse(points, place, button)
         qtbot.waitUntil(lambda wanted=number: len(predictor.asked) == wanted)
-        qtbot.waitUntil(lambda: not dock.model_host.is_answering)
+        qtbot.waitUntil(lambda: not dock.model_host.answering.is_busy)
         qtbot.wait(20)
         assert len(session.draft.question.prompts.points) == number - 1
         assert (preview_of(dock) == shown).all()
@@ -339,7 +339,7 @@ def test_leaving_a_plane_stops_its_embedding(make_viewer, open_dock, qtbot, pred
     qtbot.wait(300)
     predictor.gate.set()
     key = dock.annotator.key
-    qtbot.waitUntil(lambda: dock.model_host.embedding_state(key) == "ready")
+    qtbot.waitUntil(lambda: dock.model_host.planes.state(key) == "ready")
     assert len(predictor.embedded) == 1
     assert predictor.embedded[0][0, 0] == 2 * 60 * 80
 

@@ -31,7 +31,7 @@ def open_on(qtbot, predictor):
 
 
 def state(annotator):
-    return annotator.model_host.embedding_state(annotator.key)
+    return annotator.model_host.planes.state(annotator.key)
 
 
 def test_one_that_is_put_off_shows_nothing_until_it_is_taken_up(

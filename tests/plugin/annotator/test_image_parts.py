@@ -40,7 +40,7 @@ def open_on_slide(make_napari_viewer, open_dock, data, **options):
 
 
 def is_ready(dock):
-    return dock.model_host.embedding_state(dock.annotator.key) == "ready"
+    return dock.model_host.planes.state(dock.annotator.key) == "ready"
 
 
 def press(dock, qtbot):

@@ -16,7 +16,7 @@ STACK = np.random.default_rng(0).integers(0, 255, (12, 40, 50), np.uint8)
 
 
 def is_embedded(dock):
-    return dock.model_host.embedding_state(dock.annotator.key) == "ready"
+    return dock.model_host.planes.state(dock.annotator.key) == "ready"
 
 
 class Counting(Predictor):

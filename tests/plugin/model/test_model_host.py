@@ -6,7 +6,8 @@ from fake_predictor import FakePredictor, disc
 from ideal_predictor import IdealPredictor, grid_of_discs
 
 from napari_sam.ops.planes import Plane
-from napari_sam.plugin.model.model_host import ModelHost, PlaneKey
+from napari_sam.plugin.model.embedded_planes import PlaneKey
+from napari_sam.plugin.model.model_host import ModelHost
 from napari_sam.workflows.session.answering import Job
 from napari_sam.workflows.session.prompt_history import make_question
 
@@ -39,17 +40,17 @@ def load(qtbot, model_host):
 
 def embed(qtbot, model_host, z):
     model_host.want(key(z), read)
-    qtbot.waitUntil(lambda: model_host.embedding_state(key(z)) == "ready")
+    qtbot.waitUntil(lambda: model_host.planes.state(key(z)) == "ready")
 
 
 def test_the_last_planes_are_kept(qtbot, model_host, predictor):
     for z in (0, 1, 0, 2):
         embed(qtbot, model_host, z)
     assert len(predictor.embedded) == 3
-    assert model_host.embedding_state(key(0)) == "ready"
-    assert model_host.embedding_state(key(1)) == "none"
-    assert model_host.picture(key(2)).pixels.shape == (20, 30, 3)
-    assert model_host.picture(key(1)) is None
+    assert model_host.planes.state(key(0)) == "ready"
+    assert model_host.planes.state(key(1)) == "none"
+    assert model_host.planes.picture(key(2)).pixels.shape == (20, 30, 3)
+    assert model_host.planes.picture(key(1)) is None
 
 
 def test_fewer_planes_are_kept_where_they_are_large(qtbot, predictor):
@@ -57,8 +58,8 @@ def test_fewer_planes_are_kept_where_they_are_large(qtbot, predictor):
     load(qtbot, model_host)
     for z in (0, 1):
         embed(qtbot, model_host, z)
-    assert model_host.embedding_state(key(0)) == "none"
-    assert model_host.embedding_state(key(1)) == "ready"
+    assert model_host.planes.state(key(0)) == "none"
+    assert model_host.planes.state(key(1)) == "ready"
     model_host.close()
 
 
@@ -66,20 +67,20 @@ def test_a_question_in_work_is_not_asked_twice(qtbot, model_host, predictor):
     embed(qtbot, model_host, 0)
     predictor.predict_gate.clear()
     job = Job((make_question((20, 30), [(5, 5)], [1]),), None)
-    with qtbot.waitSignal(model_host.answered):
-        assert model_host.ask(key(0), job)
-        assert model_host.ask(key(0), job)
+    with qtbot.waitSignal(model_host.answering.answered):
+        assert model_host.answering.ask(key(0), job)
+        assert model_host.answering.ask(key(0), job)
         predictor.predict_gate.set()
-    qtbot.waitUntil(lambda: not model_host.is_answering)
+    qtbot.waitUntil(lambda: not model_host.answering.is_busy)
     assert len(predictor.asked) == 1
 
 
 def test_a_quick_answer_comes_within_the_call(qtbot, model_host):
     embed(qtbot, model_host, 0)
     answers = []
-    model_host.answered.connect(lambda key, answer: answers.append(answer))
+    model_host.answering.answered.connect(lambda key, answer: answers.append(answer))
     job = Job((make_question((20, 30), [(5, 5)], [1]),), None)
-    model_host.ask(key(0), job)
+    model_host.answering.ask(key(0), job)
     assert len(answers) == 1
     qtbot.wait(20)
     assert len(answers) == 1
@@ -89,27 +90,31 @@ def test_a_slow_answer_does_not_hold_the_window(qtbot, model_host, predictor):
     embed(qtbot, model_host, 0)
     predictor.predict_gate.clear()
     start = time.perf_counter()
-    model_host.ask(key(0), Job((make_question((20, 30), [(5, 5)], [1]),), None))
+    model_host.answering.ask(
+        key(0), Job((make_question((20, 30), [(5, 5)], [1]),), None)
+    )
     assert time.perf_counter() - start < 0.1
-    with qtbot.waitSignal(model_host.answered):
+    with qtbot.waitSignal(model_host.answering.answered):
         qtbot.wait(250)
         predictor.predict_gate.set()
     predictor.predict_gate.clear()
     start = time.perf_counter()
-    model_host.ask(key(0), Job((make_question((20, 30), [(6, 6)], [1]),), None))
+    model_host.answering.ask(
+        key(0), Job((make_question((20, 30), [(6, 6)], [1]),), None)
+    )
     assert time.perf_counter() - start < 0.04
     predictor.predict_gate.set()
 
 
 def test_a_plane_that_is_not_ready_is_not_asked(model_host):
     job = Job((make_question((20, 30), [(5, 5)], [1]),), None)
-    assert not model_host.ask(key(0), job)
+    assert not model_host.answering.ask(key(0), job)
 
 
 def test_another_model_forgets_the_planes(qtbot, model_host):
     embed(qtbot, model_host, 0)
     model_host.load("other", "cpu")
-    assert model_host.embedding_state(key(0)) == "none"
+    assert model_host.planes.state(key(0)) == "none"
     assert model_host.predictor is None
     model_host.unload()
     assert model_host.model_state == "missing"
@@ -120,11 +125,11 @@ def test_a_failed_plane_is_tried_again_only_when_asked(qtbot, model_host):
         raise OSError("unplugged")
 
     model_host.want(key(0), fail)
-    qtbot.waitUntil(lambda: model_host.embedding_state(key(0)) == "failed")
-    assert model_host.embedding_error(key(0)) == "unplugged."
+    qtbot.waitUntil(lambda: model_host.planes.state(key(0)) == "failed")
+    assert model_host.planes.error(key(0)) == "unplugged."
     model_host.want(key(0), read)
-    assert model_host.embedding_state(key(0)) == "failed"
-    model_host.retry(key(0))
+    assert model_host.planes.state(key(0)) == "failed"
+    model_host.planes.retry(key(0))
     embed(qtbot, model_host, 0)
 
 
@@ -165,7 +170,7 @@ def test_another_plane_is_embedded_before_the_tiles_of_the_last(qtbot, tiling):
     large = grid_of_discs(256, 128, 40).astype(np.uint8)
     model_host.want(key(1), lambda: large)
     sam.gate.set()
-    qtbot.waitUntil(lambda: model_host.embedding_state(key(1)) == "ready")
+    qtbot.waitUntil(lambda: model_host.planes.state(key(1)) == "ready")
     assert len(sam.shapes) == 2
     qtbot.wait(50)
     assert len(sam.shapes) == 2
@@ -176,9 +181,11 @@ def test_another_plane_is_embedded_before_the_tiles_of_the_last(qtbot, tiling):
 def test_a_prompt_is_answered_from_its_tile(qtbot, tiling):
     model_host, _ = tiling
     model_host.want(key(0), small_discs)
-    qtbot.waitUntil(lambda: model_host.embedding_state(key(0)) == "ready")
-    with qtbot.waitSignal(model_host.answered) as heard:
-        model_host.ask(key(0), Job((make_question((256, 256), [(16, 48)], [1]),), None))
+    qtbot.waitUntil(lambda: model_host.planes.state(key(0)) == "ready")
+    with qtbot.waitSignal(model_host.answering.answered) as heard:
+        model_host.answering.ask(
+            key(0), Job((make_question((256, 256), [(16, 48)], [1]),), None)
+        )
     (_, answer) = heard.args[1][0]
     assert answer.masks[0].sum() == disc((256, 256), (16, 48), 10).sum()
     assert answer.view[2:] == (53, 78)
