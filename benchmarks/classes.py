@@ -68,7 +68,7 @@ def measure(count: int, keys: int = 12) -> dict[str, Any]:
     page = dock.shown
     sorter = page.sorter
     _wait(lambda: page.session is not None and dock.model_host.predictor is not None)
-    dock.choose_layers(image, viewer.layers["squares objects"])
+    dock.layers.choose(image, viewer.layers["squares objects"])
     session = page.session
     sorter.add("large")
     sorter.add("small")

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, WeakKeyDictionary, ref
 
-from qtpy.QtWidgets import (
-    QDockWidget,
-    QToolButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QDockWidget, QWidget
 
 from napari_sam.plugin.annotator.annotator import Annotator
-from napari_sam.plugin.annotator.saving import saver_in
 from napari_sam.plugin.annotator.workspace import Times
 from napari_sam.plugin.model.embedding_store_jobs import open_store
 from napari_sam.plugin.model.model_host import ModelHost
 from napari_sam.plugin.model.predictor_loading import load_predictor
 from napari_sam.plugin.viewer.active_annotator import unwrapped
-from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.installations import other_installation
-from napari_sam.plugin.viewer.saved_labels import take_up_saved_labels
 from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.viewer.timers import single_shot
 from napari_sam.plugin.widgets.choices_header import ChoicesHeader
+from napari_sam.plugin.widgets.chosen_layers import ChosenLayers
 from napari_sam.plugin.widgets.dock_closing import DockEnd
-from napari_sam.plugin.widgets.dock_layout import fill_dock
+from napari_sam.plugin.widgets.dock_layout import fill_dock, fit_letters
+from napari_sam.plugin.widgets.dock_saving import DockSaving
 from napari_sam.plugin.widgets.hint_line import HintLine
 from napari_sam.plugin.widgets.key_overlay import KeyOverlay
+from napari_sam.plugin.widgets.open_docks import (
+    dock_in,
+    forget_dock,
+    hide_dock,
+    remember_dock,
+)
 from napari_sam.plugin.widgets.page import PUT_BACK, Shared, Work
 from napari_sam.plugin.widgets.page_list import tab_of
 from napari_sam.plugin.widgets.page_switch import PageSwitch
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
     from napari_sam.checkpoints.store import CheckpointStore
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.plugin.annotator.saving import ObjectSaver
     from napari_sam.plugin.widgets.page import Page
 
 __all__ = ["NAME", "Dock", "open_dock"]
@@ -55,9 +53,6 @@ _TIMES = Times()
 
 _AT_REST_MS = 2000
 """Milliseconds after which it is looked for another project of this name."""
-
-_OPEN: WeakKeyDictionary[Any, ReferenceType[Dock]] = WeakKeyDictionary()
-"""The dock that was made last in each viewer."""
 
 
 def open_dock(viewer: Any, page: str = "annotate", **options: Any) -> Dock:
@@ -94,7 +89,7 @@ def open_dock(viewer: Any, page: str = "annotate", **options: Any) -> Dock:
     """
     tab_of(page)
     viewer = unwrapped(viewer)
-    dock = _open_in(viewer) or Dock(viewer, **options)
+    dock = dock_in(viewer) or Dock(viewer, **options)
     dock.show_page(page)
     window = getattr(viewer, "window", None)
     if window is not None and dock.parentWidget() is None:
@@ -103,17 +98,6 @@ def open_dock(viewer: Any, page: str = "annotate", **options: Any) -> Dock:
     shown.show()
     shown.raise_()
     return dock
-
-
-def _open_in(viewer: Any) -> Dock | None:
-    """Return the dock of a viewer that Qt has not deleted, or None."""
-    held = _OPEN.get(viewer)
-    dock = None if held is None else held()
-    with suppress(RuntimeError):
-        if dock is not None:
-            dock.isVisible()
-            return dock
-    return None
 
 
 class Dock(QWidget):  # type: ignore[misc]
@@ -137,6 +121,10 @@ class Dock(QWidget):  # type: ignore[misc]
     ----------
     header
         The choices of image, labels, model and device.
+    layers
+        The image and the labels that are worked on.
+    saving
+        What saves the objects.
     model_host, annotator
         The model at work and the annotator, which all pages share.
     hint, progress
@@ -158,8 +146,8 @@ class Dock(QWidget):  # type: ignore[misc]
         # a proxy's layers are not the layers themselves, and `is` tells them apart
         viewer = unwrapped(viewer)
         self.viewer = viewer
-        self._earlier = _open_in(viewer)
-        _OPEN[viewer] = ref(self)
+        self._earlier = dock_in(viewer)
+        remember_dock(viewer, self)
         self.model_host = ModelHost(load, settings.planes_kept, self, open_store())
         self.annotator = Annotator(
             viewer,
@@ -171,7 +159,8 @@ class Dock(QWidget):  # type: ignore[misc]
         self.annotator.put_off()
         self.header = ChoicesHeader(viewer, store, settings.model, settings.device)
         self.header.image.is_held = self._is_at_work
-        self.saver: ObjectSaver | None = None
+        self.layers = ChosenLayers(self.header, self.annotator, self)
+        self.saving = DockSaving(viewer, self.annotator, self)
         self._shared = Shared(
             viewer,
             self.model_host,
@@ -180,7 +169,6 @@ class Dock(QWidget):  # type: ignore[misc]
             DockEnd(self),
             options or {},
         )
-        self._layers: tuple[Any, Any] = (None, None)
         self._started = False
         self._answer_ms = times.answer
         self._make_controls()
@@ -197,9 +185,7 @@ class Dock(QWidget):  # type: ignore[misc]
         self.keys = KeyOverlay(self)
         self.switch = PageSwitch(self._shared, self)
         self._view_timer = single_shot(self, 0, self._show_state)
-        self._saved_timer = single_shot(self, 0, self._take_up_saved)
         self._others_timer = single_shot(self, _AT_REST_MS, self._look_for_others)
-        self._inserted = Connections()
 
     def _lay_out(self) -> None:
         switch = self.switch
@@ -208,9 +194,11 @@ class Dock(QWidget):  # type: ignore[misc]
 
     def _connect(self) -> None:
         header, annotator = self.header, self.annotator
-        header.image.chosen.connect(self._on_image)
-        header.channels.chosen.connect(self._on_channels)
-        header.labels.chosen.connect(self._on_labels)
+        self.layers.changed.connect(self.refresh)
+        self.layers.moved.connect(self._on_layers)
+        self.saving.succeeded.connect(self._on_success)
+        self.saving.failed.connect(self._on_notice)
+        self.saving.opened.connect(self.layers.find_labels)
         header.model.chosen.connect(self._load_model)
         header.model.noticed.connect(self._on_notice)
         self.switch.made.connect(self._on_made)
@@ -229,15 +217,7 @@ class Dock(QWidget):  # type: ignore[misc]
 
     def _on_lettered(self) -> None:
         """Use the font of napari's theme where its style sheet does not reach."""
-        self._fit_letters(self)
-
-    def _fit_letters(self, part: QWidget) -> None:
-        size = self.hint.label.font().pointSizeF()
-        for button in part.findChildren(QToolButton):
-            font = button.font()
-            if size > 0 and font.pointSizeF() != size:
-                font.setPointSizeF(size)
-                button.setFont(font)
+        fit_letters(self, self.hint.label)
 
     # --- pages ----------------------------------------------------------------
 
@@ -269,11 +249,11 @@ class Dock(QWidget):  # type: ignore[misc]
         page.changed.connect(self.refresh)
         page.advanced.connect(self._on_advanced)
         page.wanted.connect(self.show_page)
-        page.saved.connect(self._on_save)
-        page.chosen.connect(self.choose_layers)
+        page.saved.connect(self.saving.ask)
+        page.chosen.connect(self.layers.choose)
         self._fit_width(page)
-        self._fit_letters(page)
-        page.set_layers(*self._layers)
+        fit_letters(page, self.hint.label)
+        page.set_layers(self.layers.image, self.layers.labels)
 
     # --- coming and going -------------------------------------------------------
 
@@ -282,21 +262,21 @@ class Dock(QWidget):  # type: ignore[misc]
         super().showEvent(event)
         if event.spontaneous():
             return
-        self._replace_earlier()
-        self._inserted.add(self.viewer.layers.events.inserted, self._on_inserted)
-        self._take_up_saved()
+        earlier, self._earlier = self._earlier, None
+        hide_dock(earlier)
+        self.saving.look()
         frame = self.parentWidget()
         if isinstance(frame, QDockWidget):
             frame.setWindowTitle("Segment Anything")  # of its tab beside other docks
         self.header.start()
         self.annotator.activate()
         self.annotator.set_image(self.header.image.layer)
-        self._take_over_saving()
+        self.saving.take_over(self.window())
         if not self._started:
             self._started = True
             self._load_model()
             self._others_timer.start()
-        self._follow_annotator()
+        self.layers.follow_annotator()
         self.keys.start()
         self.switch.set_seen(True)
         self.refresh()
@@ -306,11 +286,10 @@ class Dock(QWidget):  # type: ignore[misc]
         super().hideEvent(event)
         if event.spontaneous():
             return
-        self._inserted.clear()
+        self.saving.stop()
         self.keys.stop()
-        self._saved_timer.stop()
         self.header.stop()
-        self._leave_saver()
+        self.saving.leave()
         self.switch.set_seen(False)
         self.annotator.deactivate(later=True)
 
@@ -320,50 +299,9 @@ class Dock(QWidget):  # type: ignore[misc]
         if told:
             self._on_notice(told)
 
-    def _on_inserted(self, event: Any) -> None:
-        """Look at a new layer once napari has drawn it."""
-        self._saved_timer.start()
-
-    def _take_up_saved(self) -> None:
-        """Make labels of what was saved from here, and choose them."""
-        for labels in take_up_saved_labels(self.viewer):
-            self._on_success(f"“{labels.name}” was opened as labels, with its table.")
-            image = self.header.image.layer
-            if self.header.labels.layer is None and image is not None:
-                self.header.labels.refill()
-                self.header.labels.follow(image)
-                self._on_labels(self.header.labels.layer)
-
-    def _replace_earlier(self) -> None:
-        """Close another dock of this viewer: there is one at a time."""
-        earlier, self._earlier = self._earlier, None
-        with suppress(RuntimeError):  # Qt has deleted it
-            if earlier is not None and earlier.isVisible():
-                (earlier.parentWidget() or earlier).hide()
-
-    def _take_over_saving(self) -> None:
-        self.saver = saver_in(self.viewer, self.window())
-        self.saver.sessions = self.annotator.sessions
-        self.saver.began.connect(self.annotator.journals.on_saving)
-        self.saver.done.connect(self.annotator.journals.on_saved)
-        self.saver.done.connect(self._on_success)
-        self.saver.failed.connect(self._on_notice)
-
-    def _leave_saver(self) -> None:
-        saver, self.saver = self.saver, None
-        with suppress(RuntimeError, TypeError):  # the window is gone, and it as well
-            if saver is not None:
-                saver.began.disconnect(self.annotator.journals.on_saving)
-                saver.done.disconnect(self.annotator.journals.on_saved)
-                saver.done.disconnect(self._on_success)
-                saver.failed.disconnect(self._on_notice)
-                if saver.sessions is self.annotator.sessions:
-                    saver.sessions = None
-
     def close_dock(self) -> None:
         """Stop for good all that runs behind the dock; the next one is a new one."""
-        if _open_in(self.viewer) is self:
-            del _OPEN[self.viewer]
+        forget_dock(self.viewer, self)
         for page in self.switch.pages.values():
             page.close_page()
         self.header.model.close_worker()
@@ -387,53 +325,9 @@ class Dock(QWidget):  # type: ignore[misc]
             self.model_host.unload()
         self.refresh()
 
-    def choose_layers(self, image: Any, labels: Any) -> None:
-        """Choose an image and its labels, as a user does; None: new labels."""
-        self.header.image.refill()
-        self.header.labels.refill()
-        self.header.image.choose(image)
-        self._on_image(image)
-        self.header.labels.choose(labels)
-        self._on_labels(labels)
-
-    def _on_channels(self, image: Any) -> None:
-        """Work on other channels of the same image, with the same labels."""
-        labels = self.header.labels.layer
-        self.header.image.take(image)
-        if labels is not None:
-            self.header.labels.choose(labels)
-            self._on_labels(labels)
-
-    def _on_image(self, image: Any) -> None:
-        self.annotator.set_image(image)
-        self.header.labels.follow(image)
-        self._follow_annotator()
-        self.refresh()
-
-    def _on_labels(self, labels: Any) -> None:
-        image = self.annotator.image
-        if image is None or self.header.labels.image is image:
-            self.annotator.sessions.set_output(labels)
-        else:  # they were chosen for an image that the annotator has left
-            self.header.labels.follow(image)
-        self._follow_annotator()
-        self.refresh()
-
-    def _follow_annotator(self) -> None:
-        """Show what the annotator works on, and tell the pages."""
-        annotator, header = self.annotator, self.header
-        if annotator.is_active:
-            header.image.choose(annotator.image)
-            if header.image.layer is not self._layers[0]:
-                header.labels.follow(header.image.layer)
-            sessions = annotator.sessions
-            if annotator.open_session is not None or sessions.problem:
-                header.labels.choose(sessions.output)
-        layers = header.image.layer, header.labels.layer
-        if any(new is not old for new, old in zip(layers, self._layers, strict=True)):
-            self._layers = layers
-            for page in self.switch.pages.values():
-                page.set_layers(*layers)
+    def _on_layers(self, image: Any, labels: Any) -> None:
+        for page in self.switch.pages.values():
+            page.set_layers(image, labels)
 
     # --- what the user does -------------------------------------------------------
 
@@ -448,10 +342,6 @@ class Dock(QWidget):  # type: ignore[misc]
     def _on_cancel(self) -> None:
         self.shown.cancel()
         self.refresh()
-
-    def _on_save(self) -> None:
-        if self.saver is not None:
-            self.saver.ask()
 
     def _on_notice(self, text: str) -> None:
         self.shown.hear(text, "problem")
@@ -474,9 +364,7 @@ class Dock(QWidget):  # type: ignore[misc]
     @property
     def is_up_to_date(self) -> bool:
         """Whether what is shown is how things stand."""
-        choices = (self.header.image, self.header.labels)
-        is_chosen = all(choice.is_settled for choice in choices)
-        return is_chosen and not self._view_timer.isActive()
+        return self.layers.is_settled and not self._view_timer.isActive()
 
     @property
     def is_settled(self) -> bool:
@@ -484,7 +372,7 @@ class Dock(QWidget):  # type: ignore[misc]
         return self.is_up_to_date and bool(self.annotator.is_settled)
 
     def _show_state(self) -> None:
-        self._follow_annotator()
+        self.layers.follow_annotator()
         page = self.shown
         page.show_state()
         self.header.show_state(self.model_host.device)

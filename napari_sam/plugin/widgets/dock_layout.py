@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSlider,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "class_choice",
     "data_choice",
     "fill_dock",
+    "fit_letters",
     "form",
     "heading",
     "main_button",
@@ -151,6 +153,19 @@ def fill_dock(
     for widget in (*top, body):
         take_up(widget)
     return take_up
+
+
+def fit_letters(part: QWidget, label: QLabel) -> None:
+    """Give the tool buttons in a part of the dock the letters of a label.
+
+    The style sheet of napari's theme does not reach the letters of tool buttons.
+    """
+    size = label.font().pointSizeF()
+    for button in part.findChildren(QToolButton):
+        font = button.font()
+        if size > 0 and font.pointSizeF() != size:
+            font.setPointSizeF(size)
+            button.setFont(font)
 
 
 class _Scroll(QScrollArea):  # type: ignore[misc]

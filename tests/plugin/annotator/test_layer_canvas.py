@@ -119,7 +119,7 @@ def test_what_is_saved_is_calibrated_and_placed_again_the_next_day(
     dock = open_dock(viewer)
     keep_at(dock, (30, 40))
     output = dock.annotator.sessions.output
-    dock.saver.save(tmp_path / "cells objects.tif")
+    dock.saving.saver.save(tmp_path / "cells objects.tif")
     qtbot.waitUntil(lambda: "Saved cells objects.tif and" in dock.hint.text)
     assert dock.hint.kind == "done"
     with tifffile.TiffFile(tmp_path / "cells objects.tif") as file:
@@ -149,7 +149,7 @@ def test_save_all_leaves_out_what_shows_prompts(
     viewer.add_image(image, name="cells")
     dock = open_dock(viewer)
     keep_at(dock, (30, 40))
-    dock.saver.save_all(tmp_path)
+    dock.saving.saver.save_all(tmp_path)
     qtbot.waitUntil(lambda: (tmp_path / "cells objects.objects.csv").exists())
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "cells objects.objects.csv",

@@ -148,8 +148,8 @@ def test_a_table_is_not_emptied_by_labels_that_came_without_it(
     settle(dock)
     dock.annotator.commit()
     settle(dock)
-    with qtbot.waitSignal(dock.saver.done, timeout=30_000):
-        dock.saver.save_all(yesterday.parent)
+    with qtbot.waitSignal(dock.saving.saver.done, timeout=30_000):
+        dock.saving.saver.save_all(yesterday.parent)
     after = yesterday.with_suffix(".objects.csv").read_text("utf-8")
     assert before.splitlines()[1] in after.splitlines()
     assert len(after.splitlines()) == 3

@@ -258,7 +258,7 @@ class Window:
             self.viewer.add_labels(data, scale=image.scale)
 
     def save_and_open(self):
-        output, saver = self.output, self.dock.saver
+        output, saver = self.output, self.dock.saving.saver
         if output is None or saver is None:
             return
         data = output.data.copy()

@@ -466,7 +466,7 @@ def test_examples_of_another_image(kept, search, two_kinds):
     search.records = [
         record_of(disc(SHAPE, *DISCS[i][:2])[:, ::-1], 0.9, 0.97) for i in GOOD
     ]
-    kept.choose_layers(other, None)
+    kept.layers.choose(other, None)
     kept.shown.again.click()
     finish(kept)
     assert chips(kept) == ["like 1 example"]

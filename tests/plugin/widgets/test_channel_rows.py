@@ -46,7 +46,7 @@ def test_rows_are_there_for_channels_of_one_shape_only(viewer, open_dock):
         "membrane   0 to 6",
     ]
     assert [one.isChecked() for one in rows.boxes] == [False, True]
-    dock.choose_layers(viewer.layers["small"], None)
+    dock.layers.choose(viewer.layers["small"], None)
     look(dock)
     assert rows.isHidden()
 

@@ -270,7 +270,7 @@ def test_a_classifier_goes_to_a_file_and_to_another_image(page, monkeypatch, tmp
     viewer = page.viewer
     second = viewer.add_image(image[:, ::-1].copy(), name="second")
     objects = viewer.add_labels(labels[:, ::-1].copy(), name="second objects")
-    page.dock.choose_layers(second, objects)
+    page.dock.layers.choose(second, objects)
     settled(page)
     assert len(page.session.suggestions) == 8  # what was learned goes with the user
     assert page.session.classes.names == ("small", "large")
@@ -291,8 +291,8 @@ def test_a_classifier_goes_to_a_file_and_to_another_image(page, monkeypatch, tmp
 def test_classes_are_saved_beside_the_labels_and_come_back(page, monkeypatch, tmp_path):
     sort_two(page, monkeypatch)
     dock, path = page.dock, tmp_path / "mine.tif"
-    dock.saver.save(path)
-    wait_until(lambda: not dock.saver.is_saving)
+    dock.saving.saver.save(path)
+    wait_until(lambda: not dock.saving.saver.is_saving)
     assert [one.name for one in read_class_list(path)] == ["small", "large"]
     press(page, "U")
     press(page, "U")
@@ -303,7 +303,7 @@ def test_classes_are_saved_beside_the_labels_and_come_back(page, monkeypatch, tm
     labels.metadata.clear()
     labels.metadata["napari-sam saved at"] = path
     other = page.viewer.add_image(page.shared.image.data, name="other")
-    dock.choose_layers(other, labels)
+    dock.layers.choose(other, labels)
     settled(page)
     assert page.session.classes.names == ("small", "large")
     assert given(page) == {1: "small", 2: "large"}

@@ -37,7 +37,7 @@ def test_another_image_has_no_words_yet(make_viewer, open_dock, image):
     dock = open_dock(viewer)
     write(dock, "the nucleus")
     other = first if dock.annotator.image is second else second
-    dock.choose_layers(other, None)
+    dock.layers.choose(other, None)
     settle(dock)
     look(dock)
     assert dock.annotator.session.text == "" and dock.shown.text.text() == ""
