@@ -17,12 +17,12 @@ from napari_sam.ops.object_classes import with_names
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.class_colours import ClassColours
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
+from napari_sam.plugin.annotator.object_view import show_object
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.image_identity import image_identity
-from napari_sam.plugin.viewer.layers import part_in_view, plane_reader
-from napari_sam.plugin.viewer.navigation import go_to_plane, go_to_point
+from napari_sam.plugin.viewer.layers import plane_reader
 from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
@@ -50,12 +50,6 @@ MOST_COLOURED = 20_000
 
 _TOUCH = 6
 """Pixels of the canvas that the mouse is moved without meaning another object."""
-
-_ROOM = (1 / 40, 1 / 2)
-"""Share of the view that an object takes up at least and at most once it is shown."""
-
-_SHOWN_AS = 1 / 8
-"""Share that it takes up where that was less, or more."""
 
 
 class ClassSorter(QObject):  # type: ignore[misc]
@@ -259,7 +253,11 @@ class ClassSorter(QObject):  # type: ignore[misc]
             self.succeeded.emit("Every object that was looked at has a class.")
             return
         self.chosen, self._mouse = label, None
-        self._show_chosen(session, label)
+        if self._at.image is not None and self._at.plane is not None:
+            at = self._at
+            show_object(at.viewer, at.image, session, label, at.plane, zoom=True)
+        if self._sessions.output is not None:
+            self._sessions.output.selected_label = label
         self._colour()
         self.changed.emit()
 
@@ -481,33 +479,3 @@ class ClassSorter(QObject):  # type: ignore[misc]
             self._colours.hide()
         elif session is not None and (self.is_on or self._colours.is_shown):
             self._colours.show(layer, session, self.chosen)
-
-    def _show_chosen(self, session: AnnotationSession, label: int) -> None:
-        """Turn the viewer to an object, and bring it into view."""
-        image, plane = self._at.image, self._at.plane
-        if image is None or plane is None:
-            return
-        if not (session.canvas.read(plane) == label).any():
-            planes = session.index.planes_of(label)
-            if not planes:
-                return
-            plane = planes[0]
-            go_to_plane(self._at.viewer, image, plane)
-        rows, cols = np.nonzero(session.canvas.read(plane) == label)
-        if not len(rows):
-            return
-        middle = ((rows.min() + rows.max()) / 2, (cols.min() + cols.max()) / 2)
-        top, left, bottom, right = part_in_view(image, plane)
-        view = max(1, min(bottom - top, right - left))
-        size = max(np.ptp(rows), np.ptp(cols)) + 1
-        go_to_point(self._at.viewer, image, plane.locate([middle])[0])
-        self._zoom_to(size / view)
-        if self._sessions.output is not None:
-            self._sessions.output.selected_label = label
-
-    def _zoom_to(self, share: float) -> None:
-        """Bring what takes up this share of the view to a size that is seen."""
-        viewer = self._at.viewer
-        camera = getattr(viewer, "scene", viewer).camera  # there since napari 0.9
-        if not _ROOM[0] <= share <= _ROOM[1]:
-            camera.zoom = camera.zoom * _SHOWN_AS / share

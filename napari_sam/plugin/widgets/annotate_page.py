@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -18,9 +17,10 @@ from qtpy.QtWidgets import (
 
 from napari_sam.plugin.annotator.hints import LOOKS_BLACK, SPLIT_STEP, next_hint
 from napari_sam.plugin.annotator.keybindings import keys_of
+from napari_sam.plugin.annotator.object_view import show_object
 from napari_sam.plugin.viewer.hint import Hint, sentence
-from napari_sam.plugin.viewer.layers import full_data, shape_of
-from napari_sam.plugin.viewer.navigation import go_to_plane, go_to_point
+from napari_sam.plugin.viewer.layers import shape_of
+from napari_sam.plugin.viewer.navigation import go_to_plane
 from napari_sam.plugin.viewer.object_picking import ObjectPicker
 from napari_sam.plugin.viewer.object_selection import selection_in
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
@@ -196,16 +196,11 @@ class AnnotatePage(Page):
         self.annotator.overlap = self.overlap.currentData()
 
     def _on_visited(self, label: int) -> None:
-        """Bring an object into view, on a plane where it lies."""
-        layer, session = self.annotator.sessions.output, self.annotator.session
-        record = None if session is None else session.listed().get(label)
-        if layer is None or record is None or record.plane is None:
-            return
-        plane = record.plane
-        go_to_plane(self.viewer, layer, plane)
-        at = np.argwhere(np.asarray(plane.take(full_data(layer))) == label)
-        if len(at):
-            go_to_point(self.viewer, layer, plane.locate([at.mean(axis=0)])[0])
+        """Bring an object into view, on the plane shown if it lies there."""
+        opened = self.annotator.open_session
+        if opened is not None:
+            at = self.annotator.plane
+            show_object(self.viewer, opened.image, opened.session, label, at)
 
     def _on_plane(self, number: int) -> None:
         """Go to a plane of the stack."""
