@@ -293,13 +293,51 @@ class WindowAttention(nn.Module):
         # The original pads before the norm, with zeros: the norm's bias, projected.
         padding = self.qkv(self.norm.bias)
         windows = cut_windows(self.qkv(self.norm(x)), self.window, padding)
-        shape = (*windows.shape[:2], self.heads, 3, -1)
-        q, k, v = windows.view(shape).permute(3, 0, 2, 1, 4)
-        bias = self.attention_biases[:, self.attention_bias_idxs]
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None].to(q.dtype))
-        mixed = y.transpose(1, 2).flatten(2)
+        qkv = windows.view(*windows.shape[:2], self.heads, 3, -1)
+        bias = self.attention_biases[:, self.attention_bias_idxs].to(qkv.dtype)
+        mixed = (attend_by_head if _is_by_head(qkv) else attend)(qkv, bias)
         z: Tensor = self.proj(join_windows(mixed, self.window, height, width))
         return z
+
+
+def _is_by_head(qkv: Tensor) -> bool:
+    """Whether attention is computed head by head: not in training, nor in exports."""
+    is_fixed = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    return qkv.device.type == "cpu" and not is_fixed
+
+
+def attend(qkv: Tensor, bias: Tensor) -> Tensor:
+    """Let the tokens of each window attend to each other.
+
+    Parameters
+    ----------
+    qkv
+        (n, T, heads, 3, d) queries, keys and values.
+    bias
+        (heads, T, T), added to the logits.
+
+    Returns
+    -------
+    (n, T, heads * d)
+    """
+    q, k, v = qkv.permute(3, 0, 2, 1, 4)
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
+    return y.transpose(1, 2).flatten(2)
+
+
+def attend_by_head(qkv: Tensor, bias: Tensor) -> Tensor:
+    """Attend as `attend` does, by plain products, one head at a time.
+
+    On a CPU, windows of 49 to 196 tokens are too small for what PyTorch's attention
+    does in blocks; the logits of one head fit its cache.
+    """
+    windows, tokens, heads, _, depth = qkv.shape
+    y = qkv.new_empty(windows, tokens, heads, depth)
+    for head in range(heads):
+        q, k, v = qkv[:, :, head].unbind(2)
+        logits = torch.baddbmm(bias[head], q, k.mT, alpha=depth**-0.5)
+        y[:, :, head] = logits.softmax(-1) @ v
+    return y.flatten(2)
 
 
 def offset_index(window: int) -> Tensor:

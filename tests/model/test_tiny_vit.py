@@ -12,6 +12,8 @@ from napari_sam.model.tiny_vit import (
     TinyVitBlock,
     TinyVitConfig,
     WindowAttention,
+    attend,
+    attend_by_head,
     offset_index,
 )
 
@@ -220,3 +222,14 @@ def test_mobile_sam_stages_have_their_published_sizes():
         (320, 64, 64),
         (320, 64, 64),
     ]
+
+
+@pytest.mark.parametrize(("window", "heads"), [(7, 4), (14, 5)])
+def test_attention_by_head_is_attention(window, heads):
+    generator = torch.Generator().manual_seed(0)
+    tokens = window**2
+    qkv = torch.randn(3, tokens, heads, 3, 8, generator=generator)
+    bias = torch.randn(heads, tokens, tokens, generator=generator)
+    with torch.inference_mode():
+        found = attend_by_head(qkv, bias)
+    torch.testing.assert_close(found, attend(qkv, bias), rtol=0, atol=1e-5)
