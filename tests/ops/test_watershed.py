@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from scipy import ndimage
+from skimage.measure import label
+from skimage.segmentation import watershed
 
 from napari_sam.configs import InstanceConfig
+from napari_sam.ops.extended_minima import extended_minima
 from napari_sam.ops.watershed import maps_to_instances
 
 EXACT = InstanceConfig(smoothing=0)
@@ -139,3 +143,18 @@ def test_maps_of_another_shape_are_refused(shape):
 def test_unknown_parameters_are_refused():
     with pytest.raises(ValueError, match="Extra inputs"):
         InstanceConfig(threshold=0.5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_parts_with_one_seed_are_as_a_flood_of_all_would_leave_them(seed):
+    rng = np.random.default_rng(seed)
+    smooth = [ndimage.gaussian_filter(rng.normal(size=(90, 120)), 3) for _ in range(3)]
+    maps = np.stack([1 / (1 + np.exp(-12 * s / s.std())) for s in smooth])
+    maps = maps.astype(np.float32)
+    config = InstanceConfig(min_area=0, confidence_thresh=0, smoothing=0)
+    relief, inside = (maps[1] + maps[2]) / 2, maps[0] > config.foreground_thresh
+    seeds = label(extended_minima(relief, config.seed_depth, inside))
+    expected = watershed(relief, seeds, mask=inside)
+    np.testing.assert_array_equal(maps_to_instances(maps, config).labels, expected)
+    parts, _ = ndimage.label(inside)
+    assert any(len(np.unique(seeds[parts == p])) > 2 for p in range(1, parts.max()))
