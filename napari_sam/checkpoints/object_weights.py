@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 import xxhash
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from napari_sam.checkpoints.errors import CheckpointError
+from napari_sam.checkpoints.head_files import HeadKind, read_head, write_head
 from napari_sam.model.object_head import ObjectHead, ObjectHeadConfig
 
 if TYPE_CHECKING:
@@ -31,7 +30,12 @@ __all__ = [
 BUNDLED_OBJECT_HEAD = Path(__file__).parent / "weights" / "cells-objects.safetensors"
 """The head that ships with the package."""
 
-_FORMAT = "napari-sam object head 1"
+
+def _build(**sizes: int) -> ObjectHead:
+    return ObjectHead(ObjectHeadConfig(**sizes))
+
+
+_KIND = HeadKind("object head", _build)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +102,12 @@ def save_object_head(
         name: value.to(torch.float16 if value.ndim == 2 else torch.float32)
         for name, value in state.items()
     }
-    metadata = {
-        "format": _FORMAT,
-        "config": json.dumps(asdict(head.config)),
+    told = {
         "encoder": encoder,
         "concepts": json.dumps(list(concepts)),
         "text_model": text_model,
     }
-    save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata)
+    write_head(path, _KIND, head, tensors, told)
 
 
 def load_object_head(path: str | Path = BUNDLED_OBJECT_HEAD) -> LoadedObjectHead:
@@ -116,20 +118,10 @@ def load_object_head(path: str | Path = BUNDLED_OBJECT_HEAD) -> LoadedObjectHead
     CheckpointError
         If there is no such file, or it holds no head.
     """
+    head, told = read_head(path, _KIND)
     try:
-        with safe_open(path, "pt") as file:
-            told = file.metadata() or {}
-            if told.get("format") != _FORMAT:
-                raise ValueError(f"its format is {told.get('format')!r}")
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        head = ObjectHead(ObjectHeadConfig(**json.loads(told["config"])))
-        head.load_state_dict(state)
         concepts = tuple(str(name) for name in json.loads(told["concepts"]))
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no object head at {path}") from None
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"{path} holds no object head: {error}") from error
-    except SafetensorError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} holds no object head: {error}") from error
     text_model = told.get("text_model", "")
-    return LoadedObjectHead(head.eval(), told["encoder"], concepts, text_model)
+    return LoadedObjectHead(head, told["encoder"], concepts, text_model)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
-from napari_sam.checkpoints.errors import CheckpointError
+from napari_sam.checkpoints.head_files import HeadKind, read_head, write_head
 from napari_sam.model.volume_head import VolumeHead, VolumeHeadConfig
 
 __all__ = [
@@ -22,7 +18,12 @@ __all__ = [
 BUNDLED_VOLUME_HEAD = Path(__file__).parent / "weights" / "cells-volumes.safetensors"
 """The head that ships with the package."""
 
-_FORMAT = "napari-sam volume head 1"
+
+def _build(**sizes: int) -> VolumeHead:
+    return VolumeHead(VolumeHeadConfig(**sizes))
+
+
+_KIND = HeadKind("volume head", _build)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +53,7 @@ def save_volume_head(path: Path, head: VolumeHead, encoder: str) -> None:
     head, encoder
         See `LoadedVolumeHead`.
     """
-    metadata = {
-        "format": _FORMAT,
-        "config": json.dumps(asdict(head.config)),
-        "encoder": encoder,
-    }
-    save_file(head.state_dict(), path, metadata)
+    write_head(path, _KIND, head, head.state_dict(), {"encoder": encoder})
 
 
 def load_volume_head(path: str | Path = BUNDLED_VOLUME_HEAD) -> LoadedVolumeHead:
@@ -68,19 +64,5 @@ def load_volume_head(path: str | Path = BUNDLED_VOLUME_HEAD) -> LoadedVolumeHead
     CheckpointError
         If there is no such file, or it holds no head.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            told = file.metadata() or {}
-            if told.get("format") != _FORMAT:
-                raise ValueError(f"its format is {told.get('format')!r}")
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        head = VolumeHead(VolumeHeadConfig(**json.loads(told["config"])))
-        head.load_state_dict(state)
-        encoder = told["encoder"]
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no volume head at {path}") from None
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"{path} holds no volume head: {error}") from error
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} holds no volume head: {error}") from error
-    return LoadedVolumeHead(head.eval(), encoder)
+    head, told = read_head(path, _KIND)
+    return LoadedVolumeHead(head, told["encoder"])
