@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
@@ -20,15 +17,18 @@ from napari_sam.model.build import build_sam
 from napari_sam.model.tiny_vit import TinyVitConfig
 from napari_sam.ops.types import Cancelled
 from napari_sam.training.annotator_scale import annotator_scale
-from napari_sam.training.click_rounds import Outcome, Teacher
+from napari_sam.training.click_rounds import Teacher
 from napari_sam.training.dataset import Dataset
 from napari_sam.training.distillation import Guides
 from napari_sam.training.divergence import DivergenceWatch
 from napari_sam.training.embedding_bank import EmbeddingBank
 from napari_sam.training.initialise import model_for
-from napari_sam.training.learning_rate import learning_rate
+from napari_sam.training.run_checkpoint import check_same_run, read_checkpoint
 from napari_sam.training.run_files import append_line, write_state, write_weights
+from napari_sam.training.run_time import RunTime
+from napari_sam.training.train_result import TrainResult
 from napari_sam.training.trainable_weights import Learner
+from napari_sam.training.training_step import TrainingStep
 from napari_sam.training.validation import HeldOut, Scores
 
 if TYPE_CHECKING:
@@ -39,45 +39,14 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import IsCancelled
     from napari_sam.training.labelled_images import Source
 
-__all__ = ["TrainResult", "Trainer"]
+__all__ = ["Trainer"]
 
 _FEW = 4
 """Held-out objects below which chance alone would choose the best weights."""
 
-_STATE = {
-    *("config", "fixed", "step", "seconds", "best", "best_step", "stale"),
-    *("before", "after", "model", "average", "best_values", "optimiser"),
-}
-"""What a checkpoint holds."""
-
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY = 10
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """How a run ended.
-
-    Attributes
-    ----------
-    reason
-        "steps", "minutes", "patience" (no gain) or "diverged".
-    step, best_step
-        The last step, and the one whose weights are kept.
-    before, after
-        Mean IoU of the held-out objects from (one click, a box), before the training
-        and of the kept weights; None where nothing is held out.
-    path
-        Where the weights are.
-    """
-
-    reason: str
-    step: int
-    best_step: int
-    before: tuple[float, float] | None
-    after: tuple[float, float] | None
-    path: Path
 
 
 class Trainer:
@@ -129,7 +98,7 @@ class Trainer:
     ) -> None:
         torch.manual_seed(config.seed)
         self._clock = clock
-        self._born = clock()
+        self.time = RunTime(config, clock)
         self.config = config
         self.out = Path(out)
         self._resumable = resumable
@@ -180,17 +149,23 @@ class Trainer:
         few = 0 < self.held.objects < _FEW
         self.familiar = HeldOut(self.data.familiar() if few else (), dtype, is_fixed)
         self.optimiser = torch.optim.AdamW(self.learner.groups(), betas=(0.9, 0.999))
+        self._steps = TrainingStep(
+            config,
+            self.data,
+            self.teacher,
+            self.learner,
+            self.optimiser,
+            self.bank,
+            self._clock,
+        )
         self.watch = DivergenceWatch()
         self.step = self.best_step = self.stale = 0
         self.best = -1.0
-        self.seconds = 0.0
         self.before: tuple[float, float] | None = None
         self.after: tuple[float, float] | None = None
         self.best_values = self.learner.copy()
         self.scores_before: Scores | None = None
         self._has_start = init is not None
-        self._validating = 0.0
-        self._validated_at = 0.0
         self._unsaved = False
         self._tell: Callable[[dict[str, Any]], None] | None = None
 
@@ -252,28 +227,29 @@ class Trainer:
         if self.step == 0 and self._has_start:
             self._validate()
         if self.step == 0:  # the time that the user waits counts, not that of steps
-            self.seconds = self._validated_at = self._clock() - self._born
-        reason = self._reason_to_end()
+            self.time.begin()
+        reason = self.time.reason_to_end(self.step)
         while reason is None:
             started = self._clock()
-            metrics = self._train_step()
+            metrics = self._steps.take(self.step, self.time.done)
             self.step += 1
             if self.watch.saw(metrics["loss"], metrics["norm"]):
                 reason = "diverged"
                 self._log({"step": self.step, "diverged": metrics["loss"]})
             elif self.step % _LOG_EVERY == 0:
                 self._log(metrics)
-            self.seconds += self._clock() - started
+            self.time.seconds += self._clock() - started
             if self._tell is not None:
                 mean = {"step": self.step, "mean_loss": self.watch.mean}
-                self._tell({**mean, "elapsed": round(self.seconds, 1)})
-            reason = reason or self._reason_to_end()
-            if reason != "diverged" and (reason or self._is_validation_due()):
+                self._tell({**mean, "elapsed": round(self.time.seconds, 1)})
+            reason = reason or self.time.reason_to_end(self.step)
+            is_due = self.time.is_validation_due
+            if reason != "diverged" and (reason or is_due(self.step)):
                 self._validate()
                 if self.config.patience and self.stale >= self.config.patience:
                     reason = reason or "patience"
             if progress is not None:
-                progress(*self._progress())
+                progress(*self.time.progress(self.step))
             stop = is_cancelled is not None and is_cancelled()
             minutes = (self._clock() - saved) / 60
             if stop or reason or minutes > self.config.checkpoint_minutes:
@@ -282,64 +258,6 @@ class Trainer:
             if stop:
                 raise Cancelled(f"stopped after step {self.step}")
         return self._finish(reason)
-
-    def _reason_to_end(self) -> str | None:
-        minutes = self.config.minutes
-        if minutes is not None and self.seconds + self._validating >= 60 * minutes:
-            return "minutes"
-        return "steps" if self.step >= self.config.steps else None
-
-    def _is_validation_due(self) -> bool:
-        if self.config.minutes is None:
-            return self.step % self.config.validate_every == 0
-        every = 60 * self.config.minutes / self.config.validations
-        return self.seconds - self._validated_at >= every
-
-    def _progress(self) -> tuple[int, int]:
-        if self.config.minutes is None:
-            return self.step, self.config.steps
-        return int(self.seconds), int(60 * self.config.minutes)
-
-    def _done(self) -> float | None:
-        minutes = self.config.minutes
-        return None if minutes is None else self.seconds / (60 * minutes)
-
-    def _train_step(self) -> dict[str, Any]:
-        config = self.config
-        started = self._clock()
-        share = learning_rate(config, self.step, self._done())
-        for group in self.optimiser.param_groups:
-            group["lr"] = group["base"] * share
-        self.optimiser.zero_grad(set_to_none=True)
-        outcomes = [
-            self._teach(self.step * config.crops + i) for i in range(config.crops)
-        ]
-        trained = self.learner.trained.values()
-        norm = torch.nn.utils.clip_grad_norm_(trained, config.clip)
-        if torch.isfinite(norm):
-            self.optimiser.step()
-            self.learner.update_average(self.step)
-        clicks = [o.first_iou for o in outcomes if not o.by_box]
-        boxes = [o.first_iou for o in outcomes if o.by_box]
-        return {
-            "step": self.step + 1,
-            "loss": float(np.mean([o.loss for o in outcomes])),
-            "click": float(np.mean(clicks)) if clicks else None,
-            "box": float(np.mean(boxes)) if boxes else None,
-            "last": float(np.mean([o.last_iou for o in outcomes])),
-            "norm": float(norm),
-            "lr": share,
-            "seconds": round(self._clock() - started, 2),
-        }
-
-    def _teach(self, number: int) -> Outcome:
-        rng = np.random.default_rng((self.config.seed, 2, number))
-        features = None
-        if self.config.what == "decoder":
-            sample, features = self.bank.draw(number, self.step, rng)
-        else:
-            sample = self.data.sample(number)
-        return self.teacher.teach(sample, rng, 1 / self.config.crops, features)
 
     # --- what is kept -----------------------------------------------------------
 
@@ -374,9 +292,7 @@ class Trainer:
             self._save_weights()
         else:
             self.stale += 1
-        self._validating = self._clock() - started if self.step else 0.0
-        self.seconds += self._validating
-        self._validated_at = self.seconds
+        self.time.add_validation(self._clock() - started if self.step else 0.0)
 
     def _with_familiar(self, sam: Sam, mean: float) -> float:
         """Let what is learned from count too where hardly anything is held out."""
@@ -406,7 +322,7 @@ class Trainer:
         }
         logger.info(" ".join(f"{k} {v}" for k, v in shown.items() if v is not None))
         if self._tell is not None:
-            self._tell({**shown, "elapsed": round(self.seconds, 1)})
+            self._tell({**shown, "elapsed": round(self.time.seconds, 1)})
         append_line(self._beside(".jsonl"), shown)
 
     def save_to(self, path: Path) -> None:
@@ -446,7 +362,7 @@ class Trainer:
             "config": self.config.model_dump_json(),
             "fixed": self.learner.fixed_digest(),
             "step": self.step,
-            "seconds": self.seconds,
+            "seconds": self.time.seconds,
             "best": self.best,
             "best_step": self.best_step,
             "stale": self.stale,
@@ -462,41 +378,19 @@ class Trainer:
         except OSError as error:
             logger.warning("no checkpoint could be written: %s", error)
 
-    def _read_checkpoint(self) -> dict[str, Any]:
-        path = self.checkpoint_path
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-        except (RuntimeError, EOFError, ValueError, KeyError, pickle.PickleError) as e:
-            raise ValueError(
-                f"{path} is damaged, perhaps by a power cut; remove it to begin anew"
-            ) from e
-        if not isinstance(state, dict) or not state.keys() >= _STATE:
-            raise ValueError(
-                f"{path} is no checkpoint of a training; remove it to begin anew"
-            )
-        return state
-
     def _resume(self) -> None:
         if not self.checkpoint_path.exists():
             return
-        state = self._read_checkpoint()
-        if state["config"] != self.config.model_dump_json():
-            raise ValueError(
-                f"{self.checkpoint_path} belongs to a run with another "
-                "configuration; choose another --out, or begin anew by --overwrite"
-            )
-        if state["fixed"] != self.learner.fixed_digest():
-            raise ValueError(
-                f"{self.checkpoint_path} belongs to a run that started from another "
-                "model; choose another --out, or begin anew by --overwrite"
-            )
+        state = read_checkpoint(self.checkpoint_path, self.device)
+        config, fixed = self.config.model_dump_json(), self.learner.fixed_digest()
+        check_same_run(self.checkpoint_path, state, config, fixed)
         self.learner.load(state["model"])
         self.learner.average = state["average"]
         self.best_values = state["best_values"]
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.best = state["step"], state["best"]
         self.stale, self.best_step = state["stale"], state["best_step"]
-        self.seconds = self._validated_at = state["seconds"]
+        self.time.go_on(state["seconds"])
         self.before, self.after = state["before"], state["after"]
         self._unsaved = not self.out.exists()
         logger.info("resuming after step %d", self.step)
