@@ -4,13 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from napari_sam.ops.outline_tracing import trace_masks
 from napari_sam.ops.polygons import (
     as_one_ring,
     fill_rings,
     mask_of_rings,
     rings_of,
     simplify,
-    trace_masks,
 )
 
 MASKS = hnp.arrays(
@@ -56,7 +56,7 @@ def test_an_empty_mask_has_no_piece():
 
 
 def test_masks_larger_than_a_batch_are_traced(monkeypatch):
-    monkeypatch.setattr("napari_sam.ops.polygons._BATCH", 10)
+    monkeypatch.setattr("napari_sam.ops.outline_tracing._BATCH", 10)
     masks = [np.ones((4, 4), bool), np.ones((1, 2), bool), np.ones((2, 2), bool)]
     found = trace_masks(masks)
     assert [one.exterior.max(0).tolist() for (one,) in found] == [
