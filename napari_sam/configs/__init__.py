@@ -12,13 +12,11 @@ from napari_sam.configs.corrections import (
 )
 from napari_sam.configs.export import ExportConfig
 from napari_sam.configs.fields import Config, Setting, read_pairs, settings_of
+from napari_sam.configs.grids import PROPOSALS, EdgeConfig, GridConfig
 from napari_sam.configs.modes import check_mode, mode_settings, read_settings
 from napari_sam.configs.objects import (
     MODES,
-    PROPOSALS,
     ConceptConfig,
-    EdgeConfig,
-    GridConfig,
     InstanceConfig,
     Mode,
     PaintOrder,
@@ -30,17 +28,19 @@ from napari_sam.configs.objects import (
 from napari_sam.configs.queries import FindConfig
 from napari_sam.configs.stacks import (
     DIRECTIONS,
-    VOLUME_MODES,
     Direction,
-    FuseConfig,
     GrowConfig,
     LinkConfig,
     PropagationConfig,
     TrackConfig,
+)
+from napari_sam.configs.training import AugmentConfig, TrainConfig, read_config
+from napari_sam.configs.volumes import (
+    VOLUME_MODES,
+    FuseConfig,
     VolumeBlockConfig,
     VolumeConfig,
 )
-from napari_sam.configs.training import AugmentConfig, TrainConfig, read_config
 
 __all__ = [
     "DIRECTIONS",

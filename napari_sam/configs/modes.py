@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.configs.fields import Config, settings_of
+from napari_sam.configs.grids import GridConfig
 from napari_sam.configs.objects import (
     MODES,
     ConceptConfig,
-    GridConfig,
     InstanceConfig,
     Mode,
     RefineConfig,
