@@ -28,7 +28,6 @@ from .inference.views import PlaneView as PlaneView
 from .io.calibration import Calibration as Calibration
 from .io.film_tracks import FilmTracks as FilmTracks
 from .io.film_tracks import TrackExport as TrackExport
-from .io.image_reader import PlaneArray as PlaneArray
 from .io.images import read_image as read_image
 from .io.images import read_labels as read_labels
 from .io.label_images import write_labels as write_labels
@@ -37,6 +36,7 @@ from .io.object_files import read_objects as read_objects
 from .io.object_files import write_objects as write_objects
 from .io.object_set import ObjectMask as ObjectMask
 from .io.object_set import ObjectSet as ObjectSet
+from .io.plane_array import PlaneArray as PlaneArray
 from .io.samples import load_sample as load_sample
 from .io.track_files import read_tracks as read_tracks
 from .io.track_files import write_tracks as write_tracks

@@ -21,7 +21,7 @@ from napari_sam.configs import MODES, mode_settings
 from napari_sam.ops.wording import reason
 
 if TYPE_CHECKING:
-    from napari_sam.io.image_reader import PlaneArray
+    from napari_sam.io.plane_array import PlaneArray
 
 __all__ = [
     "Job",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from napari_sam.io.image_reader import PlaneArray
+    from napari_sam.io.plane_array import PlaneArray
     from napari_sam.workflows.blocks.worker_pool import Pool
 
 __all__ = ["Work", "add_worker_arguments", "check_places", "is_wanted", "run_blocks"]

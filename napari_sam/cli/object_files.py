@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.configs import ExportConfig
-    from napari_sam.io.image_reader import PlaneArray
     from napari_sam.io.object_set import ObjectSet
+    from napari_sam.io.plane_array import PlaneArray
 
 __all__ = ["add_output_arguments", "run"]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari_sam.configs import SegmentConfig
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.io.image_reader import PlaneArray
+    from napari_sam.io.plane_array import PlaneArray
     from napari_sam.ops.types import MaskRecord
 
 __all__ = ["add_parser"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_sam.io.image_reader import PlaneArray
+    from napari_sam.io.plane_array import PlaneArray
 
 __all__ = ["add_link_argument", "add_parser", "link_config"]
 

@@ -154,8 +154,8 @@ def _metadata(geff: Any, found: TracksToWrite, labels: str) -> Any:
 
 
 def _write_labels(path: Path, found: TracksToWrite) -> None:
-    from napari_sam.io.image_reader import PlaneArray
     from napari_sam.io.ome_zarr import write_label_image
+    from napari_sam.io.plane_array import PlaneArray
 
     labels = found.labels
     shape = tuple(int(n) for n in labels.shape)

@@ -278,8 +278,8 @@ def _write_label_image(path: Path, objects: ObjectSet, kind: str) -> Path:
 
         write_labels(path, objects.labels, known)
     else:
-        from napari_sam.io.image_reader import PlaneArray
         from napari_sam.io.ome_zarr import write_label_image
+        from napari_sam.io.plane_array import PlaneArray
 
         labels = objects.labels
         image = PlaneArray(labels, objects.axes, scale=known.scale, units=known.units)

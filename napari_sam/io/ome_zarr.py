@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
-    from napari_sam.io.image_reader import PlaneArray
+    from napari_sam.io.plane_array import PlaneArray
 
 __all__ = ["read_note", "recover_label_image", "write_label_image"]
 

@@ -12,12 +12,13 @@ from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 from ome_zarr.writer import write_multiscales_metadata
 
-from napari_sam.io.image_reader import ArraySource, PlaneArray, open_array
+from napari_sam.io.image_reader import ArraySource, open_array
 from napari_sam.io.ome_zarr import (
     read_note,
     recover_label_image,
     write_label_image,
 )
+from napari_sam.io.plane_array import PlaneArray
 
 IMAGE = np.arange(3 * 2 * 70 * 90, dtype=np.uint16).reshape(3, 2, 70, 90)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.io.image_reader import PlaneArray
+    from napari_sam.io.plane_array import PlaneArray
     from napari_sam.ops.types import Box, IsCancelled
 
 __all__ = ["BlockPlan", "Samples", "plan_blocks", "sample_image"]

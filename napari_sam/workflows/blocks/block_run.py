@@ -26,7 +26,7 @@ from napari_sam.workflows.blocks.worker_pool import worker_model
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_sam.io.image_reader import PlaneArray
+    from napari_sam.io.plane_array import PlaneArray
     from napari_sam.workflows.blocks.worker_pool import Pool
 
 __all__ = ["BlockRun", "BlockTask", "Request", "identify"]

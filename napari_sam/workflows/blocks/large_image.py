@@ -15,7 +15,7 @@ import numpy as np
 from napari_sam.configs import BlockConfig, SegmentConfig
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.io.axes import name_axes
-from napari_sam.io.image_reader import PlaneArray
+from napari_sam.io.plane_array import PlaneArray
 from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.scope import Scope, require_limits_only
 from napari_sam.workflows.blocks.block_plan import BlockPlan, plan_blocks

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.io.image_reader import PlaneArray
+    from napari_sam.io.plane_array import PlaneArray
 
 __all__ = ["read_label_file", "write_label_file"]
 

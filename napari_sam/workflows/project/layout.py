@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.io.image_reader import ArraySource, PlaneArray, open_array
+from napari_sam.io.image_reader import ArraySource, open_array
 from napari_sam.ops.wording import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_sam.io.calibration import Calibration
+    from napari_sam.io.plane_array import PlaneArray
 
 __all__ = [
     "AXES",

@@ -29,7 +29,7 @@ from napari_sam.workflows.stacks.volume_blocks import (
 )
 
 if TYPE_CHECKING:
-    from napari_sam.io.image_reader import PlaneArray
+    from napari_sam.io.plane_array import PlaneArray
     from napari_sam.workflows.blocks.worker_pool import Pool
 
 __all__ = [
