@@ -27,29 +27,24 @@ import errno
 import os
 import threading
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import platformdirs
-from filelock import FileLock, Timeout
 
-from napari_sam.io.embedding_entry import (
+from napari_sam.io.embedding_description import (
     DAMAGED,
-    Entry,
-    Origin,
-    StoredEmbedding,
-    entry_nbytes,
     is_key,
     is_sealed,
-    list_entries,
     note_scale,
-    read_entry,
     read_facts,
-    remove_damaged,
-    remove_entry,
     scale_in,
+)
+from napari_sam.io.embedding_entry import (
+    Origin,
+    StoredEmbedding,
+    read_entry,
     touch_entry,
     write_entry,
 )
@@ -57,35 +52,33 @@ from napari_sam.io.embedding_groups import (
     METADATA,
     NotOurs,
     find_folder,
-    is_group,
     is_marked,
-    is_plain_file,
-    is_plain_folder,
     is_plain_name,
-    list_groups,
     make_folder,
     make_group,
     remove_group,
 )
+from napari_sam.io.embedding_places import EmbeddingPlaces, default_store_folder
+from napari_sam.io.embedding_removal import (
+    Entry,
+    entry_nbytes,
+    list_entries,
+    remove_damaged,
+    remove_entry,
+    remove_unused,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import FrameGeometry
 
 __all__ = [
     "DEFAULT_LIMIT",
-    "STORE_VARIABLE",
     "EmbeddingStore",
     "Origin",
     "StoredEmbedding",
-    "default_store_folder",
 ]
-
-STORE_VARIABLE = "NAPARI_SAM_EMBEDDINGS"
-"""Environment variable that moves the store to another folder."""
 
 DEFAULT_LIMIT = 10 * 2**30
 """Bytes that a store takes up at the most, unless it is told otherwise."""
@@ -101,14 +94,6 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _GONE = frozenset({errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO})
 """Errors of a disk that is at fault as a whole."""
-
-
-def default_store_folder() -> Path:
-    """Where embeddings lie: ``$NAPARI_SAM_EMBEDDINGS``, else the user's cache."""
-    chosen = os.environ.get(STORE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    return platformdirs.user_cache_path("napari-sam", appauthor=False) / "embeddings"
 
 
 class EmbeddingStore:
@@ -156,6 +141,7 @@ class EmbeddingStore:
         self.root = default_store_folder() if root is None else Path(root).expanduser()
         self.folder = find_folder(self.root)
         """Where it writes."""
+        self._places = EmbeddingPlaces(self.root, self.folder)
         self.max_bytes = max_bytes
         self._warn = warn
         self.problem = ""
@@ -163,7 +149,6 @@ class EmbeddingStore:
         self._lock = threading.Lock()
         self._groups: set[str] = set()
         self._refused: dict[str, str] = {}
-        self._former: list[Path] | None = None
         self._held: int | None = None
         self._unseen = 0
 
@@ -175,7 +160,7 @@ class EmbeddingStore:
         One that is cut off, altered or of another version is removed, and None is
         the answer, as for one that is not there.
         """
-        found = self._find(key)
+        found = self._places.find(key)
         if found is None:
             return None
         try:
@@ -200,7 +185,7 @@ class EmbeddingStore:
         return None
 
     def _attributes(self, key: str) -> dict[str, Any] | None:
-        found = self._find(key)
+        found = self._places.find(key)
         if found is None:
             return None
         try:
@@ -209,46 +194,6 @@ class EmbeddingStore:
             return None
         touch_entry(found)
         return attributes
-
-    def _find(self, key: str) -> Path | None:
-        """Return where an entry lies, whether or not it is whole."""
-        if not is_key(key):
-            return None
-        for group in self._places():
-            entry = group / key
-            if (
-                is_plain_file(entry / METADATA)
-                and is_plain_folder(entry)
-                and is_group(group)
-            ):
-                return entry
-        return None
-
-    def _places(self) -> list[Path]:
-        """List what may be groups: those that it writes to, then those of before."""
-        try:
-            with os.scandir(self.folder) as items:
-                named = [Path(item.path) for item in items if is_plain_name(item.name)]
-        except OSError:
-            named = []
-        own = named if is_marked(self.folder) else []
-        return own + self._list_former()
-
-    def _list_former(self) -> list[Path]:
-        """List the groups that earlier versions made in the root itself."""
-        if self._former is None:
-            self._former = [] if self.folder == self.root else list_groups(self.root)
-        return self._former
-
-    def _list_groups(self, image: str | None = None) -> list[Path]:
-        """List the groups, of one image or of all."""
-        if image is None:
-            return [group for group in self._places() if is_group(group)]
-        if not is_plain_name(image):
-            return []
-        here = [self.folder / image] if is_marked(self.folder) else []
-        before = [group for group in self._list_former() if group.name == image]
-        return [group for group in here + before if is_group(group)]
 
     # --- writing ----------------------------------------------------------------
 
@@ -296,7 +241,7 @@ class EmbeddingStore:
             self._give_up(error, origin.image)
             return False
         self._make_room(size)
-        found = self._find(key)
+        found = self._places.find(key)
         return found is not None and is_sealed(found, key)
 
     def note_scale(self, key: str, scale: float) -> None:
@@ -305,7 +250,7 @@ class EmbeddingStore:
         In frame pixels per pixel of the plane. It follows from the embedding, and
         noting it saves the time of finding it out again.
         """
-        found = self._find(key)
+        found = self._places.find(key)
         if found is None or self.problem:
             return
         with suppress(*DAMAGED):  # it is found out again
@@ -376,18 +321,18 @@ class EmbeddingStore:
 
     def entry_nbytes(self, key: str) -> int:
         """Bytes of one embedding, 0 where it is not there."""
-        found = self._find(key)
+        found = self._places.find(key)
         return 0 if found is None else entry_nbytes(found)
 
     def image_nbytes(self, image: str) -> int:
         """Bytes of the embeddings of one image, named by its fingerprint."""
-        groups = self._list_groups(image)
+        groups = self._places.groups(image)
         return sum(entry.nbytes for group in groups for entry in list_entries(group))
 
     def planes(self, image: str, view: str) -> set[tuple[int | None, ...]]:
         """Return the indices of an image's planes that are embedded in a view."""
         found = set()
-        groups = self._list_groups(image)
+        groups = self._places.groups(image)
         for entry in (entry for group in groups for entry in list_entries(group)):
             with suppress(*DAMAGED):
                 attributes = read_facts(entry.path, entry.path.name)
@@ -402,19 +347,19 @@ class EmbeddingStore:
         embedding. A disk that was full, and a folder that could not be written, are
         tried again.
         """
-        for group in self._list_groups(image):
+        for group in self._places.groups(image):
             for entry in list_entries(group):
                 remove_entry(entry.path)
             remove_group(group)
         with self._lock:
             self._groups.clear()
             self._refused.clear()
-            self._former = None
+            self._places.forget()
             self._held = None
             self.problem = ""
 
     def _scan(self) -> list[Entry]:
-        return [entry for g in self._list_groups() for entry in list_entries(g)]
+        return [entry for g in self._places.groups() for entry in list_entries(g)]
 
     def _make_room(self, size: int) -> None:
         """Count what was written, and remove the longest unused beyond the limit."""
@@ -432,31 +377,13 @@ class EmbeddingStore:
                 self._evict(entries)
 
     def _evict(self, entries: list[Entry]) -> None:
-        """Remove the longest unused; one process at a time, the others go on."""
-        held = sum(entry.nbytes for entry in entries)
-        with suppress(Timeout), self._evicting():
-            for entry in sorted(entries, key=lambda entry: entry.used):
-                if held <= _KEEP * self.max_bytes:
-                    break
-                if remove_entry(entry.path):
-                    held -= entry.nbytes
-            self._held = held
-            if held > self.max_bytes:
-                self.problem = (
-                    f"{self.root} is full to its limit, and what lies there cannot be "
-                    "removed"
-                )
-
-    @contextmanager
-    def _evicting(self) -> Iterator[None]:
-        """Hold the lock of those who remove; go without where there are no locks."""
-        lock = FileLock(self.folder / ".evicting.lock", timeout=0)
-        try:
-            lock.acquire()
-        except (OSError, NotImplementedError) as error:
-            if isinstance(error, Timeout):
-                raise
-        try:
-            yield
-        finally:
-            lock.release()
+        """Remove the longest unused beyond the limit."""
+        held = remove_unused(self.folder, entries, _KEEP * self.max_bytes)
+        if held is None:
+            return
+        self._held = held
+        if held > self.max_bytes:
+            self.problem = (
+                f"{self.root} is full to its limit, and what lies there cannot be "
+                "removed"
+            )

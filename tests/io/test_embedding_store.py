@@ -12,7 +12,8 @@ import pytest
 import xxhash
 import zarr
 
-from napari_sam.io.embedding_store import EmbeddingStore, Origin, default_store_folder
+from napari_sam.io.embedding_places import default_store_folder
+from napari_sam.io.embedding_store import EmbeddingStore, Origin
 from napari_sam.ops.types import FrameGeometry
 
 GEOMETRY = FrameGeometry.fit((20, 30), 64)
