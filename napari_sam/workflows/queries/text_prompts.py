@@ -9,9 +9,7 @@ changes nothing in the masks; text alone proposes objects of the image.
 
 from __future__ import annotations
 
-import re
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +20,11 @@ from napari_sam.inference.views import PlaneView, whole_embedding
 from napari_sam.ops.label_layers import label_layers
 from napari_sam.ops.types import MaskPrediction, Multimask, Prompts
 from napari_sam.workflows.objects.segment import segment
+from napari_sam.workflows.queries.candidate_text import (
+    read_wanted,
+    understood,
+    warn,
+)
 from napari_sam.workflows.queries.conditions import (
     fulfils,
     measure_for_query,
@@ -33,17 +36,15 @@ from napari_sam.workflows.queries.object_embeddings import (
     text_chances,
     tower_of,
 )
-from napari_sam.workflows.queries.read_text import read_text
 from napari_sam.workflows.queries.text_query import TextQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
+    from napari_sam.workflows.queries.candidate_text import WantedCandidate
     from napari_sam.workflows.queries.text_query import Condition
 
 __all__ = ["answer_with_text", "check_text", "rank_by_text"]
@@ -65,39 +66,6 @@ _COMPARED = ("area", "diameter", "brightness", "contrast", "texture")
 
 _OF_IMAGE = ("brightness", "contrast", "texture", "colour")
 """Properties that are not known from an embedding alone."""
-
-_PARTS = frozenset(("nucleus", "mitochondrion", "chloroplast"))
-_WHOLES = frozenset(
-    ("cell", "neurite", "neuron", "axon", "yeast", "red blood cell", "white blood cell")
-)
-"""Kinds that lie in others, and those that they lie in."""
-
-_WHOLE = re.compile(r"\b(?:whole|entire|complete|full|outer|outermost)\b", re.I)
-_PART = re.compile(r"\b(?:part|subpart|sub-part|inner|innermost)\b", re.I)
-_LEVEL = re.compile(f"{_WHOLE.pattern}|{_PART.pattern}", re.I)
-_NOT = re.compile(r"\b(?:not|no|without|except|excluding|but)\b")
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What a text says of the candidates of one click.
-
-    Attributes
-    ----------
-    query
-        What was read.
-    unlike
-        Kinds that are not meant.
-    size
-        1 where the whole is meant, -1 where a part is, 0 where neither is said.
-    size_of_kinds
-        The same, as it follows from what is meant and what is not.
-    """
-
-    query: TextQuery
-    unlike: tuple[str, ...]
-    size: int
-    size_of_kinds: int
 
 
 def answer_with_text(
@@ -127,7 +95,7 @@ def answer_with_text(
     ValueError
         If the text is empty, or nothing in it is understood.
     """
-    wanted = _read(text, sam)
+    wanted = read_wanted(text, sam)
     if prompts.is_empty:
         return _propose(sam, embedding, wanted.query)
     answer = sam.predict_prompts(embedding, prompts, Multimask.THREE)
@@ -147,7 +115,7 @@ def check_text(text: str) -> None:
     ValueError
         If it is empty, or nothing in it is understood.
     """
-    _understood(text)
+    understood(text)
 
 
 def rank_by_text(
@@ -177,75 +145,17 @@ def rank_by_text(
     ValueError
         If the text is empty, or nothing in it is understood.
     """
-    return _ranked(sam, embedding, answer, _read(text, sam))
-
-
-# --- what is said --------------------------------------------------------------------
-
-
-def _understood(text: str, sam: Predictor | None = None) -> tuple[TextQuery, int]:
-    """Read a text, and whether it means the whole (1), a part (-1) or neither (0)."""
-    if not isinstance(text, str) or not text.strip():
-        read_text(text)  # it says what is wrong
-    said = _NOT.split(text.lower(), maxsplit=1)
-    size = _level(said[0]) or -_level("".join(said[1:]))
-    query = read_text(_LEVEL.sub("object", text) if size else text)
-    if query.unknown and not size and replace(query, unknown=()) == TextQuery():
-        head = None if sam is None else head_of(sam)
-        known = "" if head is None else f"; known kinds: {', '.join(head.concepts)}"
-        raise ValueError(
-            f"nothing is understood of the text {text!r}: say a kind of object, such "
-            f"as 'nucleus', or how it looks, such as 'the small one'{known}"
-        )
-    return query, size
-
-
-def _read(text: str, sam: Predictor) -> _Wanted:
-    query, size = _understood(text, sam)
-    if query.unknown:
-        left = ", ".join(query.unknown)
-        _warn(f"not understood, and left out of the text: {left}")
-    unlike = [] if query.exclude is None else [query.exclude.concept]
-    if query.relation is not None:
-        if query.relation[0] == "inside":
-            unlike.append(query.relation[1].concept)
-        else:
-            _warn(
-                f"which object is {query.relation[0]} others does not choose among "
-                "the candidates of a click"
-            )
-    others = tuple(c for c in unlike if c is not None and c != query.concept)
-    return _Wanted(query, others, size, _level_of_kinds(query.concept, others))
-
-
-def _level(text: str) -> int:
-    """Return 1 for words that mean the whole, -1 for those that mean a part."""
-    found = [
-        (match.start(), size)
-        for pattern, size in ((_WHOLE, 1), (_PART, -1))
-        if (match := pattern.search(text)) is not None
-    ]
-    return min(found)[1] if found else 0
-
-
-def _level_of_kinds(concept: str | None, others: Sequence[str]) -> int:
-    """Return -1 for a kind that lies in those that are not meant, 1 the other way."""
-    if concept in _PARTS and any(other in _WHOLES for other in others):
-        return -1
-    if concept in _WHOLES and any(other in _PARTS for other in others):
-        return 1
-    return 0
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=5)
+    return _ranked(sam, embedding, answer, read_wanted(text, sam))
 
 
 # --- the candidates of a click -------------------------------------------------------
 
 
 def _ranked(
-    sam: Predictor, embedding: PlaneEmbedding, answer: MaskPrediction, wanted: _Wanted
+    sam: Predictor,
+    embedding: PlaneEmbedding,
+    answer: MaskPrediction,
+    wanted: WantedCandidate,
 ) -> MaskPrediction:
     like_kind = _kind_matches(sam, embedding, answer, wanted)
     as_said = _measured_matches(embedding, answer.masks, wanted)
@@ -263,7 +173,10 @@ def _ranked(
 
 
 def _kind_matches(
-    sam: Predictor, embedding: PlaneEmbedding, answer: MaskPrediction, wanted: _Wanted
+    sam: Predictor,
+    embedding: PlaneEmbedding,
+    answer: MaskPrediction,
+    wanted: WantedCandidate,
 ) -> NDArray[np.float64]:
     """Return (M,), the chance of each candidate to be of the kind that is meant."""
     matches = np.ones(len(answer.masks))
@@ -274,12 +187,12 @@ def _kind_matches(
     head = head_of(sam)
     known = () if head is None else head.concepts
     if head is None:
-        _warn(
+        warn(
             f"{sam.name} has no head that knows kinds of objects, so of the text only "
             "what is said of size and looks chooses among the candidates"
         )
     elif unknown := [name for name in named if name not in known]:
-        _warn(
+        warn(
             f"the model has not learned what a {unknown[0]} looks like, so the rest of "
             "the text chooses among the candidates"
         )
@@ -322,7 +235,7 @@ def _features(
 
 
 def _measured_matches(
-    embedding: PlaneEmbedding, masks: NDArray[np.bool_], wanted: _Wanted
+    embedding: PlaneEmbedding, masks: NDArray[np.bool_], wanted: WantedCandidate
 ) -> NDArray[np.float64]:
     """Return (M,), 1 for candidates that look as is said, less for others."""
     matches = np.ones(len(masks))
@@ -335,7 +248,7 @@ def _measured_matches(
         return matches
     image = embedding.image if isinstance(embedding, PlaneView) else None
     if image is None and any(c.property in _OF_IMAGE for c in asked):
-        _warn(
+        warn(
             "brightness, contrast, texture and colour are not known from an embedding "
             "of a plane that is seen as a whole, and do not choose among the candidates"
         )
@@ -400,7 +313,7 @@ def _propose(
         embedding=embedding,
     )
     for note in found.notes:
-        _warn(note)
+        warn(note)
     count = min(_PROPOSED, len(found.scores))
     masks = found.labels == np.arange(1, count + 1)[:, None, None]
     side = sam.mask_size
