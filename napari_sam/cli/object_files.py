@@ -125,7 +125,7 @@ def _config(args: argparse.Namespace) -> ExportConfig:
 
 def run(args: argparse.Namespace, source: Path) -> int:
     """Read objects and write them; return the exit code."""
-    from napari_sam.io.object_files import kind_to_write
+    from napari_sam.io.object_kinds import kind_to_write
 
     config = _config(args)
     several = _sources(args, source)
@@ -155,7 +155,7 @@ def _sources(args: argparse.Namespace, source: Path) -> list[tuple[Path, str]] |
     from napari_sam.io.coco_objects import coco_images
     from napari_sam.io.image_reader import is_zarr
     from napari_sam.io.images import is_hidden
-    from napari_sam.io.object_files import READABLE, kind_to_read
+    from napari_sam.io.object_kinds import READABLE, kind_to_read
 
     if source.is_dir() and not is_zarr(source):
         found = sorted(
@@ -180,7 +180,7 @@ def _into_folder(
     args: argparse.Namespace, found: list[tuple[Path, str]], config: ExportConfig
 ) -> int:
     from napari_sam.io.file_names import file_stem, name_key
-    from napari_sam.io.object_files import KINDS
+    from napari_sam.io.object_kinds import KINDS
 
     if args.format is None:
         raise ValueError(
@@ -242,7 +242,8 @@ def _convert(
     config: ExportConfig,
     name: str = "",
 ) -> None:
-    from napari_sam.io.object_files import kind_to_write, read_objects, write_object_set
+    from napari_sam.io.object_files import read_objects, write_object_set
+    from napari_sam.io.object_kinds import kind_to_write
 
     kind = kind_to_write(target).name
     is_seen = kind in ("svg", "png", "csv")
@@ -278,7 +279,8 @@ def _read(
     args: argparse.Namespace, source: Path, name: str = "", is_seen: bool = False
 ) -> tuple[ObjectSet, PlaneArray | None, str]:
     """Read objects, open their image, whose pixels may be wanted, and name it."""
-    from napari_sam.io.object_files import kind_to_read, read_objects
+    from napari_sam.io.object_files import read_objects
+    from napari_sam.io.object_kinds import kind_to_read
 
     image, image_path = _image_of(args, Path(name) if name else source, is_seen)
     shape = getattr(args, "shape", None)
@@ -313,7 +315,7 @@ def _read(
 def _named_there(source: Path, image: Path) -> str:
     """Return the image's name where a COCO file has several; "" elsewhere."""
     from napari_sam.io.coco_objects import coco_images
-    from napari_sam.io.object_files import kind_to_read
+    from napari_sam.io.object_kinds import kind_to_read
 
     if kind_to_read(source).name != "coco" or len(coco_images(source)["images"]) < 2:
         return ""

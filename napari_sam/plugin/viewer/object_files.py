@@ -131,7 +131,7 @@ def _image_shown() -> Any:
 def _image_named(path: str, image: Any) -> str:
     """Return the image's name, by which it is found in a COCO file with several."""
     from napari_sam.io.coco_objects import coco_images
-    from napari_sam.io.object_files import kind_to_read
+    from napari_sam.io.object_kinds import kind_to_read
 
     if image is None or kind_to_read(path).name != "coco":
         return ""

@@ -166,7 +166,7 @@ def with_ending(path: Path, used: str) -> Path:
     >>> with_ending(Path("cells"), FILTERS[1]).name
     'cells.geojson'
     """
-    from napari_sam.io.object_files import kind_to_write
+    from napari_sam.io.object_kinds import kind_to_write
 
     try:
         kind_to_write(path)
