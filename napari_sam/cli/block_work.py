@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from napari_sam.cli import batch
+from napari_sam.cli import arguments
 
 if TYPE_CHECKING:
     import argparse
@@ -53,7 +53,7 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("more than one process or machine")
     where.add_argument(
         "--workers",
-        type=batch.count,
+        type=arguments.count,
         metavar="N",
         help="processes on this machine, one model each",
     )
@@ -65,7 +65,7 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument(
         "--threads",
-        type=batch.count,
+        type=arguments.count,
         default=1,
         metavar="N",
         help="threads of each of these workers (default: 1)",

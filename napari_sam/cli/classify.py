@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch, class_tables
+from napari_sam.cli import arguments, batch, class_tables
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.io.file_names import label_names, name_key
 from napari_sam.ops.wording import counted, listed
@@ -79,8 +79,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="sort finished images again, and replace the classifier that --learn "
         "writes and results of other settings",
     )
-    batch.add_model_arguments(parser)
-    batch.add_array_arguments(parser)
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
     parser.set_defaults(run=_run)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.cli import batch, object_files, track_files
+from napari_sam.cli import arguments, object_files, track_files
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--shape",
         nargs="+",
-        type=batch.count,
+        type=arguments.count,
         metavar="N",
         help="of the image: H W, or Z H W; from --image where that is given",
     )

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.cli import batch
+from napari_sam.cli import arguments, batch
 
 if TYPE_CHECKING:
     import argparse
@@ -65,12 +65,12 @@ def add_parser(
     )
     parser.add_argument(
         "--timeout",
-        type=batch.count,
+        type=arguments.count,
         default=300,
         metavar="S",
         help="seconds that the picture of the window may take (default: %(default)s)",
     )
-    batch.add_overwrite_argument(parser, "files that are there")
+    arguments.add_overwrite_argument(parser, "files that are there")
     parser.set_defaults(run=_run, window=tuple(window))
 
 

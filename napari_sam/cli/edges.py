@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sam.cli import batch
+from napari_sam.cli import arguments, batch
 from napari_sam.configs import EdgeConfig
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "a grid of points end. DIR/NAME.tif holds float32 from 0 to 1. Images that are "
         "finished are skipped; one that fails is reported at the end.",
     )
-    batch.add_batch_arguments(parser, "NAME.tif of each image")
-    batch.add_model_arguments(parser)
-    batch.add_array_arguments(parser)
+    arguments.add_batch_arguments(parser, "NAME.tif of each image")
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
     parser.add_argument(
         "--points-per-side",
-        type=batch.count,
+        type=arguments.count,
         default=EdgeConfig().points_per_side,
         metavar="N",
         help="points along a side of the grid (default: %(default)s)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.cli import batch
+from napari_sam.cli import arguments, batch
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.ops.wording import counted
 
@@ -34,8 +34,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="folder for the embeddings of any number of images; it is made where it "
         "does not exist, and what else lies in it stays",
     )
-    batch.add_model_arguments(parser)
-    batch.add_array_arguments(parser)
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
     parser.add_argument(
         "--axis",
         type=int,
@@ -59,7 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--limit",
-        type=batch.size,
+        type=arguments.size,
         metavar="GB",
         help="room that the store may take up (default: no limit)",
     )

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import evaluate_queries
-from napari_sam.cli.batch import (
+from napari_sam.cli.arguments import (
     add_array_arguments,
     add_model_arguments,
     add_overwrite_argument,
     add_set_argument,
-    array_options,
-    check_output,
     count,
-    tell_hidden,
 )
+from napari_sam.cli.batch import array_options, check_output, tell_hidden
 from napari_sam.configs import (
     MODES,
     FuseConfig,

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch
+from napari_sam.cli import arguments, batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,8 +51,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="folder with images/NAME.jpg and ground_truth/NAME.npz, which holds "
         "'boundaries', (annotators, H, W) bool",
     )
-    batch.add_model_arguments(parser)
-    batch.add_array_arguments(parser)
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
     parser.add_argument(
         "--method",
         nargs="+",
@@ -64,16 +64,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--json", type=Path, metavar="F", help="write the scores to this file"
     )
-    batch.add_overwrite_argument(parser, "the file of --json")
+    arguments.add_overwrite_argument(parser, "the file of --json")
     parser.add_argument(
         "--max-images",
-        type=batch.count,
+        type=arguments.count,
         metavar="N",
         help="score N images, evenly spaced in the order of their names",
     )
     parser.add_argument(
         "--thresholds",
-        type=batch.count,
+        type=arguments.count,
         default=30,
         metavar="N",
         help="cut at N thresholds; the literature has 99 (default: %(default)s)",

@@ -6,16 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli.batch import (
+from napari_sam.cli.arguments import (
     add_array_arguments,
     add_model_arguments,
     add_overwrite_argument,
-    array_options,
-    check_output,
     count,
-    tell,
-    tell_hidden,
 )
+from napari_sam.cli.batch import array_options, check_output, tell, tell_hidden
 from napari_sam.configs import TrainConfig
 
 if TYPE_CHECKING:

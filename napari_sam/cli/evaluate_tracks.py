@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch
+from napari_sam.cli import arguments, batch
 from napari_sam.configs import TrackConfig, read_pairs, settings_of
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--every",
-        type=batch.count,
+        type=arguments.count,
         default=1,
         metavar="N",
         help="take every Nth frame (default: %(default)s)",
@@ -115,7 +115,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--markdown", action="store_true", help="print the table in Markdown"
     )
-    batch.add_overwrite_argument(parser, "the file of --json")
+    arguments.add_overwrite_argument(parser, "the file of --json")
     parser.set_defaults(run=_run)
 
 

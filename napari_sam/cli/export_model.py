@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.cli.batch import add_overwrite_argument, check_output
+from napari_sam.cli.arguments import add_overwrite_argument
+from napari_sam.cli.batch import check_output
 
 if TYPE_CHECKING:
     import argparse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch
+from napari_sam.cli import arguments, batch
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.cli.measuring import add_property_arguments, properties_of
 
@@ -53,8 +53,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="the table to write, .csv or .xlsx",
     )
     add_property_arguments(parser)
-    batch.add_array_arguments(parser)
-    batch.add_overwrite_argument(parser, "TABLE where it is there")
+    arguments.add_array_arguments(parser)
+    arguments.add_overwrite_argument(parser, "TABLE where it is there")
     parser.set_defaults(run=_run)
 
 

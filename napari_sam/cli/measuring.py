@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch
+from napari_sam.cli import arguments
 from napari_sam.io.measurement_tables import TABLE_FORMATS, write_table
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def add_property_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pixel-size",
         nargs="+",
-        type=batch.size,
+        type=arguments.size,
         metavar="UM",
         help="in micrometres, for what is measured: one number, or those along (Z) Y "
         "X; from the image's metadata if left out, else all is in pixels",

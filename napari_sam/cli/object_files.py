@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch, track_files
+from napari_sam.cli import arguments, batch, track_files
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.ops.wording import counted, reason
 
@@ -64,7 +64,7 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pixel-size",
         nargs="+",
-        type=batch.size,
+        type=arguments.size,
         metavar="UM",
         help="in micrometres: one number, or those along (z,) row and column; from the "
         "metadata if left out",
@@ -80,8 +80,8 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
         "--nuclei", type=Path, metavar="LABELS", help="GeoJSON: the nuclei of the cells"
     )
     _add_config(parser)
-    batch.add_array_arguments(parser)
-    batch.add_overwrite_argument(parser, "what is there")
+    arguments.add_array_arguments(parser)
+    arguments.add_overwrite_argument(parser, "what is there")
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch, measuring
+from napari_sam.cli import arguments, batch, measuring
 from napari_sam.cli.grow_points import grow_points
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.cli.progress_bar import StepBar
@@ -95,9 +95,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="also write how sure each object is on each plane, from 0 to 1",
     )
     measuring.add_features_arguments(parser, "OUT.csv or OUT.xlsx")
-    batch.add_model_arguments(parser)
-    batch.add_array_arguments(parser)
-    batch.add_overwrite_argument(parser, "OUT.tif and F.csv where they are there")
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
+    arguments.add_overwrite_argument(parser, "OUT.tif and F.csv where they are there")
     parser.set_defaults(run=_run)
 
 

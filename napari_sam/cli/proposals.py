@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_sam.cli import batch
+from napari_sam.cli import arguments, batch
 from napari_sam.configs import PROPOSALS, GridConfig
 
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "DIR/NAME.json has COCO's form with run lengths. Images that are finished are "
         "skipped; one that fails is reported at the end.",
     )
-    batch.add_batch_arguments(parser, "NAME.json of each image")
-    batch.add_model_arguments(parser)
-    batch.add_array_arguments(parser)
+    arguments.add_batch_arguments(parser, "NAME.json of each image")
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
     parser.add_argument(
         "--count",
-        type=batch.count,
+        type=arguments.count,
         default=1000,
         metavar="N",
         help="masks of an image at the most (default: %(default)s)",
     )
     parser.add_argument(
         "--points-per-side",
-        type=batch.count,
+        type=arguments.count,
         default=PROPOSALS.points_per_side,
         metavar="N",
         help="points along a side of the grid (default: %(default)s)",

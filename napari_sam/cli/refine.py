@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch
+from napari_sam.cli import arguments, batch
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.configs import RefineLabelsConfig, read_pairs, settings_of
 from napari_sam.io.file_names import label_names
@@ -50,9 +50,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="DIR",
         help="folder for the results; it is made where it does not exist",
     )
-    batch.add_overwrite_argument(parser, "finished results, and do their images again")
-    batch.add_model_arguments(parser)
-    batch.add_array_arguments(parser)
+    arguments.add_overwrite_argument(
+        parser, "finished results, and do their images again"
+    )
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
     parser.add_argument(
         "--set",
         action="append",

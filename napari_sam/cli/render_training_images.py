@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_sam.cli.batch import add_overwrite_argument, count
+from napari_sam.cli.arguments import add_overwrite_argument, count
 from napari_sam.cli.progress_bar import StepBar
 
 __all__ = ["add_parser"]

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import (
+    arguments,
     batch,
     block_work,
     measuring,
@@ -55,9 +56,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "memory, and its labels are written as OME-Zarr; stopped, the same command "
         "goes on.",
     )
-    batch.add_batch_arguments(parser, "NAME.tif, NAME.json or NAME.npz of each image")
-    batch.add_model_arguments(parser)
-    batch.add_array_arguments(parser)
+    arguments.add_batch_arguments(
+        parser, "NAME.tif, NAME.json or NAME.npz of each image"
+    )
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
     parser.add_argument(
         "--mode",
         choices=MODES,
@@ -81,7 +84,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "outlines, or a figure of outlines (default: tif)",
     )
     measuring.add_features_arguments(parser, "NAME.csv or NAME.xlsx")
-    batch.add_set_argument(parser, "pred_iou_thresh=0.7")
+    arguments.add_set_argument(parser, "pred_iou_thresh=0.7")
     segment_query.add_arguments(parser)
     segment_blocks.add_arguments(parser)
     parser.set_defaults(run=_run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.cli import batch, block_work
+from napari_sam.cli import arguments, batch, block_work
 from napari_sam.configs import BlockConfig
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     large = parser.add_argument_group("an image larger than memory (--out LABELS.zarr)")
     large.add_argument(
         "--block",
-        type=batch.count,
+        type=arguments.count,
         default=_BLOCK,
         metavar="N",
         help=f"most pixels across of a block (default: {_BLOCK})",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch, block_work, measuring
+from napari_sam.cli import arguments, batch, block_work, measuring
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.configs import (
     MODES,
@@ -56,9 +56,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Find every object of volumes, and part those that touch. Volumes "
         "that are finished are skipped; one that fails is reported at the end.",
     )
-    batch.add_batch_arguments(parser, "a label image NAME.tif of each volume")
-    batch.add_model_arguments(parser)
-    batch.add_array_arguments(parser)
+    arguments.add_batch_arguments(parser, "a label image NAME.tif of each volume")
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
     parser.add_argument(
         "--axis",
         type=int,
@@ -82,7 +82,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="planes: how the objects of a plane are found, as of segment (default: "
         "auto)",
     )
-    batch.add_set_argument(parser, "seed_depth=0.1")
+    arguments.add_set_argument(parser, "seed_depth=0.1")
     add_link_argument(parser)
     parser.add_argument(
         "--fuse",

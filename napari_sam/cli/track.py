@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli import batch, measuring, track_files
+from napari_sam.cli import arguments, batch, measuring, track_files
 from napari_sam.cli.input_output import hidden
 from napari_sam.cli.progress_bar import StepBar
 from napari_sam.cli.segment_volume import add_link_argument, link_config
@@ -92,8 +92,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         parser,
         "OUT/objects.csv or .xlsx, with a row for each track and frame; of a folder",
     )
-    batch.add_array_arguments(parser)
-    batch.add_overwrite_argument(parser, "an earlier result")
+    arguments.add_array_arguments(parser)
+    arguments.add_overwrite_argument(parser, "an earlier result")
     parser.set_defaults(run=_run)
 
 

@@ -9,15 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.cli.batch import (
-    add_array_arguments,
-    add_overwrite_argument,
-    array_options,
-    check_output,
-    count,
-    tell,
-    tell_hidden,
-)
+from napari_sam.cli.arguments import add_array_arguments, add_overwrite_argument, count
+from napari_sam.cli.batch import array_options, check_output, tell, tell_hidden
 from napari_sam.cli.train_text import check_text_options, train_text
 from napari_sam.configs import TrainConfig, read_config, settings_of
 

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from napari_sam.cli import batch
+from napari_sam.cli import arguments, batch
 from napari_sam.cli.run_record import RECORD
 
 
@@ -226,9 +226,9 @@ def test_reserved_names_get_another(tmp_path, name, made):
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1.5"])
 def test_a_count_is_a_number_from_1_up(text):
-    assert batch.count("12") == 12
+    assert arguments.count("12") == 12
     with pytest.raises(argparse.ArgumentTypeError, match="from 1 up"):
-        batch.count(text)
+        arguments.count(text)
 
 
 def test_zarr_images_are_inputs(tmp_path):
