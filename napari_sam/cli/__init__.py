@@ -2,7 +2,8 @@
 
 Each sub-command is a module of this package. Its ``add_parser(subparsers)`` adds an
 argument parser and sets ``run``, a function from the parsed arguments to the exit
-code. Modules import what is heavy inside ``run``, so that help comes at once.
+code. Modules import what is heavy inside ``run``, so that help comes at once; and where a
+command is named, the parsers of the others are not made.
 """
 
 from __future__ import annotations
@@ -52,8 +53,14 @@ _WRONG_INPUT = 2
 _INTERRUPTED = 130
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command with those of all sub-commands."""
+def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of the command with those of its sub-commands.
+
+    Parameters
+    ----------
+    commands
+        The sub-commands that it knows, of `COMMANDS`.
+    """
     parser = argparse.ArgumentParser(
         prog="napari-sam", description="Segment Anything for scientific images."
     )
@@ -63,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", required=True
     )
-    for name in COMMANDS:
+    for name in commands:
         module = name.replace("-", "_")
         import_module(f"{__name__}.{module}").add_parser(subparsers)
     return parser
@@ -86,7 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     SystemExit
         After ``--help``, ``--version`` or arguments that do not parse.
     """
-    args = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    asked = [name for name in given[:1] if name in COMMANDS]
+    args = build_parser(asked or COMMANDS).parse_args(given)
     # what it says of damaged files is said by the reader, with the file's name
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:

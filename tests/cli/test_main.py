@@ -105,6 +105,23 @@ def test_help_comes_without_the_heavy_libraries():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_command_comes_without_the_parsers_of_the_others():
+    code = (
+        "import sys\n"
+        "from napari_sam.cli import main\n"
+        "try:\n"
+        "    main(['models', '--help'])\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "known = [n for n in sys.modules if n.startswith('napari_sam.cli.')]\n"
+        "print(sorted({'napari_sam.cli.models', 'napari_sam.cli.train'} & {*known}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "['napari_sam.cli.models']"
+
+
 def test_runs_as_a_module():
     done = subprocess.run(
         [sys.executable, "-m", "napari_sam", "--version"],
