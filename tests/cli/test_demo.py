@@ -29,8 +29,10 @@ def fake_model(monkeypatch):
 
 @pytest.fixture
 def no_display(monkeypatch):
+    """Take the display away; where there always is one, options that ignore it."""
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
+    return () if sys.platform == "linux" else ("--headless",)
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def xvfb(tmp_path, monkeypatch):
 def test_without_a_display_the_three_files_are_written(
     tmp_path, fake_model, no_display, xvfb, capsys
 ):
-    assert demo_with_window(PICTURE, "--out", tmp_path / "new") == 0
+    assert demo_with_window(PICTURE, *no_display, "--out", tmp_path / "new") == 0
     labels = tifffile.imread(tmp_path / "new" / "labels.tif")
     assert set(np.unique(labels)) == set(range(KEPT + 1))
     assert iio.imread(tmp_path / "new" / "overlay.png").shape == (*labels.shape, 3)
@@ -64,7 +66,7 @@ def test_a_window_that_fails_is_told_with_what_it_said(
     tmp_path, fake_model, no_display, xvfb, capsys
 ):
     window = "raise SystemExit('no canvas')"
-    assert demo_with_window(window, "--out", tmp_path) == 1
+    assert demo_with_window(window, *no_display, "--out", tmp_path) == 1
     assert (tmp_path / "labels.tif").exists()
     assert "no canvas" in capsys.readouterr().out
 
@@ -86,7 +88,8 @@ def test_a_window_that_hangs_is_ended_with_its_children(
         "child = subprocess.Popen(['sleep', '60'])\n"
         f"open({str(note)!r}, 'w').write(str(child.pid))\ntime.sleep(60)"
     )
-    assert demo_with_window(window, "--out", tmp_path, "--timeout", "1") == 1
+    options = (*no_display, "--out", tmp_path)
+    assert demo_with_window(window, *options, "--timeout", "1") == 1
     assert "did not finish in 1 s" in capsys.readouterr().out
     with contextlib.suppress(psutil.NoSuchProcess):
         child = psutil.Process(int(note.read_text()))

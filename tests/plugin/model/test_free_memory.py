@@ -19,7 +19,7 @@ def fresh():
 @pytest.mark.skipif(sys.platform != "linux", reason="it is read from /proc")
 def test_free_memory_goes_back_to_the_system():
     def resident():
-        with open("/proc/self/statm") as file:
+        with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * 4096
 
     libc = ctypes.CDLL(None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -302,7 +301,7 @@ def test_a_killed_program_loses_nothing_that_was_saved(project):
     deadline = time.monotonic() + 60
     while last < 40 and time.monotonic() < deadline:
         last = int(child.stdout.readline())
-    os.kill(child.pid, signal.SIGKILL)
+    child.kill()
     rest = child.communicate()[0].split()
     last = int(rest[-1]) if rest else last
     again = Project.open(project.folder)
