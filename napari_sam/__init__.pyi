@@ -42,6 +42,7 @@ from .io.track_files import read_tracks as read_tracks
 from .io.track_files import write_tracks as write_tracks
 from .ops.object_classes import ObjectClass as ObjectClass
 from .ops.planes import Plane as Plane
+from .ops.remote_device import RemoteDevice as RemoteDevice
 from .ops.rle import Rle as Rle
 from .ops.scope import Scope as Scope
 from .ops.types import Cancelled as Cancelled

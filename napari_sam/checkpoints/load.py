@@ -41,6 +41,7 @@ from napari_sam.model.sam import Sam
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from torch import Tensor
 
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from napari_sam.checkpoints.registry import CheckpointSpec
     from napari_sam.model.network import Network
 
-__all__ = ["CheckpointError", "LoadedCheckpoint", "load_sam"]
+__all__ = ["CheckpointError", "LoadedCheckpoint", "load_sam", "skip_initialisation"]
 
 FOLDER_KINDS = ("sam2", "sam2_video", "sam3_video")
 """What folders in Hugging Face's layout may say that their model is."""
@@ -299,7 +300,7 @@ def _build(architecture: str, state: Mapping[str, Tensor]) -> Sam:
             f"{', '.join(ARCHITECTURES)}"
         )
     known, levels = ARCHITECTURES[architecture], _dense_levels(state)
-    with _SkipInitialisation():
+    with skip_initialisation():
         model = build_sam(
             replace(
                 known,
@@ -324,6 +325,11 @@ def _dense_levels(state: Mapping[str, Tensor]) -> int:
         return 0
     number = max(int(key.split(".")[2]) for key in last)
     return max(1, len(state.get(f"dense_head.layers.{number}.weight", ())) // 3)
+
+
+def skip_initialisation() -> AbstractContextManager[Any]:
+    """Build networks without random weights, within the block."""
+    return _SkipInitialisation()
 
 
 class _SkipInitialisation(TorchFunctionMode):

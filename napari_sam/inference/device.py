@@ -27,7 +27,8 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise ValueError(
-            f"device {device!r} is not known; wanted 'auto', 'cpu', 'cuda' or 'mps'"
+            f"device {device!r} is not known; wanted 'auto', 'cpu', 'cuda', 'mps', or "
+            "the address of a Dask scheduler such as tcp://10.0.0.1:8786"
         ) from error
     missing = (chosen.type == "cuda" and not torch.cuda.is_available()) or (
         chosen.type == "mps" and not torch.backends.mps.is_available()

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
     from napari_sam.io.embedding_store import EmbeddingStore, Origin
 
-__all__ = ["EmbeddingCache", "embedding_key", "made_from"]
+__all__ = [
+    "EmbeddingCache",
+    "embedding_key",
+    "laid_out",
+    "made_from",
+    "rounded_features",
+]
 
 
 def embedding_key(image: NDArray[Any], limits: tuple[float, float], model: str) -> str:
@@ -128,7 +134,7 @@ class EmbeddingCache:
             return None
         import torch
 
-        features = _laid_out(torch.from_numpy(stored.features).float()[None])
+        features = laid_out(torch.from_numpy(stored.features).float()[None])
         embedding = ImageEmbedding(features, stored.geometry, key)
         if stored.closer_scale is not None:
             self._scales[key] = stored.closer_scale
@@ -144,10 +150,10 @@ class EmbeddingCache:
             The one to use: rounded if there is a store on disk.
         """
         if self._store is not None:
-            small = _rounded(embedding.features)
+            small = rounded_features(embedding.features)
             values = small[0].cpu().numpy()
             self._store.put(embedding.key, values, embedding.geometry, _ORIGIN.get())
-            rounded = _laid_out(small.to(embedding.features.dtype))
+            rounded = laid_out(small.to(embedding.features.dtype))
             embedding = replace(embedding, features=rounded)
         self._remember(embedding)
         return embedding
@@ -192,7 +198,7 @@ class EmbeddingCache:
         self._scales.clear()
 
 
-def _laid_out(features: torch.Tensor) -> torch.Tensor:
+def laid_out(features: torch.Tensor) -> torch.Tensor:
     """Put the channels of a pixel side by side, as the mask decoder reads them.
 
     One layout for what was made and what was read also keeps sums in one order.
@@ -202,7 +208,7 @@ def _laid_out(features: torch.Tensor) -> torch.Tensor:
     return features.contiguous(memory_format=torch.channels_last)
 
 
-def _rounded(features: torch.Tensor) -> torch.Tensor:
+def rounded_features(features: torch.Tensor) -> torch.Tensor:
     """Round to float16; what is beyond its range becomes its largest."""
     import torch
 

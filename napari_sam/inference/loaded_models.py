@@ -38,8 +38,13 @@ def _key(source: str | Path, device: str) -> _Key:
 
 
 def find_loaded(source: str | Path, device: str = "auto") -> Any:
-    """Return a model that is in use already, or None."""
-    return _LOADED.get(_key(source, device))
+    """Return a model that is in use already, or None.
+
+    None too where it has lost the workers that it had: they may be there again.
+    """
+    found = _LOADED.get(_key(source, device))
+    remote = getattr(found, "remote", None)
+    return None if remote is not None and remote.problem else found
 
 
 def remember_loaded(source: str | Path, device: str, model: Any) -> None:

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
     import torch
 
+    from napari_sam.ops.remote_device import RemoteDevice
+
 __all__ = ["load_model"]
 
 
 def load_model(
     source: str | Path = "cells",
     *,
-    device: str | torch.device = "auto",
+    device: str | torch.device | RemoteDevice = "auto",
     dtype: str = "auto",
     instance_decoder: str | Path | None = None,
     object_head: str | Path | None = None,
@@ -32,8 +34,10 @@ def load_model(
     source : str or Path
         A name of the registry (see ``napari-sam models``; "cells" ships with the
         package) or the path of a checkpoint.
-    device : str or torch.device
-        "auto" (CUDA, else MPS, else the CPU) or what PyTorch calls a device.
+    device : str, torch.device or RemoteDevice
+        "auto" (CUDA, else MPS, else the CPU) or what PyTorch calls a device; or the
+        address of a Dask scheduler, such as ``tcp://10.0.0.1:8786``, whose workers
+        embed the planes, while prompts are answered here.
     dtype : {"auto", "float32", "bfloat16"}
         "auto" computes the image encoder in bfloat16 where the processor has it
         and all else in float32; "float32"; or "bfloat16" for the mask decoder too.
@@ -61,6 +65,13 @@ def load_model(
         together; the message says why and what to do.
     ValueError
         If the device or the dtype can not be used.
+    OSError
+        If the workers can not be used.
+
+    Warns
+    -----
+    RuntimeWarning
+        When planes are embedded, if the workers are lost: this machine goes on.
 
     Examples
     --------

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari_sam.model.network import Network
 
-__all__ = ["PlacedModel", "Placement", "copy_to_cpu", "place"]
+__all__ = ["PlacedModel", "Placement", "copy_to_cpu", "encode_at", "place"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,12 +140,12 @@ class PlacedModel:
         """
         at = self.at
         try:
-            return _encode_at(at, frame, on_block), at
+            return encode_at(at, frame, on_block), at
         except RuntimeError as error:
             if at.device.type == "cpu" or not is_out_of_memory(error):
                 raise
         at = self._leave(at)
-        return _encode_at(at, frame, on_block), at
+        return encode_at(at, frame, on_block), at
 
     def _leave(self, full: Placement) -> Placement:
         """Go on with a second model on the CPU; others may still use the first."""
@@ -162,7 +162,11 @@ class PlacedModel:
 
 
 @torch.inference_mode()
-def _encode_at(at: Placement, frame: Tensor, on_block: Callable[[], None]) -> Tensor:
+def encode_at(at: Placement, frame: Tensor, on_block: Callable[[], None]) -> Tensor:
+    """Encode a (1, 3, h, w) frame of 0 to 255 with a model where it is.
+
+    `on_block` is called before each block of the encoder, and may raise to stop.
+    """
     size = at.model.architecture.frame_size
     normal = at.model.normalise(frame.to(at.device))
     right, down = size - frame.shape[3], size - frame.shape[2]

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import uuid4
 
 from napari_sam.inference.dense_maps import read_dense_head
-from napari_sam.inference.device import choose_device
 from napari_sam.inference.embedding_cache import EmbeddingCache
 from napari_sam.inference.looking_scale import checked_scale, embed_with_tiles
-from napari_sam.inference.model_placement import PlacedModel, Placement
 from napari_sam.inference.plane_encoder import PlaneEncoder
 from napari_sam.inference.point_decoder import PointDecoder
 from napari_sam.inference.preprocess import binary_to_logits
@@ -22,6 +20,7 @@ from napari_sam.inference.prompt_decoding import (
     checked_mask,
     decode_prompts,
 )
+from napari_sam.inference.remote_model import RemoteModel, place_model
 from napari_sam.inference.text_prompts import text_prompts
 from napari_sam.inference.tile_answers import add_mask, predict_tiles
 from napari_sam.inference.views import PlaneView, whole_embedding
@@ -38,9 +37,11 @@ if TYPE_CHECKING:
     from napari_sam.checkpoints.object_weights import LoadedObjectHead
     from napari_sam.configs.objects import DenseLevel
     from napari_sam.inference.looking_scale import LookingScale
+    from napari_sam.inference.model_placement import Placement
     from napari_sam.inference.text_tower import PhraseEmbedder
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.model.network import Network
+    from napari_sam.ops.remote_device import RemoteDevice
     from napari_sam.ops.types import ImageEmbedding, IsCancelled
 
 __all__ = ["Predictor"]
@@ -79,7 +80,7 @@ class Predictor:
         *,
         name: str = "model",
         digest: str = "",
-        device: str | torch.device = "auto",
+        device: str | torch.device | RemoteDevice = "auto",
         dtype: str = "auto",
         cache: EmbeddingCache | None = None,
         object_size: float | None = None,
@@ -92,7 +93,7 @@ class Predictor:
         self.object_size = object_size
         self.digest = digest or f"unnamed-{uuid4()}"
         self.cache = EmbeddingCache() if cache is None else cache
-        self._placed = PlacedModel(model, name, dtype, choose_device(device))
+        self._placed = place_model(model, name, dtype, device, self.digest, source)
         self._encoder = PlaneEncoder(self._placed, self.digest)
 
     @property
@@ -106,8 +107,13 @@ class Predictor:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Where the model computes; with workers, all but the image encoder."""
         return self._at.device
+
+    @property
+    def remote(self) -> RemoteModel | None:
+        """How it stands with the workers that embed planes; None without any."""
+        return self._placed if isinstance(self._placed, RemoteModel) else None
 
     @property
     def dtype(self) -> torch.dtype:

@@ -1,0 +1,224 @@
+"""A model whose image encoder computes on the workers of a Dask cluster.
+
+An image encoder is heavy, and all else of a model is light: planes are embedded there,
+prompts are answered here. When the cluster is lost, this machine embeds them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import CancelledError
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+import torch
+
+from napari_sam.checkpoints.packed_network import pack_network
+from napari_sam.inference.dask_connection import connect
+from napari_sam.inference.device import choose_device, is_out_of_memory
+from napari_sam.inference.embedding_cache import laid_out
+from napari_sam.inference.model_placement import PlacedModel
+from napari_sam.inference.remote_worker import (
+    FrameRequest,
+    WantedModel,
+    embed_frame,
+    keep,
+    stop,
+)
+from napari_sam.ops.remote_device import RemoteDeviceError, remote_device
+from napari_sam.ops.types import Cancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from napari_sam.inference.dask_connection import DaskConnection
+    from napari_sam.inference.model_placement import Placement
+    from napari_sam.inference.remote_worker import FrameReply
+    from napari_sam.model.network import Network
+    from napari_sam.ops.remote_device import RemoteDevice
+
+__all__ = ["RemoteModel", "place_model"]
+
+_MOST_SENT = 16
+"""Workers, one after the other, that may ask for the weights of one frame."""
+
+_SLOW = 3.0
+"""Seconds that a frame may be under way before the link counts as slow."""
+
+
+def place_model(
+    model: Network,
+    name: str,
+    dtype: str,
+    device: str | torch.device | RemoteDevice,
+    digest: str,
+    source: str | None,
+) -> PlacedModel:
+    """Put a model on a device of this machine, or its encoder on a cluster.
+
+    Raises
+    ------
+    ValueError
+        If the device or the dtype cannot be used.
+    RemoteDeviceError
+        If the cluster cannot be used.
+    """
+    remote = remote_device(device)
+    if remote is None:
+        here = device if isinstance(device, torch.device) else str(device)
+        return PlacedModel(model, name, dtype, choose_device(here))
+    return RemoteModel(model, name, dtype, remote, digest, source)
+
+
+class RemoteModel(PlacedModel):
+    """A model on this machine, whose frames are encoded elsewhere while that works.
+
+    Workers compute in the precision of this machine, so that the features have the
+    keys that they would have if they were made here.
+
+    Parameters
+    ----------
+    model, name, dtype
+        See `PlacedModel`.
+    device
+        The cluster.
+    digest, source
+        What tells the weights from others, and how they were loaded here.
+
+    Attributes
+    ----------
+    device
+        As given.
+    problem
+        Why this machine goes on alone; "" while the cluster works.
+    slowness
+        What is to be said of the link; "" while it is quick enough.
+    """
+
+    def __init__(
+        self,
+        model: Network,
+        name: str,
+        dtype: str,
+        device: RemoteDevice,
+        digest: str,
+        source: str | None,
+    ) -> None:
+        super().__init__(model, name, dtype, choose_device("auto"))
+        at = self.at
+        self.device = device
+        self.problem = self.slowness = ""
+        self._wanted = WantedModel(
+            digest, source or "", _name(at.dtype), _name(at.decoder_dtype)
+        )
+        self._connection: DaskConnection | None = connect(device)
+
+    @property
+    def workers(self) -> int:
+        """How many workers there were when it was last looked; 0: it goes on here."""
+        return 0 if self._connection is None else self._connection.workers
+
+    def encode(
+        self, frame: Tensor, on_block: Callable[[], None]
+    ) -> tuple[Tensor, Placement]:
+        """Encode a frame on a worker; on this machine once the cluster is lost."""
+        connection, at = self._connection, self.at
+        if connection is not None:
+            try:
+                return self._encode_there(connection, frame, on_block, at), at
+            except RemoteDeviceError as error:
+                self._go_on_here(connection, error)
+        return super().encode(frame, on_block)
+
+    def _encode_there(
+        self,
+        connection: DaskConnection,
+        frame: Tensor,
+        on_block: Callable[[], None],
+        at: Placement,
+    ) -> Tensor:
+        request = FrameRequest(self._wanted, _pixels(frame), uuid4().hex)
+        start = perf_counter()
+        question = _embed(connection, request, lambda: pack_network(at.model))
+        try:
+            reply = connection.ask(question, on_block)
+        except RemoteDeviceError:
+            raise
+        except BaseException:  # whatever `on_block` raised; the worker need not go on
+            connection.tell(lambda: connection.client.run(stop, request.token))
+            raise
+        self._note_time(perf_counter() - start - reply.seconds)
+        assert reply.features is not None
+        features = torch.from_numpy(np.array(reply.features))[None]
+        return laid_out(features.to(at.device, at.decoder_dtype))
+
+    def _note_time(self, seconds: float) -> None:
+        """Note how long a frame was under way, or waited for others."""
+        self.slowness = ""
+        if seconds > _SLOW:
+            self.slowness = (
+                f"{self.device.address} is slow: a plane was under way, or waited for "
+                f"a worker, for {seconds:.0f} s besides the computing"
+            )
+
+    def _go_on_here(self, connection: DaskConnection, error: OSError) -> None:
+        with self._lock:
+            if self._connection is not connection:
+                return
+            self._connection = None
+            where = str(self.at.device.type).upper()
+            self.problem = f"{error}; this machine's {where} takes over"
+        warnings.warn(self.problem, RuntimeWarning, stacklevel=4)
+
+
+async def _embed(
+    connection: DaskConnection,
+    request: FrameRequest,
+    pack: Callable[[], Any],
+) -> FrameReply:
+    """Have a frame embedded, and send the weights to the workers that ask for them."""
+    client = connection.client
+    try:
+        for _ in range(_MOST_SENT):
+            reply: FrameReply = await client.submit(embed_frame, request, pure=False)
+            if reply.features is not None:
+                return reply
+            packed = await client.scatter(pack(), workers=[reply.worker], hash=False)
+            await client.submit(
+                keep,
+                request.model,
+                packed,
+                workers=[reply.worker],
+                allow_other_workers=True,
+                pure=False,
+            )
+    except (Cancelled, CancelledError, RemoteDeviceError):
+        raise
+    except Exception as error:  # whatever was raised on a worker
+        raise RemoteDeviceError(_explain(error, connection.device)) from error
+    raise RemoteDeviceError(
+        f"the workers of {connection.device.address} lose the weights that they are "
+        "sent; they have too little memory for them"
+    )
+
+
+def _explain(error: Exception, device: RemoteDevice) -> str:
+    told = " ".join(str(error).split()) or type(error).__name__
+    if is_out_of_memory(error):
+        told = "the GPU of a worker has too little memory for this model"
+    return f"a worker of {device.address} failed: {told}"
+
+
+def _pixels(frame: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return a frame of whole numbers as (1 or 3, h, w); 1 where all are alike."""
+    values = frame[0].to(torch.uint8)
+    is_gray = torch.equal(values[0], values[1]) and torch.equal(values[0], values[2])
+    return values[: 1 if is_gray else 3].cpu().contiguous().numpy()
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
