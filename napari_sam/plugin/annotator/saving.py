@@ -8,7 +8,6 @@ and what shows prompts is never saved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
@@ -20,24 +19,20 @@ from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
 
-from napari_sam.io.class_lists import class_list_path, write_class_list
-from napari_sam.io.object_tables import object_table_path, write_object_table
+from napari_sam.io.saved_objects import SavedObjects
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layer_classes import classes_of
+from napari_sam.plugin.viewer.layer_links import links_of
 from napari_sam.plugin.viewer.layers import calibration_of, is_helper
 from napari_sam.plugin.viewer.saved_labels import saved_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pandas as pd
     from napari.layers import Labels
-    from numpy.typing import NDArray
 
-    from napari_sam.io.calibration import Calibration
-    from napari_sam.ops.object_classes import ObjectClass
     from napari_sam.plugin.annotator.sessions import Sessions
 
 __all__ = ["ObjectSaver", "saver_in"]
@@ -47,15 +42,6 @@ _COPIED = 2**26
 
 _FILTER = "Labels and their table (*.tif *.tiff)"
 _SUFFIXES = {"image": ".tif", "labels": ".tif", "points": ".csv", "shapes": ".csv"}
-
-
-@dataclass(frozen=True, eq=False)
-class _Saved:
-    path: Path
-    labels: NDArray[Any]
-    table: pd.DataFrame
-    known: Calibration | None
-    classes: tuple[ObjectClass, ...]
 
 
 class ObjectSaver(QObject):  # type: ignore[misc]
@@ -171,22 +157,11 @@ class ObjectSaver(QObject):  # type: ignore[misc]
                 labels = np.array(labels)
             table = layer.features.copy()
             known, classes = calibration_of(layer), classes_of(layer)
-            jobs.append(_Saved(path, labels, table, known, classes))
+            links = links_of(layer)
+            jobs.append(SavedObjects(path, labels, table, known, classes, links))
 
         def work(progress: object, is_cancelled: object) -> str:
-            # what writes images is not imported before something is saved
-            from napari_sam.io.label_images import write_labels
-
-            said = []
-            for job in jobs:
-                write_labels(job.path, job.labels, job.known)
-                written = str(job.path.name)
-                if "index" in job.table:
-                    write_object_table(job.path, job.table)
-                    written += f" and {object_table_path(job.path).name}"
-                if job.classes or class_list_path(job.path).is_file():
-                    write_class_list(job.path, job.classes)
-                said.append(written)
+            said = [job.write() for job in jobs]
             return said_all or f"Saved {', '.join(said)}."
 
         self._waiting.append(work)
@@ -263,7 +238,8 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         ours = [
             (layer, path)
             for layer, path in targets.items()
-            if _type_of(layer) == "labels" and "index" in layer.features
+            if _type_of(layer) == "labels"
+            and ("index" in layer.features or links_of(layer))
         ]
         try:
             for layer, path in targets.items():

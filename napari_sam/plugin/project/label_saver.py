@@ -106,6 +106,7 @@ class LabelSaver(QObject):  # type: ignore[misc]
         if data.nbytes <= _COPIED:
             data = np.array(data)
         notes, spent, classes = layers.notes(), self._spent(), layers.classes()
+        links = layers.links()
         self.edited = False
 
         def work(progress: object, is_cancelled: object) -> int:
@@ -114,6 +115,7 @@ class LabelSaver(QObject):  # type: ignore[misc]
                     return 0
                 changed = project.save(name, data, notes=notes, seconds=spent)
                 _keep_classes(project, classes)
+                project.files.keep_links(name, links)
                 return changed
 
         self._task.start(work, project)
@@ -165,6 +167,7 @@ class LabelSaver(QObject):  # type: ignore[misc]
             spent = self._spent()
             changed = project.save(layers.name, data, notes=notes, seconds=spent)
             _keep_classes(project, layers.classes())
+            project.files.keep_links(layers.name, layers.links())
             return changed
 
     def save_last(self) -> None:

@@ -11,6 +11,7 @@ from napari.utils.notifications import show_warning
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.layer_classes import classes_of, keep_classes
+from napari_sam.plugin.viewer.layer_links import keep_links, links_of
 from napari_sam.plugin.viewer.layers import is_helper
 from napari_sam.workflows.project.state import ObjectNote
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.io.link_files import FilmLinks
     from napari_sam.ops.label_planes import LabelPlanes
     from napari_sam.ops.object_classes import ObjectClass
     from napari_sam.plugin.project.image_content import ImageContent
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ProjectLayers"]
 
-_EDITS = ("labels_update", "paint", "set_data", "data", "features")
+_EDITS = ("labels_update", "paint", "set_data", "data", "features", "metadata")
 
 _MAX_COLORS = 2**16 - 1
 """As many as napari takes, beside the one of the ground."""
@@ -113,6 +115,7 @@ class ProjectLayers:
         self.labels = Labels(content.labels, name=f"{name} objects", **place)
         if project is not None:
             self._show_classes(project)
+            keep_links(self.labels, project.files.links(name))
         self._open, self._numbers = content.proposals, content.proposals.objects()
         self.proposals = Labels(
             content.proposals.dense(), name="proposals", opacity=0.9, **place
@@ -156,6 +159,10 @@ class ProjectLayers:
     def classes(self) -> tuple[ObjectClass, ...]:
         """Return the classes that are kept with the labels."""
         return classes_of(self.labels)
+
+    def links(self) -> FilmLinks:
+        """Return what is known of the links of a film."""
+        return links_of(self.labels)
 
     def hand_over(self) -> None:
         """Let the annotator of the viewer, if there is one, work on the image."""

@@ -12,6 +12,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from napari_sam.io.link_files import FilmLinks
+from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.layer_canvas import LayerCanvas
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.stacks.tracked_layers import (
@@ -22,6 +24,7 @@ from napari_sam.plugin.stacks.tracked_layers import (
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
+from napari_sam.plugin.viewer.layer_links import keep_links, links_of
 from napari_sam.plugin.viewer.layers import data_position, spacing_of
 from napari_sam.plugin.viewer.object_selection import selection_in
 from napari_sam.plugin.viewer.timers import single_shot
@@ -33,10 +36,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.stacks.track_edit import TrackEdit
     from napari_sam.workflows.stacks.track_session import TrackSession
 
-__all__ = ["FIXED", "TrackEditor", "editor_in"]
-
-FIXED = "napari-sam fixed links"
-"""In the metadata of labels: the objects whose origin somebody has decided on."""
+__all__ = ["TrackEditor", "editor_in"]
 
 _REST_MS = 300
 """Milliseconds after a change by others after which the labels are looked at."""
@@ -81,6 +81,9 @@ class TrackEditor(QObject):  # type: ignore[misc]
         self._task = LongTask("napari-sam tracks", self)
         self._task.done.connect(self._on_read)
         self._task.failed.connect(self._on_failed)
+        self._linking = LongTask("napari-sam links", self)
+        self._linking.done.connect(self._on_linked)
+        self._linking.failed.connect(self._on_not_linked)
         self._timer = single_shot(self, _REST_MS, self._look_unless_painting)
         self._opened: dict[Any, tuple[TrackSession, Any]] = {}
         self.selection = selection_in(viewer)
@@ -94,6 +97,7 @@ class TrackEditor(QObject):  # type: ignore[misc]
         """Stop for good."""
         self._events.clear()
         self._task.close()
+        self._linking.close()
         self._opened.clear()
         if _EDITORS.get(self._viewer) is self:
             del _EDITORS[self._viewer]
@@ -105,12 +109,18 @@ class TrackEditor(QObject):  # type: ignore[misc]
         """Whether the film is being read."""
         return bool(self._task.is_working)
 
+    @property
+    def is_linking(self) -> bool:
+        """Whether what somebody has painted is being linked anew."""
+        return bool(self._timer.isActive() or self._linking.is_working)
+
     def open(self, layer: Any) -> None:
         """Correct the tracks of another labels layer; None: of none."""
         if layer is self.layer:
             return
         self._events.clear()
         self._task.drop()
+        self._linking.drop()
         self.layer, self.session, self.tracks, self.canvas = layer, None, None, None
         if layer is None:
             self.changed.emit()
@@ -119,12 +129,12 @@ class TrackEditor(QObject):  # type: ignore[misc]
         if layer in self._opened:  # what was corrected before can still be taken back
             self.session, self.canvas = self._opened[layer]
             self._listen()
-            self.look()
+            self.look_away()
             self._take()
             return
         canvas = self.canvas = LayerCanvas(layer, tuple(layer.data.shape))
-        graph = {} if self.tracks is None else dict(self.tracks.graph)
-        fixed = [(int(t), int(n)) for t, n in layer.metadata.get(FIXED, ())]
+        links = links_of(layer)
+        graph = links.graph if self.tracks is None else dict(self.tracks.graph)
         spacing = spacing_of(layer)[1:]
 
         def work(tell: Tell, is_cancelled: Any) -> TrackSession:
@@ -135,7 +145,7 @@ class TrackEditor(QObject):  # type: ignore[misc]
             return TrackSession(
                 canvas,
                 graph,
-                fixed=fixed,
+                fixed=links.fixed,
                 config=TrackConfig(spacing=spacing),
                 progress=Progress(tell, is_cancelled),
             )
@@ -154,9 +164,10 @@ class TrackEditor(QObject):  # type: ignore[misc]
         made = self.tracks is None and len(session.lineage) > 0
         self._take()
         if made:
-            self.succeeded.emit(
-                f"“{self.tracks.name}” was made of “{layer.name}”, without divisions."
-            )
+            many = len(session.lineage.parents)
+            how = f"with {counted(many, 'daughter')}" if many else "without divisions"
+            made_of = f"“{self.tracks.name}” was made of “{layer.name}”"
+            self.succeeded.emit(f"{made_of}, {how}.")
         elif session.notes:
             self.noticed.emit(" ".join(session.notes[:3]))
 
@@ -211,7 +222,7 @@ class TrackEditor(QObject):  # type: ignore[misc]
     def _on_frame(self, event: Any = None) -> None:
         if self._timer.isActive() or self._was_painted:
             self._timer.stop()
-            self.look()
+            self.look_away()
 
     _was_painted = False
 
@@ -220,27 +231,62 @@ class TrackEditor(QObject):  # type: ignore[misc]
         is_painting = mode in _STROKES and self._is_active()
         self._was_painted = is_painting
         if not is_painting:
-            self.look()
+            self.look_away()
 
     def _is_active(self) -> bool:
         return self._viewer.layers.selection.active is self.layer
 
     def look(self) -> None:
-        """Take up what somebody has painted, and link it anew."""
-        self._was_painted = False
+        """Take up what somebody has painted, and link it anew, before a correction."""
         session = self.session
-        if session is None:
+        if session is None or not self._take_up(session):
             return
+        self._linking.drop()
+        session.take_links(session.find_links())
+        self._show_links(session)
+
+    def _take_up(self, session: TrackSession) -> bool:
+        """Take up what somebody has painted; whether some of it has to be linked."""
+        self._was_painted = False
         before = session.lineage, session.tables
         try:
-            edit = session.refresh()
+            is_open = session.take_up()
         except ValueError as error:
             self.noticed.emit(sentence(error))
+            return False
+        if before != (session.lineage, session.tables):
+            self._show()
+        return is_open
+
+    def look_away(self) -> None:
+        """Take up what somebody has painted; it is linked away from the window."""
+        session = self.session
+        if session is None or not self._take_up(session):
             return
-        if before == (session.lineage, session.tables):
+        state = session, session.lineage, session.unlinked
+
+        def work(tell: Tell, is_cancelled: Any) -> dict[Any, Any]:
+            return session.find_links()
+
+        self._linking.start(work, state)
+
+    def _on_linked(self, state: Any, origins: Mapping[Any, Any]) -> None:
+        session: TrackSession = state[0]
+        is_later = self._timer.isActive() or self._was_painted  # linked with that
+        if session is not self.session or is_later or not self._take_up(session):
             return
+        if (session.lineage, session.unlinked) == state[1:]:
+            session.take_links(origins)
+            self._show_links(session)
+        else:
+            self.look_away()
+
+    def _on_not_linked(self, state: Any, error: Exception) -> None:
+        self.noticed.emit(sentence(error))
+
+    def _show_links(self, session: TrackSession) -> None:
         self._show()
-        if edit and session.can_undo:
+        if session.can_undo:
             self.succeeded.emit("What you changed is linked anew.")
 
     # --- where the user is ------------------------------------------------------------
@@ -336,7 +382,7 @@ class TrackEditor(QObject):  # type: ignore[misc]
         if session is None or layer is None:
             return
         self.version += 1
-        layer.metadata[FIXED] = sorted(session.lineage.fixed)
+        keep_links(layer, FilmLinks(session.graph, sorted(session.lineage.fixed)))
         self.tracks = show_tracks(
             self._viewer, layer, self.tracks, session.tracks, session.graph
         )

@@ -1,7 +1,7 @@
 """Labels that were saved with their table, and that napari opens as an image.
 
-napari reads every TIFF as an image. A file of whole numbers with a table of objects
-beside it was saved from here: its layer becomes a labels layer.
+napari reads every TIFF as an image. A file of whole numbers with a table of objects, or
+with links of a film, beside it was saved from here: its layer becomes a labels layer.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_sam.io.link_files import link_path
 from napari_sam.io.object_tables import object_table_path
 from napari_sam.plugin.viewer.layer_pairs import OF_OBJECTS
 from napari_sam.plugin.viewer.layers import spatial_metadata
@@ -31,14 +32,14 @@ def saved_path(layer: Any) -> Path | str | None:
 
 
 def _was_saved_here(layer: Any) -> bool:
-    """Whether an image layer shows labels that have a table of objects beside them."""
+    """Whether an image layer shows labels that have a table or links beside them."""
     if not isinstance(layer, Image) or layer.rgb or layer.multiscale:
         return False
     path = saved_path(layer)
     return (
         path is not None
         and np.dtype(layer.dtype).kind in "iu"
-        and object_table_path(path).is_file()
+        and (object_table_path(path).is_file() or link_path(path).is_file())
     )
 
 

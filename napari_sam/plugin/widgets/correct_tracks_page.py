@@ -147,7 +147,7 @@ class CorrectTracksPage(Page):
         self.strokes.attach()
         self.check.set_on(True)
         self._take_up()
-        self.editor.look()
+        self.editor.look_away()
 
     def leave(self) -> None:
         """Give back keys, clicks and the layer that was active."""

@@ -9,9 +9,9 @@ from napari.layers import Image, Tracks
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.stacks.track_editor import FIXED
 from napari_sam.plugin.stacks.tracked_layers import tracks_of, why_no_film
 from napari_sam.plugin.viewer.hint import Hint, sentence
+from napari_sam.plugin.viewer.layer_links import links_of
 from napari_sam.plugin.viewer.layers import is_labels_of_user, shape_of
 from napari_sam.plugin.widgets.dock_layout import data_choice, form
 from napari_sam.plugin.widgets.layer_choice import TracksChoice
@@ -201,7 +201,7 @@ class TrackPage(ToolPage):
         hint = super().next_step()
         if self.run.is_working or self.lacking() is not None:
             return hint
-        fixed = len(self.film.metadata.get(FIXED, ()))
+        fixed = len(links_of(self.film).fixed)
         if fixed:
             links = counted(fixed, "link")
             return Hint(
@@ -218,7 +218,7 @@ class TrackPage(ToolPage):
 
     def job(self) -> ToolJob:
         """Return the work on the film; what was corrected in it stays."""
-        make = track_again if self.film.metadata.get(FIXED) else track
+        make = track_again if links_of(self.film).fixed else track
         return make(
             self.viewer,
             self.film,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.images import list_images
+from napari_sam.io.link_files import FilmLinks, read_links, write_links
 from napari_sam.workflows.project.export_list import exported_files
 from napari_sam.workflows.project.images import name_images
 from napari_sam.workflows.project.label_file import read_label_file, write_label_file
@@ -80,6 +82,23 @@ class ProjectFiles:
         """Return where the label file of an image is, or goes."""
         self._log.check(name)
         return self._log.inside(f"labels/{name}.tif", "labels")
+
+    def links(self, name: str) -> FilmLinks:
+        """Return what was decided on the tracks of a film; see `keep_links`."""
+        with suppress(ValueError, OSError):
+            return read_links(self.label_file(name))
+        return FilmLinks()
+
+    def keep_links(self, name: str, links: FilmLinks) -> None:
+        """Keep what was decided on the tracks of a film, beside its label file.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        if links.to_json() != self.links(name).to_json():
+            write_links(self.label_file(name), links)
 
     def _is_stale(self, name: str) -> bool:
         history = self._log.label_histories[name]

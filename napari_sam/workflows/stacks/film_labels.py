@@ -13,7 +13,7 @@ from napari_sam.workflows.progress import Steps
 from napari_sam.workflows.session.canvas import LabelEdit, StackEdit, make_canvas
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.session.canvas import LabelCanvas
     from napari_sam.workflows.stacks.lineage import Node
 
-__all__ = ["FilmLabels", "FrameTable", "Region", "describe_labels"]
+__all__ = ["FilmLabels", "FrameTable", "Region", "describe_labels", "track_rows"]
 
 Window = tuple[slice, ...]
 
@@ -113,6 +113,16 @@ def describe_labels(labels: NDArray[Any], digest: int = 0) -> FrameTable:
         boxes[:, 0, axis] = np.minimum.reduceat(grouped, begins)
         boxes[:, 1, axis] = np.maximum.reduceat(grouped, begins)
     return FrameTable(names.astype(np.int64), sizes, positions, boxes, digest)
+
+
+def track_rows(tables: Sequence[FrameTable]) -> NDArray[np.float64]:
+    """Return (N, 4) or (N, 5) rows, (id, t, (z,) y, x), by id and frame."""
+    rows = [
+        np.column_stack([one.names, np.full(len(one.names), t), one.positions])
+        for t, one in enumerate(tables)
+    ]
+    tracks = np.concatenate(rows).astype(np.float64)
+    return tracks[np.lexsort((tracks[:, 1], tracks[:, 0]))]
 
 
 class FilmLabels:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.ops.mask_interpolation import interpolate_masks
+from napari_sam.workflows.stacks.lineage import Lineage
 
 if TYPE_CHECKING:
-    from napari_sam.workflows.stacks.film_labels import FilmLabels, Region
-    from napari_sam.workflows.stacks.lineage import Lineage, Node
+    from collections.abc import Collection
 
-__all__ = ["fill_gaps"]
+    from napari_sam.workflows.stacks.film_labels import FilmLabels, Region
+    from napari_sam.workflows.stacks.lineage import Node
+
+__all__ = ["fill_gaps", "with_filled_gaps"]
 
 
 def fill_gaps(
@@ -60,3 +63,14 @@ def fill_gaps(
             f"track {track} cannot be drawn in its gap: other objects are there"
         )
     return added
+
+
+def with_filled_gaps(lineage: Lineage, track: int, added: Collection[Node]) -> Lineage:
+    """Return the lineage with objects in gaps of a track, which are decided on."""
+    frames = {*lineage.frames[track], *(t for t, _ in added)}
+    after = {(gap[1], track) for gap in lineage.gaps(track)}
+    return Lineage(
+        {**lineage.frames, track: tuple(sorted(frames))},
+        lineage.parents,
+        lineage.fixed | set(added) | after,
+    )

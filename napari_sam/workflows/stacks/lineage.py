@@ -146,6 +146,17 @@ class Lineage:
         parent = self.parents.get(track)
         return None if parent is None else (self.frames[parent][-1], parent)
 
+    def origins_among(
+        self, found: Mapping[Node, Node | None]
+    ) -> dict[Node, Node | None]:
+        """Return the origins of objects that were found, where both are still there."""
+        there = self.origins()
+        return {
+            node: origin
+            for node, origin in found.items()
+            if node in there and (origin is None or origin in there)
+        }
+
     def origins(self, tracks: Iterable[int] | None = None) -> dict[Node, Node | None]:
         """Return the origin of every object, or of those of some tracks."""
         found: dict[Node, Node | None] = {}

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from napari_sam.workflows.stacks.film_labels import FrameTable
     from napari_sam.workflows.stacks.lineage import Lineage, Node
 
-__all__ = ["lost_divisions", "touched_objects"]
+__all__ = ["Unlinked", "lost_divisions", "touched_objects"]
 
 _GROWN = 1.5
 """So many times larger or smaller, an object may be another one."""
@@ -25,6 +26,28 @@ _MOVED = 0.25
 
 _NEAR = 2.0
 """Diameters: an object that appears farther away has nothing to do with a change."""
+
+
+@dataclass(frozen=True, eq=False)
+class Unlinked:
+    """Objects whose origin is to be looked for again.
+
+    Attributes
+    ----------
+    objects
+        As (frame, track).
+    new
+        Numbers that no track had before somebody painted with them.
+    """
+
+    objects: frozenset[Node] = frozenset()
+    new: frozenset[int] = frozenset()
+
+    def with_more(self, objects: Collection[Node], new: Collection[int]) -> Unlinked:
+        """Return the same with others; itself where there are none."""
+        if not objects:
+            return self
+        return Unlinked(self.objects.union(objects), self.new.union(new))
 
 
 def lost_divisions(

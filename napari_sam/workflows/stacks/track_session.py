@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_sam.configs import TrackConfig, TrackSuspectConfig
 from napari_sam.workflows.stacks import lineage_edits
-from napari_sam.workflows.stacks.film_labels import FilmLabels
-from napari_sam.workflows.stacks.gap_filling import fill_gaps
+from napari_sam.workflows.stacks.film_labels import FilmLabels, track_rows
+from napari_sam.workflows.stacks.gap_filling import fill_gaps, with_filled_gaps
 from napari_sam.workflows.stacks.lineage import Lineage
 from napari_sam.workflows.stacks.lineage_regrouping import LineageChange, regroup
 from napari_sam.workflows.stacks.relinking import find_origins
 from napari_sam.workflows.stacks.touched_objects import (
+    Unlinked,
     lost_divisions,
     touched_objects,
 )
@@ -29,6 +28,7 @@ from napari_sam.workflows.stacks.track_suspects import suspects_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_sam.workflows.progress import Progress
@@ -63,6 +63,8 @@ class TrackSession:
         Who is who; a new value after each correction.
     notes
         What of the graph does not fit the labels, a sentence each.
+    unlinked
+        What somebody has painted and is not linked anew yet; see `take_up`.
 
     Raises
     ------
@@ -113,6 +115,7 @@ class TrackSession:
         self.lineage, self.notes = Lineage.of(self._film.present(), graph, fixed)
         self._history = TrackHistory()
         self._free = self.lineage.largest + 1
+        self.unlinked = Unlinked()
 
     # --- how things stand -----------------------------------------------------------
 
@@ -129,12 +132,7 @@ class TrackSession:
     @property
     def tracks(self) -> NDArray[np.float64]:
         """(N, 4) or (N, 5) float64, (id, t, (z,) y, x), as `Tracking.tracks`."""
-        rows = [
-            np.column_stack([one.names, np.full(len(one.names), t), one.positions])
-            for t, one in enumerate(self._film.tables)
-        ]
-        tracks = np.concatenate(rows).astype(np.float64)
-        return tracks[np.lexsort((tracks[:, 1], tracks[:, 0]))]
+        return track_rows(self._film.tables)
 
     @property
     def graph(self) -> dict[int, list[int]]:
@@ -273,13 +271,7 @@ class TrackSession:
         """
         self._check(track)
         added = fill_gaps(self._film, self.lineage, track, frame)
-        frames = {*self.lineage.frames[track], *(t for t, _ in added)}
-        after = {(gap[1], track) for gap in self.lineage.gaps(track)}
-        lineage = Lineage(
-            {**self.lineage.frames, track: tuple(sorted(frames))},
-            self.lineage.parents,
-            self.lineage.fixed | set(added) | after,
-        )
+        lineage = with_filled_gaps(self.lineage, track, added)
         return self._make(LineageChange(lineage), added)
 
     def track_again(
@@ -317,12 +309,7 @@ class TrackSession:
 
     def take_origins(self, origins: Mapping[Node, Node | None]) -> TrackEdit:
         """Do the second part of `track_again`: make tracks of what was found."""
-        there = self.lineage.origins()
-        known = {
-            node: origin
-            for node, origin in origins.items()
-            if node in there and (origin is None or origin in there)
-        }
+        known = self.lineage.origins_among(origins)
         return self._make(regroup(self.lineage, known, free=self._free))
 
     # --- what others changed ----------------------------------------------------------
@@ -339,27 +326,43 @@ class TrackSession:
         frames
             Those that may have changed; None: all.
         """
-        before = self._film.look(frames)
-        if not before:
-            return TrackEdit()
         old = self.lineage
-        self.lineage, _ = Lineage.of(self._film.present(), old.graph, old.fixed)
-        self._free = max(self._free, self.lineage.largest + 1)
-        lost = lost_divisions(old, self.lineage, before)
-        if lost:
-            self._make(regroup(self.lineage, lost, free=self._free))
-        free = touched_objects(old, self.lineage, before, self._film.tables)
-        if free:
-            weak = self.lineage.frames.keys() - old.frames.keys()
-            reach = range(
-                max(0, min(free)[0] - self.config.max_gap - 1), max(free)[0] + 1
-            )
-            origins = find_origins(
-                self._film.read, reach, self.lineage, free, self.config
-            )
-            change = regroup(self.lineage, origins, weak=weak, free=self._free)
-            self._make(change)
-        return compare_lineages(old, self.lineage)
+        if self.take_up(frames):
+            self.take_links(self.find_links())
+        return (
+            TrackEdit() if self.lineage is old else compare_lineages(old, self.lineage)
+        )
+
+    def take_up(self, frames: Collection[int] | None = None) -> bool:
+        """Do the first part of `refresh`; whether there is something to link anew."""
+        before = self._film.look(frames)
+        if before:
+            old = self.lineage
+            self.lineage, _ = Lineage.of(self._film.present(), old.graph, old.fixed)
+            self._free = max(self._free, self.lineage.largest + 1)
+            lost = lost_divisions(old, self.lineage, before)
+            if lost:
+                self._make(regroup(self.lineage, lost, free=self._free))
+            touched = touched_objects(old, self.lineage, before, self._film.tables)
+            new = self.lineage.frames.keys() - old.frames.keys()
+            self.unlinked = self.unlinked.with_more(touched, new)
+        return bool(self.unlinked.objects)
+
+    def find_links(self) -> dict[Node, Node | None]:
+        """Do the second part of `refresh`, the long one; fit for another thread."""
+        lineage = self.lineage
+        free = self.unlinked.objects & lineage.origins().keys()
+        if not free:
+            return {}
+        first = min(free)[0] - self.config.max_gap - 1
+        reach = range(max(0, first), max(free)[0] + 1)
+        return find_origins(self._film.read, reach, lineage, free, self.config)
+
+    def take_links(self, origins: Mapping[Node, Node | None]) -> TrackEdit:
+        """Do the third part of `refresh`: make tracks of what was found."""
+        new, self.unlinked = self.unlinked.new, Unlinked()
+        known = self.lineage.origins_among(origins)
+        return self._make(regroup(self.lineage, known, weak=new, free=self._free))
 
     # --- steps ------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
-from dock_steps import settle
+from dock_steps import settle, wait_until
 
 from napari_sam.plugin.annotator.saving import saver_in
 
@@ -133,6 +133,29 @@ def test_labels_that_were_saved_under_any_name_are_gone_on_with(
     assert sessions.output.name == dock.header.labels.layer.name == "Tuesday"
     (record,) = dock.annotator.session.listed().values()
     assert record.class_name == "round"
+
+
+def test_what_was_decided_on_tracks_is_there_when_their_labels_are_opened_again(
+    make_napari_viewer, open_dock, tmp_path, save_all
+):
+    film = np.zeros((4, 20, 30), np.int32)
+    film[:2, 2:8, 2:8], film[2:, 2:8, 2:8], film[2:, 12:18, 2:8] = 1, 2, 3
+    viewer = make_napari_viewer()
+    labels = viewer.add_labels(film, name="film")
+    dock = open_dock(viewer, "correct_tracks")
+    editor = dock.shown.editor
+    editor.open(labels)
+    wait_until(lambda: editor.session is not None)
+    assert editor.make(lambda session: session.set_parent(2, 1), "Done.")
+    save_all(viewer, tmp_path)
+    viewer.layers.clear()
+    viewer.open(tmp_path / "film.tif", plugin="napari")
+    wait_until(lambda: type(viewer.layers["film"]).__name__ == "Labels")
+    editor.open(viewer.layers["film"])
+    wait_until(lambda: editor.session is not None)
+    assert editor.session.graph == {2: [1]}
+    assert editor.session.lineage.fixed == {(2, 2)}
+    assert dict(editor.tracks.graph) == {2: [1]}
 
 
 def test_a_table_is_not_emptied_by_labels_that_came_without_it(

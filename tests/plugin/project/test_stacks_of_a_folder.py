@@ -8,6 +8,8 @@ import tifffile
 from dock_steps import look
 from napari.components import ViewerModel
 
+from napari_sam.io.link_files import FilmLinks
+from napari_sam.plugin.viewer.layer_links import keep_links, links_of
 from napari_sam.training.training_job import TrainOutcome
 from napari_sam.workflows.objects.preannotate import Preannotation
 from napari_sam.workflows.project.project import Project
@@ -172,6 +174,24 @@ def test_axes_that_the_file_names_wrongly_can_be_changed(qtbot, page, asked):
     settle(qtbot, page)
     assert page.loop.layers.layout.axes == "tyx"
     assert page.loop.image.scale.tolist() == [1.0, 0.5, 0.5]
+
+
+def test_what_was_decided_on_tracks_comes_back_with_the_image(qtbot, page, folder):
+    page.stack.axes.setCurrentIndex(1)
+    page.stack.axes.activated.emit(1)
+    settle(qtbot, page)
+    page.loop.labels.data[:3, 2:8, 2:8] = 1
+    page.loop.labels.data[3:, 2:8, 2:8] = 2
+    page.loop.labels.refresh()
+    keep_links(page.loop.labels, FilmLinks({2: [1]}, [(3, 2)]))
+    name = page.loop.project.images[0]
+    page.images.itemClicked.emit(page.images.item(1))
+    settle(qtbot, page)
+    assert not links_of(page.loop.labels)
+    assert Project.open(folder).files.links(name) == FilmLinks({2: [1]}, [(3, 2)])
+    page.images.itemClicked.emit(page.images.item(0))
+    settle(qtbot, page)
+    assert links_of(page.loop.labels) == FilmLinks({2: [1]}, [(3, 2)])
 
 
 def test_objects_of_a_stack_are_followed_from_its_page(page):

@@ -1,5 +1,6 @@
 """The page "Correct tracks": keys, buttons, the tree, and what others change."""
 
+from threading import Event
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +18,7 @@ from napari.utils.key_bindings import KeymapHandler, coerce_keybinding
 
 from napari_sam.plugin.annotator.keybindings import keys_of
 from napari_sam.plugin.viewer.layers import is_helper
+from napari_sam.workflows.stacks.track_session import TrackSession
 
 FRAMES = 6
 
@@ -64,6 +66,7 @@ def opened(dock):
 
 
 def rest(page):
+    wait_until(lambda: not page.editor.is_linking)
     wait_until(lambda: not page.check.is_working)
     look(page.dock)
 
@@ -269,6 +272,49 @@ def test_what_is_painted_elsewhere_is_linked_when_the_page_is_seen_again(page):
     dock.show_page("correct_tracks")
     rest(page)
     assert labels_of(page)[3, 6, 10] == 1
+    agree(page)
+
+
+def paint_another_number(page):
+    labels = labels_of(page)
+    labels[3:, 4:10, :20][labels[3:, 4:10, :20] == 2] = 0
+    labels[3, 4:10, 7:13] = 44
+    page.editor.layer.events.labels_update(data=labels, offset=(0, 0, 0))
+
+
+@pytest.fixture
+def slow_links(monkeypatch):
+    gate, find = Event(), TrackSession.find_links
+
+    def wait(session):
+        assert gate.wait(30)
+        return find(session)
+
+    monkeypatch.setattr(TrackSession, "find_links", wait)
+    yield gate
+    gate.set()
+
+
+def test_the_window_goes_on_while_what_is_painted_is_linked(page, slow_links):
+    paint_another_number(page)
+    wait_until(lambda: page.editor.session.unlinked.objects)
+    assert page.editor.is_linking
+    assert labels_of(page)[3, 6, 10] == 44
+    page.viewer.dims.set_current_step(0, 5)
+    slow_links.set()
+    rest(page)
+    assert labels_of(page)[3, 6, 10] == 1
+    assert said(page) == "What you changed is linked anew."
+    agree(page)
+
+
+def test_what_changes_while_something_is_linked_is_linked_too(page, slow_links):
+    paint_another_number(page)
+    wait_until(lambda: page.editor.session.unlinked.objects)
+    labels_of(page)[4, 4:10, 8:14] = 45
+    slow_links.set()
+    rest(page)
+    assert labels_of(page)[3, 6, 10] == labels_of(page)[4, 6, 10] == 1
     agree(page)
 
 
