@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.cli import arguments, object_files, track_files
+from napari_sam.cli import arguments, object_files, output_arguments, track_files
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default="",
         help="read the nuclei of QuPath's cells in place of the cells",
     )
-    object_files.add_output_arguments(parser)
+    output_arguments.add_output_arguments(parser)
     parser.set_defaults(run=_run)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.cli import object_files, track_files
+from napari_sam.cli import object_files, output_arguments, track_files
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="LABELS",
         help="a label image, or a folder of label images",
     )
-    object_files.add_output_arguments(parser)
+    output_arguments.add_output_arguments(parser)
     parser.add_argument(
         "--tracks",
         type=Path,
