@@ -59,6 +59,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="learn the classifier first, and write it to --classifier: a CSV table "
         "with the columns label and class, of several images also image",
     )
+    _add_result_arguments(parser)
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_result_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is written."""
     parser.add_argument(
         "--out",
         type=Path,
@@ -79,9 +87,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="sort finished images again, and replace the classifier that --learn "
         "writes and results of other settings",
     )
-    arguments.add_model_arguments(parser)
-    arguments.add_array_arguments(parser)
-    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:

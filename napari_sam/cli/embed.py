@@ -36,6 +36,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     arguments.add_model_arguments(parser)
     arguments.add_array_arguments(parser)
+    _add_plane_arguments(parser)
+    parser.add_argument(
+        "--limit",
+        type=arguments.size,
+        metavar="GB",
+        help="room that the store may take up (default: no limit)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _add_plane_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add which planes are embedded, and how they are seen."""
     parser.add_argument(
         "--axis",
         type=int,
@@ -57,13 +69,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="where objects are small, embed the tiles of a plane too: takes some ten "
         "times as long, and as much room",
     )
-    parser.add_argument(
-        "--limit",
-        type=arguments.size,
-        metavar="GB",
-        help="room that the store may take up (default: no limit)",
-    )
-    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:

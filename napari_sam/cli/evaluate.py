@@ -110,6 +110,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--json", type=Path, metavar="F", help="write the scores to this file"
     )
+    _add_mode_arguments(parser)
+    _add_amount_arguments(parser)
+    evaluate_queries.add_arguments(parser)
+    add_overwrite_argument(parser, "the files of --json and --gallery")
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the table as Markdown"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _add_mode_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is scored."""
     parser.add_argument(
         "--kinds", nargs="+", metavar="K", help="score these kinds only"
     )
@@ -127,6 +139,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "where a mode of planes means that their objects are linked",
     )
     add_set_argument(parser, "pred_iou_thresh=0.7")
+
+
+def _add_amount_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how much is scored, and how it is seen."""
     parser.add_argument(
         "--max-images",
         type=count,
@@ -157,12 +173,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="score on volumes, in 3D",
     )
-    evaluate_queries.add_arguments(parser)
-    add_overwrite_argument(parser, "the files of --json and --gallery")
-    parser.add_argument(
-        "--markdown", action="store_true", help="print the table as Markdown"
-    )
-    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -219,15 +229,10 @@ def _run_volumes(args: argparse.Namespace, config: VolumeConfig) -> int:
     report, failures = (
         evaluate_volume.score_clicks(model, found, args.max_objects)
         if args.mode == _CLICKS
-        else evaluate_volume.score_found(model, found, _volume_mode(args.mode), config)
+        else evaluate_volume.score_found(model, found, args.mode, config)
     )
     _show(args, report)
     return 1 if failures else 0
-
-
-def _volume_mode(mode: str) -> str:
-    """Return the mode of `segment_volume` that scores a mode of the command."""
-    return mode if mode in ("auto", *_OF_VOLUMES) else "planes"
 
 
 def _read_volume_config(args: argparse.Namespace) -> VolumeConfig:

@@ -65,6 +65,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--json", type=Path, metavar="F", help="write the scores to this file"
     )
     arguments.add_overwrite_argument(parser, "the file of --json")
+    _add_amount_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_amount_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how much is scored."""
     parser.add_argument(
         "--max-images",
         type=arguments.count,
@@ -78,7 +84,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="N",
         help="cut at N thresholds; the literature has 99 (default: %(default)s)",
     )
-    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:

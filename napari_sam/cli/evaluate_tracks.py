@@ -44,6 +44,26 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_film_arguments(parser)
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="D",
+        help="auto, cpu, cuda or mps (default: auto)",
+    )
+    _add_tracker_arguments(parser)
+    parser.add_argument(
+        "--json", type=Path, metavar="F", help="write the scores to this file"
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="print the table in Markdown"
+    )
+    arguments.add_overwrite_argument(parser, "the file of --json")
+    parser.set_defaults(run=_run)
+
+
+def _add_film_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is scored."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -74,12 +94,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="find the objects in image.tif of each folder with this model, and track "
         "those",
     )
-    parser.add_argument(
-        "--device",
-        default="auto",
-        metavar="D",
-        help="auto, cpu, cuda or mps (default: auto)",
-    )
+
+
+def _add_tracker_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how objects are tracked."""
     parser.add_argument(
         "--trackers",
         nargs="+",
@@ -109,14 +127,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="NAME=VALUE",
         help=f"for track: {', '.join(_NAMES)}; may be repeated",
     )
-    parser.add_argument(
-        "--json", type=Path, metavar="F", help="write the scores to this file"
-    )
-    parser.add_argument(
-        "--markdown", action="store_true", help="print the table in Markdown"
-    )
-    arguments.add_overwrite_argument(parser, "the file of --json")
-    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:

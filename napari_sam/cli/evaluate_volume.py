@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli.progress_bar import StepBar
+from napari_sam.configs import VOLUME_MODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,12 +42,16 @@ def score_clicks(
 def score_found(
     model: Any, volumes: Sequence[LabelledVolume], mode: str, config: VolumeConfig
 ) -> tuple[VolumeReport, int]:
-    """Find the objects of each volume by themselves; see `score_clicks`."""
+    """Find the objects of each volume by themselves; see `score_clicks`.
+
+    A `mode` that is one of planes is that of planes whose objects are linked.
+    """
     from napari_sam.evaluation.volume_instances import score_volume
     from napari_sam.evaluation.volume_report import sum_up_found
     from napari_sam.workflows.objects.segment import choose_mode
     from napari_sam.workflows.stacks.volume import choose_volume_mode
 
+    mode = mode if mode in VOLUME_MODES else "planes"
     if choose_volume_mode(mode, model, config) == "planes":
         choose_mode(config.plane_mode, model)
 

@@ -38,6 +38,30 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="IMAGE",
         help="a volume or a film: an image of three axes",
     )
+    _add_start_arguments(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="OUT.tif",
+        help="the labels to write",
+    )
+    _add_reach_arguments(parser)
+    parser.add_argument(
+        "--confidence",
+        type=Path,
+        metavar="F.csv",
+        help="also write how sure each object is on each plane, from 0 to 1",
+    )
+    measuring.add_features_arguments(parser, "OUT.csv or OUT.xlsx")
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
+    arguments.add_overwrite_argument(parser, "OUT.tif and F.csv where they are there")
+    parser.set_defaults(run=_run)
+
+
+def _add_start_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add where objects begin."""
     start = parser.add_mutually_exclusive_group(required=True)
     start.add_argument(
         "--point",
@@ -54,13 +78,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="labels of the same shape, in which only some planes hold objects; the "
         "same number on two planes is one object",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="OUT.tif",
-        help="the labels to write",
-    )
+
+
+def _add_reach_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how far objects are followed."""
     parser.add_argument(
         "--axis",
         type=int,
@@ -88,17 +109,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="planes in a row on which an object may be missed, and is looked for on "
         "the next (default: 2 frames of a film, no plane of a volume)",
     )
-    parser.add_argument(
-        "--confidence",
-        type=Path,
-        metavar="F.csv",
-        help="also write how sure each object is on each plane, from 0 to 1",
-    )
-    measuring.add_features_arguments(parser, "OUT.csv or OUT.xlsx")
-    arguments.add_model_arguments(parser)
-    arguments.add_array_arguments(parser)
-    arguments.add_overwrite_argument(parser, "OUT.tif and F.csv where they are there")
-    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:

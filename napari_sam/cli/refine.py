@@ -32,6 +32,25 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "plane. Images that are finished are skipped; one that fails is reported at "
         "the end.",
     )
+    _add_input_arguments(parser)
+    arguments.add_overwrite_argument(
+        parser, "finished results, and do their images again"
+    )
+    arguments.add_model_arguments(parser)
+    arguments.add_array_arguments(parser)
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="which answers count, such as min_gain=0.05; may be repeated. There are "
+        f"{', '.join(settings_of(RefineLabelsConfig))}",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is read, and where the results go."""
     parser.add_argument(
         "images",
         metavar="IMAGES",
@@ -50,20 +69,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="DIR",
         help="folder for the results; it is made where it does not exist",
     )
-    arguments.add_overwrite_argument(
-        parser, "finished results, and do their images again"
-    )
-    arguments.add_model_arguments(parser)
-    arguments.add_array_arguments(parser)
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="which answers count, such as min_gain=0.05; may be repeated. There are "
-        f"{', '.join(settings_of(RefineLabelsConfig))}",
-    )
-    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from napari_sam.configs import SegmentConfig
     from napari_sam.inference.predictor import Predictor
+    from napari_sam.io.calibration import Calibration
     from napari_sam.io.plane_array import PlaneArray
     from napari_sam.ops.types import MaskRecord
 
@@ -61,6 +62,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     arguments.add_model_arguments(parser)
     arguments.add_array_arguments(parser)
+    _add_object_arguments(parser)
+    measuring.add_features_arguments(parser, "NAME.csv or NAME.xlsx")
+    arguments.add_set_argument(parser, "pred_iou_thresh=0.7")
+    segment_query.add_arguments(parser)
+    segment_blocks.add_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_object_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how and where objects are found, and how they are written."""
     parser.add_argument(
         "--mode",
         choices=MODES,
@@ -83,11 +94,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "labels and scores, regions of ImageJ (.zip), QuPath's GeoJSON, YOLO's "
         "outlines, or a figure of outlines (default: tif)",
     )
-    measuring.add_features_arguments(parser, "NAME.csv or NAME.xlsx")
-    arguments.add_set_argument(parser, "pred_iou_thresh=0.7")
-    segment_query.add_arguments(parser)
-    segment_blocks.add_arguments(parser)
-    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -171,8 +177,6 @@ def _prepare(
 ) -> Callable[[batch.Job], object]:
     """Return what does one image; it adds to `notes` what was said of each."""
     from napari_sam.inference.model_loading import load_model
-    from napari_sam.io.label_images import write_labels
-    from napari_sam.io.object_files import write_objects
     from napari_sam.ops.scope import Scope
     from napari_sam.workflows.objects.segment import (
         choose_mode,
@@ -203,22 +207,32 @@ def _prepare(
             _write_features(
                 job.targets[0], args, job.source, image, labels, shown, match
             )
-        if args.format == "tif":
-            write_labels(job.targets[-1], labels, image.calibration("yx"))
-        elif args.format not in ("coco", "npz"):
-            table = _scores(shown)
-            calibration = image.calibration("yx")
-            write_objects(
-                job.targets[-1],
-                labels,
-                table=table,
-                image=plane,
-                calibration=calibration,
-            )
-        else:
+        if args.format in ("coco", "npz"):
             _write(job.targets[-1], args.format, job.source.name, labels, shown, match)
+        else:
+            known = image.calibration("yx")
+            _write_labels(job.targets[-1], args.format, plane, labels, shown, known)
 
     return work
+
+
+def _write_labels(
+    path: Path,
+    form: str,
+    plane: NDArray[Any],
+    labels: NDArray[np.int32],
+    shown: list[MaskRecord],
+    calibration: Calibration,
+) -> None:
+    """Write labels as an image, or as the objects of another program."""
+    from napari_sam.io.label_images import write_labels
+    from napari_sam.io.object_files import write_objects
+
+    if form == "tif":
+        write_labels(path, labels, calibration)
+        return
+    table = _scores(shown)
+    write_objects(path, labels, table=table, image=plane, calibration=calibration)
 
 
 def _plane(image: PlaneArray) -> NDArray[Any]:

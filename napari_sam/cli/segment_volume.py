@@ -59,6 +59,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     arguments.add_batch_arguments(parser, "a label image NAME.tif of each volume")
     arguments.add_model_arguments(parser)
     arguments.add_array_arguments(parser)
+    _add_mode_arguments(parser)
+    parser.add_argument(
+        "--spacing",
+        type=float,
+        nargs=3,
+        metavar=("Z", "Y", "X"),
+        help="size of a voxel, in any unit (default: that of the file)",
+    )
+    measuring.add_features_arguments(parser, "NAME.csv or NAME.xlsx")
+    _add_block_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _add_mode_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how objects are found, and joined in 3D."""
     parser.add_argument(
         "--axis",
         type=int,
@@ -92,16 +107,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help=f"how objects are parted in 3D: {', '.join(settings_of(FuseConfig))}; "
         "such as axes=across; may be repeated",
     )
-    parser.add_argument(
-        "--spacing",
-        type=float,
-        nargs=3,
-        metavar=("Z", "Y", "X"),
-        help="size of a voxel, in any unit (default: that of the file)",
-    )
-    measuring.add_features_arguments(parser, "NAME.csv or NAME.xlsx")
-    _add_block_arguments(parser)
-    parser.set_defaults(run=_run)
 
 
 def _add_block_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,12 +136,7 @@ def _run(args: argparse.Namespace) -> int:
     )
     if block_work.is_wanted(args):
         return _run_blocks(args, config)
-    for name in ("workers", "scheduler"):
-        if getattr(args, name) is not None:
-            raise ValueError(
-                f"--{name} is for a volume that is gone through block by block; give "
-                "--out LABELS.zarr"
-            )
+    _check_no_workers(args)
     measuring.check_features(args, 3)
     endings = (*measuring.feature_endings(args), ".tif")
     jobs = batch.plan(args.inputs, args.out, endings)
@@ -159,6 +159,16 @@ def _run(args: argparse.Namespace) -> int:
         lambda target: {**told, **measuring.feature_settings(args, target)},
         args.overwrite,
     )
+
+
+def _check_no_workers(args: argparse.Namespace) -> None:
+    """Refuse what is for volumes that are gone through block by block."""
+    for name in ("workers", "scheduler"):
+        if getattr(args, name) is not None:
+            raise ValueError(
+                f"--{name} is for a volume that is gone through block by block; give "
+                "--out LABELS.zarr"
+            )
 
 
 def _run_blocks(args: argparse.Namespace, config: VolumeConfig) -> int:

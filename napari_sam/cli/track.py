@@ -55,6 +55,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         choices=track_files.NAMES,
         help="of the result, in place of what OUT ends with",
     )
+    _add_object_arguments(parser)
+    add_link_argument(parser)
+    measuring.add_features_arguments(
+        parser,
+        "OUT/objects.csv or .xlsx, with a row for each track and frame; of a folder",
+    )
+    arguments.add_array_arguments(parser)
+    arguments.add_overwrite_argument(parser, "an earlier result")
+    parser.set_defaults(run=_run)
+
+
+def _add_object_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how objects are found and linked."""
     parser.add_argument(
         "--model",
         metavar="M",
@@ -87,14 +100,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help=f"what may be the same object: {', '.join(_NAMES)}; such as max_gap=0; "
         "may be repeated",
     )
-    add_link_argument(parser)
-    measuring.add_features_arguments(
-        parser,
-        "OUT/objects.csv or .xlsx, with a row for each track and frame; of a folder",
-    )
-    arguments.add_array_arguments(parser)
-    arguments.add_overwrite_argument(parser, "an earlier result")
-    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -49,6 +49,26 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_file_arguments(parser)
+    _add_learning_arguments(parser)
+    _add_export_arguments(parser)
+    parser.add_argument(
+        "--device", default="auto", metavar="D", help="auto, cpu, cuda or mps"
+    )
+    parser.add_argument(
+        "--threads", type=count, metavar="N", help="processor threads; all if left out"
+    )
+    add_array_arguments(parser)
+    add_overwrite_argument(
+        parser,
+        "the files of --out, --pth and --micro-sam, and begin anew where a run was "
+        "stopped",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is learned from, and where the weights go."""
     parser.add_argument(
         "--data",
         type=Path,
@@ -71,6 +91,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FILE",
         help="a TOML file; without one, the model is fine-tuned by what follows",
     )
+
+
+def _add_learning_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how the model is trained."""
     parser.add_argument(
         "--from",
         dest="start",
@@ -104,6 +128,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="GB",
         help="gigabytes of activations held at a time; the fewer, the slower",
     )
+
+
+def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what else is written, and the head for texts."""
     parser.add_argument(
         "--pth",
         type=Path,
@@ -130,19 +158,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FOLDER",
         help="the CLIP, in Hugging Face's layout; needs the extra [transformers]",
     )
-    parser.add_argument(
-        "--device", default="auto", metavar="D", help="auto, cpu, cuda or mps"
-    )
-    parser.add_argument(
-        "--threads", type=count, metavar="N", help="processor threads; all if left out"
-    )
-    add_array_arguments(parser)
-    add_overwrite_argument(
-        parser,
-        "the files of --out, --pth and --micro-sam, and begin anew where a run was "
-        "stopped",
-    )
-    parser.set_defaults(run=_run)
 
 
 def _positive(text: str) -> float:
@@ -164,12 +179,7 @@ def _run(args: argparse.Namespace) -> int:
     from napari_sam.ops.types import Cancelled
     from napari_sam.training.trainer import Trainer
 
-    if args.out.suffix != ".safetensors":
-        raise ValueError(f"--out is {args.out}; its name must end in .safetensors")
-    if not args.out.resolve().parent.is_dir():
-        raise ValueError(f"--out is {args.out}, but its folder does not exist")
-    check_output("--pth", args.pth, args.overwrite)
-    check_output("--micro-sam", args.micro_sam, args.overwrite)
+    _check_files(args)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     if check_text_options(args):
@@ -202,6 +212,16 @@ def _run(args: argparse.Namespace) -> int:
     _export(args)
     _report(result)
     return 1 if result.reason == "diverged" or left_out else 0
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Refuse, before any work, places where nothing can be written."""
+    if args.out.suffix != ".safetensors":
+        raise ValueError(f"--out is {args.out}; its name must end in .safetensors")
+    if not args.out.resolve().parent.is_dir():
+        raise ValueError(f"--out is {args.out}, but its folder does not exist")
+    check_output("--pth", args.pth, args.overwrite)
+    check_output("--micro-sam", args.micro_sam, args.overwrite)
 
 
 def _check_export(args: argparse.Namespace, init: Sam | None) -> None:
