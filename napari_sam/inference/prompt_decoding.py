@@ -111,21 +111,7 @@ def _decode(
 ) -> list[MaskPrediction]:
     """Decode prompts of one form: as many points, a box or none, a mask or none."""
     geometry = embedding.geometry
-    points = labels = boxes = masks = None
-    if len(prompts[0].points):
-        frame = geometry.to_frame(np.stack([p.points for p in prompts]))
-        points = _tensor(at, frame[..., ::-1])
-        labels = _tensor(at, np.stack([p.labels for p in prompts]))
-    if prompts[0].box is not None:
-        given = np.stack([p.box for p in prompts if p.box is not None])
-        corners = clip_boxes(given, geometry.image_shape).reshape(-1, 2, 2)
-        boxes = _tensor(at, geometry.to_frame(corners)[..., ::-1])
-    if prompts[0].mask_logits is not None:
-        stacked = [p.mask_logits for p in prompts if p.mask_logits is not None]
-        masks = _tensor(at, np.stack(stacked)[:, None])
-    sparse, dense = at.model.prompt_encoder(
-        points, labels, None if boxes is None else boxes.flatten(1), masks
-    )
+    sparse, dense = _encode_prompts(at, geometry, prompts)
     dtype = at.decoder_dtype
     refines = at.model.architecture.refines_answers
     with fast_products(at.device):
@@ -155,6 +141,28 @@ def _decode(
             )
         )
     return answers
+
+
+def _encode_prompts(
+    at: Placement, geometry: FrameGeometry, prompts: list[Prompts]
+) -> tuple[Tensor, Tensor]:
+    """Return the sparse and the dense embeddings of prompts of one form."""
+    points = labels = boxes = masks = None
+    if len(prompts[0].points):
+        frame = geometry.to_frame(np.stack([p.points for p in prompts]))
+        points = _tensor(at, frame[..., ::-1])
+        labels = _tensor(at, np.stack([p.labels for p in prompts]))
+    if prompts[0].box is not None:
+        given = np.stack([p.box for p in prompts if p.box is not None])
+        corners = clip_boxes(given, geometry.image_shape).reshape(-1, 2, 2)
+        boxes = _tensor(at, geometry.to_frame(corners)[..., ::-1])
+    if prompts[0].mask_logits is not None:
+        stacked = [p.mask_logits for p in prompts if p.mask_logits is not None]
+        masks = _tensor(at, np.stack(stacked)[:, None])
+    sparse, dense = at.model.prompt_encoder(
+        points, labels, None if boxes is None else boxes.flatten(1), masks
+    )
+    return sparse, dense
 
 
 def _tensor(at: Placement, values: NDArray[Any]) -> Tensor:

@@ -271,7 +271,7 @@ def _contents(path: Path, left_out: Counter[str]) -> Iterator[tuple[str, bytes]]
 
 
 def _to_region(data: bytes, name: str, left_out: Counter[str]) -> OutlinedObject | None:
-    from roifile import ROI_SUBTYPE, ROI_TYPE, ImagejRoi
+    from roifile import ROI_SUBTYPE, ImagejRoi
 
     roi = ImagejRoi.frombytes(data)
     if roi.subtype in (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.ARROW, ROI_SUBTYPE.IMAGE):
@@ -280,18 +280,7 @@ def _to_region(data: bytes, name: str, left_out: Counter[str]) -> OutlinedObject
     if roi.roitype.name in _NO_AREA:
         left_out[_NO_AREA[roi.roitype.name]] += 1
         return None
-    if roi.composite:
-        rings = [np.asarray(ring, np.float64) for ring in roi.coordinates(multi=True)]
-    elif roi.roitype == ROI_TYPE.OVAL:
-        rings = [_ellipse(roi)]
-    elif roi.roitype == ROI_TYPE.RECT:
-        left, top, right, bottom = _box(roi)
-        rings = [np.array([(left, top), (right, top), (right, bottom), (left, bottom)])]
-    else:
-        rings = [np.asarray(roi.coordinates(), np.float64)]
-    rings = [ring[:, ::-1] for ring in rings if len(ring) > 2]
-    if not rings:
-        raise ValueError("a region without an outline")
+    rings = _rings_in(roi)
     props = {
         key.strip(): value.strip()
         for key, _, value in (line.partition(":") for line in roi.props.splitlines())
@@ -315,6 +304,25 @@ def _to_region(data: bytes, name: str, left_out: Counter[str]) -> OutlinedObject
         int(number) if number.isdecimal() and 0 < int(number) < 2**31 else None,
         name,
     )
+
+
+def _rings_in(roi: Any) -> list[Ring]:
+    """Return the outlines of a region, (N, 2) as (row, col)."""
+    from roifile import ROI_TYPE
+
+    if roi.composite:
+        rings = [np.asarray(ring, np.float64) for ring in roi.coordinates(multi=True)]
+    elif roi.roitype == ROI_TYPE.OVAL:
+        rings = [_ellipse(roi)]
+    elif roi.roitype == ROI_TYPE.RECT:
+        left, top, right, bottom = _box(roi)
+        rings = [np.array([(left, top), (right, top), (right, bottom), (left, bottom)])]
+    else:
+        rings = [np.asarray(roi.coordinates(), np.float64)]
+    rings = [ring[:, ::-1] for ring in rings if len(ring) > 2]
+    if not rings:
+        raise ValueError("a region without an outline")
+    return rings
 
 
 def _box(roi: ImagejRoi) -> tuple[float, float, float, float]:

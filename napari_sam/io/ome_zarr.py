@@ -95,7 +95,6 @@ def write_label_image(
         If it cannot be written; what was there before stays.
     """
     import zarr
-    from ome_zarr.writer import write_multiscales_metadata
 
     zarr_format = _zarr_format(image_path)
     partial = path.with_name(f"{_partial_prefix(path)}{uuid4().hex[:12]}")
@@ -103,30 +102,11 @@ def write_label_image(
     try:
         group = zarr.open_group(str(partial), mode="w", zarr_format=zarr_format)
         shapes = _level_shapes(image)
-        kept = [axis for axis in image.axes if axis != "c"]
-        axes = [*image.leading_axes, "y", "x"]
-        sizes = dict(zip(image.axes, image.scale or [1.0] * len(image.axes)))  # noqa: B905
         levels = [_create(group, n, shape, chunks) for n, shape in enumerate(shapes)]
         fill(levels[0])
         for finer, coarser in pairwise(levels):
             _shrink(finer, coarser)
-        units = dict(zip(image.axes, image.units)) if image.units else {}  # noqa: B905
-        write_multiscales_metadata(
-            group,
-            [
-                {
-                    "path": str(number),
-                    "coordinateTransformations": [
-                        {"type": "scale", "scale": _sizes(axes, sizes, shapes, number)}
-                    ],
-                }
-                for number in range(len(shapes))
-            ],
-            fmt=_format(zarr_format),
-            axes=axes,
-            axes_units={a: units[a] for a in kept if units.get(a)},
-            name=path.stem,
-        )
+        _describe_levels(group, image, shapes, _format(zarr_format), path.stem)
         if note is not None:
             group.attrs[_NOTE] = note
         _mark_as_labels(group, zarr_format, path.parent.name == "labels")
@@ -137,6 +117,34 @@ def write_label_image(
     if path.parent.name == "labels":
         _enlist(path, zarr_format)
     return path
+
+
+def _describe_levels(
+    group: Any, image: PlaneArray, shapes: list[tuple[int, ...]], fmt: Any, name: str
+) -> None:
+    """Write the axes, the units and the pixel sizes of the levels of a pyramid."""
+    from ome_zarr.writer import write_multiscales_metadata
+
+    kept = [axis for axis in image.axes if axis != "c"]
+    axes = [*image.leading_axes, "y", "x"]
+    sizes = dict(zip(image.axes, image.scale or [1.0] * len(image.axes)))  # noqa: B905
+    units = dict(zip(image.axes, image.units)) if image.units else {}  # noqa: B905
+    write_multiscales_metadata(
+        group,
+        [
+            {
+                "path": str(number),
+                "coordinateTransformations": [
+                    {"type": "scale", "scale": _sizes(axes, sizes, shapes, number)}
+                ],
+            }
+            for number in range(len(shapes))
+        ],
+        fmt=fmt,
+        axes=axes,
+        axes_units={a: units[a] for a in kept if units.get(a)},
+        name=name,
+    )
 
 
 def _zarr_format(image_path: Path | None) -> int:

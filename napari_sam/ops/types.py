@@ -70,6 +70,20 @@ def _no_points() -> NDArray[np.float32]:
     return np.zeros((0, 2), np.float32)
 
 
+def _corners(box: ArrayLike) -> NDArray[np.float32]:
+    """Return the corners of a box, (4,), the lower numbers first."""
+    corners = np.asarray(box, np.float32)
+    if corners.shape != (4,):
+        raise ValueError(
+            f"box must be (row0, col0, row1, col1), got shape {corners.shape}"
+        )
+    if not np.isfinite(corners).all():
+        raise ValueError("box must be finite, got NaN or inf")
+    return np.concatenate(
+        [np.minimum(corners[:2], corners[2:]), np.maximum(corners[:2], corners[2:])]
+    )
+
+
 def _no_labels() -> NDArray[np.int64]:
     return np.zeros((0,), np.int64)
 
@@ -157,21 +171,7 @@ class Prompts:
             )
         if not np.isfinite(pts).all():
             raise ValueError("points must be finite, got NaN or inf")
-        corners: NDArray[np.float32] | None = None
-        if box is not None:
-            corners = np.asarray(box, np.float32)
-            if corners.shape != (4,):
-                raise ValueError(
-                    f"box must be (row0, col0, row1, col1), got shape {corners.shape}"
-                )
-            if not np.isfinite(corners).all():
-                raise ValueError("box must be finite, got NaN or inf")
-            corners = np.concatenate(
-                [
-                    np.minimum(corners[:2], corners[2:]),
-                    np.maximum(corners[:2], corners[2:]),
-                ]
-            )
+        corners = None if box is None else _corners(box)
         logits: NDArray[np.float32] | None = None
         if mask_logits is not None:
             logits = np.asarray(mask_logits, np.float32)

@@ -158,6 +158,11 @@ class Trainer:
             self.bank,
             self._clock,
         )
+        self._has_start = init is not None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set what a checkpoint holds to what it is before the first step."""
         self.watch = DivergenceWatch()
         self.step = self.best_step = self.stale = 0
         self.best = -1.0
@@ -165,7 +170,6 @@ class Trainer:
         self.after: tuple[float, float] | None = None
         self.best_values = self.learner.copy()
         self.scores_before: Scores | None = None
-        self._has_start = init is not None
         self._unsaved = False
         self._tell: Callable[[dict[str, Any]], None] | None = None
 

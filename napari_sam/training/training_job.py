@@ -133,14 +133,9 @@ def train(
     start = load_sam(name).trainable
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        trainer = Trainer(
-            _configure(start, name, config),
-            sources,
-            out,
-            start,
-            device=device,
-            resumable=False,  # begun anew with every call
-        )
+        config = _configure(start, name, config)
+        # begun anew with every call
+        trainer = Trainer(config, sources, out, start, device=device, resumable=False)
     except OSError as error:
         if error.errno is None:  # of images, and in words
             raise
@@ -158,16 +153,13 @@ def train(
         reason = "cancelled"
     except OSError as error:
         problem = write_problem(error, out)
-        # A folder of its own: the name may be that of another project's model.
-        folder = Path(tempfile.mkdtemp(prefix="napari-sam-"))
-        reason, path = "elsewhere", folder / out.name
-        try:
-            trainer.save_to(path)
-        except OSError as second:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise OSError(f"{problem}, and {write_problem(second, path)}") from second
+        reason, path = "elsewhere", _save_elsewhere(trainer, out, problem)
     finally:
         trainer.close()
+    return _outcome(trainer, path, reason, problem)
+
+
+def _outcome(trainer: Trainer, path: Path, reason: str, problem: str) -> TrainOutcome:
     return TrainOutcome(
         path,
         reason,
@@ -178,6 +170,25 @@ def train(
         tuple(trainer.data.told_left_out),
         problem,
     )
+
+
+def _save_elsewhere(trainer: Trainer, out: Path, problem: str) -> Path:
+    """Write the weights to the folder for temporary files; return where.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written there either; `problem` was the first one.
+    """
+    # A folder of its own: the name may be that of another project's model.
+    folder = Path(tempfile.mkdtemp(prefix="napari-sam-"))
+    path = folder / out.name
+    try:
+        trainer.save_to(path)
+    except OSError as second:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise OSError(f"{problem}, and {write_problem(second, path)}") from second
+    return path
 
 
 def _find_sources(data: str | Path | Sequence[Source]) -> list[Source]:

@@ -160,25 +160,8 @@ def pair_files(
     ValueError
         If there is no pair, or labels have no image.
     """
-    root = Path(images)
-    if labels is None:
-        root, where = root / "images", root / "labels"
-        if not (root.is_dir() and where.is_dir()):
-            raise ValueError(
-                f"{images} has no folders images and labels; name the folder, or the "
-                "file, of the labels beside"
-            )
-    else:
-        where = Path(labels)
+    root, where = _find_both(images, labels)
     given = {"channels": channels, "axes": axes, "scene": scene}
-    for path in (root, where):
-        if not split_dataset(path)[0].exists():
-            raise ValueError(f"there is no file or folder {path}")
-    if _is_image(root) != _is_image(where):
-        raise ValueError(
-            f"{root} and {where} must be two folders, or two files: an image and its "
-            "labels"
-        )
     if _is_image(where):
         return Listed([LabelFile(root.stem, where, root, **given)])  # type: ignore[arg-type]
     in_root, in_where = (list_images(one, (".npy",)) for one in (root, where))
@@ -205,6 +188,29 @@ def pair_files(
     )
     pairs.hidden = hidden
     return pairs
+
+
+def _find_both(images: str | Path, labels: str | Path | None) -> tuple[Path, Path]:
+    """Return where images and labels are: two files, or two folders."""
+    root = Path(images)
+    if labels is None:
+        root, where = root / "images", root / "labels"
+        if not (root.is_dir() and where.is_dir()):
+            raise ValueError(
+                f"{images} has no folders images and labels; name the folder, or the "
+                "file, of the labels beside"
+            )
+    else:
+        where = Path(labels)
+    for path in (root, where):
+        if not split_dataset(path)[0].exists():
+            raise ValueError(f"there is no file or folder {path}")
+    if _is_image(root) != _is_image(where):
+        raise ValueError(
+            f"{root} and {where} must be two folders, or two files: an image and its "
+            "labels"
+        )
+    return root, where
 
 
 def _by_name(paths: Sequence[Path]) -> dict[str, Path]:

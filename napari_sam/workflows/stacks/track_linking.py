@@ -167,13 +167,9 @@ def link_tracks(
         for child in (divisions.one[k], divisions.other[k])
     }
     parents |= {number[one]: number[two] for one, two in fixed.divisions.items()}
-    tracks: list[list[int]] = []
-    for head in sorted(set(range(len(seen))) - set(after_of.values())):
-        track = [head]
-        while track[-1] in after_of:
-            track.append(after_of[track[-1]])
-        heads[track] = head
-        tracks.append(track)
+    tracks = _follow(after_of, len(seen))
+    for track in tracks:
+        heads[track] = track[0]
     related = {*parents, *(int(heads[parent]) for parent in parents.values())}
     kept = [
         track
@@ -188,6 +184,17 @@ def link_tracks(
     }
     parts = [ids[a:b] for a, b in zip(seen.first, seen.first[1:], strict=False)]
     return parts, dict(sorted(graph.items()))
+
+
+def _follow(after_of: dict[int, int], count: int) -> list[list[int]]:
+    """Return the chains of `count` objects, each from its first to its last one."""
+    tracks: list[list[int]] = []
+    for head in sorted(set(range(count)) - set(after_of.values())):
+        track = [head]
+        while track[-1] in after_of:
+            track.append(after_of[track[-1]])
+        tracks.append(track)
+    return tracks
 
 
 def _not_fixed(
