@@ -178,7 +178,7 @@ class EmbeddingCache:
     def note_scale(self, key: str, scale: float) -> None:
         """Note at which scale the objects of an embedded plane are looked at.
 
-        See `napari_sam.inference.looking_scale.embed_with_tiles`, which finds it out.
+        See `napari_sam.inference.image_scale.embed_with_tiles`, which finds it out.
         """
         self._scales[key] = scale
         if self._store is not None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from napari_sam.inference.dense_maps import read_dense_head
 from napari_sam.inference.embedding_cache import EmbeddingCache
-from napari_sam.inference.looking_scale import checked_scale, embed_with_tiles
+from napari_sam.inference.image_scale import checked_scale, embed_with_tiles
 from napari_sam.inference.plane_encoder import PlaneEncoder
 from napari_sam.inference.point_decoder import PointDecoder
 from napari_sam.inference.preprocess import binary_to_logits
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from napari_sam.checkpoints.object_weights import LoadedObjectHead
     from napari_sam.configs.objects import DenseLevel
-    from napari_sam.inference.looking_scale import LookingScale
+    from napari_sam.inference.image_scale import ImageScale
     from napari_sam.inference.model_placement import Placement
     from napari_sam.inference.text_tower import PhraseEmbedder
     from napari_sam.inference.views import PlaneEmbedding
@@ -145,7 +145,7 @@ class Predictor:
         self,
         image: ArrayLike,
         *,
-        scale: LookingScale = "auto",
+        scale: ImageScale = "auto",
         contrast_limits: tuple[float, float] | None = None,
         is_cancelled: IsCancelled | None = None,
     ) -> PlaneEmbedding: ...
@@ -154,7 +154,7 @@ class Predictor:
         self,
         image: ArrayLike,
         *,
-        scale: LookingScale = "auto",
+        scale: ImageScale = "auto",
         contrast_limits: tuple[float, float] | None = None,
         is_cancelled: IsCancelled | None = None,
     ) -> PlaneEmbedding:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.configs.objects import DenseLevel
-    from napari_sam.inference.looking_scale import LookingScale
+    from napari_sam.inference.image_scale import ImageScale
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import (
         ImageEmbedding,
@@ -78,7 +78,7 @@ class PromptableModel(Protocol):
         self,
         image: ArrayLike,
         *,
-        scale: LookingScale = "auto",
+        scale: ImageScale = "auto",
         contrast_limits: tuple[float, float] | None = None,
         is_cancelled: IsCancelled | None = None,
     ) -> PlaneEmbedding: ...

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
+from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.preprocess import to_rgb
 from napari_sam.training.rendering import KINDS, render_scene
 

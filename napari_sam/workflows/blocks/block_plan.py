@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from napari_sam.configs import BlockConfig
-from napari_sam.inference.looking_scale import DENSE_SCALE_RULE
+from napari_sam.inference.image_scale import DENSE_SCALE_RULE
 from napari_sam.inference.preprocess import default_limits
 from napari_sam.inference.tiling import TILE_OVERLAP
 from napari_sam.ops.blocks import BlockGrid

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_sam.configs import GrowConfig
-from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
+from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
 from napari_sam.ops import boxes
 from napari_sam.ops.mask_patches import Patch, blend_patches
 from napari_sam.ops.types import Cancelled

@@ -3,7 +3,7 @@
 As in the paper's instance segmentation (section 7.4 and appendix D.4), a box is
 answered by a mask, and that mask is fed back once together with the box. Small
 objects of a large image are prompted in tiles, where the model sees them larger; see
-`napari_sam.inference.looking_scale`.
+`napari_sam.inference.image_scale`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 
 from napari_sam.configs import PromptConfig
 from napari_sam.inference.channels import channels_last
+from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.loaded_models import as_predictor
-from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.mask_upscaling import without_padding
 from napari_sam.inference.preprocess import check_image
 from napari_sam.inference.views import PlaneEmbedding, PlaneView

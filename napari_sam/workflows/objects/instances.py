@@ -4,7 +4,7 @@ How the head's maps become objects is told in `napari_sam.ops.watershed`.
 Here small objects are looked at twice: first the image is seen as a whole; where its
 objects turn out small in the model's frame, overlapping tiles are seen larger, their
 maps are blended, and one watershed goes over all. How closely to look where hardly
-anything is seen as a whole is told in `napari_sam.inference.looking_scale`.
+anything is seen as a whole is told in `napari_sam.inference.image_scale`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from napari_sam.configs import InstanceConfig
 from napari_sam.inference.dense_maps import explain_no_maps
-from napari_sam.inference.looking_scale import DENSE_SCALE_RULE, areas_in_one_tile
+from napari_sam.inference.image_scale import DENSE_SCALE_RULE, areas_in_one_tile
 from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.scope import Scope

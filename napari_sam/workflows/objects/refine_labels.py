@@ -15,8 +15,8 @@ import numpy as np
 
 from napari_sam.configs import RefineLabelsConfig
 from napari_sam.inference.channels import channels_last
+from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.loaded_models import as_predictor
-from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.tile_answers import add_mask
 from napari_sam.inference.views import PlaneEmbedding
 from napari_sam.io.images import as_labels

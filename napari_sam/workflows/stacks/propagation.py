@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.configs import PropagationConfig
+from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.loaded_models import as_predictor
-from napari_sam.inference.looking_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.views import whole_embedding
 from napari_sam.ops.scope import require_limits_only
 from napari_sam.workflows.growing.plane_following import Track

@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 __all__ = [
     "DENSE_SCALE_RULE",
     "PROMPT_SCALE_RULE",
-    "LookingScale",
+    "ImageScale",
     "ScaleRule",
     "areas_in_one_tile",
     "checked_scale",
     "embed_with_tiles",
 ]
 
-LookingScale = Literal["auto", "whole"] | float
+ImageScale = Literal["auto", "whole"] | float
 """How closely to look: by the size of the objects, not at all, or at so many frame
 pixels per pixel of the image."""
 
@@ -153,7 +153,7 @@ _MAX_SIDE_MEASURED = 512
 _DEFAULT = InstanceConfig()
 
 
-def checked_scale(scale: LookingScale) -> LookingScale:
+def checked_scale(scale: ImageScale) -> ImageScale:
     """Check how closely to look.
 
     Raises
