@@ -22,7 +22,7 @@ from napari_sam.inference.prompt_decoding import (
 )
 from napari_sam.inference.remote_model import RemoteModel, place_model
 from napari_sam.inference.text_prompts import text_prompts
-from napari_sam.inference.tile_answers import add_mask, predict_tiles
+from napari_sam.inference.tiled_prediction import add_mask, predict_tiles
 from napari_sam.inference.views import PlaneView, whole_embedding
 from napari_sam.model.dense_maps import DenseMaps
 from napari_sam.ops.types import MaskPrediction, Multimask, Prompts

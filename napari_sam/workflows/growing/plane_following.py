@@ -15,7 +15,7 @@ import torch
 from scipy import ndimage
 
 from napari_sam.inference.mask_upscaling import upscale_window
-from napari_sam.inference.tile_answers import add_mask
+from napari_sam.inference.tiled_prediction import add_mask
 from napari_sam.inference.views import whole_embedding
 from napari_sam.ops.mask_patches import Patch, ring_contrast
 from napari_sam.ops.types import Multimask, Prompts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from weakref import WeakSet, finalize
 
 from napari_sam.inference.text_prompts import text_prompts
-from napari_sam.inference.tile_answers import add_mask
+from napari_sam.inference.tiled_prediction import add_mask
 from napari_sam.workflows.session.answer_cache import AnswerCache
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ideal_predictor import IdealPredictor, grid_of_discs
 
 from napari_sam.inference.preprocess import binary_to_logits
-from napari_sam.inference.tile_answers import add_mask, predict_tiles
+from napari_sam.inference.tiled_prediction import add_mask, predict_tiles
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.types import Prompts
 
