@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sam.model.batched_transformer import BatchedTransformer
 from napari_sam.model.layers import MLP, LayerNorm2d
-from napari_sam.model.shared_image import SharedImage
 from napari_sam.model.transformer import TwoWayTransformer
 
 __all__ = ["DrawnMasks", "MaskDecoder"]
@@ -130,7 +130,9 @@ class MaskDecoder(nn.Module):
         )
         return tokens[:, : len(output)], image
 
-    def share(self, features: Tensor, position: Tensor, dense: Tensor) -> SharedImage:
+    def share(
+        self, features: Tensor, position: Tensor, dense: Tensor
+    ) -> BatchedTransformer:
         """Prepare the image of one embedding for `draw_promising`.
 
         All have a batch of one; see `forward`.
@@ -139,11 +141,11 @@ class MaskDecoder(nn.Module):
         image, placed = (
             x.flatten(2)[0].T.contiguous() for x in (features + dense, position)
         )
-        return SharedImage(self.transformer, image, placed, fine)
+        return BatchedTransformer(self.transformer, image, placed, fine)
 
     def draw_promising(
         self,
-        shared: SharedImage,
+        shared: BatchedTransformer,
         sparse: Tensor,
         grid: tuple[int, int],
         least_score: float | None,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         TwoWayTransformer,
     )
 
-__all__ = ["SharedImage"]
+__all__ = ["BatchedTransformer"]
 
 _PIXELS = 2048
 """Pixels, of all prompts together, that are worked on at one time on a CPU."""
@@ -58,7 +58,7 @@ class _Exchange(NamedTuple):
         return (self.rows @ image.mT).view(shared.shape) + shared
 
 
-class SharedImage:
+class BatchedTransformer:
     """An image that many sets of tokens attend to.
 
     Parameters
