@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.ops.lru import BoundedCache
-from napari_sam.ops.packed import PackedMask
+from napari_sam.ops.packed_masks import PackedMask
 from napari_sam.ops.types import MaskPrediction
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from napari_sam.ops.packed import PixelsField, ValuesField
+from napari_sam.ops.packed_masks import PixelsField, ValuesField
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -20,7 +20,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_sam.ops import boxes
-from napari_sam.ops.packed import MaskField
+from napari_sam.ops.packed_masks import MaskField
 from napari_sam.ops.types import MaskPrediction, Prompts
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 
 from napari_sam.ops.labels import decode_runs, encode_runs
-from napari_sam.ops.packed import PixelsField, ValuesField
+from napari_sam.ops.packed_masks import PixelsField, ValuesField
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.session.prompt_history import Draft, PixelEdits, make_question
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from napari_sam.ops.packed import MaskField, PackedMask, PixelsField, ValuesField
+from napari_sam.ops.packed_masks import MaskField, PackedMask, PixelsField, ValuesField
 
 
 @dataclass(frozen=True, eq=False)
