@@ -17,11 +17,11 @@ from napari_sam.model.build import build_sam
 from napari_sam.model.tiny_vit import TinyVitConfig
 from napari_sam.ops.types import Cancelled
 from napari_sam.training.annotator_scale import annotator_scale
+from napari_sam.training.cached_embeddings import CachedEmbeddings
 from napari_sam.training.click_rounds import Teacher
 from napari_sam.training.dataset import Dataset
 from napari_sam.training.distillation import Guides
 from napari_sam.training.divergence import DivergenceWatch
-from napari_sam.training.embedding_bank import EmbeddingBank
 from napari_sam.training.initialise import model_for
 from napari_sam.training.run_checkpoint import check_same_run, read_checkpoint
 from napari_sam.training.run_files import append_line, write_state, write_weights
@@ -144,7 +144,7 @@ class Trainer:
         guided = Guides(guides, dtype) if guides else None
         self.teacher = Teacher(self.sam, config, dtype, guided)
         is_fixed = config.what == "decoder"
-        self.bank = EmbeddingBank(self.sam, self.data, config, dtype)
+        self.embeddings = CachedEmbeddings(self.sam, self.data, config, dtype)
         self.held = HeldOut(self.data.validation, dtype, is_fixed)
         few = 0 < self.held.objects < _FEW
         self.familiar = HeldOut(self.data.familiar() if few else (), dtype, is_fixed)
@@ -155,7 +155,7 @@ class Trainer:
             self.teacher,
             self.learner,
             self.optimiser,
-            self.bank,
+            self.embeddings,
             self._clock,
         )
         self._has_start = init is not None

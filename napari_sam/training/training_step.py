@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam.configs import TrainConfig
+    from napari_sam.training.cached_embeddings import CachedEmbeddings
     from napari_sam.training.click_rounds import Outcome, Teacher
     from napari_sam.training.dataset import Dataset
-    from napari_sam.training.embedding_bank import EmbeddingBank
     from napari_sam.training.trainable_weights import Learner
 
 __all__ = ["TrainingStep"]
@@ -31,7 +31,7 @@ class TrainingStep:
     ----------
     config
         The run.
-    data, bank
+    data, embeddings
         Where samples come from; the latter where the image encoder stays as it is.
     teacher
         Prompts the model and sums up its gradients.
@@ -46,7 +46,7 @@ class TrainingStep:
     teacher: Teacher
     learner: Learner
     optimiser: torch.optim.Optimizer
-    bank: EmbeddingBank
+    embeddings: CachedEmbeddings
     clock: Callable[[], float] = time.monotonic
 
     def take(self, step: int, done: float | None) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class TrainingStep:
         rng = np.random.default_rng((self.config.seed, 2, number))
         features = None
         if self.config.what == "decoder":
-            sample, features = self.bank.draw(number, step, rng)
+            sample, features = self.embeddings.draw(number, step, rng)
         else:
             sample = self.data.sample(number)
         return self.teacher.teach(sample, rng, 1 / self.config.crops, features)

@@ -113,7 +113,7 @@ def test_a_frozen_encoder_sees_each_view_once(tmp_path, monkeypatch):
         calls.append(1)
         return real(*args)
 
-    monkeypatch.setattr("napari_sam.training.embedding_bank.embed_view", counted)
+    monkeypatch.setattr("napari_sam.training.cached_embeddings.embed_view", counted)
     config = few_steps(start, what="decoder", steps=8, validate_every=100, embeddings=2)
     Trainer(config, arrays(), tmp_path / "m.safetensors", start, device="cpu").run()
     assert len(calls) == 2

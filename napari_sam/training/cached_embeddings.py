@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam.training.dataset import Dataset
     from napari_sam.training.samples import View
 
-__all__ = ["EmbeddingBank"]
+__all__ = ["CachedEmbeddings"]
 
 _FIRST = 6
 """Views at the start."""
@@ -41,7 +41,7 @@ class _Entry:
     view: View
 
 
-class EmbeddingBank:
+class CachedEmbeddings:
     """Views by number, each embedded once.
 
     What a step draws follows from the seed and its number alone, so that a run that
