@@ -134,9 +134,9 @@ class Actions(QObject):  # type: ignore[misc]
             return
         session.class_name = self.class_name
         session.overlap = "overwrite" if overwrite else self.overlap
-        sprout = session.growing.sprout
+        growing_object = session.growing.in_hand
         is_new = session.draft.editing is None
-        if is_new and sprout is not None and not sprout.is_whole:
+        if is_new and growing_object is not None and not growing_object.is_whole:
             self._act(lambda session: session.put_aside())
             self.succeeded.emit(
                 "The object is kept as soon as it has grown. Go on with the next one."

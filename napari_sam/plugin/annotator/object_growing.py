@@ -126,15 +126,15 @@ class ObjectGrowing(QObject):  # type: ignore[misc]
         session = self._sessions.session
         if not self.is_on or session is None:
             return None
-        sprout = session.growing.sprout
-        return None if sprout is None else sprout.grown
+        growing_object = session.growing.in_hand
+        return None if growing_object is None else growing_object.grown
 
     @property
     def is_whole(self) -> bool:
         """Whether the object in hand has grown to its end."""
         session = self._sessions.session
-        sprout = None if session is None else session.growing.sprout
-        return sprout is not None and sprout.is_whole
+        growing_object = None if session is None else session.growing.in_hand
+        return growing_object is not None and growing_object.is_whole
 
     @property
     def set_aside(self) -> int:
@@ -322,8 +322,8 @@ class ObjectGrowing(QObject):  # type: ignore[misc]
         if session is None or image is None or session.growing.axis is None:
             self._layer.hide()
             return
-        sprouts = [session.growing.sprout, *session.growing.set_aside]
-        grown = [one.grown for one in sprouts if one is not None and one.grown]
+        growing_objects = [session.growing.in_hand, *session.growing.set_aside]
+        grown = [one.grown for one in growing_objects if one is not None and one.grown]
         self._layer.show(grown, image, session.plane, session.growing.axis)
 
     # --- clicks into the 3D view ----------------------------------------------------

@@ -298,7 +298,7 @@ class AnnotationSession:
         mask belongs to other objects that keep it.
         """
         is_new = self.draft.editing is None
-        if is_new and self.growing.sprout is not None and self.grown is not None:
+        if is_new and self.growing.in_hand is not None and self.grown is not None:
             return self.growing.commit(self._commit_options())
         return committing.commit_candidate(
             self.state, self.prompting, self._commit_options

@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState
 
-__all__ = ["GrowingObjects", "Sprout"]
+__all__ = ["GrowingObject", "GrowingObjects"]
 
 _REMEMBERED = 8
 """Objects whose growth is remembered, for what undo brings back."""
 
 
 @dataclass(eq=False)
-class Sprout:
+class GrowingObject:
     """An object that grows: what was said of it, and what has grown so far.
 
     Attributes
@@ -120,10 +120,10 @@ class GrowingObjects:
         config: GrowConfig | None = None,
     ) -> None:
         self.config = config or GrowConfig()
-        self.set_aside: list[Sprout] = []
+        self.set_aside: list[GrowingObject] = []
         self._state, self._prompting = state, prompting
-        self._sprouts: list[Sprout] = []
-        self._last: Sprout | None = None
+        self._remembered: list[GrowingObject] = []
+        self._last: GrowingObject | None = None
         self._outline: tuple[GrownObject, Plane, Draft] | None = None
         prompting.outline_here = self.outline_here
         self._axis: int | None = None
@@ -147,22 +147,22 @@ class GrowingObjects:
     # --- the object in hand -------------------------------------------------------
 
     @property
-    def sprout(self) -> Sprout | None:
+    def in_hand(self) -> GrowingObject | None:
         """The object in hand; None where nothing is said that could grow."""
         self._take_back()
         drafts = self._drafts()
-        known = next((s for s in self._sprouts if _same(s.drafts, drafts)), None)
+        known = next((s for s in self._remembered if _same(s.drafts, drafts)), None)
         if not drafts or known is not None:
             self._last = known if drafts else None
             return self._last
         last, plane = self._last, self._state.plane
         if last is not None and last.drafts.keys() & drafts.keys():
-            sprout = replace(last, drafts=drafts, plane=plane, options=None)
+            growing_object = replace(last, drafts=drafts, plane=plane, options=None)
         else:
-            sprout = Sprout(drafts, plane, GrowthMemory())
-        self._sprouts = [*self._sprouts, sprout][-_REMEMBERED:]
-        self._last = sprout
-        return sprout
+            growing_object = GrowingObject(drafts, plane, GrowthMemory())
+        self._remembered = [*self._remembered, growing_object][-_REMEMBERED:]
+        self._last = growing_object
+        return growing_object
 
     def _take_back(self) -> None:
         """Set no object aside of which undo has brought back what was said."""
@@ -229,8 +229,8 @@ class GrowingObjects:
         while job is not None and array is not None and predictor is not None:
             self.deliver(job, job.run(predictor))
             job = self.job(array, rgb)
-        sprout = self.sprout
-        return None if sprout is None else sprout.grown
+        growing_object = self.in_hand
+        return None if growing_object is None else growing_object.grown
 
     def job(self, array: Any, rgb: bool) -> GrowthJob | None:
         """Return the work that is left: of what was set aside, then of what is in hand.
@@ -242,20 +242,20 @@ class GrowingObjects:
         """
         from napari_sam.workflows.growing.object_growing import GrowthJob  # torch
 
-        in_hand = self.sprout
-        sprout = self.set_aside[0] if self.set_aside else in_hand
-        if sprout is None or sprout.is_whole or self._axis is None:
+        in_hand = self.in_hand
+        growing_object = self.set_aside[0] if self.set_aside else in_hand
+        if growing_object is None or growing_object.is_whole or self._axis is None:
             return None
-        given = {n: self._given(draft) for n, draft in sprout.drafts.items()}
-        planes = StackPlanes(array, sprout.plane, self._axis, rgb)
+        given = {n: self._given(draft) for n, draft in growing_object.drafts.items()}
+        planes = StackPlanes(array, growing_object.plane, self._axis, rgb)
         return GrowthJob(
             planes,
             given,
-            partial(self._taken, planes, sprout),
+            partial(self._taken, planes, growing_object),
             self._prompting.contrast_limits,
             self.config,
-            sprout.memory,
-            (sprout, dict(sprout.drafts)),
+            growing_object.memory,
+            (growing_object, dict(growing_object.drafts)),
         )
 
     def _given(self, draft: Draft) -> GivenOutline:
@@ -276,24 +276,24 @@ class GrowingObjects:
         return GivenOutline(mask, ask, partial(_chosen, draft))
 
     def _taken(
-        self, planes: StackPlanes, sprout: Sprout, number: int
+        self, planes: StackPlanes, growing_object: GrowingObject, number: int
     ) -> NDArray[np.bool_]:
         """Return the pixels of a plane that belong to other objects."""
         labels = self._state.canvas.read(planes.at(number))
         taken = labels > 0
         for other in self.set_aside:
-            if other is not sprout and other.grown is not None:
+            if other is not growing_object and other.grown is not None:
                 taken |= other.grown.on(number, taken.shape)
         return taken
 
     def deliver(self, job: GrowthJob, grown: GrownObject) -> None:
         """Take what has grown, in part or whole; it may come late."""
         token: Any = job.token
-        sprout, drafts = token
+        growing_object, drafts = token
         for number, answer in grown.answers.items():
             self._prompting.deliver([(drafts[number].question, answer)])
-        for known in (*self._sprouts, *self.set_aside):
-            if known is sprout or known.memory is sprout.memory:
+        for known in (*self._remembered, *self.set_aside):
+            if known is growing_object or known.memory is growing_object.memory:
                 known.grown, known.grown_from = grown, drafts
         for one in [one for one in self.set_aside if one.is_whole]:
             self.set_aside.remove(one)
@@ -302,7 +302,7 @@ class GrowingObjects:
 
     def forget(self) -> None:
         """Let everything grow anew, after the model or the image has changed."""
-        self._sprouts, self._last = [], None
+        self._remembered, self._last = [], None
         for one in self.set_aside:
             one.memory, one.grown, one.grown_from = GrowthMemory(), None, None
 
@@ -322,17 +322,17 @@ class GrowingObjects:
         ValueError
             If it is not whole yet, or nothing of it is left.
         """
-        sprout = self.sprout
-        if sprout is None or not sprout.is_whole:
+        growing_object = self.in_hand
+        if growing_object is None or not growing_object.is_whole:
             raise ValueError("the object is not whole yet")
-        return self._keep(sprout, options)
+        return self._keep(growing_object, options)
 
-    def _keep(self, sprout: Sprout, options: CommitOptions) -> int:
-        assert sprout.grown is not None and self._axis is not None
+    def _keep(self, growing_object: GrowingObject, options: CommitOptions) -> int:
+        assert growing_object.grown is not None and self._axis is not None
         self._last = None
-        planes = StackPlanes(self._state.canvas, sprout.plane, self._axis)
+        planes = StackPlanes(self._state.canvas, growing_object.plane, self._axis)
         return commit_grown(
-            self._state, sprout.grown, sprout.drafts, planes.at, options
+            self._state, growing_object.grown, growing_object.drafts, planes.at, options
         )
 
     def put_aside(self, options: CommitOptions) -> None:
@@ -340,11 +340,11 @@ class GrowingObjects:
 
         For windows, where growing is done elsewhere; the next object can be begun.
         """
-        sprout = self.sprout
-        if sprout is None:
+        growing_object = self.in_hand
+        if growing_object is None:
             raise ValueError("there is nothing to keep yet: say first where it is")
-        kept = replace(sprout, options=options)
-        self._clear(sprout.drafts)
+        kept = replace(growing_object, options=options)
+        self._clear(growing_object.drafts)
         self.set_aside.append(kept)
 
     def clear(self) -> bool:
