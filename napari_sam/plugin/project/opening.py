@@ -137,7 +137,7 @@ class ProjectOpener(QObject):  # type: ignore[misc]
         self._looking.start(work, project)
 
     def _on_not_looked(self, project: Project, error: Exception) -> None:
-        from napari_sam.workflows.project.files import FileScan
+        from napari_sam.workflows.project.file_scan import FileScan
 
         self.looked.emit(project, FileScan())
         self.noticed.emit(Hint(sentence(error), "problem"))

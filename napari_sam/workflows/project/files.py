@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.images import list_images
 from napari_sam.io.link_files import FilmLinks, read_links, write_links
 from napari_sam.workflows.project.export_list import exported_files
+from napari_sam.workflows.project.file_scan import FileScan
 from napari_sam.workflows.project.images import name_images
 from napari_sam.workflows.project.label_file import read_label_file, write_label_file
 from napari_sam.workflows.project.layout import (
@@ -27,36 +27,10 @@ if TYPE_CHECKING:
     from napari_sam.workflows.project.log import ProjectLog
     from napari_sam.workflows.project.store import LabelStore
 
-__all__ = ["PROJECT_FOLDER", "FileScan", "ProjectFiles"]
-
+__all__ = ["PROJECT_FOLDER", "ProjectFiles"]
 
 PROJECT_FOLDER = "napari-sam-project"
 """Where the project of a folder of images is, in that folder."""
-
-
-@dataclass(frozen=True)
-class FileScan:
-    """What a look at the files of a project found.
-
-    Attributes
-    ----------
-    added
-        Names of images that are new in its folder, and belong to it now.
-    missing
-        Names of images of which the file is nowhere.
-    unfit
-        Why files of its folder, or images of it, cannot be annotated: a sentence each.
-    changed_elsewhere
-        Names of images of which another program has changed the label file.
-    hidden
-        How many hidden files of a new project's folder were left out.
-    """
-
-    added: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    unfit: list[str] = field(default_factory=list)
-    changed_elsewhere: list[str] = field(default_factory=list)
-    hidden: int = 0
 
 
 class ProjectFiles:

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam.workflows.project import image_order
 from napari_sam.workflows.project.creation import images_in, write_project_file
-from napari_sam.workflows.project.files import PROJECT_FOLDER, FileScan, ProjectFiles
+from napari_sam.workflows.project.file_scan import FileScan
+from napari_sam.workflows.project.files import PROJECT_FOLDER, ProjectFiles
 from napari_sam.workflows.project.log import ProjectLog
 from napari_sam.workflows.project.project_classes import ProjectClasses
 from napari_sam.workflows.project.project_images import ProjectImages
