@@ -2,8 +2,8 @@
 
 Each sub-command is a module of this package. Its ``add_parser(subparsers)`` adds an
 argument parser and sets ``run``, a function from the parsed arguments to the exit
-code. Modules import what is heavy inside ``run``, so that help comes at once; and where a
-command is named, the parsers of the others are not made.
+code. Modules import what is heavy inside ``run``, so that help comes at once; and where
+a command is named, the parsers of the others are not made.
 """
 
 from __future__ import annotations

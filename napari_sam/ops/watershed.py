@@ -176,7 +176,7 @@ def _flood(
     is_shared = low < high
     is_shared[0] = False
     shared = is_shared[parts]
-    labels = high[parts]
+    labels: NDArray[np.int32] = high[parts]
     if shared.any():
         rows, cols = (np.flatnonzero(shared.any(axis=axis)) for axis in (1, 0))
         box = slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
