@@ -203,6 +203,7 @@ def _run_for(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             start_new_session=is_posix,
         ) as process,
     ):

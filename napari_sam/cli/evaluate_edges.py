@@ -102,7 +102,7 @@ def _run(args: argparse.Namespace) -> int:
     print(_table(scores))
     if args.json is not None:
         text = json.dumps(_content(scores, args), indent=2) + "\n"
-        write_atomically(args.json, lambda path: path.write_text(text))
+        write_atomically(args.json, lambda path: path.write_text(text, "utf-8"))
     return 1 if failures else 0
 
 

@@ -150,7 +150,9 @@ def _run(args: argparse.Namespace) -> int:
     report = sum_up(rows)
     print(report.to_markdown() if args.markdown else report.to_table())
     if args.json is not None:
-        write_atomically(args.json, lambda path: path.write_text(report.to_json()))
+        write_atomically(
+            args.json, lambda path: path.write_text(report.to_json(), "utf-8")
+        )
     return 1 if failures else 0
 
 

@@ -133,7 +133,9 @@ def write_ctc(
         if number >= len(frames) or path.stem != f"mask{number:0{digits}d}":
             path.unlink()
     text = "".join(f"{a} {b} {c} {d}\n" for a, b, c, d in lines)
-    table = write_atomically(where / _TABLE, lambda part: part.write_text(text))
+    table = write_atomically(
+        where / _TABLE, lambda part: part.write_text(text, "utf-8")
+    )
     children = Counter(parent for *_, parent in lines if parent)
     divisions = sum(number > 1 for number in children.values())
     return CtcExport(table, len(lines), divisions, tuple(notes))
@@ -265,7 +267,7 @@ def read_ctc(folder: str | Path) -> tuple[NDArray[np.uint16], dict[int, list[int
 
 def _read_table(path: Path) -> dict[int, tuple[int, int, int]]:
     tracks: dict[int, tuple[int, int, int]] = {}
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
         words = line.split()
         if not words:
             continue

@@ -124,4 +124,4 @@ def note_scale(entry: Path, scale: float) -> None:
     attributes = attributes_of(content)
     content["attributes"] = sealed({**attributes, "closer_scale": scale})
     text = json.dumps(content)
-    write_atomically(entry / METADATA, lambda path: path.write_text(text))
+    write_atomically(entry / METADATA, lambda path: path.write_text(text, "utf-8"))

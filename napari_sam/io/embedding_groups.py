@@ -195,7 +195,7 @@ def make_group(group: Path) -> None:
     if not is_plain_folder(group) or not _may_mend(group / METADATA):
         raise NotOurs(f"{group} is there and was not made by napari-sam")
     text = json.dumps(_GROUP)
-    write_atomically(group / METADATA, lambda path: path.write_text(text))
+    write_atomically(group / METADATA, lambda path: path.write_text(text, "utf-8"))
 
 
 def _may_mend(metadata: Path) -> bool:

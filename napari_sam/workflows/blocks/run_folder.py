@@ -59,7 +59,7 @@ class RunFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            told = json.loads((folder / _RUN_FILE).read_text())
+            told = json.loads((folder / _RUN_FILE).read_text("utf-8"))
             self.identity: dict[str, Any] = told["identity"]
             self.recipe: dict[str, Any] = told["recipe"]
         except (OSError, ValueError, KeyError) as error:
@@ -128,7 +128,9 @@ class RunFolder:
         recipe = plan()
         folder.mkdir(parents=True, exist_ok=True)
         told = json.dumps({"identity": identity, "recipe": recipe}, indent=1)
-        write_atomically(folder / _RUN_FILE, lambda path: path.write_text(told))
+        write_atomically(
+            folder / _RUN_FILE, lambda path: path.write_text(told, "utf-8")
+        )
         return cls(folder)
 
     @staticmethod
