@@ -8,6 +8,8 @@ import pytest
 from napari_sam.plugin.annotator.workspace import Times
 from napari_sam.plugin.model.gc_pauses import collector_paused
 
+pytestmark = pytest.mark.usefixtures("nothing_set_aside")
+
 
 class Cycle:
     """Something that only a full collection finds once it is old."""
