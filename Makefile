@@ -1,6 +1,7 @@
 # make demo             open napari on a real image, the annotator docked
 # make demo HEADLESS=1  the same clicks without a display, into demo-output/
 # make test             the whole test suite
+# make test THOROUGH=1  the same with more random tries, and with kills everywhere
 # make test-lowest      tests of what reads, computes and writes, with the lowest
 #                       versions that pyproject.toml allows (all but torch)
 # make check            what CI runs besides the tests
@@ -20,6 +21,7 @@ LOWEST ?= .venv-lowest
 LOWEST_PYTHON ?= $(firstword $(shell command -v python3.11) $(PYTHON))
 TORCH ?= torch==2.13.0
 HEADLESS ?=
+THOROUGH ?= 0
 OUT ?= demo-output
 
 ifeq ($(OS),Windows_NT)
@@ -38,6 +40,7 @@ demo: $(VENV)/.demo-is-set-up
 	    $(if $(filter demo-output,$(OUT)),--overwrite)
 
 test: $(VENV)/.tests-are-set-up
+	NAPARI_SAM_THOROUGH=$(THOROUGH) \
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 test-lowest: $(LOWEST)/.is-set-up

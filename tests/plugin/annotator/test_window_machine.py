@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import tifffile
 from napari.utils.key_bindings import KeymapHandler
+from thoroughness import tries
 
 from napari_sam.io.object_tables import read_object_table
 from napari_sam.plugin.annotator.workspace import Times
 
 pytestmark = pytest.mark.slow
 
-SEQUENCES, STEPS = 200, 8
-PER_VIEWER = 20
+VIEWERS, PER_VIEWER, STEPS = 10, 20, 8
 WITH_WINDOW = 1
 """Of the viewers; the others have none, which is quicker."""
 SHAPES = ((30, 40), (3, 24, 32))
@@ -341,7 +341,7 @@ ACTIONS = [
 
 
 @pytest.fixture
-def leave_out_of_collections(monkeypatch):
+def leave_out_of_collections(monkeypatch, nothing_set_aside):
     """Return a function: what is there now is left out when garbage is collected.
 
     napari collects it with every layer that goes, which takes most of the time here.
@@ -357,7 +357,7 @@ def leave_out_of_collections(monkeypatch):
     bring_back()
 
 
-@pytest.mark.parametrize("seed", range(SEQUENCES // PER_VIEWER))
+@pytest.mark.parametrize("seed", range(tries(VIEWERS)))
 def test_anything_in_any_order(
     make_napari_viewer,
     make_viewer,

@@ -11,6 +11,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tifffile
+from thoroughness import tries
 
 from napari_sam.workflows.objects.preannotate import Preannotation
 from napari_sam.workflows.project.project import Project
@@ -158,9 +159,9 @@ def use(root, repair):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(tries(8)))
 def test_a_mutated_project_is_an_error_or_right(made, tmp_path, seed, monkeypatch):
-    """A thousand in all, 2,000 changes of journals, project files and labels.
+    """Thoroughly: 1,000, with 2,000 changes of journals, project files and labels.
 
     And nothing outside the project is touched.
     """

@@ -26,6 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from scipy import ndimage
+from thoroughness import tries
 
 from napari_sam.io.label_images import write_labels
 from napari_sam.io.object_tables import read_object_table, write_object_table
@@ -490,5 +491,7 @@ def test_anything_in_any_order():
 def test_anything_in_any_order_for_long():
     run_state_machine_as_test(
         SessionMachine,
-        settings=settings(QUICK, max_examples=200, derandomize=False, database=None),
+        settings=settings(
+            QUICK, max_examples=tries(200), derandomize=False, database=None
+        ),
     )
