@@ -8,7 +8,6 @@ import threading
 import time
 from pathlib import Path
 
-import imageio.v3 as iio
 import numpy as np
 import pytest
 import tifffile
@@ -62,27 +61,6 @@ def run(tmp_path, loaded, image):
     call.folder = tmp_path
     call.blocks = tmp_path / "labels.zarr.blocks"
     return call
-
-
-@pytest.fixture
-def dask_workers():
-    """A local cluster of two processes with stand-ins for models."""
-    import dask
-    import distributed
-    import exact_worker
-
-    preload = {"distributed.worker.preload": [exact_worker.__file__]}
-    with (
-        dask.config.set(preload),
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            dashboard_address=":0",
-            silence_logs=60,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
 
 
 def wait_for(is_true, seconds=60):
@@ -293,44 +271,6 @@ def test_the_image_itself_is_not_replaced(run, capsys):
     assert "labels/NAME" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-def test_workers_find_the_same_and_one_may_be_killed(
-    run, image, dask_workers, tmp_path
-):
-    address = dask_workers.scheduler.address
-    assert run(out="alone.zarr") == 0
-    assert run("--scheduler", address, out="two.zarr") == 0
-    expected = labels_of(run.folder, "alone.zarr")
-    np.testing.assert_array_equal(labels_of(run.folder, "two.zarr"), expected)
-
-    killed = []
-
-    def kill_one():
-        wait_for(lambda: len(list(run.blocks.rglob("*.npz"))) >= 3)
-        killed.extend(dask_workers.run(os.getpid).values())
-        os.kill(killed[0], 9)
-
-    killer = threading.Thread(target=kill_one)
-    killer.start()
-    assert run("--scheduler", address, model="slow") == 0
-    killer.join()
-    assert killed
-    np.testing.assert_array_equal(labels_of(run.folder), expected)
-
-    plate = tmp_path / "plate"
-    plate.mkdir()
-    for number in range(3):
-        iio.imwrite(plate / f"{number}.png", np.roll(image, number, axis=0))
-    assert run(source=plate, out="one") == 0
-    assert run("--scheduler", address, source=plate, out="many") == 0
-    for number in range(3):
-        np.testing.assert_array_equal(
-            tifffile.imread(tmp_path / "one" / f"{number}.tif"),
-            tifffile.imread(tmp_path / "many" / f"{number}.tif"),
-        )
-    shutil.rmtree(plate)
-
-
 def start_program(text, folder, *arguments):
     """Start a program that knows the stand-ins for models."""
     import exact_worker
@@ -401,6 +341,7 @@ import ome_zarr.reader, ome_zarr.writer
 import tqdm
 import zarr
 from exact_worker import load_named
+from thoroughness import EVERY
 from napari_sam import cli
 from napari_sam.cli import segment
 from napari_sam.inference import model_loading
@@ -457,9 +398,9 @@ def afterwards():
 
 for name in ("mkdir", "rename", "replace", "rmdir"):
     counted(name)
-at = 0
+at, kills = 1 - EVERY, 0
 while True:
-    at += 1
+    at += EVERY
     shutil.rmtree(out)
     shutil.copytree(out + ".former", out)
     code = in_a_child(lambda: killed(at))
@@ -468,7 +409,8 @@ while True:
     assert code == 9, (at, code)
     code = in_a_child(afterwards)
     assert code == 0, (at, code)
-print(at)
+    kills += 1
+print(kills * EVERY)
 """
 
 

@@ -102,23 +102,6 @@ def test_other_settings_do_not_go_on_with_it(run, monkeypatch, capsys):
     assert run("--overwrite", "--fuse", "seed_depth=0.3") == 0
 
 
-def test_one_process_and_two_workers_find_the_same(run, tmp_path):
-    import dask
-    import distributed
-    import exact_worker
-
-    assert run() == 0
-    preload = {"distributed.worker.preload": [exact_worker.__file__]}
-    with (
-        dask.config.set(preload),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=60
-        ) as cluster,
-    ):
-        assert run("--scheduler", cluster.scheduler_address, out="two.zarr") == 0
-    np.testing.assert_array_equal(labels_of(tmp_path), labels_of(tmp_path, "two.zarr"))
-
-
 def test_each_time_of_a_film_of_volumes_is_a_volume(run, volume, tmp_path):
     film = np.stack([volume, np.zeros_like(volume), volume[::-1]])
     path = tmp_path / "film.tif"
