@@ -21,6 +21,7 @@ from napari_sam.checkpoints.errors import CheckpointError
 from napari_sam.checkpoints.hashing import hash_file
 from napari_sam.checkpoints.registry import DECODERS, REGISTRY, files_of
 from napari_sam.checkpoints.weight_files import read_weights, require_weights
+from napari_sam.model.build import ARCHITECTURES
 
 if TYPE_CHECKING:
     from napari_sam.checkpoints.registry import CheckpointSpec
@@ -45,7 +46,6 @@ DECODER_STATE = "decoder_state"
 """Under which micro-sam's own files keep them."""
 
 _LAST = "out_conv.weight"
-_WIDTH = 256
 _MAPS = 3
 
 
@@ -157,10 +157,11 @@ def _name_other(state: Mapping[str, Tensor]) -> str | None:
             "encoders than SAM's; micro-sam's instance decoders have none"
         )
     first = state.get("base.block.1.weight")
-    if first is not None and first.ndim == 4 and first.shape[1] != _WIDTH:
+    channels = ARCHITECTURES["vit_b"].encoder.out_channels  # and of all others of SAM
+    if first is not None and first.ndim == 4 and first.shape[1] != channels:
         return (
             f"it is the decoder of another encoder: it reads {first.shape[1]} "
-            f"channels, where embeddings of SAM have {_WIDTH}"
+            f"channels, where embeddings of SAM have {channels}"
         )
     maps = state[_LAST].shape[0]
     if maps != _MAPS:

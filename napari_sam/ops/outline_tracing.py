@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["trace_masks"]
 
 _BATCH = 2**22
-"""Pixels that are traced at a time, save for a mask that is larger."""
 
 
 def trace_masks(
-    masks: Sequence[NDArray[np.bool_]],
+    masks: Sequence[NDArray[np.bool_]], *, batch: int = _BATCH
 ) -> list[tuple[Polygon, ...]]:
     """Follow the outlines of masks along the edges of their pixels.
 
@@ -42,6 +41,8 @@ def trace_masks(
     ----------
     masks
         (h, w) bool each, of any sizes.
+    batch
+        Pixels that are traced at a time, save for a mask that is larger.
 
     Returns
     -------
@@ -55,20 +56,20 @@ def trace_masks(
     [[0, 0], [0, 3], [2, 3], [2, 0]]
     """
     found: list[tuple[Polygon, ...]] = []
-    for batch in _batches(masks):
-        plane, corners = _lay_out(batch)
-        rings = _trace_plane(plane, len(batch))
-        for mask, corner, own in zip(batch, corners, rings, strict=True):
+    for part in _batches(masks, batch):
+        plane, corners = _lay_out(part)
+        rings = _trace_plane(plane, len(part))
+        for mask, corner, own in zip(part, corners, rings, strict=True):
             found.append(_to_polygons(mask, [ring - corner for ring in own]))
     return found
 
 
 def _batches(
-    masks: Sequence[NDArray[np.bool_]],
+    masks: Sequence[NDArray[np.bool_]], most: int
 ) -> Iterator[Sequence[NDArray[np.bool_]]]:
     first, size = 0, 0
     for number, mask in enumerate(masks):
-        if number > first and size + mask.size > _BATCH:
+        if number > first and size + mask.size > most:
             yield masks[first:number]
             first, size = number, 0
         size += mask.size

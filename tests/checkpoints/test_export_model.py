@@ -137,7 +137,7 @@ def test_the_script_beside_the_files_answers_a_click(exported, tmp_path, monkeyp
 
 
 def test_the_weights_of_meta_and_micro_sam_load_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_sam.checkpoints.instance_decoders._WIDTH", 64)
+    monkeypatch.setattr("napari_sam.checkpoints.instance_decoders.ARCHITECTURES", TINY)
     torch.manual_seed(0)
     sam = build_sam(replace(TINY["vit_b"], instance_decoder="bilinear"))
     source = save(sam, tmp_path / "mine.pth")

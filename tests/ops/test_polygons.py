@@ -55,10 +55,9 @@ def test_an_empty_mask_has_no_piece():
     assert trace_masks([]) == []
 
 
-def test_masks_larger_than_a_batch_are_traced(monkeypatch):
-    monkeypatch.setattr("napari_sam.ops.outline_tracing._BATCH", 10)
+def test_masks_larger_than_a_batch_are_traced():
     masks = [np.ones((4, 4), bool), np.ones((1, 2), bool), np.ones((2, 2), bool)]
-    found = trace_masks(masks)
+    found = trace_masks(masks, batch=10)
     assert [one.exterior.max(0).tolist() for (one,) in found] == [
         [4, 4],
         [1, 2],

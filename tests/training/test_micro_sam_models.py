@@ -25,9 +25,8 @@ TINY = {name: tiny_architecture(name) for name in ARCHITECTURES}
 @pytest.fixture
 def tiny_registry(monkeypatch):
     """Let files of the small networks load under the names of the large ones."""
-    for module in ("load", "architecture_detection"):
+    for module in ("load", "architecture_detection", "instance_decoders"):
         monkeypatch.setattr(f"napari_sam.checkpoints.{module}.ARCHITECTURES", TINY)
-    monkeypatch.setattr("napari_sam.checkpoints.instance_decoders._WIDTH", 64)
 
 
 def micro_sam(**changes):

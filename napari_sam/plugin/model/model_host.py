@@ -70,6 +70,10 @@ class ModelHost(QObject):  # type: ignore[misc]
         Where the model keeps embeddings on disk, if it can; None for nowhere.
     kept_bytes
         How many bytes they may take up in memory; the latest is kept all the same.
+    patience
+        Seconds for which a click may hold the window until the answer comes.
+    hopeless
+        Seconds from which the usual answer is not worth holding the window at all.
 
     Attributes
     ----------
@@ -98,6 +102,8 @@ class ModelHost(QObject):  # type: ignore[misc]
         store: EmbeddingStore | None = None,
         *,
         kept_bytes: int = _KEPT_BYTES,
+        patience: float = 0.06,
+        hopeless: float = 0.2,
     ) -> None:
         super().__init__(parent)
         self._load = load
@@ -112,7 +118,9 @@ class ModelHost(QObject):  # type: ignore[misc]
         self.model_error = ""
         thread = self.thread = WorkThread("napari-sam model")
         self._heavy = LatestWins(thread, self, urgency=0)
-        self.answering = PromptAnswering(thread, self.planes, self)
+        self.answering = PromptAnswering(
+            thread, self.planes, self, patience=patience, hopeless=hopeless
+        )
         self._heavy.done.connect(self._on_heavy)
         self._heavy.reported.connect(self._on_reported)
 

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PromptAnswering"]
 
-_PATIENCE = 0.06
-"""Seconds for which a click may hold the window."""
-
-_HOPELESS = 0.2
-"""Seconds from which the usual answer is not worth holding the window at all."""
-
 
 @dataclass(frozen=True, eq=False)
 class _Token:
@@ -46,6 +40,10 @@ class PromptAnswering(QObject):  # type: ignore[misc]
         The planes that are ready.
     parent
         Its owner.
+    patience
+        Seconds for which a click may hold the window until the answer comes.
+    hopeless
+        Seconds from which the usual answer is not worth holding the window at all.
     """
 
     answered = Signal(object, object)
@@ -58,9 +56,16 @@ class PromptAnswering(QObject):  # type: ignore[misc]
     """A prompt could not be answered; emitted with what went wrong."""
 
     def __init__(
-        self, thread: WorkThread, planes: EmbeddedPlanes, parent: QObject
+        self,
+        thread: WorkThread,
+        planes: EmbeddedPlanes,
+        parent: QObject,
+        *,
+        patience: float,
+        hopeless: float,
     ) -> None:
         super().__init__(parent)
+        self._patience, self._hopeless = patience, hopeless
         self._planes = planes
         self._predictor: PromptableModel | None = None
         self._generation = 0
@@ -121,7 +126,7 @@ class PromptAnswering(QObject):  # type: ignore[misc]
         else:
             token = self._asking = _Token(self._generation, key, job.question)
             self._lane.submit(token, work)
-        if hold and is_next and self._usual_seconds < _HOPELESS:
+        if hold and is_next and self._usual_seconds < self._hopeless:
             self._wait_for(token)
         return True
 
@@ -133,7 +138,7 @@ class PromptAnswering(QObject):  # type: ignore[misc]
         awaited first, and one frame shows prompt and answer together. A model that
         was far slower the last time is not awaited.
         """
-        outcome = self._lane.wait(token, _PATIENCE)
+        outcome = self._lane.wait(token, self._patience)
         if outcome is not None:
             self._on_done(outcome)
             self._taken = outcome

@@ -81,6 +81,8 @@ class WorkThread:
     idle, rest, busy
         Seconds: without work after which it ends; without work after which
         memory is given back; of work after which that is done all the same.
+    now
+        Tells the time, in seconds.
     """
 
     def __init__(
@@ -90,8 +92,10 @@ class WorkThread:
         idle: float = _IDLE,
         rest: float = _REST,
         busy: float = _BUSY,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
+        self._now = now
         self._idle, self._rest, self._busy = idle, rest, busy
         self._wake = threading.Condition()
         self._lanes: list[LatestWins] = []
@@ -140,7 +144,7 @@ class WorkThread:
         return None
 
     def _loop(self) -> None:
-        tidied, is_tidy = time.monotonic(), False
+        tidied, is_tidy = self._now(), False
         while True:
             with self._wake:
                 if self._most_urgent() is None:
@@ -159,9 +163,9 @@ class WorkThread:
                     with self._wake:
                         self._works = False
                         self._wake.notify_all()
-            if is_tidy or time.monotonic() - tidied > self._busy:
+            if is_tidy or self._now() - tidied > self._busy:
                 give_back_memory()
-                tidied = time.monotonic()
+                tidied = self._now()
 
     def rest(self, seconds: float) -> None:
         """Ask all tasks to stop, and wait a moment for the one that runs."""

@@ -13,11 +13,11 @@ from napari_sam.workflows.session.session_recovery import journal_sizes
 
 
 @pytest.fixture
-def annotate(make_napari_viewer, open_dock, image):
-    """Return a function that opens a window on the image, with an object if wanted."""
+def annotate(make_viewer, open_dock, image):
+    """Return a function that opens the dock on the image, with an object if wanted."""
 
     def annotate_in(objects=1):
-        viewer = make_napari_viewer()
+        viewer = make_viewer()
         viewer.add_image(image, name="cells")
         dock = open_dock(viewer)
         for number in range(objects):
@@ -146,10 +146,10 @@ def test_what_is_still_on_the_layer_is_not_offered(annotate, open_dock):
     assert again.shown.unsaved.isHidden()
 
 
-def test_another_image_gets_no_offer(annotate, crash, make_napari_viewer, open_dock):
+def test_another_image_gets_no_offer(annotate, crash, make_viewer, open_dock):
     annotate()
     crash()
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(np.ones((60, 80)))
     dock = open_dock(viewer)
     written(dock)
@@ -183,7 +183,7 @@ def test_a_full_disk_is_said_once(annotate, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_sam.io.journal._write_all", full)
+    monkeypatch.setattr("os.write", full)
     for number in range(2):
         dock.annotator.layers.points.add((30, 40 - 20 * number))
         settle(dock)

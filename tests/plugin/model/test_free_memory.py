@@ -1,7 +1,6 @@
 import ctypes
 import sys
 import threading
-import time
 
 import pytest
 
@@ -65,21 +64,27 @@ def told(monkeypatch):
     return told
 
 
-def test_the_thread_that_worked_gives_back_when_it_rests(qtbot, told):
-    lane = LatestWins(WorkThread("worker", rest=0.02))
+def test_the_thread_that_worked_gives_back_once_when_it_rests(qtbot, told):
+    lane = LatestWins(WorkThread("worker", idle=0.02, rest=0.02))
     with qtbot.waitSignal(lane.done):
         lane.submit(1, lambda is_cancelled: None)
-    qtbot.waitUntil(lambda: len(told) == 1)
-    qtbot.wait(100)
-    assert told == ["worker"]  # once for each rest
+    qtbot.waitUntil(
+        lambda: "worker" not in {thread.name for thread in threading.enumerate()}
+    )
+    assert told == ["worker"]
     lane.close()
 
 
 def test_without_a_rest_it_does_so_in_between(qtbot, told):
-    lane = LatestWins(WorkThread("worker", rest=60, busy=0.05))
-    end = time.monotonic() + 0.3
-    while time.monotonic() < end:
+    seconds = [0]
+    thread = WorkThread("worker", rest=60, busy=3, now=lambda: seconds[0])
+    lane = LatestWins(thread)
+
+    def work_for_a_second(is_cancelled):
+        seconds[0] += 1
+
+    for _ in range(9):
         with qtbot.waitSignal(lane.done):
-            lane.submit(1, lambda is_cancelled: time.sleep(0.01))
-    assert 2 <= len(told) <= 7
+            lane.submit(1, work_for_a_second)
+    qtbot.waitUntil(lambda: len(told) == 2)  # after four seconds, and after eight
     lane.close()

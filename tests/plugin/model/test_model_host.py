@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from fake_predictor import FakePredictor, disc
@@ -75,35 +73,54 @@ def test_a_question_in_work_is_not_asked_twice(qtbot, model_host, predictor):
     assert len(predictor.asked) == 1
 
 
-def test_a_quick_answer_comes_within_the_call(qtbot, model_host):
-    embed(qtbot, model_host, 0)
-    answers = []
-    model_host.answering.answered.connect(lambda key, answer: answers.append(answer))
-    job = Job((make_question((20, 30), [(5, 5)], [1]),), None)
-    model_host.answering.ask(key(0), job)
-    assert len(answers) == 1
-    qtbot.wait(20)
-    assert len(answers) == 1
+def click(at):
+    return Job((make_question((20, 30), [(at, at)], [1]),), None)
 
 
-def test_a_slow_answer_does_not_hold_the_window(qtbot, model_host, predictor):
-    embed(qtbot, model_host, 0)
-    predictor.predict_gate.clear()
-    start = time.perf_counter()
-    model_host.answering.ask(
-        key(0), Job((make_question((20, 30), [(5, 5)], [1]),), None)
-    )
-    assert time.perf_counter() - start < 0.1
-    with qtbot.waitSignal(model_host.answering.answered):
-        qtbot.wait(250)
-        predictor.predict_gate.set()
-    predictor.predict_gate.clear()
-    start = time.perf_counter()
-    model_host.answering.ask(
-        key(0), Job((make_question((20, 30), [(6, 6)], [1]),), None)
-    )
-    assert time.perf_counter() - start < 0.04
+@pytest.fixture
+def hold(qtbot, predictor):
+    """Return a function that makes a host which holds the window, and its answers."""
+    hosts = []
+
+    def make(**times):
+        host, answers = ModelHost(lambda source, device: predictor, **times), []
+        hosts.append(host)
+        host.answering.answered.connect(lambda key, answer: answers.append(answer))
+        load(qtbot, host)
+        embed(qtbot, host, 0)
+        return host.answering, answers
+
+    yield make
     predictor.predict_gate.set()
+    for host in hosts:
+        host.close()
+
+
+def test_a_quick_answer_comes_within_the_call_and_once(qtbot, hold):
+    answering, answers = hold(patience=30)
+    answering.ask(key(0), click(5))
+    assert len(answers) == 1
+    with qtbot.waitSignal(answering.hovered):  # what comes later
+        answering.ask_hover(key(0), click(6), "later")
+    assert len(answers) == 1
+
+
+def test_a_slow_answer_does_not_hold_the_window(qtbot, hold, predictor):
+    answering, answers = hold(patience=0.01)
+    predictor.predict_gate.clear()
+    answering.ask(key(0), click(5))  # comes back, though there is no answer
+    assert answers == []
+    with qtbot.waitSignal(answering.answered):
+        predictor.predict_gate.set()
+
+
+def test_after_a_slow_answer_the_window_is_not_held_at_all(qtbot, hold):
+    answering, answers = hold(patience=30, hopeless=1e-12)
+    answering.ask(key(0), click(5))
+    assert len(answers) == 1
+    with qtbot.waitSignal(answering.answered):
+        answering.ask(key(0), click(6))
+        assert len(answers) == 1
 
 
 def test_a_plane_that_is_not_ready_is_not_asked(model_host):
