@@ -26,18 +26,16 @@ def labels_of(dock):
 # --- opening --------------------------------------------------------------------
 
 
-def test_opens_without_an_image_and_says_what_to_do(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_opens_without_an_image_and_says_what_to_do(make_viewer, open_dock):
+    viewer = make_viewer()
     dock = open_dock(viewer)
     look(dock)
     assert "Open an image" in dock.hint.text
     assert len(viewer.layers) == 0
 
 
-def test_an_image_that_comes_later_is_taken_up(
-    make_napari_viewer, open_dock, qtbot, image
-):
-    viewer = make_napari_viewer()
+def test_an_image_that_comes_later_is_taken_up(make_viewer, open_dock, qtbot, image):
+    viewer = make_viewer()
     dock = open_dock(viewer)
     layer = viewer.add_image(image)
     qtbot.waitUntil(lambda: dock.annotator.image is layer)
@@ -489,8 +487,8 @@ def test_a_box_over_the_border_is_cut_and_stays(make_viewer, open_dock, image):
     assert boxes.mode == "add_rectangle"
 
 
-def test_a_row_of_the_list_leads_to_its_object_and_back(make_napari_viewer, open_dock):
-    viewer = make_napari_viewer()
+def test_a_row_of_the_list_leads_to_its_object_and_back(make_viewer, open_dock):
+    viewer = make_viewer()
     labels = np.zeros((3, 60, 80), np.int32)
     labels[2, 10:14, 40:50] = 4
     labels[0, 30:36, 10:16] = 7

@@ -385,8 +385,8 @@ def test_a_second_widget_in_the_same_viewer_takes_over(make_viewer, open_dock):
     assert np.asarray(second.annotator.sessions.output.data).any()
 
 
-def test_two_viewers_do_not_disturb_each_other(make_napari_viewer, open_dock):
-    viewers = make_napari_viewer(), make_napari_viewer()
+def test_two_viewers_do_not_disturb_each_other(make_viewer, open_dock):
+    viewers = make_viewer(), make_viewer()
     widgets = []
     for viewer in viewers:
         viewer.add_image(stack()[0])

@@ -40,8 +40,8 @@ def settled_table(qtbot, dock, labels):
 # --- the pair of image and labels -------------------------------------------------
 
 
-def test_the_labels_follow_the_image(make_napari_viewer, open_dock, image):
-    viewer = make_napari_viewer()
+def test_the_labels_follow_the_image(make_viewer, open_dock, image):
+    viewer = make_viewer()
     first = viewer.add_image(image, name="first", scale=(0.5, 0.5))
     second = viewer.add_image(image, name="second", scale=(2, 2))
     dock = open_dock(viewer)
@@ -281,10 +281,11 @@ def test_painting_and_erasing_on_the_preview_holds(dock):
 
 
 @pytest.mark.parametrize("planes", [1, 4])
-def test_hidden_labels_are_written_and_booked(
-    make_napari_viewer, open_dock, qtbot, planes
-):
-    viewer = make_napari_viewer(show=planes > 1)
+def test_hidden_labels_are_written_and_booked(request, open_dock, qtbot, planes):
+    if planes > 1:
+        viewer = request.getfixturevalue("make_napari_viewer")(show=True)
+    else:
+        viewer = request.getfixturevalue("make_viewer")()
     volume = (
         np.zeros((4, *SHAPE), np.uint8) if planes > 1 else np.zeros(SHAPE, np.uint8)
     )

@@ -4,16 +4,25 @@ import numpy as np
 import pytest
 import tifffile
 from dock_steps import settle, wait_until
+from qtpy.QtWidgets import QWidget
 
 from napari_sam.plugin.annotator.saving import saver_in
 
 
 @pytest.fixture
-def save_all(qtbot):
+def window(qtbot):
+    """What a saver belongs to; one with a menu is in `test_layer_canvas`."""
+    window = QWidget()
+    qtbot.addWidget(window)
+    return window
+
+
+@pytest.fixture
+def save_all(qtbot, window):
     """Return a function that saves all layers and returns what the user reads."""
 
     def save(viewer, folder):
-        saver = saver_in(viewer, viewer.window._qt_window)
+        saver = saver_in(viewer, window)
         with qtbot.waitSignal(saver.done, timeout=30_000) as signal:
             saver.save_all(folder)
         return signal.args[0]
@@ -22,9 +31,9 @@ def save_all(qtbot):
 
 
 def test_save_all_says_how_many_layers_went_where_and_which_did_not(
-    make_napari_viewer, open_dock, image, tmp_path, save_all
+    make_viewer, open_dock, image, tmp_path, save_all
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image, name="cells")
     dock = open_dock(viewer)
     dock.annotator.layers.points.add((30, 40))
@@ -45,9 +54,9 @@ def test_save_all_says_how_many_layers_went_where_and_which_did_not(
 
 
 def test_layers_whose_names_become_the_same_file_name_are_all_saved(
-    make_napari_viewer, tmp_path, save_all
+    make_viewer, tmp_path, save_all
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     for value, name in enumerate(("a/b", "a:b", "A_b"), 1):
         viewer.add_labels(np.full((4, 4), value, np.uint8), name=name)
     save_all(viewer, tmp_path)
@@ -58,12 +67,12 @@ def test_layers_whose_names_become_the_same_file_name_are_all_saved(
 
 
 def test_saves_that_are_asked_for_at_once_are_all_written(
-    make_napari_viewer, tmp_path, qtbot
+    make_viewer, tmp_path, qtbot, window
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     data, features = np.ones((4, 4), np.uint8), {"index": [0, 1]}
     viewer.add_labels(data, name="cells", features=features)
-    saver = saver_in(viewer, viewer.window._qt_window)
+    saver = saver_in(viewer, window)
     said = []
     saver.done.connect(said.append)
     for name in "abc":
@@ -75,9 +84,9 @@ def test_saves_that_are_asked_for_at_once_are_all_written(
 
 
 @pytest.fixture
-def yesterday(make_napari_viewer, open_dock, image, tmp_path, save_all):
+def yesterday(make_viewer, open_dock, image, tmp_path, save_all):
     """Return the file of labels that was saved yesterday, with one object."""
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image, name="cells")
     dock = open_dock(viewer)
     dock.annotator.layers.points.add((30, 40))
@@ -86,15 +95,16 @@ def yesterday(make_napari_viewer, open_dock, image, tmp_path, save_all):
     dock.annotator.commit()
     settle(dock)
     save_all(viewer, tmp_path)
-    viewer.close()
+    dock.close()
+    dock.close_dock()
     return tmp_path / "cells objects.tif"
 
 
 @pytest.mark.parametrize("is_open", [True, False])
 def test_saved_labels_that_napari_opens_as_an_image_become_labels(
-    make_napari_viewer, open_dock, image, yesterday, is_open, qtbot
+    make_viewer, open_dock, image, yesterday, is_open, qtbot
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image, name="cells")
     if is_open:
         dock = open_dock(viewer)
@@ -115,12 +125,12 @@ def test_saved_labels_that_napari_opens_as_an_image_become_labels(
 
 @pytest.mark.parametrize("is_open", [True, False])
 def test_labels_that_were_saved_under_any_name_are_gone_on_with(
-    make_napari_viewer, open_dock, image, yesterday, is_open, qtbot
+    make_viewer, open_dock, image, yesterday, is_open, qtbot
 ):
     mine = yesterday.with_name("Tuesday.tif")
     yesterday.rename(mine)
     yesterday.with_suffix(".objects.csv").rename(mine.with_suffix(".objects.csv"))
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image, name="cells")
     if is_open:
         dock = open_dock(viewer)
@@ -136,11 +146,11 @@ def test_labels_that_were_saved_under_any_name_are_gone_on_with(
 
 
 def test_what_was_decided_on_tracks_is_there_when_their_labels_are_opened_again(
-    make_napari_viewer, open_dock, tmp_path, save_all
+    make_viewer, open_dock, tmp_path, save_all
 ):
     film = np.zeros((4, 20, 30), np.int32)
     film[:2, 2:8, 2:8], film[2:, 2:8, 2:8], film[2:, 12:18, 2:8] = 1, 2, 3
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     labels = viewer.add_labels(film, name="film")
     dock = open_dock(viewer, "correct_tracks")
     editor = dock.shown.editor
@@ -159,10 +169,10 @@ def test_what_was_decided_on_tracks_is_there_when_their_labels_are_opened_again(
 
 
 def test_a_table_is_not_emptied_by_labels_that_came_without_it(
-    make_napari_viewer, open_dock, image, yesterday, qtbot
+    make_viewer, open_dock, image, yesterday, qtbot
 ):
     before = yesterday.with_suffix(".objects.csv").read_text("utf-8")
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image, name="cells")
     viewer.add_labels(tifffile.imread(yesterday), name="cells objects")
     dock = open_dock(viewer)

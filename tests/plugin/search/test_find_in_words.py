@@ -107,8 +107,8 @@ def remove(dock, text):
 # --- text ---------------------------------------------------------------------------
 
 
-def test_from_words_to_objects_and_back(make_napari_viewer, open_dock, qtbot, image):
-    viewer = make_napari_viewer()
+def test_from_words_to_objects_and_back(make_viewer, open_dock, qtbot, image):
+    viewer = make_viewer()
     viewer.add_image(image, name="cells")
     dock = open_dock(viewer, "everything")
     write(dock, qtbot, "the 2 largest objects away from the border")

@@ -6,9 +6,9 @@ from dock_steps import look, settle, wait_until
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
+def viewer(make_viewer):
     """A viewer with two channels of a field, and an image of another size."""
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     nuclei = np.zeros((60, 80), np.uint16)
     nuclei[20:40, 20:40] = 1000
     membrane = np.zeros((60, 80), np.float32)
@@ -108,12 +108,10 @@ def test_a_channel_that_is_removed_ends_it(viewer, open_dock):
     assert dock.annotator.image.name == "nuclei + membrane"
 
 
-def test_lazy_stacks_are_seen_together_without_being_read(
-    make_napari_viewer, open_dock
-):
+def test_lazy_stacks_are_seen_together_without_being_read(make_viewer, open_dock):
     import dask.array as da
 
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     for name in "ab":
         viewer.add_image(
             da.full((4, 60, 80), 5.0, chunks=(1, 60, 80)),

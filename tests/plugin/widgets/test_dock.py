@@ -170,8 +170,8 @@ def test_there_is_one_model_for_all_pages(open_dock, image):
     assert dock.page("everything").everything.model_host is dock.model_host
 
 
-def test_there_is_one_annotator_for_a_viewer(make_napari_viewer, open_dock, image):
-    viewer = make_napari_viewer()
+def test_there_is_one_annotator_for_a_viewer(make_viewer, open_dock, image):
+    viewer = make_viewer()
     viewer.add_image(image)
     first = open_dock(viewer)
     second = open_dock(viewer)
@@ -192,9 +192,9 @@ def test_no_button_does_nothing_in_silence(open_dock):
 
 
 def test_of_a_long_name_the_end_is_seen_that_tells_it_from_others(
-    make_napari_viewer, open_dock, image
+    make_viewer, open_dock, image
 ):
-    viewer = make_napari_viewer()
+    viewer = make_viewer()
     viewer.add_image(image, name="experiment 2026-11-29 plate 3 well B07 field [1]")
     dock = open_dock(viewer)
     text = dock.header.line.text()
