@@ -17,7 +17,7 @@ import torch
 
 from napari_sam.checkpoints.errors import CheckpointError
 from napari_sam.checkpoints.load import load_sam
-from napari_sam.checkpoints.onnx_graphs import DecoderGraph, EncoderGraph
+from napari_sam.checkpoints.onnx_graphs import DecoderGraph, EncoderGraph, prepare
 from napari_sam.checkpoints.onnx_readme import (
     DECODER,
     DECODER_INPUTS,
@@ -31,14 +31,24 @@ from napari_sam.checkpoints.onnx_readme import (
 from napari_sam.io.atomic_write import make_folder, partial_beside, replace_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
 
     from napari_sam.model.sam import Sam
 
-__all__ = ["OPSET", "check_replaceable", "export_onnx"]
+__all__ = [
+    "ONNX_PACKAGES",
+    "OPSET",
+    "check_packages",
+    "check_replaceable",
+    "export_onnx",
+    "write_graph",
+]
+
+ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+"""Without which no graph is written."""
 
 OPSET = 20
 """Version of the ONNX operators; ONNX Runtime knows it from 1.17 on."""
@@ -77,7 +87,7 @@ def export_onnx(source: str | Path, folder: Path) -> Path:
     >>> export_onnx("cells", Path("cells-onnx"))  # doctest: +SKIP
     """
     check_replaceable(folder)
-    _check_packages()
+    check_packages("an ONNX export", *ONNX_PACKAGES)
     loaded = load_sam(source)
     model = loaded.trainable
     if model.architecture.high_quality:
@@ -115,11 +125,18 @@ def check_replaceable(folder: Path) -> None:
             )
 
 
-def _check_packages() -> None:
-    for name in ("onnx", "onnxruntime", "onnxscript"):
+def check_packages(what: str, *names: str) -> None:
+    """Check that the packages of an export are installed.
+
+    Raises
+    ------
+    CheckpointError
+        If one is not; the message says how to install it.
+    """
+    for name in names:
         if importlib.util.find_spec(name) is None:
             raise CheckpointError(
-                f"an ONNX export needs {name}, which is not installed: "
+                f"{what} needs {name}, which is not installed: "
                 "pip install 'napari-sam[export]'"
             )
 
@@ -127,11 +144,10 @@ def _check_packages() -> None:
 @torch.no_grad()
 def _write_graphs(model: Sam, folder: Path) -> None:
     """Write both files, and check each against the model."""
-    model.requires_grad_(False)
+    prepare(model)
     architecture, dim = model.architecture, torch.export.Dim
     size, random = architecture.frame_size, torch.Generator().manual_seed(0)
     image = 255 * torch.rand(1, 3, size - size // 8, size, generator=random)
-    # the first pass also fills what is kept between passes, with real numbers
     encoder = EncoderGraph(model)
     embedding = encoder(image)
     side = model.prompt_encoder.mask_size
@@ -142,7 +158,7 @@ def _write_graphs(model: Sam, folder: Path) -> None:
         torch.tensor([0.0, 1.0]),
     )
     sides = {2: dim("height", min=2, max=size), 3: dim("width", min=2, max=size)}
-    _write(encoder, (image,), ["image"], ["embedding"], (sides,), folder / ENCODER)
+    write_graph(encoder, (image,), ["image"], ["embedding"], (sides,), folder / ENCODER)
     objects, points = dim("objects"), dim("points")
     several = {0: objects, 1: points}
     shapes: tuple[dict[int, Any], ...] = (
@@ -155,10 +171,10 @@ def _write_graphs(model: Sam, folder: Path) -> None:
     decoder = DecoderGraph(model)
     given = (embedding, *prompts)
     names = list(DECODER_INPUTS), list(DECODER_OUTPUTS)
-    _write(decoder, given, *names, shapes, folder / DECODER)
+    write_graph(decoder, given, *names, shapes, folder / DECODER)
 
 
-def _write(
+def write_graph(
     graph: nn.Module,
     given: tuple[Tensor, ...],
     inputs: Sequence[str],
@@ -166,11 +182,33 @@ def _write(
     shapes: tuple[dict[int, Any], ...],
     path: Path,
 ) -> None:
-    """Write one graph; `shapes` says of each input which axes have any length."""
+    """Write one graph as an ONNX file, and compare what it gives.
+
+    Parameters
+    ----------
+    graph
+        With weights.
+    given
+        Inputs to follow its work with, and to compare its answers for.
+    inputs, outputs
+        Names.
+    shapes
+        Of each input, the axes that may have any length.
+    path
+        The file; large weights lie in one of the same name with ``.data`` behind it.
+
+    Raises
+    ------
+    CheckpointError
+        If ONNX Runtime gives other values.
+    """
     size = sum(tensor.nbytes for tensor in graph.state_dict().values())
+    # this pass also fills what is kept between passes, with real numbers
+    answer = graph.eval()(*given)
+    wanted = answer if isinstance(answer, tuple) else (answer,)
     with _in_silence():
         torch.onnx.export(
-            graph.eval(),
+            graph,
             given,
             path,
             input_names=inputs,
@@ -181,22 +219,18 @@ def _write(
             dynamo=True,
             verbose=False,
         )
-    _check_same(graph, given, inputs, path)
+    _check_same(dict(zip(inputs, given, strict=True)), wanted, path)
 
 
 def _check_same(
-    graph: nn.Module, given: tuple[Tensor, ...], inputs: Sequence[str], path: Path
+    given: Mapping[str, Tensor], wanted: Sequence[Tensor], path: Path
 ) -> None:
-    """Run a file by ONNX Runtime, and compare with the graph that it was made from."""
+    """Run a file by ONNX Runtime, and compare with what its graph answered."""
     import onnxruntime
 
-    wanted = graph(*given)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    values = {name: x.numpy() for name, x in zip(inputs, given, strict=True)}
-    found = session.run(None, values)
-    for one, other in zip(
-        wanted if isinstance(wanted, tuple) else (wanted,), found, strict=True
-    ):
+    found = session.run(None, {name: x.numpy() for name, x in given.items()})
+    for one, other in zip(wanted, found, strict=True):
         apart = float((one - torch.from_numpy(other)).abs().max())
         if not apart <= _TOLERANCE:
             raise CheckpointError(

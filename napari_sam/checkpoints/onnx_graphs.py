@@ -14,12 +14,29 @@ from typing import TYPE_CHECKING
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sam.model.image_encoder import Attention
 from napari_sam.model.transformer import CrossAttention
 
 if TYPE_CHECKING:
     from napari_sam.model.sam import Sam
 
-__all__ = ["DecoderGraph", "EncoderGraph"]
+__all__ = ["DecoderGraph", "EncoderGraph", "prepare"]
+
+_BIAS_VALUES = 2**25
+"""Of an attention's bias at one time: two heads of a plane as SAM's encoders see it."""
+
+
+def prepare(model: Sam) -> Sam:
+    """Set a model to one order of work, in few large steps, whatever it is asked.
+
+    It gives the same answers, and is not to be used for anything but an export.
+    """
+    for part in model.modules():
+        if isinstance(part, Attention):
+            part.bias_values = _BIAS_VALUES
+        elif isinstance(part, CrossAttention):
+            part.moves_projections = False
+    return model.eval().requires_grad_(False)
 
 
 class EncoderGraph(nn.Module):
@@ -28,7 +45,7 @@ class EncoderGraph(nn.Module):
     Parameters
     ----------
     model
-        In eval mode.
+        See `prepare`.
     """
 
     def __init__(self, model: Sam) -> None:
@@ -50,8 +67,7 @@ class DecoderGraph(nn.Module):
     Parameters
     ----------
     model
-        In eval mode. Its decoder is set to one order of work for any number of prompts:
-        the model is not to be used for anything else.
+        See `prepare`.
     """
 
     position: Tensor
@@ -61,10 +77,7 @@ class DecoderGraph(nn.Module):
         self.prompt_encoder = model.prompt_encoder
         self.mask_decoder = model.mask_decoder
         position = model.prompt_encoder.dense_position().detach()
-        self.register_buffer("position", position)
-        for part in model.mask_decoder.modules():
-            if isinstance(part, CrossAttention):
-                part.moves_projections = False
+        self.register_buffer("position", position, persistent=False)
 
     def forward(
         self,
@@ -92,9 +105,22 @@ class DecoderGraph(nn.Module):
         -------
         (B, 4, 4 h, 4 w) logits, the single mask first, and (B, 4) predicted IoU.
         """
-        sparse = self.prompt_encoder.embed_points(points, labels)
         share = has_mask.view(-1, 1, 1, 1)
         prompted = self.prompt_encoder.embed_masks(mask)
         dense = share * prompted + (1 - share) * self.prompt_encoder.no_mask()
+        return self._draw(embedding, points, labels, dense)
+
+    def ask(
+        self, embedding: Tensor, points: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Predict as `forward`, without rough masks."""
+        none = self.prompt_encoder.no_mask()
+        dense = none.expand(len(points), -1, *embedding.shape[2:])
+        return self._draw(embedding, points, labels, dense)
+
+    def _draw(
+        self, embedding: Tensor, points: Tensor, labels: Tensor, dense: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        sparse = self.prompt_encoder.embed_points(points, labels)
         masks, scores = self.mask_decoder(embedding, self.position, sparse, dense, None)
         return masks, scores

@@ -159,7 +159,15 @@ class Attention(nn.Module):
         Side of the grid, or of a window, that the position tables are made for.
     windowed
         Whether tokens attend within windows of `side` only.
+
+    Attributes
+    ----------
+    bias_values
+        Values of the bias that are held at one time. Few are fast on a processor; a
+        graph that is to be exported is the shorter, the more there are.
     """
+
+    bias_values = _BIAS_VALUES
 
     def __init__(self, width: int, heads: int, side: int, windowed: bool) -> None:
         super().__init__()
@@ -193,22 +201,26 @@ class Attention(nn.Module):
         q, k, v = qkv.view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         rel_h = relative_table(self.rel_pos_h, height)
         rel_w = relative_table(self.rel_pos_w, width)
-        y = qkv.new_empty((batch, tokens, self.heads, q.shape[-1]))
-        rows = min(height, max(1, _BIAS_VALUES // (width * tokens)))
-        pairs = max(1, _BIAS_VALUES // (rows * width * tokens))
+        rows = min(height, max(1, self.bias_values // (width * tokens)))
+        pairs = max(1, self.bias_values // (rows * width * tokens))
         some_heads, some_grids = min(pairs, self.heads), max(1, pairs // self.heads)
+
+        def attend(here: tuple[slice, slice], top: int) -> Tensor:
+            some = q[here][:, :, top * width : (top + rows) * width]
+            bias = _bias(some, rel_h[top : top + rows], rel_w, width)
+            return F.scaled_dot_product_attention(
+                some, k[here], v[here], attn_mask=bias
+            )
+
+        grids = []
         for g in range(0, batch, some_grids):
+            heads = []
             for h in range(0, self.heads, some_heads):
                 here = slice(g, g + some_grids), slice(h, h + some_heads)
-                for top in range(0, height, rows):
-                    these = slice(top * width, (top + rows) * width)
-                    some = q[here][:, :, these]
-                    bias = _bias(some, rel_h[top : top + rows], rel_w, width)
-                    found = F.scaled_dot_product_attention(
-                        some, k[here], v[here], attn_mask=bias
-                    )
-                    y[here[0], these, here[1]] = found.transpose(1, 2)
-        return y.flatten(2)
+                parts = [attend(here, top) for top in range(0, height, rows)]
+                heads.append(torch.cat(parts, 2))
+            grids.append(torch.cat(heads, 1).transpose(1, 2).flatten(2))
+        return torch.cat(grids)
 
 
 def _bias(q: Tensor, rel_h: Tensor, rel_w: Tensor, width: int) -> Tensor:
