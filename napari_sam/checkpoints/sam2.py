@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
     from napari_sam.model.sam2 import Sam2
 
-__all__ = ["SAM2_SIZES", "build_sam2", "is_sam2", "require_transformers", "sam2_size"]
+__all__ = [
+    "SAM2_SIZES",
+    "build_sam2",
+    "is_sam2",
+    "require_transformers",
+    "sam2_config",
+    "sam2_size",
+]
 
 _STEM = "vision_encoder.backbone.patch_embed.projection.weight"
 _FIRST_POSITION = "vision_encoder.backbone.pos_embed"
@@ -149,7 +156,7 @@ def build_sam2(
     if told:
         name = _name_of(weights)
     has_memory = any(key.startswith(_MEMORY) for key in weights)
-    given = told or _config_of(name, weights)
+    given = told or sam2_config(name, weights)
     network = _network(library, given, has_memory)
     _fill(network, weights, name)
     return Sam2(network, name).eval()
@@ -162,8 +169,16 @@ def _name_of(weights: Mapping[str, Tensor]) -> str:
         return "sam2"  # another size, which its configuration describes
 
 
-def _config_of(name: str, weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the configuration of a size; SAM 2.0 lacks two parts of SAM 2.1."""
+def sam2_config(name: str, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the configuration of a size; SAM 2.0 lacks two parts of SAM 2.1.
+
+    Parameters
+    ----------
+    name
+        One of `SAM2_SIZES`.
+    weights
+        From which it is told which parts there are.
+    """
     size = dict(SAM2_SIZES[name])
     widths = [size["hidden_size"] * 2**i for i in range(4)]
     heads = [size.get("num_attention_heads", 1) * 2**i for i in range(4)]
