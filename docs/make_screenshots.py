@@ -164,7 +164,7 @@ def take_classes() -> None:
     for label in (by_size[-5], by_size[-25]):
         session.set_class(label, "large")
     window.dock.annotator.refresh()
-    sorter.use(None)
+    sorter.suggester.use(None)
     window.wait_until(lambda: bool(session.suggestions) and not sorter.is_working)
     QTest.qWait(500)
     save(window, "classes.png")

@@ -1,49 +1,34 @@
-"""Sorting objects into classes in a viewer: keys, colours, suggestions.
+"""Sorting objects into classes in a viewer: keys, colours, what is suggested.
 
-All of it goes through the session, so that a script can do the same. What looks at the
-objects runs on the model's thread; after that only the classifier is learned anew with
-each class that is given.
+All of it goes through the session, so that a script can do the same.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.ops.object_classes import with_names
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.class_colours import ClassColours
+from napari_sam.plugin.annotator.class_suggester import ClassSuggester
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.annotator.object_view import show_object
-from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
-from napari_sam.plugin.viewer.image_identity import image_identity
-from napari_sam.plugin.viewer.layers import plane_reader
 from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from napari_sam.ops.object_classes import ObjectClass
-    from napari_sam.ops.planes import Plane
-    from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.annotator.actions import Actions
     from napari_sam.plugin.annotator.sessions import Sessions
     from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.plugin.model.model_host import ModelHost
-    from napari_sam.workflows.queries.classes import ObjectClassifier
     from napari_sam.workflows.session.annotation_session import AnnotationSession
-    from napari_sam.workflows.session.suggestion_job import SuggestionAnswer
 
 __all__ = ["MOST_COLOURED", "ClassSorter"]
-
-_URGENCY = 0.5
-"""Between embedding planes ahead, and answering clicks."""
 
 MOST_COLOURED = 20_000
 """Objects beyond which each new colour would hold the window for long."""
@@ -70,13 +55,8 @@ class ClassSorter(QObject):  # type: ignore[misc]
         Whether objects have the colours of their classes.
     chosen
         The object that the keys are about until the mouse moves; 0 for none.
-    classifier
-        What was learned or loaded last; None for nothing.
-    source
-        Name of the file that the classifier was loaded from; "" where it is learned
-        from the objects that are sorted here.
-    problem
-        Why there are no suggestions, "" if there are or could be.
+    suggester
+        What suggests classes.
     """
 
     changed = Signal()
@@ -98,7 +78,6 @@ class ClassSorter(QObject):  # type: ignore[misc]
     ) -> None:
         super().__init__(parent)
         self._at, self._sessions, self._actions = workspace, sessions, actions
-        self._host = model_host
         self._keys = KeyBinder(
             {
                 **{f"give_class_{key}": self._giver(key) for key in range(1, 10)},
@@ -109,18 +88,14 @@ class ClassSorter(QObject):  # type: ignore[misc]
         self._events = Connections()
         self._active: Any = None
         self._colours = ClassColours()
-        self._task = LongTask(model_host.thread, self, urgency=_URGENCY)
-        self._task.done.connect(self._on_suggested)
-        self._task.failed.connect(self._on_failed)
+        self.suggester = ClassSuggester(workspace, sessions, actions, model_host, self)
+        self.suggester.changed.connect(self._on_suggester)
+        self.suggester.noticed.connect(self.noticed)
+        self.suggester.succeeded.connect(self.succeeded)
         self._timer = single_shot(self, 0, self._look)
-        self._asked: tuple[object, ...] = ()
-        self._seen: tuple[ObjectClass, ...] = ()
-        self._met: WeakSet[AnnotationSession] = WeakSet()
         self._mouse: Any = None
         self.is_on, self.is_coloured = False, True
         self.chosen = 0
-        self.classifier: ObjectClassifier | None = None
-        self.source = self.problem = ""
         for signal in (actions.changed, sessions.changed, sessions.session_changed):
             signal.connect(self._look_soon)
         model_host.changed.connect(self._look_soon)
@@ -139,7 +114,7 @@ class ClassSorter(QObject):  # type: ignore[misc]
         self._keys.bind(viewer, keys_of("classes"))
         viewer.mouse_move_callbacks.append(self._on_mouse)
         self._on_active()
-        self._asked = ()
+        self.suggester.forget_asked()
         self._look_soon()
 
     def stop(self) -> None:
@@ -153,13 +128,13 @@ class ClassSorter(QObject):  # type: ignore[misc]
         callbacks = self._at.viewer.mouse_move_callbacks
         if self._on_mouse in callbacks:
             callbacks.remove(self._on_mouse)
-        self._task.drop()
+        self.suggester.drop()
         self.chosen = 0
         self._colour()
 
     def close(self) -> None:
         """Stop for good; touches no Qt."""
-        self._task.close()
+        self.suggester.close()
 
     def _on_active(self, event: Any = None) -> None:
         """Bind the keys on the active layer: napari asks it before the viewer."""
@@ -200,13 +175,7 @@ class ClassSorter(QObject):  # type: ignore[misc]
     @property
     def is_working(self) -> bool:
         """Whether suggestions are being made."""
-        return bool(self._task.is_working) or bool(self._timer.isActive())
-
-    @property
-    def is_looking(self) -> bool:
-        """Whether the objects are being looked at, which takes longer."""
-        token = self._task.token
-        return token is not None and token[1] is not None
+        return self.suggester.is_working or bool(self._timer.isActive())
 
     # --- what the user does ---------------------------------------------------------
 
@@ -317,70 +286,6 @@ class ClassSorter(QObject):  # type: ignore[misc]
         self._colour()
         self.changed.emit()
 
-    # --- classifiers ----------------------------------------------------------------
-
-    def save(self, path: Path) -> None:
-        """Write what was learned from the objects that are sorted here to a file."""
-        try:
-            self._newest().save(path)
-        except (ValueError, OSError) as error:
-            self.noticed.emit(sentence(error))
-            return
-        self.succeeded.emit(f"Saved {path.name}. Load it for other images.")
-
-    def _newest(self) -> ObjectClassifier:
-        """Return what the suggestions come from; ValueError if there is nothing."""
-        if self.classifier is not None:
-            return self.classifier
-        if self.session is None:
-            raise ValueError("there is no object that has a class yet")
-        return self.session.suggestions.learn(self.session.model_name)
-
-    def load(self, path: Path) -> None:
-        """Suggest classes with a classifier from a file."""
-        from napari_sam.workflows.queries.classes import ObjectClassifier
-
-        try:
-            found = ObjectClassifier.load(path)
-        except (ValueError, OSError) as error:
-            self.noticed.emit(sentence(error))
-            return
-        self.use(found, path.name)
-
-    def use(self, classifier: ObjectClassifier | None, source: str = "") -> None:
-        """Suggest classes with a classifier; None: with the objects sorted here."""
-        self.classifier, self.source, self.problem = classifier, source, ""
-        self._asked = ()
-        session = self.session
-        if classifier is not None and session is not None and source:
-            names = classifier.classes
-            self._edit(lambda session: session.classes.add_names(names))
-        elif classifier is not None and session is not None:
-            session.classes.adopt(
-                with_names(tuple(session.classes), classifier.classes)
-            )
-            self._sessions.after_edit()
-        self._look_soon()
-        self.changed.emit()
-
-    def learn_here(self) -> None:
-        """Learn from the objects that are sorted here, whatever was loaded."""
-        self.use(None)
-
-    def _for_session(self, session: AnnotationSession) -> ObjectClassifier | None:
-        """Return the classifier to ask; None: one of the objects sorted here.
-
-        What was learned elsewhere holds until each of its classes has an example here.
-        """
-        kept = self.classifier
-        if kept is None:
-            return None
-        if self.source:
-            return kept
-        here = {record.class_name for record in session.listed().values()}
-        is_gone = not set(kept.classes) <= set(session.classes.names)
-        return None if is_gone or set(kept.classes) <= here else kept
-
     # --- suggestions ----------------------------------------------------------------
 
     def _look_soon(self, event: Any = None) -> None:
@@ -395,72 +300,11 @@ class ClassSorter(QObject):  # type: ignore[misc]
             self.changed.emit()
             return
         if self.is_on and opened.canvas.layer is not None:
-            self._carry_on(session)
-            self._ask(session)
+            self.suggester.ask(session)
         self._colour()
         self.changed.emit()
 
-    def _carry_on(self, session: AnnotationSession) -> None:
-        """Give a session that is seen for the first time the classes known so far."""
-        if session not in self._met:
-            self._met.add(session)
-            if self.classifier is not None:
-                known = tuple(session.classes) or self._seen
-                session.classes.adopt(with_names(known, self.classifier.classes))
-                self._sessions.after_edit()
-        if len(session.classes):
-            self._seen = tuple(session.classes)
-
-    def _ask(self, session: AnnotationSession) -> None:
-        at, predictor = self._at, self._host.predictor
-        if predictor is None or at.image is None or at.plane is None:
-            return
-        image, listed = at.image, session.listed()
-        version = session.index.version
-        state = (session, at.plane, listed, version, predictor, image_identity(image))
-        if state == self._asked or self._is_looking_at(session, at.plane):
-            return
-        self._asked = state
-        classifier = self._for_session(session)
-        kinds = {r.class_name for r in listed.values() if r.class_name}
-        if classifier is None and len(kinds) < 2:
-            self._task.drop()
-            session.suggestions.drop()
-            self.problem = ""
-            return
-        job = session.suggestions.job(classifier)
-        read = plane_reader(image, at.plane)
-
-        def work(progress: object, is_cancelled: IsCancelled) -> SuggestionAnswer:
-            pixels = None
-            if job.labels is not None:
-                pixels = read()
-                predictor.embed(pixels, is_cancelled=is_cancelled)  # it is kept then
-            return job.run(pixels, predictor)
-
-        looks_at = None if job.labels is None else at.plane
-        self._task.start(work, (session, looks_at, classifier is None))
-
-    def _is_looking_at(self, session: AnnotationSession, plane: Plane) -> bool:
-        """Whether a plane is being looked at: what changes meanwhile comes after it."""
-        if not self._task.is_working or self._task.token is None:
-            return False
-        of, looks_at, _ = self._task.token
-        return of is session and looks_at == plane
-
-    def _on_suggested(self, token: Any, answer: SuggestionAnswer) -> None:
-        session, _, is_own = token
-        session.suggestions.deliver(answer)
-        self._look_soon()
-        self.problem = ""
-        if is_own:
-            self.classifier, self.source = answer.classifier, ""
-        self._colour()
-        self.changed.emit()
-
-    def _on_failed(self, token: Any, error: Exception) -> None:
-        token[0].suggestions.drop()
-        self.problem = sentence(error)
+    def _on_suggester(self) -> None:
         self._look_soon()
         self._colour()
         self.changed.emit()

@@ -49,7 +49,7 @@ class ProjectClassifier:
         self._is_taught = True
         self._known = project.classifier()
         if self._known is not None:
-            annotator.sorter.use(self._known)
+            annotator.sorter.suggester.use(self._known)
 
     def keep(self, project: Project | None) -> None:
         """Keep what the annotator has learned from the objects of the project.
@@ -62,7 +62,7 @@ class ProjectClassifier:
         annotator, labels = active_in(self._viewer), self._layers.labels
         if annotator is None or project is None or labels is None:
             return
-        found = annotator.sorter.classifier
+        found = annotator.sorter.suggester.classifier
         is_ours = annotator.sessions.output is labels
         if found is None or found is self._known or not is_ours:
             return

@@ -53,6 +53,7 @@ class ClassesPage(Page):
     def make_controls(self) -> None:
         """Make the table of classes, and what is done with suggestions."""
         self.sorter = self.shared.annotator.sorter
+        self.suggester = self.sorter.suggester
         self._active: Any = None
         self._found: tuple[Any, float, int] = (None, -1.0, 0)
         self.accept = main_button("Accept suggestions", "samAccept")
@@ -116,7 +117,7 @@ class ClassesPage(Page):
         self.undo.clicked.connect(self.shared.annotator.undo)
         self.save.clicked.connect(self._on_save)
         self.load.clicked.connect(self._on_load)
-        self.learn_here.clicked.connect(sorter.learn_here)
+        self.learn_here.clicked.connect(self.suggester.learn_here)
 
     # --- coming and going -------------------------------------------------------
 
@@ -149,16 +150,16 @@ class ClassesPage(Page):
         )
         if chosen:
             path = Path(chosen)
-            self.sorter.save(path if path.suffix else path.with_suffix(".classes"))
+            self.suggester.save(path if path.suffix else path.with_suffix(".classes"))
 
     def _on_load(self) -> None:
         chosen, _ = QFileDialog.getOpenFileName(self, "Load classifier", "", _FILTER)
         if chosen:
-            self.sorter.load(Path(chosen))
+            self.suggester.load(Path(chosen))
 
     def on_remedy(self, text: str) -> None:
         """Do what the hint's button says."""
-        self.sorter.learn_here()
+        self.suggester.learn_here()
 
     # --- what is shown --------------------------------------------------------------
 
@@ -176,13 +177,13 @@ class ClassesPage(Page):
 
     def work(self) -> Work | None:
         """Return that the objects are looked at, which takes a moment."""
-        if self.sorter.is_looking:
+        if self.suggester.is_looking:
             return Work("Looking at the objects", can_cancel=False)
         return None
 
     def remedy(self, hint: Hint, is_notice: bool) -> str:
         """Return the text of the button that solves what a hint says, or ""."""
-        stuck = self.sorter.problem and self.sorter.source and not is_notice
+        stuck = self.suggester.problem and self.suggester.source and not is_notice
         return _HERE if stuck else ""
 
     def next_step(self) -> Hint:
@@ -194,8 +195,11 @@ class ClassesPage(Page):
         if session is None or not session.listed():
             return Hint("Find or annotate some objects first, then sort them here.")
         classes = session.classes
-        if sorter.problem:
-            return Hint(sorter.problem, "problem" if sorter.source else "info")
+        if self.suggester.problem:
+            return Hint(
+                self.suggester.problem,
+                "problem" if self.suggester.source else "info",
+            )
         if len(classes) < 2 and not session.suggestions:
             return Hint("Add two classes or more, one for each kind of object.")
         counts = classes.counts
@@ -205,7 +209,7 @@ class ClassesPage(Page):
             return Hint(
                 f"Point at an object that is “{one.name}”, and press {one.key or 1}."
             )
-        if sorter.is_looking:
+        if self.suggester.is_looking:
             return Hint("Looking at the objects. Go on sorting meanwhile.", "wait")
         if sorter.chosen:
             said = session.suggestions.get(sorter.chosen)
@@ -240,8 +244,8 @@ class ClassesPage(Page):
         self.least.setEnabled(bool(suggestions))
         self.next_unsure.setEnabled(bool(suggestions))
         self.undo.setEnabled(session is not None and session.can_undo)
-        self.save.setEnabled(self.sorter.classifier is not None)
-        self.learn_here.setVisible(bool(self.sorter.source))
+        self.save.setEnabled(self.suggester.classifier is not None)
+        self.learn_here.setVisible(bool(self.suggester.source))
         self.told.setText(self._told(len(suggestions)))
 
     def _count_ready(self, session: AnnotationSession | None) -> int:
@@ -255,7 +259,10 @@ class ClassesPage(Page):
         return self._found[2]
 
     def _told(self, many: int) -> str:
-        classifier, source = self.sorter.classifier, self.sorter.source
+        classifier, source = (
+            self.suggester.classifier,
+            self.suggester.source,
+        )
         if not many:
             return "None yet. They come once two classes have an object each."
         whence = f"By “{source}”" if source else "Learned from the objects sorted here"

@@ -118,8 +118,8 @@ def test_a_project_that_is_opened_again_knows_its_classes_and_has_learned(
     assert project.classifier().classes == ("large", "small")
     assert project.notes("a")[1].class_name == "small"
     project.close()
-    dock.annotator.sorter.use(None)
+    dock.annotator.sorter.suggester.use(None)
     page.open_folder(folder)
     wait_until(lambda: page.loop.name != "")
     shows(dock, page.loop.name)
-    assert dock.annotator.sorter.classifier.classes == ("large", "small")
+    assert dock.annotator.sorter.suggester.classifier.classes == ("large", "small")
