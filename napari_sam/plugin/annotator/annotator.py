@@ -21,7 +21,7 @@ from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.annotator.object_edits import ObjectEdits
 from napari_sam.plugin.annotator.object_growing import ObjectGrowing
 from napari_sam.plugin.annotator.session_journals import SessionJournals
-from napari_sam.plugin.annotator.sessions import OpenSession, Sessions
+from napari_sam.plugin.annotator.sessions import Sessions
 from napari_sam.plugin.annotator.suspect_check import SuspectCheck
 from napari_sam.plugin.annotator.wiring import Wiring
 from napari_sam.plugin.annotator.workspace import Times, Workspace
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.annotator.hints import Facts
     from napari_sam.plugin.annotator.keybindings import KeyPlace
+    from napari_sam.plugin.annotator.open_session import OpenSession
     from napari_sam.plugin.annotator.prompt_layers import PromptLayers
     from napari_sam.plugin.model.embedded_planes import PlaneKey
     from napari_sam.plugin.model.model_host import ModelHost

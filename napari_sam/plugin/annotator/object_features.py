@@ -1,17 +1,75 @@
-"""The table of a session in the features of a labels layer."""
+"""What a labels layer, and the file that it was saved to, tell of its objects."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.io.class_lists import read_class_list
+from napari_sam.io.object_tables import read_object_table
+from napari_sam.plugin.viewer.hint import sentence
+from napari_sam.plugin.viewer.layer_classes import classes_of
+from napari_sam.plugin.viewer.saved_labels import saved_path
 from napari_sam.workflows.session.provenance import COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["merge_features"]
+    from napari_sam.workflows.session.annotation_session import AnnotationSession
+
+__all__ = ["adopt_file", "adopt_layer", "features_of", "merge_features"]
+
+
+def features_of(layer: Any) -> pd.DataFrame:
+    """Return a layer's features as a table of pandas, which they need not be."""
+    import pandas as pd  # 0.2 s: a session is opened before it has a table
+
+    return pd.DataFrame(layer.features)
+
+
+def adopt_layer(session: AnnotationSession, layer: Any) -> str:
+    """Take up what a layer's features, or the file beside it, tell of objects.
+
+    Returns
+    -------
+    str
+        Why the file could not be read, as a sentence; "" if it could.
+    """
+    classes = classes_of(layer)
+    if classes:
+        session.classes.adopt(classes)
+    if "index" in layer.features:
+        session.adopt(features_of(layer))
+    path = saved_path(layer)
+    try:
+        if path is not None:
+            adopt_file(session, Path(path))
+    except (OSError, ValueError) as error:
+        return sentence(error)
+    return ""
+
+
+def adopt_file(session: AnnotationSession, path: Path) -> bool:
+    """Take up what the files beside saved labels tell of objects and their classes.
+
+    Returns
+    -------
+    bool
+        Whether something of an object was taken up.
+
+    Raises
+    ------
+    OSError, ValueError
+        If they cannot be read, or are no tables of objects.
+    """
+    if not len(session.classes):
+        classes = read_class_list(path)
+        if classes:
+            session.classes.adopt(classes)
+    table = read_object_table(path)
+    return table is not None and bool(session.adopt(table))
 
 
 def merge_features(features: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

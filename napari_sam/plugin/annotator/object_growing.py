@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.annotator.asker import Asker
-    from napari_sam.plugin.annotator.sessions import OpenSession, Sessions
+    from napari_sam.plugin.annotator.open_session import OpenSession
+    from napari_sam.plugin.annotator.sessions import Sessions
     from napari_sam.plugin.annotator.wiring import Wiring
     from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.plugin.model.model_host import ModelHost

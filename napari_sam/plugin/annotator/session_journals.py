@@ -31,7 +31,8 @@ from napari_sam.workflows.session.session_recovery import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_sam.plugin.annotator.sessions import OpenSession, Sessions
+    from napari_sam.plugin.annotator.open_session import OpenSession
+    from napari_sam.plugin.annotator.sessions import Sessions
     from napari_sam.plugin.annotator.workspace import Workspace
 
 __all__ = ["SessionJournals", "UnsavedWork"]

@@ -8,22 +8,23 @@ the user looks at another image.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.io.class_lists import read_class_list
-from napari_sam.io.object_tables import read_object_table
-from napari_sam.plugin.annotator.image_parts import whole_labels
+from napari_sam.plugin.annotator.label_counting import LabelCounter
 from napari_sam.plugin.annotator.layer_canvas import LayerCanvas, why_not_writable
-from napari_sam.plugin.annotator.object_features import merge_features
-from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.annotator.object_features import (
+    adopt_file,
+    adopt_layer,
+    features_of,
+    merge_features,
+)
+from napari_sam.plugin.annotator.open_session import OpenSession
 from napari_sam.plugin.viewer.connections import Connections
-from napari_sam.plugin.viewer.hint import sentence
-from napari_sam.plugin.viewer.layer_classes import classes_of, keep_classes
+from napari_sam.plugin.viewer.layer_classes import keep_classes
 from napari_sam.plugin.viewer.layer_pairs import (
     labels_for,
     lie_together,
@@ -36,42 +37,16 @@ from napari_sam.plugin.viewer.layers import (
     shape_of,
     spatial_metadata,
 )
-from napari_sam.plugin.viewer.saved_labels import saved_path
 from napari_sam.plugin.viewer.timers import single_shot
 from napari_sam.workflows.session.annotation_session import AnnotationSession
-from napari_sam.workflows.session.object_index import count_planes, planes_of_array
 from napari_sam.workflows.session.provenance import records_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pandas as pd
-
-    from napari_sam.ops.object_classes import ObjectClass
-    from napari_sam.ops.planes import Plane
     from napari_sam.plugin.annotator.workspace import Workspace
-    from napari_sam.workflows.session.object_index import PlaneCounts
 
-__all__ = ["OpenSession", "Sessions"]
-
-
-@dataclass(eq=False)
-class OpenSession:
-    """An image, the labels made on it, and the session in between.
-
-    Attributes
-    ----------
-    is_counting
-        Whether the labels, which are large, are still being counted.
-    written
-        The objects that the layer's features tell of.
-    """
-
-    image: Any
-    canvas: LayerCanvas
-    session: AnnotationSession
-    is_counting: bool = False
-    written: Any = None
+__all__ = ["Sessions"]
 
 
 class Sessions(QObject):  # type: ignore[misc]
@@ -127,8 +102,8 @@ class Sessions(QObject):  # type: ignore[misc]
         self._viewer = workspace.viewer
         self._all: list[OpenSession] = []
         self._events = Connections()
-        self._counter = LatestWins("napari-sam labels")
-        self._counter.done.connect(self._on_counted)
+        self._counter = LabelCounter(self)
+        self._counter.counted.connect(self._on_counted)
         self._look_timer = single_shot(self, look_ms, self.look_again)
         self._image: Any = None
         self._shape: tuple[int, ...] | None = None
@@ -260,34 +235,12 @@ class Sessions(QObject):  # type: ignore[misc]
         opened = OpenSession(image, canvas, session)
         self._all.append(opened)
         if layer is not None:
-            self._adopt(opened, layer)
+            problem = adopt_layer(session, layer)
+            if problem:
+                self.noticed.emit(problem)
             if canvas.is_large:
-                self._count(opened)
+                self._counter.count(opened)
         return opened
-
-    def _adopt(self, opened: OpenSession, layer: Any) -> None:
-        """Take up what the layer's features, or the file beside it, tell of objects."""
-        self._adopt_classes(opened.session, classes_of(layer))
-        if "index" in layer.features:
-            opened.session.adopt(_frame(layer.features))
-        path = saved_path(layer)
-        if path is not None:
-            try:
-                if not len(opened.session.classes):
-                    self._adopt_classes(opened.session, read_class_list(path))
-                table = read_object_table(path)
-            except (OSError, ValueError) as error:
-                self.noticed.emit(sentence(error))
-            else:
-                if table is not None:
-                    opened.session.adopt(table)
-
-    @staticmethod
-    def _adopt_classes(
-        session: AnnotationSession, classes: tuple[ObjectClass, ...]
-    ) -> None:
-        if classes:
-            session.classes.adopt(classes)
 
     def recall(self, path: Path) -> None:
         """Take up what a file that is about to be replaced tells of the same objects.
@@ -298,11 +251,7 @@ class Sessions(QObject):  # type: ignore[misc]
         if self.current is None:
             return
         with suppress(OSError, ValueError):  # it is no table of objects
-            session = self.current.session
-            if not len(session.classes):
-                self._adopt_classes(session, read_class_list(path))
-            table = read_object_table(path)
-            if table is not None and session.adopt(table):
+            if adopt_file(self.current.session, path):
                 self.after_edit()
 
     def _make(self, opened: OpenSession) -> Labels:
@@ -327,28 +276,9 @@ class Sessions(QObject):  # type: ignore[misc]
             self.output_changed.emit(layer)
         return layer
 
-    def _count(self, opened: OpenSession) -> None:
-        """Count large labels away from the window."""
-        canvas, layer = opened.canvas, opened.canvas.layer
-        whole = whole_labels(layer) if canvas.is_window else ()
-        opened.is_counting = True
-
-        def work(is_cancelled: Any) -> tuple[dict[Plane, PlaneCounts], int]:
-            planes = planes_of_array(canvas.shape)
-            counts = count_planes(canvas, planes, {}, is_cancelled)
-            return counts, max((int(np.max(part)) for part in whole), default=0)
-
-        self._counter.submit(opened, work)
-
-    def _on_counted(self, outcome: Outcome) -> None:
-        opened: OpenSession = outcome.token
-        opened.is_counting = False
-        if outcome.error is None:
-            counts, highest = outcome.result
-            opened.session.index.take(counts)
-            opened.session.state.reserve(highest)
-            if opened is self.current:
-                self.after_edit()
+    def _on_counted(self, opened: OpenSession) -> None:
+        if opened is self.current:
+            self.after_edit()
         self.changed.emit()
 
     # --- what happens to the output -------------------------------------------------
@@ -457,12 +387,5 @@ class Sessions(QObject):  # type: ignore[misc]
         opened.written = listed
         table = records_table(listed.values())
         layer = opened.canvas.layer
-        layer.features = merge_features(_frame(layer.features), table)
+        layer.features = merge_features(features_of(layer), table)
         self.changed.emit()
-
-
-def _frame(features: Any) -> pd.DataFrame:
-    """Return a layer's features as a table of pandas, which they need not be."""
-    import pandas as pd  # 0.2 s: a session is opened before it has a table
-
-    return pd.DataFrame(features)
