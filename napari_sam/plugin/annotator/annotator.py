@@ -16,7 +16,8 @@ from napari_sam.plugin.annotator.actions import Actions
 from napari_sam.plugin.annotator.asker import Asker
 from napari_sam.plugin.annotator.class_sorter import ClassSorter
 from napari_sam.plugin.annotator.hint_facts import FactReader
-from napari_sam.plugin.annotator.image_parts import open_part
+from napari_sam.plugin.annotator.image_remedies import ImageRemedies
+from napari_sam.plugin.annotator.key_actions import key_actions
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.annotator.object_edits import ObjectEdits
 from napari_sam.plugin.annotator.object_growing import ObjectGrowing
@@ -28,9 +29,6 @@ from napari_sam.plugin.annotator.workspace import Times, Workspace
 from napari_sam.plugin.model.embedding_store_jobs import EmbeddingStoreJobs
 from napari_sam.plugin.model.gc_pauses import GcPauses
 from napari_sam.plugin.viewer.active_annotator import claim, release
-from napari_sam.plugin.viewer.hint import sentence
-from napari_sam.plugin.viewer.layer_pairs import note_pair
-from napari_sam.plugin.viewer.layers import covered_by, stretch_contrast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from napari_sam.ops.labels import OverlapRule
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.annotator.hints import Facts
-    from napari_sam.plugin.annotator.keybindings import KeyPlace
     from napari_sam.plugin.annotator.open_session import OpenSession
     from napari_sam.plugin.annotator.prompt_layers import PromptLayers
     from napari_sam.plugin.model.embedded_planes import PlaneKey
@@ -49,7 +46,8 @@ __all__ = ["Annotator"]
 
 _TIMES = Times()
 
-_PLACES: tuple[KeyPlace, ...] = ("annotator", "points")
+_KEYS = keys_of("annotator", "points")
+"""The keys that work wherever the annotator does, and on its points."""
 
 
 class Annotator(QObject):  # type: ignore[misc]
@@ -74,6 +72,10 @@ class Annotator(QObject):  # type: ignore[misc]
         What keeps the sessions on the disk, and offers what was never saved.
     embedding_jobs
         What is embedded ahead of the user, and kept on disk.
+    actions
+        What is done to the object in hand, and to those that are kept.
+    image_remedies
+        What a hint offers where the image is in the way.
     sorter
         Sorts objects into classes.
     edits
@@ -116,9 +118,7 @@ class Annotator(QObject):  # type: ignore[misc]
         self.viewer = viewer
         self.model_host = model_host
         self._at = Workspace(viewer)
-        self._keys = KeyBinder(
-            {k.action: self._action_of(k.action) for k in keys_of(*_PLACES)}
-        )
+        self._keys = KeyBinder({k.action: self._action_of(k.action) for k in _KEYS})
         self._gc_pauses = GcPauses(
             viewer, lambda: model_host.predictor is not None, times.rest, self
         )
@@ -133,34 +133,36 @@ class Annotator(QObject):  # type: ignore[misc]
         self._wiring = Wiring(
             self._at, self.sessions, self._asker, self._keys, times, self
         )
-        self._actions = Actions(
-            self._at, self.sessions, self._asker, self._wiring, self
-        )
+        self.actions = Actions(self._at, self.sessions, self._asker, self._wiring, self)
         self.growing = ObjectGrowing(
             self._at, self.sessions, self._asker, self._wiring, model_host, self
         )
         self.sorter = ClassSorter(
-            self._at, self.sessions, self._actions, model_host, self
+            self._at, self.sessions, self.actions, model_host, self
         )
         self.edits = ObjectEdits(
-            self._at, self.sessions, self._actions, model_host, self._keys, self
+            self._at, self.sessions, self.actions, model_host, self._keys, self
         )
         self.suspects = SuspectCheck(self._at, self.sessions, self.edits, self)
         self._fact_reader = FactReader(
             self._at, self.sessions, self._wiring, model_host, self.growing
         )
+        self.image_remedies = ImageRemedies(
+            self._at, self.sessions, self._asker, self.set_image, self
+        )
+        self._key_actions = key_actions(self)
         self._connect()
 
     def _action_of(self, name: str) -> Callable[[], None]:
         """Return what a key does; the parts that do it are made later."""
-        return lambda: getattr(self, name)()
+        return lambda: self._key_actions[name]()
 
     def _connect(self) -> None:
-        actions = self._actions
-        for part in (self.sessions, self._asker, self._wiring):
+        actions = self.actions
+        for part in (self.sessions, self._asker, self._wiring, self.image_remedies):
             part.changed.connect(self.changed)
-        for part in (self.sessions, self._asker, self._wiring, self.embedding_jobs):
             part.noticed.connect(self.noticed)
+        self.embedding_jobs.noticed.connect(self.noticed)
         for part in (actions, self.sorter, self.edits, self.suspects, self.growing):
             part.changed.connect(self.changed)
             part.noticed.connect(self.noticed)
@@ -319,20 +321,20 @@ class Annotator(QObject):  # type: ignore[misc]
     @property
     def class_name(self) -> str:
         """What the next objects are called."""
-        return self._actions.class_name
+        return self.actions.class_name
 
     @class_name.setter
     def class_name(self, name: str) -> None:
-        self._actions.class_name = name
+        self.actions.class_name = name
 
     @property
     def overlap(self) -> OverlapRule:
         """Who gets a pixel that is labelled already."""
-        return self._actions.overlap
+        return self.actions.overlap
 
     @overlap.setter
     def overlap(self, rule: OverlapRule) -> None:
-        self._actions.overlap = rule
+        self.actions.overlap = rule
 
     def facts(self) -> Facts:
         """Return what the hint line depends on."""
@@ -342,27 +344,19 @@ class Annotator(QObject):  # type: ignore[misc]
 
     def use_tool(self, tool: str, positive: bool | None = None) -> None:
         """Take up a tool: its layer becomes active, in its mode."""
-        self._actions.use_tool(tool, positive)
-
-    def toggle_polarity(self) -> None:
-        """Switch what a left click says."""
-        self._actions.toggle_polarity()
-
-    def toggle_hover(self) -> None:
-        """Switch the preview under the cursor."""
-        self._actions.toggle_hover()
+        self.actions.use_tool(tool, positive)
 
     def set_hover(self, on: bool) -> None:
         """Switch the preview under the cursor on or off."""
-        self._actions.set_hover(on)
+        self.actions.set_hover(on)
 
     def cycle(self) -> None:
         """Choose the next candidate."""
-        self._actions.cycle()
+        self.actions.cycle()
 
     def choose(self, index: int) -> None:
         """Choose a candidate."""
-        self._actions.choose(index)
+        self.actions.choose(index)
 
     def commit(self, overwrite: bool = False) -> None:
         """Keep the object, now or as soon as its mask has come, and start the next.
@@ -372,135 +366,32 @@ class Annotator(QObject):  # type: ignore[misc]
         overwrite
             Take the pixels of other objects, whatever the overlap rule says.
         """
-        self._actions.commit(overwrite)
+        self.actions.commit(overwrite)
 
     def overwrite(self) -> None:
         """Keep the object and take the pixels that other objects have."""
-        self._actions.overwrite()
+        self.actions.overwrite()
 
     def set_text(self, text: str) -> None:
         """Say in words which candidate is meant, "" for none."""
-        self._actions.set_text(text)
+        self.actions.set_text(text)
 
     def undo(self) -> None:
         """Undo the last step."""
-        self._actions.undo()
+        self.actions.undo()
 
     def redo(self) -> None:
         """Do the last undone step again."""
-        self._actions.redo()
+        self.actions.redo()
 
     def clear(self) -> None:
         """Drop the prompts in hand, and what is half drawn; end splitting first."""
         if self.edits.is_splitting:
             self.edits.strokes.stop()
         else:
-            self._actions.clear()
-
-    def use_object(self) -> None:
-        """Click objects."""
-        self.use_tool("point", True)
-
-    def use_background(self) -> None:
-        """Click what does not belong to the object."""
-        self.use_tool("point", False)
-
-    def use_box(self) -> None:
-        """Take up the tool that draws boxes."""
-        self.use_tool("box")
-
-    def use_lasso(self) -> None:
-        """Take up the tool that draws outlines."""
-        self.use_tool("lasso")
-
-    def use_brush(self) -> None:
-        """Take up the tool that paints."""
-        self.use_tool("brush")
-
-    def merge(self) -> None:
-        """Merge the selected objects and the one under the cursor."""
-        self.edits.merge_under_cursor()
-
-    def split(self) -> None:
-        """Take up the tool that splits objects, or put it down."""
-        self.edits.toggle_split()
-
-    def next_object(self) -> None:
-        """Select the next object, and go there."""
-        self.edits.next_object()
-
-    def previous_object(self) -> None:
-        """Select the object before, and go there."""
-        self.edits.previous_object()
-
-    def next_suspect(self) -> None:
-        """Go to the next object that looks wrong."""
-        self.suspects.next_suspect()
-
-    def reopen(self, label: int) -> None:
-        """Take an object in hand again, with a tool that adds to it."""
-        self._actions.reopen(label)
-
-    def delete(self, label: int) -> None:
-        """Delete an object, on all planes where it lies."""
-        self._actions.delete(label)
-
-    def delete_here(self, label: int) -> None:
-        """Delete an object on the plane that is shown."""
-        self._actions.delete_here(label)
-
-    def rename(self, label: int, class_name: str) -> None:
-        """Give a committed object another class."""
-        self._actions.rename(label, class_name)
-
-    def reopen_under_cursor(self) -> None:
-        """Take the object under the cursor in hand again."""
-        self._actions.reopen_under_cursor()
-
-    def like_under_cursor(self) -> None:
-        """Find all objects like the one under the cursor."""
-        self._actions.like_under_cursor()
-
-    def unlike_under_cursor(self) -> None:
-        """Leave out, of those that are found, what is like the one under the cursor."""
-        self._actions.unlike_under_cursor()
-
-    def delete_under_cursor(self) -> None:
-        """Delete the object under the cursor, on the plane that is shown."""
-        self._actions.delete_under_cursor()
+            self.actions.clear()
 
     def take_up_unsaved(self) -> None:
         """Bring back the work that `journals` offers; ValueError if it does not fit."""
         self.journals.take_up()
         self.refresh()
-
-    # --- the image ------------------------------------------------------------------
-
-    def retry(self) -> None:
-        """Let the model look at a plane again that was stopped or has failed."""
-        self._asker.retry()
-
-    def open_part(self) -> None:
-        """Work on the part of a large image that is shown."""
-        image = self.image
-        if image is None:
-            return
-        try:
-            part, window = open_part(self.viewer, image, self.sessions.output)
-        except ValueError as error:
-            self.noticed.emit(sentence(error))
-            return
-        note_pair(part, window)
-        self.set_image(part)
-
-    def stretch(self) -> None:
-        """Stretch the contrast to what the plane holds, without outliers."""
-        if self.image is not None and self.plane is not None:
-            stretch_contrast(self.image, self.plane)
-
-    def uncover(self) -> None:
-        """Hide what lies over the image."""
-        above = None if self.image is None else covered_by(self.viewer, self.image)
-        if above is not None:
-            above.visible = False
-            self.changed.emit()

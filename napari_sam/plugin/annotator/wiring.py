@@ -146,7 +146,7 @@ class Wiring(QObject):  # type: ignore[misc]
 
     def _enter_image(self) -> None:
         if self._at.size_if_too_large is not None:
-            return  # it is worked on part by part; see `Annotator.open_part`
+            return  # it is worked on part by part; see `ImageRemedies.open_part`
         self._is_entering = True
         try:
             layers = self.stage.put_up(self._at.image)

@@ -157,9 +157,9 @@ class AnnotatePage(Page):
         self.undo.clicked.connect(annotator.undo)
         self.redo.clicked.connect(annotator.redo)
         self.clear.clicked.connect(annotator.clear)
-        self.objects.reopened.connect(annotator.reopen)
-        self.objects.deleted.connect(annotator.delete)
-        self.objects.renamed.connect(annotator.rename)
+        self.objects.reopened.connect(annotator.actions.reopen)
+        self.objects.deleted.connect(annotator.actions.delete)
+        self.objects.renamed.connect(annotator.actions.rename)
         self.objects.saved.connect(self.saved)
         self.objects.likened.connect(annotator.likened)
         self.objects.selected.connect(self.selection.select)
@@ -231,11 +231,11 @@ class AnnotatePage(Page):
         actions = {
             _PLACE: annotator.sessions.place_output,
             _OVERWRITE: annotator.overwrite,
-            _WORK_HERE: annotator.open_part,
-            _STRETCH: annotator.stretch,
-            _UNCOVER: annotator.uncover,
+            _WORK_HERE: annotator.image_remedies.open_part,
+            _STRETCH: annotator.image_remedies.stretch,
+            _UNCOVER: annotator.image_remedies.uncover,
         }
-        actions.get(text, annotator.retry)()
+        actions.get(text, annotator.image_remedies.retry)()
 
     def cancel(self) -> None:
         """Stop looking at the plane."""

@@ -138,8 +138,8 @@ class CorrectPage(Page):
     def connect_controls(self) -> None:
         """Connect the controls to the annotator."""
         annotator, edits = self.shared.annotator, self.edits
-        self.next_suspect.clicked.connect(annotator.next_suspect)
-        self.split.clicked.connect(annotator.split)
+        self.next_suspect.clicked.connect(annotator.suspects.next_suspect)
+        self.split.clicked.connect(annotator.edits.toggle_split)
         self.undo.clicked.connect(annotator.undo)
         self.redo.clicked.connect(annotator.redo)
         self.keys.clicked.connect(annotator.keys_wanted)

@@ -390,12 +390,12 @@ def test_the_object_under_the_cursor_is_reopened_and_deleted(
     dock.annotator.commit()
     settle(dock)
     viewer.cursor.position = (62, 82)
-    dock.annotator.reopen_under_cursor()
+    dock.annotator.actions.reopen_under_cursor()
     assert dock.annotator.session.draft.editing == 1
     dock.annotator.clear()
-    dock.annotator.delete_under_cursor()
+    dock.annotator.actions.delete_under_cursor()
     assert not labels_of(dock).any()
-    dock.annotator.delete_under_cursor()
+    dock.annotator.actions.delete_under_cursor()
     settle(dock)
     assert "no object under the cursor" in dock.hint.text
 

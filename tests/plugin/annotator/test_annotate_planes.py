@@ -369,7 +369,7 @@ def test_a_new_widget_takes_up_the_objects_of_an_old_one(make_viewer, open_dock)
     again = open_dock(viewer)
     again.annotator.sessions.set_output(output)
     settle(again)
-    again.annotator.reopen(1)
+    again.annotator.actions.reopen(1)
     settle(again)
     assert again.annotator.layers.points.data.tolist() == [[30, 40]]
 

@@ -211,14 +211,14 @@ def test_objects_of_another_program_are_listed_edited_and_deleted(
     dock.annotator.sessions.set_output(mine)
     settled_table(qtbot, dock, [7, 9])
     put_cursor(viewer, layer, 10, 10)
-    dock.annotator.delete_under_cursor()
+    dock.annotator.actions.delete_under_cursor()
     settled_table(qtbot, dock, [9])
     assert np.array_equal(mine.data, np.where(data == 7, 0, data))
     dock.annotator.undo()
     settled_table(qtbot, dock, [7, 9])
     assert np.array_equal(mine.data, data)
     put_cursor(viewer, layer, 35, 35)
-    dock.annotator.reopen_under_cursor()
+    dock.annotator.actions.reopen_under_cursor()
     settle(dock)
     shown = np.asarray(dock.annotator.layers.preview.data).reshape(SHAPE) > 0
     assert np.array_equal(shown, data == 9)
@@ -249,7 +249,7 @@ def test_handwork_on_a_kept_object_survives_editing(dock):
     output.data_setitem(np.nonzero(np.arange(80) < 38 + np.zeros((60, 1))), 0)
     by_hand = output.data.copy()
     put_cursor(viewer, layer, 30, 42)
-    dock.annotator.reopen_under_cursor()
+    dock.annotator.actions.reopen_under_cursor()
     settle(dock)
     dock.annotator.commit()
     settle(dock)
@@ -361,7 +361,7 @@ def test_the_outline_on_the_plane_that_is_shown_is_edited_and_deleted(
     viewer.dims.set_current_step(0, 3)
     settle(dock)
     put_cursor(viewer, layer, 3, 30, 40)
-    dock.annotator.reopen_under_cursor()
+    dock.annotator.actions.reopen_under_cursor()
     settle(dock)
     assert viewer.dims.current_step[0] == 3
     dock.annotator.layers.points.add((3, 30, 60))
@@ -369,7 +369,7 @@ def test_the_outline_on_the_plane_that_is_shown_is_edited_and_deleted(
     dock.annotator.commit()
     settle(dock)
     assert output.data[3, 30, 60] == 1 and not output.data[1, 30, 60]
-    dock.annotator.delete_under_cursor()
+    dock.annotator.actions.delete_under_cursor()
     settle(dock)
     assert not output.data[3].any() and output.data[4].any()
     assert "it stays on 4 other planes" in dock.hint.text
@@ -453,7 +453,7 @@ def test_a_line_about_a_step_goes_when_it_is_undone(
     dock.annotator.sessions.set_output(mine)
     settled_table(qtbot, dock, [7])
     put_cursor(viewer, stack, *viewer.dims.current_step[:1], 10, 10)
-    dock.annotator.delete_under_cursor()
+    dock.annotator.actions.delete_under_cursor()
     settle(dock)
     assert "deleted on this plane" in dock.hint.text
     dock.annotator.undo()
@@ -493,7 +493,7 @@ def test_editing_takes_the_eraser_out_of_hand(dock):
     viewer.layers.selection.active = output
     output.mode = "erase"
     put_cursor(viewer, layer, 30, 40)
-    dock.annotator.reopen_under_cursor()
+    dock.annotator.actions.reopen_under_cursor()
     settle(dock)
     assert dock.annotator.tool == "point"
 

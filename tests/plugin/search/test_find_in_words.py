@@ -450,11 +450,11 @@ def test_a_counter_example_alone_is_refused_with_a_message(kept):
 
 def test_all_like_the_object_under_the_cursor(kept):
     kept.viewer.cursor.position = DISCS[2][0]
-    kept.annotator.like_under_cursor()
+    kept.annotator.actions.like_under_cursor()
     finish(kept)
     assert np.array_equal(shown(kept.viewer) > 0, union([2, 4]))
     kept.viewer.cursor.position = (30, 5)
-    kept.annotator.like_under_cursor()
+    kept.annotator.actions.like_under_cursor()
     look(kept)
     assert "no object under the cursor" in kept.hint.text
 
@@ -475,7 +475,7 @@ def test_examples_of_another_image(kept, search, two_kinds):
 
 def test_an_example_that_was_deleted_is_said(kept):
     gone = label_at(kept.viewer, 0)
-    kept.annotator.delete(gone)
+    kept.annotator.actions.delete(gone)
     kept.shown.find_like((gone,), True, True)
     look(kept)
     assert f"Object {gone} is not there any more" in kept.hint.text

@@ -536,10 +536,10 @@ def test_the_annotators_keys_go_on_with_the_objects(
     annotator = active_in(viewer)
     output = annotator.sessions.output
     viewer.cursor.position = (15, 45)
-    annotator.delete_under_cursor()
+    annotator.actions.delete_under_cursor()
     assert np.array_equal(output.data > 0, union([0, 2, 4]))
     viewer.cursor.position = (15, 15)
-    annotator.reopen_under_cursor()
+    annotator.actions.reopen_under_cursor()
     assert annotator.session.draft.editing == output.data[15, 15]
     assert annotator.session.draft.question.prompts.points.tolist() == [[15, 15]]
 

@@ -271,7 +271,7 @@ def test_objects_of_boxes_can_be_edited_like_any_others(qapp, press, image):
     made = viewer.layers["cells objects"]
     assert dock.header.labels.layer is made
     viewer.cursor.position = (10, 10)
-    dock.annotator.delete_under_cursor()
+    dock.annotator.actions.delete_under_cursor()
     assert not made.data.any()
 
 
