@@ -15,8 +15,10 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.configs import FindConfig
 from napari_sam.plugin.model.long_task import LongTask
+from napari_sam.plugin.search.model_modes import asked_here
 from napari_sam.plugin.search.query_parts import nothing_understood
 from napari_sam.plugin.viewer.hint import sentence
+from napari_sam.plugin.viewer.layers import pixel_size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.model.workers import WorkThread
+    from napari_sam.plugin.search.object_query import ObjectQuery
     from napari_sam.plugin.search.search import Found
     from napari_sam.workflows.queries.asked_objects import AskedObjects
     from napari_sam.workflows.queries.text_query import TextQuery
@@ -129,6 +132,39 @@ class ObjectAsker(QObject):  # type: ignore[misc]
     def is_working(self) -> bool:
         """Whether an answer is waited for."""
         return bool(self._task.is_working)
+
+    def ask_which(
+        self, found: Found, among: NDArray[np.intp], query: ObjectQuery, predictor: Any
+    ) -> bool:
+        """Ask which of the masks of a search are meant by a query.
+
+        Parameters
+        ----------
+        found
+            What the search found.
+        among
+            (N,) indices of the masks to choose from.
+        query
+            What is looked for.
+        predictor
+            The model that is asked; None while there is none.
+
+        Returns
+        -------
+        bool
+            False where all are meant, as nothing is looked for.
+        """
+        text, is_nothing = asked_here(found.mode, query)
+        if is_nothing:
+            self.drop()
+            return False
+        if predictor is None or query.is_reading or query.is_looking:
+            return True  # it is asked once that is done
+        image, plane = found.search.image, found.search.plane
+        size = pixel_size_of(image, plane)
+        like, unlike, least = query.like, query.unlike, query.min_match
+        self.ask(Question(found, among, predictor, text, like, unlike, least, size))
+        return True
 
     def ask(self, question: Question) -> None:
         """Ask; a question that is being answered is let end, for a slider moves on."""

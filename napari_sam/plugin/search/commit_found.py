@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.plugin.annotator.layer_canvas import why_not_writable
 from napari_sam.plugin.viewer.navigation import go_to_plane
 
 if TYPE_CHECKING:
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import MaskRecord
     from napari_sam.plugin.annotator.annotator import Annotator
 
-__all__ = ["keep_found"]
+__all__ = ["keep_found", "why_not_kept"]
+
+
+def why_not_kept(output: Any, image: Any) -> str:
+    """Say why objects of an image cannot be kept in a Labels layer; "" if they can."""
+    if output is None or image is None:
+        return ""
+    return why_not_writable(output, image)
 
 
 def keep_found(

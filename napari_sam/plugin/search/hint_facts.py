@@ -85,14 +85,14 @@ class FactReader:
 
     def _region_problem(self) -> str:
         everything = self._everything
-        if everything.where != "region":
+        if everything.choices.where != "region":
             return ""
-        if everything.region is None:
+        if everything.choices.region is None:
             return (
                 "Press Draw, and drag a rectangle over the region; then press Find "
                 "objects."
             )
-        if not len(everything.region.data):
+        if not len(everything.choices.region.data):
             return "Drag a rectangle over the region; then press Find objects."
         return ""
 

@@ -18,9 +18,43 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.planes import Plane
 
-__all__ = ["boxes_on_plane", "points_on_plane", "region_of_shapes", "region_of_view"]
+__all__ = [
+    "boxes_on_plane",
+    "points_on_plane",
+    "region_of_shapes",
+    "region_of_view",
+    "region_to_search",
+]
 
 _CLOSED = ("rectangle", "ellipse", "polygon")
+
+
+def region_to_search(
+    where: str, region: Any, viewer: Any, image: Any, plane: Plane
+) -> NDArray[np.bool_] | None:
+    """Return (H, W), where a plane is to be searched; None for all of it.
+
+    Parameters
+    ----------
+    where
+        "plane", "view", or "region": what the shapes of the layer `region` enclose.
+    region
+        A Shapes layer, or None.
+    viewer, image, plane
+        The napari viewer, the image layer, and which plane of it.
+
+    Raises
+    ------
+    ValueError
+        If nothing of the plane is shown or enclosed.
+    """
+    if where == "view":
+        return region_of_view(image, plane)
+    if where == "region":
+        if region is None or region not in viewer.layers:
+            raise ValueError("there is no region yet; press Draw, and drag one")
+        return region_of_shapes(region, viewer, image, plane)
+    return None
 
 
 def region_of_view(image: Any, plane: Plane) -> NDArray[np.bool_]:

@@ -8,35 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.plugin.annotator.layer_canvas import why_not_writable
-from napari_sam.plugin.search import model_modes
-from napari_sam.plugin.search.asker import Answer, ObjectAsker, Question
-from napari_sam.plugin.search.commit_found import keep_found
+from napari_sam.plugin.search.asker import Answer, ObjectAsker
+from napari_sam.plugin.search.commit_found import keep_found, why_not_kept
 from napari_sam.plugin.search.found_objects import Results
-from napari_sam.plugin.search.marks import region_of_shapes, region_of_view
+from napari_sam.plugin.search.layer_watch import LayerWatch
 from napari_sam.plugin.search.object_query import ExampleObjects, ObjectQuery
 from napari_sam.plugin.search.runner import SearchRunner
-from napari_sam.plugin.search.search import Search
+from napari_sam.plugin.search.search_choices import SearchChoices
 from napari_sam.plugin.viewer.active_annotator import active_in
-from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.layer_pairs import note_pair
 from napari_sam.plugin.viewer.layers import (
-    display_range,
-    pixel_size_of,
-    place_emitters,
-    plane_reader,
     plane_shown,
-    shape_of,
     stretch_contrast,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_sam.ops.labels import OverlapRule
@@ -48,9 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Everything"]
 
 _STOPPED = Hint("Stopped. Press Enter in the line What? to go on.")
-
-_LABEL_EVENTS = ("paint", "data", "labels_update", "set_data")
-"""The last comes with napari's own undo, which emits none of the others."""
 
 
 class Everything(QObject):  # type: ignore[misc]
@@ -70,10 +59,8 @@ class Everything(QObject):  # type: ignore[misc]
     image, output
         The image layer to search; the Labels layer to keep objects in, None for a
         new one.
-    mode, where, region, options, skip_labelled
-        How to search; where: "plane", "view" or "region", the latter the shapes of
-        the layer `region`; see `searching.Search`; whether labelled ground is left
-        out.
+    choices
+        How to search, and where.
     class_name, overlap
         What kept objects are called, and who gets a pixel that is labelled already.
     results
@@ -105,11 +92,7 @@ class Everything(QObject):  # type: ignore[misc]
         self.model_host = model_host
         self.image: Any = None
         self.output: Any = None
-        self.mode = "auto"
-        self.where = "plane"
-        self.region: Any = None
-        self.options: Mapping[str, Mapping[str, Any]] = {}
-        self.skip_labelled = False
+        self.choices = SearchChoices()
         self.class_name = ""
         self.overlap: OverlapRule = "keep"
         self.is_active = False
@@ -121,10 +104,12 @@ class Everything(QObject):  # type: ignore[misc]
         self._open_annotator = open_annotator
         self._predictor: Any = None
         self._looked_with: Any = None
-        self._events = Connections()
-        self._image_events = Connections()
-        self._output_events = Connections()
-        self._region_events = Connections()
+        self._watch = LayerWatch(viewer, self)
+        self._watch.removed.connect(self._on_removed)
+        self._watch.replaced.connect(self._on_data)
+        self._watch.moved.connect(self._on_moved)
+        self._watch.shown.connect(self.changed)
+        self._watch.written.connect(self.results.on_labels)
         self.results.ask = self._ask
         self.results.changed.connect(self._on_results)
         self.query.changed.connect(self.changed)
@@ -143,13 +128,10 @@ class Everything(QObject):  # type: ignore[misc]
         if self.is_active:
             return
         self.is_active = True
-        dims = self.viewer.dims.events
-        self._events.add(self.viewer.layers.events.removed, self._on_removed)
-        for emitter in (dims.current_step, dims.order, dims.ndisplay):
-            self._events.add(emitter, self._on_dims)
+        self._watch.start()
         self.results.activate()
         self._watch_image()
-        self._watch_output()
+        self._watch.set_labels(self.output)
         self.changed.emit()
 
     def deactivate(self) -> None:
@@ -160,13 +142,7 @@ class Everything(QObject):  # type: ignore[misc]
         if not self.is_active:
             return
         self.is_active = False
-        for events in (
-            self._events,
-            self._image_events,
-            self._output_events,
-            self._region_events,
-        ):
-            events.clear()
+        self._watch.stop()
         self.results.deactivate()
 
     def close(self) -> None:
@@ -194,41 +170,21 @@ class Everything(QObject):  # type: ignore[misc]
         if layer is not self.output:
             self.results.kept = None
         self.output = self.results.output = layer
-        self._watch_output()
+        self._watch.set_labels(self.output)
         self.results.on_labels()
         self.changed.emit()
 
     def set_region(self, layer: Any) -> None:
         """Search in the shapes of another Shapes layer, or None."""
-        self.region = layer
-        self._region_events.clear()
-        if layer is not None and self.is_active:
-            self._region_events.add(layer.events.data, self._on_dims)
+        self.choices.region = layer
+        self._watch.set_region(layer)
 
     def _watch_image(self) -> None:
-        self._image_events.clear()
-        if not self.is_active:
-            return
-        layers, found = [self.image], self.found
+        """Watch the image that is chosen, and the one that was searched."""
+        images, found = [self.image], self.found
         if found is not None and found.search.image is not self.image:
-            layers.append(found.search.image)
-        for layer in layers:
-            if layer is None:
-                continue
-            self._image_events.add(layer.events.data, self._on_data)
-            for emitter in place_emitters(layer):
-                self._image_events.add(emitter, self._on_moved)
-            if not layer.rgb:
-                self._image_events.add(layer.events.contrast_limits, self._on_dims)
-
-    def _watch_output(self) -> None:
-        self._output_events.clear()
-        if self.output is None or not self.is_active:
-            return
-        for name in _LABEL_EVENTS:
-            if hasattr(self.output.events, name):
-                emitter = getattr(self.output.events, name)
-                self._output_events.add(emitter, self._on_labels)
+            images.append(found.search.image)
+        self._watch.set_images(images)
 
     # --- searching --------------------------------------------------------------
 
@@ -240,14 +196,7 @@ class Everything(QObject):  # type: ignore[misc]
     @property
     def problem(self) -> str:
         """Why objects cannot be kept in the output that is chosen; "" if they can."""
-        return self._problem_with(self.image)
-
-    def _problem_with(self, image: Any) -> str:
-        """Say why objects of an image cannot be kept in the output."""
-        output = self.output
-        if output is None or image is None:
-            return ""
-        return why_not_writable(output, image)
+        return why_not_kept(self.output, self.image)
 
     def start(self) -> None:
         """Search the displayed plane; says so where that cannot be."""
@@ -255,25 +204,13 @@ class Everything(QObject):  # type: ignore[misc]
         if plane is None or predictor is None or self.problem:
             self.changed.emit()
             return
-        shape = plane.shape_in(shape_of(self.image))
         try:
-            roi = self._roi(plane)
+            search = self.choices.search(
+                self.viewer, self.image, plane, self.output, self.query, predictor
+            )
         except ValueError as error:
             self._complain(sentence(error))
             return
-        taken = self._labels_on(plane) if self.skip_labelled else None
-        search = Search(
-            image=self.image,
-            data=self.image.data,
-            plane=plane,
-            read=plane_reader(self.image, plane),
-            shape=shape,
-            contrast_limits=display_range(self.image),
-            mode=self.mode,
-            options=model_modes.phrase_options(self.options, self.query, predictor),
-            roi=roi,
-            exclude=None if taken is None else taken.copy(),
-        )
         self.results.kept = None
         self.runner.start(predictor, search)
         self.changed.emit()
@@ -287,21 +224,6 @@ class Everything(QObject):  # type: ignore[misc]
         if self.runner.cancel():
             self._tell("Stopped. Nothing was changed.")
         self.changed.emit()
-
-    def _roi(self, plane: Plane) -> NDArray[np.bool_] | None:
-        if self.where == "view":
-            return region_of_view(self.image, plane)
-        if self.where == "region":
-            if self.region is None or self.region not in self.viewer.layers:
-                raise ValueError("there is no region yet; press Draw, and drag one")
-            return region_of_shapes(self.region, self.viewer, self.image, plane)
-        return None
-
-    def _labels_on(self, plane: Plane) -> NDArray[Any] | None:
-        layer = self.output
-        if layer is None or tuple(layer.data.shape) != shape_of(self.image):
-            return None
-        return np.asarray(plane.take(layer.data))
 
     def _on_found(self, found: Found) -> None:
         if not found.search.is_current(self.viewer):
@@ -352,26 +274,7 @@ class Everything(QObject):  # type: ignore[misc]
 
     def _ask(self, found: Found, among: NDArray[np.intp]) -> bool:
         """Ask which masks are meant; False where all are."""
-        query, predictor = self.query, self.model_host.predictor
-        text, is_nothing = model_modes.asked_here(found.mode, query)
-        if is_nothing:
-            self.asker.drop()
-            return False
-        if predictor is None or query.is_reading or query.is_looking:
-            return True  # it is asked once that is done
-        self.asker.ask(
-            Question(
-                found,
-                among,
-                predictor,
-                text,
-                query.like,
-                query.unlike,
-                query.min_match,
-                pixel_size_of(found.search.image, found.search.plane),
-            )
-        )
-        return True
+        return self.asker.ask_which(found, among, self.query, self.model_host.predictor)
 
     def _on_answered(self, answer: Answer) -> None:
         self.results.take_answer(answer, not self.asker.is_working)
@@ -401,7 +304,7 @@ class Everything(QObject):  # type: ignore[misc]
             return
         if found is None or not records or self.results.kept is not None:
             return
-        problem = self._problem_with(found.search.image)
+        problem = why_not_kept(self.output, found.search.image)
         if problem:
             self._complain(problem)
             return
@@ -423,15 +326,14 @@ class Everything(QObject):  # type: ignore[misc]
             return
         self.output = self.results.output = annotator.sessions.output
         note_pair(found.search.image, self.output)
-        self._watch_output()
+        self._watch.set_labels(self.output)
         self.results.mark_kept(labels, len(records) - len(labels))
         annotator.use_tool("point")
         self.changed.emit()
 
     # --- what the viewer says -----------------------------------------------------
 
-    def _on_removed(self, event: Any) -> None:
-        layer = event.value
+    def _on_removed(self, layer: Any) -> None:
         if self.results.preview.is_changing:
             return
         if self.found is not None and layer is self.found.search.image:
@@ -441,18 +343,15 @@ class Everything(QObject):  # type: ignore[misc]
             self.set_image(None)
         if layer is self.output:
             self.set_output(None)
-        if layer is self.region:
+        if layer is self.choices.region:
             self.set_region(None)
         self.changed.emit()
 
-    def _on_dims(self, event: Any = None) -> None:
-        self.changed.emit()
-
-    def _on_moved(self, event: Any = None) -> None:
+    def _on_moved(self) -> None:
         self.results.preview.place_like_image()
         self.changed.emit()
 
-    def _on_data(self, event: Any = None) -> None:
+    def _on_data(self) -> None:
         stopped = self.runner.cancel()
         if not self.results.is_current:
             self._forget()
@@ -461,25 +360,19 @@ class Everything(QObject):  # type: ignore[misc]
             self._tell("The image has changed. Press Find objects.")
         self.changed.emit()
 
-    def _on_labels(self, event: Any = None) -> None:
-        self.results.on_labels()
-
     def _on_model_host(self) -> None:
         predictor = self.model_host.predictor
         if predictor is not self._predictor:
             self._predictor = predictor
             if self.runner.cancel():
                 self._tell("The search was stopped: the model has changed.")
-            if predictor is not None and self._looked_with not in (None, predictor):
-                self._forget_examples()
+            is_other = self._looked_with not in (None, predictor)
+            if predictor is not None and is_other and self.query.forget_examples():
+                self._tell("The model has changed: show it the examples again.")
             self._looked_with = predictor or self._looked_with
             if predictor is not None and not self.query.is_empty:
                 self.results.ask_again()
         self.changed.emit()
-
-    def _forget_examples(self) -> None:
-        if self.query.forget_examples():
-            self._tell("The model has changed: show it the examples again.")
 
     def _tell(self, text: str) -> None:
         self.noticed.emit(text, "info")
@@ -499,6 +392,4 @@ class Everything(QObject):  # type: ignore[misc]
     @property
     def found_mode(self) -> str:
         """How is searched with the model and the mode that are chosen."""
-        predictor = self.model_host.predictor
-        options = model_modes.phrase_options(self.options, self.query, predictor)
-        return model_modes.resolve_mode(self.mode, predictor, options)
+        return self.choices.found_mode(self.query, self.model_host.predictor)

@@ -171,15 +171,16 @@ class EverythingPage(Page):
 
     def _on_form(self) -> None:
         everything, form = self.everything, self.form
-        everything.mode, everything.where = form.mode_name, form.where_name
         everything.set_region(form.region.layer)
-        everything.skip_labelled = form.skip_labelled.isChecked()
+        everything.choices.mode = form.mode_name
+        everything.choices.where = form.where_name
+        everything.choices.skip_labelled = form.skip_labelled.isChecked()
         self.changed.emit()
 
     def _on_find(self) -> None:
         self.what.take_text()
         self._on_form()
-        self.everything.options = self.form.options
+        self.everything.choices.options = self.form.options
         self.everything.start()
 
     def _on_keep(self) -> None:
@@ -188,7 +189,7 @@ class EverythingPage(Page):
 
     def _on_entered(self) -> None:
         """Find what was written, among what was found here or by a search."""
-        self.everything.options = self.form.options
+        self.everything.choices.options = self.form.options
         self._on_form()
         if self.everything.found is not None or self.find.isEnabled():
             self.everything.look_for()
@@ -215,7 +216,7 @@ class EverythingPage(Page):
             self.say(sentence(error))
             return
         self.say("")
-        self.everything.options = self.form.options
+        self.everything.choices.options = self.form.options
         self._on_form()
         self.everything.show_example(examples, is_like, anew)
 

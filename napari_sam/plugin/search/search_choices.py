@@ -1,0 +1,101 @@
+"""How the user wants a plane to be searched, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_sam.plugin.search import model_modes
+from napari_sam.plugin.search.marks import region_to_search
+from napari_sam.plugin.search.search import Search
+from napari_sam.plugin.viewer.layers import display_range, plane_reader, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_sam.ops.planes import Plane
+    from napari_sam.plugin.search.object_query import ObjectQuery
+
+__all__ = ["SearchChoices"]
+
+
+@dataclass(eq=False)
+class SearchChoices:
+    """What is chosen for the next search.
+
+    Attributes
+    ----------
+    mode
+        How; see `Search.mode`.
+    where
+        "plane", "view" or "region": what the shapes of the layer `region` enclose.
+    region
+        A Shapes layer, or None.
+    options
+        Parameters of each mode, by its name; see `Search.options`.
+    skip_labelled
+        Whether nothing is looked for where there are labels already.
+    """
+
+    mode: str = "auto"
+    where: str = "plane"
+    region: Any = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    skip_labelled: bool = False
+
+    def found_mode(self, query: ObjectQuery, predictor: Any) -> str:
+        """Return how a model searches: never "auto" where there is a model."""
+        options = model_modes.phrase_options(self.options, query, predictor)
+        return model_modes.resolve_mode(self.mode, predictor, options)
+
+    def search(
+        self,
+        viewer: Any,
+        image: Any,
+        plane: Plane,
+        labels: Any,
+        query: ObjectQuery,
+        predictor: Any,
+    ) -> Search:
+        """Return the search of a plane.
+
+        Parameters
+        ----------
+        viewer, image, plane
+            The napari viewer, the image layer, and which plane of it.
+        labels
+            The Labels layer with what is labelled already, or None.
+        query
+            What is looked for.
+        predictor
+            The model that searches.
+
+        Raises
+        ------
+        ValueError
+            If nothing of the plane is shown, or enclosed by the region.
+        """
+        taken = _labels_on(labels, image, plane) if self.skip_labelled else None
+        return Search(
+            image=image,
+            data=image.data,
+            plane=plane,
+            read=plane_reader(image, plane),
+            shape=plane.shape_in(shape_of(image)),
+            contrast_limits=display_range(image),
+            mode=self.mode,
+            options=model_modes.phrase_options(self.options, query, predictor),
+            roi=region_to_search(self.where, self.region, viewer, image, plane),
+            exclude=taken,
+        )
+
+
+def _labels_on(labels: Any, image: Any, plane: Plane) -> NDArray[Any] | None:
+    """Return a copy of the labels on a plane; None where there are none for it."""
+    if labels is None or tuple(labels.data.shape) != shape_of(image):
+        return None
+    return np.array(plane.take(labels.data))
