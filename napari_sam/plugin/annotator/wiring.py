@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.annotator.hover import HoverPreview
 from napari_sam.plugin.annotator.image_watch import ImageWatch
 from napari_sam.plugin.annotator.pointer_tools import use_tool
 from napari_sam.plugin.annotator.prompt_stage import PromptStage
+from napari_sam.plugin.annotator.refused_masks import starts_another
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.layers import plane_shown, shape_of
 from napari_sam.plugin.viewer.timers import single_shot
@@ -320,7 +320,7 @@ class Wiring(QObject):  # type: ignore[misc]
             return
         points, labels, outside = layers.read_points(plane)
         box, mask = layers.read_shapes(plane, session.draft.question)
-        if self.is_refused and self._starts_another(points, labels):
+        if self.is_refused and starts_another(session, points, labels):
             points, labels, box, mask = points[-1:], labels[-1:], None, None
             session.clear()
         if session.set_prompts(points, labels, box, mask):
@@ -328,18 +328,6 @@ class Wiring(QObject):  # type: ignore[misc]
         if outside:
             self.noticed.emit("That point lies outside the image.")
         self._push_soon()
-
-    def _starts_another(self, points: NDArray[Any], labels: NDArray[Any]) -> bool:
-        """Whether a click after a mask was refused is about another object."""
-        session = self._sessions.session
-        mask = None if session is None else session.mask
-        if session is None or mask is None or not len(points):
-            return False
-        known = session.draft.question.prompts.points
-        if len(points) != len(known) + 1 or not labels[-1]:
-            return False
-        row, col = np.clip(np.rint(points[-1]), 0, np.subtract(mask.shape, 1))
-        return not mask[int(row), int(col)]
 
     def _pull_painting(self) -> None:
         """Take what the user painted and erased on the preview."""

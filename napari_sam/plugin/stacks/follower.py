@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.plugin.annotator.layer_canvas import why_not_writable
 from napari_sam.plugin.model.long_task import LongTask
-from napari_sam.plugin.stacks.stack_session import StackSession, said, summary
+from napari_sam.plugin.stacks.stack_session import (
+    StackSession,
+    said,
+    summary,
+    why_not_followed,
+)
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import Hint, sentence
@@ -172,23 +176,7 @@ class StackFollower(QObject):  # type: ignore[misc]
     @property
     def problem(self) -> str:
         """Why objects cannot be followed; "" if they can."""
-        if self.image is None:
-            return "Open a volume or a film."
-        if len(shape_of(self.image)) < 3:
-            return (
-                f"“{self.image.name}” is a single plane. Choose an image with several "
-                "planes."
-            )
-        if self.viewer.dims.ndisplay == 3:
-            return "Leave the 3D view: objects are followed from the displayed plane."
-        if self.along is None:
-            return "Move the sliders to a plane of the image."
-        if self.output is None:
-            return (
-                "Annotate an object on some plane first, on the page “Annotate” or "
-                "with a brush; then choose its labels above."
-            )
-        return why_not_writable(self.output, self.image)
+        return why_not_followed(self.viewer, self.image, self.along, self.output)
 
     def _session(self) -> StackSession | None:
         """Return the session on what is chosen and displayed; None if there is none."""
@@ -208,9 +196,9 @@ class StackFollower(QObject):  # type: ignore[misc]
     def run(self) -> PropagationRun | None:
         """The last run on what is displayed, None without one."""
         session = self._session()
-        return (
-            None if session is None or session not in self._sessions else session.last()
-        )
+        if session is None or session not in self._sessions:
+            return None
+        return session.last()
 
     # --- actions ------------------------------------------------------------------
 
@@ -230,11 +218,8 @@ class StackFollower(QObject):  # type: ignore[misc]
         if session is None or self.is_working:
             self.changed.emit()
             return
-        image, data, labels = (
-            session.image,
-            full_data(session.image),
-            session.output.data,
-        )
+        image, labels = session.image, session.output.data
+        data = full_data(image)
         limits, rgb = display_range(image), bool(image.rgb)
         only, until, last = self._only(), self.until, session.last()
         load, model = self._load, self.model
@@ -288,16 +273,12 @@ class StackFollower(QObject):  # type: ignore[misc]
         run = None if session is None else session.last()
         if session is None or run is None:
             return
-        planes = run.result.least_confident(session.seen)
-        if not planes:
-            session.seen.clear()
-            planes = run.result.least_confident()
-        if not planes:
-            told = "Every plane was given; there is nothing to doubt."
-            self.noticed.emit(told, "info")
+        plane = session.next_uncertain(run)
+        if plane is None:
+            self.noticed.emit(
+                "Every plane was given; there is nothing to doubt.", "info"
+            )
             return
-        plane = planes[0]
-        session.seen.append(plane)
         present = run.result.planes[plane]
         label = min(present, key=lambda k: (present[k].confidence, k))
         go_to_plane(self.viewer, session.image, run.result.stack.place_of(plane))
@@ -380,8 +361,9 @@ class StackFollower(QObject):  # type: ignore[misc]
             self.set_image(None)
         if layer is self.output:
             self.set_output(None)
-        gone = [d for d in self._sessions if layer is d.image or layer is d.output]
-        self._sessions = [session for session in self._sessions if session not in gone]
+        self._sessions = [
+            one for one in self._sessions if layer not in (one.image, one.output)
+        ]
         self.changed.emit()
 
     def _on_dims(self, event: Any = None) -> None:

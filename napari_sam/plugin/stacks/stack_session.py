@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.annotator.layer_canvas import LayerCanvas
+from napari_sam.plugin.annotator.layer_canvas import LayerCanvas, why_not_writable
 from napari_sam.plugin.viewer.hint import sentence
+from napari_sam.plugin.viewer.layers import shape_of
 
 if TYPE_CHECKING:
     from napari_sam.workflows.stacks.propagation_runs import (
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
         PropagationRuns,
     )
 
-__all__ = ["StackSession", "said", "summary"]
+__all__ = ["StackSession", "said", "summary", "why_not_followed"]
 
 
 @dataclass(eq=False)
@@ -50,6 +51,17 @@ class StackSession:
         """Return the last run that was not undone."""
         return self.runs.last(self.canvas)
 
+    def next_uncertain(self, run: PropagationRun) -> int | None:
+        """Return the least sure plane that was not returned yet, then all anew."""
+        planes = run.result.least_confident(self.seen)
+        if not planes:
+            self.seen.clear()
+            planes = run.result.least_confident()
+        if not planes:
+            return None
+        self.seen.append(planes[0])
+        return planes[0]
+
 
 def said(error: Exception) -> str:
     """Return what the user reads of an error."""
@@ -71,3 +83,31 @@ def summary(run: PropagationRun, undo: str) -> str:
         sure = min(one.confidence for one in here)
         text += f"; the least sure is on plane {least[0]} ({sure:.2f})"
     return f"{text}. {undo} takes it back."
+
+
+def why_not_followed(viewer: Any, image: Any, along: int | None, output: Any) -> str:
+    """Say why objects cannot be followed; "" if they can.
+
+    Parameters
+    ----------
+    viewer, image
+        The napari viewer, and the image layer or None.
+    along
+        The axis along which they would be followed, None where there is none.
+    output
+        The Labels layer with the objects, or None.
+    """
+    if image is None:
+        return "Open a volume or a film."
+    if len(shape_of(image)) < 3:
+        return f"“{image.name}” is a single plane. Choose an image with several planes."
+    if viewer.dims.ndisplay == 3:
+        return "Leave the 3D view: objects are followed from the displayed plane."
+    if along is None:
+        return "Move the sliders to a plane of the image."
+    if output is None:
+        return (
+            "Annotate an object on some plane first, on the page “Annotate” or with a "
+            "brush; then choose its labels above."
+        )
+    return why_not_writable(output, image)
