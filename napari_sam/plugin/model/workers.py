@@ -8,6 +8,7 @@ other to sleep at every barrier: a prompt then takes half as long again.
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 import weakref
@@ -35,8 +36,12 @@ _REST = 1.0
 _BUSY = 4.0
 """Seconds of work without a rest after which that is done all the same."""
 
-_GOODBYE = 5.0
-"""Seconds that the end of the program waits for a task that was asked to stop."""
+_SILENT = 3.0
+"""Seconds that the end of the program waits for a task without a word of it."""
+
+_GOODBYE = 60.0
+"""Seconds that it waits at the most. A step of a training can take many seconds,
+and a thread that computes with torch while Python ends aborts the process."""
 
 _BREATH = 0.002
 """Seconds between two looks at a call that is made aside."""
@@ -167,12 +172,15 @@ class WorkThread:
                 give_back_memory()
                 tidied = self._now()
 
-    def rest(self, seconds: float) -> None:
-        """Ask all tasks to stop, and wait a moment for the one that runs."""
+    def cancel_all(self) -> None:
+        """Ask all tasks to stop."""
         for lane in tuple(self._lanes):
             lane.cancel()
+
+    def rest(self, seconds: float) -> bool:
+        """Wait for the task that runs; whether none runs any more."""
         with self._wake:
-            self._wake.wait_for(lambda: not self._works, seconds)
+            return self._wake.wait_for(lambda: not self._works, seconds)
 
 
 _THREADS: weakref.WeakSet[WorkThread] = weakref.WeakSet()
@@ -181,7 +189,12 @@ _THREADS: weakref.WeakSet[WorkThread] = weakref.WeakSet()
 @atexit.register
 def _rest_all() -> None:
     """Let no thread compute while Python ends: within torch it would be aborted."""
-    for thread in tuple(_THREADS):
+    threads = tuple(_THREADS)
+    for thread in threads:
+        thread.cancel_all()
+    if not all(thread.rest(_SILENT) for thread in threads):
+        sys.stderr.write("napari-sam: waiting for a computation to stop.\n")
+    for thread in threads:
         thread.rest(_GOODBYE)
 
 

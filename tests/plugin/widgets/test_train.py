@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -268,3 +270,53 @@ def test_pairs_and_folders_are_collected(qtbot, dock, stand_in, tmp_path):
     dock.shown.pairs.list.setCurrentRow(0)
     dock.shown.pairs.remove.click()
     assert dock.shown.pairs.list.count() == 1
+
+
+_LEAVE = """
+import sys, threading, time
+import numpy as np
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
+
+app = QApplication([])
+from napari_sam.plugin.widgets.dock import open_dock
+
+begun = threading.Event()
+
+def step(job, *, on_event, progress):
+    import torch
+
+    square = torch.rand(300, 300, requires_grad=True)
+    end = time.monotonic() + 7
+    while time.monotonic() < end:  # one long step, within which nobody asks
+        (square @ square).sum().backward()
+        begun.set()
+
+viewer = ViewerModel()
+viewer.add_image(np.zeros((40, 50)), name="cells")
+viewer.add_labels(np.eye(40, 50, dtype=np.int32), name="cells drawn")
+options = {"train": {"run": step}}
+dock = open_dock(viewer, "train", options=options, load=lambda *_: object())
+while not dock.shown.train.isEnabled():
+    app.processEvents()
+dock.shown.train.click()
+assert begun.wait(60)
+if sys.argv[1] == "deleted":
+    dock.deleteLater()
+    app.processEvents()
+    del dock
+print("left", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["open", "deleted"])
+def test_leaving_while_a_step_of_a_training_is_long_ends_the_program(own, what):
+    done = subprocess.run(
+        [sys.executable, "-c", _LEAVE, what],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["left"]
