@@ -23,6 +23,7 @@ from napari_sam.plugin.viewer.layers import shape_of
 from napari_sam.plugin.viewer.navigation import go_to_plane
 from napari_sam.plugin.viewer.object_picking import ObjectPicker
 from napari_sam.plugin.viewer.object_selection import selection_in
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.candidate_strip import CandidateStrip
 from napari_sam.plugin.widgets.confidence_bar import ConfidenceBar
 from napari_sam.plugin.widgets.dock_layout import (
@@ -106,12 +107,14 @@ class AnnotatePage(Page):
         self.text = TextPromptLine()
         self.class_name = class_choice("Class that the next objects get; may be empty.")
         self.overlap = overlap_choice()
-        self.keep = main_button("Keep object (N)", "samKeep")
-        self.undo = QPushButton("Undo (U)")
-        self.redo = QPushButton("Redo")
-        self.redo.setToolTip("Do the last undone step again (Shift-U).")
-        self.clear = QPushButton("Clear (Esc)")
-        self.clear.setToolTip("Drop the prompts in hand.")
+        self.keep = main_button(
+            "Keep object (N)",
+            "samKeep",
+            "Write the mask to the labels, and start the next object.",
+        )
+        self.undo = push_button("Undo (U)", "Take the last step back.")
+        self.redo = push_button("Redo", "Do the last undone step again (Shift-U).")
+        self.clear = push_button("Clear (Esc)", "Drop the prompts in hand.")
 
     def action_buttons(self) -> tuple[QPushButton, ...]:
         """Return the button that keeps the object."""

@@ -24,6 +24,8 @@ _TIP = (
     "true outline. Click to choose, Q for the next."
 )
 
+_EMPTY = "An outline that the model offers comes here after a click or a box."
+
 
 class CandidateStrip(QWidget):  # type: ignore[misc]
     """Up to three candidates; a click chooses one."""
@@ -86,7 +88,7 @@ class CandidateStrip(QWidget):  # type: ignore[misc]
             if answer is None or window is None or index >= count:
                 button.setIcon(QIcon())
                 button.setText("")
-                button.setToolTip("")
+                button.setToolTip(_EMPTY)
                 continue
             score = float(answer.scores[index])
             button.setText(f"{index + 1}:  {score:.2f}")

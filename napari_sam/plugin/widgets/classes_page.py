@@ -12,6 +12,7 @@ from superqt import QLabeledSlider
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.class_sorter import MOST_COLOURED
 from napari_sam.plugin.viewer.hint import Hint
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.class_table import ClassTable
 from napari_sam.plugin.widgets.dock_layout import (
     button_row,
@@ -56,7 +57,11 @@ class ClassesPage(Page):
         self.suggester = self.sorter.suggester
         self._active: Any = None
         self._found: tuple[Any, float, int] = (None, -1.0, 0)
-        self.accept = main_button("Accept suggestions", "samAccept")
+        self.accept = main_button(
+            "Accept suggestions",
+            "samAccept",
+            "Give objects the classes that are suggested, where they are sure enough.",
+        )
         self.classes = ClassTable()
         self.coloured = QCheckBox(_COLOUR)
         self.coloured.setChecked(self.sorter.is_coloured)
@@ -64,10 +69,10 @@ class ClassesPage(Page):
         self.coloured.setToolTip(
             "Classes in their colours, suggestions pale, objects without a class lilac."
         )
-        self.undo = QPushButton("Undo (U)")
-        self.next_unsure = QPushButton("Next unsure (F)")
-        self.next_unsure.setToolTip(
-            "Go to the object whose class is least sure: a key teaches most there."
+        self.undo = push_button("Undo (U)", "Take the last step back.")
+        self.next_unsure = push_button(
+            "Next unsure (F)",
+            "Go to the object whose class is least sure: a key teaches most there.",
         )
         self.told = QLabel()
         self.told.setWordWrap(True)
@@ -77,13 +82,15 @@ class ClassesPage(Page):
         self.least.setToolTip(
             "Only suggestions that are at least so sure, in per cent, are accepted."
         )
-        self.save = QPushButton("Save classifier…")
-        self.save.setToolTip("Write what was learned to a file, for other images.")
-        self.load = QPushButton("Load classifier…")
-        self.load.setToolTip("Suggest classes with what was learned on other images.")
-        self.learn_here = QPushButton("Learn from this image")
-        self.learn_here.setToolTip(
-            "Leave the loaded classifier, and learn from the objects sorted here."
+        self.save = push_button(
+            "Save classifier…", "Write what was learned to a file, for other images."
+        )
+        self.load = push_button(
+            "Load classifier…", "Suggest classes with what was learned on other images."
+        )
+        self.learn_here = push_button(
+            "Learn from this image",
+            "Leave the loaded classifier, and learn from the objects sorted here.",
         )
 
     def action_buttons(self) -> tuple[QPushButton, ...]:

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QFlowLayout
 
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.model_picker import row_label
 
 if TYPE_CHECKING:
@@ -80,12 +81,19 @@ def button_row(*buttons: QPushButton) -> QFlowLayout:
     return layout
 
 
-def main_button(text: str, name: str) -> QPushButton:
-    """Return the button of a step, which stands out while it can be pressed."""
-    button = QPushButton(text)
+def main_button(text: str, name: str, tip: str = "") -> QPushButton:
+    """Return the button of a step, which stands out while it can be pressed.
+
+    Parameters
+    ----------
+    text, tip
+        See `push_button`.
+    name
+        Its name as an object of Qt.
+    """
+    button = push_button(text, tip)
     button.setObjectName(name)
     button.setStyleSheet(_MAIN.format(name=name))
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return button
 
 

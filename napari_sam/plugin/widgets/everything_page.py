@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_sam.ops.wording import counted
@@ -16,6 +15,7 @@ from napari_sam.plugin.search.model_modes import why_not
 from napari_sam.plugin.search.segment_everything import Everything
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.sample_data import preset_scale
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.dock_layout import (
     class_choice,
     form,
@@ -63,10 +63,17 @@ class EverythingPage(Page):
         self.what = QueryLine(self.everything.query)
         self.form = SearchForm(self.viewer, lambda: self.everything.image)
         self.sieve = SievePanel()
-        self.find = main_button("Find objects", "samFind")
-        self.keep = main_button("Keep objects", "samKeepAll")
-        self.again = QPushButton("Find again")
-        self.again.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.find = main_button(
+            "Find objects",
+            "samFind",
+            "Look for all objects on the plane that is shown.",
+        )
+        self.keep = main_button(
+            "Keep objects",
+            "samKeepAll",
+            "Write the objects that are shown to the labels.",
+        )
+        self.again = push_button("Find again", "Look anew, with what is chosen now.")
         self.keep.hide()
         self.again.hide()
         self.class_name = class_choice("Class that the objects get; may be empty.")

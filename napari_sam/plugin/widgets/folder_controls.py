@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.dock_layout import (
     button_row,
     form,
@@ -33,6 +34,12 @@ __all__ = ["DONE", "FolderControls"]
 
 DONE = "This image is done"
 
+_OPEN_TIP = "A folder of images to annotate, or a project that was begun in one."
+_ONE_TIP = (
+    "{what} the proposal that you clicked, which is white, or else the last one under "
+    "the cursor. The key takes the one under the cursor."
+)
+
 
 class FolderControls(Page):
     """Buttons, list and lines; they do nothing by themselves.
@@ -45,47 +52,61 @@ class FolderControls(Page):
 
     def make_controls(self) -> None:
         """Make the controls."""
-        self.open = main_button("Open a folder…", "samOpen")
-        self.other = QPushButton("Open another folder…")
-        self.other.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.open = main_button("Open a folder…", "samOpen", _OPEN_TIP)
+        self.other = push_button("Open another folder…", _OPEN_TIP)
         self.stage = QLabel()
         self.stage.setWordWrap(True)
+        self._make_images()
+        self._make_answers()
+        self.stack = StackControls()
+        self.edited = QLabel()
+        self.edited.setWordWrap(True)
+        self.take_over = push_button(
+            "Take over", "Make what is in the files the project's labels."
+        )
+        self.keep_own = push_button(
+            "Write mine", "Write the project's labels in their place."
+        )
+        self.finish = main_button(
+            DONE, "samDone", "Keep the labels of this image, and go to the next."
+        )
+        self.finish.hide()
+        self.counts = QLabel()
+        self.counts.setWordWrap(True)
+        self._make_training()
+
+    def _make_images(self) -> None:
         self.images = QListWidget()
         self.images.setMaximumHeight(150)
         self.images.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.bar = QProgressBar()
         self.bar.setFormat("%v of %m images done")
-        self.draw = QPushButton("Draw objects…")
-        self.draw.setToolTip("Go to “Annotate” with this image and its labels.")
-        self.before = QPushButton("◀ Previous")
-        self.after = QPushButton("Next ▶")
-        self.uncertain = QPushButton("Most uncertain")
-        self.accept = QPushButton("Accept all")
-        self.accept_one = QPushButton("Accept (J)")
-        self.reject = QPushButton("Reject all")
-        self.reject_one = QPushButton("Reject (W)")
-        for button, what in ((self.accept_one, "Accept"), (self.reject_one, "Reject")):
-            button.setToolTip(
-                f"{what} the proposal that you clicked, which is white, or else the "
-                "last one under the cursor. The key takes the one under the cursor."
-            )
-        self.unsure = QPushButton("Most uncertain proposal (Shift-J)")
-        self.unsure.setToolTip(
-            "Go to the proposal of which the model is least sure, and choose it; press "
-            "again for the next."
+        self.draw = push_button(
+            "Draw objects…", "Go to “Annotate” with this image and its labels."
         )
-        self.stack = StackControls()
-        self.edited = QLabel()
-        self.edited.setWordWrap(True)
-        self.take_over = QPushButton("Take over")
-        self.take_over.setToolTip("Make what is in the files the project's labels.")
-        self.keep_own = QPushButton("Write mine")
-        self.keep_own.setToolTip("Write the project's labels in their place.")
-        self.finish = main_button(DONE, "samDone")
-        self.finish.hide()
-        self.counts = QLabel()
-        self.counts.setWordWrap(True)
-        self.retrain = QPushButton("Train now")
+        self.before = push_button("◀ Previous", "Show the image before this one.")
+        self.after = push_button("Next ▶", "Show the image after this one.")
+        self.uncertain = push_button(
+            "Most uncertain", "Show the image of which the model is least sure."
+        )
+
+    def _make_answers(self) -> None:
+        self.accept = push_button(
+            "Accept all", "Make objects of all proposals on this image."
+        )
+        self.reject = push_button("Reject all", "Drop all proposals on this image.")
+        self.accept_one = push_button("Accept (J)", _ONE_TIP.format(what="Accept"))
+        self.reject_one = push_button("Reject (W)", _ONE_TIP.format(what="Reject"))
+        self.unsure = push_button(
+            "Most uncertain proposal (Shift-J)",
+            "Go to the proposal of which the model is least sure, and choose it; press "
+            "again for the next.",
+        )
+
+    def _make_training(self) -> None:
+        self.retrain = push_button(
+            "Train now", "Let the model learn from the objects of all images so far."
+        )
         self.by_itself = QCheckBox("Train by itself")
         self.by_itself.setToolTip("After every few images that are done.")
         self.by_itself.setChecked(True)
@@ -97,9 +118,10 @@ class FolderControls(Page):
         self.minutes.setRange(0.1, 24 * 60)
         self.minutes.setValue(5)
         self.minutes.setSuffix(" min")
-        self.export = QPushButton("Export all labels…")
-        for button in self.buttons():
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.export = push_button(
+            "Export all labels…",
+            "Write the labels of all images, in a format to choose.",
+        )
 
     def _say_images(self, count: int) -> None:
         self.every.setSuffix(" image" if count == 1 else " images")

@@ -11,6 +11,7 @@ from napari_sam.ops.wording import counted
 from napari_sam.plugin.stacks.follower import StackFollower
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layers import shape_of
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.dock_layout import (
     button_row,
     data_choice,
@@ -64,12 +65,20 @@ class FollowPage(Page):
         self.last.setToolTip("The last plane that may be changed.")
         for box in (self.first, self.last):
             box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.both = main_button("Follow both ways", "samFollow")
-        self.backward = QPushButton("◀ Backward only")
-        self.forward = QPushButton("Forward only ▶")
-        self.uncertain = QPushButton("Next uncertain plane")
-        self.uncertain.setToolTip(
-            "Go to the plane on which the model was least sure of an object."
+        self.both = main_button(
+            "Follow both ways",
+            "samFollow",
+            "Find the objects of the labels on the planes before and after theirs.",
+        )
+        self.backward = push_button(
+            "◀ Backward only", "Find the objects on the planes before theirs."
+        )
+        self.forward = push_button(
+            "Forward only ▶", "Find the objects on the planes after theirs."
+        )
+        self.uncertain = push_button(
+            "Next uncertain plane",
+            "Go to the plane on which the model was least sure of an object.",
         )
 
     def action_buttons(self) -> tuple[QPushButton, ...]:

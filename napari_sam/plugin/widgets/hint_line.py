@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtGui import QFont, QFontMetrics
-from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout
+from qtpy.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout
+
+from napari_sam.plugin.widgets.buttons import push_button
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QResizeEvent
@@ -75,8 +77,7 @@ class HintLine(QFrame):  # type: ignore[misc]
         self.setObjectName("samHint")
         self.label = _Text()
         self.label.lettered.connect(self._fit_height)
-        self.button = QPushButton()
-        self.button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.button = push_button("", "Do what this line offers.")
         self.button.clicked.connect(self.pressed)
         self.button.hide()
         layout = QVBoxLayout(self)

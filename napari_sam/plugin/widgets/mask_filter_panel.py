@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -20,6 +19,7 @@ from superqt import QLabeledDoubleSlider, QRangeSlider
 
 from napari_sam.configs import SelectionRule
 from napari_sam.ops.wording import counted
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.score_histogram import ScoreHistogram
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ class SievePanel(QWidget):  # type: ignore[misc]
         self.only_empty.setToolTip(
             "Objects that lie mostly on the labels that are chosen above go."
         )
-        self.reset = QPushButton("Reset")
-        self.reset.setToolTip("Set the sliders as they were after the search.")
+        self.reset = push_button(
+            "Reset", "Set the sliders as they were after the search."
+        )
         self.count = QLabel()
         self.count.setStyleSheet("font-weight: 700;")
         for control in (self.drop_border, self.only_empty, self.reset):

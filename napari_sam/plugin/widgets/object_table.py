@@ -13,13 +13,13 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QMenu,
-    QPushButton,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.icons import swatch_icon
 
 if TYPE_CHECKING:
@@ -90,14 +90,17 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.rest = QLabel()
         self.rest.hide()
-        self.edit = QPushButton("Edit (G)")
-        self.edit.setToolTip("Take the object in hand again, with its prompts.")
-        self.delete = QPushButton("Delete (K)")
-        self.save = QPushButton("Save…")
-        self.save.setToolTip("Save the labels, and their table beside them (Ctrl+S).")
+        self.edit = push_button(
+            "Edit (G)", "Take the object in hand again, with its prompts."
+        )
+        self.delete = push_button(
+            "Delete (K)", "Delete the selected objects, on all planes where they lie."
+        )
+        self.save = push_button(
+            "Save…", "Save the labels, and their table beside them (Ctrl+S)."
+        )
         row = QHBoxLayout()
         for button in (self.edit, self.delete, self.save):
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             row.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
-    QPushButton,
     QSizePolicy,
     QWidget,
 )
 from superqt import QElidingLabel
+
+from napari_sam.plugin.widgets.buttons import push_button
 
 __all__ = ["ProgressLine"]
 
@@ -31,8 +32,7 @@ class ProgressLine(QWidget):  # type: ignore[misc]
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
-        self.cancel = QPushButton("Cancel")
-        self.cancel.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.cancel = push_button("Cancel", "Stop what is under way.")
         self.cancel.clicked.connect(self.cancelled)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

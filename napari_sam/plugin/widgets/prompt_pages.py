@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Points, Shapes
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layers import is_helper, shape_of, spatial_metadata
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.dock_layout import form
 from napari_sam.plugin.widgets.layer_choice import DrawnChoice
 from napari_sam.plugin.widgets.prompt_tools import (
@@ -51,9 +51,9 @@ class _MarksPage(ToolPage):
             lambda layer: isinstance(layer, kind) and not is_helper(layer),
             f"no {self.many} yet",
         )
-        self.draw = QPushButton("Draw")
-        self.draw.setToolTip(f"Mark objects with {self.many}, in a layer for them.")
-        self.draw.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.draw = push_button(
+            "Draw", f"Mark objects with {self.many}, in a layer for them."
+        )
         self.refine = tick("Refine the outlines", _REFINE_TIP.format(one=self.one))
 
     def lay_out_choices(self, layout: QVBoxLayout) -> None:

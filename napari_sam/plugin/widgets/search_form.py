@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -23,6 +22,7 @@ from superqt import QCollapsible
 from napari_sam.plugin.search.options import MODES, OPTIONS
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.layers import shape_of, spatial_metadata
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.dock_layout import PageStack
 from napari_sam.plugin.widgets.layer_choice import DrawnChoice
 from napari_sam.plugin.widgets.model_picker import row_label
@@ -136,9 +136,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
             self.where.addItem(text, name)
         self.where.setToolTip("Where objects are looked for.")
         self.region = DrawnChoice(viewer, self._may_be_region, "New region")
-        self.draw = QPushButton("Draw")
-        self.draw.setToolTip("Drag a rectangle over the region to search.")
-        self.draw.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.draw = push_button("Draw", "Drag a rectangle over the region to search.")
         self.skip_labelled = QCheckBox("Skip what is labelled already")
         self.skip_labelled.setToolTip(
             "Nothing is looked for on the labels that are chosen above."
@@ -175,8 +173,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
         self.pages = PageStack()
         for page in self.forms.values():
             self.pages.addWidget(page)
-        self.reset = QPushButton("Defaults")
-        self.reset.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.reset = push_button("Defaults", "Set these choices as they were at first.")
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
@@ -184,6 +181,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
         column.addWidget(self.pages)
         column.addWidget(self.reset)
         self.more = QCollapsible("More")
+        self.more.toggleButton().setToolTip("Finer choices of how objects are found.")
         self.more.setContent(inner)
         self.more.collapse(animate=False)
         layout = QVBoxLayout(self)

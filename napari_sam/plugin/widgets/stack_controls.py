@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_sam.ops.wording import counted
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.dock_layout import data_choice
 
 if TYPE_CHECKING:
@@ -31,19 +32,23 @@ class StackControls(QWidget):  # type: ignore[misc]
         self._name = ""
         self.question = QLabel()
         self.question.setWordWrap(True)
-        self.depth = QPushButton("Depth: volumes (Z)")
-        self.time = QPushButton("Time: films (T)")
+        self.depth = push_button(
+            "Depth: volumes (Z)", "The planes of such stacks lie over one another."
+        )
+        self.time = push_button(
+            "Time: films (T)", "The planes of such stacks follow one another in time."
+        )
         self.said = QLabel("Its planes are")
         self.axes = data_choice(_AXES, "What lies along the slider of this stack.")
-        self.unsure = QPushButton("Most uncertain plane")
-        self.unsure.setToolTip(
+        self.unsure = push_button(
+            "Most uncertain plane",
             "Go to the plane of which the model is least sure; press again for the "
-            "next."
+            "next.",
         )
-        self.follow = QPushButton("Follow objects…")
-        self.follow.setToolTip(
+        self.follow = push_button(
+            "Follow objects…",
             "Go to “Follow” with this stack and its labels: what is drawn on one plane "
-            "is found on the others."
+            "is found on the others.",
         )
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -54,8 +59,6 @@ class StackControls(QWidget):  # type: ignore[misc]
         layout.addWidget(self.axes, 2, 1)
         layout.addWidget(self.unsure, 3, 0)
         layout.addWidget(self.follow, 3, 1)
-        for button in (self.depth, self.time, self.unsure, self.follow):
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.depth.clicked.connect(lambda: self._answer("zyx"))
         self.time.clicked.connect(lambda: self._answer("tyx"))
         self.axes.activated.connect(self._on_axes)

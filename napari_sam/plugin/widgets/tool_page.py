@@ -43,7 +43,7 @@ class ToolPage(Page):
     def make_controls(self) -> None:
         """Make the button, and what runs the work."""
         self.run = ToolRun(self)
-        self.start = main_button(self.press, f"sam{type(self).__name__}")
+        self.start = main_button(self.press, f"sam{type(self).__name__}", self.text)
 
     def action_buttons(self) -> tuple[QPushButton, ...]:
         """Return the button."""

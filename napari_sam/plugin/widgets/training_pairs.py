@@ -9,7 +9,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QListWidget,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -20,6 +19,7 @@ from napari_sam.plugin.model.training_runs import left_out_in_words
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import display_range, full_data
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.dock_layout import button_row, data_choice, form
 
 __all__ = ["PairList"]
@@ -58,12 +58,15 @@ class PairList(QWidget):  # type: ignore[misc]
             "What is learned from. Where the list is empty, it is the image and the "
             "labels that are chosen above."
         )
-        self.add = QPushButton("Add this pair")
-        self.add_folder = QPushButton("Add a folder…")
-        self.add_folder.setToolTip(
-            "A folder with images and labels in it, of files with the same names."
+        self.add = push_button(
+            "Add this pair",
+            "Learn from the image and the labels that are chosen above.",
         )
-        self.remove = QPushButton("Remove")
+        self.add_folder = push_button(
+            "Add a folder…",
+            "A folder with images and labels in it, of files with the same names.",
+        )
+        self.remove = push_button("Remove", "Take the selected pair off the list.")
         self.complete = data_choice(
             _COMPLETE,
             "Where only some are labelled, the rest of the image is not taken for "

@@ -21,6 +21,7 @@ class UnsavedWorkPanel(QCollapsible):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__("Unsaved work on disk")
+        self.toggleButton().setToolTip("What is kept of objects that you did not save.")
         self.state = QLabel()
         self.state.setWordWrap(True)
         self.clear = QPushButton("Clear")
