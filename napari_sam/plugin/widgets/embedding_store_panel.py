@@ -1,4 +1,4 @@
-"""The section "Embeddings on disk": how much there is, all planes, and clearing."""
+"""The section "Prepared images on disk": how much there is, and clearing it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ class EmbeddingStorePanel(QCollapsible):  # type: ignore[misc]
     """
 
     def __init__(self, annotator: Annotator) -> None:
-        super().__init__("Embeddings on disk")
+        super().__init__("Prepared images on disk")
+        self.toggleButton().setToolTip(
+            "What the model has made of your images (their embeddings), kept so that "
+            "clicks are answered at once the next time."
+        )
         self._annotator = annotator
         self._jobs = annotator.embedding_jobs
         self.state = QLabel()
