@@ -89,6 +89,11 @@ class _Run:
     token: Any
 
 
+@dataclass(frozen=True, eq=False)
+class _Told:
+    value: Any
+
+
 class LongTask(QObject):  # type: ignore[misc]
     """Does one piece of work at a time away from the window.
 
@@ -107,6 +112,9 @@ class LongTask(QObject):  # type: ignore[misc]
 
     progressed = Signal(object)
     """How far the work is; emitted with a `Progress`."""
+
+    told = Signal(object)
+    """What the work told on its way; see `tell`."""
 
     done = Signal(object, object)
     """Emitted with the token of the start, and what the work returned."""
@@ -129,6 +137,7 @@ class LongTask(QObject):  # type: ignore[misc]
         self._latest = latest
         self._clock = Clock(latest)
         self._run: _Run | None = None
+        self._at_work: _Run | None = None
         self._worker = LatestWins(thread, self, urgency=urgency)
         self._worker.done.connect(self._on_done)
         self._worker.reported.connect(self._on_reported)
@@ -171,10 +180,15 @@ class LongTask(QObject):  # type: ignore[misc]
         def call(is_cancelled: IsCancelled) -> Any:
             if is_cancelled():
                 raise Cancelled
+            self._at_work = run
             return work(tell, is_cancelled)
 
         self._worker.submit(run, call)
         self.progressed.emit(Progress())
+
+    def tell(self, value: Any) -> None:
+        """Tell the window of a part of the result; called from within the work."""
+        self._worker.report(self._at_work, _Told(value))
 
     def cancel(self) -> None:
         """Ask the work to stop; `cancelled` tells of its end, or `done` does."""
@@ -194,8 +208,11 @@ class LongTask(QObject):  # type: ignore[misc]
         self._run = None
         self._worker.close()
 
-    def _on_reported(self, run: _Run, steps: tuple[int, int]) -> None:
+    def _on_reported(self, run: _Run, steps: tuple[int, int] | _Told) -> None:
         if run is not self._run:
+            return
+        if isinstance(steps, _Told):
+            self.told.emit(steps.value)
             return
         done, total = steps
         self.has_begun = self.has_begun or done > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from qtpy.QtCore import QSize, Qt, Signal
@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -24,12 +23,16 @@ from napari_sam.checkpoints.model_features import describe_model, missing_extra
 from napari_sam.checkpoints.registry import REGISTRY, files_of
 from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.checkpoints.user_models import list_own_models
-from napari_sam.ops.types import Cancelled
-from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.model.long_task import LongTask
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.progress_line import ProgressLine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_sam.checkpoints.registry import CheckpointSpec
+    from napari_sam.ops.types import IsCancelled
+    from napari_sam.plugin.model.long_task import Progress
 
 __all__ = ["DEVICES", "ModelPicker", "announce_model", "row_label"]
 
@@ -38,7 +41,6 @@ DEVICES = (("auto", "Automatic"), ("cpu", "CPU"), ("cuda", "CUDA GPU"), ("mps", 
 _LABEL_CHARACTERS = 9
 """So wide is the longest label of a row."""
 
-_REPORT_STEP = 0.002
 _FILE = "Open a file…"
 _FOLDER = "Open a folder…"
 _FILTER = "SAM checkpoints (*.pth *.pt *.safetensors);;All files (*)"
@@ -108,7 +110,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.download = QPushButton()
+        self.download = push_button("Download", "Fetch the chosen model.")
         self.device = QComboBox()
         self.device.setMinimumContentsLength(6)
         self.device.setSizeAdjustPolicy(
@@ -122,17 +124,18 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self.progress.setSizePolicy(policy)
         for control in (self.combo, self.device):
             control.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.download.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._lay_out()
         self._fill(model)
         self.device.setCurrentIndex(max(0, self.device.findData(device)))
-        self._worker = LatestWins("napari-sam download", self)
-        self._worker.done.connect(self._on_done)
-        self._worker.reported.connect(self._on_reported)
+        self._task = LongTask("napari-sam download", self)
+        self._task.progressed.connect(self._on_progressed)
+        self._task.done.connect(self._on_done)
+        self._task.failed.connect(self._on_failed)
+        self._task.cancelled.connect(self._on_cancelled)
         self.combo.activated.connect(self._on_model)
         self.device.activated.connect(self._on_device)
         self.download.clicked.connect(self._on_download)
-        self.progress.cancelled.connect(self._worker.cancel)
+        self.progress.cancelled.connect(self._task.cancel)
         _PICKERS.add(self)
 
     def _lay_out(self) -> None:
@@ -209,7 +212,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
 
     def close_worker(self) -> None:
         """Stop a download for good."""
-        self._worker.close()
+        self._task.close()
 
     # --- filling ------------------------------------------------------------------
 
@@ -248,7 +251,6 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         missing = self._missing(REGISTRY.get(self.source))
         self.download.setVisible(bool(missing))
         if missing:
-            self.download.setText("Download")
             what = " and ".join(f"{s.title}, {s.size_text}" for s in missing)
             first = missing[0]
             self.download.setToolTip(
@@ -287,43 +289,35 @@ class ModelPicker(QWidget):  # type: ignore[misc]
 
     def _on_download(self) -> None:
         spec = REGISTRY[self.source]
-        worker, store, files = self._worker, self._store, files_of(spec)
+        store, files = self._store, files_of(spec)
 
-        def work(is_cancelled: Any) -> Any:
-            told = -1.0
-
-            def progress(done: int, total: int) -> None:
-                nonlocal told
-                fraction = done / total if total else -1.0
-                if fraction - told >= _REPORT_STEP or fraction < told:
-                    told = fraction
-                    worker.report(spec, fraction)
-
+        def work(
+            progress: Callable[[int, int], None], is_cancelled: IsCancelled
+        ) -> None:
             for file in files:
-                path = store.download(
-                    file, progress=progress, is_cancelled=is_cancelled
-                )
-            return path
+                store.download(file, progress=progress, is_cancelled=is_cancelled)
 
         self.download.setEnabled(False)
         self.progress.show_work(f"Downloading {spec.size_text}")
-        self.progress.set_fraction(-1.0)
-        worker.submit(spec, work)
+        self._task.start(work, spec)
 
-    def _on_reported(self, spec: CheckpointSpec, fraction: float) -> None:
-        self.progress.set_fraction(fraction)
+    def _on_progressed(self, progress: Progress) -> None:
+        self.progress.set_fraction(progress.fraction)
 
-    def _on_done(self, outcome: Outcome) -> None:
+    def _show_end(self) -> None:
         self.progress.hide()
         self.download.setEnabled(True)
         self.refresh()
-        spec: CheckpointSpec = outcome.token
-        if outcome.error is None:
-            if self.source == spec.name:
-                self.chosen.emit()
-        elif isinstance(outcome.error, Cancelled):
-            self.noticed.emit(
-                "The download was stopped; Download goes on where it ended."
-            )
-        else:
-            self.noticed.emit(f"The download failed: {outcome.error}")
+
+    def _on_done(self, spec: CheckpointSpec, result: object) -> None:
+        self._show_end()
+        if self.source == spec.name:
+            self.chosen.emit()
+
+    def _on_failed(self, spec: CheckpointSpec, error: Exception) -> None:
+        self._show_end()
+        self.noticed.emit(f"The download failed: {error}")
+
+    def _on_cancelled(self, spec: CheckpointSpec) -> None:
+        self._show_end()
+        self.noticed.emit("The download was stopped; Download goes on where it ended.")

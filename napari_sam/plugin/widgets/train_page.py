@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_sam.checkpoints.user_models import free_path
 from napari_sam.configs import TrainConfig
-from napari_sam.ops.types import Cancelled
+from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.model.training_runs import (
     TrainJob,
     ending_in_words,
@@ -24,8 +24,9 @@ from napari_sam.plugin.model.training_runs import (
     left_out_in_words,
     run_training,
 )
-from napari_sam.plugin.model.workers import LatestWins, Outcome
+from napari_sam.plugin.model.workers import WorkThread
 from napari_sam.plugin.viewer.hint import Hint, sentence
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.dock_layout import (
     data_choice,
     form,
@@ -38,7 +39,7 @@ from napari_sam.plugin.widgets.page import Page, Work
 from napari_sam.plugin.widgets.training_curves import CurvePlot
 from napari_sam.plugin.widgets.training_pairs import PairList
 from napari_sam.plugin.widgets.worst_cases import CaseStrip
-from napari_sam.workflows.progress import Progress
+from napari_sam.workflows.progress import Progress as WorkProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,14 +47,19 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QVBoxLayout
 
     from napari_sam.ops.types import IsCancelled
+    from napari_sam.plugin.model.long_task import Progress
     from napari_sam.plugin.widgets.page import Shared
     from napari_sam.training.training_job import TrainOutcome
 
 __all__ = ["TrainPage"]
 
 _START = (
-    "Choose an image and the labels that you drew on it, and press Train. Five images "
-    "and five minutes help already."
+    "Open an image, and draw labels on it or choose some; then train. Five images and "
+    "five minutes help already."
+)
+_NO_LABELS = (
+    "Choose the labels of “{image}”, or draw some on it, first. Five images and five "
+    "minutes help already."
 )
 _READY = (
     "Press Train: the model learns from “{labels}”. Or add more images first; five "
@@ -89,9 +95,10 @@ class TrainPage(Page):
     def make_controls(self) -> None:
         """Make the list of pairs, the choices, and what shows the result."""
         self._outcome: TrainOutcome | None = None
-        self._job_at_work: TrainJob | None = None
         self._work = Work("")
-        self._worker = LatestWins("napari-sam training", self)
+        thread = WorkThread("napari-sam training")
+        self._training = LongTask(thread, self)
+        self._exporting = LongTask(thread, self)
         self._offer = LabelsOffer(self.shared)
         self.pairs = PairList()
         self.plot = CurvePlot("loss", ("1 click", "box"), "s")
@@ -110,11 +117,15 @@ class TrainPage(Page):
         self.minutes.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.name = QLineEdit("my model")
         self.name.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.train = main_button("Train", "samTrain")
+        self.train = main_button(
+            "Train", "samTrain", "Make a new model that has learned from your labels."
+        )
         self.result = QLabel()
         self.result.setWordWrap(True)
-        self.export = QPushButton("Export the model…")
-        self.export.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.export = push_button(
+            "Export the model…",
+            "Write the new model to a file, for other computers and programs.",
+        )
         self.worst = heading("Where it is worst")
         for part in (self.plot, self.result, self.export, self.worst):
             part.hide()
@@ -144,9 +155,14 @@ class TrainPage(Page):
         self.pairs.refused.connect(self.say)
         self.train.clicked.connect(self.start)
         self.export.clicked.connect(self._choose_export)
-        self._worker.done.connect(self._on_done)
-        self._worker.reported.connect(self._on_reported)
-        self.destroyed.connect(self._worker.close)
+        self._training.progressed.connect(self._on_progressed)
+        self._training.told.connect(self._on_event)
+        self._training.done.connect(self._on_trained)
+        self._training.cancelled.connect(self._on_stopped)
+        self._exporting.done.connect(self._on_exported)
+        for task in (self._training, self._exporting):
+            task.failed.connect(self._on_failed)
+            self.destroyed.connect(task.close)
 
     # --- coming and going -------------------------------------------------------
 
@@ -164,18 +180,19 @@ class TrainPage(Page):
 
     def cancel(self) -> None:
         """Stop; the best weights so far are kept."""
-        self._worker.cancel()
+        self._training.cancel()
 
     def close_page(self) -> None:
         """Stop for good."""
-        self._worker.close()
+        self._training.close()
+        self._exporting.close()
 
     # --- the training ---------------------------------------------------------------
 
     @property
     def is_working(self) -> bool:
         """Whether a training runs."""
-        return self._job_at_work is not None
+        return bool(self._training.is_working)
 
     def start(self) -> None:
         """Train on what is listed, or on the chosen pair."""
@@ -195,19 +212,16 @@ class TrainPage(Page):
         self.result.hide()
         self.worst.hide()
         self.cases.show_cases([])
-        self._job_at_work, self._work = job, Work("Looking at the images")
-        worker, run = self._worker, self._run
+        run, tell = self._run, self._training.tell
 
-        def work(is_cancelled: IsCancelled) -> Any:
+        def work(
+            progress: Callable[[int, int], None], is_cancelled: IsCancelled
+        ) -> TrainOutcome:
             return run(
-                job,
-                on_event=lambda event: worker.report(job, event),
-                progress=Progress(
-                    lambda done, total: worker.report(job, (done, total)), is_cancelled
-                ),
+                job, on_event=tell, progress=WorkProgress(progress, is_cancelled)
             )
 
-        worker.submit(job, work)
+        self._training.start(work, job)
         self.say("")
 
     def _job(self, sources: list[Any]) -> TrainJob:
@@ -224,13 +238,17 @@ class TrainPage(Page):
             TrainConfig(**changes),
         )
 
-    def _on_reported(self, job: TrainJob, value: Any) -> None:
-        if isinstance(value, tuple):
-            done, total = value
-            fraction = done / total if total else -1.0
-            self._work = Work(f"Training, {max(0, total - done)} s left", fraction)
-            self.changed.emit()
-            return
+    def _on_progressed(self, progress: Progress) -> None:
+        """Say how many seconds are left; the steps of a training are seconds."""
+        if progress.total:
+            left = max(0, progress.total - progress.done)
+            self._work = Work(f"Training, {left} s left", progress.fraction)
+        else:
+            self._work = Work("Looking at the images")
+        self.changed.emit()
+
+    def _on_event(self, value: dict[str, Any]) -> None:
+        """Draw what an event of the training tells of its course."""
         at = float(value.get("elapsed", 0))
         for key, name in (
             ("mean_loss", "loss"),
@@ -240,21 +258,16 @@ class TrainPage(Page):
             if value.get(key) is not None:
                 self.plot.add(name, at, float(value[key]))
 
-    def _on_done(self, outcome: Outcome) -> None:
-        if outcome.token is self._job_at_work:
-            self._job_at_work = None
-        if isinstance(outcome.error, Cancelled):
-            self.say("Stopped before anything was learned.", "info")
-            return
-        if outcome.error is not None:
-            self.say(sentence(outcome.error))
-            return
-        if isinstance(outcome.result, Path):
-            self.say(f"Written to {outcome.result}.", "done")
-            return
-        self._show(outcome.result)
+    def _on_stopped(self, job: TrainJob) -> None:
+        self.say("Stopped before anything was learned.", "info")
 
-    def _show(self, result: TrainOutcome) -> None:
+    def _on_failed(self, token: object, error: Exception) -> None:
+        self.say(sentence(error))
+
+    def _on_exported(self, token: object, path: Path) -> None:
+        self.say(f"Written to {path}.", "done")
+
+    def _on_trained(self, job: TrainJob, result: TrainOutcome) -> None:
         self._outcome = result
         announce_model(result.path)
         left_out = left_out_in_words(result.left_out)
@@ -275,7 +288,7 @@ class TrainPage(Page):
             return
         source, path = self._outcome.path, Path(target)
 
-        def work(is_cancelled: IsCancelled) -> Path:
+        def work(progress: object, is_cancelled: IsCancelled) -> Path:
             from napari_sam.checkpoints import export
 
             if path.suffix == ".pth":
@@ -284,7 +297,7 @@ class TrainPage(Page):
                 return export.export_micro_sam(source, path)
             return export.export_safetensors(source, path)
 
-        self._worker.submit("export", work)
+        self._exporting.start(work)
 
     def _choose_export(self) -> None:
         kinds = (
@@ -311,8 +324,10 @@ class TrainPage(Page):
             return self.model_obstacle() or Hint(_START)
         if self.pairs.sources:
             return Hint("Add more, or press Train.")
-        if self.pairs.image is None or self.pairs.labels is None:
+        if self.pairs.image is None:
             return Hint(_START)
+        if self.pairs.labels is None:
+            return Hint(_NO_LABELS.format(image=self.pairs.image.name))
         return Hint(_READY.format(labels=self.pairs.labels.name))
 
     def remedy(self, hint: Hint, is_notice: bool) -> str:
@@ -328,5 +343,8 @@ class TrainPage(Page):
         return self._work if self.is_working else None
 
     def show_state(self) -> None:
-        """Show whether the button can be pressed."""
-        self.train.setEnabled(not self.is_working)
+        """Show whether the button can be pressed: there is something to learn from."""
+        pairs = self.pairs
+        has_pair = pairs.image is not None and pairs.labels is not None
+        is_ready = self.shared.header.model.is_here and (pairs.sources or has_pair)
+        self.train.setEnabled(bool(is_ready) and not self.is_working)
