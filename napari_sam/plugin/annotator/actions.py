@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam.ops.labels import OverlapRule
-    from napari_sam.plugin.annotator.asker import Asker
+    from napari_sam.plugin.annotator.prompt_requests import PromptRequests
+    from napari_sam.plugin.annotator.prompt_sync import PromptSync
     from napari_sam.plugin.annotator.sessions import Sessions
-    from napari_sam.plugin.annotator.wiring import Wiring
     from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.workflows.session.annotation_session import AnnotationSession
 
@@ -31,7 +31,7 @@ class Actions(QObject):  # type: ignore[misc]
 
     Parameters
     ----------
-    workspace, sessions, asker, wiring
+    workspace, sessions, requests, prompt_sync
         The parts of the annotator.
 
     Attributes
@@ -57,50 +57,50 @@ class Actions(QObject):  # type: ignore[misc]
         self,
         workspace: Workspace,
         sessions: Sessions,
-        asker: Asker,
-        wiring: Wiring,
+        requests: PromptRequests,
+        prompt_sync: PromptSync,
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._at = workspace
         self._sessions = sessions
-        self._asker = asker
-        self._wiring = wiring
+        self._requests = requests
+        self._prompt_sync = prompt_sync
         self._commits_when_answered = False
         self.class_name = ""
         self.overlap: OverlapRule = "keep"
-        wiring.prompted.connect(self._on_prompted)
-        asker.delivered.connect(self._on_delivered)
-        asker.failed.connect(self._on_failed)
+        prompt_sync.prompted.connect(self._on_prompted)
+        requests.delivered.connect(self._on_delivered)
+        requests.failed.connect(self._on_failed)
 
     # --- tools ----------------------------------------------------------------------
 
     def use_tool(self, tool: str, positive: bool | None = None) -> None:
         """Take up a tool: its layer becomes active, in its mode."""
-        stage = self._wiring.stage
+        stage = self._prompt_sync.stage
         if stage.layers is None or stage.buttons is None:
             return
-        self._wiring.take_up()
+        self._prompt_sync.take_up()
         stage.show()
         if positive is not None:
             stage.buttons.set_positive(positive)
         use_tool(self._at.viewer, stage.layers, tool)
-        self._wiring.push()
+        self._prompt_sync.push()
 
     def toggle_polarity(self) -> None:
         """Switch what a left click says."""
-        buttons = self._wiring.stage.buttons
+        buttons = self._prompt_sync.stage.buttons
         if buttons is not None:
             buttons.set_positive(not buttons.positive)
             self.changed.emit()
 
     def toggle_hover(self) -> None:
         """Switch the preview under the cursor."""
-        self.set_hover(not self._wiring.hover.is_on)
+        self.set_hover(not self._prompt_sync.hover.is_on)
 
     def set_hover(self, on: bool) -> None:
         """Switch the preview under the cursor on or off."""
-        self._wiring.hover.set_on(on)
+        self._prompt_sync.hover.set_on(on)
         self.changed.emit()
 
     # --- the object in hand ---------------------------------------------------------
@@ -127,7 +127,7 @@ class Actions(QObject):  # type: ignore[misc]
         is_flat = self._at.plane is not None
         self._commits_when_answered = is_flat and session.prompting.job() is not None
         if self._commits_when_answered:
-            self._asker.request()
+            self._requests.request()
             return
         if opened.is_counting:
             self.noticed.emit("The labels are still being counted; press N again.")
@@ -143,7 +143,7 @@ class Actions(QObject):  # type: ignore[misc]
             )
             return
         self._act(lambda session: session.commit(), labels=True)
-        layers = self._wiring.stage.layers
+        layers = self._prompt_sync.stage.layers
         if layers is not None and str(layers.preview.mode) == "erase":
             layers.preview.mode = "paint"
         output = self._sessions.output
@@ -169,15 +169,15 @@ class Actions(QObject):  # type: ignore[misc]
     def clear(self) -> None:
         """Drop the prompts in hand, and what is half drawn."""
         self._act(lambda session: session.clear())
-        if self._wiring.stage.layers is not None:
-            self._wiring.stage.layers.drop_drawing()
+        if self._prompt_sync.stage.layers is not None:
+            self._prompt_sync.stage.layers.drop_drawing()
 
     # --- objects that are kept ------------------------------------------------------
 
     def reopen(self, label: int) -> None:
         """Take an object in hand again, with a tool that adds to it."""
         self._act(lambda session: session.reopen(label))
-        if not self._wiring.stage.tool:
+        if not self._prompt_sync.stage.tool:
             self.use_tool("point")
 
     def delete(self, label: int) -> None:
@@ -256,12 +256,12 @@ class Actions(QObject):  # type: ignore[misc]
         session = self._sessions.session
         if session is None or not self._is_at_work or not self._at.is_active:
             return
-        self._commits_when_answered = self._wiring.is_refused = False
+        self._commits_when_answered = self._prompt_sync.is_refused = False
         self.noticed.emit("")  # what was said of the step before may be true no more
         try:
             action(session)
         except OverlapError as error:
-            self._wiring.is_refused = True
+            self._prompt_sync.is_refused = True
             self.noticed.emit(_refusal(error))
             return
         except (ValueError, IndexError, TypeError, OSError, MemoryError) as error:
@@ -272,7 +272,7 @@ class Actions(QObject):  # type: ignore[misc]
         is_flat = self._at.plane is not None
         if is_flat and session.plane != self._at.plane and self._at.image is not None:
             go_to_plane(self._at.viewer, self._at.image, session.plane)
-        self._wiring.push()
+        self._prompt_sync.push()
 
     def _on_prompted(self) -> None:
         self._commits_when_answered = False

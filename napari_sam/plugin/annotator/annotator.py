@@ -1,7 +1,7 @@
 """The annotator of one viewer: what a user can do, and how things stand.
 
-It owns no widget. The dock widget shows its state after each `changed` and calls
-its actions; so do the keys. Its parts: `Wiring` between layers and session, `Asker`
+It owns no widget. The dock shows its state after each `changed` and calls its actions;
+so do the keys. Its parts: `PromptSync` between layers and session, `PromptRequests`
 between session and model, `Sessions` on the images of the viewer, and `Actions`.
 """
 
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.annotator.actions import Actions
-from napari_sam.plugin.annotator.asker import Asker
 from napari_sam.plugin.annotator.class_sorter import ClassSorter
 from napari_sam.plugin.annotator.hint_facts import FactReader
 from napari_sam.plugin.annotator.image_remedies import ImageRemedies
@@ -21,10 +20,11 @@ from napari_sam.plugin.annotator.key_actions import key_actions
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.annotator.object_edits import ObjectEdits
 from napari_sam.plugin.annotator.object_growing import ObjectGrowing
+from napari_sam.plugin.annotator.prompt_requests import PromptRequests
+from napari_sam.plugin.annotator.prompt_sync import PromptSync
 from napari_sam.plugin.annotator.session_journals import SessionJournals
 from napari_sam.plugin.annotator.sessions import Sessions
 from napari_sam.plugin.annotator.suspect_check import SuspectCheck
-from napari_sam.plugin.annotator.wiring import Wiring
 from napari_sam.plugin.annotator.workspace import Times, Workspace
 from napari_sam.plugin.model.embedding_store_jobs import EmbeddingStoreJobs
 from napari_sam.plugin.model.gc_pauses import GcPauses
@@ -127,15 +127,17 @@ class Annotator(QObject):  # type: ignore[misc]
             self._at, self.sessions, times.keep, keep_unsaved, self
         )
         self.embedding_jobs = EmbeddingStoreJobs(model_host, self)
-        self._asker = Asker(
+        self._requests = PromptRequests(
             self._at, self.sessions, model_host, self.embedding_jobs, times, self
         )
-        self._wiring = Wiring(
-            self._at, self.sessions, self._asker, self._keys, times, self
+        self._prompt_sync = PromptSync(
+            self._at, self.sessions, self._requests, self._keys, times, self
         )
-        self.actions = Actions(self._at, self.sessions, self._asker, self._wiring, self)
+        self.actions = Actions(
+            self._at, self.sessions, self._requests, self._prompt_sync, self
+        )
         self.growing = ObjectGrowing(
-            self._at, self.sessions, self._asker, self._wiring, model_host, self
+            self._at, self.sessions, self._requests, self._prompt_sync, model_host, self
         )
         self.sorter = ClassSorter(
             self._at, self.sessions, self.actions, model_host, self
@@ -145,10 +147,10 @@ class Annotator(QObject):  # type: ignore[misc]
         )
         self.suspects = SuspectCheck(self._at, self.sessions, self.edits, self)
         self._fact_reader = FactReader(
-            self._at, self.sessions, self._wiring, model_host, self.growing
+            self._at, self.sessions, self._prompt_sync, model_host, self.growing
         )
         self.image_remedies = ImageRemedies(
-            self._at, self.sessions, self._asker, self.set_image, self
+            self._at, self.sessions, self._requests, self.set_image, self
         )
         self._key_actions = key_actions(self)
         self._connect()
@@ -159,7 +161,12 @@ class Annotator(QObject):  # type: ignore[misc]
 
     def _connect(self) -> None:
         actions = self.actions
-        for part in (self.sessions, self._asker, self._wiring, self.image_remedies):
+        for part in (
+            self.sessions,
+            self._requests,
+            self._prompt_sync,
+            self.image_remedies,
+        ):
             part.changed.connect(self.changed)
             part.noticed.connect(self.noticed)
         self.embedding_jobs.noticed.connect(self.noticed)
@@ -168,12 +175,12 @@ class Annotator(QObject):  # type: ignore[misc]
             part.noticed.connect(self.noticed)
             part.succeeded.connect(self.succeeded)
         actions.likened.connect(self.likened)
-        self._wiring.previewed.connect(self.previewed)
+        self._prompt_sync.previewed.connect(self.previewed)
         self.sessions.entered.connect(self.journals.look_for_work)
         self.sessions.leaving.connect(self.journals.flush)
         self.journals.changed.connect(self.changed)
         self.journals.noticed.connect(self.noticed)
-        for signal in (self.sessions.looked, actions.changed, self._asker.changed):
+        for signal in (self.sessions.looked, actions.changed, self._requests.changed):
             signal.connect(self.journals.on_change)
         host = self.model_host
         host.changed.connect(self._gc_pauses.look)
@@ -189,7 +196,7 @@ class Annotator(QObject):  # type: ignore[misc]
         claim(self.viewer, self)
         self._at.is_active = True
         self._gc_pauses.attach()
-        self._wiring.attach()
+        self._prompt_sync.attach()
         self.growing.attach()
         self.changed.emit()
 
@@ -207,7 +214,7 @@ class Annotator(QObject):  # type: ignore[misc]
         with suppress(RuntimeError):  # the window is gone
             self.edits.strokes.stop()
         self.growing.detach()
-        self._wiring.detach(later)
+        self._prompt_sync.detach(later)
         self._gc_pauses.detach()
         self._at.is_active = False
         release(self.viewer, self)
@@ -229,7 +236,7 @@ class Annotator(QObject):  # type: ignore[misc]
         """Work on another image layer, or None."""
         if image is not self.image:
             self.edits.strokes.stop()
-        self._wiring.set_image(image)
+        self._prompt_sync.set_image(image)
 
     def put_off(self) -> None:
         """Show no prompt layers and embed no plane until `take_up`.
@@ -241,11 +248,11 @@ class Annotator(QObject):  # type: ignore[misc]
 
     def take_up(self) -> None:
         """Bring the prompt layers into the viewer, and take up the first tool."""
-        self._wiring.take_up()
+        self._prompt_sync.take_up()
 
     def refresh(self) -> None:
         """Show the session as it is, after somebody else has changed it."""
-        self._wiring.refresh()
+        self._prompt_sync.refresh()
 
     # --- how things stand -----------------------------------------------------------
 
@@ -265,13 +272,13 @@ class Annotator(QObject):  # type: ignore[misc]
 
         Work ahead of the user does not count; see `is_idle`.
         """
-        parts = (self._wiring, self._asker, self.sessions)
+        parts = (self._prompt_sync, self._requests, self.sessions)
         return not any(part.is_waiting for part in parts)
 
     @property
     def is_idle(self) -> bool:
         """Whether it is settled, and nothing is embedded that nobody waits for."""
-        return self.is_settled and not self._asker.is_ahead
+        return self.is_settled and not self._requests.is_ahead
 
     @property
     def image(self) -> Any:
@@ -291,22 +298,22 @@ class Annotator(QObject):  # type: ignore[misc]
     @property
     def layers(self) -> PromptLayers | None:
         """The prompt layers of the image, or None."""
-        return self._wiring.stage.layers
+        return self._prompt_sync.stage.layers
 
     @property
     def tool(self) -> str:
         """The tool in hand, "" for none."""
-        return self._wiring.stage.tool
+        return self._prompt_sync.stage.tool
 
     @property
     def positive(self) -> bool:
         """Whether a left click says that the object is there."""
-        return self._wiring.stage.positive
+        return self._prompt_sync.stage.positive
 
     @property
     def hover(self) -> bool:
         """Whether the mask under the cursor is previewed."""
-        return self._wiring.hover.is_on
+        return self._prompt_sync.hover.is_on
 
     @property
     def open_session(self) -> OpenSession | None:

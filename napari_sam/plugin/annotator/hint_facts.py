@@ -10,8 +10,8 @@ from napari_sam.plugin.viewer.sample_data import advice_on
 
 if TYPE_CHECKING:
     from napari_sam.plugin.annotator.object_growing import ObjectGrowing
+    from napari_sam.plugin.annotator.prompt_sync import PromptSync
     from napari_sam.plugin.annotator.sessions import Sessions
-    from napari_sam.plugin.annotator.wiring import Wiring
     from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.plugin.model.embedded_planes import PlaneKey
     from napari_sam.plugin.model.model_host import ModelHost
@@ -24,7 +24,7 @@ class FactReader:
 
     Parameters
     ----------
-    workspace, sessions, wiring, model_host, growing
+    workspace, sessions, prompt_sync, model_host, growing
         The parts of the annotator.
     """
 
@@ -32,20 +32,20 @@ class FactReader:
         self,
         workspace: Workspace,
         sessions: Sessions,
-        wiring: Wiring,
+        prompt_sync: PromptSync,
         model_host: ModelHost,
         growing: ObjectGrowing,
     ) -> None:
         self._at = workspace
         self._sessions = sessions
-        self._wiring = wiring
+        self._prompt_sync = prompt_sync
         self._model_host = model_host
         self._growing = growing
         self._black: tuple[PlaneKey, bool] | None = None
 
     def read(self) -> Facts:
         """Return the facts as they are now."""
-        at, stage, host = self._at, self._wiring.stage, self._model_host
+        at, stage, host = self._at, self._prompt_sync.stage, self._model_host
         session, key, image = self._sessions.session, at.key, at.image
         draft = None if session is None else session.draft
         answer = None if session is None else session.candidates
@@ -72,7 +72,7 @@ class FactReader:
             committed=0 if session is None else len(session.listed()),
             only_negative=draft is not None and draft.is_only_negative,
             score=None if session is None else session.score,
-            is_refused=self._wiring.is_refused,
+            is_refused=self._prompt_sync.is_refused,
             looks_black=self._looks_black(),
             hidden_by=self._hidden_by(),
             is_colour=image is not None and bool(image.rgb),

@@ -14,7 +14,7 @@ from napari_sam.plugin.viewer.layers import covered_by, stretch_contrast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam.plugin.annotator.asker import Asker
+    from napari_sam.plugin.annotator.prompt_requests import PromptRequests
     from napari_sam.plugin.annotator.sessions import Sessions
     from napari_sam.plugin.annotator.workspace import Workspace
 
@@ -26,7 +26,7 @@ class ImageRemedies(QObject):  # type: ignore[misc]
 
     Parameters
     ----------
-    workspace, sessions, asker
+    workspace, sessions, requests
         Parts of the annotator.
     set_image
         Has the annotator work on another image layer.
@@ -44,17 +44,17 @@ class ImageRemedies(QObject):  # type: ignore[misc]
         self,
         workspace: Workspace,
         sessions: Sessions,
-        asker: Asker,
+        requests: PromptRequests,
         set_image: Callable[[Any], None],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._at, self._sessions = workspace, sessions
-        self._asker, self._set_image = asker, set_image
+        self._requests, self._set_image = requests, set_image
 
     def retry(self) -> None:
         """Let the model look at a plane again that was stopped or has failed."""
-        self._asker.retry()
+        self._requests.retry()
 
     def open_part(self) -> None:
         """Work on the part of a large image that is shown."""

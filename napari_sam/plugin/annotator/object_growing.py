@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.plugin.annotator.asker import Asker
     from napari_sam.plugin.annotator.open_session import OpenSession
+    from napari_sam.plugin.annotator.prompt_requests import PromptRequests
+    from napari_sam.plugin.annotator.prompt_sync import PromptSync
     from napari_sam.plugin.annotator.sessions import Sessions
-    from napari_sam.plugin.annotator.wiring import Wiring
     from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.plugin.model.model_host import ModelHost
     from napari_sam.workflows.growing.grown_object import GrownObject
@@ -56,7 +56,7 @@ class ObjectGrowing(QObject):  # type: ignore[misc]
 
     Parameters
     ----------
-    workspace, sessions, asker, wiring
+    workspace, sessions, requests, prompt_sync
         The parts of the annotator.
     model_host
         The model at work; objects grow on its thread, when nothing more urgent is to be
@@ -76,14 +76,14 @@ class ObjectGrowing(QObject):  # type: ignore[misc]
         self,
         workspace: Workspace,
         sessions: Sessions,
-        asker: Asker,
-        wiring: Wiring,
+        requests: PromptRequests,
+        prompt_sync: PromptSync,
         model_host: ModelHost,
         parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._at, self._sessions, self._asker = workspace, sessions, asker
-        self._wiring, self._host = wiring, model_host
+        self._at, self._sessions, self._requests = workspace, sessions, requests
+        self._prompt_sync, self._host = prompt_sync, model_host
         self._layer = GrownLayer(workspace.viewer)
         self._run: _Run | None = None
         self._failed: object = None
@@ -91,9 +91,9 @@ class ObjectGrowing(QObject):  # type: ignore[misc]
         self._lane.done.connect(self._on_done)
         self._lane.reported.connect(self._on_reported)
         self.is_on = False
-        for signal in (asker.answered, asker.delivered, sessions.session_changed):
+        for signal in (requests.answered, requests.delivered, sessions.session_changed):
             signal.connect(self.look)
-        wiring.moved.connect(self._on_moved)
+        prompt_sync.moved.connect(self._on_moved)
         model_host.changed.connect(self.look)
 
     def attach(self) -> None:
@@ -316,7 +316,7 @@ class ObjectGrowing(QObject):  # type: ignore[misc]
             self._sessions.after_edit()
             self.succeeded.emit("The object in 3D is kept. U takes it back.")
         if grown.answers:
-            self._wiring.push()
+            self._prompt_sync.push()
 
     def _show(self) -> None:
         session, image = self._sessions.session, self._at.image
@@ -364,10 +364,10 @@ class ObjectGrowing(QObject):  # type: ignore[misc]
         running = {a - missing for a in displayed} - {axis}
         index = tuple(None if a in running else i for a, i in enumerate(voxel))
         plane = Plane(index)
-        positive = positive and self._wiring.stage.positive
+        positive = positive and self._prompt_sync.stage.positive
         session.go_to(plane)
         session.add_point(plane.project([voxel])[0].tolist(), positive)
-        self._wiring.prompted.emit()
+        self._prompt_sync.prompted.emit()
         self.look()
         self.changed.emit()
 

@@ -17,13 +17,13 @@ from napari_sam.plugin.project.background_models import ProjectModels, propose
 from napari_sam.plugin.project.image_changes import ImageChanges, doubt_of
 from napari_sam.plugin.project.image_content import ImageContent, read_content
 from napari_sam.plugin.project.label_saver import LabelSaver
-from napari_sam.plugin.project.opening import (
+from napari_sam.plugin.project.project_classifier import ProjectClassifier
+from napari_sam.plugin.project.project_layers import ProjectLayers
+from napari_sam.plugin.project.project_opening import (
     ProjectOpener,
     Question,
     is_project_of,
 )
-from napari_sam.plugin.project.project_classifier import ProjectClassifier
-from napari_sam.plugin.project.project_layers import ProjectLayers
 from napari_sam.plugin.project.unsure_places import UnsurePlaces
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.hint import Hint, sentence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import MaskRecord
-    from napari_sam.plugin.search.asker import Answer
+    from napari_sam.plugin.search.query_answers import Answer
     from napari_sam.plugin.search.search import Found
     from napari_sam.plugin.viewer.hint import Hint
 

@@ -69,7 +69,7 @@ class ExampleObjects:
         ValueError
             If one of them is not on the plane.
         """
-        from napari_sam.plugin.search.asker import embed_quietly
+        from napari_sam.plugin.search.query_answers import embed_quietly
 
         numbers = np.unique(self.labels)
         numbers = numbers[numbers > 0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.plugin.search import model_modes
-from napari_sam.plugin.search.marks import region_to_search
+from napari_sam.plugin.search.drawn_shapes import region_to_search
 from napari_sam.plugin.search.search import Search
 from napari_sam.plugin.viewer.layers import display_range, plane_reader, shape_of
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.plugin.search.asker import Answer, ObjectAsker
 from napari_sam.plugin.search.commit_found import keep_found, why_not_kept
 from napari_sam.plugin.search.found_objects import Results
 from napari_sam.plugin.search.layer_watch import LayerWatch
 from napari_sam.plugin.search.object_query import ExampleObjects, ObjectQuery
-from napari_sam.plugin.search.runner import SearchRunner
+from napari_sam.plugin.search.query_answers import Answer, QueryAnswers
 from napari_sam.plugin.search.search_choices import SearchChoices
+from napari_sam.plugin.search.search_runner import SearchRunner
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.layer_pairs import note_pair
@@ -67,7 +67,7 @@ class Everything(QObject):  # type: ignore[misc]
         What the last search found, sieved and shown.
     query
         What is looked for: a text, examples.
-    asker
+    answers
         Asks which of the objects that were found are meant.
     """
 
@@ -99,7 +99,7 @@ class Everything(QObject):  # type: ignore[misc]
         self.results = Results(viewer, self)
         self.runner = SearchRunner(self)
         self.query = ObjectQuery(self.runner.thread, self)
-        self.asker = ObjectAsker(self.runner.thread, self)
+        self.answers = QueryAnswers(self.runner.thread, self)
         self._keeps_when_answered = False
         self._open_annotator = open_annotator
         self._predictor: Any = None
@@ -115,8 +115,8 @@ class Everything(QObject):  # type: ignore[misc]
         self.query.changed.connect(self.changed)
         self.query.asked.connect(self.results.ask_again)
         self.query.noticed.connect(self._complain)
-        self.asker.answered.connect(self._on_answered)
-        self.asker.failed.connect(self._on_not_answered)
+        self.answers.answered.connect(self._on_answered)
+        self.answers.failed.connect(self._on_not_answered)
         self.runner.found.connect(self._on_found)
         self.runner.failed.connect(self._on_failed)
         model_host.changed.connect(self._on_model_host)
@@ -150,7 +150,7 @@ class Everything(QObject):  # type: ignore[misc]
         self.deactivate()
         self.runner.close()
         self.query.close()
-        self.asker.close()
+        self.answers.close()
         self.model_host.close()
 
     # --- what is chosen ---------------------------------------------------------
@@ -217,8 +217,8 @@ class Everything(QObject):  # type: ignore[misc]
 
     def cancel(self) -> None:
         """Stop the search, or the look at what it found; what was found stays."""
-        if self.asker.is_working and not self.runner.is_working:
-            self.asker.drop()
+        if self.answers.is_working and not self.runner.is_working:
+            self.answers.drop()
             self.results.take_refusal(_STOPPED)
             return
         if self.runner.cancel():
@@ -274,10 +274,12 @@ class Everything(QObject):  # type: ignore[misc]
 
     def _ask(self, found: Found, among: NDArray[np.intp]) -> bool:
         """Ask which masks are meant; False where all are."""
-        return self.asker.ask_which(found, among, self.query, self.model_host.predictor)
+        return self.answers.ask_which(
+            found, among, self.query, self.model_host.predictor
+        )
 
     def _on_answered(self, answer: Answer) -> None:
-        self.results.take_answer(answer, not self.asker.is_working)
+        self.results.take_answer(answer, not self.answers.is_working)
 
     def _on_results(self) -> None:
         if self._keeps_when_answered and not self._is_asking:

@@ -12,7 +12,7 @@ from napari_sam.plugin.model.embedding_store_jobs import open_store
 from napari_sam.plugin.model.model_host import ModelHost
 from napari_sam.plugin.model.predictor_loading import load_predictor
 from napari_sam.plugin.viewer.active_annotator import unwrapped
-from napari_sam.plugin.viewer.installations import other_installation
+from napari_sam.plugin.viewer.other_installation import other_installation
 from napari_sam.plugin.viewer.settings import read_settings
 from napari_sam.plugin.viewer.timers import single_shot
 from napari_sam.plugin.widgets.choices_header import ChoicesHeader

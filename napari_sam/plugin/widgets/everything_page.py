@@ -121,7 +121,7 @@ class EverythingPage(Page):
         self.shared.end.undocked.connect(everything.cancel)
         self.destroyed.connect(everything.runner.close)
         self.destroyed.connect(everything.query.close)
-        self.destroyed.connect(everything.asker.close)
+        self.destroyed.connect(everything.answers.close)
 
     # --- coming and going -------------------------------------------------------
 
@@ -276,7 +276,7 @@ class EverythingPage(Page):
             if everything.query.is_looking:
                 return Work("Looking at the examples", can_cancel=False)
             is_first = everything.results.answer is None  # later ones come at once
-            if is_first and everything.asker.is_working:
+            if is_first and everything.answers.is_working:
                 return Work("Looking which objects are meant")
             return None
         fraction, left = self._progress

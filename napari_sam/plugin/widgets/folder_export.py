@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.model.long_task import LongTask
-from napari_sam.plugin.project.opening import Question
+from napari_sam.plugin.project.project_opening import Question
 from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.workflows.progress import Progress
 

@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QFileDialog
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.project.background_models import propose
-from napari_sam.plugin.project.opening import Question
 from napari_sam.plugin.project.project_loop import ProjectLoop
+from napari_sam.plugin.project.project_opening import Question
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.widgets.folder_controls import DONE, FolderControls
 from napari_sam.plugin.widgets.folder_export import FolderExport

@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.stacks.follower import StackFollower
+from napari_sam.plugin.stacks.stack_follower import StackFollower
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layers import shape_of
 from napari_sam.plugin.widgets.buttons import push_button

@@ -15,7 +15,7 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_sam.ops.boxes import to_napari
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.search.marks import boxes_on_plane, points_on_plane
+from napari_sam.plugin.search.drawn_shapes import boxes_on_plane, points_on_plane
 from napari_sam.plugin.viewer.layer_pairs import MADE_HERE
 from napari_sam.plugin.viewer.layers import spatial_metadata
 from napari_sam.plugin.viewer.plane_source import PlaneSource, shown_plane

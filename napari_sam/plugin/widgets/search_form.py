@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_sam.plugin.search.options import MODES, OPTIONS
+from napari_sam.plugin.search.search_options import MODES, OPTIONS
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.layers import shape_of, spatial_metadata
 from napari_sam.plugin.widgets.buttons import push_button
@@ -30,7 +30,7 @@ from napari_sam.plugin.widgets.model_picker import row_label
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_sam.plugin.search.options import Option
+    from napari_sam.plugin.search.search_options import Option
 
 __all__ = ["OptionsForm", "SearchForm"]
 

@@ -336,7 +336,7 @@ def test_the_look_at_the_objects_can_be_stopped(
     dock.shown.what.line.setText("the largest")
     qtbot.keyClick(dock.shown.what.line, Qt.Key.Key_Return)
     everything = dock.shown.everything
-    wait_until(lambda: everything.found is not None and everything.asker.is_working)
+    wait_until(lambda: everything.found is not None and everything.answers.is_working)
     look(dock)
     assert dock.shown.work().text == "Looking which objects are meant"
     dock.progress.cancel.click()

@@ -18,13 +18,13 @@ from napari_sam.io.samples import load_sample
 from napari_sam.ops.planes import Plane
 from napari_sam.ops.scope import Scope
 from napari_sam.plugin.model.long_task import Clock
-from napari_sam.plugin.search.options import MODES, OPTIONS
 from napari_sam.plugin.search.search import (
     Search,
     resolve_mode,
     search_plane,
     start_rule,
 )
+from napari_sam.plugin.search.search_options import MODES, OPTIONS
 from napari_sam.workflows.objects import segment
 from napari_sam.workflows.objects.grid_masks import grid_defaults
 

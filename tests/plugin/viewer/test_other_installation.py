@@ -1,6 +1,6 @@
 """Another project of the same name beside this one."""
 
-from napari_sam.plugin.viewer.installations import other_installation
+from napari_sam.plugin.viewer.other_installation import other_installation
 
 
 def test_another_project_of_this_name_is_told(tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.queries.asked_objects import AskedObjects
     from napari_sam.workflows.queries.text_query import TextQuery
 
-__all__ = ["Answer", "ObjectAsker", "Question", "embed_quietly"]
+__all__ = ["Answer", "QueryAnswers", "Question", "embed_quietly"]
 
 _NOT_SURE = "This model has not learned to tell objects apart: it is less reliable."
 
@@ -105,7 +105,7 @@ class Answer:
     lacks_kind: bool = False
 
 
-class ObjectAsker(QObject):  # type: ignore[misc]
+class QueryAnswers(QObject):  # type: ignore[misc]
     """Answers one question at a time; of those that come meanwhile, the latest.
 
     Parameters

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from napari_sam.plugin.model.embedding_store_jobs import EmbeddingStoreJobs
     from napari_sam.plugin.model.model_host import ModelHost
 
-__all__ = ["Asker"]
+__all__ = ["PromptRequests"]
 
 
-class Asker(QObject):  # type: ignore[misc]
+class PromptRequests(QObject):  # type: ignore[misc]
     """Has planes embedded and prompts answered, and delivers the answers.
 
     Parameters

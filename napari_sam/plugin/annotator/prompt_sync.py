@@ -18,15 +18,15 @@ from napari_sam.plugin.viewer.timers import single_shot
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_sam.plugin.annotator.asker import Asker
     from napari_sam.plugin.annotator.keybindings import KeyBinder
+    from napari_sam.plugin.annotator.prompt_requests import PromptRequests
     from napari_sam.plugin.annotator.sessions import Sessions
     from napari_sam.plugin.annotator.workspace import Times, Workspace
 
-__all__ = ["Wiring"]
+__all__ = ["PromptSync"]
 
 
-class Wiring(QObject):  # type: ignore[misc]
+class PromptSync(QObject):  # type: ignore[misc]
     """Connects the layers of a viewer with the sessions on its images.
 
     Parameters
@@ -35,7 +35,7 @@ class Wiring(QObject):  # type: ignore[misc]
         What is worked on; image and plane are set here.
     sessions
         The sessions on the images of the viewer.
-    asker
+    requests
         Has the prompts answered.
     keys
         Binds the annotator's keys on the layers that it works with.
@@ -71,7 +71,7 @@ class Wiring(QObject):  # type: ignore[misc]
         self,
         workspace: Workspace,
         sessions: Sessions,
-        asker: Asker,
+        requests: PromptRequests,
         keys: KeyBinder,
         times: Times,
         parent: QObject,
@@ -79,7 +79,7 @@ class Wiring(QObject):  # type: ignore[misc]
         super().__init__(parent)
         self._at = workspace
         self._sessions = sessions
-        self._asker = asker
+        self._requests = requests
         self._keys = keys
         self._answer_ms = times.answer
         self.is_refused = False
@@ -89,16 +89,16 @@ class Wiring(QObject):  # type: ignore[misc]
         self._layer_events = Connections()
         self.stage = PromptStage(workspace.viewer, keys, self._on_press, self)
         self.hover = HoverPreview(
-            workspace, lambda: sessions.session, self.stage, asker.model_host
+            workspace, lambda: sessions.session, self.stage, requests.model_host
         )
         self._image_watch = ImageWatch(workspace, times, self)
         self._image_watch.replaced.connect(self._on_data)
-        self._image_watch.content_changed.connect(asker.request_again)
+        self._image_watch.content_changed.connect(requests.request_again)
         self._image_watch.moved.connect(self._on_moved)
         self._show_timer = single_shot(self, 0, self._show_layers)
         self._push_timer = single_shot(self, 0, self.push)
         self._paint_timer = single_shot(self, 0, self._pull_painting)
-        asker.answered.connect(self._show_answer)
+        requests.answered.connect(self._show_answer)
         sessions.session_changed.connect(self.refresh)
         sessions.output_changed.connect(self._bind_output)
 
@@ -179,7 +179,7 @@ class Wiring(QObject):  # type: ignore[misc]
         is_new, self._at.is_at_hand = not self._at.is_at_hand, True
         if is_new and self.stage.layers is not None and not self._show_timer.isActive():
             self._show_layers()
-            self._asker.dwell()
+            self._requests.dwell()
 
     def _leave_image(self, later: bool = False) -> None:
         """Take the prompt layers away; later, while the layer list is changing."""
@@ -189,7 +189,7 @@ class Wiring(QObject):  # type: ignore[misc]
         self._image_watch.stop()
         self.is_refused = False
         self._layer_events.clear()
-        self._asker.leave()
+        self._requests.leave()
         self.stage.take_down(later)
         self._bind_output(None)
         self._at.plane = None
@@ -251,7 +251,7 @@ class Wiring(QObject):  # type: ignore[misc]
             self._paint_timer.stop()
             self._pull_painting()
         self._push_timer.stop()
-        self._asker.note_move(before, plane)
+        self._requests.note_move(before, plane)
         self._at.plane = plane
         self.hover.forget()
         if before is None and plane is not None:
@@ -261,7 +261,7 @@ class Wiring(QObject):  # type: ignore[misc]
             if session is not None:
                 session.go_to(plane)
             self.push()
-            self._asker.dwell()
+            self._requests.dwell()
         self.moved.emit()
         self.changed.emit()
 
@@ -291,7 +291,7 @@ class Wiring(QObject):  # type: ignore[misc]
             self.set_image(None)
             self.set_image(image)
             return
-        self._asker.request_again()
+        self._requests.request_again()
 
     # --- prompts: layers to session ---------------------------------------------
 
@@ -309,7 +309,7 @@ class Wiring(QObject):  # type: ignore[misc]
         """Have a click answered while its button is still held down."""
         if self._at.plane is not None:
             (place,) = self._at.plane.project(position[None])
-            self._asker.prefetch(place, positive)
+            self._requests.prefetch(place, positive)
 
     def _pull(self) -> None:
         """Take what the user did to points and shapes; the layers stay untouched."""
@@ -344,7 +344,7 @@ class Wiring(QObject):  # type: ignore[misc]
         self.is_refused = False
         self.hover.forget()
         self.prompted.emit()
-        self._asker.request_new()
+        self._requests.request_new()
 
     # --- session to layers --------------------------------------------------------
 
@@ -353,7 +353,7 @@ class Wiring(QObject):  # type: ignore[misc]
 
         Drawing costs tens of milliseconds, and an answer comes in about as many.
         """
-        is_answering = self._asker.model_host.answering.is_busy
+        is_answering = self._requests.model_host.answering.is_busy
         self._push_timer.start(self._answer_ms if is_answering else 0)
 
     def push(self) -> None:
@@ -365,7 +365,7 @@ class Wiring(QObject):  # type: ignore[misc]
             layers.show_question(session.draft.question)
             if self.stage.buttons is not None:
                 self.stage.buttons.refresh()
-            self._asker.request()
+            self._requests.request()
             if session.candidates is None:
                 self._show_answer()
         self.changed.emit()
@@ -376,14 +376,14 @@ class Wiring(QObject):  # type: ignore[misc]
         if session is not None and self._at.plane is not None:
             session.go_to(self._at.plane)
         self.push()
-        self._asker.dwell()
+        self._requests.dwell()
 
     def _show_answer(self) -> None:
         layers, session = self.stage.layers, self._sessions.session
         if layers is not None and session is not None:
             self.hover.give_way()
             mask = session.mask
-            picture = self._asker.model_host.planes.picture(self._at.key)
+            picture = self._requests.model_host.planes.picture(self._at.key)
             if mask is not None and picture is not None:
                 layers.show_on(picture.ground_of(mask))
             layers.show_mask(mask)
