@@ -161,12 +161,8 @@ class Annotator(QObject):  # type: ignore[misc]
 
     def _connect(self) -> None:
         actions = self.actions
-        for part in (
-            self.sessions,
-            self._requests,
-            self._prompt_sync,
-            self.image_remedies,
-        ):
+        parts = (self.sessions, self._requests, self._prompt_sync, self.image_remedies)
+        for part in parts:
             part.changed.connect(self.changed)
             part.noticed.connect(self.noticed)
         self.embedding_jobs.noticed.connect(self.noticed)
@@ -182,9 +178,9 @@ class Annotator(QObject):  # type: ignore[misc]
         self.journals.noticed.connect(self.noticed)
         for signal in (self.sessions.looked, actions.changed, self._requests.changed):
             signal.connect(self.journals.on_change)
-        host = self.model_host
+        host, answers = self.model_host, self.model_host.answering
         host.changed.connect(self._gc_pauses.look)
-        for signal in (host.answering.answered, host.answering.hovered, host.embedded):
+        for signal in (answers.answered, answers.hovered, host.embedded):
             signal.connect(self._gc_pauses.on_answer)
 
     # --- coming and going -----------------------------------------------------------

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QCheckBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -21,6 +20,7 @@ from napari_sam.configs import SelectionRule
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.score_histogram import ScoreHistogram
+from napari_sam.plugin.widgets.tool_page import tick
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +29,9 @@ __all__ = ["SievePanel"]
 
 _STEPS = 1000
 """Places of the area slider; they are even in the logarithm of the area."""
+
+_BORDER_TIP = "Objects that touch the border of the image go."
+_EMPTY_TIP = "Objects that lie mostly on the labels that are chosen above go."
 
 
 class SievePanel(QWidget):  # type: ignore[misc]
@@ -65,27 +68,20 @@ class SievePanel(QWidget):  # type: ignore[misc]
         self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.area.setToolTip("Objects that are smaller or larger go.")
         self.area_text = QLabel()
-        self.drop_border = QCheckBox("Drop objects at the border")
-        self.drop_border.setToolTip("Objects that touch the border of the image go.")
-        self.only_empty = QCheckBox("Only where nothing is labelled yet")
-        self.only_empty.setToolTip(
-            "Objects that lie mostly on the labels that are chosen above go."
-        )
-        self.reset = push_button(
-            "Reset", "Set the sliders as they were after the search."
-        )
+        self.drop_border = tick("Drop objects at the border", _BORDER_TIP, False)
+        self.only_empty = tick("Only where nothing is labelled yet", _EMPTY_TIP, False)
+        tip = "Set the sliders as they were after the search."
+        self.reset = push_button("Reset", tip)
         self.count = QLabel()
         self.count.setStyleSheet("font-weight: 700;")
-        for control in (self.drop_border, self.only_empty, self.reset):
-            control.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._low, self._high = 1, 1
         self._start = SelectionRule()
         self._setting = self._is_matched = False
         self._lay_out()
         for slider in (self.min_iou, self.min_stability, self.area):
             slider.valueChanged.connect(self._on_changed)
-        for box in (self.drop_border, self.only_empty):
-            box.toggled.connect(self._on_changed)
+        self.drop_border.toggled.connect(self._on_changed)
+        self.only_empty.toggled.connect(self._on_changed)
         self.min_match.valueChanged.connect(self._on_match)
         self.reset.clicked.connect(self._on_reset)
 

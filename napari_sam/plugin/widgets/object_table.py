@@ -50,6 +50,22 @@ _LIKE = (
 """What the menu offers, and whether these are examples, in place of those before."""
 
 
+def _make_table() -> QTableWidget:
+    """Return an empty table of objects."""
+    table = QTableWidget(0, 4)
+    table.setHorizontalHeaderLabels(["Object", "Class", "Score", "Area"])
+    table.horizontalHeaderItem(3).setToolTip("Pixels, on all planes.")
+    table.verticalHeader().hide()
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+    table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+    table.setToolTip("Right click: find all objects like those selected.")
+    table.setMinimumHeight(90)
+    header = table.horizontalHeader()
+    header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+    return table
+
+
 class ObjectTable(QWidget):  # type: ignore[misc]
     """The newest object first; a double click on the class renames it."""
 
@@ -77,17 +93,7 @@ class ObjectTable(QWidget):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = QTableWidget(0, 4)
-        self.table.setHorizontalHeaderLabels(["Object", "Class", "Score", "Area"])
-        self.table.horizontalHeaderItem(3).setToolTip("Pixels, on all planes.")
-        self.table.verticalHeader().hide()
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.table.setToolTip("Right click: find all objects like those selected.")
-        self.table.setMinimumHeight(90)
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table = _make_table()
         self.rest = QLabel()
         self.rest.hide()
         self.edit = push_button(

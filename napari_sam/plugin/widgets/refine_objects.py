@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["refine_objects"]
 
+_CHANGED = "The labels have changed meanwhile, and were left alone. Try again."
+
 _Refined = tuple[list[tuple["Plane", Any, Any]], list["RefinedObject"]]
 """The labels of each plane before and after, and what became of each object."""
 
@@ -64,19 +66,25 @@ def refine_objects(annotator: Annotator) -> ToolJob:
         return done, report
 
     def finish(result: _Refined) -> str:
-        done, report = result
-        if annotator.session is not session or any(
-            not np.array_equal(canvas.read(plane), now) for plane, now, _ in done
-        ):
-            return "The labels have changed meanwhile, and were left alone. Try again."
-        redrawn = {row.label for row in report if row.changed}
-        of = counted(len(chosen), "object")
-        if not redrawn:
-            return f"None of {of} was drawn anew: the model is not surer of any."
-        parts = [plan_edit(*plane) for plane in done]
-        edit = StackEdit(tuple(one for one in parts if len(one.pixels)))
-        if not edits.write(edit):
-            return ""
-        return f"{len(redrawn):,} of {of} drawn anew. U takes it back."
+        if annotator.session is not session:
+            return _CHANGED
+        return _write(annotator, result, counted(len(chosen), "object"))
 
     return ToolJob("Refining objects", work, finish)
+
+
+def _write(annotator: Annotator, result: _Refined, of: str) -> str:
+    """Write objects that were drawn anew to the labels, and say how many there are."""
+    (done, report), session = result, annotator.session
+    if session is None or any(
+        not np.array_equal(session.canvas.read(plane), now) for plane, now, _ in done
+    ):
+        return _CHANGED
+    redrawn = {row.label for row in report if row.changed}
+    if not redrawn:
+        return f"None of {of} was drawn anew: the model is not surer of any."
+    parts = [plan_edit(*plane) for plane in done]
+    edit = StackEdit(tuple(one for one in parts if len(one.pixels)))
+    if not annotator.edits.write(edit):
+        return ""
+    return f"{len(redrawn):,} of {of} drawn anew. U takes it back."

@@ -107,22 +107,32 @@ def segment_volume(
         )
 
     def finish(labels: NDArray[np.int32]) -> str:
-        number = int(labels.max(initial=0))
-        if not number:
-            return "No object was found in the volume."
-        whole = np.zeros(shape, np.int32)
-        whole[tuple(slice(None) if i is None else i for i in at)] = labels
-        name = f"{image.name} volume objects"
-        layer = Labels(whole, name=name, **spatial_metadata(image))
-        viewer.add_layer(layer)
-        planes = counted(shape[axis], "plane")
-        return (
-            f"{counted(number, 'object')} in {planes}, in “{layer.name}”. With it as "
-            "Labels at the top, correct and save them in Annotate."
-        )
+        return _add_objects(viewer, image, labels, at, counted(shape[axis], "plane"))
 
     title = f"Segmenting {shape[axis]} planes"
     return ToolJob(title, work, finish, lambda labels: not labels.any())
+
+
+def _add_objects(
+    viewer: Any,
+    image: Any,
+    labels: NDArray[np.int32],
+    at: tuple[int | None, ...],
+    planes: str,
+) -> str:
+    """Put the objects of a volume into a new layer, and say how many there are."""
+    number = int(labels.max(initial=0))
+    if not number:
+        return "No object was found in the volume."
+    whole = np.zeros(shape_of(image), np.int32)
+    whole[tuple(slice(None) if i is None else i for i in at)] = labels
+    name = f"{image.name} volume objects"
+    layer = Labels(whole, name=name, **spatial_metadata(image))
+    viewer.add_layer(layer)
+    return (
+        f"{counted(number, 'object')} in {planes}, in “{layer.name}”. With it as "
+        "Labels at the top, correct and save them in Annotate."
+    )
 
 
 def track(
@@ -181,20 +191,24 @@ def track(
         )
 
     def finish(found: Any) -> str:
-        if not len(found):
-            return f"There is no object to track in “{film.name}”."
-        place = spatial_metadata(film)
-        name = film.name
-        labels = Labels(found.labels, name=f"{name} tracked", **place)
-        tracks = Tracks(found.tracks, graph=found.graph, name=f"{name} tracks", **place)
-        mark_as_one(labels, tracks)
-        viewer.add_layer(labels)
-        viewer.add_layer(tracks)
-        number = counted(found.divisions, "division")
-        return f"{counted(len(found), 'track')}, {number}."
+        return _add_tracks(viewer, film, found)
 
     title = f"Tracking through {len(data)} frames"
     return ToolJob(title, work, finish, lambda found: not len(found))
+
+
+def _add_tracks(viewer: Any, film: Any, found: Any) -> str:
+    """Put tracked labels and their tracks into new layers, and say how many."""
+    if not len(found):
+        return f"There is no object to track in “{film.name}”."
+    place, name = spatial_metadata(film), film.name
+    labels = Labels(found.labels, name=f"{name} tracked", **place)
+    tracks = Tracks(found.tracks, graph=found.graph, name=f"{name} tracks", **place)
+    mark_as_one(labels, tracks)
+    viewer.add_layer(labels)
+    viewer.add_layer(tracks)
+    number = counted(found.divisions, "division")
+    return f"{counted(len(found), 'track')}, {number}."
 
 
 def track_again(
