@@ -20,6 +20,7 @@ from napari_sam.plugin.viewer.layer_pairs import labels_for
 from napari_sam.plugin.viewer.layers import is_labels_of_user
 from napari_sam.plugin.viewer.object_picking import ObjectPicker
 from napari_sam.plugin.viewer.timers import single_shot
+from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.dock_layout import (
     button_row,
     data_choice,
@@ -86,11 +87,9 @@ class CorrectPage(Page):
         self.split.setCheckable(True)
         self.snap = data_choice(_SNAPS, "Where a stroke cuts an object.")
         self.refine = QPushButton("Refine")
-        self.undo = QPushButton("Undo (U)")
-        self.redo = QPushButton("Redo")
-        self.redo.setToolTip("Do the last undone step again (Shift-U).")
-        self.keys = QPushButton("Keys (?)")
-        self.keys.setToolTip("Show all keys over the image.")
+        self.undo = push_button("Undo (U)", "Take the last step back.")
+        self.redo = push_button("Redo", "Do the last undone step again (Shift-U).")
+        self.keys = push_button("Keys (?)", "Show all keys over the image.")
         self.told = QLabel(_PROMPT)
         self.told.setWordWrap(True)
         self.told.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)

@@ -61,6 +61,8 @@ _SLIDER = (("a volume", False), ("a film", True))
 _FIRST = ("frame", "label", "class", "area", "volume", "circularity", "intensity_mean")
 """What the columns that are shown at first begin with, in this order."""
 
+_SAVE_TIP = "Write the table to a file, for a spreadsheet or a statistics program."
+
 
 class MeasurePage(Page):
     """Measures a labels layer, shows the table, and plots of it.
@@ -90,17 +92,20 @@ class MeasurePage(Page):
         self.labels.setToolTip("The labels whose objects are measured.")
         self.slider = data_choice(_SLIDER, "What the labels are along the slider.")
         self.columns = QPushButton("Columns")
+        self.columns.setToolTip("Which columns the table has.")
         self.columns.setMenu(QMenu(self.columns))
         self.channels = QPushButton("Channels")
+        self.channels.setToolTip("Which images intensities are measured in.")
         self.channels.setMenu(QMenu(self.channels))
         self.select = QPushButton("Select")
+        self.select.setToolTip("Select objects by what was measured of them.")
         self.select.setMenu(QMenu(self.select))
         self.is_coloured = QCheckBox("Colour by")
         self.is_coloured.setToolTip("Colour the objects on the canvas by a column.")
         self.colour_by = data_choice((), "The column that gives the colours.")
         self.table = MeasurementTable()
         self.plot = MeasurementPlot()
-        self.save = main_button("Save table…", "samSaveTable")
+        self.save = main_button("Save table…", "samSaveTable", _SAVE_TIP)
         self.copy = QPushButton("Copy")
         self.copy.setToolTip("Copy the selected rows, or all, for a spreadsheet.")
 
