@@ -133,3 +133,25 @@ def test_a_clock_of_the_latest_steps_forgets_those_that_were_quick():
         now[0] += 2.0
         left = clock.left(done, 10)
     assert left == 10.0
+
+
+def test_work_tells_of_parts_of_its_result_and_nothing_once_it_is_dropped(task, qtbot):
+    parts = []
+    task.told.connect(parts.append)
+
+    def work(progress, is_cancelled):
+        task.tell("half")
+        return "whole"
+
+    with qtbot.waitSignal(task.done):
+        task.start(work)
+    assert parts == ["half"]
+    held = Held("late")
+    task.start(held)
+    assert held.runs.wait(10)
+    task.drop()
+    task.tell("of what was dropped")
+    held.gate.set()
+    with qtbot.waitSignal(task.done):
+        task.start(lambda progress, is_cancelled: None)
+    assert parts == ["half"]
