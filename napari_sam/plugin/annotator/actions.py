@@ -77,19 +77,19 @@ class Actions(QObject):  # type: ignore[misc]
 
     def use_tool(self, tool: str, positive: bool | None = None) -> None:
         """Take up a tool: its layer becomes active, in its mode."""
-        stage = self._prompt_sync.stage
-        if stage.layers is None or stage.buttons is None:
+        display = self._prompt_sync.display
+        if display.layers is None or display.buttons is None:
             return
         self._prompt_sync.take_up()
-        stage.show()
+        display.show()
         if positive is not None:
-            stage.buttons.set_positive(positive)
-        use_tool(self._at.viewer, stage.layers, tool)
+            display.buttons.set_positive(positive)
+        use_tool(self._at.viewer, display.layers, tool)
         self._prompt_sync.push()
 
     def toggle_polarity(self) -> None:
         """Switch what a left click says."""
-        buttons = self._prompt_sync.stage.buttons
+        buttons = self._prompt_sync.display.buttons
         if buttons is not None:
             buttons.set_positive(not buttons.positive)
             self.changed.emit()
@@ -143,7 +143,7 @@ class Actions(QObject):  # type: ignore[misc]
             )
             return
         self._act(lambda session: session.commit(), labels=True)
-        layers = self._prompt_sync.stage.layers
+        layers = self._prompt_sync.display.layers
         if layers is not None and str(layers.preview.mode) == "erase":
             layers.preview.mode = "paint"
         output = self._sessions.output
@@ -169,15 +169,15 @@ class Actions(QObject):  # type: ignore[misc]
     def clear(self) -> None:
         """Drop the prompts in hand, and what is half drawn."""
         self._act(lambda session: session.clear())
-        if self._prompt_sync.stage.layers is not None:
-            self._prompt_sync.stage.layers.drop_drawing()
+        if self._prompt_sync.display.layers is not None:
+            self._prompt_sync.display.layers.drop_drawing()
 
     # --- objects that are kept ------------------------------------------------------
 
     def reopen(self, label: int) -> None:
         """Take an object in hand again, with a tool that adds to it."""
         self._act(lambda session: session.reopen(label))
-        if not self._prompt_sync.stage.tool:
+        if not self._prompt_sync.display.tool:
             self.use_tool("point")
 
     def delete(self, label: int) -> None:

@@ -294,17 +294,17 @@ class Annotator(QObject):  # type: ignore[misc]
     @property
     def layers(self) -> PromptLayers | None:
         """The prompt layers of the image, or None."""
-        return self._prompt_sync.stage.layers
+        return self._prompt_sync.display.layers
 
     @property
     def tool(self) -> str:
         """The tool in hand, "" for none."""
-        return self._prompt_sync.stage.tool
+        return self._prompt_sync.display.tool
 
     @property
     def positive(self) -> bool:
         """Whether a left click says that the object is there."""
-        return self._prompt_sync.stage.positive
+        return self._prompt_sync.display.positive
 
     @property
     def hover(self) -> bool:

@@ -45,7 +45,7 @@ class FactReader:
 
     def read(self) -> Facts:
         """Return the facts as they are now."""
-        at, stage, host = self._at, self._prompt_sync.stage, self._model_host
+        at, display, host = self._at, self._prompt_sync.display, self._model_host
         session, key, image = self._sessions.session, at.key, at.image
         draft = None if session is None else session.draft
         answer = None if session is None else session.candidates
@@ -62,8 +62,8 @@ class FactReader:
             model_error=host.model_error,
             embedding_state=host.planes.state(key),
             embedding_error=host.planes.error(key),
-            tool=stage.tool,
-            polarity=stage.positive,
+            tool=display.tool,
+            polarity=display.positive,
             has_prompts=draft is not None and not draft.is_empty,
             waiting=session is not None and session.prompting.job() is not None,
             candidates=0 if answer is None else len(answer.scores),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_sam.ops.types import MaskPrediction
-    from napari_sam.plugin.annotator.prompt_stage import PromptStage
+    from napari_sam.plugin.annotator.prompt_display import PromptDisplay
     from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.plugin.model.model_host import ModelHost
     from napari_sam.workflows.session.annotation_session import AnnotationSession
@@ -29,7 +29,7 @@ class HoverPreview:
         In whose viewer the mouse is followed.
     session
         Returns the session that is worked in, or None.
-    stage
+    display
         With the layers that show the mask, and the tool in hand.
     model_host
         Is asked.
@@ -39,12 +39,12 @@ class HoverPreview:
         self,
         workspace: Workspace,
         session: Callable[[], AnnotationSession | None],
-        stage: PromptStage,
+        display: PromptDisplay,
         model_host: ModelHost,
     ) -> None:
         self._workspace = workspace
         self._session = session
-        self._stage = stage
+        self._display = display
         self._model_host = model_host
         self.is_on = False
         self._is_shown = False
@@ -86,7 +86,7 @@ class HoverPreview:
         if not self.is_on or key is None or session is None or not self._is_free():
             return
         at = position_on_plane(self._workspace.image, key.plane, event.position)
-        if at is None or self._stage.tool != "point":
+        if at is None or self._display.tool != "point":
             self._hide()
             return
         question = make_question(session.plane_shape, [at], [1])
@@ -96,14 +96,14 @@ class HoverPreview:
     def _on_answer(self, key: Any, answer: MaskPrediction) -> None:
         if self._place is None or not self.is_on or not self._is_free():
             return
-        layers = self._stage.layers
+        layers = self._display.layers
         if layers is not None and key == self._workspace.key:
             self._is_shown = True
             layers.show_mask(answer.masks[0])
 
     def _hide(self) -> None:
         self._place = None
-        layers = self._stage.layers
+        layers = self._display.layers
         if self._is_shown and layers is not None and self._is_free():
             layers.show_mask(None)
         self._is_shown = False

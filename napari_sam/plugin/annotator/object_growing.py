@@ -364,7 +364,7 @@ class ObjectGrowing(QObject):  # type: ignore[misc]
         running = {a - missing for a in displayed} - {axis}
         index = tuple(None if a in running else i for a, i in enumerate(voxel))
         plane = Plane(index)
-        positive = positive and self._prompt_sync.stage.positive
+        positive = positive and self._prompt_sync.display.positive
         session.go_to(plane)
         session.add_point(plane.project([voxel])[0].tolist(), positive)
         self._prompt_sync.prompted.emit()

@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_sam.plugin.annotator.hover import HoverPreview
 from napari_sam.plugin.annotator.image_watch import ImageWatch
 from napari_sam.plugin.annotator.pointer_tools import use_tool
-from napari_sam.plugin.annotator.prompt_stage import PromptStage
+from napari_sam.plugin.annotator.prompt_display import PromptDisplay
 from napari_sam.plugin.annotator.refused_masks import starts_another
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.layers import plane_shown, shape_of
@@ -44,7 +44,7 @@ class PromptSync(QObject):  # type: ignore[misc]
 
     Attributes
     ----------
-    stage
+    display
         The prompt layers, and the tool in hand.
     hover
         The preview under the cursor.
@@ -87,9 +87,9 @@ class PromptSync(QObject):  # type: ignore[misc]
         self._last_tool = "point"
         self._viewer_events = Connections()
         self._layer_events = Connections()
-        self.stage = PromptStage(workspace.viewer, keys, self._on_press, self)
+        self.display = PromptDisplay(workspace.viewer, keys, self._on_press, self)
         self.hover = HoverPreview(
-            workspace, lambda: sessions.session, self.stage, requests.model_host
+            workspace, lambda: sessions.session, self.display, requests.model_host
         )
         self._image_watch = ImageWatch(workspace, times, self)
         self._image_watch.replaced.connect(self._on_data)
@@ -149,7 +149,7 @@ class PromptSync(QObject):  # type: ignore[misc]
             return  # it is worked on part by part; see `ImageRemedies.open_part`
         self._is_entering = True
         try:
-            layers = self.stage.put_up(self._at.image)
+            layers = self.display.put_up(self._at.image)
         finally:
             self._is_entering = False
         self._layer_events.add(layers.points.events.data, self._on_prompts)
@@ -169,28 +169,32 @@ class PromptSync(QObject):  # type: ignore[misc]
         that is over can make software renderers crash.
         """
         is_wanted = self._at.is_active and self._at.is_at_hand
-        if self.stage.layers is not None and is_wanted:
-            self.stage.show()
-            use_tool(self._at.viewer, self.stage.layers, "point")
+        if self.display.layers is not None and is_wanted:
+            self.display.show()
+            use_tool(self._at.viewer, self.display.layers, "point")
             self._on_dims()
 
     def take_up(self) -> None:
         """Show the prompt layers and embed the plane, where that was put off."""
         is_new, self._at.is_at_hand = not self._at.is_at_hand, True
-        if is_new and self.stage.layers is not None and not self._show_timer.isActive():
+        if (
+            is_new
+            and self.display.layers is not None
+            and not self._show_timer.isActive()
+        ):
             self._show_layers()
             self._requests.dwell()
 
     def _leave_image(self, later: bool = False) -> None:
         """Take the prompt layers away; later, while the layer list is changing."""
-        if self.stage.layers is None:
+        if self.display.layers is None:
             return
         self._show_timer.stop()
         self._image_watch.stop()
         self.is_refused = False
         self._layer_events.clear()
         self._requests.leave()
-        self.stage.take_down(later)
+        self.display.take_down(later)
         self._bind_output(None)
         self._at.plane = None
 
@@ -203,7 +207,7 @@ class PromptSync(QObject):  # type: ignore[misc]
     # --- what the viewer says ---------------------------------------------------
 
     def _on_removed(self, event: Any) -> None:
-        layer, layers = event.value, self.stage.layers
+        layer, layers = event.value, self.display.layers
         if layer is self._at.image:
             labels = self._sessions.output
             self._leave_image(later=True)
@@ -222,13 +226,13 @@ class PromptSync(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _on_tool(self, event: Any = None) -> None:
-        self._last_tool = self.stage.tool or self._last_tool
+        self._last_tool = self.display.tool or self._last_tool
         self.changed.emit()
 
     def _resume_tool(self) -> None:
         """Take the tool up again that napari put down for a 3D view."""
-        layers, active = self.stage.layers, self._at.viewer.layers.selection.active
-        if layers is None or self.stage.tool:
+        layers, active = self.display.layers, self._at.viewer.layers.selection.active
+        if layers is None or self.display.tool:
             return
         if any(layer is active for layer in layers):
             use_tool(self._at.viewer, layers, self._last_tool)
@@ -244,7 +248,7 @@ class PromptSync(QObject):  # type: ignore[misc]
         plane, before = plane_shown(self._at.viewer, self._at.image), self._at.plane
         if plane is not None and self._follow_size():
             return
-        layers, session = self.stage.layers, self._sessions.session
+        layers, session = self.display.layers, self._sessions.session
         if layers is None or (plane == before and plane is not None):
             return
         if self._paint_timer.isActive():
@@ -268,7 +272,7 @@ class PromptSync(QObject):  # type: ignore[misc]
     def _follow_size(self) -> bool:
         """Enter an image whose planes fit now, leave one whose planes do not."""
         is_large = self._at.size_if_too_large is not None
-        is_out = self.stage.layers is None
+        is_out = self.display.layers is None
         if not self._at.is_active or self._is_entering or is_large == is_out:
             return False
         if is_large:
@@ -280,8 +284,8 @@ class PromptSync(QObject):  # type: ignore[misc]
         return True
 
     def _on_moved(self) -> None:
-        if self.stage.layers is not None:
-            self.stage.layers.place_like_image()
+        if self.display.layers is not None:
+            self.display.layers.place_like_image()
             self._on_dims()
 
     def _on_data(self) -> None:
@@ -296,13 +300,13 @@ class PromptSync(QObject):  # type: ignore[misc]
     # --- prompts: layers to session ---------------------------------------------
 
     def _on_prompts(self, event: Any) -> None:
-        if self.stage.layers is None or self.stage.layers.is_showing:
+        if self.display.layers is None or self.display.layers.is_showing:
             return
         if str(event.action) in ("added", "removed", "changed"):
             self._pull()
 
     def _on_paint(self, event: Any) -> None:
-        if self.stage.layers is not None and not self.stage.layers.is_showing:
+        if self.display.layers is not None and not self.display.layers.is_showing:
             self._paint_timer.start()
 
     def _on_press(self, position: NDArray[Any], positive: bool) -> None:
@@ -313,7 +317,7 @@ class PromptSync(QObject):  # type: ignore[misc]
 
     def _pull(self) -> None:
         """Take what the user did to points and shapes; the layers stay untouched."""
-        layers, session = self.stage.layers, self._sessions.session
+        layers, session = self.display.layers, self._sessions.session
         plane = self._at.plane
         if layers is None or session is None or plane is None:
             self._push_soon()
@@ -331,7 +335,7 @@ class PromptSync(QObject):  # type: ignore[misc]
 
     def _pull_painting(self) -> None:
         """Take what the user painted and erased on the preview."""
-        layers, session = self.stage.layers, self._sessions.session
+        layers, session = self.display.layers, self._sessions.session
         plane = self._at.plane
         if layers is None or session is None or plane is None:
             return
@@ -358,13 +362,13 @@ class PromptSync(QObject):  # type: ignore[misc]
 
     def push(self) -> None:
         """Show the session's prompts and what is known of their answer."""
-        layers, session = self.stage.layers, self._sessions.session
+        layers, session = self.display.layers, self._sessions.session
         if layers is None:
             return
         if session is not None and self._at.plane is not None:
             layers.show_question(session.draft.question)
-            if self.stage.buttons is not None:
-                self.stage.buttons.refresh()
+            if self.display.buttons is not None:
+                self.display.buttons.refresh()
             self._requests.request()
             if session.candidates is None:
                 self._show_answer()
@@ -379,7 +383,7 @@ class PromptSync(QObject):  # type: ignore[misc]
         self._requests.dwell()
 
     def _show_answer(self) -> None:
-        layers, session = self.stage.layers, self._sessions.session
+        layers, session = self.display.layers, self._sessions.session
         if layers is not None and session is not None:
             self.hover.give_way()
             mask = session.mask

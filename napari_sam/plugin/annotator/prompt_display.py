@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from napari_sam.plugin.annotator.keybindings import KeyBinder
 
-__all__ = ["PromptStage"]
+__all__ = ["PromptDisplay"]
 
 _HELD: WeakKeyDictionary[Any, dict[int, PromptLayers]] = WeakKeyDictionary()
 """The prompt layers of each viewer, by their number of axes."""
 
 
-class PromptStage(QObject):  # type: ignore[misc]
+class PromptDisplay(QObject):  # type: ignore[misc]
     """Brings the prompt layers of an image into a viewer, with keys and buttons.
 
     Parameters
