@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from napari_sam.checkpoints.store import CheckpointStore
     from napari_sam.inference.promptable import PromptableModel
+    from napari_sam.plugin.widgets.hint_line import NoticeKind
     from napari_sam.plugin.widgets.page import Page
 
 __all__ = ["NAME", "Dock", "open_dock"]
@@ -200,7 +201,7 @@ class Dock(QWidget):  # type: ignore[misc]
         self.saving.failed.connect(self._on_notice)
         self.saving.opened.connect(self.layers.find_labels)
         header.model.chosen.connect(self._load_model)
-        header.model.noticed.connect(self._on_notice)
+        header.model.noticed.connect(self._on_model_notice)
         self.switch.made.connect(self._on_made)
         self.switch.switched.connect(self.refresh)
         self.hint.pressed.connect(self._on_remedy)
@@ -345,6 +346,9 @@ class Dock(QWidget):  # type: ignore[misc]
 
     def _on_notice(self, text: str) -> None:
         self.shown.hear(text, "problem")
+
+    def _on_model_notice(self, text: str, kind: NoticeKind) -> None:
+        self.shown.hear(text, kind)
 
     def _on_success(self, text: str) -> None:
         self.shown.hear(text, "done")

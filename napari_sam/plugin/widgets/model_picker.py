@@ -91,8 +91,8 @@ class ModelPicker(QWidget):  # type: ignore[misc]
     chosen = Signal()
     """Another model or device was chosen, or the chosen model has arrived."""
 
-    noticed = Signal(str)
-    """Something that the user should read once."""
+    noticed = Signal(str, str)
+    """Something that the user should read once, and its `NoticeKind`."""
 
     def __init__(
         self,
@@ -316,8 +316,9 @@ class ModelPicker(QWidget):  # type: ignore[misc]
 
     def _on_failed(self, spec: CheckpointSpec, error: Exception) -> None:
         self._show_end()
-        self.noticed.emit(f"The download failed: {error}")
+        self.noticed.emit(f"The download failed: {error}", "problem")
 
     def _on_cancelled(self, spec: CheckpointSpec) -> None:
         self._show_end()
-        self.noticed.emit("The download was stopped; Download goes on where it ended.")
+        told = "The download was stopped; Download goes on where it ended."
+        self.noticed.emit(told, "info")

@@ -84,6 +84,7 @@ def test_a_download_can_be_cancelled(qtbot, picker):
     with qtbot.waitSignal(picker.noticed) as signal:
         picker.progress.cancel.click()
     assert "stopped" in signal.args[0]
+    assert signal.args[1] == "info"
     assert picker.download.isEnabled()
 
 
@@ -94,6 +95,7 @@ def test_a_failed_download_says_why(qtbot, picker, store):
     with qtbot.waitSignal(picker.noticed) as signal:
         picker.download.click()
     assert "the hash is wrong" in signal.args[0]
+    assert signal.args[1] == "problem"
 
 
 def test_a_file_can_be_chosen(picker, tmp_path):
