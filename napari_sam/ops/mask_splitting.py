@@ -163,7 +163,9 @@ def split_at_points(
     """
     from skimage.segmentation import watershed  # 0.2 s, and most never split
 
-    depth = -ndimage.distance_transform_edt(np.pad(mask, 1))
+    # Of a stack by steps along its axes: a tenth of the time.
+    far = ndimage.distance_transform_edt
+    depth = -(far if mask.ndim == 2 else _steps_to_edge)(np.pad(mask, 1))
     depth = depth[(slice(1, -1),) * mask.ndim]
     # Of a stack only the six neighbours: a fourth of the time.
     every = ndimage.generate_binary_structure(mask.ndim, 2 if mask.ndim == 2 else 1)
@@ -181,8 +183,13 @@ def split_at_points(
     return by_size(np.asarray(parts, np.int32), len(points))
 
 
+def _steps_to_edge(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return how many steps from pixel to pixel lead out of a mask."""
+    return np.asarray(ndimage.distance_transform_cdt(mask, "taxicab"))
+
+
 def _seeds(
-    relief: NDArray[np.floating], mask: NDArray[np.bool_], points: NDArray[np.intp]
+    relief: NDArray[np.number], mask: NDArray[np.bool_], points: NDArray[np.intp]
 ) -> NDArray[np.int32]:
     """Mark each point, and the way down from it to the floor of its basin.
 

@@ -29,6 +29,7 @@ from napari_sam.workflows.session.canvas import ArrayCanvas, make_canvas
 from napari_sam.workflows.session.class_edits import ClassList
 from napari_sam.workflows.session.class_suggestions import ClassSuggestions
 from napari_sam.workflows.session.growing_session import GrowingObjects
+from napari_sam.workflows.session.kept_history import SessionHistory
 from napari_sam.workflows.session.object_editing import ObjectEditing
 from napari_sam.workflows.session.prompting import Prompting
 from napari_sam.workflows.session.provenance import records_table
@@ -113,6 +114,8 @@ class AnnotationSession:
         What objects are sorted into: names, colours, and keys 1 to 9.
     suggestions
         Classes suggested for objects that have none, by label; see `ClassSuggestions`.
+    history
+        The steps so far, which can be kept beside the labels for another day.
     canvas, index
         Where the labels are written, and counts of all labels on it.
     journal
@@ -172,6 +175,7 @@ class AnnotationSession:
         self._rgb = rgb
         self.edit = ObjectEditing(state, self.prompting)
         self.classes = ClassList(state)
+        self.history = SessionHistory(state)
         self.suggestions = ClassSuggestions(state, self.prompting)
         self.journal: SessionJournal | None = None
         if journal:

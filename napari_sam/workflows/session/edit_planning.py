@@ -111,7 +111,7 @@ def check_no_gap(targets: Targets) -> None:
             raise ValueError(
                 f"there are planes between object {first} and "
                 f"{listed(sorted(left))}: it would have a gap. Merge them with what "
-                "lies between, or give gap=True"
+                "lies between; in a script, gap=True allows it"
             )
         left -= met
         joined.update(*(places[label] for label in met))

@@ -29,6 +29,11 @@ class History(Generic[Step]):
         """Whether there is an undone step to do again."""
         return bool(self._undone)
 
+    @property
+    def done(self) -> tuple[Step, ...]:
+        """The steps that can be undone, the oldest first."""
+        return tuple(self._done)
+
     def push(self, step: Step) -> None:
         """Add a step that was just made."""
         self._done.append(step)

@@ -325,6 +325,13 @@ class ObjectEditing:
 
     # --- away with it -------------------------------------------------------
 
+    def remove(
+        self, labels: Labels, *, scope: EditScope = "all", preview: bool = False
+    ) -> EditResult:
+        """Take objects away, as one step; with None every object of the scope."""
+        targets = find_targets(self._state, labels, scope)
+        return self._remove(targets, targets.labels, preview)
+
     def remove_small(
         self,
         min_area: int,

@@ -8,7 +8,7 @@ planes have changed since, so that looking again costs little.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xxhash
@@ -18,6 +18,8 @@ from napari_sam.ops.planes import Plane
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+
+    from numpy.typing import NDArray
 
     from napari_sam.ops.types import IsCancelled
     from napari_sam.workflows.session.canvas import LabelCanvas
@@ -64,12 +66,17 @@ def count_planes(
     for plane in planes:
         if is_cancelled is not None and is_cancelled():
             break
-        labels = np.ascontiguousarray(canvas.read(plane))
-        digest = xxhash.xxh3_64_intdigest(labels.data)
+        labels, digest = _read(canvas, plane)
         before = known.get(plane)
         if before is None or before.digest != digest:
             changed[plane] = PlaneCounts(digest, count_labels(labels))
     return changed
+
+
+def _read(canvas: LabelCanvas, plane: Plane) -> tuple[NDArray[Any], int]:
+    """Return the labels of a plane, and their digest."""
+    labels = np.ascontiguousarray(canvas.read(plane))
+    return labels, xxhash.xxh3_64_intdigest(labels.data)
 
 
 class ObjectIndex:
@@ -154,8 +161,38 @@ class ObjectIndex:
         self.take(changed)
         return set(changed)
 
+    def is_true(self, plane: Plane) -> bool:
+        """Whether a plane was counted, and has not changed since."""
+        known = self._planes.get(plane)
+        return known is not None and known.digest == _read(self._canvas, plane)[1]
+
+    def recount(
+        self, plane: Plane, before: NDArray[Any], after: NDArray[Any]
+    ) -> PlaneCounts:
+        """Count a plane by what was written there; cheaper than all of it.
+
+        Parameters
+        ----------
+        plane
+            For which `is_true` held before that.
+        before, after
+            (N,) labels of all pixels that were written, each pixel once.
+
+        Returns
+        -------
+        PlaneCounts
+            To be given to `take`.
+        """
+        pixels = dict(self._planes[plane].pixels)
+        for values, sign in ((before, -1), (after, 1)):
+            for label, count in count_labels(values).items():
+                pixels[label] = pixels.get(label, 0) + sign * count
+        kept = {label: count for label, count in sorted(pixels.items()) if count}
+        return PlaneCounts(_read(self._canvas, plane)[1], kept)
+
     def take(self, changed: dict[Plane, PlaneCounts]) -> None:
         """Take counts that were made elsewhere."""
+        changed = {p: n for p, n in changed.items() if n.digest != self.digest(p)}
         self.version += bool(changed)
         for plane, counts in changed.items():
             before = self._planes.get(plane)

@@ -50,6 +50,23 @@ class PersistentMap(Mapping[int, Value]):
         """Return a version without some numbers."""
         return self._with(dict.fromkeys(numbers, _REMOVED))
 
+    def differing_from(self, other: PersistentMap[Value]) -> set[int]:
+        """Return the numbers whose values are not the very same in another version."""
+        mine = self._open()
+        path, here = [other], other
+        while here is not self and here._next is not None:
+            here = here._next
+            path.append(here)
+        if here is not self:  # it was not made of this one, nor this one of it
+            theirs = dict(other)
+            return {
+                n
+                for n in mine.keys() | theirs.keys()
+                if mine.get(n, _REMOVED) is not theirs.get(n, _REMOVED)
+            }
+        there = {n: v for step in path[-2::-1] for n, v in step._held.items()}
+        return {n for n, v in there.items() if mine.get(n, _REMOVED) is not v}
+
     def _with(self, difference: dict[int, Value]) -> PersistentMap[Value]:
         made: PersistentMap[Value] = PersistentMap()
         made._held, made._next = difference, self

@@ -7,9 +7,10 @@ the history each, which is written as a whole or not at all.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,13 +18,19 @@ from napari_sam.ops.labels import next_free_label
 from napari_sam.ops.object_classes import with_names
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.session.history import History
-from napari_sam.workflows.session.object_index import ObjectIndex, planes_of_array
+from napari_sam.workflows.session.object_index import (
+    ObjectIndex,
+    count_planes,
+    planes_of_array,
+)
 from napari_sam.workflows.session.persistent_map import PersistentMap
 from napari_sam.workflows.session.prompt_history import NO_DRAFT
 from napari_sam.workflows.session.snapshot import Snapshot, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from napari_sam.workflows.session.canvas import LabelCanvas, LabelEdit, StackEdit
     from napari_sam.workflows.session.prompt_history import Draft
@@ -134,6 +141,16 @@ class SessionState:
         """Whether there is a step to do again."""
         return self._history.can_redo
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that can be undone, the oldest first."""
+        return self._history.done
+
+    def take_up(self, steps: Sequence[Step]) -> None:
+        """Take up steps that led here in another session; there is none yet."""
+        for step in steps:
+            self._history.push(step)
+
     def undo(self) -> bool:
         """Undo the last step and go to its plane; False if there is none."""
         step = self._history.back()
@@ -167,9 +184,11 @@ class SessionState:
         if edit is None:
             return
         before = [
-            (one.plane, one.pixels, self.canvas.read(one.plane).ravel()[one.pixels])
+            (one.plane, one.pixels, self._values(one.plane, one.pixels))
             for one in edit.edits
         ]
+        planes = Counter(one.plane for one in edit.edits)
+        known = {p for p, n in planes.items() if n == 1 and self.index.is_true(p)}
         try:
             (edit.apply if forward else edit.revert)(self.canvas)
         except BaseException:
@@ -177,8 +196,18 @@ class SessionState:
                 rows, cols = np.divmod(pixels, plane.shape_in(self.canvas.shape)[1])
                 self.canvas.restore(plane, rows, cols, values)
             raise
-        touched = {p for one in edit.edits for p in self._stored_planes(one.plane)}
-        self.index.refresh(touched)
+        counted = {
+            plane: self.index.recount(plane, values, self._values(plane, pixels))
+            for plane, pixels, values in before
+            if plane in known
+        }
+        others = {p for plane in planes.keys() - known for p in self._stored(plane)}
+        counted |= count_planes(self.canvas, others, {})
+        self.index.take(counted)
+
+    def _values(self, plane: Plane, pixels: NDArray[np.intp]) -> NDArray[Any]:
+        """Return the labels of some pixels of a plane."""
+        return np.asarray(self.canvas.read(plane).ravel()[pixels])
 
     # --- the canvas ---------------------------------------------------------
 
@@ -198,7 +227,7 @@ class SessionState:
         before = self.index.labels
         planes: list[Plane] | None = None
         if self.canvas.is_large:
-            planes = self._stored_planes(self._plane)
+            planes = self._stored(self._plane)
         changed = self.index.refresh(planes)
         records = self.snapshot.records
         returned = (self.index.labels - before) & records.keys()
@@ -207,7 +236,7 @@ class SessionState:
             self.snapshot = replace(self.snapshot, records=records.without(unknown))
         return bool(changed)
 
-    def _stored_planes(self, plane: Plane) -> list[Plane]:
+    def _stored(self, plane: Plane) -> list[Plane]:
         """Return the planes of the last two axes that a plane crosses, if few."""
         if plane.axes == (plane.ndim - 2, plane.ndim - 1):
             return [plane]

@@ -340,6 +340,27 @@ def test_pieces_of_a_stack_hang_together_through_its_planes():
     assert session.labels[2, 3, 3] == 2 and session.objects[2].plane.index[0] == 2
 
 
+def test_objects_are_taken_away_in_one_step():
+    session = session_of(boxes())
+    result = session.edit.remove([3, 7])
+    assert (result.gone, result.changed, result.pixels) == ((3, 7), (), 140)
+    assert sorted(session.objects) == [5]
+    session.undo()
+    assert np.array_equal(session.labels, boxes())
+    assert session.edit.remove(None, preview=True).gone == (3, 5, 7)
+
+
+def test_what_others_painted_between_two_edits_is_counted():
+    session = session_of(boxes())
+    session.edit.grow(3, 1)
+    session.labels[0:3, 30:33] = 8  # somebody else, and nobody was told
+    session.edit.grow(7, 1)
+    assert areas(session) == counted(session.labels)
+    session.labels[19, 0] = 8
+    session.undo()
+    assert areas(session) == counted(session.labels)
+
+
 def test_small_objects_and_those_at_the_border_go():
     session = session_of(boxes())
     assert session.edit.remove_small(60).gone == (5,)
@@ -469,7 +490,19 @@ EDITS = {
     "largest": lambda edit, some, n: edit.keep_largest_piece(some),
     "small": lambda edit, some, n: edit.remove_small(1 + n % 30, some),
     "border": lambda edit, some, n: edit.remove_at_border(some),
+    "remove": lambda edit, some, n: edit.remove(some),
 }
+
+
+def areas(session):
+    """How many pixels each object has, as the session counts them."""
+    return {label: session.index.area(label) for label in session.index.labels}
+
+
+def counted(labels):
+    """The same, as numpy counts them."""
+    values, counts = np.unique(labels[labels > 0], return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 @settings(max_examples=60, derandomize=True)
@@ -503,6 +536,7 @@ def test_any_edits_keep_to_their_objects_and_are_undone_bit_for_bit(seed, depth,
             assert np.array_equal(session.labels, before)
             continue
         after = session.labels
+        assert areas(session) == counted(after)
         named = [*some, *result.made]
         if name == "cut":
             named = [*result.changed, *result.made]
@@ -522,6 +556,7 @@ def test_any_edits_keep_to_their_objects_and_are_undone_bit_for_bit(seed, depth,
     for wanted in reversed(states[:-1]):
         assert session.undo()
         assert np.array_equal(session.labels, wanted)
+        assert areas(session) == counted(wanted)
     assert not session.can_undo
     for wanted in states[1:]:
         assert session.redo()
