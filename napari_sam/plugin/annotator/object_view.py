@@ -33,7 +33,7 @@ def show_object(
     *,
     zoom: bool = False,
 ) -> bool:
-    """Bring an object to the middle of the canvas.
+    """Bring an object into view; the view stays where it is in sight already.
 
     Parameters
     ----------
@@ -66,10 +66,13 @@ def show_object(
         return False
     top, left, bottom, right = part_in_view(image, plane)
     middle = at[np.abs(at - at.mean(axis=0)).sum(axis=1).argmin()]
-    go_to_point(viewer, image, plane.locate([middle])[0])
+    size = int(np.ptp(at, axis=0).max()) + 1
+    share = size / max(1, min(bottom - top, right - left))
+    zoom = zoom and not _ROOM[0] <= share <= _ROOM[1]
+    go_to_point(viewer, image, plane.locate([middle])[0], centre=zoom)
     if zoom:
-        size = int(np.ptp(at, axis=0).max()) + 1
-        _zoom(viewer, size / max(1, min(bottom - top, right - left)))
+        camera = getattr(viewer, "scene", viewer).camera  # there since napari 0.9
+        camera.zoom = camera.zoom * _SHOWN_AS / share
     return True
 
 
@@ -80,10 +83,3 @@ def _pixels(
     if plane is None:
         return np.zeros((0, 2), np.intp)
     return np.argwhere(session.canvas.read(plane) == label)
-
-
-def _zoom(viewer: Any, share: float) -> None:
-    """Bring what takes up this share of the view to a size that is seen."""
-    camera = getattr(viewer, "scene", viewer).camera  # there since napari 0.9
-    if not _ROOM[0] <= share <= _ROOM[1]:
-        camera.zoom = camera.zoom * _SHOWN_AS / share

@@ -36,3 +36,17 @@ def test_going_to_a_point_keeps_the_zoom_and_turns_the_sliders():
     go_to_point(viewer, layer, (0, 1, 6, 8))
     assert viewer.dims.point[0] == 0 and viewer.dims.point[2] == 3
     assert camera.center[-2:] == (2, 4)
+
+
+def test_a_place_in_sight_leaves_the_view_as_it_is():
+    viewer = ViewerModel()
+    layer = viewer.add_labels(np.zeros((5, 200, 200), int))
+    camera = viewer.scene.camera
+    camera.center = (0, 100, 100)
+    layer.corner_pixels = np.array([[0, 50, 0], [0, 150, 100]])  # as drawn last
+    go_to_point(viewer, layer, (4, 60, 1))
+    assert viewer.dims.point[0] == 4 and camera.center[-2:] == (100, 100)
+    go_to_point(viewer, layer, (4, 52, 50))  # hardly to be seen
+    assert camera.center[-2:] == (52, 50)
+    go_to_point(viewer, layer, (4, 60, 170))
+    assert camera.center[-2:] == (60, 170)
