@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from napari_sam.io.calibration import Calibration
     from napari_sam.io.plane_array import PlaneArray
     from napari_sam.workflows.progress import Progress
 
@@ -67,8 +68,7 @@ def measure_folder(
     images: str | Path,
     labels: str | Path | None = None,
     *,
-    spacing: float | Sequence[float] | None = None,
-    unit: str | None = None,
+    spacing: float | Sequence[float] | Calibration | None = None,
     properties: str | Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -83,10 +83,8 @@ def measure_folder(
         ``_labels``, ``_masks`` or ``_cp_masks`` at the end; or the one label image. If
         left out, `images` is a folder with the folders ``images`` and ``labels``, as a
         project is exported and as training reads it.
-    spacing : float or sequence of float, optional
+    spacing : float, sequence of float or Calibration, optional
         See `measure`; what the files say, if left out.
-    unit : str, optional
-        See `measure`.
     properties : str or sequence of str, optional
         See `measure`.
     progress : Progress, optional
@@ -130,9 +128,7 @@ def measure_folder(
     for number, pair in enumerate(pairs):
         steps.before(len(pairs) - number)
         tables.append(
-            measure_file(
-                pair, spacing=spacing, unit=unit, properties=properties, progress=quiet
-            )
+            measure_file(pair, spacing=spacing, properties=properties, progress=quiet)
         )
     steps.finish()
     return pd.concat(tables, ignore_index=True)
@@ -233,7 +229,7 @@ def _is_image(path: Path) -> bool:
 def measure_file(
     file: LabelFile,
     *,
-    spacing: float | Sequence[float] | None = None,
+    spacing: float | Sequence[float] | Calibration | None = None,
     unit: str | None = None,
     properties: str | Sequence[str] | None = None,
     progress: Progress | None = None,
@@ -244,8 +240,10 @@ def measure_file(
     ----------
     file
         What is measured.
-    spacing, unit, properties, progress
+    spacing, properties, progress
         See `measure_folder`.
+    unit
+        See `measure_channels`.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.io.calibration import unit_symbol
+from napari_sam.io.calibration import Calibration, unit_symbol
 from napari_sam.workflows.measure.frame import measure_frame
 from napari_sam.workflows.measure.properties import (
     channel_columns,
@@ -36,8 +36,7 @@ def measure(
     labels: ArrayLike,
     image: ArrayLike | None = None,
     *,
-    spacing: float | Sequence[float] | None = None,
-    unit: str | None = None,
+    spacing: float | Sequence[float] | Calibration | None = None,
     channel_axis: int | None = None,
     time_axis: int | None = None,
     properties: str | Sequence[str] | None = None,
@@ -54,11 +53,10 @@ def measure(
         0 for background; each other number is an object.
     image : array of the shape of the labels, optional
         For intensities. It may have one more axis, of channels.
-    spacing : float or sequence of float, optional
-        Size of a pixel along each axis of a frame, (Z,) Y, X, in `unit`. If left out,
-        all is in pixels.
-    unit : str, optional
-        Of the spacing, such as "µm", which it is if left out, or "nm".
+    spacing : float, sequence of float or Calibration, optional
+        Size of a pixel along each axis of a frame, (Z,) Y, X, in micrometres; a
+        `Calibration` for another unit, such as nanometres. If left out, all is in
+        pixels.
     channel_axis : int, optional
         Which axis of the image is that of its channels; the last one, if left out, of
         an image with one more axis than the labels.
@@ -81,7 +79,7 @@ def measure(
     ------
     ValueError
         If the labels are no labels, the image does not fit them, the spacing is not
-        one positive number for each axis, or a property is not known.
+        one positive number for each axis, of one unit, or a property is not known.
     Cancelled
         If `progress.is_cancelled` answered True.
 
@@ -108,7 +106,6 @@ def measure(
         array,
         channels,
         spacing=spacing,
-        unit=unit,
         time_axis=time_axis,
         properties=properties,
         progress=progress,
@@ -119,7 +116,7 @@ def measure_channels(
     labels: Any,
     channels: Mapping[str, Any],
     *,
-    spacing: float | Sequence[float] | None = None,
+    spacing: float | Sequence[float] | Calibration | None = None,
     unit: str | None = None,
     time_axis: int | None = None,
     properties: str | Sequence[str] | None = None,
@@ -133,8 +130,10 @@ def measure_channels(
         See `measure`; anything with a shape, a dtype and slicing.
     channels
         The name of each channel, "" for one without a name, and its array.
-    spacing, unit, time_axis, properties, progress
+    spacing, time_axis, properties, progress
         See `measure`.
+    unit
+        Of the spacing where that is numbers, such as "nm"; "µm" if left out.
 
     Raises
     ------
@@ -258,9 +257,11 @@ def _time_axis(shape: tuple[int, ...], time_axis: int | None) -> int | None:
 
 
 def _units(
-    spacing: float | Sequence[float] | None, unit: str | None, ndim: int
+    spacing: float | Sequence[float] | Calibration | None, unit: str | None, ndim: int
 ) -> tuple[tuple[float, ...], str]:
     """Return the size of a pixel along each axis, and the unit as it is written."""
+    if isinstance(spacing, Calibration):
+        spacing, unit = _of_calibration(spacing, "zyx"[-ndim:])
     if spacing is None:
         if unit is not None:
             raise ValueError(
@@ -277,6 +278,18 @@ def _units(
             f"{spacing!r}"
         )
     return sizes, _MICROMETRES if unit is None else unit_symbol(unit)
+
+
+def _of_calibration(known: Calibration, axes: str) -> tuple[tuple[float, ...], str]:
+    """Return the sizes along the axes of a frame, and the unit of all of them."""
+    along = known.along(axes)
+    (unit, *others) = set(along.units)
+    if unit is None or others:
+        raise ValueError(
+            f"the calibration has the units {along.units} along {axes.upper()}; wanted "
+            "one unit of length"
+        )
+    return along.scale, unit
 
 
 class _Channel:

@@ -62,8 +62,7 @@ def find(
     image: ArrayLike,
     text: str | TextQuery | None = None,
     *,
-    like: NDArray[Any] | None = None,
-    unlike: NDArray[Any] | None = None,
+    like: NDArray[Any] | tuple[NDArray[Any], NDArray[Any]] | None = None,
     model: str | Path | Predictor = "cells",
     config: FindConfig | None = None,
     channel_axis: int | None = None,
@@ -77,9 +76,10 @@ def find(
         See `Predictor.embed`.
     text : str or TextQuery, optional
         In English, such as "large round nuclei away from the border"; see `read_text`.
-    like, unlike : (H, W) labels or (N, D) float array, optional
-        Examples and counter-examples: objects of this image as labels, or of other
-        images as vectors from `embed_objects`.
+    like : (H, W) labels or (N, D) float array, or a tuple of two, optional
+        Examples: objects of this image as labels, or of other images as vectors from
+        `embed_objects`. Of a tuple the second are counter-examples, which the objects
+        are not to be like.
     model : str, Path or Predictor
         See `embed_objects`. A model that knows concepts, such as SAM 3, is asked for
         the kind that the text names and for what is like the examples, which have to be
@@ -120,8 +120,7 @@ def find(
     """
     if text is None and like is None:
         raise ValueError("say what to find: give a text, or examples as `like`")
-    if unlike is not None and like is None:
-        raise ValueError("counter-examples, `unlike`, need examples, `like`")
+    like, unlike = _parted(like)
     query = text if text is None or isinstance(text, TextQuery) else read_text(text)
     config, sam = config or FindConfig(), as_predictor(model)
     pixels = np.asarray(channels_last(image, channel_axis))
@@ -138,6 +137,20 @@ def find(
     )
     note = unit_note(text, query) if isinstance(text, str) else ""
     return replace(found, notes=(*found.notes, note)) if note else found
+
+
+def _parted(
+    like: NDArray[Any] | tuple[NDArray[Any], NDArray[Any]] | None,
+) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
+    """Return the examples and the counter-examples."""
+    if not isinstance(like, tuple):
+        return like, None
+    if len(like) != 2 or like[0] is None:
+        raise ValueError(
+            f"`like` is a tuple of {len(like)}; wanted examples, or a tuple of two: "
+            "examples and counter-examples"
+        )
+    return like
 
 
 def unit_note(text: str, query: TextQuery | None) -> str:
@@ -193,8 +206,10 @@ def ask_objects(
         (H, W) or (H, W, 3).
     labels
         (H, W), the objects to choose among.
-    query, like, unlike, model, config
+    query, model, config
         See `find`.
+    like, unlike
+        Examples and counter-examples, see `find`.
     embedding
         Of the image, where that is known; made where it is None.
     """

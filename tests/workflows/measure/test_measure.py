@@ -15,6 +15,8 @@ import napari_sam
 from napari_sam.workflows.measure.folders import join_objects
 from napari_sam.workflows.measure.properties import PROPERTIES
 
+MIXED = napari_sam.Calibration("yx", (500, 0.5), ("nanometer", "micrometer"))
+
 
 @pytest.fixture
 def labels():
@@ -36,7 +38,8 @@ def test_the_unit_is_in_the_names_of_the_columns(labels):
     assert table["solidity"].tolist() == [1, 1]
     np.testing.assert_allclose(table["feret_diameter [µm]"], [29**0.5, 20**0.5])
     np.testing.assert_allclose(table["feret_width [µm]"], [2, 2])
-    nanometres = napari_sam.measure(labels, spacing=500, unit="nanometer")
+    known = napari_sam.Calibration("yx", (500, 500), ("nanometer", "nanometer"))
+    nanometres = napari_sam.measure(labels, spacing=known)
     assert nanometres["area [nm²]"].tolist() == [10_000_000, 8_000_000]
 
 
@@ -268,7 +271,7 @@ def test_classes_go_with_their_labels(labels):
         (lambda a: napari_sam.measure(a[None, None]), "time_axis says"),
         (lambda a: napari_sam.measure(a, spacing=(1, 1, 1)), r"one for each of \(Y, X"),
         (lambda a: napari_sam.measure(a, spacing=(0, 1)), "one number above 0"),
-        (lambda a: napari_sam.measure(a, unit="µm"), "there is no spacing"),
+        (lambda a: napari_sam.measure(a, spacing=MIXED), "wanted one unit of length"),
         (lambda a: napari_sam.measure(a, properties="size"), "no property 'size'"),
         (lambda a: napari_sam.measure(a, properties="volume"), "objects in 3D"),
         (lambda a: napari_sam.measure(a, properties="intensity_sum"), "needs an image"),

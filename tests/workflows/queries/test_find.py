@@ -121,3 +121,9 @@ def test_an_image_without_objects_is_told(model, image):
     found = ask(image, np.zeros(image.shape, np.int32), model, "nuclei")
     assert found.labels.max() == 0
     assert found.notes == ("No object was found in the image.",)
+
+
+def test_counter_examples_stand_in_a_tuple_behind_the_examples(image, labels, model):
+    for wrong in ((labels,), (labels, labels, labels), (None, labels)):
+        with pytest.raises(ValueError, match="examples and counter-examples"):
+            napari_sam.find(image, like=wrong, model=model)
