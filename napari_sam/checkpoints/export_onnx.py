@@ -97,7 +97,7 @@ def export_onnx(source: str | Path, folder: Path) -> Path:
     made.mkdir()
     try:
         _write_graphs(model, made)
-        text = describe(model.architecture, loaded.name, loaded.digest, OPSET)
+        text = describe(loaded, model.architecture, OPSET)
         (made / DESCRIPTION).write_text(text, "utf-8")
         (made / README).write_text(explain(model.architecture, loaded.name), "utf-8")
         replace_folder(made, folder.resolve())

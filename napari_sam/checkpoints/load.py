@@ -5,13 +5,15 @@ Nothing from a file is ever run; see `weight_files`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch.overrides import TorchFunctionMode
 
 from napari_sam.checkpoints.architecture_detection import detect_architecture
+from napari_sam.checkpoints.bioimageio_packages import is_package, open_package
 from napari_sam.checkpoints.convert import extract_state
 from napari_sam.checkpoints.errors import CheckpointError
 from napari_sam.checkpoints.gated_download import explain_gate
@@ -19,6 +21,7 @@ from napari_sam.checkpoints.hashing import hash_file
 from napari_sam.checkpoints.hugging_face import open_model_folder
 from napari_sam.checkpoints.instance_decoders import (
     DECODER_STATE,
+    DecoderFile,
     decoder_beside,
     decoder_for,
     decoder_kind,
@@ -45,7 +48,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_sam.checkpoints.instance_decoders import DecoderFile
     from napari_sam.checkpoints.registry import CheckpointSpec
     from napari_sam.model.network import Network
 
@@ -74,6 +76,10 @@ class LoadedCheckpoint:
     object_size
         Pixels across of the objects that the model was fine-tuned on; None where the
         file says nothing.
+    training
+        How it was trained, as the file says it; empty where it says nothing.
+    entry
+        That of the registry, if it was loaded by its name.
     """
 
     model: Network
@@ -81,6 +87,8 @@ class LoadedCheckpoint:
     digest: str
     dropped: tuple[str, ...]
     object_size: float | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    entry: CheckpointSpec | None = None
 
     @property
     def trainable(self) -> Sam:
@@ -114,7 +122,8 @@ def load_sam(
     source
         A name such as ``"cells"``, or a path to a ``.pth``, ``.pt`` or
         ``.safetensors`` file of SAM, MobileSAM, LiteMedSAM, micro-sam, SAM 2 or a
-        model trained here, or to a folder in Hugging Face's layout. The architecture
+        model trained here, to a folder in Hugging Face's layout, or to a BioImage.IO
+        package (a zip file or a folder) with weights of such a model. The architecture
         is told from the keys.
     store
         Where named checkpoints lie; by default in the user's cache.
@@ -147,6 +156,8 @@ def load_sam(
             return _load_folder(path)
         return _load_file(path, spec.name, spec, asked or decoder_of(spec, store))
     path = _local_file(source)
+    if is_package(path):
+        return _load_package(path, asked)
     if path.is_dir():
         return _load_folder(path)
     return _load_file(path, path.stem, None, asked or decoder_beside(path))
@@ -181,7 +192,7 @@ def _local_file(source: str | Path) -> Path:
     if text.strip() and path.exists():
         return path
     is_path = isinstance(source, Path) or "/" in text or "\\" in text
-    if not is_path and path.suffix.lower() not in WEIGHT_SUFFIXES:
+    if not is_path and path.suffix.lower() not in (*WEIGHT_SUFFIXES, ".zip", ".onnx"):
         get_spec(text)  # raises: the name is unknown; lists names like it
     raise CheckpointError(f"no file at {path}")
 
@@ -225,7 +236,8 @@ def _load_file(
         raise CheckpointError(f"{path} cannot be loaded: {told}") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
-    return LoadedCheckpoint(model, name, digest, dropped, _object_size(metadata))
+    size, training = _object_size(metadata), _training(metadata)
+    return LoadedCheckpoint(model, name, digest, dropped, size, training, spec)
 
 
 def _decoder(
@@ -242,6 +254,31 @@ def _decoder(
         one, other = ("SAM-HQ", "SAM") if is_high_quality else ("SAM", "SAM-HQ")
         raise CheckpointError(f"it is of {one}, where {other} is wanted")
     return decoder_for(content, state, file, architecture, path)
+
+
+def _load_package(path: Path, asked: DecoderFile | None) -> LoadedCheckpoint:
+    """Load a model from a BioImage.IO package."""
+    try:
+        with open_package(path) as package:
+            decoder = asked
+            if decoder is None and package.decoder is not None:
+                decoder = DecoderFile(package.decoder, is_asked_for=False)
+            try:
+                loaded = _load_file(package.weights, path.stem, None, decoder)
+            except CheckpointError as error:
+                told = str(error).removeprefix(f"{package.weights} cannot be loaded: ")
+                told = told.replace(str(package.weights), "the file with its weights")
+                raise CheckpointError(told) from error
+            training = package.told.get("training")
+            return replace(
+                loaded,
+                object_size=_object_size(package.told),
+                training=training if isinstance(training, dict) else {},
+            )
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{path} is a BioImage.IO package that cannot be loaded: {error}"
+        ) from error
 
 
 def _load_folder(path: Path) -> LoadedCheckpoint:
@@ -269,13 +306,22 @@ def _identity(path: Path) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _object_size(metadata: Mapping[str, str]) -> float | None:
+def _object_size(metadata: Mapping[str, Any]) -> float | None:
     """Read how large the objects are that a model was fine-tuned on."""
     try:
         size = float(metadata["object_size"])
-    except (KeyError, ValueError):
+    except (KeyError, TypeError, ValueError):
         return None
     return size if 0 < size < float("inf") else None
+
+
+def _training(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Read with which settings a model was trained."""
+    try:
+        told = json.loads(metadata["config"])
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _verified_digest(path: Path, spec: CheckpointSpec | None) -> str:

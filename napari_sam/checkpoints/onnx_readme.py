@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from napari_sam.checkpoints.registry import REGISTRY
-
 if TYPE_CHECKING:
+    from napari_sam.checkpoints.load import LoadedCheckpoint
     from napari_sam.model.sam import Architecture
 
 __all__ = [
@@ -103,23 +102,23 @@ prompts and ranks the candidates anew. These files hold the network alone.
 """
 
 
-def describe(architecture: Architecture, name: str, digest: str, opset: int) -> str:
+def describe(loaded: LoadedCheckpoint, architecture: Architecture, opset: int) -> str:
     """Say in JSON what the files hold.
 
     Parameters
     ----------
+    loaded
+        The model.
     architecture
         Of the model.
-    name, digest
-        See `napari_sam.checkpoints.load.LoadedCheckpoint`.
     opset
         Version of the ONNX operators.
     """
-    spec = REGISTRY.get(name)
+    spec = loaded.entry
     content = {
-        "model": name,
+        "model": loaded.name,
         "architecture": architecture.name,
-        "weights_sha256": digest,
+        "weights_sha256": loaded.digest,
         "licence": None if spec is None else spec.licence,
         "citation": None if spec is None else spec.citation,
         "opset": opset,

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser"]
 
-_FORMS = ("onnx", "meta", "micro-sam")
+_FORMS = ("onnx", "bioimageio", "meta", "micro-sam")
+_ANSWERS = ("maps", "points")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,9 +22,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "export-model",
         help="write a model in the form of another program",
-        description="Write a model in the form of another program: ONNX, Meta's "
-        "segment-anything, or micro-sam. What is there stays, unless --overwrite is "
-        "given.",
+        description="Write a model in the form of another program: ONNX, a "
+        "BioImage.IO package, Meta's segment-anything, or micro-sam. What is there "
+        "stays, unless --overwrite is given.",
     )
     parser.add_argument(
         "model",
@@ -35,8 +36,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         required=True,
         choices=_FORMS,
         help="onnx: image encoder and prompt decoder as two files that run without "
-        "PyTorch (needs the extra [export]); meta: a .pth file, as segment-anything "
-        "reads it; micro-sam: a .pt file with the instance decoder",
+        "PyTorch (needs the extra [export]); bioimageio: a .zip package, tested by "
+        "BioImage.IO's library (needs the same extra); meta: a .pth file, as "
+        "segment-anything reads it; micro-sam: a .pt file with the instance decoder",
+    )
+    parser.add_argument(
+        "--answers",
+        choices=_ANSWERS,
+        help="of a BioImage.IO package: maps of where objects are, from an image "
+        "alone, or the objects at points (default: maps, if the model has them)",
     )
     parser.add_argument(
         "--out",
@@ -50,9 +58,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(args: argparse.Namespace) -> int:
-    from napari_sam.checkpoints.export_model import check_place, export_model
+    from napari_sam.checkpoints.export_model import (
+        check_answers,
+        check_place,
+        export_model,
+    )
 
     check_place(args.out, args.to)
+    check_answers(args.to, args.answers)
     if not args.out.is_dir():
         check_output("--out", args.out, args.overwrite)
     elif not args.overwrite:
@@ -60,6 +73,12 @@ def _run(args: argparse.Namespace) -> int:
             f"{args.out} is there already; --overwrite replaces it, or choose another "
             "--out"
         )
-    written = export_model(args.model, args.out, to=args.to, overwrite=args.overwrite)
+    written = export_model(
+        args.model,
+        args.out,
+        to=args.to,
+        answers=args.answers,
+        overwrite=args.overwrite,
+    )
     print(written)
     return 0

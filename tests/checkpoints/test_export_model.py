@@ -202,7 +202,7 @@ def test_what_cannot_be_exported_is_told_in_a_sentence(tmp_path, vit_t, capsys):
     assert "which Meta's and micro-sam's loaders do not" in told(cells, "meta", "a.pth")
     assert "no instance decoder of micro-sam" in told(vit_t, "micro-sam", "a.pt")
     assert "its name must end in .pth" in told(vit_t, "meta", "a.bin")
-    with pytest.raises(ValueError, match=r"no form 'tflite'; there are onnx, meta"):
+    with pytest.raises(ValueError, match=r"no form 'tflite'; there are onnx, bioim"):
         napari_sam.export_model(vit_t, tmp_path / "a", to="tflite")
 
 

@@ -283,7 +283,7 @@ class TrainPage(Page):
     # --- the new model ----------------------------------------------------------------
 
     def export_to(self, target: str | Path) -> None:
-        """Write the new model to a file, .safetensors, .pth or .pt."""
+        """Write the new model to a file, .safetensors, .pth, .pt or .zip."""
         if self._outcome is None:
             return
         source, path = self._outcome.path, Path(target)
@@ -295,6 +295,10 @@ class TrainPage(Page):
                 return export.export_pth(source, path)
             if path.suffix == ".pt":
                 return export.export_micro_sam(source, path)
+            if path.suffix == ".zip":
+                from napari_sam.checkpoints.export_bioimageio import export_bioimageio
+
+                return export_bioimageio(source, path)
             return export.export_safetensors(source, path)
 
         self._exporting.start(work)
@@ -302,7 +306,7 @@ class TrainPage(Page):
     def _choose_export(self) -> None:
         kinds = (
             "napari-sam (*.safetensors);;segment-anything, micro-sam (*.pth);;"
-            "micro-sam with its instance decoder (*.pt)"
+            "micro-sam with its instance decoder (*.pt);;BioImage.IO package (*.zip)"
         )
         path, _ = QFileDialog.getSaveFileName(self, "Export the model", "", kinds)
         if path:
