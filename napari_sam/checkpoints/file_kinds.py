@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["SAFETENSORS", "TORCH_PICKLE", "TORCH_ZIP", "name_file_kind"]
+__all__ = ["ONNX", "SAFETENSORS", "TORCH_PICKLE", "TORCH_ZIP", "name_file_kind"]
 
+ONNX = "an ONNX model"
 SAFETENSORS = "a safetensors file"
 TORCH_ZIP = "a PyTorch file"
 TORCH_PICKLE = "a PyTorch file of the old format"
@@ -62,11 +63,23 @@ def name_file_kind(path: Path) -> str:
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
+    if _is_onnx(head):
+        return ONNX
     if head[257:262] == b"ustar":
         return "a tar archive"
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000:
         return SAFETENSORS
     return _name_text(head)
+
+
+def _is_onnx(head: bytes) -> bool:
+    """Whether a file starts as protobuf writes ONNX: its version, then its origin.
+
+    The version of the format is the first field, and the name of the program that
+    wrote the file, its version or the graph are the next one.
+    """
+    is_version = head[:1] == b"\x08" and 1 <= head[1] <= 32 if len(head) > 2 else False
+    return is_version and head[2:3] in (b"\x12", b"\x1a", b"\x3a", b"\x42")
 
 
 def _name_zip(path: Path) -> str:

@@ -118,6 +118,12 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _without_config(folder: Path) -> str:
     """Say which models a folder holds: one of them is to be given."""
+    if any(folder.glob("*.onnx")):
+        return (
+            f"{folder} holds an ONNX export, whose network is fixed, so that it can be "
+            "asked by ONNX Runtime and not here: load the model that it was exported "
+            "from"
+        )
     inner = sorted(p.parent for p in folder.glob(f"*/{_CONFIG}"))
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in WEIGHT_SUFFIXES)
     files = [p for p in files if not p.stem.endswith("_decoder")]  # go with a model

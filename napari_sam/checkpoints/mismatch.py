@@ -26,11 +26,15 @@ def explain_mismatch(
 
     Examples
     --------
-    >>> explain_mismatch("vit_b", {"a": (1,), "b": (2,)}, {"b": (3,)})
-    "it looks like 'vit_b', but 1 tensors are missing (a); 1 have another shape (b is \
-(3,), wanted (2,))"
+    >>> explain_mismatch("vit_b", {"decoder.a": (1,), "b": (2,)}, {"b": (3,)})
+    "it looks like 'vit_b', but it is a part of a model, without decoder; 1 have \
+another shape (b is (3,), wanted (2,))"
     """
     reasons = []
+    given_parts = {_part(key) for key in given}
+    if lacking := sorted({_part(key) for key in wanted} - given_parts):
+        reasons.append(f"it is a part of a model, without {' and '.join(lacking)}")
+        wanted = {k: v for k, v in wanted.items() if _part(k) in given_parts}
     if missing := sorted(wanted.keys() - given.keys()):
         reasons.append(f"{len(missing)} tensors are missing ({_first(missing)})")
     if extra := sorted(given.keys() - wanted.keys()):
@@ -43,6 +47,10 @@ def explain_mismatch(
     if other:
         reasons.append(f"{len(other)} have another shape ({_first(other)})")
     return f"it looks like {architecture!r}, but {'; '.join(reasons)}"
+
+
+def _part(key: str) -> str:
+    return key.partition(".")[0]
 
 
 def _first(items: list[str]) -> str:

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from napari_sam.checkpoints.errors import CheckpointError
 from napari_sam.checkpoints.file_kinds import (
+    ONNX,
     SAFETENSORS,
     TORCH_PICKLE,
     TORCH_ZIP,
@@ -51,6 +52,12 @@ _MORE_ABOUT_KIND = {
     "fetch it again",
     "a Python pickle that PyTorch did not write": ". Reading it could run code that "
     "was put into the file, so it was refused",
+    ONNX: ". Its network is fixed, so that it can be asked by ONNX Runtime "
+    "and not here: load the model that it was exported from",
+    "a TorchScript program": ". It runs code of its own: load the model that it was "
+    "exported from",
+    "a zip archive": ". A BioImage.IO package, which loads too, would hold rdf.yaml or "
+    "bioimageio.yaml",
     "an empty file": ". Its download or copy broke off: fetch it again",
 }
 
@@ -70,8 +77,11 @@ def require_weights(path: Path, wanted: str = "the weights of a SAM model") -> N
         return
     if path.is_dir():
         raise CheckpointError(_explain_folder(path, wanted))
+    other = "a checkpoint"
+    if path.suffix.lower() == ".onnx" and kind != ONNX:
+        other = "an ONNX model, as its name says"
     raise CheckpointError(
-        f"{path} is {kind}, not a checkpoint; wanted is a .pth, .pt or .safetensors "
+        f"{path} is {kind}, not {other}; wanted is a .pth, .pt or .safetensors "
         f"file with {wanted}{_MORE_ABOUT_KIND.get(kind, '')}"
     )
 

@@ -25,6 +25,7 @@ from napari_sam.checkpoints import load
 from napari_sam.checkpoints.load import CheckpointError, load_sam
 from napari_sam.checkpoints.registry import REGISTRY
 from napari_sam.checkpoints.store import CheckpointStore
+from napari_sam.cli import main
 from napari_sam.model.build import ARCHITECTURES, build_sam
 
 
@@ -302,6 +303,9 @@ WRONG_FILES = {
     "a NumPy array": lambda path: path.write_bytes(b"\x93NUMPY\x01\x00rest"),
     "a zip archive": write_zip,
     "a tar archive": write_tar,
+    "an ONNX model.*that it was exported": lambda path: path.write_bytes(
+        b"\x08\x0a\x12\x07pytorch\x1a\x06" + bytes(20)
+    ),
     "a JSON document": lambda path: path.write_text('{"weights": []}'),
     "a text file": lambda path: path.write_text("these are not weights"),
     "a file of an unknown kind": lambda path: path.write_bytes(b"\xff\xfe\x01\x00"),
@@ -315,6 +319,30 @@ def test_files_of_another_kind_are_named(kind, tmp_path):
     with pytest.raises(CheckpointError, match=kind) as caught:
         load_sam(path)
     assert str(path) in str(caught.value)
+
+
+def test_half_a_model_an_onnx_file_that_is_none_and_its_folder_are_named(
+    tmp_path, capsys
+):
+    kept = {k: v for k, v in weights("vit_t").items() if k.startswith("image_encoder.")}
+    torch.save(kept, tmp_path / "half.pth")
+    (tmp_path / "none.onnx").write_text("hello")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "encoder.onnx").write_bytes(b"\x08\x0a\x12\x07pytorch")
+    for name, told in (
+        ("half.pth", "a part of a model, without mask_decoder and prompt_encoder"),
+        ("none.onnx", "is a text file, not an ONNX model, as its name says"),
+        ("out", "holds an ONNX export, whose network is fixed"),
+        ("missing.onnx", "no file at"),
+    ):
+        with pytest.raises(CheckpointError, match=told):
+            load_sam(str(tmp_path / name))
+        out = str(tmp_path / "o.pth")
+        path = str(tmp_path / name)
+        assert main(["export-model", path, "--to", "meta", "--out", out]) == 2
+        assert told in capsys.readouterr().err
+    with pytest.raises(CheckpointError, match=r"no file at encoder.onnx"):
+        load_sam("encoder.onnx")
 
 
 def test_a_numpy_archive_is_named(tmp_path):
