@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +12,13 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QHBoxLayout,
-    QMenu,
     QPushButton,
     QSplitter,
 )
 
 from napari_sam.io.measurement_tables import TABLE_FORMATS, write_table
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.measure.layer_measuring import (
-    LayerMeasuring,
-    channels_of_viewer,
-)
+from napari_sam.plugin.measure.layer_measuring import LayerMeasuring
 from napari_sam.plugin.measure.object_colours import ObjectColours
 from napari_sam.plugin.measure.selection_marks import SelectionMarks
 from napari_sam.plugin.model.long_task import LongTask
@@ -39,13 +34,16 @@ from napari_sam.plugin.widgets.dock_layout import (
     main_button,
 )
 from napari_sam.plugin.widgets.layer_choice import LayerChoice
+from napari_sam.plugin.widgets.measure_menus import (
+    ChannelsButton,
+    ColumnsButton,
+    SelectButton,
+)
 from napari_sam.plugin.widgets.measurement_plot import MeasurementPlot
 from napari_sam.plugin.widgets.measurement_table import MeasurementTable
 from napari_sam.plugin.widgets.page import Page, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
     from numpy.typing import NDArray
     from qtpy.QtWidgets import QVBoxLayout
@@ -58,8 +56,6 @@ _FILTER = "Table for programs (*.csv);;Table for spreadsheets (*.xlsx)"
 _MOST_MARKS = 1000
 """Rings on the canvas at the most."""
 _SLIDER = (("a volume", False), ("a film", True))
-_FIRST = ("frame", "label", "class", "area", "volume", "circularity", "intensity_mean")
-"""What the columns that are shown at first begin with, in this order."""
 
 _SAVE_TIP = "Write the table to a file, for a spreadsheet or a statistics program."
 
@@ -85,21 +81,14 @@ class MeasurePage(Page):
         self.marks = SelectionMarks(viewer)
         self._saving = LongTask("napari-sam table", self)
         self._shown: Measured | None = None
-        self._hidden: set[str] | None = None
         self._rested: Any = None
         self._is_from_table = False
         self.labels = LayerChoice(viewer, is_labels_of_user, lacking="no labels yet")
         self.labels.setToolTip("The labels whose objects are measured.")
         self.slider = data_choice(_SLIDER, "What the labels are along the slider.")
-        self.columns = QPushButton("Columns")
-        self.columns.setToolTip("Which columns the table has.")
-        self.columns.setMenu(QMenu(self.columns))
-        self.channels = QPushButton("Channels")
-        self.channels.setToolTip("Which images intensities are measured in.")
-        self.channels.setMenu(QMenu(self.channels))
-        self.select = QPushButton("Select")
-        self.select.setToolTip("Select objects by what was measured of them.")
-        self.select.setMenu(QMenu(self.select))
+        self.columns = ColumnsButton(self.measuring, self._table)
+        self.channels = ChannelsButton(self.measuring, viewer)
+        self.select = SelectButton(self.selection, self._table)
         self.is_coloured = QCheckBox("Colour by")
         self.is_coloured.setToolTip("Colour the objects on the canvas by a column.")
         self.colour_by = data_choice((), "The column that gives the colours.")
@@ -133,9 +122,7 @@ class MeasurePage(Page):
         """Connect table, plot, canvas and buttons."""
         self.labels.chosen.connect(self._on_labels)
         self.slider.activated.connect(self._on_slider)
-        self.columns.menu().aboutToShow.connect(self._fill_columns)
-        self.channels.menu().aboutToShow.connect(self._fill_channels)
-        self.select.menu().aboutToShow.connect(self._fill_select)
+        self.columns.changed.connect(self._show_table)
         self.is_coloured.toggled.connect(self._colour)
         self.colour_by.activated.connect(self._on_colour)
         self.measuring.changed.connect(self._on_measured)
@@ -209,79 +196,6 @@ class MeasurePage(Page):
         self.measuring.is_film = bool(self.slider.currentData())
         self.measuring.measure_now()
 
-    def _fill_columns(self) -> None:
-        """List the columns, those that are shown ticked."""
-        menu = self.columns.menu()
-        menu.clear()
-        everything = menu.addAction("Measure everything (slower)")
-        everything.setCheckable(True)
-        everything.setChecked(self.measuring.properties == "all")
-        everything.toggled.connect(self._measure_all)
-        menu.addAction("Show all columns").triggered.connect(
-            partial(self.hide_columns, ())
-        )
-        menu.addSeparator()
-        for name in self._names():
-            action = menu.addAction(name)
-            action.setCheckable(True)
-            action.setChecked(name not in (self._hidden or ()))
-            action.toggled.connect(partial(self._show_column, name))
-
-    def _measure_all(self, is_on: bool) -> None:
-        self.measuring.properties = "all" if is_on else None
-        self.measuring.measure_now()
-
-    def _show_column(self, name: str, is_on: bool) -> None:
-        hidden = set(self._hidden or ())
-        self.hide_columns(hidden - {name} if is_on else hidden | {name})
-
-    def hide_columns(self, names: Iterable[str], *_: object) -> None:
-        """Hide these columns of the table, and show the others."""
-        self._hidden = set(names)
-        self._show_table()
-
-    def _fill_channels(self) -> None:
-        """List the images that lie where the labels lie."""
-        menu, layer = self.channels.menu(), self.measuring.layer
-        menu.clear()
-        found = [] if layer is None else channels_of_viewer(self.viewer, layer)
-        for image in found:
-            action = menu.addAction(image.name)
-            action.setCheckable(True)
-            action.setChecked(image.name not in self.measuring.left_out)
-            action.toggled.connect(partial(self._use_channel, image.name))
-        if not found:
-            menu.addAction("no image lies on these labels").setEnabled(False)
-
-    def _use_channel(self, name: str, is_on: bool) -> None:
-        left_out = self.measuring.left_out - {name}
-        self.measuring.left_out = left_out if is_on else left_out | {name}
-        self.measuring.measure_now()
-
-    def _fill_select(self) -> None:
-        """List what can be selected: all, none, the others, the objects of a class."""
-        menu, measured = self.select.menu(), self._shown
-        menu.clear()
-        if measured is None:
-            return
-        table = measured.table
-        labels = table["label"].to_numpy()
-        chosen = np.isin(labels, self.selection.labels)
-        entries = [
-            ("All", labels),
-            ("None", labels[:0]),
-            ("The others", labels[~chosen]),
-        ]
-        if "class" in table:
-            for name, group in table.groupby("class")["label"]:
-                entries.append((f"Class {str(name) or 'none'}", group.to_numpy()))
-        for text, wanted in entries:
-            action = menu.addAction(f"{text} ({len(np.unique(wanted)):,})")
-            action.triggered.connect(partial(self._select, wanted))
-
-    def _select(self, labels: NDArray[np.int64], *_: object) -> None:
-        self.selection.select(labels)
-
     def _choose_rows(self, rows: NDArray[np.intp]) -> None:
         if self._shown is not None:
             self.selection.select(self._shown.table["label"].to_numpy()[rows])
@@ -311,32 +225,22 @@ class MeasurePage(Page):
             self._shown = measured
             self._show_table()
             self._fill_colours()
-            self.plot.show_table(None if measured is None else measured.table)
+            self.plot.show_table(self._table())
             self._show_selection()
             self._colour()
         if self.measuring.is_working:
             self.advanced.emit(self.measuring.progress.fraction)
         self.changed.emit()
 
-    def _names(self) -> list[str]:
-        """Return the columns of the table."""
-        table = None if self._shown is None else self._shown.table
-        return [] if table is None else [str(name) for name in table.columns]
+    def _table(self) -> pd.DataFrame | None:
+        return None if self._shown is None else self._shown.table
 
     def _show_table(self) -> None:
-        table = None if self._shown is None else self._shown.table
-        names = self._names()
-        if self._hidden is None and names:
-            first = [n for start in _FIRST for n in names if n.startswith(start)]
-            # the others stand behind: they are scrolled to
-            names = [*first, *(name for name in names if name not in first)]
-        shown = [name for name in names if name not in (self._hidden or ())]
-        self.table.show_table(table, shown)
+        self.table.show_table(self._table(), self.columns.shown())
         self._show_selection()
 
     def _fill_colours(self) -> None:
-        table = None if self._shown is None else self._shown.table
-        names = []
+        table, names = self._table(), []
         if table is not None:
             numbers = table.select_dtypes(["number", "bool"])
             names = [str(name) for name in numbers.columns if name != "label"]
@@ -355,7 +259,7 @@ class MeasurePage(Page):
         layer, name = self.measuring.layer, self.colour_by.currentText()
         if not self.is_coloured.isChecked() or layer is not self.colours.layer:
             self.colours.clear()
-        table = None if self._shown is None else self._shown.table
+        table = self._table()
         if not self.is_coloured.isChecked() or table is None or name not in table:
             return
         mean = table.groupby("label")[name].mean()

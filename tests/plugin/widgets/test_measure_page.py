@@ -203,7 +203,7 @@ def test_classes_go_with_the_objects_and_make_groups(opened):
 
 def test_the_table_is_saved_and_copied_as_it_is_shown(opened, tmp_path):
     page = opened.page
-    page.hide_columns(
+    page.columns.hide_columns(
         [n for n in page.table.rows.columns if n not in ("label", "pieces")]
     )
     page.table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
