@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.io.class_lists import class_list_path, write_class_list
+from napari_sam.io.edit_histories import StoredHistory, write_history
 from napari_sam.io.link_files import FilmLinks, link_path, write_links
 from napari_sam.io.object_tables import object_table_path, write_object_table
 
@@ -38,6 +39,8 @@ class SavedObjects:
     classes, links
         See `napari_sam.io.class_lists` and `napari_sam.io.link_files`. Where there are
         none, files of earlier ones are emptied.
+    history
+        See `napari_sam.io.edit_histories`. None: a file of an earlier one goes.
     """
 
     path: Path
@@ -46,6 +49,7 @@ class SavedObjects:
     known: Calibration | None = None
     classes: tuple[ObjectClass, ...] = ()
     links: FilmLinks = field(default_factory=FilmLinks)
+    history: StoredHistory | None = None
 
     def write(self) -> str:
         """Write everything, and return the names of what was written.
@@ -66,6 +70,7 @@ class SavedObjects:
             written += f" and {object_table_path(path).name}"
         if self.classes or class_list_path(path).is_file():
             write_class_list(path, self.classes)
+        write_history(path, self.history or StoredHistory(self.labels.shape, {}, ()))
         if self.links or link_path(path).is_file():
             write_links(path, self.links)
         return written

@@ -152,10 +152,12 @@ def why_not_writable(layer: Labels, image: Any) -> str:
             f"“{layer.name}” has shape {_by(layer.data.shape)}, the image "
             f"{_by(shape)}. Choose labels of the image's shape, or a new layer."
         )
-    if hasattr(layer.data, "dask"):
-        return f"“{layer.name}” is lazy (dask). Choose a new layer, or load it first."
-    flags = getattr(layer.data, "flags", None)
-    if flags is not None and not getattr(flags, "writeable", True):
+    if not isinstance(layer.data, np.ndarray):
+        return (
+            f"“{layer.name}” is not in memory: it is read from the disk as needed. "
+            "Choose a new layer, or labels that are loaded as a whole."
+        )
+    if not layer.data.flags.writeable:
         return f"“{layer.name}” is read-only. Choose a new layer, or a copy of it."
     if not lie_together(image, layer):
         return (

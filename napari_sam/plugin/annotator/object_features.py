@@ -19,14 +19,38 @@ if TYPE_CHECKING:
 
     from napari_sam.workflows.session.annotation_session import AnnotationSession
 
-__all__ = ["adopt_file", "adopt_layer", "features_of", "merge_features"]
+__all__ = ["adopt_file", "adopt_layer", "merge_features", "show_table", "table_of"]
+
+_UNREAD = ("candidate", "plane", "prompts", "digest", "other_planes")
+"""Columns that only programs read."""
+
+_UNSEEN = "napari-sam objects"
+"""In the metadata of a labels layer: those columns, with the labels."""
 
 
-def features_of(layer: Any) -> pd.DataFrame:
-    """Return a layer's features as a table of pandas, which they need not be."""
+def table_of(layer: Any) -> pd.DataFrame:
+    """Return what a labels layer tells of its objects, all columns.
+
+    napari shows every feature of the object under the cursor in its status bar. So only
+    what a person reads is among the features; prompts and the like are in the metadata.
+    """
     import pandas as pd  # 0.2 s: a session is opened before it has a table
 
-    return pd.DataFrame(layer.features)
+    features = pd.DataFrame(layer.features)
+    kept = layer.metadata.get(_UNSEEN)
+    if not isinstance(kept, pd.DataFrame) or "index" not in features:
+        return features
+    more = [name for name in kept.columns if name not in features or name == "index"]
+    joined = features.merge(kept[more], on="index", how="left")
+    known = [name for name in COLUMNS if name in joined]
+    return joined[[*known, *(name for name in joined if name not in known)]]
+
+
+def show_table(layer: Any, table: pd.DataFrame) -> None:
+    """Tell a labels layer what is known of its objects; see `table_of`."""
+    unseen = [name for name in _UNREAD if name in table]
+    layer.metadata[_UNSEEN] = table[["index", *unseen]]
+    layer.features = table.drop(columns=unseen)
 
 
 def adopt_layer(session: AnnotationSession, layer: Any) -> str:
@@ -41,11 +65,13 @@ def adopt_layer(session: AnnotationSession, layer: Any) -> str:
     if classes:
         session.classes.adopt(classes)
     if "index" in layer.features:
-        session.adopt(features_of(layer))
+        session.adopt(table_of(layer))
     path = saved_path(layer)
+    if path is None:
+        return ""
     try:
-        if path is not None:
-            adopt_file(session, Path(path))
+        adopt_file(session, Path(path))
+        session.history.read(path)  # its steps lead to what was taken up
     except (OSError, ValueError) as error:
         return sentence(error)
     return ""

@@ -1,9 +1,6 @@
 """Saving the objects: labels, and the table that an image file has no room for.
 
-While objects are annotated, the active layer is one that shows prompts. napari's *Save
-Selected Layers* would write that one, and *Save All Layers* all of them. So as long as
-nothing else is selected, Ctrl+S and the entries of the *File* menu save the objects,
-and what shows prompts is never saved.
+What shows prompts is never saved.
 """
 
 from __future__ import annotations
@@ -15,12 +12,13 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 import numpy as np
 from napari import save_layers
 from napari.utils.notifications import show_info, show_warning
-from qtpy.QtCore import QEvent, QObject, QTimer, Signal
-from qtpy.QtGui import QAction, QKeySequence
-from qtpy.QtWidgets import QFileDialog, QMenu, QMessageBox
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_sam.io.saved_objects import SavedObjects
 from napari_sam.ops.wording import counted
+from napari_sam.plugin.annotator.object_features import table_of
+from napari_sam.plugin.annotator.save_entries import SaveEntries
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layer_classes import classes_of
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.layers import Labels
+
+    from napari_sam.io.edit_histories import StoredHistory
 
     from napari_sam.plugin.annotator.sessions import Sessions
 
@@ -155,10 +155,12 @@ class ObjectSaver(QObject):  # type: ignore[misc]
             labels = layer.data
             if labels.size <= _COPIED:
                 labels = np.array(labels)
-            table = layer.features.copy()
+            table = table_of(layer)
             known, classes = calibration_of(layer), classes_of(layer)
-            links = links_of(layer)
-            jobs.append(SavedObjects(path, labels, table, known, classes, links))
+            links, history = links_of(layer), self._history_of(layer)
+            jobs.append(
+                SavedObjects(path, labels, table, known, classes, links, history)
+            )
 
         def work(progress: object, is_cancelled: object) -> str:
             said = [job.write() for job in jobs]
@@ -166,6 +168,13 @@ class ObjectSaver(QObject):  # type: ignore[misc]
 
         self._waiting.append(work)
         self._write_next()
+
+    def _history_of(self, layer: Labels) -> StoredHistory | None:
+        """Return the steps that led to a layer; None if it is not worked on."""
+        opened = None if self.sessions is None else self.sessions.current
+        if opened is None or opened.canvas.layer is not layer:
+            return None
+        return opened.session.history.kept()
 
     def _write_next(self) -> None:
         """Write what waits, in the order in which it was asked for."""
@@ -255,89 +264,6 @@ class ObjectSaver(QObject):  # type: ignore[misc]
             self._succeed(said)
 
 
-class SaveEntries(QObject):  # type: ignore[misc]
-    """Routes Ctrl+S and the *File* menu of a window to the objects.
-
-    It stays with the window: the layers that show prompts do, too.
-
-    Parameters
-    ----------
-    viewer
-        The napari viewer.
-    saver
-        Saves the objects.
-    window
-        With a menu bar.
-    """
-
-    def __init__(self, viewer: Any, saver: ObjectSaver, window: Any) -> None:
-        super().__init__(window)
-        self._viewer = viewer
-        self._saver = saver
-        self._swapped: list[tuple[QAction, QAction]] = []
-        window.installEventFilter(self)
-        for entry in window.menuBar().actions():
-            menu = entry.menu()
-            if menu is not None and _save_entries(menu):
-                menu.aboutToShow.connect(self._on_menu)
-                menu.aboutToHide.connect(self._on_menu_left)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Take Ctrl+S before napari does, where it would save what shows prompts."""
-        if event.type() == QEvent.Type.ShortcutOverride:
-            call = self._call_for(QKeySequence(event.keyCombination()))
-            if call is not None:
-                event.accept()
-                QTimer.singleShot(0, call)
-                return True
-        return False
-
-    def _call_for(self, keys: QKeySequence) -> Any:
-        if keys == _SAVE and self._means_objects():
-            return self._saver.ask
-        if keys in _SAVE_ALL and self._has_helpers():
-            return self._saver.ask_all
-        return None
-
-    def _means_objects(self) -> bool:
-        """Whether nothing but helpers, and perhaps the objects, is selected."""
-        output = self._saver.layer
-        selected = set(self._viewer.layers.selection)
-        others = [one for one in selected if not is_helper(one) and one is not output]
-        return bool(selected) and not others
-
-    def _has_helpers(self) -> bool:
-        return any(is_helper(layer) for layer in self._viewer.layers)
-
-    def _on_menu(self) -> None:
-        menu = self.sender()
-        self._put_back()
-        if not isinstance(menu, QMenu):
-            return
-        for entry, keys in _save_entries(menu):
-            call = self._call_for(keys)
-            if call is not None:
-                text = "Save Objects…" if keys == _SAVE else entry.text()
-                # shown behind a tab: as its own shortcut the key would be ambiguous
-                own = QAction(
-                    f"{text}\t{keys.toString(QKeySequence.SequenceFormat.NativeText)}",
-                    menu,
-                )
-                own.triggered.connect(call)
-                menu.insertAction(entry, own)
-                entry.setVisible(False)
-                self._swapped.append((entry, own))
-
-    def _on_menu_left(self) -> None:
-        QTimer.singleShot(0, self._put_back)
-
-    def _put_back(self) -> None:
-        for entry, own in self._swapped:
-            entry.setVisible(True)
-            own.deleteLater()
-        self._swapped.clear()
-
-
 _SAVERS: WeakKeyDictionary[Any, ReferenceType[ObjectSaver]] = WeakKeyDictionary()
 """What saves in each viewer; its window owns it."""
 
@@ -353,20 +279,6 @@ def saver_in(viewer: Any, window: Any) -> ObjectSaver:
         if has_menu:
             SaveEntries(viewer, saver, window)
     return saver
-
-
-_SAVE = QKeySequence("Ctrl+S")
-_SAVE_ALL = (QKeySequence("Ctrl+Alt+S"), QKeySequence("Ctrl+Shift+S"))
-
-
-def _save_entries(menu: QMenu) -> list[tuple[QAction, QKeySequence]]:
-    """Return the entries of a menu that save layers, with their keys."""
-    return [
-        (entry, keys)
-        for entry in menu.actions()
-        for keys in (_SAVE, *_SAVE_ALL)
-        if entry.shortcut() == keys
-    ]
 
 
 def _type_of(layer: Any) -> str:

@@ -19,8 +19,9 @@ from napari_sam.plugin.annotator.layer_canvas import LayerCanvas, why_not_writab
 from napari_sam.plugin.annotator.object_features import (
     adopt_file,
     adopt_layer,
-    features_of,
     merge_features,
+    show_table,
+    table_of,
 )
 from napari_sam.plugin.annotator.open_session import OpenSession
 from napari_sam.plugin.viewer.connections import Connections
@@ -387,5 +388,5 @@ class Sessions(QObject):  # type: ignore[misc]
         opened.written = listed
         table = records_table(listed.values())
         layer = opened.canvas.layer
-        layer.features = merge_features(features_of(layer), table)
+        show_table(layer, merge_features(table_of(layer), table))
         self.changed.emit()

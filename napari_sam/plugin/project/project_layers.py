@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.utils.notifications import show_warning
 
+from napari_sam.plugin.annotator.object_features import table_of
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.layer_classes import classes_of, keep_classes
@@ -205,11 +206,11 @@ class ProjectLayers:
 
     def notes(self) -> dict[int, ObjectNote]:
         """Read from the features of the labels what the annotator wrote there."""
-        features = self.labels.features
-        if not {"index", "prompts"} <= set(features):
+        table = table_of(self.labels)
+        if not {"index", "prompts"} <= set(table):
             return {}
         notes = {}
-        for row in features.to_dict("records"):
+        for row in table.to_dict("records"):
             if isinstance(row.get("prompts"), str):
                 name = row.get("class", "")
                 notes[int(row["index"])] = ObjectNote(

@@ -47,6 +47,7 @@ def test_save_all_says_how_many_layers_went_where_and_which_did_not(
         "“arrows”."
     )
     assert sorted(path.name for path in tmp_path.glob("cells*")) == [
+        "cells objects.history.npz",
         "cells objects.objects.csv",
         "cells objects.tif",
         "cells.tif",
@@ -121,6 +122,14 @@ def test_saved_labels_that_napari_opens_as_an_image_become_labels(
     assert opened not in viewer.layers
     (record,) = dock.annotator.session.listed().values()
     assert record.class_name == "round" and record.outlines[0].score > 0
+    dock.annotator.undo()  # yesterday's step
+    settle(dock)
+    assert not output.output.data.any() and not dock.annotator.session.objects
+    dock.annotator.redo()
+    settle(dock)
+    assert [one.class_name for one in dock.annotator.session.objects.values()] == [
+        "round"
+    ]
 
 
 @pytest.mark.parametrize("is_open", [True, False])
