@@ -10,8 +10,13 @@ from napari.components import ViewerModel
 from npe2 import PluginManifest
 
 from napari_sam.io.samples import SAMPLES, load_sample
+from napari_sam.plugin.annotator.keybindings import KEYS
 from napari_sam.plugin.model.model_host import ModelHost
-from napari_sam.plugin.viewer.settings import AnnotatorSettings, read_settings
+from napari_sam.plugin.viewer.settings import (
+    AnnotatorSettings,
+    read_key_choices,
+    read_settings,
+)
 from napari_sam.plugin.widgets import dock as dock_module
 from napari_sam.plugin.widgets.page_list import TABS
 
@@ -125,10 +130,21 @@ def test_the_nuclei_are_shown_so_that_they_can_be_seen(viewer):
 
 
 def test_the_preferences_are_those_that_the_annotator_reads(manifest):
-    (group,) = manifest.contributions.configurations.items()
-    assert group[0] == "annotator"
-    offered = {name: item.default for name, item in group[1].properties.items()}
+    groups = manifest.contributions.configurations
+    assert list(groups) == ["annotator", "key_choices"]
+    offered = {
+        name: item.default for name, item in groups["annotator"].properties.items()
+    }
     assert offered == asdict(AnnotatorSettings())
+
+
+def test_the_preferences_offer_every_key_that_can_be_changed(manifest):
+    offered = manifest.contributions.configurations["key_choices"].properties
+    wanted = [one for one in KEYS if one.setting]
+    assert list(offered) == [one.setting for one in wanted]
+    assert [one.default for one in offered.values()] == [one.key for one in wanted]
+    for one, key in zip(offered.values(), wanted, strict=True):
+        assert one.title == f"{key.theme}: {key.text}"
 
 
 def test_what_the_user_prefers_is_read(monkeypatch):
@@ -139,6 +155,16 @@ def test_what_the_user_prefers_is_read(monkeypatch):
         raising=False,
     )
     assert read_settings() == AnnotatorSettings("vit_b", "cpu", 3)
+
+
+def test_the_keys_that_the_user_chose_are_read(monkeypatch):
+    stored = SimpleNamespace(merge="Shift-W", split=" ", commit="Space")
+    monkeypatch.setattr(
+        "napari.settings.get_plugin_settings",
+        lambda plugin: SimpleNamespace(key_choices=stored),
+        raising=False,
+    )
+    assert read_key_choices() == {"merge": "Shift-W", "commit": "Space"}
 
 
 def test_the_link_at_the_top_of_the_repository_is_the_manifest():

@@ -20,11 +20,11 @@ from napari_sam.plugin.annotator.key_actions import key_actions
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.annotator.object_edits import ObjectEdits
 from napari_sam.plugin.annotator.object_growing import ObjectGrowing
+from napari_sam.plugin.annotator.object_suspects import review_objects
 from napari_sam.plugin.annotator.prompt_requests import PromptRequests
 from napari_sam.plugin.annotator.prompt_sync import PromptSync
 from napari_sam.plugin.annotator.session_journals import SessionJournals
 from napari_sam.plugin.annotator.sessions import Sessions
-from napari_sam.plugin.annotator.suspect_check import SuspectCheck
 from napari_sam.plugin.annotator.workspace import Times, Workspace
 from napari_sam.plugin.model.embedding_store_jobs import EmbeddingStoreJobs
 from napari_sam.plugin.model.gc_pauses import GcPauses
@@ -145,7 +145,7 @@ class Annotator(QObject):  # type: ignore[misc]
         self.edits = ObjectEdits(
             self._at, self.sessions, self.actions, model_host, self._keys, self
         )
-        self.suspects = SuspectCheck(self._at, self.sessions, self.edits, self)
+        self.suspects = review_objects(self._at, self.sessions, self.edits, self)
         self._fact_reader = FactReader(
             self._at, self.sessions, self._prompt_sync, model_host, self.growing
         )
@@ -388,8 +388,8 @@ class Annotator(QObject):  # type: ignore[misc]
         self.actions.redo()
 
     def clear(self) -> None:
-        """Drop the prompts in hand, and what is half drawn; end splitting first."""
-        if self.edits.is_splitting:
+        """Drop the prompts in hand, and what is half drawn; end strokes first."""
+        if self.edits.strokes.in_hand:
             self.edits.strokes.stop()
         else:
             self.actions.clear()

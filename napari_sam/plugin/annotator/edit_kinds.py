@@ -104,6 +104,10 @@ def _pieces(editing: ObjectEditing, wanted: Wanted) -> EditResult:
     return editing.pieces_to_objects(wanted.labels, scope=scope, preview=preview)
 
 
+def _remove(editing: ObjectEditing, wanted: Wanted) -> EditResult:
+    return editing.remove(wanted.labels or (), preview=wanted.preview)
+
+
 def _remove_small(editing: ObjectEditing, wanted: Wanted) -> EditResult:
     least, scope = int(wanted.value), wanted.scope
     return editing.remove_small(
@@ -124,6 +128,7 @@ _RUNS: Final[dict[str, Callable[[ObjectEditing, Wanted], EditResult]]] = {
     "smooth": _smooth,
     "keep_largest_piece": _keep_largest,
     "pieces_to_objects": _pieces,
+    "remove": _remove,
     "remove_small": _remove_small,
     "remove_at_border": _remove_at_border,
 }
@@ -133,7 +138,7 @@ EDITS = {
     for kind in (
         EditKind(
             "merge",
-            "Merge (Shift-M)",
+            "Merge",
             "Make one object of those selected. The largest keeps its number.",
             "merged",
             "There is nothing to merge.",
@@ -182,6 +187,13 @@ EDITS = {
             "Make each piece of an object an object.",
             "taken apart",
             "No object has several pieces.",
+        ),
+        EditKind(
+            "remove",
+            "Delete",
+            "Take the selected objects away, on all of their planes.",
+            "changed",
+            "There is nothing to delete.",
         ),
         EditKind(
             "remove_small",

@@ -10,7 +10,7 @@ from napari_sam.plugin.viewer.hint import Hint
 
 __all__ = [
     "LOOKS_BLACK",
-    "SPLIT_STEP",
+    "STROKE_STEPS",
     "Facts",
     "model_hint",
     "next_hint",
@@ -60,10 +60,14 @@ LOOKS_BLACK = Hint(
 )
 """Where a few outliers, or the range of the type, set the limits of contrast."""
 
-SPLIT_STEP = Hint(
-    "Draw a line across an object, or click once in each of its two parts. Esc ends."
-)
-"""While the tool that splits objects is in hand."""
+STROKE_STEPS = {
+    "split": Hint(
+        "Draw a line across an object, or click once in each of its two parts. "
+        "Esc ends."
+    ),
+    "merge": Hint("Draw a line across the objects that are one. Esc ends."),
+}
+"""While the tool that draws strokes is in hand, by what they do."""
 
 _UNSURE = 0.3
 """Predicted IoU below which an answer is not offered as if it were good."""

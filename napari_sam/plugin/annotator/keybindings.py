@@ -7,17 +7,34 @@ digits and F, with which every napari layer changes its mode, belong to the clas
 while their page is seen: on whatever layer is active, and given back after that. In the
 same way some of the annotator's keys are about tracks while these are corrected. napari
 has no name for "?", which the window looks for itself.
+
+napari binds no keys of a plugin's manifest. So the user's own choice of keys is among
+the plugin's settings in napari's preferences, and `choose_keys` takes it up.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
+
+from napari.utils.key_bindings import coerce_keybinding
+
+from napari_sam.ops.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["KEYS", "KeyBinder", "KeyHelp", "KeyPlace", "keys_of"]
+__all__ = [
+    "KEYS",
+    "KeyBinder",
+    "KeyHelp",
+    "KeyPlace",
+    "all_keys",
+    "choose_keys",
+    "key_of",
+    "keys_of",
+    "with_key",
+]
 
 KeyPlace = Literal["annotator", "points", "project", "classes", "tracks", "window"]
 KeyTheme = Literal[
@@ -52,6 +69,13 @@ class KeyHelp:
     where: KeyPlace = "annotator"
     theme: KeyTheme = "Objects"
 
+    @property
+    def setting(self) -> str:
+        """Name among the settings; "" for a key that cannot be changed."""
+        if self.where == "window" or self.action.startswith("give_class_"):
+            return ""
+        return f"tracks_{self.action}" if self.where == "tracks" else self.action
+
 
 def _about(
     theme: KeyTheme, *keys: tuple[str, str, str], where: KeyPlace = "annotator"
@@ -69,6 +93,7 @@ KEYS = (
     *_about(
         "Correct",
         ("Shift-M", "merge", "merge the selected and the one under the cursor"),
+        ("Shift-C", "merge_along", "merge: draw a line across the objects"),
         ("Shift-S", "split", "split: draw across, or click both parts"),
         (".", "next_object", "select the next object"),
         (",", "previous_object", "select the object before"),
@@ -79,7 +104,7 @@ KEYS = (
         ("Shift-F", "like_under_cursor", "find all like the object there"),
         ("Shift-X", "unlike_under_cursor", "… but not like the object there"),
     ),
-    KeyHelp("Escape", "clear", "drop the prompts, or end splitting"),
+    KeyHelp("Escape", "clear", "drop the prompts, or end drawing lines"),
     *_about(
         "Tools",
         ("Shift-O", "use_object", "click objects"),
@@ -128,15 +153,95 @@ KEYS = (
     ),
     *_about("Help", ("?", "show_keys", "show or hide all keys"), where="window"),
 )
-"""All of them; the widgets and the documentation list them from here."""
+"""All of them as they come; the documentation lists them from here."""
+
+_chosen: dict[str, str] = {}
+"""By the names of their settings: the keys that the user has changed."""
+
+
+def choose_keys(wanted: Mapping[str, str]) -> list[str]:
+    """Take up the keys that the user chose; those bound before stay as they are.
+
+    Parameters
+    ----------
+    wanted
+        Keys as napari writes them, by the names of their settings.
+
+    Returns
+    -------
+    list of str
+        What is wrong with a choice: its key stays what it was then.
+    """
+    _chosen.clear()
+    problems = []
+    for entry in KEYS:
+        key = wanted.get(entry.setting, entry.key).strip()
+        if key == entry.key:
+            continue
+        name = _canonical(key)
+        if not name:
+            problems.append(f"“{key}” is no key, so “{entry.text}” keeps {entry.key}.")
+        elif name != _canonical(entry.key):
+            _chosen[entry.setting] = name.replace("+", "-")
+    while twice := _taken_twice():
+        entry = next(one for one in twice if one.setting in _chosen)
+        key = _chosen.pop(entry.setting)
+        names = listed([f"“{one.text}”" for one in twice])
+        problems.append(f"{key} is wanted for {names}.")
+    return problems
+
+
+def _canonical(key: str) -> str:
+    """Return how napari writes a key; "" if it is none."""
+    try:
+        name = str(coerce_keybinding(key))
+    except (ValueError, TypeError, KeyError):
+        return ""
+    last = name.rpartition("+")[2] if name != "+" else name
+    return "" if last in ("", "Shift", "Ctrl", "Alt", "Meta") else name
+
+
+def _taken_twice() -> tuple[KeyHelp, ...]:
+    """Return the first keys that mean several things at once, one of them chosen."""
+    for is_of_tracks in (False, True):
+        by_key: dict[str, list[KeyHelp]] = {}
+        for entry in all_keys():
+            if entry.setting and (entry.where == "tracks") == is_of_tracks:
+                by_key.setdefault(_canonical(entry.key), []).append(entry)
+        for some in by_key.values():
+            if len(some) > 1 and any(one.setting in _chosen for one in some):
+                return tuple(some)
+    return ()
+
+
+def all_keys() -> tuple[KeyHelp, ...]:
+    """Return all keys as they are, in the order of the table."""
+    return tuple(
+        replace(entry, key=_chosen.get(entry.setting, entry.key)) for entry in KEYS
+    )
 
 
 def keys_of(*places: KeyPlace) -> tuple[KeyHelp, ...]:
     """Return the keys that hold in some places, in the order of the table."""
-    return tuple(entry for entry in KEYS if entry.where in places)
+    return tuple(entry for entry in all_keys() if entry.where in places)
 
 
-_ANNOTATOR = keys_of("annotator")
+def key_of(action: str, *places: KeyPlace) -> str:
+    """Return the key of an action, in places where it has one."""
+    where = places or ("annotator", "points", "project", "classes", "window")
+    return next(k.key for k in keys_of(*where) if k.action == action)
+
+
+def with_key(text: str, action: str, *places: KeyPlace) -> str:
+    """Return the text of a button, with the key that does the same.
+
+    Examples
+    --------
+    >>> with_key("Split", "split")
+    'Split (Shift-S)'
+    """
+    key = key_of(action, *places)
+    return f"{text} ({'Esc' if key == 'Escape' else key})"
 
 
 class KeyBinder:
@@ -153,13 +258,13 @@ class KeyBinder:
         self._bound: list[tuple[Any, str, tuple[tuple[str, Any], ...]]] = []
 
     def bind(
-        self, target: Any, keys: tuple[KeyHelp, ...] = _ANNOTATOR, role: str = ""
+        self, target: Any, keys: tuple[KeyHelp, ...] | None = None, role: str = ""
     ) -> None:
-        """Bind keys on a viewer or a layer; on one that has them, nothing."""
+        """Bind keys, the annotator's by default, on what has a keymap; once."""
         if any(bound is target for bound, *_ in self._bound):
             return
         before = []
-        for entry in keys:
+        for entry in keys_of("annotator") if keys is None else keys:
             call = self._caller(self._actions[entry.action])
             held = target.bind_key(entry.key, None)
             target.bind_key(entry.key, call, overwrite=True)

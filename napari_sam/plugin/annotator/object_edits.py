@@ -1,18 +1,16 @@
-"""Merging, splitting and mending of kept objects in the window.
+"""Merging and mending of kept objects in the window.
 
-What is edited are the selected objects; where none is selected, all on the plane shown,
-or all there are. Nothing happens in silence: each edit says what it did, or why not.
+Nothing happens in silence: each edit says what it did, or why not.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.ops.labels import count_labels
-from napari_sam.ops.wording import counted, listed
+from napari_sam.ops.wording import counted
+from napari_sam.plugin.annotator.edit_choice import EditChoice
 from napari_sam.plugin.annotator.edit_kinds import (
     EDITS,
     EditKind,
@@ -20,20 +18,13 @@ from napari_sam.plugin.annotator.edit_kinds import (
     tell_edit,
     tell_preview,
 )
-from napari_sam.plugin.annotator.edit_sight import EditSight
-from napari_sam.plugin.annotator.stroke_tool import StrokeTool
-from napari_sam.plugin.model.long_task import LongTask
+from napari_sam.plugin.annotator.object_browsing import ObjectBrowser
+from napari_sam.plugin.annotator.stroke_edits import StrokeEdits
 from napari_sam.plugin.viewer.hint import sentence
-from napari_sam.plugin.viewer.navigation import go_to_plane, go_to_point
-from napari_sam.plugin.viewer.object_selection import selection_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
-    from napari_sam.ops.strokes import Ridge
-    from napari_sam.ops.types import Box
     from napari_sam.plugin.annotator.actions import Actions
     from napari_sam.plugin.annotator.keybindings import KeyBinder
     from napari_sam.plugin.annotator.sessions import Sessions
@@ -46,15 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectEdits"]
 
-_URGENCY = 1
-"""Of the model's look at two clicks: the user waits for it."""
-
 _MOST_PREVIEWED = 2500
 """Objects; to try an edit on more takes too long for a line of text."""
-
-_NO_PLANE = (
-    "This view shows no plane of the image; leave the 3D view, or roll the axes."
-)
 
 
 class ObjectEdits(QObject):  # type: ignore[misc]
@@ -71,18 +55,16 @@ class ObjectEdits(QObject):  # type: ignore[misc]
 
     Attributes
     ----------
+    choice
+        Which objects are edited.
     selection
         Which objects are selected.
     strokes
-        The tool that splits.
-    scope
-        Which objects are edited where none is selected.
-    snap
-        What the cut along a stroke follows; None for the stroke itself.
+        Splits and merges by what is drawn.
     """
 
     changed = Signal()
-    """The selection, the splitting tool, or the choice of the objects has changed."""
+    """The selection, the tool for strokes, or the choice of the objects has changed."""
 
     noticed = Signal(str)
     """Something is in the way or went wrong; emitted with what the user reads once."""
@@ -100,79 +82,35 @@ class ObjectEdits(QObject):  # type: ignore[misc]
         parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._at, self._sessions, self._actions = workspace, sessions, actions
-        self._host = model_host
-        self._sight = EditSight(workspace, model_host)
-        self._task = LongTask(model_host.thread, self, urgency=_URGENCY)
-        self._task.done.connect(self._on_relief)
-        self._task.failed.connect(self._on_no_relief)
-        self.selection = selection_in(workspace.viewer)
-        self.strokes = StrokeTool(workspace, keys, self)
-        self._here: tuple[object, tuple[int, ...]] = (None, ())
-        self.scope: EditScope = "plane"
-        self.snap: Ridge | None = None
+        self._sessions, self._actions = sessions, actions
+        self.choice = choice = EditChoice(workspace, sessions)
+        self.selection = choice.selection
+        self.strokes = StrokeEdits(
+            workspace, sessions, actions, model_host, keys, choice, self
+        )
+        self._browser = ObjectBrowser(workspace, sessions, choice)
         self.selection.changed.connect(self.changed)
         self.strokes.changed.connect(self.changed)
-        self.strokes.drawn.connect(self._on_stroke)
-        self.strokes.clicked.connect(self._on_points)
+        self.strokes.noticed.connect(self.noticed)
+        self.strokes.succeeded.connect(self.succeeded)
 
     def close(self) -> None:
         """Stop for good; touches no Qt."""
-        self._task.close()
+        self.strokes.close()
 
     # --- how things stand -----------------------------------------------------------
 
-    @property
-    def is_splitting(self) -> bool:
-        """Whether the tool that splits is in hand."""
-        return self.strokes.is_on
-
-    @property
-    def is_looking(self) -> bool:
-        """Whether the model is asked where two parts meet."""
-        return bool(self._task.is_working)
-
     def selected(self) -> tuple[int, ...]:
         """Return the selected objects that are there."""
-        session = self._sessions.session
-        if session is None or self.selection.layer is not self._sessions.output:
-            return ()
-        return tuple(one for one in self.selection.labels if one in session.index)
-
-    def chosen(self) -> tuple[int, ...]:
-        """Return the objects that an edit is about."""
-        session, plane = self._sessions.session, self._at.plane
-        selected = self.selected()
-        if selected or session is None:
-            return selected
-        if self.scope == "all":
-            return tuple(sorted(session.index.labels))
-        if plane is None:
-            return ()
-        state = (session, session.index.version, plane)
-        if self._here[0] != state:
-            self._here = (
-                state,
-                tuple(sorted(count_labels(session.canvas.read(plane)))),
-            )
-        return self._here[1]
+        return self.choice.selected()
 
     def obstacle(self) -> str:
         """Say why no object can be edited; "" if all is well."""
-        opened = self._sessions.current
-        if self._at.image is None:
-            return "Open an image first."
-        if self._sessions.problem:
-            return self._sessions.problem
-        if self._at.plane is None:
-            return _NO_PLANE
-        if opened is None:
-            return "There are no objects to edit."
-        if opened.is_counting:
-            return "The labels are still being counted; try again in a moment."
-        if not opened.session.index.labels:
-            return "There are no objects yet: annotate or find some, or choose labels."
-        return ""
+        return self.choice.obstacle()
+
+    def follow(self) -> None:
+        """Let the selection be about the labels that are written to."""
+        self.choice.follow()
 
     def why_not(self, name: str) -> str:
         """Say why an edit cannot be made now; "" if it can.
@@ -180,17 +118,19 @@ class ObjectEdits(QObject):  # type: ignore[misc]
         Parameters
         ----------
         name
-            Of `EDITS`, or "split".
+            Of `EDITS`, or "stroke" for what is drawn.
         """
         obstacle = self.obstacle()
-        if obstacle or name == "split":
+        if obstacle or name == "stroke":
             return obstacle
         if name == "merge" and len(self.selected()) < 2:
             return (
                 "Select two objects or more: Alt-click one, Alt-Shift-click another. "
                 "Or point at each and press Shift-M."
             )
-        return "" if self.chosen() else "There is no object on this plane."
+        if name == "remove" and not self.selected():
+            return "Select the objects to delete. K deletes the one under the cursor."
+        return "" if self.choice.chosen() else "There is no object on this plane."
 
     # --- edits of any number of objects -----------------------------------------------
 
@@ -208,7 +148,7 @@ class ObjectEdits(QObject):  # type: ignore[misc]
         why, session = self.why_not(name), self._sessions.session
         if why or session is None:
             return why
-        kind, count = EDITS[name], len(self.chosen())
+        kind, count = EDITS[name], len(self.choice.chosen())
         if count > _MOST_PREVIEWED:
             return f"{kind.text}: {counted(count, 'object')} will be looked at."
         try:
@@ -219,7 +159,7 @@ class ObjectEdits(QObject):  # type: ignore[misc]
 
     def _wanted(self, value: float, preview: bool = False) -> Wanted:
         selected = self.selected()
-        scope: EditScope = "all" if selected else self.scope
+        scope: EditScope = "all" if selected else self.choice.scope
         return Wanted(selected or None, scope, value, preview)
 
     def _do(
@@ -246,10 +186,6 @@ class ObjectEdits(QObject):  # type: ignore[misc]
             kept = [*kept, *result.made]
         self.selection.select(kept)
         self.changed.emit()
-
-    def follow(self) -> None:
-        """Let the selection be about the labels that are written to."""
-        self.selection.follow(self._sessions.output)
 
     def write(self, edit: StackEdit) -> bool:
         """Write an edit that was made elsewhere, as one step; whether that was done."""
@@ -280,95 +216,6 @@ class ObjectEdits(QObject):  # type: ignore[misc]
             return
         self._do(EDITS["merge"], lambda session: session.edit.merge(wanted))
 
-    # --- splitting --------------------------------------------------------------------
-
-    def toggle_split(self) -> None:
-        """Take up the tool that splits, or put it down."""
-        if self.is_splitting:
-            self.strokes.stop()
-            return
-        obstacle = self.obstacle()
-        if obstacle:
-            self.noticed.emit(obstacle)
-            return
-        self.follow()
-        self.noticed.emit("")
-        self.strokes.start()
-        self._sight.look_ahead()
-
-    def _on_stroke(self, line: NDArray[np.float64]) -> None:
-        """Cut the object under a stroke, a selected one first."""
-        label = self._preferred(line)
-        self._split(
-            lambda session: session.edit.split(label, line, snap=self.snap, scope="all")
-        )
-
-    def _preferred(self, line: NDArray[np.float64]) -> int | None:
-        """Return the selected object, if there is one and the stroke touches it."""
-        selected, session, plane = self.selected(), self._sessions.session, self._at
-        if len(selected) != 1 or session is None or plane.plane is None:
-            return None
-        labels = session.canvas.read(plane.plane)
-        at = np.rint(line).astype(int)
-        at = at[((at >= 0) & (at < labels.shape)).all(axis=1)]
-        return (
-            selected[0] if (labels[at[:, 0], at[:, 1]] == selected[0]).any() else None
-        )
-
-    def _on_points(self, points: NDArray[np.float64]) -> None:
-        """Part the object on which two points lie, where the model sees a border."""
-        session = self._sessions.session
-        if session is None or len(points) < 2:
-            return
-        self._sight.forget_box()
-        session.edit.sight = self._sight
-        try:
-            session.edit.split(points=points, preview=True)
-        except ValueError as error:
-            self.strokes.forget()
-            self.noticed.emit(f"{sentence(error)} Click in both parts of one object.")
-            return
-        box: Box | None = self._sight.box
-        look = None if box is None else self._sight.look(box)
-        if look is None:
-            self._split(lambda session: session.edit.split(points=points))
-            return
-        key = self._at.key
-        self._task.start(lambda *_: look(), (session, key, box, points))
-        self.changed.emit()
-
-    def _on_relief(self, token: Any, relief: NDArray[np.float32]) -> None:
-        """Part an object once the model has said where its parts meet."""
-        session, key, box, points = token
-        if session is not self._sessions.session or key != self._at.key:
-            return
-        self._sight.bring(key, box, relief)
-        self._split(lambda session: session.edit.split(points=points))
-
-    def _on_no_relief(self, token: Any, error: Exception) -> None:
-        """Part an object without the model, which could not say where."""
-        session, key, _, points = token
-        if session is self._sessions.session and key == self._at.key:
-            self._split(lambda session: session.edit.split(points=points))
-
-    def _split(self, action: Callable[[AnnotationSession], EditResult]) -> None:
-        """Split an object, and keep the tool in hand for the next one."""
-        session = self._sessions.session
-        if session is None:
-            return
-        session.edit.sight = self._sight
-        results: list[EditResult] = []
-        self._actions.edit(lambda session: results.append(action(session)))
-        self.strokes.forget()
-        if results and results[0]:
-            (result,) = results
-            parts = [*result.changed, *result.made]
-            self.succeeded.emit(
-                f"Split into objects {listed(parts)}. U takes it back, Esc ends."
-            )
-            self.selection.select(parts)
-        self.changed.emit()
-
     # --- going from one to the next ---------------------------------------------------
 
     def next_object(self) -> None:
@@ -379,34 +226,10 @@ class ObjectEdits(QObject):  # type: ignore[misc]
         """Select the object before, and go there."""
         self._step(-1)
 
-    def _step(self, step: int) -> None:
-        obstacle, session = self.obstacle(), self._sessions.session
-        if obstacle or session is None:
-            self.noticed.emit(obstacle or "There are no objects.")
+    def _step(self, by: int) -> None:
+        try:
+            told = self._browser.step(by)
+        except ValueError as error:
+            self.noticed.emit(str(error))
             return
-        self.follow()
-        order, selected = sorted(session.index.labels), self.selected()
-        if selected:
-            at = int(np.searchsorted(order, selected[-1])) + step
-        else:
-            at = 0 if step > 0 else -1
-        label = order[at % len(order)]
-        self.show_object(label)
-        self.selection.select([label])
-        self.succeeded.emit(f"Object {label}, {at % len(order) + 1} of {len(order)}.")
-
-    def show_object(self, label: int) -> None:
-        """Bring an object into view, on the plane shown if it lies there."""
-        session, plane, image = self._sessions.session, self._at.plane, self._at.image
-        if session is None or plane is None or image is None:
-            return
-        if not (session.canvas.read(plane) == label).any():
-            planes = session.index.planes_of(label)
-            if not planes:
-                return
-            plane = planes[len(planes) // 2]
-            go_to_plane(self._at.viewer, image, plane)
-        at = np.argwhere(session.canvas.read(plane) == label)
-        if len(at):
-            middle = at[np.abs(at - at.mean(axis=0)).sum(axis=1).argmin()]
-            go_to_point(self._at.viewer, image, plane.locate([middle])[0])
+        self.succeeded.emit(told)

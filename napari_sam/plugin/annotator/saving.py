@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_sam.io.edit_histories import StoredHistory
-
     from napari_sam.plugin.annotator.sessions import Sessions
 
 __all__ = ["ObjectSaver", "saver_in"]

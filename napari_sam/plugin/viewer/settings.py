@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-__all__ = ["AnnotatorSettings", "read_settings"]
+__all__ = ["AnnotatorSettings", "read_key_choices", "read_settings"]
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,29 @@ class AnnotatorSettings:
 
 def read_settings() -> AnnotatorSettings:
     """Read the settings; napari before 0.9 keeps none for plugins."""
+    stored = _stored("annotator")
+    return AnnotatorSettings() if stored is None else _from_stored(stored)
+
+
+def read_key_choices() -> dict[str, str]:
+    """Read the keys that the user chose, by the names of their settings."""
+    stored = _stored("key_choices")
+    if stored is None:
+        return {}
+    given = stored.model_dump() if hasattr(stored, "model_dump") else vars(stored)
+    return {k: v for k, v in given.items() if isinstance(v, str) and v.strip()}
+
+
+def _stored(group: str) -> Any:
+    """Return a group of the plugin's settings; None where napari keeps none."""
     try:
         from napari.settings import get_plugin_settings
     except ImportError:
-        return AnnotatorSettings()
+        return None
     try:
-        stored = get_plugin_settings("napari-sam").annotator
+        return getattr(get_plugin_settings("napari-sam"), group)
     except (KeyError, ValueError, TypeError, AttributeError):
-        return AnnotatorSettings()
-    return _from_stored(stored)
+        return None
 
 
 def _from_stored(stored: Any) -> AnnotatorSettings:

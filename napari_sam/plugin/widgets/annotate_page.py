@@ -15,8 +15,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam.plugin.annotator.hints import LOOKS_BLACK, SPLIT_STEP, next_hint
-from napari_sam.plugin.annotator.keybindings import keys_of
+from napari_sam.plugin.annotator.hints import LOOKS_BLACK, STROKE_STEPS, next_hint
+from napari_sam.plugin.annotator.keybindings import keys_of, with_key
 from napari_sam.plugin.annotator.object_view import show_object
 from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.layers import shape_of
@@ -102,19 +102,23 @@ class AnnotatePage(Page):
         )
         self.in_3d.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.confidence = ConfidenceBar()
-        self.hover = QCheckBox("Preview at the cursor (H)")
+        self.hover = QCheckBox(with_key("Preview at the cursor", "toggle_hover"))
         self.hover.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.text = TextPromptLine()
         self.class_name = class_choice("Class that the next objects get; may be empty.")
         self.overlap = overlap_choice()
         self.keep = main_button(
-            "Keep object (N)",
+            with_key("Keep object", "commit"),
             "samKeep",
             "Write the mask to the labels, and start the next object.",
         )
-        self.undo = push_button("Undo (U)", "Take the last step back.")
-        self.redo = push_button("Redo", "Do the last undone step again (Shift-U).")
-        self.clear = push_button("Clear (Esc)", "Drop the prompts in hand.")
+        self.undo = push_button(with_key("Undo", "undo"), "Take the last step back.")
+        self.redo = push_button(
+            "Redo", with_key("Do the last undone step again", "redo") + "."
+        )
+        self.clear = push_button(
+            with_key("Clear", "clear"), "Drop the prompts in hand."
+        )
 
     def action_buttons(self) -> tuple[QPushButton, ...]:
         """Return the button that keeps the object."""
@@ -256,8 +260,9 @@ class AnnotatePage(Page):
 
     def next_step(self) -> Hint:
         """Say the next step."""
-        if self.annotator.edits.is_splitting:
-            return SPLIT_STEP
+        drawn = self.annotator.edits.strokes.in_hand
+        if drawn:
+            return STROKE_STEPS[drawn]
         hint = next_hint(self._facts)
         is_free = hint.kind == "do" and not self._facts.has_prompts
         if is_free and self.annotator.journals.offered is not None:
@@ -333,7 +338,9 @@ class AnnotatePage(Page):
         is_in_hand = facts.has_prompts or facts.grown_planes > 0
         self.keep.setEnabled(is_in_hand)
         editing = facts.editing is not None
-        self.keep.setText("Keep the change (N)" if editing else "Keep object (N)")
+        self.keep.setText(
+            with_key("Keep the change" if editing else "Keep object", "commit")
+        )
         self.text.show_text(session.text)
         self.undo.setEnabled(session.can_undo)
         self.redo.setEnabled(session.can_redo)

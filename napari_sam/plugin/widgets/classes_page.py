@@ -11,6 +11,7 @@ from superqt import QLabeledSlider
 
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.class_sorter import MOST_COLOURED
+from napari_sam.plugin.annotator.keybindings import with_key
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.class_table import ClassTable
@@ -69,9 +70,9 @@ class ClassesPage(Page):
         self.coloured.setToolTip(
             "Classes in their colours, suggestions pale, objects without a class lilac."
         )
-        self.undo = push_button("Undo (U)", "Take the last step back.")
+        self.undo = push_button(with_key("Undo", "undo"), "Take the last step back.")
         self.next_unsure = push_button(
-            "Next unsure (F)",
+            with_key("Next unsure", "next_unsure"),
             "Go to the object whose class is least sure: a key teaches most there.",
         )
         self.told = QLabel()

@@ -6,40 +6,39 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton
 from superqt import QFlowLayout
 
 from napari_sam.ops.object_boxes import boxes_of_labels
 from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.edit_kinds import EDITS
-from napari_sam.plugin.annotator.hints import SPLIT_STEP
+from napari_sam.plugin.annotator.hints import STROKE_STEPS
+from napari_sam.plugin.annotator.keybindings import with_key
 from napari_sam.plugin.measure.selection_marks import SelectionMarks
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layer_pairs import labels_for
 from napari_sam.plugin.viewer.layers import is_labels_of_user
 from napari_sam.plugin.viewer.object_picking import ObjectPicker
-from napari_sam.plugin.viewer.timers import single_shot
 from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.dock_layout import (
     button_row,
     data_choice,
     form,
     heading,
-    main_button,
 )
+from napari_sam.plugin.widgets.edit_preview import EditPreview
 from napari_sam.plugin.widgets.page import Page, Work
 from napari_sam.plugin.widgets.refine_objects import refine_objects
-from napari_sam.plugin.widgets.tool_page import count_box
+from napari_sam.plugin.widgets.suspect_button import show_suspects, suspect_button
 from napari_sam.plugin.widgets.tool_runs import ToolRun
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-__all__ = ["CorrectPage"]
+    from napari_sam.plugin.annotator.stroke_edits import Purpose
 
-_WAIT_MS = 120
-"""Milliseconds over a button after which its edit is tried."""
+__all__ = ["CorrectPage"]
 
 _SCOPES = (("Objects on this plane", "plane"), ("All objects", "all"))
 _SNAPS = (
@@ -52,7 +51,6 @@ _REFINE_TIP = (
     "a moment, and no pixel from another object."
 )
 _TAKE = "Take these labels"
-_PROMPT = "Point at a button to read what it would change."
 
 
 class CorrectPage(Page):
@@ -75,36 +73,29 @@ class CorrectPage(Page):
         self.marks = SelectionMarks(self.viewer)
         self._active: Any = None
         self._marked: object = None
-        self._pointed = ""
-        self._timer = single_shot(self, _WAIT_MS, self._show_preview)
-        self._hover = _Pointing(self._on_pointed)
-        self.next_suspect = main_button("Next suspect (Shift-N)", "samSuspect")
+        self.next_suspect = suspect_button(self.suspects, "samSuspect")
         self.acting = QLabel()
         self.acting.setWordWrap(True)
         self.scope = data_choice(_SCOPES, "What is edited while no object is selected.")
         self.buttons = {name: QPushButton(kind.text) for name, kind in EDITS.items()}
-        self.split = QPushButton("Split (Shift-S)")
-        self.split.setCheckable(True)
+        self.buttons["merge"].setText(with_key("Merge", "merge"))
+        self.drawn = {
+            "merge": QPushButton(with_key("Merge along a line", "merge_along")),
+            "split": QPushButton(with_key("Split", "split")),
+        }
+        for button in self.drawn.values():
+            button.setCheckable(True)
         self.snap = data_choice(_SNAPS, "Where a stroke cuts an object.")
         self.refine = QPushButton("Refine")
-        self.undo = push_button("Undo (U)", "Take the last step back.")
-        self.redo = push_button("Redo", "Do the last undone step again (Shift-U).")
+        again = with_key("Do the last undone step again", "redo")
+        self.undo = push_button(with_key("Undo", "undo"), "Take the last step back.")
+        self.redo = push_button("Redo", f"{again}.")
         self.keys = push_button("Keys (?)", "Show all keys over the image.")
-        self.told = QLabel(_PROMPT)
-        self.told.setWordWrap(True)
-        self.told.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        self.told.setMinimumHeight(2 * self.told.fontMetrics().lineSpacing() + 4)
-        self.numbers = {
-            "pixels": count_box(1, 100, 2, "Pixels by which objects grow or shrink."),
-            "sigma": count_box(1, 50, 2, "Pixels: more smooths more."),
-            "min_area": count_box(2, 1_000_000, 30, "Pixels; smaller objects go."),
-        }
-        for box in self.numbers.values():
-            box.setSuffix(" px")
+        self.told = EditPreview(self.edits)
         for name, button in {**self.buttons, "refine": self.refine}.items():
-            button.setProperty("edit", name)
-            button.installEventFilter(self._hover)
-        for button in (*self.buttons.values(), self.split, self.refine):
+            self.told.watch(name, button)
+        drawn = self.drawn.values()
+        for button in (*self.buttons.values(), *drawn, self.refine):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def action_buttons(self) -> tuple[QPushButton, ...]:
@@ -113,11 +104,11 @@ class CorrectPage(Page):
 
     def lay_out(self, layout: QVBoxLayout) -> None:
         """Lay out the edits by what they are about."""
-        buttons, numbers = self.buttons, self.numbers
+        buttons, drawn, numbers = self.buttons, self.drawn, self.told.numbers
         layout.addWidget(self.acting)
         layout.addWidget(self.scope)
         layout.addWidget(heading("Merge and split"))
-        layout.addLayout(button_row(buttons["merge"], self.split))
+        layout.addLayout(_row(buttons["merge"], drawn["merge"], drawn["split"]))
         layout.addLayout(form(("Cut", self.snap)))
         layout.addWidget(heading("Shape"))
         layout.addLayout(_row(buttons["grow"], buttons["shrink"], numbers["pixels"]))
@@ -128,7 +119,9 @@ class CorrectPage(Page):
             _row(buttons["keep_largest_piece"], buttons["pieces_to_objects"])
         )
         layout.addWidget(heading("Take away, draw anew"))
-        layout.addLayout(_row(buttons["remove_small"], numbers["min_area"]))
+        layout.addLayout(
+            _row(buttons["remove"], buttons["remove_small"], numbers["min_area"])
+        )
         layout.addLayout(_row(buttons["remove_at_border"], self.refine))
         layout.addWidget(self.told)
         layout.addLayout(button_row(self.undo, self.redo, self.keys))
@@ -136,9 +129,9 @@ class CorrectPage(Page):
 
     def connect_controls(self) -> None:
         """Connect the controls to the annotator."""
-        annotator, edits = self.shared.annotator, self.edits
-        self.next_suspect.clicked.connect(annotator.suspects.next_suspect)
-        self.split.clicked.connect(annotator.edits.toggle_split)
+        annotator = self.shared.annotator
+        self.drawn["merge"].clicked.connect(partial(self._on_drawn, "merge"))
+        self.drawn["split"].clicked.connect(partial(self._on_drawn, "split"))
         self.undo.clicked.connect(annotator.undo)
         self.redo.clicked.connect(annotator.redo)
         self.keys.clicked.connect(annotator.keys_wanted)
@@ -147,11 +140,8 @@ class CorrectPage(Page):
         self.snap.activated.connect(self._on_choice)
         for name, button in self.buttons.items():
             button.clicked.connect(partial(self._on_edit, name))
-        for key, box in self.numbers.items():
-            box.valueChanged.connect(partial(self._on_number, key))
         self.run.changed.connect(self.changed)
         self.run.said.connect(self.say)
-        edits.selection.changed.connect(self._try_soon)
         self.destroyed.connect(self.run.close)
 
     # --- coming and going -------------------------------------------------------
@@ -163,11 +153,12 @@ class CorrectPage(Page):
         self._take_labels()
         self.edits.follow()
         self.picker.attach()
+        self.told.is_on = True
         self.suspects.set_on(True)
 
     def _take_labels(self) -> None:
         output, layers = self.shared.labels, self.viewer.layers
-        if output is not None and output in layers and not self.edits.is_splitting:
+        if output is not None and output in layers and not self.edits.strokes.in_hand:
             layers.selection.active = output
             output.mode = "pan_zoom"
 
@@ -176,6 +167,7 @@ class CorrectPage(Page):
         self.picker.detach()
         self.marks.close()
         self._marked = None
+        self.told.is_on = False
         self.suspects.set_on(False)
         layers, active = self.viewer.layers, self._active
         self._active = None
@@ -198,18 +190,17 @@ class CorrectPage(Page):
     def _on_choice(self, index: int = 0) -> None:
         for choice in (self.scope, self.snap):
             choice.clearFocus()
-        self.edits.scope = self.scope.currentData()
-        self.edits.snap = self.snap.currentData()
-        self._try_soon()
+        self.edits.choice.scope = self.scope.currentData()
+        self.edits.strokes.snap = self.snap.currentData()
+        self.told.try_soon()
         self.changed.emit()
 
-    def _value(self, name: str) -> float:
-        kind = EDITS.get(name)
-        return float(self.numbers[kind.value].value()) if kind and kind.value else 0.0
-
     def _on_edit(self, name: str, checked: bool = False) -> None:
-        self.edits.apply(name, self._value(name))
-        self._try_soon()
+        self.edits.apply(name, self.told.value(name))
+        self.told.try_soon()
+
+    def _on_drawn(self, purpose: Purpose, checked: bool = False) -> None:
+        self.edits.strokes.toggle(purpose)
 
     def _on_refine(self) -> None:
         if self.run.is_working:
@@ -226,29 +217,6 @@ class CorrectPage(Page):
         """Stop refining."""
         self.run.cancel()
 
-    # --- what an edit would do ------------------------------------------------------
-
-    def _on_pointed(self, name: str) -> None:
-        self._pointed = name
-        self._try_soon()
-
-    def _on_number(self, key: str, number: int) -> None:
-        """Try the edit that the number is for."""
-        if getattr(EDITS.get(self._pointed), "value", "") != key:
-            self._pointed = next(n for n, kind in EDITS.items() if kind.value == key)
-        self._try_soon()
-
-    def _try_soon(self) -> None:
-        self._timer.start()
-
-    def _show_preview(self) -> None:
-        """Say what the edit would change over whose button the mouse is."""
-        name = self._pointed
-        if not self.is_shown or name not in EDITS:
-            self.told.setText(_PROMPT)
-            return
-        self.told.setText(self.edits.preview(name, self._value(name)))
-
     # --- what is shown --------------------------------------------------------------
 
     @property
@@ -260,15 +228,15 @@ class CorrectPage(Page):
         """Return what notices are about: they go when it changes."""
         session = self.shared.annotator.session
         version = None if session is None else session.index.version
-        selected = self.edits.selection.labels
-        return session, version, selected, self.edits.is_splitting, self.run.is_working
+        selected, drawn = self.edits.selection.labels, self.edits.strokes.in_hand
+        return session, version, selected, drawn, self.run.is_working
 
     def work(self) -> Work | None:
         """Return how far the refining is."""
         run = self.run
         if run.is_working:
             return Work(run.text, run.progress.fraction)
-        if self.edits.is_looking:
+        if self.edits.strokes.is_looking:
             return Work("Looking where the parts meet", can_cancel=False)
         if self.suspects.is_awaited:
             return Work("Looking for what is odd", can_cancel=False)
@@ -300,9 +268,9 @@ class CorrectPage(Page):
             return Hint(f"Correct the objects of “{at_hand.name}”?")
         if obstacle:
             return Hint(obstacle)
-        if self.edits.is_splitting:
-            return SPLIT_STEP
-        selected = self.edits.selected()
+        drawn, selected = self.edits.strokes.in_hand, self.edits.selected()
+        if drawn:
+            return STROKE_STEPS[drawn]
         if len(selected) == 1:
             return Hint(
                 "Press a button for this object. Shift-click another one to merge."
@@ -326,16 +294,17 @@ class CorrectPage(Page):
             why = edits.why_not(name)
             button.setEnabled(not why)
             button.setToolTip(why or EDITS[name].tip)
-        why = edits.why_not("split")
-        self.split.setEnabled(not why)
-        self.split.setChecked(edits.is_splitting)
-        self.split.setToolTip(why or SPLIT_STEP.text)
+        why = edits.why_not("stroke")
+        for name, button in self.drawn.items():
+            button.setEnabled(not why)
+            button.setChecked(edits.strokes.in_hand == name)
+            button.setToolTip(why or STROKE_STEPS[name].text)
         why = self._why_not_refined()
         self.refine.setEnabled(not why)
         self.refine.setToolTip(why or _REFINE_TIP)
         self.undo.setEnabled(session is not None and session.can_undo)
         self.redo.setEnabled(session is not None and session.can_redo)
-        self._show_suspects()
+        show_suspects(self.next_suspect, self.suspects, "an object", edits.obstacle())
         self._mark_selected(selected)
 
     def _mark_selected(self, selected: tuple[int, ...]) -> None:
@@ -362,19 +331,6 @@ class CorrectPage(Page):
             return "There is no model at work yet."
         return self.edits.why_not("refine")
 
-    def _show_suspects(self) -> None:
-        obstacle, left = self.edits.obstacle(), self.suspects.left
-        self.next_suspect.setEnabled(not obstacle and left != [])
-        if left is None and self.suspects.is_working and not obstacle:
-            return  # what it says stays until it is known anew
-        text, tip = "Next suspect (Shift-N)", "Go to an object that looks wrong."
-        if left is not None and not obstacle:
-            text = f"Next suspect, {len(left):,} left (Shift-N)"
-        if left == [] and not obstacle:
-            text, tip = "Nothing else looks wrong", "All odd objects were seen."
-        self.next_suspect.setText(text)
-        self.next_suspect.setToolTip(obstacle or tip)
-
 
 def _row(*controls: QWidget) -> QFlowLayout:
     """Lay out controls side by side, below one another where that is too wide."""
@@ -385,17 +341,3 @@ def _row(*controls: QWidget) -> QFlowLayout:
     for control in controls:
         layout.addWidget(control)
     return layout
-
-
-class _Pointing(QObject):  # type: ignore[misc]
-    """Tells over which button the mouse is."""
-
-    def __init__(self, tell: Any) -> None:
-        super().__init__()
-        self._tell = tell
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Tell when the mouse comes, even to a button that is disabled."""
-        if event.type() == QEvent.Type.Enter:
-            self._tell(str(watched.property("edit")))
-        return False

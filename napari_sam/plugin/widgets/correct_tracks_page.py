@@ -10,13 +10,18 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QSplitter
 
 from napari_sam.ops.wording import counted
-from napari_sam.plugin.annotator.keybindings import KEYS, KeyBinder, keys_of
+from napari_sam.plugin.annotator.keybindings import (
+    KeyBinder,
+    key_of,
+    keys_of,
+    with_key,
+)
 from napari_sam.plugin.annotator.layer_canvas import why_not_writable
 from napari_sam.plugin.measure.selection_marks import SelectionMarks
 from napari_sam.plugin.stacks.link_strokes import LinkStrokes
 from napari_sam.plugin.stacks.track_actions import TRACK_ACTIONS, TrackActions
-from napari_sam.plugin.stacks.track_check import TrackCheck
 from napari_sam.plugin.stacks.track_editor import editor_in
+from napari_sam.plugin.stacks.track_review import review_tracks
 from napari_sam.plugin.stacks.tracked_layers import tracks_for, why_no_film
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import Hint
@@ -27,11 +32,11 @@ from napari_sam.plugin.widgets.dock_layout import (
     button_row,
     data_choice,
     form,
-    main_button,
 )
 from napari_sam.plugin.widgets.lineage_plot import LineagePlot
 from napari_sam.plugin.widgets.measurement_table import MeasurementTable
 from napari_sam.plugin.widgets.page import Page, Work
+from napari_sam.plugin.widgets.suspect_button import show_suspects, suspect_button
 from napari_sam.workflows.stacks.lineage_table import COLUMNS, tabulate_lineage
 
 if TYPE_CHECKING:
@@ -64,7 +69,7 @@ class CorrectTracksPage(Page):
         viewer = self.viewer
         self.editor = editor_in(viewer)
         self.track_actions = TrackActions(self.editor)
-        self.check = TrackCheck(self.editor, viewer, self)
+        self.check = review_tracks(self.editor, viewer, self)
         self.strokes = LinkStrokes(viewer, self.editor, self.track_actions)
         self.picker = ObjectPicker(viewer, self.editor.selection)
         self.marks = SelectionMarks(viewer)
@@ -82,7 +87,7 @@ class CorrectTracksPage(Page):
         self._drawn: object = None
         self._marked: object = None
         self._table: pd.DataFrame | None = None
-        self.next_suspect = main_button("Next suspect (Shift-N)", "samTrackSuspect")
+        self.next_suspect = suspect_button(self.check, "samTrackSuspect")
         self.plot = LineagePlot()
         self.table = MeasurementTable()
         self.table.horizontalHeader().setDefaultSectionSize(50)
@@ -91,10 +96,12 @@ class CorrectTracksPage(Page):
             name: QPushButton(f"{one.text} ({_key_of(name)})")
             for name, one in TRACK_ACTIONS.items()
         }
-        self.undo = QPushButton("Undo (U)")
+        self.undo = QPushButton(with_key("Undo", "undo", "tracks"))
         self.undo.setToolTip("Take the last correction of tracks back.")
         self.redo = QPushButton("Redo")
-        self.redo.setToolTip("Make the correction again (Shift-U).")
+        self.redo.setToolTip(
+            with_key("Make the correction again", "redo", "tracks") + "."
+        )
         self.keys = QPushButton("Keys (?)")
         self.keys.setToolTip("Show all keys over the image.")
 
@@ -122,7 +129,6 @@ class CorrectTracksPage(Page):
         self.undo.clicked.connect(editor.undo)
         self.redo.clicked.connect(editor.redo)
         self.keys.clicked.connect(self.shared.annotator.keys_wanted)
-        self.next_suspect.clicked.connect(check.next_suspect)
         self.what.activated.connect(self._on_what)
         self.plot.pressed.connect(self._on_plot)
         self.table.chosen.connect(self._on_rows)
@@ -333,22 +339,10 @@ class CorrectTracksPage(Page):
             button.setToolTip(f"{TRACK_ACTIONS[name].tip} {why}".strip())
         self.undo.setEnabled(session is not None and session.can_undo)
         self.redo.setEnabled(session is not None and session.can_redo)
-        self._show_suspects()
+        obstacle = "" if session is not None else "Choose labels of a film first."
+        show_suspects(self.next_suspect, self.check, "a track", obstacle)
         self._show_lineage()
         self._mark()
-
-    def _show_suspects(self) -> None:
-        left = self.check.left
-        self.next_suspect.setEnabled(self.editor.session is not None and left != [])
-        if left is None and self.check.is_working:
-            return
-        text, tip = "Next suspect (Shift-N)", "Go to a track that looks wrong."
-        if left:
-            text = f"Next suspect, {len(left):,} left (Shift-N)"
-        if left == []:
-            text, tip = "Nothing else looks wrong", "All odd tracks were seen."
-        self.next_suspect.setText(text)
-        self.next_suspect.setToolTip(tip)
 
     def _wanted(self) -> tuple[int, ...] | None:
         """Return the tracks that are drawn; None: all."""
@@ -403,4 +397,4 @@ class CorrectTracksPage(Page):
 
 
 def _key_of(name: str) -> str:
-    return next(k.key for k in KEYS if k.where == "tracks" and k.action == name)
+    return key_of(name, "tracks")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QDockWidget, QWidget
 
 from napari_sam.plugin.annotator.annotator import Annotator
+from napari_sam.plugin.annotator.keybindings import choose_keys
 from napari_sam.plugin.annotator.workspace import Times
 from napari_sam.plugin.model.embedding_store_jobs import open_store
 from napari_sam.plugin.model.model_host import ModelHost
 from napari_sam.plugin.model.predictor_loading import load_predictor
 from napari_sam.plugin.viewer.active_annotator import unwrapped
 from napari_sam.plugin.viewer.other_installation import other_installation
-from napari_sam.plugin.viewer.settings import read_settings
+from napari_sam.plugin.viewer.settings import read_key_choices, read_settings
 from napari_sam.plugin.viewer.timers import single_shot
 from napari_sam.plugin.widgets.choices_header import ChoicesHeader
 from napari_sam.plugin.widgets.chosen_layers import ChosenLayers
@@ -144,6 +146,8 @@ class Dock(QWidget):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         settings = read_settings()
+        for problem in choose_keys(read_key_choices()):
+            show_warning(problem)
         # a proxy's layers are not the layers themselves, and `is` tells them apart
         viewer = unwrapped(viewer)
         self.viewer = viewer

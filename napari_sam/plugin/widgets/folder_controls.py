@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sam.plugin.annotator.keybindings import with_key
 from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.dock_layout import (
     button_row,
@@ -95,10 +96,14 @@ class FolderControls(Page):
             "Accept all", "Make objects of all proposals on this image."
         )
         self.reject = push_button("Reject all", "Drop all proposals on this image.")
-        self.accept_one = push_button("Accept (J)", _ONE_TIP.format(what="Accept"))
-        self.reject_one = push_button("Reject (W)", _ONE_TIP.format(what="Reject"))
+        self.accept_one = push_button(
+            with_key("Accept", "accept_proposal"), _ONE_TIP.format(what="Accept")
+        )
+        self.reject_one = push_button(
+            with_key("Reject", "reject_proposal"), _ONE_TIP.format(what="Reject")
+        )
         self.unsure = push_button(
-            "Most uncertain proposal (Shift-J)",
+            with_key("Most uncertain proposal", "unsure_proposal"),
             "Go to the proposal of which the model is least sure, and choose it; press "
             "again for the next.",
         )

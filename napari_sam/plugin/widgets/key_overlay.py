@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_sam.plugin.annotator.keybindings import KEYS
+from napari_sam.plugin.annotator.keybindings import all_keys
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QMouseEvent
@@ -146,7 +146,7 @@ class _Panel(QFrame):  # type: ignore[misc]
         grid = QGridLayout()
         grid.setHorizontalSpacing(28)
         grid.setVerticalSpacing(10)
-        themes = sorted(KEYS, key=lambda one: _THEMES.index(one.theme))
+        themes = sorted(all_keys(), key=lambda one: _THEMES.index(one.theme))
         grouped = [(t, tuple(some)) for t, some in groupby(themes, lambda k: k.theme)]
         for number, (theme, keys) in enumerate(grouped):
             place = (number // _COLUMNS, number % _COLUMNS)

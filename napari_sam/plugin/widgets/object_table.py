@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_sam.plugin.annotator.keybindings import with_key
 from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.icons import swatch_icon
 
@@ -97,10 +98,12 @@ class ObjectTable(QWidget):  # type: ignore[misc]
         self.rest = QLabel()
         self.rest.hide()
         self.edit = push_button(
-            "Edit (G)", "Take the object in hand again, with its prompts."
+            with_key("Edit", "reopen_under_cursor"),
+            "Take the object in hand again, with its prompts.",
         )
         self.delete = push_button(
-            "Delete (K)", "Delete the selected objects, on all planes where they lie."
+            with_key("Delete", "delete_under_cursor"),
+            "Delete the selected objects, on all planes where they lie.",
         )
         self.save = push_button(
             "Save…", "Save the labels, and their table beside them (Ctrl+S)."

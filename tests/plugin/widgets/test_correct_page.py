@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import dask.array as da
 import numpy as np
 import pytest
+import zarr
 from dock_steps import finish_work, look, settle, wait_until
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points, Shapes, Surface, Tracks, Vectors
@@ -22,7 +24,12 @@ from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QApplication
 
-from napari_sam.plugin.annotator.keybindings import KEYS, keys_of
+from napari_sam.plugin.annotator.keybindings import (
+    KEYS,
+    choose_keys,
+    key_of,
+    keys_of,
+)
 from napari_sam.plugin.viewer.layers import is_helper
 
 
@@ -93,7 +100,7 @@ def drag(page, *places):
         mouse_move_callbacks(layer, event("mouse_move", place))
     mouse_release_callbacks(layer, event("mouse_release", places[-1]))
     settle(page.dock)
-    wait_until(lambda: not page.edits.is_looking)
+    wait_until(lambda: not page.edits.strokes.is_looking)
     look(page.dock)
 
 
@@ -139,30 +146,81 @@ def test_the_key_for_merging_says_what_to_do_over_nothing(page):
 def test_a_stroke_splits_an_object_and_the_tool_stays_in_hand(page):
     before = page.viewer.layers.selection.active
     press(page, "Shift-S")
-    assert page.split.isChecked() and "Draw a line across" in said(page)
+    assert page.drawn["split"].isChecked() and "Draw a line across" in said(page)
     drag(page, (8, 14.6), (15, 14.6), (22, 14.6))
     now = labels_of(page)
     assert set(np.unique(now)) == {0, 4, 7, 9, 12, 13}
     np.testing.assert_array_equal(now[10:20, 10:16], 4)
     np.testing.assert_array_equal(now[10:20, 16:20], 13)
-    assert page.edits.selected() == (4, 13) and page.edits.is_splitting
+    assert page.edits.selected() == (4, 13) and page.edits.strokes.in_hand
     press(page, "U")
     np.testing.assert_array_equal(labels_of(page), scene())
     press(page, "Escape")
-    assert not page.edits.is_splitting
+    assert not page.edits.strokes.in_hand
     assert page.viewer.layers.selection.active is before
     (stroke,) = (one for one in page.viewer.layers if one.name == "SAM stroke")
     assert is_helper(stroke) and not stroke.visible and not len(stroke.data)
 
 
+def test_a_stroke_across_objects_merges_them_and_can_be_undone(page):
+    page.drawn["merge"].click()
+    look(page.dock)
+    assert said(page) == "Draw a line across the objects that are one. Esc ends."
+    drag(page, (15, 12), (15, 18), (15, 25))
+    wanted = scene()
+    wanted[wanted == 7] = 4
+    np.testing.assert_array_equal(labels_of(page), wanted)
+    assert said(page) == "2 objects merged into object 4. U takes it back, Esc ends."
+    assert page.edits.selected() == (4,) and page.drawn["merge"].isChecked()
+    press(page, "U")
+    np.testing.assert_array_equal(labels_of(page), scene())
+    press(page, "Escape")
+    assert not page.drawn["merge"].isChecked()
+
+
+def test_a_stroke_that_merges_nothing_says_so(page):
+    press(page, "Shift-C")
+    drag(page, (15, 12), (15, 18))
+    assert said(page) == (
+        "The stroke crosses only object 4; draw it across two or more."
+    )
+    drag(page, (55, 60), (56, 75))
+    assert said(page) == "The stroke crosses none; draw it across two or more."
+    drag(page, (15, 12))
+    assert said(page).startswith("Hold the button down")
+    np.testing.assert_array_equal(labels_of(page), scene())
+
+
+def test_the_tool_goes_from_merging_to_splitting_and_back(page):
+    press(page, "Shift-C")
+    press(page, "Shift-S")
+    assert page.drawn["split"].isChecked() and not page.drawn["merge"].isChecked()
+    drag(page, (8, 14.6), (15, 14.6), (22, 14.6))
+    assert 13 in labels_of(page)
+    press(page, "Shift-C")
+    drag(page, (15, 12), (15, 18))
+    np.testing.assert_array_equal(labels_of(page), scene())
+
+
+def test_selected_objects_are_deleted_by_one_button(page):
+    assert not page.buttons["remove"].isEnabled()
+    select(page, 4, 9)
+    page.buttons["remove"].click()
+    look(page.dock)
+    assert set(np.unique(labels_of(page))) == {0, 7, 12}
+    assert said(page) == "2 objects removed. U takes it back."
+    page.undo.click()
+    np.testing.assert_array_equal(labels_of(page), scene())
+
+
 def test_two_clicks_split_an_object_in_two(page):
     press(page, "Shift-S")
     drag(page, (15, 12))
-    assert len(page.edits.strokes.points) == 1
+    assert len(page.edits.strokes.tool.points) == 1
     drag(page, (15, 18))
     now = labels_of(page)
     assert now[15, 12] != now[15, 18] and {now[15, 12], now[15, 18]} == {4, 13}
-    assert (now == 7).sum() == 80 and page.edits.strokes.points == []
+    assert (now == 7).sum() == 80 and page.edits.strokes.tool.points == []
 
 
 def test_two_clicks_part_an_object_where_the_model_sees_a_border(page, predictor):
@@ -190,7 +248,7 @@ def test_a_stroke_that_cuts_nothing_says_so(page):
 def test_another_tool_puts_the_splitting_tool_down(page):
     press(page, "Shift-S")
     press(page, "Shift-B")
-    assert page.dock.annotator.tool == "box" and not page.edits.is_splitting
+    assert page.dock.annotator.tool == "box" and not page.edits.strokes.in_hand
     assert not any(one.visible for one in page.viewer.layers if "stroke" in one.name)
 
 
@@ -245,6 +303,50 @@ def test_no_key_is_one_of_napari():
     assert bound & taken == set()
 
 
+@pytest.fixture
+def chosen(monkeypatch):
+    """The keys that the user has chosen in the preferences."""
+    keys = {}
+    monkeypatch.setattr("napari_sam.plugin.widgets.dock.read_key_choices", lambda: keys)
+    yield keys
+    choose_keys({})
+
+
+def test_keys_that_the_user_chose_are_bound_and_shown(chosen, open_dock, image):
+    chosen.update(merge="Shift-W", split="Y")
+    viewer = ViewerModel()
+    viewer.add_image(image, name="cells")
+    viewer.add_labels(scene(), name="cells objects")
+    page = opened(open_dock(viewer, "correct"))
+    assert page.buttons["merge"].text() == "Merge (Shift-W)"
+    assert page.drawn["split"].text() == "Split (Y)"
+    press(page, "Shift-W", over=(12, 12))
+    press(page, "Shift-W", over=(12, 25))
+    assert set(np.unique(labels_of(page))) == {0, 4, 9, 12}
+    press(page, "Shift-S")
+    assert not page.drawn["split"].isChecked()
+    press(page, "Y")
+    assert page.drawn["split"].isChecked()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem", "keys"),
+    [
+        ({"merge": "Nonsense"}, "“Nonsense” is no key", ("Shift-M", "Shift-S")),
+        ({"merge": "Shift"}, "“Shift” is no key", ("Shift-M", "Shift-S")),
+        ({"merge": "Shift-S"}, "Shift-S is wanted for", ("Shift-M", "Shift-S")),
+        ({"merge": "shift-w"}, "", ("Shift-W", "Shift-S")),
+        ({"merge": "Shift-S", "split": "Shift-M"}, "", ("Shift-S", "Shift-M")),
+    ],
+)
+def test_a_choice_of_keys_that_cannot_be_is_told_and_left_out(
+    wanted, problem, keys, chosen
+):
+    problems = choose_keys(wanted)
+    assert bool(problems) == bool(problem) and problem in "".join(problems)
+    assert (key_of("merge"), key_of("split")) == keys
+
+
 def type_key(window, key, text):
     for kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
         event = QKeyEvent(kind, key, Qt.KeyboardModifier.NoModifier, text)
@@ -293,7 +395,7 @@ def test_what_an_edit_would_change_is_told_before_it_is_made(page):
 
 
 def test_a_number_tries_the_edit_that_it_is_for(page):
-    page.numbers["min_area"].setValue(50)
+    page.told.numbers["min_area"].setValue(50)
     wait_until(lambda: page.told.text().startswith("Remove small: 1 of 4"))
     page.buttons["remove_small"].click()
     look(page.dock)
@@ -302,7 +404,7 @@ def test_a_number_tries_the_edit_that_it_is_for(page):
 
 
 def test_edits_work_on_what_is_selected(page):
-    page.numbers["pixels"].setValue(1)
+    page.told.numbers["pixels"].setValue(1)
     for name, pixels in (("grow", 130), ("shrink", 64), ("remove_at_border", 100)):
         select(page, 4)
         page.buttons[name].click()
@@ -323,7 +425,12 @@ def test_buttons_that_cannot_act_say_why(page):
     assert page.buttons["grow"].isEnabled()
     page.dock.annotator.set_image(None)
     look(page.dock)
-    for button in (*page.buttons.values(), page.split, page.refine, page.next_suspect):
+    for button in (
+        *page.buttons.values(),
+        *page.drawn.values(),
+        page.refine,
+        page.next_suspect,
+    ):
         assert not button.isEnabled() and button.toolTip() == "Open an image first."
 
 
@@ -379,3 +486,76 @@ def test_objects_are_refined_where_the_model_is_surer(page):
     np.testing.assert_array_equal(
         labels_of(page)[rest & (scene() > 0)], scene()[rest & (scene() > 0)]
     )
+
+
+# --- labels that cannot be edited, and edits that cannot be made ----------------------
+
+
+def frozen(labels, folder):
+    labels.setflags(write=False)
+    return labels
+
+
+def lazy(labels, folder):
+    return da.from_array(labels)
+
+
+def on_disk(labels, folder):
+    return zarr.create_array(folder / "labels.zarr", data=labels)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (frozen, "“cells objects” is read-only. Choose a new layer, or a copy of it."),
+        (lazy, "“cells objects” is not in memory: it is read from the disk"),
+        (on_disk, "“cells objects” is not in memory: it is read from the disk"),
+        (lambda labels, folder: labels[:-1], "“cells objects” has shape 59 x 80"),
+    ],
+)
+def test_labels_that_cannot_be_written_to_are_told(
+    change, why, open_dock, image, tmp_path
+):
+    viewer = ViewerModel()
+    viewer.add_image(image, name="cells")
+    layer = viewer.add_labels(change(scene(), tmp_path), name="cells objects")
+    dock = open_dock(viewer, "correct")
+    dock.annotator.sessions.set_output(layer)
+    page = opened(dock)
+    assert page.next_step().text.startswith(why)
+    assert page.drawn["split"].toolTip().startswith(why)
+    press(page, "Shift-S")
+    assert not page.drawn["split"].isChecked() and said(page).startswith(why)
+    now = np.asarray(layer.data)
+    np.testing.assert_array_equal(now, scene()[: len(now)])
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+def test_a_type_without_a_free_number_is_told_and_nothing_is_lost(
+    dtype, open_dock, image
+):
+    labels = scene().astype(dtype)
+    labels[labels == 12] = np.iinfo(dtype).max
+    viewer = ViewerModel()
+    viewer.add_image(image, name="cells")
+    viewer.add_labels(labels.copy(), name="cells objects")
+    page = opened(open_dock(viewer, "correct"))
+    press(page, "Shift-S")
+    drag(page, (8, 14.6), (15, 14.6), (22, 14.6))
+    assert str(np.dtype(dtype)) in said(page)
+    np.testing.assert_array_equal(labels_of(page), labels)
+
+
+def test_objects_with_planes_between_them_are_not_merged(open_dock):
+    labels = np.zeros((5, 30, 30), np.int32)
+    labels[0, 5:10, 5:10] = 1
+    labels[4, 5:10, 5:10] = 2
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((5, 30, 30), np.uint8), name="cells")
+    viewer.add_labels(labels.copy(), name="cells objects")
+    page = opened(open_dock(viewer, "correct"))
+    select(page, 1, 2)
+    page.buttons["merge"].click()
+    look(page.dock)
+    assert said(page).startswith("There are planes between object 1 and 2")
+    np.testing.assert_array_equal(labels_of(page), labels)
