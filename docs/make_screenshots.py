@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
+import pandas as pd
 import tifffile
 from PIL import Image
 from qtpy.QtCore import Qt
@@ -27,6 +28,7 @@ from skimage.segmentation import clear_border
 
 from napari_sam.checkpoints.user_models import OWN_VARIABLE
 from napari_sam.cli import main as main_of_cli
+from napari_sam.io.object_files import write_objects
 from napari_sam.io.samples import SAMPLES
 from napari_sam.ops.scope import Scope
 from napari_sam.plugin.demo import DemoWindow
@@ -384,13 +386,46 @@ def take_correct() -> None:
     scene = getattr(window.viewer, "scene", window.viewer)
     scene.camera.center = (0, *labels.data_to_world(middle))
     scene.camera.zoom = 3 * scene.camera.zoom
-    page.split.click()
-    page.edits.strokes.drawn.emit(
-        np.array([middle - 15 * across, middle + 15 * across])
-    )
+    page.drawn["split"].click()
+    stroke = page.edits.strokes.tool.drawn
+    stroke.emit(np.array([middle - 15 * across, middle + 15 * across]))
     QTest.qWait(300)
     save(window, "correct.png")
+    page.drawn["merge"].click()
+    side = np.array([-across[1], across[0]])
+    stroke.emit(np.array([middle - 8 * side, middle + 8 * side]))
+    QTest.qWait(300)
+    save(window, "correct-merge.png", close_up=True)
     window.dock.close_dock()
+    window.viewer.close()
+
+
+def take_away() -> None:
+    """Write a figure of nuclei in two classes, and open a file of regions."""
+    sample = SAMPLES[DEMO_SAMPLE]
+    image = np.clip(sample.read(), *sample.contrast_limits)
+    labels = tifffile.imread(LABELS)
+    area = np.bincount(labels.ravel())
+    numbers = np.flatnonzero(area)[1:]
+    kinds = np.where(area[numbers] > np.median(area[numbers]), "large", "small")
+    table = pd.DataFrame({"index": numbers, "class": kinds})
+    part = np.s_[200:400, 100:400]
+    with tempfile.TemporaryDirectory() as folder:
+        figure = Path(folder) / "figure.png"
+        write_objects(figure, labels[part], table=table, image=image[part])
+        picture = Image.open(figure).convert("RGB")
+        stored = picture.quantize(palette=palette_of(picture, 64), dither=NO_DITHER)
+        stored.save(IMAGES / "figure.png", optimize=True)
+        regions = Path(folder) / "RoiSet.zip"
+        write_objects(regions, labels, table=table)
+        window = SampleWindow()
+        window.viewer.open(regions, plugin="napari-sam")
+        window.show("measure")
+        page = window.dock.shown
+        window.wait_until(lambda: page.is_settled and page.table.rows.rowCount() > 0)
+        page.plot.groups.setCurrentText("class")
+        page.plot.groups.activated.emit(page.plot.groups.currentIndex())
+        save(window, "opened-regions.png")
     window.viewer.close()
 
 
@@ -620,6 +655,7 @@ PARTS = {
     "edges": take_edges,
     "correct": take_correct,
     "measure": take_measure,
+    "take-away": take_away,
     "train": take_train,
     "failures": take_failures,
     "folder": take_folder,

@@ -128,8 +128,8 @@ def test_the_scripts_of_the_page_on_finding_run():
 
 def test_the_script_of_the_page_on_formats_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (script,) = code_blocks(ROOT / "docs" / "take_away.md", "python")
-    exec(compile(script, "take_away.md", "exec"), {})
+    (script,) = code_blocks(ROOT / "docs" / "take-away.md", "python")
+    exec(compile(script, "take-away.md", "exec"), {})
     assert (tmp_path / "nuclei.geojson").is_file()
 
 
