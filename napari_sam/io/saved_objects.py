@@ -64,13 +64,13 @@ class SavedObjects:
 
         path = self.path
         write_labels(path, self.labels, self.known)
+        write_history(path, self.history or StoredHistory(self.labels.shape, {}, ()))
         written = path.name
         if "index" in self.table:
             write_object_table(path, self.table)
             written += f" and {object_table_path(path).name}"
         if self.classes or class_list_path(path).is_file():
             write_class_list(path, self.classes)
-        write_history(path, self.history or StoredHistory(self.labels.shape, {}, ()))
         if self.links or link_path(path).is_file():
             write_links(path, self.links)
         return written

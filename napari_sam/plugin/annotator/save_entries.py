@@ -73,7 +73,7 @@ class SaveEntries(QObject):  # type: ignore[misc]
 
     def _call_for(self, keys: QKeySequence) -> Any:
         if keys == _SAVE and self._means_objects():
-            return self._saver.ask
+            return self._saver.save_again
         if keys in _SAVE_ALL and self._has_helpers():
             return self._saver.ask_all
         return None
@@ -96,7 +96,9 @@ class SaveEntries(QObject):  # type: ignore[misc]
         for entry, keys in _save_entries(menu):
             call = self._call_for(keys)
             if call is not None:
-                text = "Save Objects…" if keys == _SAVE else entry.text()
+                text = entry.text()
+                if keys == _SAVE:
+                    text = f"Save Objects{'…' if self._saver.asks_first else ''}"
                 # shown behind a tab: as its own shortcut the key would be ambiguous
                 own = QAction(
                     f"{text}\t{keys.toString(QKeySequence.SequenceFormat.NativeText)}",

@@ -111,6 +111,20 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         if chosen:
             self.save(Path(chosen))
 
+    @property
+    def asks_first(self) -> bool:
+        """Whether it is not known yet where the objects are saved."""
+        return self.layer is None or self.layer not in self._paths
+
+    def save_again(self) -> None:
+        """Save the objects where they were saved last; ask where that is not known."""
+        layer = self.layer
+        path = None if layer is None else self._paths.get(layer)
+        if path is None:
+            self.ask()
+        else:
+            self.save(path)
+
     def _count(self, layer: Labels) -> int:
         opened = None if self.sessions is None else self.sessions.current
         if opened is not None and opened.canvas.layer is layer:
@@ -185,7 +199,7 @@ class ObjectSaver(QObject):  # type: ignore[misc]
         self._write_next()
 
     def _on_failed(self, token: object, error: Exception) -> None:
-        self._fail(f"Nothing was saved: {sentence(error)}")
+        self._fail(f"Not everything was saved: {sentence(error)}")
         self._write_next()
 
     # --- all layers ---------------------------------------------------------------

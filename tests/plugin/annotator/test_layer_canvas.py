@@ -152,6 +152,7 @@ def test_save_all_leaves_out_what_shows_prompts(
     dock.saving.saver.save_all(tmp_path)
     qtbot.waitUntil(lambda: (tmp_path / "cells objects.objects.csv").exists())
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cells objects.history.npz",
         "cells objects.objects.csv",
         "cells objects.tif",
         "cells.tif",
@@ -189,11 +190,16 @@ def test_ctrl_s_saves_the_objects_while_prompts_are_selected(
     shown = [
         entry.text().split("\t")[0] for entry in menu.actions() if entry.isVisible()
     ]
-    assert "Save Objects…" in shown and "Save Selected Layers..." not in shown
+    assert "Save Objects" in shown and "Save Selected Layers..." not in shown
     menu.aboutToHide.emit()
     qtbot.waitUntil(
-        lambda: not any("Save Objects…" in entry.text() for entry in menu.actions())
+        lambda: not any("Save Objects" in entry.text() for entry in menu.actions())
     )
+    (tmp_path / "mine.objects.csv").unlink()
+    again = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_S, control)
+    QApplication.sendEvent(dock.window(), again)
+    qtbot.waitUntil(lambda: (tmp_path / "mine.objects.csv").exists())
+    assert len(asked) == 1  # it is known where the objects are saved
 
 
 # --- what others write --------------------------------------------------------------
