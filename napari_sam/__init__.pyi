@@ -77,6 +77,11 @@ from .workflows.queries.read_text import read_text as read_text
 from .workflows.queries.text_query import Condition as Condition
 from .workflows.queries.text_query import TextQuery as TextQuery
 from .workflows.session.annotation_session import AnnotationSession as AnnotationSession
+from .workflows.session.class_edits import ClassList as ClassList
+from .workflows.session.class_suggestions import ClassSuggestions as ClassSuggestions
+from .workflows.session.growing_session import GrowingObjects as GrowingObjects
+from .workflows.session.object_editing import ObjectEditing as ObjectEditing
+from .workflows.session.prompting import Prompting as Prompting
 from .workflows.session.session_recovery import JournaledWork as JournaledWork
 from .workflows.session.session_recovery import unsaved_work as unsaved_work
 from .workflows.session.suggestion_job import Suggestion as Suggestion
