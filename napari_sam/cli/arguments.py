@@ -91,7 +91,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--device",
         default="auto",
         metavar="D",
-        help="auto, cpu, cuda or mps (default: auto)",
+        help="auto, cpu, cuda, mps, or the address of a running dask scheduler, such "
+        "as tcp://10.0.0.1:8786, whose workers embed the planes (default: auto)",
     )
 
 

@@ -49,7 +49,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--device",
         default="auto",
         metavar="D",
-        help="auto, cpu, cuda or mps (default: auto)",
+        help="auto, cpu, cuda, mps, or the address of a running dask scheduler, such "
+        "as tcp://10.0.0.1:8786, whose workers embed the planes (default: auto)",
     )
     _add_tracker_arguments(parser)
     parser.add_argument(

@@ -59,10 +59,11 @@ def connect(device: RemoteDevice) -> DaskConnection:
     """
     with _LOCK:
         found = _OPEN.get(device)
-        if found is None or found.is_lost:
-            found = _OPEN[device] = DaskConnection(device)
-        else:
-            found.check()
+        if found is not None and not found.is_lost:
+            with suppress(RemoteDeviceError):  # that scheduler may have been replaced
+                found.check()
+                return found
+        found = _OPEN[device] = DaskConnection(device)
         return found
 
 
@@ -100,7 +101,7 @@ class DaskConnection:
         require_listener(device)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
-            target=self._loop.run_forever, name="napari-sam dask", daemon=True
+            target=_turn, args=(self._loop,), name="napari-sam dask", daemon=True
         )
         self._thread.start()
         holder: list[Any] = []
@@ -212,16 +213,24 @@ class DaskConnection:
         finally:
             work.cancel()
 
+    async def has_workers(self) -> bool:
+        """Whether scheduler and workers are there, for coroutines that `ask` runs."""
+        try:
+            self.workers = await self._count_workers()
+        except RemoteDeviceError:
+            return False
+        return self.workers > 0
+
     async def _count_workers(self) -> int:
         try:
             identity = await asyncio.wait_for(
-                self._client.scheduler.identity(n_workers=0), self.device.timeout
+                self._client.scheduler.identity(), self.device.timeout
             )
         except TimeoutError as error:
             raise self._lose("the link is too slow, or interrupted") from error
         except OSError as error:
             raise self._lose("the scheduler has gone") from error
-        return int(identity["n_workers"])
+        return len(identity["workers"])
 
     def _lose(self, why: str) -> RemoteDeviceError:
         self.is_lost = True
@@ -238,7 +247,7 @@ class DaskConnection:
         package = "napari-sam"
         here = napari_sam.__version__
         # A function of the library, which is there where this package is missing.
-        found = dict(await client.run(version, package, on_error="return"))
+        found = _answers(await client.run(version, package, on_error="return"))
         try:
             found["the scheduler"] = await client.run_on_scheduler(version, package)
         except PackageNotFoundError as error:
@@ -255,13 +264,22 @@ class DaskConnection:
             f"{{}} with napari-sam {{found}}; wanted {here}, as here",
             address,
         )
-        torch = await client.run(version, "torch", on_error="return")
+        torch = _answers(await client.run(version, "torch", on_error="return"))
         _refuse(
             torch,
             lambda it: isinstance(it, Exception),
             "{} without PyTorch; install napari-sam there with all that it needs",
             address,
         )
+
+
+def _answers(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what workers said, leaving out those that have just gone."""
+    return {
+        name: one
+        for name, one in told.items()
+        if isinstance(one, (str, PackageNotFoundError))
+    }
 
 
 def _refuse(
@@ -311,6 +329,12 @@ def _security(device: RemoteDevice) -> Any:
             "key_file, or set distributed.comm.tls in Dask's configuration"
         )
     return security
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    """Run an event loop until it is stopped."""
+    loop.run_forever()
+    loop.close()
 
 
 async def _open_client(device: RemoteDevice, security: Any, holder: list[Any]) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import CancelledError
+from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -97,6 +98,8 @@ class RemoteModel(PlacedModel):
         Why this machine goes on alone; "" while the cluster works.
     slowness
         What is to be said of the link; "" while it is quick enough.
+    under_way
+        Seconds that the last frame was under way or waited, besides the computing.
     """
 
     def __init__(
@@ -112,9 +115,11 @@ class RemoteModel(PlacedModel):
         at = self.at
         self.device = device
         self.problem = self.slowness = ""
+        self.under_way = 0.0
         self._wanted = WantedModel(
             digest, source or "", _name(at.dtype), _name(at.decoder_dtype)
         )
+        self._alone = Lock()  # threads that fed the workers do not compute side by side
         self._connection: DaskConnection | None = connect(device)
 
     @property
@@ -132,7 +137,8 @@ class RemoteModel(PlacedModel):
                 return self._encode_there(connection, frame, on_block, at), at
             except RemoteDeviceError as error:
                 self._go_on_here(connection, error)
-        return super().encode(frame, on_block)
+        with self._alone:
+            return super().encode(frame, on_block)
 
     def _encode_there(
         self,
@@ -158,11 +164,11 @@ class RemoteModel(PlacedModel):
 
     def _note_time(self, seconds: float) -> None:
         """Note how long a frame was under way, or waited for others."""
-        self.slowness = ""
+        self.under_way, self.slowness = seconds, ""
         if seconds > _SLOW:
             self.slowness = (
-                f"{self.device.address} is slow: a plane was under way, or waited for "
-                f"a worker, for {seconds:.0f} s besides the computing"
+                f"{self.device.address} is slow: planes are under way, or wait for a "
+                f"worker, for more than {_SLOW:g} s besides the computing"
             )
 
     def _go_on_here(self, connection: DaskConnection, error: OSError) -> None:
@@ -181,29 +187,36 @@ async def _embed(
     pack: Callable[[], Any],
 ) -> FrameReply:
     """Have a frame embedded, and send the weights to the workers that ask for them."""
-    client = connection.client
-    try:
-        for _ in range(_MOST_SENT):
-            reply: FrameReply = await client.submit(embed_frame, request, pure=False)
-            if reply.features is not None:
+    for _ in range(_MOST_SENT):
+        try:
+            reply = await _try_to_embed(connection.client, request, pack)
+        except (Cancelled, RemoteDeviceError):
+            raise
+        except CancelledError:  # what a worker had been sent went with it
+            if not await connection.has_workers():
+                raise
+        except Exception as error:  # whatever was raised on a worker
+            raise RemoteDeviceError(_explain(error, connection.device)) from error
+        else:
+            if reply is not None:
                 return reply
-            packed = await client.scatter(pack(), workers=[reply.worker], hash=False)
-            await client.submit(
-                keep,
-                request.model,
-                packed,
-                workers=[reply.worker],
-                allow_other_workers=True,
-                pure=False,
-            )
-    except (Cancelled, CancelledError, RemoteDeviceError):
-        raise
-    except Exception as error:  # whatever was raised on a worker
-        raise RemoteDeviceError(_explain(error, connection.device)) from error
     raise RemoteDeviceError(
         f"the workers of {connection.device.address} lose the weights that they are "
         "sent; they have too little memory for them"
     )
+
+
+async def _try_to_embed(
+    client: Any, request: FrameRequest, pack: Callable[[], Any]
+) -> FrameReply | None:
+    """Have a frame embedded; None where a worker had to be sent the weights first."""
+    reply: FrameReply = await client.submit(embed_frame, request, pure=False)
+    if reply.features is not None:
+        return reply
+    packed = await client.scatter(pack(), workers=[reply.worker], hash=False)
+    place = {"workers": [reply.worker], "allow_other_workers": True}
+    await client.submit(keep, request.model, packed, pure=False, **place)
+    return None
 
 
 def _explain(error: Exception, device: RemoteDevice) -> str:

@@ -90,6 +90,11 @@ def explain_answer(device: RemoteDevice) -> str:
             f"what answers at {device.address} wants TLS; give tls://{host}:{port}, "
             "and the certificates"
         )
+    if device.is_encrypted:
+        return (
+            f"what answers at {device.address} does not accept the certificates of "
+            "this side, has some that are not accepted here, or is no Dask scheduler"
+        )
     return (
         f"what answers at {device.address} is no Dask scheduler; wanted the address "
         "that `dask scheduler` prints when it starts"

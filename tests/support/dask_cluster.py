@@ -22,8 +22,8 @@ class Cluster:
 
     Parameters
     ----------
-    options
-        Further words for the scheduler: the folder with certificates.
+    certificates
+        Folder with ca.pem, cert.pem and key.pem, for a cluster that speaks TLS.
 
     Attributes
     ----------
@@ -56,6 +56,10 @@ class Cluster:
     def kill_worker(self) -> None:
         """Kill a worker, as when its machine goes down; it does not come back."""
         _end(self._workers.pop())
+
+    def kill_first(self) -> None:
+        """Kill the worker that has been there for the longest time."""
+        _end(self._workers.pop(0))
 
     def kill_workers(self) -> None:
         """Kill all of them."""
