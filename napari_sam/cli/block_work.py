@@ -83,8 +83,14 @@ def check_places(args: argparse.Namespace) -> Path:
     Raises
     ------
     ValueError
-        If there are several, or the labels would lie where they cannot.
+        If there are several, the labels would lie where they cannot, or two clusters
+        are named.
     """
+    if args.scheduler is not None and "://" in args.device:
+        raise ValueError(
+            f"--scheduler {args.scheduler} does whole blocks, and --device "
+            f"{args.device} embeds planes; give one of them"
+        )
     if len(args.inputs) != 1:
         raise ValueError(
             f"--out {args.out} holds the labels of one image, got {len(args.inputs)} "

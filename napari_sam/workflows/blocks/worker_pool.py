@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from napari_sam.inference.dask_connection import connect
+from napari_sam.ops.remote_device import RemoteDevice
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -125,9 +128,9 @@ def open_pool(
     Raises
     ------
     ValueError
-        If both are given.
+        If both are given, or the address is none.
     OSError
-        If the scheduler does not answer, or has no workers.
+        If the scheduler does not answer, or its workers cannot be used.
     """
     if workers is not None and scheduler is not None:
         raise ValueError("give a number of workers or a scheduler's address, not both")
@@ -148,15 +151,10 @@ def _client(
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=timeout, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise OSError(
-                f"the scheduler at {scheduler} does not answer: {error}"
-            ) from error
-        with client:
-            if not client.scheduler_info(n_workers=-1)["workers"]:
-                raise OSError(f"the scheduler at {scheduler} has no workers")
+        device = RemoteDevice(scheduler, timeout=timeout)
+        checked = connect(device)  # says what is wrong, which Dask does not
+        with Client(scheduler, timeout=timeout, set_as_default=False) as client:
+            del checked
             yield client
         return
     with (

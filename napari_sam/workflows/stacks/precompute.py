@@ -7,12 +7,15 @@ which takes seconds. So work that was stopped, or killed, goes on where it was.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.inference.concurrent_planes import in_order, planes_at_once
 from napari_sam.inference.embedding_cache import made_from
 from napari_sam.inference.preprocess import colour_limits, default_limits, whole_plane
 from napari_sam.inference.tiling import tile_plane
@@ -23,7 +26,7 @@ from napari_sam.ops.planes import Plane
 from napari_sam.workflows.progress import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -177,7 +180,8 @@ def embed_planes(
 ) -> EmbeddedStack:
     """Embed the planes of a stack into the store on disk of the predictor's cache.
 
-    One plane is read at a time. Planes that are in the store are found and skipped.
+    One plane is read at a time; where another machine embeds them, all its workers are
+    kept at work. Planes that are in the store are found and skipped.
 
     Parameters
     ----------
@@ -230,21 +234,32 @@ def embed_planes(
     image = fingerprint(data, source)
     steps = Steps("embedding", progress)
     found = held = 0
-    for done, plane in enumerate(todo):
-        steps.before(len(todo) - done)
-        plane.shape_in(shape)
-        pixels = np.asarray(plane.take(data))
+
+    def embed(
+        plane: Plane, pixels: NDArray[Any], is_cancelled: IsCancelled | None
+    ) -> tuple[bool, list[str]]:
         with made_from(origin_of(sam, image, plane, contrast_limits)):
-            was_there, keys = embed_plane(
+            return embed_plane(
                 sam,
                 pixels,
                 contrast_limits,
                 tiles=tiles,
-                is_cancelled=steps.is_cancelled,
+                is_cancelled=is_cancelled,
             )
-        found += was_there
-        held += sum(store.entry_nbytes(key) for key in keys)
-        _check_store(store, image, held, done + 1, len(todo))
+
+    def read() -> Iterator[Callable[[IsCancelled | None], tuple[bool, list[str]]]]:
+        for plane in todo:
+            plane.shape_in(shape)
+            yield partial(embed, plane, np.asarray(plane.take(data)))
+
+    made = in_order(read(), planes_at_once(sam), steps.is_cancelled)
+    with closing(made):
+        for done in range(len(todo)):
+            steps.before(len(todo) - done)
+            was_there, keys = next(made)
+            found += was_there
+            held += sum(store.entry_nbytes(key) for key in keys)
+            _check_store(store, image, held, done + 1, len(todo))
     steps.finish()
     return EmbeddedStack(len(todo), found, image)
 
