@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli.arguments import add_array_arguments, add_overwrite_argument, count
-from napari_sam.cli.batch import array_options, check_output, tell, tell_hidden
+from napari_sam.cli.batch import array_options, check_output, tell_hidden
+from napari_sam.cli.train_on_worker import (
+    add_scheduler_argument,
+    tell_left_out,
+    train_on_worker,
+)
 from napari_sam.cli.train_text import check_text_options, train_text
 from napari_sam.configs import TrainConfig, read_config, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_sam.model.sam import Sam
     from napari_sam.training.labelled_images import Source
@@ -55,6 +60,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--device", default="auto", metavar="D", help="auto, cpu, cuda or mps"
     )
+    add_scheduler_argument(parser)
     parser.add_argument(
         "--threads", type=count, metavar="N", help="processor threads; all if left out"
     )
@@ -177,7 +183,6 @@ def _run(args: argparse.Namespace) -> int:
     import torch
 
     from napari_sam.ops.types import Cancelled
-    from napari_sam.training.trainer import Trainer
 
     _check_files(args)
     if args.threads is not None:
@@ -190,28 +195,42 @@ def _run(args: argparse.Namespace) -> int:
     _check_export(args, init)
     if not (args.overwrite or _is_of_run(args.out, config)):
         check_output("--out", args.out, overwrite=False)
-    trainer = Trainer(
-        config,
-        _find_data(args),
-        args.out,
-        init,
-        device=args.device,
-        anew=args.overwrite,
-    )
-    trainer.data.check()
-    left_out = trainer.data.left_out
-    for item, problem in left_out:
-        tell("train", f"{item.kind}/{item.name} was left out: {problem}")
-
+    if args.scheduler is None and "://" in args.device:
+        args.scheduler = args.device
+    run = _train_here if args.scheduler is None else train_on_worker
     try:
         with _stopped_by_signals() as is_stopped:
-            result = trainer.run(is_cancelled=is_stopped)
+            result, left_out = run(args, config, init, _find_data(args), is_stopped)
     except Cancelled as stopped:
         print(f"{stopped}; start the same command to go on", file=sys.stderr)
         return _INTERRUPTED
     _export(args)
     _report(result)
     return 1 if result.reason == "diverged" or left_out else 0
+
+
+def _train_here(
+    args: argparse.Namespace,
+    config: TrainConfig,
+    init: Sam | None,
+    sources: Sequence[Source],
+    is_stopped: Callable[[], bool],
+) -> tuple[TrainResult, list[str]]:
+    """Train on this machine; also tell which images were left out."""
+    from napari_sam.training.trainer import Trainer
+
+    trainer = Trainer(
+        config,
+        sources,
+        args.out,
+        init,
+        device=args.device,
+        anew=args.overwrite,
+    )
+    trainer.data.check()
+    left_out = trainer.data.told_left_out
+    tell_left_out(left_out)
+    return trainer.run(is_cancelled=is_stopped), left_out
 
 
 def _check_files(args: argparse.Namespace) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.io.atomic_write import write_problem
+from napari_sam.ops.remote_device import RemoteDeviceError, remote_device
 from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.progress import Progress
 
@@ -19,13 +22,14 @@ if TYPE_CHECKING:
     from napari_sam.configs import TrainConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.model.sam import Sam
+    from napari_sam.ops.remote_device import RemoteDevice
     from napari_sam.training.labelled_images import Source
     from napari_sam.training.trainer import Trainer
     from napari_sam.training.validation import Case
 
 _LOG = logging.getLogger(__name__)
 
-__all__ = ["TrainOutcome", "train"]
+__all__ = ["TrainOutcome", "train", "worst_cases"]
 
 _MINUTES = 5.0
 
@@ -71,7 +75,7 @@ def train(
     *,
     model: str | Path | Predictor = "cells",
     config: TrainConfig | None = None,
-    device: str = "auto",
+    device: str | RemoteDevice = "auto",
     progress: Progress | None = None,
     on_event: Callable[[dict[str, Any]], None] | None = None,
 ) -> TrainOutcome:
@@ -90,8 +94,10 @@ def train(
     config : TrainConfig, optional
         How it is trained. What is not set is what fine-tunes the model well, for five
         minutes if neither `minutes` nor `steps` is set.
-    device : str
-        "auto" (CUDA, else MPS, else the CPU) or what PyTorch calls a device.
+    device : str or RemoteDevice
+        "auto" (CUDA, else MPS, else the CPU) or what PyTorch calls a device; or the
+        address of a Dask scheduler, one of whose workers trains. The images are sent
+        to it; weights and checkpoints come back. If it is lost, this machine goes on.
     progress : Progress, optional
         Steps are seconds; asked after each step of the training.
     on_event : callable, optional
@@ -131,11 +137,18 @@ def train(
         raise ValueError(f"out is {out}; its name must end in .safetensors")
     sources, name = _find_sources(data), _source_of(model)
     start = load_sam(name).trainable
+    remote = remote_device(device)
+    if remote is not None:
+        told = _configure(start, name, config), sources, out, start
+        found = _train_there(remote, *told, progress, on_event)
+        if found is not None:
+            return found
+    here = str(device) if remote is None else "auto"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         config = _configure(start, name, config)
         # begun anew with every call
-        trainer = Trainer(config, sources, out, start, device=device, resumable=False)
+        trainer = Trainer(config, sources, out, start, device=here, resumable=False)
     except OSError as error:
         if error.errno is None:  # of images, and in words
             raise
@@ -166,7 +179,7 @@ def _outcome(trainer: Trainer, path: Path, reason: str, problem: str) -> TrainOu
         trainer.before,
         trainer.after,
         trainer.held.objects,
-        _worst(trainer),
+        worst_cases(trainer),
         tuple(trainer.data.told_left_out),
         problem,
     )
@@ -189,6 +202,50 @@ def _save_elsewhere(trainer: Trainer, out: Path, problem: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         raise OSError(f"{problem}, and {write_problem(second, path)}") from second
     return path
+
+
+def _train_there(
+    device: RemoteDevice,
+    config: TrainConfig,
+    sources: Sequence[Source],
+    out: Path,
+    start: Sam,
+    progress: Progress,
+    on_event: Callable[[dict[str, Any]], None] | None,
+) -> TrainOutcome | None:
+    """Train on a worker; None where it was lost, and this machine is to go on."""
+    from napari_sam.training.remote_training import train_there
+
+    before = out.stat().st_mtime_ns if out.exists() else None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        reply = train_there(
+            device,
+            config,
+            sources,
+            out,
+            start,
+            anew=True,
+            progress=progress,
+            on_event=on_event,
+        )
+    except RemoteDeviceError as error:
+        warnings.warn(f"{error}; this machine trains", RuntimeWarning, stacklevel=3)
+        return None
+    for ending in (".checkpoint", ".lock"):
+        with suppress(OSError):
+            out.with_name(out.name + ending).unlink(missing_ok=True)
+    if reply.result is None and (not out.exists() or out.stat().st_mtime_ns == before):
+        raise Cancelled(reply.message)
+    return TrainOutcome(
+        out,
+        "cancelled" if reply.result is None else reply.result.reason,
+        reply.before,
+        reply.after,
+        reply.objects,
+        reply.cases,
+        reply.left_out,
+    )
 
 
 def _find_sources(data: str | Path | Sequence[Source]) -> list[Source]:
@@ -227,7 +284,7 @@ def _configure(start: Sam, name: str, config: TrainConfig | None) -> TrainConfig
     return fine_tuning(start, minutes, **{"init": name, **changes})
 
 
-def _worst(trainer: Trainer) -> list[Case]:
+def worst_cases(trainer: Trainer) -> list[Case]:
     """Show the held-out objects with which the kept weights do worst."""
     if not trainer.held.objects:
         return []
