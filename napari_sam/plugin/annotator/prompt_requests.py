@@ -78,6 +78,7 @@ class PromptRequests(QObject):  # type: ignore[misc]
         self._idle_timer = single_shot(self, times.idle, self._look_around)
         model_host.changed.connect(self._on_model_host)
         model_host.embedded.connect(self._on_embedded)
+        model_host.noticed.connect(self.noticed)
         model_host.answering.answered.connect(self._on_answered)
         model_host.answering.failed.connect(self.failed)
 
@@ -203,8 +204,9 @@ class PromptRequests(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _on_embedded(self, key: PlaneKey) -> None:
-        if self.model_host.device != self._device:
-            old, self._device = self._device, self.model_host.device
+        old, self._device = self._device, self.model_host.device
+        is_of_workers = ":" in old  # of which the model host speaks itself
+        if self._device != old and not is_of_workers:
             self.noticed.emit(
                 f"The {old.upper()} has too little memory for this model; "
                 f"it goes on with the {self._device.upper()}, which is slower."

@@ -18,10 +18,16 @@ from napari_sam.inference.embedding_cache import made_from
 from napari_sam.inference.loaded_models import find_loaded, remember_loaded
 from napari_sam.inference.views import PlaneView
 from napari_sam.io.embedding_entry import Origin
+from napari_sam.ops.remote_device import RemoteDeviceError
 from napari_sam.ops.types import Cancelled
 from napari_sam.plugin.model.embedded_planes import EmbeddedPlane, EmbeddedPlanes
 from napari_sam.plugin.model.predictor_loading import load_predictor
 from napari_sam.plugin.model.prompt_answering import PromptAnswering
+from napari_sam.plugin.model.remote_state import (
+    news_of_workers,
+    remote_state,
+    told_of_loss,
+)
 from napari_sam.plugin.model.thumbnails import plane_picture
 from napari_sam.plugin.model.workers import LatestWins, Outcome, WorkThread, call_aside
 from napari_sam.plugin.viewer.hint import reason
@@ -94,6 +100,9 @@ class ModelHost(QObject):  # type: ignore[misc]
     advanced = Signal(float)
     """How far an embedding is, 0 to 1; negative where that is not known."""
 
+    noticed = Signal(str)
+    """Something about the machine that embeds planes, to be read once."""
+
     def __init__(
         self,
         load: Callable[[str, str], PromptableModel] = load_predictor,
@@ -113,6 +122,7 @@ class ModelHost(QObject):  # type: ignore[misc]
         self._tiled: PlaneKey | None = None
         self._steps = 0
         self._asked = 0
+        self._told = self._setback = ""
         self.predictor: PromptableModel | None = None
         self.model_state: ModelState = "loading"
         self.model_error = ""
@@ -145,7 +155,14 @@ class ModelHost(QObject):  # type: ignore[misc]
 
     @property
     def device(self) -> str:
-        """Type of the device that the model is on now, "" without a model."""
+        """Where planes are embedded now, "" without a model.
+
+        Type of a device of this computer; or the address of a scheduler, and how many
+        workers it has.
+        """
+        told = remote_state(self.predictor)
+        if told:
+            return told
         device = getattr(self.predictor, "device", None)
         return str(getattr(device, "type", ""))
 
@@ -157,6 +174,7 @@ class ModelHost(QObject):  # type: ignore[misc]
 
     def _new_generation(self) -> None:
         self._generation += 1
+        self._setback = ""
         self._heavy.cancel()
         self.answering.use(None)
         self.predictor = None
@@ -172,6 +190,7 @@ class ModelHost(QObject):  # type: ignore[misc]
         self.answering.use(predictor)
         self.model_state = "ready"
         self._steps = 0
+        self._told = ""
         self.changed.emit()
 
     # --- planes ---------------------------------------------------------------
@@ -295,13 +314,17 @@ class ModelHost(QObject):  # type: ignore[misc]
             self._on_embedded(token.key, outcome)
 
     def _on_loaded(self, outcome: Outcome) -> None:
+        source, device = outcome.token.detail
+        if isinstance(outcome.error, RemoteDeviceError):
+            self.load(source, "auto")
+            self._setback = told_of_loss(outcome.error)
+            return
         if outcome.error is not None:
             self.model_state = "failed"
             self.model_error = reason(outcome.error)
             self.changed.emit()
             return
         if self._load is load_predictor:
-            source, device = outcome.token.detail
             remember_loaded(source, device, outcome.result)
         self._take(outcome.result)
 
@@ -312,11 +335,19 @@ class ModelHost(QObject):  # type: ignore[misc]
             self._steps = self._asked
             self.planes.keep(key, outcome.result)
             self.embedded.emit(key)
+            self._hear_of_workers()
             if key in self.planes:
                 self._embed_tiles(key)
         elif not isinstance(outcome.error, Cancelled):
             self.planes.fail(key, reason(outcome.error))
         self.changed.emit()
+
+    def _hear_of_workers(self) -> None:
+        """Say once that the workers are lost, or far away."""
+        told = self._setback or news_of_workers(self.predictor)
+        if told and told != self._told:
+            self.noticed.emit(told)
+        self._told, self._setback = told or self._told, ""
 
     def _on_reported(self, token: _Token, asked: int) -> None:
         if token.generation == self._generation and token.key == self.planes.wanted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_sam.inference.loaded_models import find_loaded, remember_loaded
+from napari_sam.ops.remote_device import RemoteDeviceError
 from napari_sam.plugin.model.gc_pauses import collector_paused
 from napari_sam.plugin.model.torch_loading import load_torch_library
 
@@ -25,9 +26,16 @@ def load_predictor(source: str, device: str) -> PromptableModel:
 
 
 def shared_predictor(source: str, device: str) -> PromptableModel:
-    """Return a model that is in use already, or load it; away from the window."""
+    """Return a model that is in use already, or load it; away from the window.
+
+    Where another machine cannot be used, it is loaded on this one.
+    """
     predictor: PromptableModel | None = find_loaded(source, device)
-    if predictor is None:
+    if predictor is not None:
+        return predictor
+    try:
         predictor = load_predictor(source, device)
-        remember_loaded(source, device, predictor)
+    except RemoteDeviceError:
+        return shared_predictor(source, "auto")
+    remember_loaded(source, device, predictor)
     return predictor

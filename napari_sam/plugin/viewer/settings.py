@@ -17,7 +17,7 @@ class AnnotatorSettings:
     model
         Name of the model that is chosen when the annotator opens.
     device
-        "auto", "cpu", "cuda" or "mps".
+        "auto", "cpu", "cuda", "mps", or the address of a Dask scheduler.
     planes_kept
         How many embedded planes are kept in memory.
     embeddings_folder

@@ -98,10 +98,11 @@ class ChoicesHeader(QWidget):  # type: ignore[misc]
 
     def show_state(self, device: str) -> None:
         """Say what is chosen, and on which device the model is; "" for none yet."""
-        self.model.show_device(device)
+        self.model.device.show_device(device)
         self.channels.show_image(self.image.layer)
         image, labels = self.image.layer, self.labels.layer
-        where = device.upper() or self.model.device.currentText()
+        where = device if ":" in device else device.upper()
+        where = where or self.model.device.currentText()
         names = ["no image yet" if image is None else image.name]
         if image is not None or labels is not None:
             names.append("new labels" if labels is None else labels.name)

@@ -25,6 +25,7 @@ from napari_sam.checkpoints.store import CheckpointStore
 from napari_sam.checkpoints.user_models import list_own_models
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.widgets.buttons import push_button
+from napari_sam.plugin.widgets.device_choice import DeviceChoice
 from napari_sam.plugin.widgets.progress_line import ProgressLine
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import IsCancelled
     from napari_sam.plugin.model.long_task import Progress
 
-__all__ = ["DEVICES", "ModelPicker", "announce_model", "row_label"]
-
-DEVICES = (("auto", "Automatic"), ("cpu", "CPU"), ("cuda", "CUDA GPU"), ("mps", "MPS"))
+__all__ = ["ModelPicker", "announce_model", "row_label"]
 
 _LABEL_CHARACTERS = 9
 """So wide is the longest label of a row."""
@@ -111,29 +110,22 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         )
         self.combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.download = push_button("Download", "Fetch the chosen model.")
-        self.device = QComboBox()
-        self.device.setMinimumContentsLength(6)
-        self.device.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        for name, text in DEVICES:
-            self.device.addItem(text, name)
+        self.device = DeviceChoice(device)
         self.progress = ProgressLine()
         policy = self.progress.sizePolicy()
         policy.setRetainSizeWhenHidden(False)
         self.progress.setSizePolicy(policy)
-        for control in (self.combo, self.device):
-            control.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.combo.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._lay_out()
         self._fill(model)
-        self.device.setCurrentIndex(max(0, self.device.findData(device)))
         self._task = LongTask("napari-sam download", self)
         self._task.progressed.connect(self._on_progressed)
         self._task.done.connect(self._on_done)
         self._task.failed.connect(self._on_failed)
         self._task.cancelled.connect(self._on_cancelled)
         self.combo.activated.connect(self._on_model)
-        self.device.activated.connect(self._on_device)
+        self.device.chosen.connect(self.chosen)
+        self.device.noticed.connect(self.noticed)
         self.download.clicked.connect(self._on_download)
         self.progress.cancelled.connect(self._task.cancel)
         _PICKERS.add(self)
@@ -173,7 +165,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
     @property
     def device_name(self) -> str:
         """The chosen device."""
-        return str(self.device.currentData())
+        return self.device.device
 
     @property
     def is_here(self) -> bool:
@@ -203,12 +195,6 @@ class ModelPicker(QWidget):  # type: ignore[misc]
             self.combo.insertItem(0, f"★ {path.stem}")
             self.combo.setItemData(0, source, Qt.ItemDataRole.ToolTipRole)
             self._before = self.combo.currentIndex()
-
-    def show_device(self, device: str) -> None:
-        """Show on which device the model is, beside "Automatic"."""
-        text = DEVICES[0][1] + (f" ({device.upper()})" if device else "")
-        if self.device.itemText(0) != text:
-            self.device.setItemText(0, text)
 
     def close_worker(self) -> None:
         """Stop a download for good."""
@@ -282,10 +268,6 @@ class ModelPicker(QWidget):  # type: ignore[misc]
             path = QFileDialog.getExistingDirectory(self, title)
         if path:
             self.choose(path)
-
-    def _on_device(self, index: int) -> None:
-        self.device.clearFocus()
-        self.chosen.emit()
 
     def _on_download(self) -> None:
         spec = REGISTRY[self.source]
