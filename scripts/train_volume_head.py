@@ -1,7 +1,8 @@
 """Train the head that looks at volumes in 3D, on scenes that are drawn.
 
 First scenes are drawn and the model looks at their planes, once, then the head learns
-from their voxels, and from those of more scenes without maps of planes::
+from their voxels, and from those of more scenes without maps of planes; and what judges
+candidates for objects learns how good those of the scenes are::
 
     python scripts/train_volume_head.py gather --data TRAIN --out scenes/
     python scripts/train_volume_head.py train --scenes scenes/ --out head.safetensors
@@ -16,6 +17,7 @@ several processes may draw at once (`--first`, `--scenes`).
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,14 +31,23 @@ from napari_sam.checkpoints.object_weights import encoder_digest
 from napari_sam.checkpoints.volume_weights import save_volume_head
 from napari_sam.configs import InstanceConfig
 from napari_sam.inference.model_loading import load_model
-from napari_sam.inference.volume_features import volume_features
+from napari_sam.inference.volume_features import maps_in_3d, volume_features
 from napari_sam.io.images import read_image, read_labels
-from napari_sam.model.volume_head import VolumeHead, VolumeHeadConfig
+from napari_sam.model.volume_head import (
+    CandidateScorer,
+    VolumeHead,
+    VolumeHeadConfig,
+)
+from napari_sam.ops.volume_candidates import (
+    MEASURES,
+    VolumeCandidates,
+    find_candidates,
+)
 from napari_sam.training.synthetic_volumes import pile_of_planes, render_volume
 from napari_sam.training.volume_targets import volume_targets
+from napari_sam.workflows.stacks.fused_volume import stack_limits
 from napari_sam.workflows.stacks.stack import Stack
-from napari_sam.workflows.stacks.volume import stack_limits
-from napari_sam.workflows.stacks.volume_maps import fused_maps
+from napari_sam.workflows.stacks.volume_maps import fused_maps, measure_look
 
 if TYPE_CHECKING:
     from napari_sam.inference.predictor import Predictor
@@ -53,6 +64,9 @@ KINDS = (
 
 SHAPE = (24, 160, 160)
 """Voxels of a scene."""
+
+SIZES = (1.0, 0.6)
+"""Of the scenes from which it is learned to judge candidates."""
 
 Scene = tuple[np.ndarray, np.ndarray]
 
@@ -133,15 +147,16 @@ def part_of(rng: np.random.Generator, folder: Path) -> Scene:
 
 def maps_of(sam: Predictor, image: np.ndarray) -> np.ndarray:
     """Return (3, Z, Y, X) maps of the planes along z."""
-    stack = Stack(image)
-    return fused_maps(
+    stack, config = Stack(image), InstanceConfig()
+    look = measure_look(
         stack,
         model=sam,
-        config=InstanceConfig(),
+        config=config,
         axes=(0,),
         spacing=(1.0, 1.0, 1.0),
         limits=stack_limits(stack),
     )
+    return fused_maps(stack, look, model=sam, config=config)
 
 
 def voxels_of(
@@ -210,7 +225,77 @@ def train(args: argparse.Namespace) -> None:
         if step % 500 == 0:
             print(step, round(told, 4), flush=True)
             told = 0.0
+    head.eval()
+    head.scorer = learned_scorer(head, args)
+    head.config = replace(head.config, measures=len(MEASURES))
     save_volume_head(args.out, head, encoder_digest(load_model(args.model).model))
+
+
+def judged_candidates(
+    head: VolumeHead, scenes: Path
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return what is measured of candidates, their best IoU, and a weight of each.
+
+    Each scene is seen in two sizes. All candidates of one together weigh the square
+    root of their number.
+    """
+    found = []
+    for path in sorted(scenes.glob("*.npz")):
+        with np.load(path) as held:
+            image, labels = held["image"], held["labels"]
+            maps = held["maps"].astype(np.float32) / 255
+        maps = (maps + maps_in_3d(head, image.astype(np.float32) / 255, maps)) / 2
+        for zoom in SIZES:
+            around = {"grid_mode": True, "mode": "nearest"}
+            seen = ndimage.zoom(maps, (1, zoom, zoom, zoom), order=1, **around)
+            marked = ndimage.zoom(labels, zoom, order=0, **around)
+            candidates = find_candidates(seen)
+            if len(candidates):
+                ious = best_ious(candidates, marked)
+                weights = np.full(len(ious), len(ious) ** -0.5, np.float32)
+                found.append((candidates.measures, ious, weights))
+        print(path.name, len(candidates), "candidates", flush=True)
+    measures, ious, weights = map(np.concatenate, zip(*found, strict=True))
+    return tuple(map(torch.from_numpy, (measures, ious, weights)))
+
+
+def best_ious(candidates: VolumeCandidates, labels: np.ndarray) -> np.ndarray:
+    """Return of each candidate the best IoU with a true object."""
+    best = np.zeros(len(candidates), np.float32)
+    sizes = np.bincount(labels.ravel())
+    groups = np.stack([candidates.smoothing, candidates.threshold])
+    for k, j in np.unique(groups, axis=1).T.tolist():
+        parted = candidates.labels(k, j)
+        rows = np.flatnonzero((groups == [[k], [j]]).all(axis=0))
+        shape = len(sizes), int(parted.max()) + 1
+        pairs = labels.ravel().astype(np.int64) * shape[1] + parted.ravel()
+        shared = np.bincount(pairs, minlength=shape[0] * shape[1]).reshape(shape)
+        union = np.maximum(sizes[:, None] + shared.sum(0) - shared, 1)
+        best[rows] = (shared / union)[1:].max(0)[candidates.number[rows]]
+    return best
+
+
+def learned_scorer(head: VolumeHead, args: argparse.Namespace) -> CandidateScorer:
+    """Let what judges candidates learn, from the maps as the head completes them."""
+    measures, ious, weights = judged_candidates(head, args.scenes)
+    scorer = CandidateScorer(measures.shape[1])
+    scorer.mean.copy_(measures.mean(0))
+    scorer.scale.copy_(measures.std(0) + 1e-3)
+    optimizer = torch.optim.AdamW(scorer.parameters(), 3e-3, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.steps // 2)
+    members = torch.arange(len(scorer.members))
+    for step in range(1, args.steps // 2 + 1):
+        some = torch.randint(len(measures), (512, len(members)))
+        said = scorer(measures[some.T.flatten()]).unflatten(0, (len(members), -1))
+        off = torch.sigmoid(said[members, :, members].T) - ious[some]
+        loss = (off**2 * weights[some]).sum() / weights[some].sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 500 == 0:
+            print(step, round(float(loss.detach()), 4), flush=True)
+    return scorer.eval()
 
 
 def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -38,6 +38,18 @@ class FuseConfig(Config):
     min_planes: int = Field(
         16, ge=2, description="planes from which 'auto' looks along all axes"
     )
+    parting: Literal["auto", "watershed"] = Field(
+        "auto",
+        description="'auto': the head chooses among objects that several watersheds "
+        "part; 'watershed', and all without a head: one, with the parameters below",
+    )
+    min_iou: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="least IoU that an object is expected to have, where the head "
+        "chooses",
+    )
     foreground_thresh: float = Field(
         0.52,
         ge=0,

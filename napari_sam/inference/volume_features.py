@@ -12,10 +12,10 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_sam.model.volume_head import VolumeHead
+    from napari_sam.model.volume_head import CandidateScorer, VolumeHead
     from napari_sam.ops.types import IsCancelled
 
-__all__ = ["maps_in_3d", "volume_features"]
+__all__ = ["candidate_scores", "maps_in_3d", "volume_features"]
 
 _SIGMAS = (1.0, 2.0, 4.0, 7.0)
 _WIDE = (7.0, 12.0, 12.0)
@@ -147,3 +147,25 @@ def _judged(head: VolumeHead, features: NDArray[np.float32]) -> NDArray[np.float
             some = torch.from_numpy(flat[:, start : start + _AT_ONCE].T.copy())
             said[:, start : start + _AT_ONCE] = torch.sigmoid(head(some)).T.numpy()
     return said.reshape(3, *features.shape[1:])
+
+
+def candidate_scores(
+    scorer: CandidateScorer, measures: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the IoU that each candidate will have with an object.
+
+    Parameters
+    ----------
+    scorer
+        In float32 on the CPU.
+    measures
+        (N, measures), see `napari_sam.ops.volume_candidates`.
+
+    Returns
+    -------
+    (N,) float32 in [0, 1]
+    """
+    with torch.inference_mode():
+        scores = torch.sigmoid(scorer(torch.from_numpy(measures)).mean(dim=1))
+    found: NDArray[np.float32] = scores.numpy()
+    return found

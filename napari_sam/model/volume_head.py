@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-__all__ = ["VolumeHead", "VolumeHeadConfig"]
+__all__ = ["CandidateScorer", "VolumeHead", "VolumeHeadConfig"]
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,60 @@ class VolumeHeadConfig:
         Numbers that are known of a voxel.
     hidden
         Units of each of the two hidden layers.
+    measures
+        Numbers that are known of a candidate for an object; 0: it judges none.
     """
 
     features: int
     hidden: int = 48
+    measures: int = 0
+
+
+class CandidateScorer(nn.Module):
+    """Measures of candidates in, the IoU that each will have with an object out.
+
+    Parameters
+    ----------
+    measures
+        Numbers that are known of a candidate.
+    hidden
+        Units of each of the two hidden layers.
+    members
+        Perceptrons, whose mean counts.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, measures: int, hidden: int = 32, members: int = 3) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(measures, hidden),
+                nn.ReLU(),
+                nn.Linear(hidden, hidden),
+                nn.ReLU(),
+                nn.Linear(hidden, 1),
+            )
+            for _ in range(members)
+        )
+        self.register_buffer("mean", torch.zeros(measures))
+        self.register_buffer("scale", torch.ones(measures))
+
+    def forward(self, measures: Tensor) -> Tensor:
+        """Return (N, members) logits of the IoU of (N, measures) candidates."""
+        known = ((measures - self.mean) / self.scale).clamp(-4, 4)
+        return torch.cat([member(known) for member in self.members], dim=1)
 
 
 class VolumeHead(nn.Module):
-    """Features of voxels in, what the dense head says of pixels out."""
+    """Features of voxels in, what the dense head says of pixels out.
+
+    Attributes
+    ----------
+    scorer
+        Judges candidates for objects; None: it judges none.
+    """
 
     mean: Tensor
     scale: Tensor
@@ -48,6 +94,9 @@ class VolumeHead(nn.Module):
             nn.ReLU(),
             nn.Linear(width, 3),
         )
+        self.scorer: CandidateScorer | None = None
+        if config.measures:
+            self.scorer = CandidateScorer(config.measures)
         self.register_buffer("mean", torch.zeros(config.features))
         self.register_buffer("scale", torch.ones(config.features))
 

@@ -228,6 +228,10 @@ def _measure(
 
 _FUSED = FuseConfig()
 
+_FLOODED = 0.5
+"""Sigma of the maps of a volume that are flooded from the seeds: more would shift where
+objects touch."""
+
 
 def maps_to_volume(
     maps: NDArray[np.float32],
@@ -269,10 +273,12 @@ def maps_to_volume(
     foreground, centre, boundary = maps
     away = (centre + boundary) / 2
     inside = foreground > config.foreground_thresh
-    sigma = [config.smoothing / size for size in spacing]
-    relief = ndimage.gaussian_filter(away, sigma)
-    seeds = extended_minima(relief, config.seed_depth, inside)
-    found = watershed(relief, label(seeds), mask=inside).astype(np.int32)
+    seeding, flooding = (
+        ndimage.gaussian_filter(away, [sigma / size for size in spacing])
+        for sigma in (config.smoothing, min(config.smoothing, _FLOODED))
+    )
+    seeds = extended_minima(seeding, config.seed_depth, inside)
+    found = watershed(flooding, label(seeds), mask=inside).astype(np.int32)
     flat = found.ravel()
     count = int(flat.max(initial=0))
     volumes = np.bincount(flat, minlength=count + 1)

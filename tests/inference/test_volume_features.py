@@ -15,7 +15,9 @@ from napari_sam.checkpoints.volume_weights import (
 from napari_sam.inference import volume_features as module
 from napari_sam.inference.volume_heads import head_for
 from napari_sam.model.volume_head import VolumeHead, VolumeHeadConfig
+from napari_sam.ops.volume_candidates import choose_candidates, find_candidates
 from napari_sam.ops.watershed import maps_to_volume
+from napari_sam.training.volume_targets import volume_targets
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,26 @@ def test_balls_in_noise_are_parted_though_nothing_was_seen_in_planes(head):
         assert shared / union > 0.5
 
 
+def test_the_head_that_ships_chooses_objects_of_two_sizes(head):
+    z, y, x = np.ogrid[:24, :56, :64]
+    labels = np.zeros((24, 56, 64), np.int32)
+    placed = ((12, 20, 16, 9), (12, 20, 35, 9), (10, 44, 16, 4), (10, 44, 25, 4))
+    for number, (*centre, radius) in enumerate(placed, 1):
+        off = sum((a - c) ** 2 for a, c in zip((z, y, x), centre, strict=True))
+        labels[off <= radius**2] = number
+    maps = ndimage.gaussian_filter(volume_targets(labels), (0, 1, 1, 1))
+    candidates = find_candidates(maps)
+    assert head.scorer is not None
+    scores = module.candidate_scores(head.scorer, candidates.measures)
+    assert ((scores >= 0) & (scores <= 1)).all()
+    found = choose_candidates(candidates, scores, 0.4)
+    assert found.max() == 4
+    for number in range(1, 5):
+        named = np.bincount(found[labels == number]).argmax()
+        shared = np.count_nonzero((found == named) & (labels == number))
+        assert shared > 0.5 * np.count_nonzero((found == named) | (labels == number))
+
+
 def test_parts_say_what_the_whole_says(head, monkeypatch):
     image, _ = blurred_balls()
     maps = no_maps(image.shape)
@@ -102,7 +124,7 @@ def test_a_head_knows_its_model(predictor, tmp_path):
 
 
 def test_heads_are_read_as_they_were_written(tmp_path):
-    made = VolumeHead(VolumeHeadConfig(4, 8))
+    made = VolumeHead(VolumeHeadConfig(4, 8, 3))
     save_volume_head(tmp_path / "head.safetensors", made, "of an encoder")
     read = load_volume_head(tmp_path / "head.safetensors")
     assert read.encoder == "of an encoder" and read.head.config == made.config

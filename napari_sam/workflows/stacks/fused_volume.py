@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.inference.preprocess import sample_limits
-from napari_sam.inference.volume_features import maps_in_3d
+from napari_sam.inference.volume_features import candidate_scores, maps_in_3d
 from napari_sam.inference.volume_heads import head_for
 from napari_sam.ops.types import Cancelled
+from napari_sam.ops.volume_candidates import choose_candidates, find_candidates
 from napari_sam.ops.watershed import maps_to_volume
 from napari_sam.workflows.stacks.volume_maps import (
     axes_to_see,
@@ -20,7 +21,7 @@ from napari_sam.workflows.stacks.volume_maps import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_sam.configs import VolumeConfig
+    from napari_sam.configs import FuseConfig, VolumeConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.model.volume_head import VolumeHead
     from napari_sam.ops.scope import Scope
@@ -152,13 +153,27 @@ def fused_objects(
         maps[0][~roi] = 0
     least = min(look.spacing)
     first, second, third = (size / least for size in look.spacing)
-    found = maps_to_volume(maps, config.fuse, (first, second, third))
+    found = _parted(maps, config.fuse, head, (first, second, third))
     if exclude is not None:
         sizes = np.bincount(found.ravel())
         covered = np.bincount(found.ravel(), exclude.ravel(), len(sizes))
         found[(covered > sizes / 2)[found]] = 0
     away: NDArray[np.float32] = maps[1] + maps[2]
     return found, away
+
+
+def _parted(
+    maps: NDArray[np.float32],
+    config: FuseConfig,
+    head: VolumeHead | None,
+    spacing: tuple[float, float, float],
+) -> NDArray[np.int32]:
+    """Part the foreground: by the best candidates, or by one watershed."""
+    if head is None or head.scorer is None or config.parting == "watershed":
+        return maps_to_volume(maps, config, spacing)
+    candidates = find_candidates(maps, spacing)
+    scores = candidate_scores(head.scorer, candidates.measures)
+    return choose_candidates(candidates, scores, config.min_iou)
 
 
 def _seen_in_3d(
