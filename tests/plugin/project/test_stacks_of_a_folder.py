@@ -176,7 +176,7 @@ def test_axes_that_the_file_names_wrongly_can_be_changed(qtbot, page, asked):
     assert page.loop.image.scale.tolist() == [1.0, 0.5, 0.5]
 
 
-def test_what_was_decided_on_tracks_comes_back_with_the_image(qtbot, page, folder):
+def test_what_was_decided_on_tracks_comes_back_with_the_image(qtbot, page):
     page.stack.axes.setCurrentIndex(1)
     page.stack.axes.activated.emit(1)
     settle(qtbot, page)
@@ -188,7 +188,7 @@ def test_what_was_decided_on_tracks_comes_back_with_the_image(qtbot, page, folde
     page.images.itemClicked.emit(page.images.item(1))
     settle(qtbot, page)
     assert not links_of(page.loop.labels)
-    assert Project.open(folder).files.links(name) == FilmLinks({2: [1]}, [(3, 2)])
+    assert page.loop.project.files.links(name) == FilmLinks({2: [1]}, [(3, 2)])
     page.images.itemClicked.emit(page.images.item(0))
     settle(qtbot, page)
     assert links_of(page.loop.labels) == FilmLinks({2: [1]}, [(3, 2)])
