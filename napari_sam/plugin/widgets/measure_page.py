@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["MeasurePage"]
 
 _FILTER = "Table for programs (*.csv);;Table for spreadsheets (*.xlsx)"
-_MOST_MARKS = 1000
+_MOST_MARKS = 300
 """Rings on the canvas at the most."""
 _SLIDER = (("a volume", False), ("a film", True))
 
@@ -223,7 +223,7 @@ class MeasurePage(Page):
         measured = self.measuring.measured
         if measured is not self._shown:
             self._shown = measured
-            self._show_table()
+            self.table.show_table(self._table(), self.columns.shown())
             self._fill_colours()
             self.plot.show_table(self._table())
             self._show_selection()
@@ -245,6 +245,8 @@ class MeasurePage(Page):
             numbers = table.select_dtypes(["number", "bool"])
             names = [str(name) for name in numbers.columns if name != "label"]
         before = self.colour_by.currentText()
+        if [self.colour_by.itemText(i) for i in range(self.colour_by.count())] == names:
+            return
         self.colour_by.clear()
         self.colour_by.addItems(names)
         self.colour_by.setCurrentIndex(max(0, self.colour_by.findText(before)))

@@ -206,11 +206,12 @@ class MeasurementTable(QTableView):  # type: ignore[misc]
         places = np.flatnonzero(np.isin(model.order, list(self._selected)))
         # neighbours are one range: ten thousand ranges would take seconds
         breaks = np.flatnonzero(np.diff(places) > 1) + 1
-        parts = np.split(places, breaks)
-        if len(parts) > _MOST_RANGES:
+        parts: list[NDArray[np.intp]] = []
+        if len(breaks) < _MOST_RANGES:
+            parts = np.split(places, breaks)
+        else:
             model.marked = np.zeros(len(model.order), np.bool_)
             model.marked[list(self._selected)] = True
-            parts = []
         for part in parts:
             if len(part) and last >= 0:
                 first = model.index(int(part[0]), 0)
