@@ -142,7 +142,7 @@ def test_points_in_a_package_are_answered_as_the_model_answers_them():
 
 
 def test_a_package_of_micro_sam_loads_with_its_decoder(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_sam.checkpoints.instance_decoders._WIDTH", 64)
+    monkeypatch.setattr("napari_sam.checkpoints.instance_decoders.ARCHITECTURES", TINY)
     torch.manual_seed(0)
     sam = build_sam(replace(TINY["vit_b"], instance_decoder="bilinear"))
     parts: tuple[dict, dict] = ({}, {})
