@@ -15,6 +15,7 @@ _SECONDS = {
     "cells": 0.8,
     "vit_t": 1.3,
     "vit_b": 10.5,
+    "sam2.1_tiny": 4.1,
 }
 """Processor seconds to embed a plane, by the architecture."""
 
