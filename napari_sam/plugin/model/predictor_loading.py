@@ -22,6 +22,7 @@ def load_predictor(source: str, device: str) -> PromptableModel:
         from napari_sam.inference.model_loading import load_model
 
         predictor: PromptableModel = load_model(source, device=device)
+        import pandas  # noqa: F401 - the first object that is kept waits for it else
     return predictor
 
 
