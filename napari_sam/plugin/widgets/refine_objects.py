@@ -37,8 +37,8 @@ def refine_objects(annotator: Annotator) -> ToolJob:
     why = edits.why_not("refine")
     if why or session is None or annotator.plane is None:
         raise ValueError(why or "open an image first")
-    chosen = edits.chosen()
-    is_here = not edits.selected() and edits.scope == "plane"
+    chosen = edits.choice.chosen()
+    is_here = not edits.selected() and edits.choice.scope == "plane"
     planes = session.index.by_plane(chosen)
     if is_here:
         planes = {annotator.plane: [*chosen]}
