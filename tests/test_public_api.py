@@ -20,7 +20,7 @@ FUNCTIONS = [
     name for name in napari_sam.__all__ if inspect.isfunction(getattr(napari_sam, name))
 ]
 ELSEWHERE = {"Any", "ArrayLike", "Callable", "Mapping", "NDArray", "None", "Path"}
-ELSEWHERE |= {"DataFrame", "Sequence", "IsCancelled", "Box"}
+ELSEWHERE |= {"DataFrame", "Sequence", "IsCancelled", "Box", "Answers"}
 """What a signature may name beside the package's own types, and aliases of builtins."""
 
 READ_FILES = {"load_model", "load_sample", "read_image", "read_labels"}
