@@ -40,7 +40,7 @@ def cluster():
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
-    monkeypatch.setattr("napari_sam.inference.predictor.load_model", load_named)
+    monkeypatch.setattr("napari_sam.inference.model_loading.load_model", load_named)
 
 
 @pytest.fixture
