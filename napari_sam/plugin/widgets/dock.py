@@ -291,10 +291,9 @@ class Dock(QWidget):  # type: ignore[misc]
         super().hideEvent(event)
         if event.spontaneous():
             return
-        self.saving.stop()
+        self.saving.leave()
         self.keys.stop()
         self.header.stop()
-        self.saving.leave()
         self.switch.set_seen(False)
         self.annotator.deactivate(later=True)
 
@@ -318,9 +317,7 @@ class Dock(QWidget):  # type: ignore[misc]
         """Whether work would be lost if another image were followed to."""
         session = self.annotator.session
         has_prompts = session is not None and not session.draft.is_empty
-        return has_prompts or any(
-            page.holds_image for page in self.switch.pages.values()
-        )
+        return has_prompts or any(one.holds_image for one in self.switch.pages.values())
 
     def _load_model(self) -> None:
         model = self.header.model

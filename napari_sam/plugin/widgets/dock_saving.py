@@ -78,13 +78,10 @@ class DockSaving(QObject):  # type: ignore[misc]
         saver.done.connect(self.succeeded)
         saver.failed.connect(self.failed)
 
-    def stop(self) -> None:
-        """Look no more."""
+    def leave(self) -> None:
+        """Look no more, and let go of the saver."""
         self._inserted.clear()
         self._look_timer.stop()
-
-    def leave(self) -> None:
-        """Let go of the saver."""
         saver, self.saver = self.saver, None
         journals = self._annotator.journals
         with suppress(RuntimeError, TypeError):  # the window is gone, and it as well
