@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QInputDialog
 
 from napari_sam.ops.remote_device import remote_device
+from napari_sam.plugin.viewer.hint import sentence
 
 __all__ = ["DeviceChoice"]
 
@@ -34,8 +35,8 @@ class DeviceChoice(QComboBox):  # type: ignore[misc]
     chosen = Signal()
     """The user has chosen."""
 
-    noticed = Signal(str)
-    """Something that the user should read once."""
+    noticed = Signal(str, str)
+    """Something that the user should read once, and its `NoticeKind`."""
 
     def __init__(self, device: str = "auto") -> None:
         super().__init__()
@@ -106,7 +107,7 @@ class DeviceChoice(QComboBox):  # type: ignore[misc]
         try:
             remote_device(address)
         except ValueError as error:
-            self.noticed.emit(f"{str(error)[0].upper()}{str(error)[1:]}.")
+            self.noticed.emit(sentence(error), "problem")
             return False
         self._add(address)
         self.setCurrentIndex(self.findData(address))

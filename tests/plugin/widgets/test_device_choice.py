@@ -76,6 +76,7 @@ def test_what_is_no_address_is_said(choice, answer, qtbot):
     with qtbot.waitSignal(choice.noticed) as told:
         pick(choice, "Another machine…")
     assert "looks like tcp://10.0.0.1:8786" in told.args[0]
+    assert told.args[1] == "problem"
     assert choice.device == "auto"
 
 
