@@ -64,6 +64,7 @@ class FolderPage(FolderControls):
         self.loop = ProjectLoop(self.viewer, device, ask, train, self)
         self._question: Hint | Question | None = None
         self._noticed_at: object = None
+        self._heard: Hint | Question | None = None
         self._fraction = -1.0
         self._keys = KeyBinder(
             {
@@ -281,6 +282,9 @@ class FolderPage(FolderControls):
         is_between = self.loop.project is not None and self.loop.image is None
         if text and not is_between:
             self.say(text, kind)
+            self._heard = self._question
+        elif not text and self._heard is not None and self._question is self._heard:
+            self.say("")  # it is true no more
 
     def say(self, text: str, kind: NoticeKind = "problem") -> None:
         """Say something once, in place of what is asked."""

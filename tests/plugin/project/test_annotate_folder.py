@@ -539,3 +539,17 @@ def test_a_hidden_dock_keeps_the_project_open(
     qtbot.wait(20)
     assert widget.shown.loop.project is not None
     widget.shown.close_project()
+
+
+def test_what_was_said_of_a_layer_goes_with_its_image(make_viewer, open_dock):
+    viewer = make_viewer()
+    viewer.add_image(np.zeros((40, 50), np.uint8), name="cells")
+    dock = open_dock(viewer)
+    dock.show_page("folder")
+    viewer.layers.remove("SAM preview")
+    look(dock)
+    assert "“SAM preview” was removed" in dock.hint.text
+    viewer.layers.remove("cells")
+    look(dock)
+    assert dock.hint.text == "Open a folder of images, or a project that you began."
+    assert dock.hint.kind == "do"
