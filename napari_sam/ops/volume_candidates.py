@@ -39,7 +39,6 @@ _FLOODED = 0.5
 """Sigma of what is flooded from the seeds: more would shift where objects touch."""
 
 _SEED_DEPTH = 0.05
-_LEAST_VOXELS = 20
 
 _OWN = 0.8
 """Share of its voxels that no better candidate may have."""
@@ -101,6 +100,7 @@ class VolumeCandidates:
 def find_candidates(
     maps: NDArray[np.float32],
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    min_volume: int = 20,
 ) -> VolumeCandidates:
     """Part the foreground of dense maps of a volume in several ways.
 
@@ -110,6 +110,8 @@ def find_candidates(
         (3, Z, Y, X), see `napari_sam.ops.watershed.maps_to_volume`.
     spacing
         Size of a voxel along each axis, in units of the smallest one.
+    min_volume
+        Least voxels of a candidate.
 
     Examples
     --------
@@ -121,28 +123,40 @@ def find_candidates(
     foreground, centre, boundary = np.asarray(maps, np.float32)
     away = (centre + boundary) / 2
     inside = foreground > THRESHOLDS[0]
+    basins = _basins(away, inside, spacing)
+    voxels = _Voxels(foreground, away, boundary, inside, spacing)
+    rows, parts = [], []
+    for k, (basin, alike) in enumerate(
+        zip(basins, _overlaps(voxels, basins), strict=True)
+    ):
+        volumes = voxels.volumes(basin)
+        for j in range(len(THRESHOLDS)):
+            kept = np.flatnonzero(volumes[j] >= min_volume)
+            kept = kept[kept > 0]
+            found = voxels.measure(basin, j, volumes)
+            found[:, -3:-1], found[:, -1] = alike, j
+            parts.append(found[kept])
+            rows.append(np.stack([np.full_like(kept, k), np.full_like(kept, j), kept]))
+    smoothing, threshold, number = np.concatenate(rows, axis=1)
+    measures = np.concatenate(parts).astype(np.float32)
+    return VolumeCandidates(
+        tuple(basins), foreground, smoothing, threshold, number, measures
+    )
+
+
+def _basins(
+    away: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    spacing: tuple[float, float, float],
+) -> list[NDArray[np.int32]]:
+    """Part the foreground once for each smoothing of what the seeds are found in."""
     flooded = ndimage.gaussian_filter(away, [_FLOODED / size for size in spacing])
     basins = []
     for smoothing in SMOOTHINGS:
         relief = ndimage.gaussian_filter(away, [smoothing / size for size in spacing])
         seeds = extended_minima(relief, _SEED_DEPTH, inside)
         basins.append(watershed(flooded, label(seeds), mask=inside).astype(np.int32))
-    voxels = _Voxels(foreground, away, boundary, inside, spacing)
-    rows, parts = [], []
-    alike = _overlaps(voxels, basins)
-    for k, basin in enumerate(basins):
-        volumes = voxels.volumes(basin)
-        for j in range(len(THRESHOLDS)):
-            kept = np.flatnonzero(volumes[j] >= _LEAST_VOXELS)
-            kept = kept[kept > 0]
-            found = voxels.measure(basin, j, volumes)
-            found[:, -3:-1], found[:, -1] = alike[k], j
-            parts.append(found[kept])
-            rows.append(np.stack([np.full_like(kept, k), np.full_like(kept, j), kept]))
-    smoothing, threshold, number = np.concatenate(rows, axis=1)
-    measures = np.concatenate(parts).astype(np.float32)
-    chosen = tuple(basins)
-    return VolumeCandidates(chosen, foreground, smoothing, threshold, number, measures)
+    return basins
 
 
 class _Voxels:
@@ -285,7 +299,10 @@ def _overlaps(voxels: _Voxels, basins: list[NDArray[np.int32]]) -> list[Values]:
 
 
 def choose_candidates(
-    candidates: VolumeCandidates, scores: NDArray[np.floating], least: float
+    candidates: VolumeCandidates,
+    scores: NDArray[np.floating],
+    least: float,
+    min_volume: int = 20,
 ) -> NDArray[np.int32]:
     """Return the candidates that are best where several share voxels, as labels.
 
@@ -297,6 +314,8 @@ def choose_candidates(
         (N,) how good each of them is.
     least
         Those below are left out.
+    min_volume
+        Least voxels of an object.
 
     Returns
     -------
@@ -316,7 +335,7 @@ def choose_candidates(
         mine &= candidates.foreground[box] > reach
         free = mine & (labels[box] == 0)
         voxels = np.count_nonzero(free)
-        if voxels >= max(_LEAST_VOXELS, _OWN * np.count_nonzero(mine)):
+        if voxels >= max(min_volume, _OWN * np.count_nonzero(mine)):
             count += 1
             labels[box][free] = count
     return labels

@@ -171,9 +171,10 @@ def _parted(
     """Part the foreground: by the best candidates, or by one watershed."""
     if head is None or head.scorer is None or config.parting == "watershed":
         return maps_to_volume(maps, config, spacing)
-    candidates = find_candidates(maps, spacing)
+    least = config.min_volume
+    candidates = find_candidates(maps, spacing, least)
     scores = candidate_scores(head.scorer, candidates.measures)
-    return choose_candidates(candidates, scores, config.min_iou)
+    return choose_candidates(candidates, scores, config.min_iou, least)
 
 
 def _seen_in_3d(
