@@ -125,7 +125,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self._task.cancelled.connect(self._on_cancelled)
         self.combo.activated.connect(self._on_model)
         self.device.chosen.connect(self.chosen)
-        self.device.noticed.connect(self.noticed)
+        self.device.noticed.connect(self._on_device_notice)
         self.download.clicked.connect(self._on_download)
         self.progress.cancelled.connect(self._task.cancel)
         _PICKERS.add(self)
@@ -295,6 +295,9 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self._show_end()
         if self.source == spec.name:
             self.chosen.emit()
+
+    def _on_device_notice(self, told: str) -> None:
+        self.noticed.emit(told, "problem")
 
     def _on_failed(self, spec: CheckpointSpec, error: Exception) -> None:
         self._show_end()
