@@ -93,8 +93,8 @@ def measure(side: int, planes: Sequence[int]) -> dict[str, Any]:
     times: dict[bool, list[float]] = {False: [], True: []}
     growth: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
     try:
-        bench.go(int(planes[0]))
         bench.embed()
+        bench.go(int(planes[0]))
         bench.answered(centres[0][1:], False)  # what is done once
         last = -1
         for number, (z, row, col) in enumerate(centres):
