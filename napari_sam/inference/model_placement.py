@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PlacedModel", "Placement", "copy_to_cpu", "encode_at", "place"]
 
+_BATCH_PIXELS = 8 * 1024**2
+"""Pixels of the frames that a GPU encodes together."""
+
 
 @dataclass(frozen=True, eq=False)
 class Placement:
@@ -134,9 +137,10 @@ class PlacedModel:
     def encode(
         self, frame: Tensor, on_block: Callable[[], None]
     ) -> tuple[Tensor, Placement]:
-        """Encode a frame; when a GPU has too little memory, on the CPU.
+        """Encode (B, 3, h, w) frames; when a GPU has too little memory, on the CPU.
 
-        Also returns the model that did it.
+        Where the memory does not do for several at a time, they go one by one. Also
+        returns the model that did it.
         """
         at = self.at
         try:
@@ -144,8 +148,24 @@ class PlacedModel:
         except RuntimeError as error:
             if at.device.type == "cpu" or not is_out_of_memory(error):
                 raise
-        at = self._leave(at)
+        if len(frame) > 1:
+            parts = [self.encode(one, on_block) for one in frame.split(1)]
+            at = self.at
+            if all(used is at for _, used in parts):
+                return torch.cat([features for features, _ in parts]), at
+        else:
+            at = self._leave(at)
         return encode_at(at, frame, on_block), at
+
+    def batch_size(self, frame_size: int) -> int:
+        """How many frames of a side are encoded together.
+
+        On a CPU one: a frame fills its cache, and several take longer than one after
+        the other.
+        """
+        if self.at.device.type != "cuda" or isinstance(self.at.model, Sam2):
+            return 1
+        return max(1, _BATCH_PIXELS // frame_size**2)
 
     def _leave(self, full: Placement) -> Placement:
         """Go on with a second model on the CPU; others may still use the first."""
@@ -163,12 +183,14 @@ class PlacedModel:
 
 @torch.inference_mode()
 def encode_at(at: Placement, frame: Tensor, on_block: Callable[[], None]) -> Tensor:
-    """Encode a (1, 3, h, w) frame of 0 to 255 with a model where it is.
+    """Encode (B, 3, h, w) frames of 0 to 255 with a model where it is.
 
     `on_block` is called before each block of the encoder, and may raise to stop.
     """
-    size = at.model.architecture.frame_size
-    normal = at.model.normalise(frame.to(at.device))
+    size = max(frame.shape[2:])  # the longer side fills the frame
+    if at.device.type == "cuda":  # from pinned memory the GPU copies by itself
+        frame = frame.pin_memory()
+    normal = at.model.normalise(frame.to(at.device, non_blocking=True))
     right, down = size - frame.shape[3], size - frame.shape[2]
     padded = F.pad(normal, (0, right, 0, down)).to(at.dtype)
     with fast_products(at.device):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
 from napari_sam.inference.embedding_cache import embedding_key
 from napari_sam.inference.preprocess import (
     check_image,
@@ -11,18 +14,34 @@ from napari_sam.inference.preprocess import (
     to_frame,
     whole_plane,
 )
-from napari_sam.ops.types import Cancelled, ImageEmbedding
+from napari_sam.model.sam import Architecture
+from napari_sam.model.tiny_vit import TinyVitConfig
+from napari_sam.ops.types import Cancelled, FrameGeometry, ImageEmbedding
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.embedding_cache import EmbeddingCache
     from napari_sam.inference.model_placement import PlacedModel, Placement
+    from napari_sam.model.network import Network
     from napari_sam.ops.types import IsCancelled
 
-__all__ = ["PlaneEncoder"]
+    _Plane = tuple[NDArray[Any], tuple[float, float]]  # and its contrast limits
+
+__all__ = ["PlaneEncoder", "free_frame_step"]
+
+
+def free_frame_step(model: Network) -> int | None:
+    """Return of what a side in pixels must be a multiple for frames of any size.
+
+    None where the encoder knows absolute positions, and so one size only.
+    """
+    architecture = model.architecture
+    encoder = architecture.encoder if isinstance(architecture, Architecture) else None
+    return encoder.stride if isinstance(encoder, TinyVitConfig) else None
 
 
 class PlaneEncoder:
@@ -39,6 +58,11 @@ class PlaneEncoder:
     def __init__(self, placed: PlacedModel, digest: str) -> None:
         self._placed, self._digest = placed, digest
 
+    def batch_size(self, frame_size: int | None = None) -> int:
+        """How many frames go through the encoder together; see `PlacedModel`."""
+        own = self._placed.at.model.architecture.frame_size
+        return self._placed.batch_size(frame_size or own)
+
     def encode(
         self,
         image: ArrayLike,
@@ -48,44 +72,96 @@ class PlaneEncoder:
     ) -> ImageEmbedding:
         """Embed an image plane as a whole, or find it in the cache.
 
+        See `encode_batch`.
+        """
+        return self.encode_batch([image], contrast_limits, is_cancelled, cache)[0]
+
+    def encode_batch(
+        self,
+        images: Sequence[ArrayLike],
+        contrast_limits: tuple[float, float] | None,
+        is_cancelled: IsCancelled | None,
+        cache: EmbeddingCache,
+        frame_size: int | None = None,
+    ) -> list[ImageEmbedding]:
+        """Embed image planes, each as a whole, or find them in the cache.
+
+        Those of one shape go through the encoder together, as many at a time as the
+        device takes.
+
         Parameters
         ----------
-        image, contrast_limits, is_cancelled
-            See `napari_sam.inference.predictor.Predictor.embed`.
+        images, contrast_limits, is_cancelled, frame_size
+            See `napari_sam.inference.predictor.Predictor.embed_batch`.
         cache
             In memory and on disk.
 
         Raises
         ------
         ValueError
-            If the image or the limits are not as described.
+            If an image or the limits are not as described.
         Cancelled
             If `is_cancelled` answered True.
         """
-        array, limits = _with_limits(image, contrast_limits)
         at = self._placed.at
-        key = embedding_key(array, limits, self.identity_at(at))
-        found = cache.get(key)
-        if found is not None:
-            return cache.move(found, at.device, at.decoder_dtype)
+        side = frame_size or at.model.architecture.frame_size
+        identity = self.identity_at(at, side)
+        planes = [_with_limits(image, contrast_limits) for image in images]
+        keys = [embedding_key(*plane, identity) for plane in planes]
+        made: dict[str, ImageEmbedding] = {}
+        missing: dict[FrameGeometry, dict[str, _Plane]] = {}
+        for key, plane in zip(keys, planes, strict=True):
+            found = None if key in made else cache.get(key)
+            if found is not None:
+                made[key] = cache.move(found, at.device, at.decoder_dtype)
+            elif key not in made:
+                shape, aspect = plane[0].shape[:2], at.model.architecture.keeps_aspect
+                fitted = FrameGeometry.fit(shape, side, aspect)
+                missing.setdefault(fitted, {})[key] = plane
+        for geometry, wanted in missing.items():
+            names, step = list(wanted), self.batch_size(side)
+            for some in (names[n : n + step] for n in range(0, len(names), step)):
+                shown = [wanted[key] for key in some]
+                embedded = self._encode(shown, geometry, is_cancelled)
+                made |= zip(some, map(cache.put, embedded), strict=True)
+        return [made[key] for key in keys]
+
+    def _encode(
+        self,
+        planes: Sequence[_Plane],
+        geometry: FrameGeometry,
+        is_cancelled: IsCancelled | None,
+    ) -> list[ImageEmbedding]:
+        """Embed planes of one geometry together."""
 
         def on_block() -> None:
             if is_cancelled is not None and is_cancelled():
                 raise Cancelled("the embedding was cancelled")
 
         on_block()
-        architecture = at.model.architecture
-        frame, geometry = to_frame(
-            array, architecture.frame_size, limits, architecture.keeps_aspect
-        )
-        features, used = self._placed.encode(frame, on_block)
-        if used is not at:  # in another precision, perhaps
-            key = embedding_key(array, limits, self.identity_at(used))
-        return cache.put(ImageEmbedding(features, geometry, key))
+        side = geometry.frame_size
+        frames = [
+            to_frame(array, side, limits, geometry.keeps_aspect)[0]
+            for array, limits in planes
+        ]
+        features, used = self._placed.encode(torch.cat(frames), on_block)
+        identity = self.identity_at(used, side)  # in another precision, perhaps
+        # Copies: a part of a batch would hold all of it in memory.
+        parts = [features] if len(planes) == 1 else map(Tensor.clone, features.split(1))
+        return [
+            ImageEmbedding(part, geometry, embedding_key(array, limits, identity))
+            for part, (array, limits) in zip(parts, planes, strict=True)
+        ]
 
-    def identity_at(self, at: Placement) -> str:
-        """Return what identifies the weights and their precision where they are."""
-        return f"{self._digest}|{at.model.architecture.name}|{at.precision}"
+    def identity_at(self, at: Placement, frame_size: int | None = None) -> str:
+        """Return what identifies the weights and their precision where they are.
+
+        And the frame, where that is not the model's own.
+        """
+        architecture = at.model.architecture
+        own = frame_size in (None, architecture.frame_size)
+        frame = "" if own else f"|frame of {frame_size}"
+        return f"{self._digest}|{architecture.name}|{at.precision}{frame}"
 
     def key_of(
         self, image: ArrayLike, contrast_limits: tuple[float, float] | None

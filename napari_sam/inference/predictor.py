@@ -12,10 +12,11 @@ from uuid import uuid4
 from napari_sam.inference.dense_maps import read_dense_head
 from napari_sam.inference.embedding_cache import EmbeddingCache
 from napari_sam.inference.image_scale import checked_scale, embed_with_tiles
-from napari_sam.inference.plane_encoder import PlaneEncoder
+from napari_sam.inference.plane_encoder import PlaneEncoder, free_frame_step
 from napari_sam.inference.point_decoder import PointDecoder
 from napari_sam.inference.preprocess import binary_to_logits
 from napari_sam.inference.prompt_decoding import (
+    check_frame,
     check_prompts,
     checked_mask,
     decode_prompts,
@@ -205,6 +206,72 @@ class Predictor:
             return embed_with_tiles(self, view, wanted, is_cancelled, self.cache)
         return self._encoder.encode(image, contrast_limits, is_cancelled, self.cache)
 
+    def embed_batch(
+        self,
+        images: Sequence[ArrayLike],
+        *,
+        contrast_limits: tuple[float, float] | None = None,
+        frame_size: int | None = None,
+        is_cancelled: IsCancelled | None = None,
+    ) -> list[ImageEmbedding]:
+        """Embed several image planes, or tiles of one, each seen as a whole.
+
+        On a GPU those of one shape go through the encoder together, `batch_size` at a
+        time. On a CPU they go one by one, which is faster there. The embeddings are
+        those of `embed`, one by one.
+
+        Parameters
+        ----------
+        images
+            See `embed`.
+        contrast_limits
+            Intensities that become black and white in all of them; robust percentiles
+            of each if None.
+        frame_size
+            Side of the frame in which each is seen; the model's own if None. Prompts
+            can only be answered in that one, `dense_maps` from any; see
+            `map_frames`.
+        is_cancelled
+            Asked before each block of the encoder.
+
+        Returns
+        -------
+        list of ImageEmbedding
+            One for each image.
+
+        Raises
+        ------
+        ValueError
+            If an image or the limits are not as described, or the model can not see in
+            such a frame.
+        Cancelled
+            If `is_cancelled` answered True.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import napari_sam
+        >>> sam = napari_sam.load_model("cells")
+        >>> [one.geometry.image_shape for one in sam.embed_batch([np.eye(64)] * 2)]
+        [(64, 64), (64, 64)]
+        """
+        if frame_size not in (None, self.frame_size):
+            step = free_frame_step(self.model)
+            if step is None or frame_size < step or frame_size % step:
+                others = "" if step is None else f", or a multiple of {step}"
+                raise ValueError(
+                    f"{self.name} can not see in a frame of {frame_size} pixels; "
+                    f"wanted {self.frame_size}{others}"
+                )
+        return self._encoder.encode_batch(
+            images, contrast_limits, is_cancelled, self.cache, frame_size
+        )
+
+    @property
+    def batch_size(self) -> int:
+        """How many planes the encoder embeds together; 1 on a CPU."""
+        return self._encoder.batch_size()
+
     @property
     def identity(self) -> str:
         """What identifies the weights and their precision in an embedding's key."""
@@ -324,6 +391,7 @@ class Predictor:
             check_prompts(prompt, embedding.geometry, self.mask_size, self.name)
         if isinstance(embedding, PlaneView):
             return predict_tiles(self, embedding, prompts, wanted)
+        check_frame(embedding, self.frame_size)
         return decode_prompts(self._at, embedding, prompts, wanted)
 
     def point_decoder(self, embedding: PlaneEmbedding) -> PointDecoder:
@@ -344,6 +412,18 @@ class Predictor:
         """
         head = self.model.dense_head
         return head is not None and head.is_quick
+
+    @property
+    def map_frames(self) -> Sequence[int]:
+        """Sides of the frames in which tiles can be seen well for `dense_maps`.
+
+        An encoder without absolute positions sees in other frames than its own too;
+        those that fit a plane have the fewest pixels to see twice.
+        """
+        step, own = free_frame_step(self.model), self.frame_size
+        if step is None or not self.has_quick_maps:
+            return (own,)
+        return range(own // 2 // step * step, own * 3 // 2 + 1, step)
 
     @property
     def map_stride(self) -> float:

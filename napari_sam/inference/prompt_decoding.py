@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.model_placement import Placement
     from napari_sam.ops.types import FrameGeometry, ImageEmbedding, Multimask, Prompts
 
-__all__ = ["check_prompts", "checked_mask", "decode_prompts"]
+__all__ = ["check_frame", "check_prompts", "checked_mask", "decode_prompts"]
 
 _CHUNK = 8
 """Prompts decoded at one time; more of them leave the processor's cache."""
@@ -64,6 +64,22 @@ def check_prompts(
     if logits is not None and logits.shape != (side, side):
         raise ValueError(
             f"mask logits have shape {logits.shape}, but {name} wants ({side}, {side})"
+        )
+
+
+def check_frame(embedding: ImageEmbedding, frame_size: int) -> None:
+    """Check that an embedding was made in the frame in which prompts are answered.
+
+    Raises
+    ------
+    ValueError
+        If it was made in another one; see `Predictor.embed_batch`.
+    """
+    made_in = embedding.geometry.frame_size
+    if made_in != frame_size:
+        raise ValueError(
+            f"an embedding in a frame of {made_in} pixels answers no prompts; wanted "
+            f"one of {frame_size}, as embed makes it"
         )
 
 

@@ -15,8 +15,11 @@ from napari_sam.inference.tiling import choose_tiles, tile_plane
 from napari_sam.ops.types import FrameGeometry, ImageEmbedding
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.ops.types import Box, IsCancelled, Prompts
 
@@ -225,6 +228,41 @@ class PlaneView:
             shown,
             scale="whole",
             contrast_limits=self.contrast_limits,
+            is_cancelled=is_cancelled,
+        )
+
+    def embed_parts(
+        self,
+        sam: Predictor,
+        parts: Sequence[Box],
+        frame_size: int,
+        is_cancelled: IsCancelled | None = None,
+        *,
+        turned: bool = False,
+    ) -> list[ImageEmbedding]:
+        """Embed parts of the plane together, in frames of their own.
+
+        Parameters
+        ----------
+        sam, is_cancelled, turned
+            See `embed`.
+        parts
+            (row0, col0, row1, col1), half open, of each.
+        frame_size
+            See `Predictor.embed_batch`.
+
+        Raises
+        ------
+        ValueError
+            If only an embedding was given.
+        """
+        if self.image is None:
+            raise ValueError("an embedding has no tiles; give the image")
+        shown = [self.image[top:down, left:right] for top, left, down, right in parts]
+        return sam.embed_batch(
+            [part[::-1, ::-1] for part in shown] if turned else shown,
+            contrast_limits=self.contrast_limits,
+            frame_size=frame_size,
             is_cancelled=is_cancelled,
         )
 

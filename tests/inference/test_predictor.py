@@ -18,7 +18,7 @@ from napari_sam.inference import model_placement
 from napari_sam.inference.device import choose_device, choose_dtype
 from napari_sam.inference.embedding_cache import EmbeddingCache
 from napari_sam.inference.mask_upscaling import upscale_masks
-from napari_sam.inference.model_placement import place
+from napari_sam.inference.model_placement import PlacedModel, place
 from napari_sam.inference.predictor import Predictor
 from napari_sam.ops.types import (
     Cancelled,
@@ -268,6 +268,17 @@ def test_a_gpu_without_memory_is_left_for_the_cpu(full_gpu, image):
     exact = tiny_predictor().embed(image, scale="whole")
     assert torch.equal(embedding.features, exact.features)
     assert predictor.embed(image, scale="whole") is embedding
+
+
+def test_a_batch_leaves_a_gpu_without_memory_too(full_gpu, image, monkeypatch):
+    predictor = full_gpu()
+    monkeypatch.setattr(PlacedModel, "batch_size", lambda self, frame_size: 2)
+    other = image[::-1].copy()
+    with pytest.warns(RuntimeWarning, match="meta has too little memory for tiny"):
+        found = predictor.embed_batch([image, other])
+    exact = tiny_predictor().embed_batch([image, other])
+    for one, same in zip(found, exact, strict=True):
+        torch.testing.assert_close(one.features, same.features, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -89,6 +89,18 @@ class StandIn:
         geometry = FrameGeometry.fit(image.shape[:2], self.frame_size)
         return ImageEmbedding(features, geometry, str(len(self.embedded)))
 
+    @property
+    def map_frames(self):
+        return (self.frame_size,)
+
+    batch_size = 1
+
+    def embed_batch(
+        self, images, *, contrast_limits=None, frame_size=None, is_cancelled=None
+    ):
+        how = {"contrast_limits": contrast_limits, "is_cancelled": is_cancelled}
+        return [self.embed(image, scale="whole", **how) for image in images]
+
     def see(self, image):
         """Return what of an image becomes its embedding."""
         return np.asarray(image, np.float32)
