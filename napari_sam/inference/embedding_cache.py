@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -51,13 +52,16 @@ def embedding_key(image: NDArray[Any], limits: tuple[float, float], model: str) 
     return digest.hexdigest()
 
 
-_ORIGIN: ContextVar[Origin | None] = ContextVar("origin", default=None)
+_ORIGIN: ContextVar[Origin | Mapping[str, Origin] | None] = ContextVar(
+    "origin", default=None
+)
 
 
 @contextmanager
-def made_from(origin: Origin) -> Iterator[None]:
+def made_from(origin: Origin | Mapping[str, Origin]) -> Iterator[None]:
     """Count what is embedded within the block with an image, in stores on disk.
 
+    Several images that are embedded together are told apart by their embeddings' keys.
     Nothing else depends on it: what is found, and what is answered, is the same
     without. It holds for the thread that enters the block.
     """
@@ -152,7 +156,10 @@ class EmbeddingCache:
         if self._store is not None:
             small = rounded_features(embedding.features)
             values = small[0].cpu().numpy()
-            self._store.put(embedding.key, values, embedding.geometry, _ORIGIN.get())
+            origin = _ORIGIN.get()
+            if isinstance(origin, Mapping):
+                origin = origin.get(embedding.key)
+            self._store.put(embedding.key, values, embedding.geometry, origin)
             rounded = laid_out(small.to(embedding.features.dtype))
             embedding = replace(embedding, features=rounded)
         self._remember(embedding)

@@ -24,9 +24,10 @@ from napari_sam.io.embedding_entry import Origin, view_of
 from napari_sam.io.fingerprint import fingerprint
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.progress import Steps
+from napari_sam.workflows.reading_ahead import read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -180,7 +181,8 @@ def embed_planes(
 ) -> EmbeddedStack:
     """Embed the planes of a stack into the store on disk of the predictor's cache.
 
-    One plane is read at a time; where another machine embeds them, all its workers are
+    The next planes are read while the encoder is at work; on a GPU, planes of one
+    shape are embedded together; where other machines embed them, all their workers are
     kept at work. Planes that are in the store are found and skipped.
 
     Parameters
@@ -232,36 +234,75 @@ def embed_planes(
     shape = tuple(data.shape[:-1] if has_colour else data.shape)
     todo = stack_planes(shape, axis) if planes is None else list(planes)
     image = fingerprint(data, source)
+    for plane in todo:
+        plane.shape_in(shape)
     steps = Steps("embedding", progress)
-    found = held = 0
+    at_once = planes_at_once(sam)
+    size = 1 if tiles or at_once > 1 else sam.batch_size
+    batches = [todo[start : start + size] for start in range(0, len(todo), size)]
 
     def embed(
-        plane: Plane, pixels: NDArray[Any], is_cancelled: IsCancelled | None
-    ) -> tuple[bool, list[str]]:
-        with made_from(origin_of(sam, image, plane, contrast_limits)):
-            return embed_plane(
-                sam,
-                pixels,
-                contrast_limits,
-                tiles=tiles,
-                is_cancelled=is_cancelled,
-            )
+        some: Sequence[Plane],
+        planes: Sequence[NDArray[Any]],
+        is_cancelled: IsCancelled | None,
+    ) -> list[tuple[bool, list[str]]]:
+        origins = [origin_of(sam, image, plane, contrast_limits) for plane in some]
+        return _embed_some(sam, planes, origins, contrast_limits, tiles, is_cancelled)
 
-    def read() -> Iterator[Callable[[IsCancelled | None], tuple[bool, list[str]]]]:
-        for plane in todo:
-            plane.shape_in(shape)
-            yield partial(embed, plane, np.asarray(plane.take(data)))
-
-    made = in_order(read(), planes_at_once(sam), steps.is_cancelled)
-    with closing(made):
-        for done in range(len(todo)):
-            steps.before(len(todo) - done)
-            was_there, keys = next(made)
-            found += was_there
-            held += sum(store.entry_nbytes(key) for key in keys)
-            _check_store(store, image, held, done + 1, len(todo))
+    calls = (partial(embed, *one) for one in _read_batches(data, batches))
+    found = held = done = 0
+    with closing(in_order(calls, at_once, steps.is_cancelled)) as made:
+        for some in batches:
+            for number in range(len(some)):
+                steps.before(len(todo) - done - number)
+            embedded = next(made)
+            done += len(some)
+            found += sum(was_there for was_there, _ in embedded)
+            held += sum(store.entry_nbytes(key) for _, keys in embedded for key in keys)
+            _check_store(store, image, held, done, len(todo))
     steps.finish()
     return EmbeddedStack(len(todo), found, image)
+
+
+def _read_batches(
+    data: Any, batches: Sequence[Sequence[Plane]]
+) -> Iterator[tuple[Sequence[Plane], list[NDArray[Any]]]]:
+    """Yield planes and their pixels; the next are read while these are embedded."""
+
+    def read(some: Sequence[Plane]) -> list[NDArray[Any]]:
+        return [np.asarray(plane.take(data)) for plane in some]
+
+    with closing(read_ahead(read, batches)) as pixels:
+        yield from zip(batches, pixels, strict=True)
+
+
+def _embed_some(
+    sam: Predictor,
+    planes: Sequence[NDArray[Any]],
+    origins: Sequence[Origin],
+    contrast_limits: tuple[float, float] | None,
+    tiles: bool,
+    is_cancelled: IsCancelled | None,
+) -> list[tuple[bool, list[str]]]:
+    """Embed planes together, or one with its tiles; see `embed_plane`."""
+    if len(planes) == 1:
+        with made_from(origins[0]):
+            one = embed_plane(
+                sam, planes[0], contrast_limits, tiles=tiles, is_cancelled=is_cancelled
+            )
+        return [one]
+    keys = [sam.key_of(plane, contrast_limits) for plane in map(whole_plane, planes)]
+    there = [key in sam.cache for key in keys]
+    missing = [
+        whole_plane(p)
+        for p, is_there in zip(planes, there, strict=True)
+        if not is_there
+    ]
+    with made_from(dict(zip(keys, origins, strict=True))):
+        sam.embed_batch(
+            missing, contrast_limits=contrast_limits, is_cancelled=is_cancelled
+        )
+    return [(is_there, [key]) for is_there, key in zip(there, keys, strict=True)]
 
 
 def _check_store(
@@ -311,10 +352,9 @@ def embed_plane(
     embedding = sam.embed(array, contrast_limits=limits, is_cancelled=is_cancelled)
     if not isinstance(embedding, PlaneView):
         return False, [embedding.key]
-    made = [
-        embedding.embed(sam, tile, is_cancelled)
-        for tile in embedding.tiles_from_centre()
-    ]
+    made = embedding.embed_parts(
+        sam, embedding.tiles_from_centre(), sam.frame_size, is_cancelled
+    )
     return False, [embedding.key, *(part.key for part in made)]
 
 

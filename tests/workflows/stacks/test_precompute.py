@@ -9,6 +9,7 @@ from napari.layers import Image
 from tiny_network import count_encodings, tiny_sam
 
 from napari_sam.inference.embedding_cache import EmbeddingCache
+from napari_sam.inference.model_placement import PlacedModel
 from napari_sam.inference.predictor import Predictor
 from napari_sam.io.embedding_store import EmbeddingStore
 from napari_sam.ops.planes import Plane
@@ -172,3 +173,20 @@ def test_limits_of_a_lazy_stack_are_of_the_plane_that_napari_looks_at_first():
     lazy = da.arange(7 * 5 * 6, dtype=np.uint16).reshape(7, 5, 6)
     layer = ViewerModel().add_image(lazy)
     assert opening_limits(lazy) == tuple(layer.contrast_limits)
+
+
+def test_planes_that_go_together_are_each_told_and_kept(sam, volume, monkeypatch):
+    monkeypatch.setattr(PlacedModel, "batch_size", lambda self, frame_size: 2)
+    embed_planes(sam, volume, planes=[Plane((1, None, None))], contrast_limits=LIMITS)
+    done = []
+    made = embed_planes(
+        sam,
+        volume,
+        contrast_limits=LIMITS,
+        progress=Progress(lambda *told: done.append(told)),
+    )
+    assert (made.planes, made.found) == (3, 1)
+    assert done == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert sam.cache.store.image_nbytes(made.image) > 0
+    for plane in volume:
+        assert sam.key_of(plane, LIMITS) in sam.cache.store
