@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.ops.types import Box
 
-__all__ = ["TILE_OVERLAP", "blend_weights", "choose_tiles", "lay_tiles", "tile_plane"]
+__all__ = [
+    "TILE_OVERLAP",
+    "blend_weights",
+    "choose_tiles",
+    "lay_tiles",
+    "tile_least",
+    "tile_plane",
+]
 
 TILE_OVERLAP = 96
 """Frame pixels that neighbouring tiles share: more than the objects that are tiled."""
@@ -55,6 +62,45 @@ def tile_plane(shape: tuple[int, int], frame_size: int, scale: float) -> list[Bo
         return [(0, 0, *shape)]
     side = max(2, math.floor(frame_size / scale))
     return lay_tiles(shape, side, min(math.ceil(TILE_OVERLAP / scale), side // 2))
+
+
+def tile_least(
+    shape: tuple[int, int],
+    frames: Sequence[int],
+    scale: float,
+    is_wanted: Callable[[Box], bool] | None = None,
+) -> tuple[list[Box], int]:
+    """Lay tiles that show a plane at a scale in as few frame pixels as can be.
+
+    Parameters
+    ----------
+    shape
+        (H, W) of the plane.
+    frames
+        Sides of the frames that a model can see in; one of them is chosen.
+    scale
+        Frame pixels per pixel of the plane.
+    is_wanted
+        Whether a tile has to be seen; all of them if None.
+
+    Returns
+    -------
+    tiles
+        As of `tile_plane`, those that have to be seen.
+    frame_size
+        Side of the frame of each of them.
+
+    Examples
+    --------
+    >>> tiles, frame = tile_least((2048, 2048), range(384, 769, 8), 1.0)
+    >>> len(tiles), tiles[0], frame
+    (9, (0, 0, 752, 752), 752)
+    """
+    laid = []
+    for frame in frames:
+        tiles = tile_plane(shape, frame, scale)
+        laid.append((list(filter(is_wanted, tiles)) if is_wanted else tiles, frame))
+    return min(laid, key=lambda one: len(one[0]) * one[1] ** 2)
 
 
 def _starts(length: int, side: int, overlap: int) -> list[int]:

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_sam.inference.tiling import blend_weights, choose_tiles, lay_tiles
+from napari_sam.inference.tiling import (
+    blend_weights,
+    choose_tiles,
+    lay_tiles,
+    tile_least,
+    tile_plane,
+)
 
 sizes = st.integers(1, 50)
 
@@ -68,3 +74,22 @@ def test_no_object_needs_no_tile():
 def test_impossible_tiles_are_refused(side, overlap):
     with pytest.raises(ValueError, match="cannot overlap by"):
         lay_tiles((9, 9), side, overlap)
+
+
+@pytest.mark.parametrize("shape", [(2048, 2048), (300, 2100), (700, 700), (90, 60)])
+@pytest.mark.parametrize("scale", [1.0, 1.37, 3.0])
+def test_tiles_in_frames_that_fit_cover_all_and_show_no_less(shape, scale):
+    tiles, frame = tile_least(shape, range(256, 769, 8), scale)
+    covered = np.zeros(shape, bool)
+    for top, left, bottom, right in tiles:
+        covered[top:bottom, left:right] = True
+        assert frame / max(bottom - top, right - left) >= scale
+    assert covered.all()
+    own = len(tile_plane(shape, 512, scale)) * 512**2
+    assert len(tiles) * frame**2 <= own
+
+
+def test_of_a_field_only_the_wanted_tiles_count():
+    frames = range(256, 769, 8)
+    tiles, frame = tile_least((2048, 2048), frames, 1.0, lambda t: t[:2] == (0, 0))
+    assert (tiles, frame) == ([(0, 0, 256, 256)], 256)

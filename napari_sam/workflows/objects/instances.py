@@ -9,14 +9,17 @@ anything is seen as a whole is told in `napari_sam.inference.image_scale`.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_sam.configs import InstanceConfig
 from napari_sam.inference.dense_maps import explain_no_maps
+from napari_sam.inference.empty_parts import Content
 from napari_sam.inference.image_scale import DENSE_SCALE_RULE, areas_in_one_tile
-from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights
+from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights, tile_least
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.scope import Scope
 from napari_sam.ops.watershed import Instances, maps_to_instances
@@ -24,7 +27,7 @@ from napari_sam.workflows.objects.point_grids import check_exclude, check_roi
 from napari_sam.workflows.progress import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["Instances", "blended_maps", "find_instances", "measure_objects"]
 
 _DEFAULT = InstanceConfig()
+
+_MEASURED_SIDE = 1024
+"""Pixels across at which the sizes of objects are measured in a plane as a whole."""
 
 
 def find_instances(
@@ -109,24 +115,47 @@ def _find(
     steps: Steps,
 ) -> Instances:
     """See the plane as a whole, and if its objects are small, tile by tile."""
-    scale = config.scale
+    scale, seen = config.scale, None
     if scale is None:
-        found, scale = _look(sam, view, config, steps)
+        seen = _see_whole(sam, view, config, steps)
+        found = _part_reduced(sam, view, seen, config)
+        scale = _scale_for(sam, view, found, config, steps)
         if scale == view.whole_scale and config.looks == 1:
-            return found
-    maps = blended_maps(sam, view, config, scale, inside, steps)
+            return maps_to_instances(seen, config, scale, sam.map_stride)
+    foreground = None if seen is None else seen[0]
+    maps = blended_maps(sam, view, config, scale, inside, steps, foreground)
     seen_at = max(scale, view.whole_scale)
     return maps_to_instances(maps, config, seen_at, sam.map_stride)
 
 
-def _look(
+def _see_whole(
     sam: Predictor, view: PlaneView, config: InstanceConfig, steps: Steps
-) -> tuple[Instances, float]:
-    """See the plane as a whole; return what is found, and how closely to look."""
+) -> NDArray[np.float32]:
+    """Return the maps of the plane as it is seen as a whole, once."""
     once = config.model_copy(update={"looks": 1})
-    maps = _blend(sam, view, [view.plane], None, once, steps)
-    found = maps_to_instances(maps, config, view.whole_scale, sam.map_stride)
-    return found, _scale_for(sam, view, found, config, steps)
+    return _blend(sam, view, [([view.plane], view.frame_size)], once, steps)
+
+
+def _part_reduced(
+    sam: Predictor, view: PlaneView, maps: NDArray[np.float32], config: InstanceConfig
+) -> Instances:
+    """Part the maps of a shrunken plane, at fewer pixels where there are many.
+
+    What is found says how large the objects are, not where: a large plane is seen in
+    far fewer pixels than it has.
+
+    Returns
+    -------
+    Instances
+        Their areas are in pixels of the plane; all else is in those that were used.
+    """
+    step = max(1, max(view.shape) // _MEASURED_SIDE)
+    if step == 1:
+        return maps_to_instances(maps, config, view.whole_scale, sam.map_stride)
+    fewer = config.model_copy(update={"min_area": round(config.min_area / step**2)})
+    scale = view.whole_scale * step
+    found = maps_to_instances(maps[:, ::step, ::step], fewer, scale, sam.map_stride)
+    return replace(found, areas=found.areas * step**2)
 
 
 def measure_objects(
@@ -152,7 +181,9 @@ def measure_objects(
     float
         Frame pixels per pixel; see `find_instances`.
     """
-    found, scale = _look(sam, view, config, steps)
+    maps = _see_whole(sam, view, config, steps)
+    found = maps_to_instances(maps, config, view.whole_scale, sam.map_stride)
+    scale = _scale_for(sam, view, found, config, steps)
     return found, scale if config.scale is None else config.scale
 
 
@@ -163,6 +194,7 @@ def blended_maps(
     scale: float,
     inside: NDArray[np.bool_] | None,
     steps: Steps,
+    seen: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Return (3, H, W) dense maps of a plane as it is seen at a scale.
 
@@ -174,8 +206,58 @@ def blended_maps(
         Frame pixels per pixel.
     inside
         (H, W) bool: tiles that do not touch it are not computed.
+    seen
+        (H, W) foreground of the plane as it was seen as a whole: tiles in which
+        neither that nor the image shows anything are not looked at again; see
+        `napari_sam.inference.empty_parts`.
     """
-    return _blend(sam, view, view.tiles_at(scale), inside, config, steps)
+    if scale <= view.whole_scale or not view.has_parts:
+        return _blend(sam, view, [([view.plane], view.frame_size)], config, steps)
+    content = None if seen is None else Content(view, seen)
+    laid = _lay(view.shape, sam.map_frames, scale, inside, content)
+    return _blend(sam, view, laid, config, steps)
+
+
+def _lay(
+    shape: tuple[int, int],
+    frames: Sequence[int],
+    scale: float,
+    inside: NDArray[np.bool_] | None,
+    content: Content | None,
+) -> list[tuple[list[Box], int]]:
+    """Lay tiles over a plane, or only where it shows something: what costs less.
+
+    Returns
+    -------
+    list of (tiles, frame_size)
+        Which tiles are seen in which frame.
+    """
+
+    def is_wanted(tile: Box) -> bool:
+        top, left, bottom, right = tile
+        if inside is not None and not inside[top:bottom, left:right].any():
+            return False
+        return content is None or content.is_in(tile)
+
+    everywhere = [tile_least(shape, frames, scale, is_wanted)]
+    if content is None or len(frames) == 1:
+        return everywhere
+    margin = math.ceil(TILE_OVERLAP / 2 / scale)
+    around = []
+    for part in content.parts(margin, math.ceil(frames[0] / scale)):
+        size = part[2] - part[0], part[3] - part[1]
+        tiles, frame = tile_least(size, frames, scale)
+        moved = [
+            (t[0] + part[0], t[1] + part[1], t[2] + part[0], t[3] + part[1])
+            for t in tiles
+        ]
+        around.append((list(filter(is_wanted, moved)), frame))
+    return min(everywhere, around, key=_cost)
+
+
+def _cost(laid: Sequence[tuple[Sequence[Box], int]]) -> int:
+    """Count the pixels of all frames."""
+    return sum(len(tiles) * frame**2 for tiles, frame in laid)
 
 
 def _scale_for(
@@ -200,31 +282,62 @@ def _scale_for(
 def _blend(
     sam: Predictor,
     view: PlaneView,
-    tiles: Sequence[Box],
-    inside: NDArray[np.bool_] | None,
+    laid: Sequence[tuple[list[Box], int]],
     config: InstanceConfig,
     steps: Steps,
 ) -> NDArray[np.float32]:
     """Dense maps of the plane from those of tiles; outside of all, background."""
-    if inside is not None:
-        tiles = [t for t in tiles if inside[t[0] : t[2], t[1] : t[3]].any()]
     maps = np.zeros((3, *view.shape), np.float32)
     total = np.zeros(view.shape, np.float32)
-    for number, tile in enumerate(tiles):
-        steps.before(len(tiles) - number)
-        part = sam.dense_maps(view.embed(sam, tile, steps.is_cancelled), config.level)
-        if config.looks > 1:
-            turned = view.embed(sam, tile, steps.is_cancelled, turned=True)
-            part += sam.dense_maps(turned, config.level)[:, ::-1, ::-1]
-            part /= 2
-        if tile == view.plane:
-            return part
-        ramp = max(1, round(TILE_OVERLAP / 2 * max(part.shape) / view.frame_size))
-        weight = blend_weights(tile, view.shape, ramp)
-        at = (slice(tile[0], tile[2]), slice(tile[1], tile[3]))
-        maps[:, *at] += part * weight
-        total[at] += weight
+    left = sum(len(tiles) for tiles, _ in laid)
+    for some, frame_size in _batches(laid, sam.batch_size):
+        for number in range(len(some)):
+            steps.before(left - number)
+        left -= len(some)
+        parts = _maps_of(sam, view, some, frame_size, config, steps)
+        if some == [view.plane]:
+            return parts[0]
+        for tile, part in zip(some, parts, strict=True):
+            ramp = max(1, round(TILE_OVERLAP / 2 * max(part.shape[1:]) / frame_size))
+            weight = blend_weights(tile, view.shape, ramp)
+            at = (slice(tile[0], tile[2]), slice(tile[1], tile[3]))
+            maps[:, *at] += part * weight
+            total[at] += weight
     unseen = total == 0
     maps /= np.where(unseen, 1, total)
     maps[1:, unseen] = 1
+    return maps
+
+
+def _batches(
+    laid: Sequence[tuple[list[Box], int]], size: int
+) -> Iterator[tuple[list[Box], int]]:
+    """Yield so many tiles at a time as are embedded together, and their frame."""
+    for tiles, frame_size in laid:
+        for start in range(0, len(tiles), size):
+            yield tiles[start : start + size], frame_size
+
+
+def _maps_of(
+    sam: Predictor,
+    view: PlaneView,
+    tiles: Sequence[Box],
+    frame_size: int,
+    config: InstanceConfig,
+    steps: Steps,
+) -> list[NDArray[np.float32]]:
+    """Dense maps of some tiles, of each from one look or two."""
+    own = frame_size == view.frame_size
+    if list(tiles) == [view.plane] and own:  # it may be embedded already
+        shown = [view.embed(sam, view.plane, steps.is_cancelled)]
+    else:
+        shown = view.embed_parts(sam, tiles, frame_size, steps.is_cancelled)
+    maps = [sam.dense_maps(one, config.level) for one in shown]
+    if config.looks > 1:
+        again = view.embed_parts(
+            sam, tiles, frame_size, steps.is_cancelled, turned=True
+        )
+        for part, one in zip(maps, again, strict=True):
+            part += sam.dense_maps(one, config.level)[:, ::-1, ::-1]
+            part /= 2
     return maps

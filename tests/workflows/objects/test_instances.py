@@ -234,3 +234,19 @@ def test_an_embedding_can_not_be_looked_at_twice():
         find_instances(
             embedding, model=sam, config=EXACT.model_copy(update={"looks": 2})
         )
+
+
+def test_empty_ground_is_not_looked_at_twice():
+    image = np.zeros((800, 800), np.uint8)
+    image[40:140, 40:140] = grid_of_discs(100, 25, 8) * 200
+    sam = IdealPredictor()
+    found = find_instances(image, model=sam, config=EXACT)
+    assert len(found) == 16
+    assert ((found.labels > 0) == (image > 0)).all()
+    assert len(sam.shapes) < 20
+    all_of_it = EXACT.model_copy(update={"scale": found.scale})
+    other = IdealPredictor()
+    assert np.array_equal(
+        find_instances(image, model=other, config=all_of_it).labels, found.labels
+    )
+    assert len(other.shapes) > 2 * len(sam.shapes)
