@@ -27,6 +27,9 @@ __all__ = ["TinyVit", "TinyVitConfig"]
 _EARLY_STAGE = 1
 """The stage behind which SAM-HQ takes early features, from 0."""
 
+_TOKENS = 2048
+"""Tokens whose hidden layer is held at one time on a CPU."""
+
 
 @dataclass(frozen=True)
 class TinyVitConfig:
@@ -57,6 +60,12 @@ class TinyVitConfig:
     def early_channels(self) -> int:
         """Channels of the early features that SAM-HQ reads."""
         return self.widths[_EARLY_STAGE + 1]
+
+
+def _is_by_piece(x: Tensor) -> bool:
+    """Whether to compute in pieces that fit a CPU's cache: not to train or export."""
+    is_fixed = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    return x.device.type == "cpu" and not is_fixed
 
 
 class TinyVit(nn.Module):
@@ -261,6 +270,15 @@ class NormedMlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., width) to the same shape."""
+        if not _is_by_piece(x):
+            return self._of(x)
+        tokens = x.reshape(-1, x.shape[-1])
+        y = torch.empty_like(tokens)
+        for start in range(0, len(tokens), _TOKENS):
+            y[start : start + _TOKENS] = self._of(tokens[start : start + _TOKENS])
+        return y.view(x.shape)
+
+    def _of(self, x: Tensor) -> Tensor:
         y: Tensor = self.fc2(F.gelu(self.fc1(self.norm(x))))
         return y
 
@@ -295,15 +313,9 @@ class WindowAttention(nn.Module):
         windows = cut_windows(self.qkv(self.norm(x)), self.window, padding)
         qkv = windows.view(*windows.shape[:2], self.heads, 3, -1)
         bias = self.attention_biases[:, self.attention_bias_idxs].to(qkv.dtype)
-        mixed = (attend_by_head if _is_by_head(qkv) else attend)(qkv, bias)
+        mixed = (attend_by_head if _is_by_piece(qkv) else attend)(qkv, bias)
         z: Tensor = self.proj(join_windows(mixed, self.window, height, width))
         return z
-
-
-def _is_by_head(qkv: Tensor) -> bool:
-    """Whether attention is computed head by head: not in training, nor in exports."""
-    is_fixed = torch.is_grad_enabled() or torch.compiler.is_compiling()
-    return qkv.device.type == "cpu" and not is_fixed
 
 
 def attend(qkv: Tensor, bias: Tensor) -> Tensor:
