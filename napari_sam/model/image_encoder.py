@@ -26,6 +26,11 @@ _BIAS_VALUES = 2**22
 """Values of the attention bias that are held at one time."""
 
 
+_BIAS_VALUES_ON_GPU = 2**28
+"""The same on a GPU, which is faster the more it has to do at a time: in bfloat16 half
+a gigabyte, all heads of an image of ViT-B."""
+
+
 @dataclass(frozen=True)
 class VitConfig:
     """Sizes of a ViT encoder; the defaults that SAM's three share are filled in."""
@@ -195,14 +200,17 @@ class Attention(nn.Module):
         """Attend within each of B grids: (B, H * W, 3 C) to (B, H * W, C).
 
         The bias <q, Rh> + <q, Rw> (unscaled q) is made for so many grids, heads and
-        query rows at a time that it stays in the processor's cache.
+        query rows at a time that it stays in a processor's cache.
         """
         batch, tokens, _ = qkv.shape
         q, k, v = qkv.view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         rel_h = relative_table(self.rel_pos_h, height)
         rel_w = relative_table(self.rel_pos_w, width)
-        rows = min(height, max(1, self.bias_values // (width * tokens)))
-        pairs = max(1, self.bias_values // (rows * width * tokens))
+        most = self.bias_values
+        if qkv.device.type == "cuda":
+            most = max(most, _BIAS_VALUES_ON_GPU)
+        rows = min(height, max(1, most // (width * tokens)))
+        pairs = max(1, most // (rows * width * tokens))
         some_heads, some_grids = min(pairs, self.heads), max(1, pairs // self.heads)
 
         def attend(here: tuple[slice, slice], top: int) -> Tensor:
