@@ -149,7 +149,8 @@ class PlacedModel:
             if at.device.type == "cpu" or not is_out_of_memory(error):
                 raise
         if len(frame) > 1:
-            parts = [self.encode(one, on_block) for one in frame.split(1)]
+            singles = torch.split(frame, 1)
+            parts = [PlacedModel.encode(self, one, on_block) for one in singles]
             at = self.at
             if all(used is at for _, used in parts):
                 return torch.cat([features for features, _ in parts]), at

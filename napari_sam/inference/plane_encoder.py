@@ -147,7 +147,11 @@ class PlaneEncoder:
         features, used = self._placed.encode(torch.cat(frames), on_block)
         identity = self.identity_at(used, side)  # in another precision, perhaps
         # Copies: a part of a batch would hold all of it in memory.
-        parts = [features] if len(planes) == 1 else map(Tensor.clone, features.split(1))
+        parts = (
+            [features]
+            if len(planes) == 1
+            else map(Tensor.clone, torch.split(features, 1))
+        )
         return [
             ImageEmbedding(part, geometry, embedding_key(array, limits, identity))
             for part, (array, limits) in zip(parts, planes, strict=True)

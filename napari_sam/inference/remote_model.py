@@ -7,7 +7,8 @@ prompts are answered here. When the cluster is lost, this machine embeds them.
 from __future__ import annotations
 
 import warnings
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from functools import partial
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -127,18 +128,38 @@ class RemoteModel(PlacedModel):
         """How many workers there were when it was last looked; 0: it goes on here."""
         return 0 if self._connection is None else self._connection.workers
 
+    def batch_size(self, frame_size: int) -> int:
+        """How many frames are encoded together: one on each worker."""
+        workers = self.workers
+        return super().batch_size(frame_size) if workers == 0 else workers
+
     def encode(
         self, frame: Tensor, on_block: Callable[[], None]
     ) -> tuple[Tensor, Placement]:
-        """Encode a frame on a worker; on this machine once the cluster is lost."""
+        """Encode frames on the workers; on this machine once the cluster is lost."""
         connection, at = self._connection, self.at
         if connection is not None:
             try:
-                return self._encode_there(connection, frame, on_block, at), at
+                return self._encode_each(connection, frame, on_block, at), at
             except RemoteDeviceError as error:
                 self._go_on_here(connection, error)
         with self._alone:
             return super().encode(frame, on_block)
+
+    def _encode_each(
+        self,
+        connection: DaskConnection,
+        frames: Tensor,
+        on_block: Callable[[], None],
+        at: Placement,
+    ) -> Tensor:
+        """Encode all frames at a time, each on a worker of its own if there is one."""
+        if len(frames) == 1:
+            return self._encode_there(connection, frames, on_block, at)
+        with ThreadPoolExecutor(len(frames), "remote-frames") as pool:
+            work = partial(self._encode_there, connection, on_block=on_block, at=at)
+            parts = list(pool.map(work, torch.split(frames, 1)))
+        return laid_out(torch.cat(parts))
 
     def _encode_there(
         self,

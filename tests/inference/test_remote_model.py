@@ -89,6 +89,16 @@ def test_colours_arrive_as_they_are(cluster):
     assert (far.features - near.features).abs().max() < HALF
 
 
+def test_planes_of_a_batch_go_to_all_workers(cluster):
+    there, here = model_at(cluster.address), model_at("cpu")
+    planes = [plane(seed) for seed in (11, 12, 13)]
+    assert there.batch_size == 2
+    far, near = there.embed_batch(planes), here.embed_batch(planes)
+    assert [one.key for one in far] == [one.key for one in near]
+    for a, b in zip(far, near, strict=True):
+        assert (a.features - b.features).abs().max() < HALF
+
+
 def test_this_machine_finds_them_in_the_store_and_answers_alike(cluster, tmp_path):
     there, here = model_at(cluster.address), model_at("cpu")
     for model in (there, here):
