@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from napari_sam.evaluation.reading import read_in_turn
 from napari_sam.evaluation.simulated_clicks import find_targets, next_click
 from napari_sam.ops.types import Prompts
 
@@ -235,10 +236,11 @@ def score_images(
     tiled: bool = True,
 ) -> Iterator[ImageScores]:
     """Score images one after the other; a bad one is noted and passed over."""
-    for item in images:
+    for item, read in read_in_turn(images):
         try:
-            image, labels = item.read()
-            objects = score_image(model, image, labels, max_objects, tiled=tiled)
+            if isinstance(read, Exception):
+                raise read
+            objects = score_image(model, *read, max_objects, tiled=tiled)
         except (ValueError, OSError) as error:
             yield ImageScores(item.kind, item.name, error=str(error))
         else:

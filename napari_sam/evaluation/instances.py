@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.evaluation.reading import read_in_turn
 from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.workflows.objects.proposals import propose
 from napari_sam.workflows.objects.segment import (
@@ -352,9 +353,11 @@ def score_fields(
     images
         What to read.
     """
-    for item in images:
+    for item, read in read_in_turn(images):
         try:
-            scores = score(*item.read())
+            if isinstance(read, Exception):
+                raise read
+            scores = score(*read)
         except (ValueError, OSError) as error:
             yield InstanceScores(item.kind, item.name, error=str(error))
         else:

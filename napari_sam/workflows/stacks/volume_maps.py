@@ -192,9 +192,12 @@ def fused_maps(
         planes = _Planes(stack, place, look.spacing, look.contrast_limits)
         along = np.moveaxis(total, place + 1, 0)  # a view
         at, before = 0, np.zeros((), np.float32)
-        for number in looked[place]:
+        for turn, number in enumerate(looked[place]):
             steps.before(left)
             left -= 1
+            if turn % model.batch_size == 0:
+                some = looked[place][turn : turn + model.batch_size]
+                planes.embed_together(model, some, scale, within)
             maps = planes.maps(model, config, scale, number, within)
             for between in range(at + 1, number):
                 share = np.float32((between - at) / (number - at))
@@ -232,10 +235,32 @@ class _Planes:
         running = [axis for axis, at in enumerate(stack.index) if at is None]
         sizes = [size for axis, size in enumerate(spacing) if axis != place]
         self._stack, self._limits = replace(stack, axis=running[place]), limits
+        self._embedded: dict[int, PlaneView] = {}
         self._pixel = min(sizes)
         self._stretch = tuple(size / self._pixel for size in sizes)
 
+    def embed_together(
+        self, model: Predictor, numbers: Sequence[int], scale: float, steps: Steps
+    ) -> None:
+        """Embed planes that are seen as a whole in one pass, where that is faster."""
+        if len(numbers) == 1:
+            return
+        views = [self._view(model, number) for number in numbers]
+        if scale > views[0].whole_scale:
+            return  # the tiles of each go together
+        shown = [view.image for view in views if view.image is not None]
+        cancelled = steps.is_cancelled
+        made = model.embed_batch(
+            shown, contrast_limits=self._limits, is_cancelled=cancelled
+        )
+        self._embedded = {
+            number: replace(view, embedded=one)
+            for number, view, one in zip(numbers, views, made, strict=True)
+        }
+
     def _view(self, model: Predictor, number: int) -> PlaneView:
+        if number in self._embedded:
+            return self._embedded.pop(number)
         plane = np.asarray(self._stack.plane(number))
         if self._stretch != (1.0, 1.0):
             zoom = (*self._stretch, 1.0)[: plane.ndim]

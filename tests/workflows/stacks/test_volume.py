@@ -191,6 +191,16 @@ def test_auto_is_fused_for_models_with_maps_only(spheres):
         napari_sam.segment_volume(spheres, model=sam, mode="grid")
 
 
+def test_planes_that_are_embedded_together_give_the_same_objects(spheres):
+    class InThrees(IdealPredictor):
+        batch_size = 3
+
+    np.testing.assert_array_equal(
+        napari_sam.segment_volume(spheres, model=InThrees(), mode="fused"),
+        napari_sam.segment_volume(spheres, model=IdealPredictor(), mode="fused"),
+    )
+
+
 def test_flat_voxels_are_seen_across_the_planes_alone(spheres):
     seen = []
 
