@@ -269,6 +269,9 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         if path:
             self.choose(path)
 
+    def _on_device_notice(self, text: str) -> None:
+        self.noticed.emit(text, "problem")
+
     def _on_download(self) -> None:
         spec = REGISTRY[self.source]
         store, files = self._store, files_of(spec)
