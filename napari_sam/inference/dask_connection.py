@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, wait
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
@@ -150,13 +150,9 @@ class DaskConnection:
         """
         work = asyncio.run_coroutine_threadsafe(self._watched(question), self._loop)
         try:
-            while True:
-                try:
-                    return work.result(_BREATH)
-                except TimeoutError:
-                    if work.done():
-                        raise
+            while not wait([work], _BREATH).done:
                 on_wait()
+            return work.result()
         except CancelledError as error:
             raise self._lose("the connection was closed") from error
         except RemoteDeviceError:
