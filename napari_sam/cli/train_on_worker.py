@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_sam.configs import TrainConfig
     from napari_sam.model.sam import Sam
     from napari_sam.training.labelled_images import Source
-    from napari_sam.training.trainer import TrainResult
+    from napari_sam.training.train_result import TrainResult
 
 __all__ = ["add_scheduler_argument", "tell_left_out", "train_on_worker"]
 

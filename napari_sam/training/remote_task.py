@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from napari_sam.checkpoints.packed_network import PackedNetwork
     from napari_sam.configs import TrainConfig
     from napari_sam.training.labelled_images import Source
-    from napari_sam.training.trainer import TrainResult
+    from napari_sam.training.train_result import TrainResult
     from napari_sam.training.validation import Case
 
 __all__ = [
@@ -87,7 +88,7 @@ class SentSource:
 
 def send_source(source: Source) -> SentSource:
     """Read a labelled image, so that it can be learned from elsewhere."""
-    told = {
+    told: dict[str, Any] = {
         "complete": getattr(source, "complete", None),
         "contrast_limits": getattr(source, "contrast_limits", None),
     }
@@ -286,5 +287,8 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> None:
     from napari_sam.io.atomic_write import write_atomically
 
     for ending, content in files.items():
-        path = out.with_name(out.name + ending)
-        write_atomically(path, lambda part, data=content: part.write_bytes(data))
+        write_atomically(out.with_name(out.name + ending), partial(_write, content))
+
+
+def _write(content: bytes, path: Path) -> None:
+    path.write_bytes(content)

@@ -168,8 +168,9 @@ class _Attempt:
             except Empty:
                 break
             write_files(self._out, heard.files)
-            for event in heard.events if self._on_event is not None else ():
-                self._on_event(event)
+            if self._on_event is not None:
+                for event in heard.events:
+                    self._on_event(event)
             if heard.progress is not None and self._progress.report is not None:
                 self._progress.report(*heard.progress)
         ask = self._progress.is_cancelled

@@ -139,8 +139,8 @@ def train(
     start = load_sam(name).trainable
     remote = remote_device(device)
     if remote is not None:
-        told = _configure(start, name, config), sources, out, start
-        found = _train_there(remote, *told, progress, on_event)
+        given = _configure(start, name, config), sources, out, start
+        found = _train_there(remote, *given, progress, on_event)
         if found is not None:
             return found
     here = str(device) if remote is None else "auto"

@@ -32,7 +32,7 @@ def sources(discs):
 
 def train(cluster, quick, sources, out, timeout=30.0, **how):
     device = RemoteDevice(cluster.address, timeout=timeout)
-    return train_there(device, quick, sources, out, tiny_sam(), **how)
+    return train_there(device, quick, sources, out, tiny_sam("cells"), **how)
 
 
 def test_weights_and_metrics_come_back_as_from_a_training_here(
@@ -48,7 +48,9 @@ def test_weights_and_metrics_come_back_as_from_a_training_here(
         progress=Progress(lambda *at: steps.append(at)),
         on_event=events.append,
     )
-    here = Trainer(quick, sources, tmp_path / "here.safetensors", tiny_sam()).run()
+    here = Trainer(
+        quick, sources, tmp_path / "here.safetensors", tiny_sam("cells")
+    ).run()
     assert (reply.result.reason, reply.result.step) == ("steps", 4)
     assert reply.left_out == ()
     assert reply.result.after == pytest.approx(here.after, abs=1e-3)
