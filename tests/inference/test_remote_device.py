@@ -120,7 +120,7 @@ def test_a_scheduler_without_workers_says_how_to_start_one(bare):
     with pytest.raises(
         OSError, match=f"has no workers; .* `dask worker {bare.address}"
     ):
-        connect(RemoteDevice(bare.address))
+        connect(RemoteDevice(bare.address, timeout=60))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_unfit_workers_are_named(bare, tmp_path, name, what, told):
     bare.add_workers(folder=tmp_path)
     try:
         with pytest.raises(OSError, match=told):
-            connect(RemoteDevice(bare.address))
+            connect(RemoteDevice(bare.address, timeout=60))
     finally:
         bare.kill_workers()
 
@@ -165,7 +165,8 @@ def test_certificates_open_a_scheduler_that_wants_them(tmp_path):
     }
     try:
         running.add_workers()
-        assert connect(RemoteDevice(running.address, **files)).workers == 1
+        device = RemoteDevice(running.address, timeout=60, **files)
+        assert connect(device).workers == 1
         with pytest.raises(ValueError, match="wants certificates; give ca_file"):
             connect(RemoteDevice(running.address))
         plain = running.address.replace("tls", "tcp")

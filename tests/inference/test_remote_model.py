@@ -46,6 +46,8 @@ def a_cluster(workers=1):
 
 
 def model_at(device, digest="tiny"):
+    if isinstance(device, str) and "://" in device:
+        device = RemoteDevice(device, timeout=60)  # beside other tests all is slow
     return Predictor(
         tiny_sam(), name="tiny", digest=digest, device=device, dtype="float32"
     )
@@ -131,7 +133,7 @@ def test_weights_are_sent_once_to_each_worker(cluster, monkeypatch):
 def test_a_model_of_a_file_works_where_there_is_no_such_file(cluster, tmp_path):
     path = tmp_path / "mine.safetensors"
     shutil.copy(CheckpointStore().path(get_spec("cells")), path)
-    sam = napari_sam.load_model(path, device=cluster.address)
+    sam = napari_sam.load_model(path, device=RemoteDevice(cluster.address, timeout=60))
     path.unlink()
     assert sam.embed(plane(0), scale="whole").features.shape == (1, 256, 64, 64)
     assert sam.remote.problem == ""
@@ -148,7 +150,7 @@ def test_it_is_stopped_while_a_worker_is_at_it(cluster):
 
 def test_when_a_worker_is_killed_another_one_does_its_plane():
     with a_cluster(workers=2) as cluster:
-        model = model_at(RemoteDevice(cluster.address, timeout=4))
+        model = model_at(RemoteDevice(cluster.address, timeout=8))
         stop = in_mid_work(cluster.kill_worker)
         model.embed(plane(0), scale="whole", is_cancelled=stop)
         assert model.remote.problem == ""
@@ -168,7 +170,7 @@ def test_when_a_worker_is_killed_another_one_does_its_plane():
 
 def test_when_the_scheduler_is_killed_this_machine_goes_on():
     with a_cluster() as cluster:
-        model = model_at(RemoteDevice(cluster.address, timeout=4))
+        model = model_at(RemoteDevice(cluster.address, timeout=8))
         with pytest.warns(RuntimeWarning, match=f"{cluster.address} does not answer"):
             model.embed(plane(0), scale="whole", is_cancelled=in_mid_work(cluster.kill))
         assert model.remote.workers == 0

@@ -30,7 +30,7 @@ def sources(discs):
     return [*list_labelled_images(discs)]
 
 
-def train(cluster, quick, sources, out, timeout=30.0, **how):
+def train(cluster, quick, sources, out, timeout=60.0, **how):
     device = RemoteDevice(cluster.address, timeout=timeout)
     return train_there(device, quick, sources, out, tiny_sam("cells"), **how)
 
@@ -118,7 +118,7 @@ def test_another_worker_goes_on_from_the_checkpoint_and_without_any_it_ends(
     try:
         running.add_workers()
         with pytest.raises(RemoteDeviceError, match="its last worker has gone"):
-            train(running, config, sources, out, 4.0, progress=Progress(lose))
+            train(running, config, sources, out, 8.0, progress=Progress(lose))
     finally:
         running.kill()
     assert ".checkpoint" not in tasks[0].files
