@@ -136,3 +136,5 @@ def test_they_find_the_same_in_a_plane_and_one_may_be_killed(
     killer.join()
     assert killed
     np.testing.assert_array_equal(labels_of(tmp_path / "labels.zarr"), expected)
+    with distributed.Client(cluster) as client:  # it is not closed while one starts
+        client.wait_for_workers(2, timeout=120)
