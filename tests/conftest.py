@@ -12,6 +12,7 @@ import sys
 import pytest
 from hypothesis import settings
 
+gc.disable()  # until all is imported, see `pytest_collection`
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes says more of the machine than of the code.
@@ -26,7 +27,6 @@ def pytest_collection():
     With torch and napari that is half a million objects, a quarter of a second for each
     full collection, and napari asks for one with each layer that goes.
     """
-    gc.disable()
     try:
         return (yield)
     finally:
@@ -37,7 +37,11 @@ def pytest_collection():
 
 @pytest.fixture
 def nothing_set_aside():
-    """Begin without objects that are set aside, and with the collector on."""
+    """Begin without objects that are set aside, and with the collector on.
+
+    To be named by `usefixtures`: it has to come before what opens windows, for what is
+    there at its end is set aside again.
+    """
     gc.unfreeze()
     gc.enable()
     yield

@@ -17,7 +17,7 @@ from thoroughness import tries
 from napari_sam.io.object_tables import read_object_table
 from napari_sam.plugin.annotator.workspace import Times
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_set_aside")]
 
 VIEWERS, PER_VIEWER, STEPS = 10, 20, 8
 WITH_WINDOW = 1
@@ -341,7 +341,7 @@ ACTIONS = [
 
 
 @pytest.fixture
-def leave_out_of_collections(monkeypatch, nothing_set_aside):
+def leave_out_of_collections(monkeypatch):
     """Return a function: what is there now is left out when garbage is collected.
 
     napari collects it with every layer that goes, which takes most of the time here.
