@@ -249,7 +249,9 @@ def embed_planes(
         origins = [origin_of(sam, image, plane, contrast_limits) for plane in some]
         return _embed_some(sam, planes, origins, contrast_limits, tiles, is_cancelled)
 
-    calls = (partial(embed, *one) for one in _read_batches(data, batches))
+    calls = (
+        partial(embed, some, planes) for some, planes in _read_batches(data, batches)
+    )
     found = held = done = 0
     with closing(in_order(calls, at_once, steps.is_cancelled)) as made:
         for some in batches:
