@@ -299,9 +299,6 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         if self.source == spec.name:
             self.chosen.emit()
 
-    def _on_device_notice(self, told: str) -> None:
-        self.noticed.emit(told, "problem")
-
     def _on_failed(self, spec: CheckpointSpec, error: Exception) -> None:
         self._show_end()
         self.noticed.emit(f"The download failed: {error}", "problem")
