@@ -7,6 +7,7 @@ little of it; here a few bytes tell.
 from __future__ import annotations
 
 import socket
+import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,6 @@ _LENGTH = 8
 _LONGEST_GREETING = 2**16
 
 _REQUEST = b"GET / HTTP/1.0\r\n\r\n"
-_TLS_ALERT = b"\x15\x03"
 
 
 def require_listener(device: RemoteDevice) -> None:
@@ -85,7 +85,7 @@ def explain_answer(device: RemoteDevice) -> str:
             "port of its web page is another one than that of the scheduler, which is "
             "usually 8786"
         )
-    if answer.startswith(_TLS_ALERT) and not device.is_encrypted:
+    if not device.is_encrypted and _speaks_tls(device, seconds):
         return (
             f"what answers at {device.address} wants TLS; give tls://{host}:{port}, "
             "and the certificates"
@@ -99,6 +99,19 @@ def explain_answer(device: RemoteDevice) -> str:
         f"what answers at {device.address} is no Dask scheduler; wanted the address "
         "that `dask scheduler` prints when it starts"
     )
+
+
+def _speaks_tls(device: RemoteDevice, seconds: float) -> bool:
+    """Whether what answers greets by TLS; whose certificate it has does not matter."""
+    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    with (
+        suppress(OSError),
+        socket.create_connection(device.place, seconds) as probe,
+        anyone.wrap_socket(probe) as secure,
+    ):
+        return secure.version() is not None
+    return False
 
 
 def _reason(error: OSError) -> str:
