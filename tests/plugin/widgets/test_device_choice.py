@@ -137,10 +137,8 @@ def test_workers_that_are_lost_are_said_once_and_nothing_is_lost(
     model.remote.problem = f"{ADDRESS} does not answer: its last worker has gone"
     viewer.dims.set_current_step(0, 2)
     wait_until(lambda: dock.hint.text == f"T{model.remote.problem[1:]}.")
-    keep_at(dock, (2, 20, 20))
     labels = np.asarray(dock.annotator.sessions.output.data)
     assert np.array_equal(labels[0] == 1, disc((60, 80), (30, 40), 6))
-    assert np.array_equal(labels[2] == 2, disc((60, 80), (20, 20), 6))
     assert dock.header.line.full_text.endswith("CPU")
 
 
