@@ -14,7 +14,9 @@ class DenseHead(DenseMaps):
     """Foreground, distance to centre and distance to boundary, as logits.
 
     With two levels, the maps of nuclei come first, those of whole cells after them.
-    Objects that have no parts are the same on both.
+    Objects that have no parts are the same on both. The last two layers are a branch
+    for each level, for a nucleus and its cell share all that is seen of an edge but not
+    which of the two edges is meant.
     """
 
     def __init__(self, width: int = 256, levels: int = 1) -> None:
@@ -26,9 +28,9 @@ class DenseHead(DenseMaps):
             nn.GELU(),
             nn.ConvTranspose2d(width // 4, width // 8, 2, stride=2),
             nn.GELU(),
-            nn.Conv2d(width // 8, width // 8, 3, padding=1),
+            nn.Conv2d(width // 8, levels * width // 8, 3, padding=1),
             nn.GELU(),
-            nn.Conv2d(width // 8, 3 * levels, 1),
+            nn.Conv2d(levels * width // 8, 3 * levels, 1, groups=levels),
         )
 
     def forward(self, features: Tensor) -> Tensor:
