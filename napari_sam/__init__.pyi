@@ -62,6 +62,8 @@ from .workflows.objects.edges import detect_edges as detect_edges
 from .workflows.objects.from_prompts import segment_boxes as segment_boxes
 from .workflows.objects.from_prompts import segment_points as segment_points
 from .workflows.objects.grid_masks import generate_masks as generate_masks
+from .workflows.objects.image_kind import LooksLike as LooksLike
+from .workflows.objects.image_kind import looks_like as looks_like
 from .workflows.objects.proposals import propose as propose
 from .workflows.objects.refine_labels import RefinedLabels as RefinedLabels
 from .workflows.objects.refine_labels import refine_labels as refine_labels

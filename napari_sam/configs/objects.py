@@ -38,7 +38,8 @@ MODES: tuple[Mode, ...] = ("auto", "grid", "instances", "refined", "concept")
 class InstanceConfig(Config):
     """How dense maps become instances, and how closely the image is looked at.
 
-    The defaults were chosen on labelled images of six kinds; see docs/accuracy.md.
+    The defaults were chosen on labelled images of six kinds, those of single kinds of
+    images (`napari_sam.configs.image_kinds`) on images of each; see docs/accuracy.md.
 
     Examples
     --------
@@ -47,6 +48,21 @@ class InstanceConfig(Config):
     50
     """
 
+    kind: Literal[
+        "auto",
+        "any",
+        "nuclei",
+        "tissue",
+        "cells",
+        "rods",
+        "membranes",
+        "organelles",
+        "particles",
+    ] = Field(
+        "any",
+        description="what the image shows: thresholds that are not set are those that "
+        "suit it; any: the same for all; auto: as it looks to the model",
+    )
     level: DenseLevel = Field(
         "auto",
         description="what is found where cells are seen with their nuclei: the nuclei, "

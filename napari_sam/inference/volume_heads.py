@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from napari_sam.checkpoints.errors import CheckpointError
-from napari_sam.checkpoints.object_weights import encoder_digest
 from napari_sam.checkpoints.volume_weights import (
     BUNDLED_VOLUME_HEAD,
     load_volume_head,
 )
+from napari_sam.inference.encoder_identity import encoder_of
 from napari_sam.inference.predictor import Predictor
-from napari_sam.model.sam import Sam
 
 if TYPE_CHECKING:
     from napari_sam.checkpoints.volume_weights import LoadedVolumeHead
     from napari_sam.model.volume_head import VolumeHead
 
 __all__ = ["head_for"]
-
-_digests: WeakKeyDictionary[Sam, str] = WeakKeyDictionary()
 
 
 @lru_cache(maxsize=2)
@@ -48,7 +44,7 @@ def head_for(model: Predictor, name: str = "auto") -> VolumeHead | None:
     if name == "none" or (name == "auto" and not isinstance(model, Predictor)):
         return None
     loaded = _load(str(BUNDLED_VOLUME_HEAD) if name == "auto" else name)
-    if loaded.encoder == _digest(model):
+    if loaded.encoder == encoder_of(model):
         return loaded.head
     if name == "auto":
         return None
@@ -56,14 +52,3 @@ def head_for(model: Predictor, name: str = "auto") -> VolumeHead | None:
         f"{name} has learned from the planes of another model than {model.name}; "
         "train one for this with scripts/train_volume_head.py, or use none"
     )
-
-
-def _digest(model: Predictor) -> str:
-    """Return the digest of a model's image encoder, "" where no head can know it."""
-    network = model.model
-    if not isinstance(network, Sam):
-        return ""
-    digest = _digests.get(network)
-    if digest is None:
-        digest = _digests[network] = encoder_digest(network)
-    return digest

@@ -102,6 +102,8 @@ class Found:
         (N,) indices of the masks that pass without any threshold.
     left_out
         How many masks were found that lie mostly outside the region.
+    kind
+        What the image was taken for, one of `IMAGE_KINDS` or "any".
     """
 
     search: Search
@@ -111,6 +113,7 @@ class Found:
     start: SelectionRule
     every: NDArray[np.intp]
     left_out: int = 0
+    kind: str = "any"
 
     @property
     def total(self) -> int:
@@ -131,8 +134,18 @@ def find_objects(
     )
 
 
-def start_rule(mode: str, predictor: Any) -> SelectionRule:
-    """Return the thresholds of a mode's defaults; loads torch."""
+def start_rule(mode: str, predictor: Any, kind: str = "any") -> SelectionRule:
+    """Return the thresholds of a mode's defaults; loads torch.
+
+    Parameters
+    ----------
+    mode
+        Not "auto".
+    predictor
+        The model.
+    kind
+        What the image shows, where instances are looked for.
+    """
     if mode == "grid":
         grid = _grid_defaults(predictor)
         return SelectionRule(
@@ -142,7 +155,9 @@ def start_rule(mode: str, predictor: Any) -> SelectionRule:
 
     if mode == "concept":
         return SelectionRule(min_iou=ConceptConfig().min_likelihood)
-    instances = InstanceConfig()
+    from napari_sam.configs.image_kinds import for_kind
+
+    instances = for_kind(InstanceConfig(), kind)
     return SelectionRule(
         min_iou=instances.confidence_thresh, min_area=instances.min_area
     )
@@ -186,9 +201,13 @@ def search_plane(
     if mode == "grid" and not options.get("crop_n_layers"):
         double = options.get("box_nms_thresh", _grid_defaults(predictor).box_nms_thresh)
         options["box_nms_thresh"] = 1.0
+    pixels = search.read()
+    kind = _kind_of(pixels, predictor, search, mode, options)
+    if mode in ("instances", "refined"):
+        options["kind"] = kind
     records = find(
         predictor,
-        search.read(),
+        pixels,
         mode,
         options,
         scope=Scope(search.roi, search.exclude, search.contrast_limits),
@@ -201,7 +220,7 @@ def search_plane(
         order=_order(mode),
         double=double,
     )
-    start = start_rule(mode, predictor)
+    start = start_rule(mode, predictor, kind)
     kept = selection.keep(start)
     if not len(kept):
         start = SelectionRule()
@@ -209,7 +228,36 @@ def search_plane(
     selection.paint(kept)  # the masks are decoded here, away from the window
     every = selection.keep(SelectionRule())
     out = len(records) - len(inside)
-    return Found(search, mode, predictor.name, selection, start, every, out)
+    return Found(search, mode, predictor.name, selection, start, every, out, kind)
+
+
+def _kind_of(
+    pixels: NDArray[Any],
+    predictor: Any,
+    search: Search,
+    mode: str,
+    options: Mapping[str, Any],
+) -> str:
+    """Say what the plane shows, where that counts."""
+    if mode not in ("instances", "refined"):
+        return "any"
+    said = str(options.get("kind", "any"))
+    if said != "auto":
+        return said
+    from napari_sam.configs import read_settings
+    from napari_sam.inference.image_kinds import knows_kinds
+    from napari_sam.workflows.objects.segment import settle_kind
+
+    if not knows_kinds(predictor):
+        return "any"
+    settled = settle_kind(
+        read_settings(mode, options),
+        mode,
+        model=predictor,
+        plane=pixels,
+        contrast_limits=search.contrast_limits,
+    )
+    return settled.instances.kind
 
 
 def _lies_in(record: MaskRecord, roi: NDArray[np.bool_] | None) -> bool:

@@ -15,7 +15,7 @@ from napari_sam.configs import mode_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MODES", "OPTIONS", "Option"]
+__all__ = ["KINDS", "MODES", "OPTIONS", "Option"]
 
 MODES = (
     ("auto", "Best for this model"),
@@ -25,6 +25,19 @@ MODES = (
     ("concept", "Concept: what words name"),
 )
 """The modes and what the user reads."""
+
+KINDS = (
+    ("any", "Anything"),
+    ("auto", "As the model sees it"),
+    ("nuclei", "Nuclei"),
+    ("tissue", "Stained tissue"),
+    ("cells", "Cells"),
+    ("rods", "Rods: bacteria, worms"),
+    ("membranes", "Membranes: neurites, walls"),
+    ("organelles", "Organelles"),
+    ("particles", "Particles"),
+)
+"""What an image may look like, and what the user reads."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,9 @@ class Option:
         What the lowest number reads as, if it stands for the default.
     unit
         What stands behind the number.
+    is_own
+        Whether the default is the form's own; a default of the configuration is not
+        set, so that it may be another for each kind of images.
     """
 
     name: str
@@ -59,6 +75,7 @@ class Option:
     group: str
     nothing: str = ""
     unit: str = ""
+    is_own: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -92,6 +109,7 @@ def _option(
         group,
         nothing,
         f" {one.unit}" if one.unit else "",
+        default is not None,
     )
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.plugin.annotator.annotator import Annotator
+    from napari_sam.plugin.search.search import Found
     from napari_sam.plugin.viewer.hint import Hint
 
 __all__ = ["EverythingPage"]
@@ -290,6 +291,7 @@ class EverythingPage(Page):
         common = replace(facts.common, model_name=title)
         facts = self._facts = replace(facts, common=common)
         self.form.show_mode(everything.found_mode)
+        self.form.show_kind(_kind_seen(everything.found))
         predictor = self.shared.model_host.predictor
         self.form.show_reasons(lambda mode: why_not(mode, predictor))
         may_find = (
@@ -329,6 +331,14 @@ class EverythingPage(Page):
         else:
             self.sieve.show_match(None, least)
         self.sieve.show_result(scores, left, found.total)
+
+
+def _kind_seen(found: Found | None) -> str | None:
+    """Return what the model took the image for; None where it was not asked."""
+    if found is None or found.mode not in ("instances", "refined"):
+        return None
+    asked = found.search.options.get(found.mode, {}).get("kind")
+    return found.kind if asked == "auto" else None
 
 
 def _progress_text(left: float) -> str:

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_sam.plugin.search.search_options import MODES, OPTIONS
+from napari_sam.plugin.search.search_options import KINDS, MODES, OPTIONS
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.layers import shape_of, spatial_metadata
 from napari_sam.plugin.widgets.buttons import push_button
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from napari_sam.plugin.search.search_options import Option
 
 __all__ = ["OptionsForm", "SearchForm"]
+
+_INSTANCE_MODES = ("instances", "refined")
 
 _WHERE = (
     ("plane", "The whole plane"),
@@ -66,13 +68,15 @@ class OptionsForm(QWidget):  # type: ignore[misc]
 
     @property
     def values(self) -> dict[str, Any]:
-        """What is set, by the names of the configuration."""
+        """What is set otherwise, by the names of the configuration."""
         values: dict[str, Any] = {}
         for option in self._options:
             value = self.boxes[option.name].value()
             if option.nothing and value == option.low:
                 continue
             if value == round(option.default, 4):
+                if not option.is_own:
+                    continue
                 value = option.default
             values[option.name] = int(value) if option.is_whole else float(value)
         return values
@@ -131,6 +135,14 @@ class SearchForm(QWidget):  # type: ignore[misc]
             "each point of a grid; finds objects of any kind and size, slowest. "
             "Concept: SAM 3 finds all that the words below name."
         )
+        self.kind = QComboBox()
+        for name, text in KINDS:
+            self.kind.addItem(text, name)
+        self.kind.setToolTip(
+            "What the image looks like: how easily touching objects are split, how "
+            "faint they may be and how sure the model has to be follow from it. "
+            "Anything: one set of numbers for all images."
+        )
         self.where = QComboBox()
         for name, text in _WHERE:
             self.where.addItem(text, name)
@@ -144,7 +156,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
         self.skip_labelled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.forms = {name: OptionsForm(options) for name, options in OPTIONS.items()}
         self._lay_out()
-        for combo in (self.mode, self.where):
+        for combo in (self.mode, self.kind, self.where):
             combo.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
             combo.setMinimumContentsLength(6)
             combo.setSizeAdjustPolicy(
@@ -167,6 +179,8 @@ class SearchForm(QWidget):  # type: ignore[misc]
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow(row_label("Mode"), self.mode)
+        self._kind_label = row_label("Looks like")
+        form.addRow(self._kind_label, self.kind)
         form.addRow(row_label("Where"), self.where)
         self._region_label = row_label("")
         form.addRow(self._region_label, self._region_row)
@@ -204,11 +218,30 @@ class SearchForm(QWidget):  # type: ignore[misc]
     @property
     def options(self) -> dict[str, dict[str, Any]]:
         """The parameters of each mode."""
-        return {name: form.values for name, form in self.forms.items()}
+        told = {name: form.values for name, form in self.forms.items()}
+        if self.kind_name != "any":
+            for mode in _INSTANCE_MODES:
+                told[mode]["kind"] = self.kind_name
+        return told
+
+    @property
+    def kind_name(self) -> str:
+        """What the image looks like to the user; "any": one set of numbers for all."""
+        return str(self.kind.currentData())
 
     def show_mode(self, mode: str) -> None:
         """Show the parameters of a mode that is not "auto"."""
         self.pages.setCurrentWidget(self.forms[mode])
+        for widget in (self._kind_label, self.kind):
+            widget.setEnabled(mode in _INSTANCE_MODES)
+
+    def show_kind(self, kind: str | None) -> None:
+        """Show what the model took the image for; None: it was not asked."""
+        names = dict(KINDS)
+        text = names["auto"]
+        if kind is not None:
+            text += f": {names[kind].split(':')[0].lower()}"
+        self.kind.setItemText(self.kind.findData("auto"), text)
 
     def show_reasons(self, why_not: Callable[[str], str]) -> None:
         """Grey the modes that the model does not have, and say why."""
@@ -220,7 +253,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
 
     def show_scale(self, scale: float | None) -> None:
         """Set by how much the image is enlarged; None: as the model sees fit."""
-        for name in ("instances", "refined"):
+        for name in _INSTANCE_MODES:
             self.forms[name].boxes["scale"].setValue(scale or 0.0)
 
     def choose(self, mode: str | None = None, where: str | None = None) -> None:
@@ -267,6 +300,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
 
     def _on_chosen(self, index: int = 0) -> None:
         self.mode.clearFocus()
+        self.kind.clearFocus()
         self.where.clearFocus()
         self._show_region()
         self.changed.emit()

@@ -17,15 +17,20 @@ from napari_sam.configs import BlockConfig
 from napari_sam.inference.image_scale import DENSE_SCALE_RULE
 from napari_sam.inference.preprocess import default_limits
 from napari_sam.inference.tiling import TILE_OVERLAP
+from napari_sam.inference.views import PlaneView
 from napari_sam.ops.blocks import BlockGrid
 from napari_sam.ops.scope import Scope
+from napari_sam.workflows.objects.image_kind import settled_config
 from napari_sam.workflows.objects.instances import find_instances
 from napari_sam.workflows.objects.segment import choose_mode
 from napari_sam.workflows.progress import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from napari_sam.configs import InstanceConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.io.plane_array import PlaneArray
     from napari_sam.ops.types import Box, IsCancelled
@@ -59,6 +64,8 @@ class BlockPlan(BaseModel):
         (h, w) of the cores of the blocks.
     halo
         Pixels that windows reach beyond the cores.
+    kind
+        What the image shows; see `napari_sam.InstanceConfig`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +75,7 @@ class BlockPlan(BaseModel):
     scale: float
     sides: tuple[int, int]
     halo: int
+    kind: str = "any"
 
     def grid(self, shape: tuple[int, int]) -> BlockGrid:
         """Lay the blocks over a plane."""
@@ -185,14 +193,18 @@ def plan_blocks(
     block, halo = blocks.block, blocks.halo
     samples = samples or sample_image(image, blocks)
     limits = contrast_limits or samples.limits
-    instances = blocks.segment.instances
-    frame, across = model.frame_size, 0.0
+    frame, across, kind = model.frame_size, 0.0, "any"
     if mode == "grid":
         scale = 1.0
-    elif instances.scale is not None:
-        scale = instances.scale
     else:
-        scale, across = _measure(image, model, blocks, limits, samples, is_cancelled)
+        windows = _windows(image, blocks, samples)
+        views = [PlaneView.of(one, frame, limits) for one in windows]
+        instances = settled_config(blocks.segment.instances, model, views, is_cancelled)
+        kind = instances.kind
+        if instances.scale is not None:
+            scale = instances.scale
+        else:
+            scale, across = _measure(windows, model, instances, limits, is_cancelled)
     if halo is None:
         halo = math.ceil(max(TILE_OVERLAP / scale, across))
         halo = min(halo, max(1, block // 2))
@@ -208,29 +220,39 @@ def plan_blocks(
         scale=scale,
         sides=(sides[0], sides[1]),
         halo=halo,
+        kind=kind,
     )
 
 
-def _measure(
-    image: PlaneArray,
-    model: Predictor,
-    blocks: BlockConfig,
-    limits: tuple[float, float],
-    samples: Samples,
-    is_cancelled: IsCancelled | None,
-) -> tuple[float, float]:
-    """Return the scale for the objects seen, and how large all but a few are."""
-    areas, extents = [], []
+def _windows(
+    image: PlaneArray, blocks: BlockConfig, samples: Samples
+) -> list[NDArray[Any]]:
+    """Read the parts with the most contrast that do not show the same."""
+    windows: list[NDArray[Any]] = []
     seen: list[tuple[tuple[int, ...], Box]] = []
-    config = blocks.segment.instances
-    as_whole = config.model_copy(update={"small_object": 0.0})
-    seen_at = 0.0
     for index, middle in samples.by_contrast:
         box = _around(middle, blocks.max_window_side, image.shape)
         if any(index == i and _near(box, other) for i, other in seen):
             continue
         seen.append((index, box))
-        window = image.read(index, box)
+        windows.append(image.read(index, box))
+        if len(windows) == _MAX_WINDOWS:
+            break
+    return windows
+
+
+def _measure(
+    windows: Sequence[NDArray[Any]],
+    model: Predictor,
+    config: InstanceConfig,
+    limits: tuple[float, float],
+    is_cancelled: IsCancelled | None,
+) -> tuple[float, float]:
+    """Return the scale for the objects seen, and how large all but a few are."""
+    areas, extents = [], []
+    as_whole = config.model_copy(update={"small_object": 0.0})
+    seen_at = 0.0
+    for window in windows:
         seen_at = model.frame_size / max(window.shape[:2])
         found = find_instances(
             window,
@@ -241,8 +263,6 @@ def _measure(
         )
         areas.append(found.areas)
         extents.append(np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1))
-        if len(seen) == _MAX_WINDOWS:
-            break
     sizes = np.concatenate(extents)
     across = float(np.percentile(sizes, _HALO_PERCENTILE)) if sizes.size else 0.0
     rule = DENSE_SCALE_RULE.with_sizes(config.small_object, config.wanted_object)

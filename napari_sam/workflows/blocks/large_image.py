@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.configs import BlockConfig, SegmentConfig
+from napari_sam.configs.image_kinds import for_kind
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.io.axes import name_axes
 from napari_sam.io.plane_array import PlaneArray
@@ -172,7 +173,8 @@ def find_in_block(
         If `progress.is_cancelled` answered True.
     """
     if plan.mode != "grid":
-        seen = config.instances.model_copy(update={"scale": plan.scale})
+        suited = for_kind(config.instances, plan.kind)
+        seen = suited.model_copy(update={"scale": plan.scale})
         config = config.model_copy(update={"instances": seen})
     top, left, bottom, right = block.window
     window = image.read(index, (top, left, bottom, right))

@@ -23,6 +23,7 @@ from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights, tile_least
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.scope import Scope
 from napari_sam.ops.watershed import Instances, maps_to_instances
+from napari_sam.workflows.objects.image_kind import settled_config
 from napari_sam.workflows.objects.point_grids import check_exclude, check_roi
 from napari_sam.workflows.progress import Steps
 
@@ -36,7 +37,12 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import Box
     from napari_sam.workflows.progress import Progress
 
-__all__ = ["Instances", "blended_maps", "find_instances", "measure_objects"]
+__all__ = [
+    "Instances",
+    "blended_maps",
+    "find_instances",
+    "measure_objects",
+]
 
 _DEFAULT = InstanceConfig()
 
@@ -96,6 +102,7 @@ def find_instances(
     if config.looks > 1 and not view.has_parts:
         raise ValueError("an embedding can not be looked at twice; give the image")
     steps = Steps("the search for instances", progress)
+    config = settled_config(config, model, [view], steps.is_cancelled)
     found = _find(model, view, config, inside, steps)
     steps.finish()
     good = np.ones(len(found), np.bool_)

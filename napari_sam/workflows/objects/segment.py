@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,11 +11,12 @@ from napari_sam.inference.channels import channels_last
 from napari_sam.inference.dense_maps import explain_no_maps
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.sam3_concepts import finds_concepts
-from napari_sam.inference.views import PlaneEmbedding
+from napari_sam.inference.views import PlaneEmbedding, PlaneView
 from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.scope import Scope
 from napari_sam.workflows.objects.concept_masks import find_concept
 from napari_sam.workflows.objects.grid_masks import generate_masks
+from napari_sam.workflows.objects.image_kind import settled_config
 from napari_sam.workflows.objects.instances import find_instances
 from napari_sam.workflows.objects.refinement import refine_instances
 
@@ -69,6 +70,40 @@ def default_order(mode: str) -> PaintOrder:
     the higher score in the others.
     """
     return "area" if mode == "grid" else "score"
+
+
+def settle_kind(
+    config: SegmentConfig | None,
+    mode: str,
+    *,
+    model: Predictor,
+    plane: NDArray[Any],
+    contrast_limits: tuple[float, float] | None = None,
+) -> SegmentConfig:
+    """Decide what several planes of one image show, so that each is seen alike.
+
+    Parameters
+    ----------
+    config, mode
+        See `segment`.
+    model
+        A loaded model.
+    plane
+        (H, W) or (H, W, 3 | 4), one of them.
+    contrast_limits
+        What is black and white.
+
+    Returns
+    -------
+    SegmentConfig
+        Its `instances.kind` is no longer "auto" where instances are looked for.
+    """
+    config = config or SegmentConfig()
+    if choose_mode(mode, model, config) not in ("instances", "refined"):
+        return config
+    view = PlaneView.of(plane, model.frame_size, contrast_limits)
+    settled = settled_config(config.instances, model, [view])
+    return config.model_copy(update={"instances": settled})
 
 
 def find_objects(

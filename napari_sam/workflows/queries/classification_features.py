@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_sam.inference.encoder_identity import encoder_of
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.object_features import FACTS
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.types import ImageEmbedding
 from napari_sam.workflows.queries.object_embeddings import (
     describe_objects,
-    encoder_of,
     head_digest,
     head_of,
 )

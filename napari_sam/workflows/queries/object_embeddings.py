@@ -12,8 +12,9 @@ import numpy as np
 import torch
 import xxhash
 
-from napari_sam.checkpoints.object_weights import encoder_digest, load_object_head
+from napari_sam.checkpoints.object_weights import load_object_head
 from napari_sam.inference.channels import channels_last
+from napari_sam.inference.encoder_identity import encoder_of
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.object_features import FACTS, object_features
 from napari_sam.inference.views import PlaneView
@@ -38,7 +39,6 @@ __all__ = [
     "ObjectDescriptions",
     "describe_objects",
     "embed_objects",
-    "encoder_of",
     "head_digest",
     "head_of",
     "similarity",
@@ -244,22 +244,6 @@ def head_of(sam: Predictor) -> LoadedObjectHead | None:
     return head if encoder_of(sam) == head.encoder else None
 
 
-def encoder_of(sam: Predictor) -> str:
-    """Return what the encoder of a model is recognised by; see `encoder_digest`.
-
-    Parameters
-    ----------
-    sam
-        The model; its name counts where it has no network.
-    """
-    network = getattr(sam, "model", None)
-    if network is None:
-        return sam.name
-    if network not in _DIGESTS:
-        _DIGESTS[network] = encoder_digest(network)
-    return _DIGESTS[network]
-
-
 def tower_of(sam: Predictor) -> PhraseEmbedder:
     """Return what embeds the words that the head of a model knows.
 
@@ -290,9 +274,6 @@ def head_digest(head: LoadedObjectHead) -> str:
         digest.update(name.encode())
         digest.update(value.numpy().tobytes())
     return digest.hexdigest()
-
-
-_DIGESTS: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 @cache

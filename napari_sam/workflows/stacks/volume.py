@@ -11,7 +11,7 @@ from napari_sam.configs import VOLUME_MODES, VolumeConfig
 from napari_sam.inference.dense_maps import explain_no_maps
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.ops.scope import Scope
-from napari_sam.workflows.objects.segment import segment
+from napari_sam.workflows.objects.segment import segment, settle_kind
 from napari_sam.workflows.progress import Progress, Steps
 from napari_sam.workflows.stacks.fused_volume import (
     in_order_of_planes,
@@ -68,8 +68,14 @@ def segment_planes(
     (N, H, W) int32
         The planes of the stack, in its order.
     """
-    of_plane = _scopes(stack, scope or Scope())
+    scope = scope or Scope()
+    limits = scope.contrast_limits or stack_limits(stack)
+    of_plane = _scopes(stack, scope, limits)
     found = np.zeros((len(stack), *stack.plane_shape), np.int32)
+    middle = stack.plane(len(stack) // 2)
+    config = settle_kind(
+        config, mode, model=model, plane=middle, contrast_limits=limits
+    )
     steps = Steps("segmenting a volume", progress)
     for number in range(len(stack)):
         steps.before(len(stack) - number)
@@ -87,9 +93,10 @@ def segment_planes(
     return found
 
 
-def _scopes(stack: Stack, scope: Scope) -> Callable[[int], Scope | None]:
+def _scopes(
+    stack: Stack, scope: Scope, limits: tuple[float, float]
+) -> Callable[[int], Scope | None]:
     """Return what gives the scope of a plane; None where it lies outside the region."""
-    limits = scope.contrast_limits or stack_limits(stack)
     regions: dict[str, Any] = {}
     for name in ("roi", "exclude"):
         region = getattr(scope, name)

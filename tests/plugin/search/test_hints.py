@@ -200,3 +200,47 @@ def test_who_stops_a_search_is_not_warned(
     dock.shown.find.click()
     qtbot.waitUntil(lambda: "out of order" in dock.hint.text)
     assert dock.hint.kind == "problem"
+
+
+# --- what the image looks like --------------------------------------------------------
+
+
+def test_the_kind_that_is_chosen_goes_along_with_a_search(
+    viewer, open_dock, find, search, image
+):
+    viewer.add_image(image)
+    dock = open_dock(viewer, "everything")
+    form = dock.shown.form
+    assert "kind" not in form.options["instances"]
+    form.kind.setCurrentIndex(form.kind.findData("rods"))
+    assert form.options["instances"]["kind"] == "rods"
+    assert form.options["refined"]["kind"] == "rods"
+    assert "kind" not in form.options["grid"]
+    form.choose(mode="instances")
+    find(dock)
+    assert dock.shown.everything.found.kind == "rods"
+    assert form.kind.itemText(form.kind.findData("auto")) == "As the model sees it"
+
+
+def test_after_a_search_the_form_says_what_the_model_took_the_image_for(
+    viewer, open_dock, find, image
+):
+    viewer.add_image(image)
+    dock = open_dock(viewer, "everything")
+    form = dock.shown.form
+    assert form.kind.currentText() == "Anything"
+    form.kind.setCurrentIndex(form.kind.findData("auto"))
+    assert form.kind.currentText() == "As the model sees it"
+    form.choose(mode="instances")
+    find(dock)  # by a model that knows no kinds
+    assert form.kind.currentText() == "As the model sees it: anything"
+
+
+def test_numbers_that_nobody_set_are_left_to_the_kind(viewer, open_dock, image):
+    viewer.add_image(image)
+    form = open_dock(viewer, "everything").shown.form
+    assert "seed_depth" not in form.options["instances"]
+    form.forms["instances"].boxes["seed_depth"].setValue(0.3)
+    assert form.options["instances"]["seed_depth"] == 0.3
+    form.reset.click()
+    assert "seed_depth" not in form.options["instances"]
