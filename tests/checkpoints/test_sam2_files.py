@@ -141,7 +141,7 @@ def test_half_a_checkpoint_is_named(folder):
     half = {key: state[key] for key in sorted(state)[: len(state) // 2]}
     weights.unlink()
     save_file(half, weights)
-    with pytest.raises(CheckpointError, match=r"like 'sam2', but \d+ tensors are"):
+    with pytest.raises(CheckpointError, match="like 'sam2', but it is a part"):
         load_sam(folder)
 
 
@@ -151,7 +151,7 @@ def test_half_of_metas_file_is_named(tmp_path):
     part = {key: state[key] for key in state if not key.startswith("memory_encoder.")}
     path = tmp_path / "half.pt"
     torch.save({"model": part}, path)
-    with pytest.raises(CheckpointError, match=r"'sam2.1_tiny', but \d+ tensors"):
+    with pytest.raises(CheckpointError, match=r"sam2\.1_tiny', but it is a part of"):
         load_sam(path)
     path.unlink()
 

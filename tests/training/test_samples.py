@@ -189,7 +189,7 @@ def test_the_recipes_of_the_bundled_model_are_valid():
     from importlib.resources import files
 
     recipes = sorted(files("napari_sam.training").joinpath("recipes").iterdir())
-    assert {r.name for r in recipes} == {f"cells-{n}.toml" for n in range(1, 14)}
+    assert {r.name for r in recipes} == {f"cells-{n}.toml" for n in range(1, 15)}
     for recipe in recipes:
         assert read_config(recipe).architecture == "cells"
 

@@ -165,8 +165,8 @@ def test_what_passes_at_first_is_what_a_plain_call_finds(mode, cells):
     }
     plain = {}
     if mode == "grid":
-        options["points_per_side"] = 8
-        plain["grid"] = GridConfig(points_per_side=8)
+        options["points_per_side"] = 12
+        plain["grid"] = GridConfig(points_per_side=12)
     search = Search(
         None,
         None,

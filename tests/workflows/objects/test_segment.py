@@ -53,7 +53,7 @@ def test_the_door_is_open_and_the_bundled_model_finds_nuclei(cells):
     part = image[:160, :160]
     refined = napari_sam.segment(part, model=cells, mode="refined")
     scores = score_overlaps(overlap_labels(truth[:160, :160], refined))
-    assert scores.precision(0) >= 0.7
+    assert scores.precision(0) >= 0.6
 
 
 def test_dense_maps_have_the_size_of_the_image(cells):
