@@ -24,7 +24,7 @@ __all__ = ["adopt_file", "adopt_layer", "merge_features", "show_table", "table_o
 _UNREAD = ("candidate", "plane", "prompts", "digest", "other_planes")
 """Columns that only programs read."""
 
-_UNSEEN = "napari-sam objects"
+_UNSEEN = "napari-sam unseen columns"
 """In the metadata of a labels layer: those columns, with the labels."""
 
 
