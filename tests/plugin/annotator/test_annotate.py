@@ -5,6 +5,7 @@ import pytest
 from dock_steps import look, settle
 from fake_predictor import FakePredictor, disc
 
+from napari_sam.plugin.annotator.object_features import table_of
 from napari_sam.workflows.session.annotation_session import AnnotationSession
 
 SHAPE = (60, 80)
@@ -444,8 +445,8 @@ def test_a_script_gives_the_same_labels_as_the_window(make_viewer, open_dock, im
     assert script.labels.any()
     assert np.array_equal(labels_of(dock), script.labels)
     kept = ["index", "score", "candidate", "plane", "prompts"]
-    features = dock.annotator.sessions.output.features
-    assert features[kept].to_dict() == script.table()[kept].to_dict()
+    table = table_of(dock.annotator.sessions.output)
+    assert table[kept].to_dict() == script.table()[kept].to_dict()
 
 
 def test_contrast_limits_reach_the_model_and_a_change_embeds_anew(
@@ -492,16 +493,20 @@ def test_a_row_of_the_list_leads_to_its_object_and_back(make_viewer, open_dock):
     labels = np.zeros((3, 60, 80), np.int32)
     labels[2, 10:14, 40:50] = 4
     labels[0, 30:36, 10:16] = 7
-    viewer.add_image(labels.astype(float), name="stack")
+    image = viewer.add_image(labels.astype(float), name="stack")
     viewer.add_labels(labels, name="stack objects")
     dock = open_dock(viewer)
-    objects = dock.shown.objects
+    camera, objects = viewer.scene.camera, dock.shown.objects
+    before = camera.center
     texts = [[objects.table.item(r, c).text() for c in (0, 3)] for r in (0, 1)]
     assert texts == [["7", "36"], ["4", "40"]]
     objects.table.selectRow(1)
     objects.table.cellClicked.emit(1, 0)
     assert viewer.dims.current_step[0] == 2
-    assert viewer.scene.camera.center[-2:] == (11.5, 44.5)
+    assert camera.center == before  # the object is in sight
+    image.corner_pixels = np.array([[2, 0, 0], [2, 60, 20]])  # as drawn last
+    objects.table.cellClicked.emit(1, 0)
+    assert labels[(2, *map(int, camera.center[-2:]))] == 4
     selection = dock.shown.selection
     assert selection.labels == (4,)
     selection.select([7, 4])

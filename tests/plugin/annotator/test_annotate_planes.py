@@ -294,7 +294,7 @@ def test_replaced_image_data_are_embedded_anew(
     ("labels", "words"),
     [
         (np.zeros((3, 3), np.uint8), "has shape 3 x 3"),
-        (da.zeros(SHAPE, dtype=np.uint8), "lazy"),
+        (da.zeros(SHAPE, dtype=np.uint8), "is not in memory"),
         ([np.zeros(SHAPE, np.uint8), np.zeros((30, 40), np.uint8)], "multiscale"),
     ],
 )

@@ -10,6 +10,7 @@ from fake_predictor import disc
 from napari.components import LayerList
 
 from napari_sam.io.object_tables import object_table_path, write_object_table
+from napari_sam.plugin.annotator.object_features import table_of
 
 SHAPE = (60, 80)
 
@@ -95,7 +96,7 @@ def test_labels_of_yesterday_are_chosen_by_their_name_and_their_table_is_read(
     keep_at(dock, (30, 40))
     output = dock.annotator.sessions.output
     path = write_labels(tmp_path / "cells objects.tif", output.data)
-    write_object_table(path, output.features)
+    write_object_table(path, table_of(output))
     assert object_table_path(path).name == "cells objects.objects.csv"
     dock.annotator.close()
     viewer.layers.remove(output)

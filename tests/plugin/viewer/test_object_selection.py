@@ -24,16 +24,16 @@ def test_all_parts_of_a_window_have_one_selection():
     assert selection.labels == () and selection.layer is None
 
 
-def test_going_to_a_point_keeps_the_zoom_and_turns_the_sliders():
+def test_centring_a_point_keeps_the_zoom_and_turns_the_sliders():
     viewer = ViewerModel()
     layer = viewer.add_labels(np.zeros((5, 6, 30, 40), int), scale=(1, 2, 0.5, 0.5))
     camera = viewer.scene.camera
     camera.zoom = 3
-    go_to_point(viewer, layer, (4, 3, 20, 30))
+    go_to_point(viewer, layer, (4, 3, 20, 30), centre=True)
     assert viewer.dims.point[:2] == (4, 6)
     assert camera.center[-2:] == (10, 15) and camera.zoom == 3
     viewer.dims.order = (0, 2, 1, 3)
-    go_to_point(viewer, layer, (0, 1, 6, 8))
+    go_to_point(viewer, layer, (0, 1, 6, 8), centre=True)
     assert viewer.dims.point[0] == 0 and viewer.dims.point[2] == 3
     assert camera.center[-2:] == (2, 4)
 

@@ -83,7 +83,7 @@ def test_a_class_can_be_given_to_what_somebody_else_drew():
     assert np.isnan(row["score"])
     again = make_session(labels=labels)
     assert again.adopt(session.table()) == [3]
-    assert again.class_names == ("debris",)
+    assert again.classes.names == ("debris",)
 
 
 # --- handwork --------------------------------------------------------------------
