@@ -193,8 +193,10 @@ def test_the_digits_are_of_the_classes_while_the_page_is_seen(page, monkeypatch,
         assert not bound & {entry.key for entry in keys_of("classes")}
 
 
-def test_napari_has_its_digits_back_on_other_pages(make_viewer, open_dock, monkeypatch):
-    viewer = make_viewer()
+def test_napari_has_its_digits_back_on_other_pages(
+    make_napari_viewer, open_dock, monkeypatch
+):
+    viewer = make_napari_viewer()  # with a window: it binds napari's own keys
     image, labels = scene()
     viewer.add_image(image, name="cells")
     objects = viewer.add_labels(labels, name="cells objects")
