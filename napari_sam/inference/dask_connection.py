@@ -209,13 +209,21 @@ class DaskConnection:
         finally:
             work.cancel()
 
-    async def has_workers(self) -> bool:
-        """Whether scheduler and workers are there, for coroutines that `ask` runs."""
+    async def wait_for_workers(self) -> None:
+        """Wait until there are workers, for coroutines that `ask` runs.
+
+        Where none comes, `ask` ends within the device's timeout.
+
+        Raises
+        ------
+        RemoteDeviceError
+            If the scheduler has gone.
+        """
         try:
-            self.workers = await self._count_workers()
-        except RemoteDeviceError:
-            return False
-        return self.workers > 0
+            while not await self._count_workers():
+                await asyncio.sleep(_LOOK)
+        except RemoteDeviceError as error:
+            raise self._lose("the scheduler has gone") from error
 
     async def _count_workers(self) -> int:
         try:

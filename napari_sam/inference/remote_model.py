@@ -214,8 +214,7 @@ async def _embed(
         except (Cancelled, RemoteDeviceError):
             raise
         except CancelledError:  # what a worker had been sent went with it
-            if not await connection.has_workers():
-                raise
+            await connection.wait_for_workers()
         except Exception as error:  # whatever was raised on a worker
             raise RemoteDeviceError(_explain(error, connection.device)) from error
         else:

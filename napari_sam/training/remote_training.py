@@ -189,9 +189,8 @@ class _Attempt:
             reply: TrainingReply = work.result()
             return reply
         except CancelledError:  # what the worker had been sent went with it
-            if await self._connection.has_workers():
-                raise _WorkerLostError from None
-            raise
+            await self._connection.wait_for_workers()
+            raise _WorkerLostError from None
         finally:
             work.cancel()
             self._connection.tell(future.cancel)
