@@ -274,6 +274,7 @@ def test_pairs_and_folders_are_collected(qtbot, dock, stand_in, tmp_path):
 
 _LEAVE = """
 import sys, threading, time
+from types import SimpleNamespace
 import numpy as np
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
@@ -295,8 +296,9 @@ def step(job, *, on_event, progress):
 viewer = ViewerModel()
 viewer.add_image(np.zeros((40, 50)), name="cells")
 viewer.add_labels(np.eye(40, 50, dtype=np.int32), name="cells drawn")
+model = SimpleNamespace(name="stand-in")
 options = {"train": {"run": step}}
-dock = open_dock(viewer, "train", options=options, load=lambda *_: object())
+dock = open_dock(viewer, "train", options=options, load=lambda *_: model)
 while not dock.shown.train.isEnabled():
     app.processEvents()
 dock.shown.train.click()
