@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog
 
 from napari_sam.ops.wording import counted
+from napari_sam.plugin.annotator.object_features import table_of
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.active_annotator import active_in, unwrapped
 from napari_sam.plugin.viewer.hint import sentence
@@ -129,7 +130,7 @@ class ObjectExport(QObject):  # type: ignore[misc]
             )
             known = known.along(kept)
         image = self._image_beneath(layer) if path.suffix.lower() in _FIGURES else None
-        table = layer.features.copy() if "index" in layer.features else None
+        table = table_of(layer).copy() if "index" in layer.features else None
 
         def work(progress: object, is_cancelled: object) -> str:
             labels = np.asarray(data)

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_predictor import FakePredictor
 from napari._app_model import get_app_model
 from qtpy.QtWidgets import QFileDialog
 
 import napari_sam
+from napari_sam.io.object_tables import read_object_table
+from napari_sam.plugin.annotator.object_features import show_table
 from napari_sam.plugin.widgets import export_objects as module
 from napari_sam.plugin.widgets.export_objects import FILTERS, ObjectExport, with_ending
 
@@ -53,6 +56,23 @@ def test_the_entry_asks_for_a_file_and_writes_the_labels_selected(
     assert asked == [("Export the objects of “cells/1”", "cells_1.zip", list(FILTERS))]
     found = napari_sam.read_objects(tmp_path / "out.geojson", shape=LABELS.shape)
     np.testing.assert_array_equal(found.labels, LABELS)
+
+
+def test_a_label_image_has_the_prompts_beside_it(window, told, tmp_path, qtbot):
+    session = napari_sam.AnnotationSession(LABELS * 20, model=FakePredictor())
+    session.add_point((4, 6))
+    session.commit()
+    layer = window.add_labels(session.labels)
+    show_table(layer, session.table())
+    assert "prompts" not in layer.features
+    ObjectExport(window, window.window._qt_window).write(tmp_path / "a.tif", layer)
+    qtbot.waitUntil(lambda: bool(told), timeout=30_000)
+    again = napari_sam.AnnotationSession(
+        LABELS * 20, model=FakePredictor(), labels=session.labels
+    )
+    assert again.adopt(read_object_table(tmp_path / "a.tif")) == [1]
+    again.reopen(1)
+    assert again.prompting.draft.question.prompts.points.tolist() == [[4, 6]]
 
 
 def test_without_labels_it_says_what_to_select(window, told):
