@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytest.importorskip("distributed")
@@ -35,10 +37,16 @@ def train(cluster, quick, sources, out, timeout=60.0, **how):
     return train_there(device, quick, sources, out, tiny_sam("cells"), **how)
 
 
+def read_metrics(weights):
+    lines = weights.with_name(f"{weights.name}.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def test_weights_and_metrics_come_back_as_from_a_training_here(
     cluster, quick, sources, tmp_path
 ):
     steps, events = [], []
+    quick = quick.model_copy(update={"held_out": 0.3})
     out = tmp_path / "there.safetensors"
     reply = train(
         cluster,
@@ -55,7 +63,13 @@ def test_weights_and_metrics_come_back_as_from_a_training_here(
     assert reply.left_out == ()
     assert reply.result.after == pytest.approx(here.after, abs=1e-3)
     assert out.stat().st_size == (tmp_path / "here.safetensors").stat().st_size
-    assert out.with_name("there.safetensors.jsonl").exists()
+    metrics = read_metrics(out)
+    validated = [line["step"] for line in metrics if "validation_click" in line]
+    assert validated == [0, 2, 4]
+    assert [line["step"] for line in read_metrics(here.path)] == validated
+    assert [e["step"] for e in events if "validation_click" in e] == validated
+    assert steps[-1] == (4, 4)
+    assert out.with_name("there.safetensors.checkpoint").exists()
 
 
 def test_it_is_stopped_after_a_step_and_goes_on(cluster, quick, sources, tmp_path):
