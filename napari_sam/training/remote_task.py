@@ -7,7 +7,7 @@ see the files. The scheduler imports this module too, and need not have PyTorch.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -155,8 +155,8 @@ class TrainingReply:
         See `napari_sam.training.training_job.TrainOutcome`.
     left_out
         Images that were left out, and why.
-    files
-        As they are at the end, by `ENDINGS`.
+    last
+        What was not told before; its files are all that are there at the end.
     """
 
     result: TrainResult | None
@@ -166,7 +166,7 @@ class TrainingReply:
     objects: int
     cases: list[Case]
     left_out: tuple[str, ...]
-    files: dict[str, bytes]
+    last: TrainingNews
 
 
 class _Run:
@@ -221,10 +221,12 @@ def run_training(token: str, task: TrainingTask) -> TrainingReply:
         See `Trainer`.
     """
     from napari_sam.checkpoints.packed_network import unpack_network
+    from napari_sam.inference.worker_memory import keep_freed_memory
     from napari_sam.model.sam import Sam
     from napari_sam.training.trainer import Trainer
     from napari_sam.training.training_job import worst_cases
 
+    keep_freed_memory()
     with TemporaryDirectory(prefix="napari-sam-") as folder:
         out = Path(folder, task.name)
         write_files(out, task.files)
@@ -250,7 +252,7 @@ def run_training(token: str, task: TrainingTask) -> TrainingReply:
                 trainer.held.objects,
                 worst_cases(trainer),
                 tuple(trainer.data.told_left_out),
-                read_files(out),
+                replace(run.tell(), files=read_files(out)),
             )
         finally:
             _RUNS.pop(token, None)

@@ -115,9 +115,9 @@ def train_there(
             except _WorkerLostError:
                 continue
             attempt.listen()
-            write_files(out, reply.files)
+            attempt.pass_on(reply.last)
             for ending in ENDINGS:
-                if ending not in reply.files:
+                if ending not in reply.last.files:
                     out.with_name(out.name + ending).unlink(missing_ok=True)
             return reply
     raise RemoteDeviceError(
@@ -167,15 +167,19 @@ class _Attempt:
                 heard = self._heard.get_nowait()
             except Empty:
                 break
-            write_files(self._out, heard.files)
-            if self._on_event is not None:
-                for event in heard.events:
-                    self._on_event(event)
-            if heard.progress is not None and self._progress.report is not None:
-                self._progress.report(*heard.progress)
+            self.pass_on(heard)
         ask = self._progress.is_cancelled
         if ask is not None and not self._is_stopping and ask():
             self._is_stopping = True
+
+    def pass_on(self, heard: TrainingNews) -> None:
+        """Write the files that came, and tell of metrics and progress."""
+        write_files(self._out, heard.files)
+        if self._on_event is not None:
+            for event in heard.events:
+                self._on_event(event)
+        if heard.progress is not None and self._progress.report is not None:
+            self._progress.report(*heard.progress)
 
     async def run(self, task: TrainingTask) -> TrainingReply:
         """Have it trained, and hear of it meanwhile; on the connection's thread."""
