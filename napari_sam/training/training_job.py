@@ -158,8 +158,7 @@ def train(
         trainer.data.check()
         for told in trainer.data.told_left_out:
             _LOG.warning("left out: %s", told)
-        result = trainer.run(progress.report, progress.is_cancelled, on_event)
-        reason = result.reason
+        reason = trainer.run(progress.report, progress.is_cancelled, on_event).reason
     except Cancelled:
         if not out.exists():
             raise
