@@ -107,6 +107,19 @@ def _number_box(option: Option) -> QSpinBox | QDoubleSpinBox:
     return box
 
 
+def _kind_choice() -> QComboBox:
+    """Make the row that says what the image looks like."""
+    kind = QComboBox()
+    for name, text in KINDS:
+        kind.addItem(text, name)
+    kind.setToolTip(
+        "What the image looks like: how easily touching objects are split, how faint "
+        "they may be and how sure the model has to be follow from it. Anything: one "
+        "set of numbers for all images."
+    )
+    return kind
+
+
 class SearchForm(QWidget):  # type: ignore[misc]
     """Mode, where, and the parameters, which are folded away.
 
@@ -135,14 +148,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
             "each point of a grid; finds objects of any kind and size, slowest. "
             "Concept: SAM 3 finds all that the words below name."
         )
-        self.kind = QComboBox()
-        for name, text in KINDS:
-            self.kind.addItem(text, name)
-        self.kind.setToolTip(
-            "What the image looks like: how easily touching objects are split, how "
-            "faint they may be and how sure the model has to be follow from it. "
-            "Anything: one set of numbers for all images."
-        )
+        self.kind = _kind_choice()
         self.where = QComboBox()
         for name, text in _WHERE:
             self.where.addItem(text, name)
