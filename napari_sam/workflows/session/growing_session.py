@@ -281,8 +281,9 @@ class GrowingObjects:
         """Return the pixels of a plane that belong to other objects."""
         labels = self._state.canvas.read(planes.at(number))
         taken = labels > 0
-        for other in self.set_aside:
-            if other is not growing_object and other.grown is not None:
+        for other in self.set_aside:  # itself among them, if it was put aside meanwhile
+            is_same = other.memory is growing_object.memory
+            if not is_same and other.grown is not None:
                 taken |= other.grown.on(number, taken.shape)
         return taken
 

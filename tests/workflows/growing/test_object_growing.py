@@ -194,6 +194,23 @@ def test_one_that_is_put_aside_is_kept_as_soon_as_it_is_whole(model):
     assert iou(session.labels == 1, TRUTH == 1) > 0.9
 
 
+def test_one_that_is_put_aside_while_it_grows_is_not_in_its_own_way(model):
+    session = session_on(BRIGHT, model)
+    click(session, 7, (16, 16))
+    job = session.growing.job(BRIGHT, False)
+    parts = []
+
+    def take(grown):
+        session.growing.deliver(job, grown)
+        if not parts:
+            session.put_aside()
+        parts.append(grown)
+
+    session.growing.deliver(job, job.run(model, take))
+    assert parts
+    assert iou(session.labels == 1, TRUTH == 1) > 0.9
+
+
 def test_undo_brings_back_what_was_put_aside(model):
     session = session_on(BRIGHT, model)
     click(session, 7, (16, 16))
