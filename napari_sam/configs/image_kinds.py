@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
-from napari_sam.configs.objects import InstanceConfig
+from napari_sam.configs.objects import ImageKind, InstanceConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["IMAGE_KINDS", "ImageKind", "for_kind"]
-
-ImageKind = Literal[
-    "nuclei", "tissue", "cells", "rods", "membranes", "organelles", "particles"
-]
-"""nuclei: in fluorescence, or gray; tissue: nuclei of stained sections; cells: whole
-cells, also yeast and blood; rods: bacteria, worms and other long bodies; membranes:
-neurites, axons, walls of plant cells; organelles: mitochondria, chloroplasts;
-particles: powders, grains, gravel."""
+__all__ = ["IMAGE_KINDS", "for_kind"]
 
 IMAGE_KINDS: tuple[ImageKind, ...] = get_args(ImageKind)
 

@@ -13,6 +13,7 @@ __all__ = [
     "MODES",
     "ConceptConfig",
     "DenseLevel",
+    "ImageKind",
     "InstanceConfig",
     "Mode",
     "PaintOrder",
@@ -27,6 +28,14 @@ PaintOrder = Literal["score", "area"]
 
 Mode = Literal["auto", "grid", "instances", "refined", "concept"]
 """How objects are found; see `napari_sam.segment`."""
+
+ImageKind = Literal[
+    "nuclei", "tissue", "cells", "rods", "membranes", "organelles", "particles"
+]
+"""What an image shows. nuclei: in fluorescence, or gray; tissue: nuclei of stained
+sections; cells: whole cells, also yeast and blood; rods: bacteria, worms and other long
+bodies; membranes: neurites, axons, walls of plant cells; organelles: mitochondria,
+chloroplasts; particles: powders, grains, gravel."""
 
 DenseLevel = Literal["auto", "nuclei", "cells"]
 """Which objects the dense head is asked for where cells have nuclei: the nuclei, or the
@@ -48,17 +57,7 @@ class InstanceConfig(Config):
     50
     """
 
-    kind: Literal[
-        "auto",
-        "any",
-        "nuclei",
-        "tissue",
-        "cells",
-        "rods",
-        "membranes",
-        "organelles",
-        "particles",
-    ] = Field(
+    kind: Literal["auto", "any", ImageKind] = Field(
         "any",
         description="what the image shows: thresholds that are not set are those that "
         "suit it; any: the same for all; auto: as it looks to the model",

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_sam.checkpoints.image_kind_weights import (
-    BUNDLED_IMAGE_KIND_HEAD,
-    load_image_kind_head,
-)
+from napari_sam.checkpoints.image_kind_weights import load_image_kind_head
 from napari_sam.inference.encoder_identity import encoder_of
 from napari_sam.inference.views import whole_embedding
 from napari_sam.model.image_kind_head import pooled_features
@@ -49,16 +46,13 @@ class LooksLike:
 
 
 @lru_cache(maxsize=1)
-def _bundled_head() -> LoadedImageKindHead | None:
-    if not BUNDLED_IMAGE_KIND_HEAD.exists():
-        return None
+def _bundled_head() -> LoadedImageKindHead:
     return load_image_kind_head()
 
 
 def knows_kinds(model: Predictor) -> bool:
     """Whether a model tells kinds of images: the head that ships fits its encoder."""
-    loaded = _bundled_head()
-    return loaded is not None and loaded.encoder == encoder_of(model)
+    return _bundled_head().encoder == encoder_of(model)
 
 
 def embedding_features(embedding: PlaneEmbedding) -> Tensor:
@@ -90,15 +84,15 @@ def likeliest_kind(model: Predictor, planes: Sequence[PlaneEmbedding]) -> LooksL
     Returns
     -------
     LooksLike
-        "any", of equal likelihoods, if the model tells no kinds; see `knows_kinds`.
+        "any", without likelihoods, if the model tells no kinds; see `knows_kinds`.
     """
-    loaded = _bundled_head()
-    if loaded is None or not knows_kinds(model):
+    if not knows_kinds(model):
         return LooksLike("any", {})
+    head = _bundled_head().head
     pooled = torch.stack([embedding_features(plane) for plane in planes])
-    shares = loaded.head(pooled).mean(dim=0)
+    shares = head(pooled).mean(dim=0)
     best = int(shares.argmax())
-    names = loaded.head.config.kinds
+    names = head.config.kinds
     likely = dict(zip(names, shares.tolist(), strict=True))
     sure = float(shares[best]) >= _LEAST_LIKELIHOOD
     return LooksLike(names[best] if sure else "any", likely)
