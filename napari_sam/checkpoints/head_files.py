@@ -1,7 +1,7 @@
 """Heads beside a model in files: safetensors whose metadata says what they are.
 
 What a head is of, its sizes and the encoder that it belongs to stand in the metadata;
-see `object_weights` and `volume_weights` for the two kinds.
+see `object_weights`, `volume_weights` and `image_kind_weights` for the three kinds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["HeadKind", "read_head", "write_head"]
+__all__ = ["HeadKind", "LoadedHead", "load_head", "read_head", "write_head"]
 
 _ENCODER = "encoder"
 
@@ -129,3 +129,26 @@ def read_head(
     ) as error:
         raise CheckpointError(f"{path} holds no {kind.name}: {error}") from error
     return head.eval(), told
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedHead(Generic[HeadT]):
+    """A head with its weights, of which nothing else is known than where it belongs.
+
+    Attributes
+    ----------
+    head
+        In float32 on the CPU, ready to be asked.
+    encoder
+        Digest of the image encoder that it has learned from; see
+        `napari_sam.checkpoints.object_weights.encoder_digest`.
+    """
+
+    head: HeadT
+    encoder: str
+
+
+def load_head(path: str | Path, kind: HeadKind[HeadT]) -> LoadedHead[HeadT]:
+    """Read a head; see `read_head`."""
+    head, told = read_head(path, kind)
+    return LoadedHead(head, told["encoder"])

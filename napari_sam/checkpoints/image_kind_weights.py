@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_sam.checkpoints.head_files import HeadKind, read_head, write_head
+from napari_sam.checkpoints.head_files import (
+    HeadKind,
+    LoadedHead,
+    load_head,
+    write_head,
+)
 from napari_sam.model.image_kind_head import ImageKindHead, ImageKindHeadConfig
 
 if TYPE_CHECKING:
@@ -14,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUNDLED_IMAGE_KIND_HEAD",
-    "LoadedImageKindHead",
     "load_image_kind_head",
     "save_image_kind_head",
 ]
@@ -30,23 +33,6 @@ def _build(features: int, kinds: Sequence[str]) -> ImageKindHead:
 _KIND = HeadKind("image kind head", _build)
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedImageKindHead:
-    """A head with its weights.
-
-    Attributes
-    ----------
-    head
-        In float32 on the CPU, ready to be asked.
-    encoder
-        Digest of the image encoder from whose embeddings it has learned; see
-        `napari_sam.checkpoints.object_weights.encoder_digest`.
-    """
-
-    head: ImageKindHead
-    encoder: str
-
-
 def save_image_kind_head(path: Path, head: ImageKindHead, encoder: str) -> None:
     """Write a head.
 
@@ -55,14 +41,14 @@ def save_image_kind_head(path: Path, head: ImageKindHead, encoder: str) -> None:
     path
         The file.
     head, encoder
-        See `LoadedImageKindHead`.
+        See `napari_sam.checkpoints.head_files.LoadedHead`.
     """
     write_head(path, _KIND, head, head.state_dict(), {"encoder": encoder})
 
 
 def load_image_kind_head(
     path: str | Path = BUNDLED_IMAGE_KIND_HEAD,
-) -> LoadedImageKindHead:
+) -> LoadedHead[ImageKindHead]:
     """Read a head.
 
     Raises
@@ -70,5 +56,4 @@ def load_image_kind_head(
     CheckpointError
         If there is no such file, or it holds no head.
     """
-    head, told = read_head(path, _KIND)
-    return LoadedImageKindHead(head, told["encoder"])
+    return load_head(path, _KIND)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from napari_sam.checkpoints.head_files import HeadKind, read_head, write_head
+from napari_sam.checkpoints.head_files import (
+    HeadKind,
+    LoadedHead,
+    load_head,
+    write_head,
+)
 from napari_sam.model.volume_head import VolumeHead, VolumeHeadConfig
 
 __all__ = [
     "BUNDLED_VOLUME_HEAD",
-    "LoadedVolumeHead",
     "load_volume_head",
     "save_volume_head",
 ]
@@ -26,23 +29,6 @@ def _build(**sizes: int) -> VolumeHead:
 _KIND = HeadKind("volume head", _build)
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedVolumeHead:
-    """A head with its weights.
-
-    Attributes
-    ----------
-    head
-        In float32 on the CPU, ready to be asked.
-    encoder
-        Digest of the image encoder whose maps of planes it has learned from; see
-        `napari_sam.checkpoints.object_weights.encoder_digest`.
-    """
-
-    head: VolumeHead
-    encoder: str
-
-
 def save_volume_head(path: Path, head: VolumeHead, encoder: str) -> None:
     """Write a head.
 
@@ -51,12 +37,12 @@ def save_volume_head(path: Path, head: VolumeHead, encoder: str) -> None:
     path
         The file.
     head, encoder
-        See `LoadedVolumeHead`.
+        See `napari_sam.checkpoints.head_files.LoadedHead`.
     """
     write_head(path, _KIND, head, head.state_dict(), {"encoder": encoder})
 
 
-def load_volume_head(path: str | Path = BUNDLED_VOLUME_HEAD) -> LoadedVolumeHead:
+def load_volume_head(path: str | Path = BUNDLED_VOLUME_HEAD) -> LoadedHead[VolumeHead]:
     """Read a head.
 
     Raises
@@ -64,5 +50,4 @@ def load_volume_head(path: str | Path = BUNDLED_VOLUME_HEAD) -> LoadedVolumeHead
     CheckpointError
         If there is no such file, or it holds no head.
     """
-    head, told = read_head(path, _KIND)
-    return LoadedVolumeHead(head, told["encoder"])
+    return load_head(path, _KIND)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_sam.checkpoints.image_kind_weights import LoadedImageKindHead
+    from napari_sam.checkpoints.head_files import LoadedHead
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
+    from napari_sam.model.image_kind_head import ImageKindHead
 
 __all__ = ["LooksLike", "embedding_features", "knows_kinds", "likeliest_kind"]
 
@@ -46,7 +47,7 @@ class LooksLike:
 
 
 @lru_cache(maxsize=1)
-def _bundled_head() -> LoadedImageKindHead:
+def _bundled_head() -> LoadedHead[ImageKindHead]:
     return load_image_kind_head()
 
 

@@ -14,14 +14,14 @@ from napari_sam.inference.encoder_identity import encoder_of
 from napari_sam.inference.predictor import Predictor
 
 if TYPE_CHECKING:
-    from napari_sam.checkpoints.volume_weights import LoadedVolumeHead
+    from napari_sam.checkpoints.head_files import LoadedHead
     from napari_sam.model.volume_head import VolumeHead
 
 __all__ = ["head_for"]
 
 
 @lru_cache(maxsize=2)
-def _load(path: str) -> LoadedVolumeHead:
+def _load(path: str) -> LoadedHead[VolumeHead]:
     return load_volume_head(path)
 
 
