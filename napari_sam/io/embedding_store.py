@@ -48,6 +48,7 @@ from napari_sam.io.embedding_entry import (
     touch_entry,
     write_entry,
 )
+from napari_sam.io.embedding_folders import EmbeddingFolders, default_store_folder
 from napari_sam.io.embedding_groups import (
     METADATA,
     NotOurs,
@@ -58,7 +59,6 @@ from napari_sam.io.embedding_groups import (
     make_group,
     remove_group,
 )
-from napari_sam.io.embedding_places import EmbeddingPlaces, default_store_folder
 from napari_sam.io.embedding_removal import (
     Entry,
     entry_nbytes,
@@ -141,7 +141,7 @@ class EmbeddingStore:
         self.root = default_store_folder() if root is None else Path(root).expanduser()
         self.folder = find_folder(self.root)
         """Where it writes."""
-        self._places = EmbeddingPlaces(self.root, self.folder)
+        self._folders = EmbeddingFolders(self.root, self.folder)
         self.max_bytes = max_bytes
         self._warn = warn
         self.problem = ""
@@ -160,7 +160,7 @@ class EmbeddingStore:
         One that is cut off, altered or of another version is removed, and None is
         the answer, as for one that is not there.
         """
-        found = self._places.find(key)
+        found = self._folders.find(key)
         if found is None:
             return None
         try:
@@ -185,7 +185,7 @@ class EmbeddingStore:
         return None
 
     def _attributes(self, key: str) -> dict[str, Any] | None:
-        found = self._places.find(key)
+        found = self._folders.find(key)
         if found is None:
             return None
         try:
@@ -241,7 +241,7 @@ class EmbeddingStore:
             self._give_up(error, origin.image)
             return False
         self._make_room(size)
-        found = self._places.find(key)
+        found = self._folders.find(key)
         return found is not None and is_sealed(found, key)
 
     def note_scale(self, key: str, scale: float) -> None:
@@ -250,7 +250,7 @@ class EmbeddingStore:
         In frame pixels per pixel of the plane. It follows from the embedding, and
         noting it saves the time of finding it out again.
         """
-        found = self._places.find(key)
+        found = self._folders.find(key)
         if found is None or self.problem:
             return
         with suppress(*DAMAGED):  # it is found out again
@@ -321,18 +321,18 @@ class EmbeddingStore:
 
     def entry_nbytes(self, key: str) -> int:
         """Bytes of one embedding, 0 where it is not there."""
-        found = self._places.find(key)
+        found = self._folders.find(key)
         return 0 if found is None else entry_nbytes(found)
 
     def image_nbytes(self, image: str) -> int:
         """Bytes of the embeddings of one image, named by its fingerprint."""
-        groups = self._places.groups(image)
+        groups = self._folders.groups(image)
         return sum(entry.nbytes for group in groups for entry in list_entries(group))
 
     def planes(self, image: str, view: str) -> set[tuple[int | None, ...]]:
         """Return the indices of an image's planes that are embedded in a view."""
         found = set()
-        groups = self._places.groups(image)
+        groups = self._folders.groups(image)
         for entry in (entry for group in groups for entry in list_entries(group)):
             with suppress(*DAMAGED):
                 attributes = read_facts(entry.path, entry.path.name)
@@ -347,19 +347,19 @@ class EmbeddingStore:
         embedding. A disk that was full, and a folder that could not be written, are
         tried again.
         """
-        for group in self._places.groups(image):
+        for group in self._folders.groups(image):
             for entry in list_entries(group):
                 remove_entry(entry.path)
             remove_group(group)
         with self._lock:
             self._groups.clear()
             self._refused.clear()
-            self._places.forget()
+            self._folders.forget()
             self._held = None
             self.problem = ""
 
     def _scan(self) -> list[Entry]:
-        return [entry for g in self._places.groups() for entry in list_entries(g)]
+        return [entry for g in self._folders.groups() for entry in list_entries(g)]
 
     def _make_room(self, size: int) -> None:
         """Count what was written, and remove the longest unused beyond the limit."""

@@ -12,7 +12,7 @@ import pytest
 import xxhash
 import zarr
 
-from napari_sam.io.embedding_places import default_store_folder
+from napari_sam.io.embedding_folders import default_store_folder
 from napari_sam.io.embedding_store import EmbeddingStore, Origin
 from napari_sam.ops.types import FrameGeometry
 

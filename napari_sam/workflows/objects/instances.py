@@ -17,7 +17,7 @@ import numpy as np
 
 from napari_sam.configs import InstanceConfig
 from napari_sam.inference.dense_maps import explain_no_maps
-from napari_sam.inference.empty_parts import Content
+from napari_sam.inference.empty_regions import ContentMap
 from napari_sam.inference.image_scale import DENSE_SCALE_RULE, areas_in_one_tile
 from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights, tile_least
 from napari_sam.inference.views import PlaneView
@@ -216,11 +216,11 @@ def blended_maps(
     seen
         (H, W) foreground of the plane as it was seen as a whole: tiles in which
         neither that nor the image shows anything are not looked at again; see
-        `napari_sam.inference.empty_parts`.
+        `napari_sam.inference.empty_regions`.
     """
     if scale <= view.whole_scale or not view.has_parts:
         return _blend(sam, view, [([view.plane], view.frame_size)], config, steps)
-    content = None if seen is None else Content(view, seen)
+    content = None if seen is None else ContentMap(view, seen)
     laid = _lay(view.shape, sam.map_frames, scale, inside, content)
     return _blend(sam, view, laid, config, steps)
 
@@ -230,7 +230,7 @@ def _lay(
     frames: Sequence[int],
     scale: float,
     inside: NDArray[np.bool_] | None,
-    content: Content | None,
+    content: ContentMap | None,
 ) -> list[tuple[list[Box], int]]:
     """Lay tiles over a plane, or only where it shows something: what costs less.
 

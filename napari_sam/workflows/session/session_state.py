@@ -18,12 +18,12 @@ from napari_sam.ops.labels import next_free_label
 from napari_sam.ops.object_classes import with_names
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.session.history import History
+from napari_sam.workflows.session.immutable_map import ImmutableMap
 from napari_sam.workflows.session.object_index import (
     ObjectIndex,
     count_planes,
     planes_of_array,
 )
-from napari_sam.workflows.session.persistent_map import PersistentMap
 from napari_sam.workflows.session.prompt_history import NO_DRAFT
 from napari_sam.workflows.session.snapshot import Snapshot, Step
 
@@ -289,7 +289,7 @@ class SessionState:
 
     def add_records(self, records: Mapping[int, Record]) -> None:
         """Take up what is known from elsewhere; not a step of the history."""
-        every = PersistentMap({**self.snapshot.records, **records})
+        every = ImmutableMap({**self.snapshot.records, **records})
         named = (record.class_name for record in records.values())
         classes = with_names(self.snapshot.classes, named)
         self.snapshot = replace(self.snapshot, records=every, classes=classes)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.ops.object_classes import with_names
-from napari_sam.workflows.session.persistent_map import PersistentMap
+from napari_sam.workflows.session.immutable_map import ImmutableMap
 from napari_sam.workflows.session.prompt_history import NO_DRAFT
 from napari_sam.workflows.session.provenance import Record
 
@@ -48,11 +48,9 @@ class Snapshot:
     """
 
     drafts: Mapping[Plane, Draft] = field(default_factory=dict)
-    records: PersistentMap[Record] = field(default_factory=PersistentMap)
-    deleted_labels: PersistentMap[bool] = field(default_factory=PersistentMap)
-    deleted_planes: PersistentMap[frozenset[Plane]] = field(
-        default_factory=PersistentMap
-    )
+    records: ImmutableMap[Record] = field(default_factory=ImmutableMap)
+    deleted_labels: ImmutableMap[bool] = field(default_factory=ImmutableMap)
+    deleted_planes: ImmutableMap[frozenset[Plane]] = field(default_factory=ImmutableMap)
     classes: tuple[ObjectClass, ...] = ()
 
     def record(self, label: int) -> Record:

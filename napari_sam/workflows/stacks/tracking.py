@@ -13,7 +13,7 @@ import numpy as np
 from napari_sam.configs import TrackConfig, VolumeConfig
 from napari_sam.inference.channels import check_channel_axis
 from napari_sam.workflows.progress import Progress, Steps
-from napari_sam.workflows.stacks.covered_objects import find_covered
+from napari_sam.workflows.stacks.occluded_objects import find_occluded
 from napari_sam.workflows.stacks.track_linking import (
     FrameObjects,
     describe_frame,
@@ -206,7 +206,7 @@ def _track_labels(
         frames.append(describe_frame(now, last, before, spacing, config.drift))
         last = now
     steps.finish()
-    ids, graph = link_tracks(find_covered(labels, frames, spacing), config)
+    ids, graph = link_tracks(find_occluded(labels, frames, spacing), config)
     return _paint(labels, frames, ids, graph)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.views import PlaneView
     from napari_sam.ops.types import Box
 
-__all__ = ["Content"]
+__all__ = ["ContentMap"]
 
 _CELL = 32
 """Pixels across of the cells in which a plane is judged."""
@@ -28,7 +28,7 @@ _EMPTY_CONTRAST = 0.05
 """Share of a plane's contrast below which intensities show nothing."""
 
 
-class Content:
+class ContentMap:
     """Where a plane that was seen as a whole may show objects.
 
     A place is empty only if the model saw next to no foreground there, and the
@@ -46,7 +46,7 @@ class Content:
     >>> from napari_sam.inference.views import PlaneView
     >>> image = np.zeros((256, 256), np.uint8)
     >>> image[200:210, 200:210] = 9
-    >>> content = Content(PlaneView.of(image, 64), np.zeros((256, 256), np.float32))
+    >>> content = ContentMap(PlaneView.of(image, 64), np.zeros((256, 256), np.float32))
     >>> content.is_in((0, 0, 128, 128)), content.is_in((128, 128, 256, 256))
     (False, True)
     """

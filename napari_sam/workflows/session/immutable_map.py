@@ -1,4 +1,7 @@
-"""A mapping that is never changed, of which many versions share their memory."""
+"""A mapping that is never changed; its versions share their memory.
+
+Also known as a persistent map: to change it makes another version of it.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["PersistentMap"]
+__all__ = ["ImmutableMap"]
 
 Value = TypeVar("Value")
 
 _REMOVED: Any = object()
 
 
-class PersistentMap(Mapping[int, Value]):
+class ImmutableMap(Mapping[int, Value]):
     """Values by number; what is made of it differs from it, and only that is stored.
 
     The version that was looked at last holds a dictionary, each other one what is
@@ -30,7 +33,7 @@ class PersistentMap(Mapping[int, Value]):
 
     Examples
     --------
-    >>> first = PersistentMap({1: "a"})
+    >>> first = ImmutableMap({1: "a"})
     >>> second = first.updated({2: "b"})
     >>> dict(first), dict(second), dict(second.without([1]))
     ({1: 'a'}, {1: 'a', 2: 'b'}, {2: 'b'})
@@ -40,17 +43,17 @@ class PersistentMap(Mapping[int, Value]):
 
     def __init__(self, items: Mapping[int, Value] | None = None) -> None:
         self._held: dict[int, Value] = dict(items or {})
-        self._next: PersistentMap[Value] | None = None
+        self._next: ImmutableMap[Value] | None = None
 
-    def updated(self, items: Mapping[int, Value]) -> PersistentMap[Value]:
+    def updated(self, items: Mapping[int, Value]) -> ImmutableMap[Value]:
         """Return a version with values added or replaced."""
         return self._with(dict(items))
 
-    def without(self, numbers: Iterable[int]) -> PersistentMap[Value]:
+    def without(self, numbers: Iterable[int]) -> ImmutableMap[Value]:
         """Return a version without some numbers."""
         return self._with(dict.fromkeys(numbers, _REMOVED))
 
-    def differing_from(self, other: PersistentMap[Value]) -> set[int]:
+    def differing_from(self, other: ImmutableMap[Value]) -> set[int]:
         """Return the numbers whose values are not the very same in another version."""
         mine = self._open()
         path, here = [other], other
@@ -67,8 +70,8 @@ class PersistentMap(Mapping[int, Value]):
         there = {n: v for step in path[-2::-1] for n, v in step._held.items()}
         return {n for n, v in there.items() if mine.get(n, _REMOVED) is not v}
 
-    def _with(self, difference: dict[int, Value]) -> PersistentMap[Value]:
-        made: PersistentMap[Value] = PersistentMap()
+    def _with(self, difference: dict[int, Value]) -> ImmutableMap[Value]:
+        made: ImmutableMap[Value] = ImmutableMap()
         made._held, made._next = difference, self
         made._open()
         return made

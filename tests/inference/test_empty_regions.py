@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from napari_sam.inference.empty_parts import Content
+from napari_sam.inference.empty_regions import ContentMap
 from napari_sam.inference.views import PlaneView
 
 NOTHING = np.zeros((512, 640), np.float32)
@@ -10,7 +10,7 @@ LEFT, RIGHT = (0, 0, 512, 256), (0, 384, 512, 640)
 
 
 def content_of(image, foreground=NOTHING, limits=(0.0, 200.0)):
-    return Content(PlaneView.of(image, 64, limits), foreground)
+    return ContentMap(PlaneView.of(image, 64, limits), foreground)
 
 
 def test_ground_with_noise_shows_nothing():

@@ -18,7 +18,7 @@ from napari_sam.io.embedding_groups import (
     list_groups,
 )
 
-__all__ = ["STORE_VARIABLE", "EmbeddingPlaces", "default_store_folder"]
+__all__ = ["STORE_VARIABLE", "EmbeddingFolders", "default_store_folder"]
 
 STORE_VARIABLE = "NAPARI_SAM_EMBEDDINGS"
 """Environment variable that moves the store to another folder."""
@@ -32,7 +32,7 @@ def default_store_folder() -> Path:
     return platformdirs.user_cache_path("napari-sam", appauthor=False) / "embeddings"
 
 
-class EmbeddingPlaces:
+class EmbeddingFolders:
     """The groups of a store, and the entries in them.
 
     Parameters

@@ -3,7 +3,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_sam.workflows.session.persistent_map import PersistentMap
+from napari_sam.workflows.session.immutable_map import ImmutableMap
 
 numbers = st.integers(0, 9)
 changes = st.lists(
@@ -14,7 +14,7 @@ changes = st.lists(
 
 @given(changes, st.lists(st.integers(0, 60), max_size=20))
 def test_every_version_stays_what_it_was(changes, looks):
-    made, expected = [PersistentMap({0: 0})], [{0: 0}]
+    made, expected = [ImmutableMap({0: 0})], [{0: 0}]
     for at, added, gone in changes:
         at %= len(made)
         made.append(made[at].updated(added))
@@ -30,7 +30,7 @@ def test_every_version_stays_what_it_was(changes, looks):
 
 
 def test_a_version_takes_the_room_of_its_difference():
-    versions = [PersistentMap()]
+    versions = [ImmutableMap()]
     tracemalloc.start()
     for i in range(3000):
         versions.append(versions[-1].updated({i: i}))

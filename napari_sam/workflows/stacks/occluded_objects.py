@@ -1,4 +1,4 @@
-"""Where objects lie that others cover in part.
+"""Where objects lie that others cover in part: occlusion.
 
 Of an object that is covered a sliver is seen, whose centroid tells little of where the
 object is and how far it moved. Where the objects of a film are round, the whole one is
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_sam.workflows.stacks.track_linking import FrameObjects
 
-__all__ = ["find_covered"]
+__all__ = ["find_occluded"]
 
 _CONTACT = 0.08
 """The share of an outline that lies on others, from which an object may be covered."""
@@ -43,7 +43,7 @@ _RADIUS = 10
 """Pixels of the radius with which places are tried; larger objects are thinned."""
 
 
-def find_covered(
+def find_occluded(
     labels: Any, frames: Sequence[FrameObjects], spacing: NDArray[np.float64]
 ) -> list[FrameObjects]:
     """Return the frames, with the whole objects where some are covered in part.
