@@ -30,7 +30,7 @@ from napari_sam.checkpoints.user_models import OWN_VARIABLE
 from napari_sam.cli import main as main_of_cli
 from napari_sam.io.object_files import write_objects
 from napari_sam.io.samples import SAMPLES
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.plugin.demo import DemoWindow
 from napari_sam.plugin.model.predictor_loading import shared_predictor
 from napari_sam.plugin.viewer.layers import spatial_metadata

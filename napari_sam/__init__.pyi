@@ -44,7 +44,7 @@ from .ops.object_classes import ObjectClass as ObjectClass
 from .ops.planes import Plane as Plane
 from .ops.remote_device import RemoteDevice as RemoteDevice
 from .ops.rle import Rle as Rle
-from .ops.scope import Scope as Scope
+from .ops.roi_and_contrast import Scope as Scope
 from .ops.types import Cancelled as Cancelled
 from .ops.types import ImageEmbedding as ImageEmbedding
 from .ops.types import MaskPrediction as MaskPrediction

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import napari_sam
-from napari_sam.ops.wording import reason
+from napari_sam.ops.message_text import reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

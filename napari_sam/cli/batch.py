@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli.input_output import Job, Plan, hidden, plan
 from napari_sam.cli.run_record import RunRecord, file_digest
-from napari_sam.ops.wording import reason
+from napari_sam.ops.message_text import reason
 
 if TYPE_CHECKING:
     import argparse

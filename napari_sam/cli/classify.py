@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.cli import arguments, batch, class_tables
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.io.file_names import label_names, name_key
-from napari_sam.ops.wording import counted, listed
+from napari_sam.ops.message_text import counted, listed
 
 if TYPE_CHECKING:
     import argparse

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_sam.cli import arguments, batch
 from napari_sam.cli.progress_bar import StepBar
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 
 if TYPE_CHECKING:
     import argparse

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.cli.run_record import file_digest
-from napari_sam.ops.wording import listed
+from napari_sam.ops.message_text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

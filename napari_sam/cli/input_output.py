@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_sam.io.file_names import file_stem, name_key
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -63,7 +63,7 @@ def _run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from napari_sam.io.measurement_tables import check_table_path, write_table
-    from napari_sam.ops.wording import counted, reason
+    from napari_sam.ops.message_text import counted, reason
 
     check_table_path(args.out)
     batch.check_output("--out", args.out, args.overwrite)

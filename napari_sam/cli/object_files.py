@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.cli import batch
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.cli.output_arguments import export_config
-from napari_sam.ops.wording import counted, reason
+from napari_sam.ops.message_text import counted, reason
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,7 @@ from napari_sam.cli import arguments, batch
 from napari_sam.cli.label_files import refuse_image
 from napari_sam.configs import RefineLabelsConfig, read_pairs, settings_of
 from napari_sam.io.file_names import label_names
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 
 if TYPE_CHECKING:
     import argparse

@@ -177,7 +177,7 @@ def _prepare(
 ) -> Callable[[batch.Job], object]:
     """Return what does one image; it adds to `notes` what was said of each."""
     from napari_sam.inference.model_loading import load_model
-    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.workflows.objects.segment import (
         choose_mode,
         default_order,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
 from napari_sam.io.track_formats import TRACK_FORMATS
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 
 if TYPE_CHECKING:
     import argparse

@@ -14,8 +14,8 @@ from pycocotools import mask as coco_masks
 from napari_sam.io.coco import segmentation_to_rle, write_coco
 from napari_sam.io.object_set import ObjectMask, ObjectSet, rgb_of, table_of
 from napari_sam.io.outlines import trace_objects
+from napari_sam.ops.message_text import listed
 from napari_sam.ops.rle import Rle
-from napari_sam.ops.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

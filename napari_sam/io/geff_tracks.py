@@ -19,8 +19,8 @@ import numpy as np
 from napari_sam.io.atomic_write import make_folder, partial_beside, replace_folder
 from napari_sam.io.calibration import Calibration
 from napari_sam.io.film_tracks import FilmTracks, check_rows
+from napari_sam.ops.message_text import counted, reason
 from napari_sam.ops.tracklets import links_between, to_tracklets
-from napari_sam.ops.wording import counted, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

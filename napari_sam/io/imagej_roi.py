@@ -24,8 +24,8 @@ from napari_sam.io.outlines import (
     skipped,
     trace_objects,
 )
+from napari_sam.ops.message_text import counted, listed
 from napari_sam.ops.polygons import rings_of
-from napari_sam.ops.wording import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

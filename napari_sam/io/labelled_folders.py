@@ -34,7 +34,7 @@ from napari_sam.io.images import (
     read_image,
     read_labels,
 )
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.io.object_set import ObjectMask, ObjectSet, table_of
+from napari_sam.ops.message_text import counted
 from napari_sam.ops.outline_tracing import trace_masks
 from napari_sam.ops.polygons import mask_of_rings, simplify
-from napari_sam.ops.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.ops.wording import listed
+from napari_sam.ops.message_text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -21,10 +21,10 @@ from napari_sam.io.axes import unit_name
 from napari_sam.io.calibration import Calibration, unit_symbol
 from napari_sam.io.film_tracks import FilmTracks, check_rows
 from napari_sam.io.outlines import fill_outline
+from napari_sam.ops.message_text import counted
 from napari_sam.ops.outline_tracing import trace_masks
 from napari_sam.ops.polygons import as_one_ring
 from napari_sam.ops.tracklets import links_between, to_tracklets
-from napari_sam.ops.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.annotator.pointer_tools import use_tool
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import position_on_plane

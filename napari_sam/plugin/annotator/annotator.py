@@ -15,7 +15,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_sam.plugin.annotator.actions import Actions
 from napari_sam.plugin.annotator.class_sorter import ClassSorter
 from napari_sam.plugin.annotator.hint_facts import FactReader
-from napari_sam.plugin.annotator.image_remedies import ImageRemedies
+from napari_sam.plugin.annotator.image_fixes import ImageFixes
 from napari_sam.plugin.annotator.key_actions import key_actions
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.annotator.object_edits import ObjectEdits
@@ -74,7 +74,7 @@ class Annotator(QObject):  # type: ignore[misc]
         What is embedded ahead of the user, and kept on disk.
     actions
         What is done to the object in hand, and to those that are kept.
-    image_remedies
+    image_fixes
         What a hint offers where the image is in the way.
     sorter
         Sorts objects into classes.
@@ -149,7 +149,7 @@ class Annotator(QObject):  # type: ignore[misc]
         self._fact_reader = FactReader(
             self._at, self.sessions, self._prompt_sync, model_host, self.growing
         )
-        self.image_remedies = ImageRemedies(
+        self.image_fixes = ImageFixes(
             self._at, self.sessions, self._requests, self.set_image, self
         )
         self._key_actions = key_actions(self)
@@ -161,7 +161,7 @@ class Annotator(QObject):  # type: ignore[misc]
 
     def _connect(self) -> None:
         actions = self.actions
-        parts = (self.sessions, self._requests, self._prompt_sync, self.image_remedies)
+        parts = (self.sessions, self._requests, self._prompt_sync, self.image_fixes)
         for part in parts:
             part.changed.connect(self.changed)
             part.noticed.connect(self.noticed)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.annotator.class_colours import ClassColours
 from napari_sam.plugin.annotator.class_suggester import ClassSuggester
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_sam.ops.wording import counted, listed
+from napari_sam.ops.message_text import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari.utils.key_bindings import coerce_keybinding
 
-from napari_sam.ops.wording import listed
+from napari_sam.ops.message_text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -146,7 +146,7 @@ class PromptSync(QObject):  # type: ignore[misc]
 
     def _enter_image(self) -> None:
         if self._at.size_if_too_large is not None:
-            return  # it is worked on part by part; see `ImageRemedies.open_part`
+            return  # it is worked on part by part; see `ImageFixes.open_part`
         self._is_entering = True
         try:
             layers = self.display.put_up(self._at.image)

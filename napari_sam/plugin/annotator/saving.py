@@ -16,7 +16,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_sam.io.saved_objects import SavedObjects
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.annotator.object_features import table_of
 from napari_sam.plugin.annotator.save_entries import SaveEntries
 from napari_sam.plugin.model.long_task import LongTask

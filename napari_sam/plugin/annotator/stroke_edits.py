@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.ops.wording import counted, listed
-from napari_sam.plugin.annotator.edit_sight import EditSight
+from napari_sam.ops.message_text import counted, listed
+from napari_sam.plugin.annotator.edit_image_data import WindowImageData
 from napari_sam.plugin.annotator.stroke_tool import StrokeTool
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.hint import sentence
@@ -89,7 +89,7 @@ class StrokeEdits(QObject):  # type: ignore[misc]
         super().__init__(parent)
         self._at, self._sessions, self._actions = workspace, sessions, actions
         self._choice = choice
-        self._sight = EditSight(workspace, model_host)
+        self._image_data = WindowImageData(workspace, model_host)
         self._task = LongTask(model_host.thread, self, urgency=_URGENCY)
         self._task.done.connect(self._on_relief)
         self._task.failed.connect(self._on_no_relief)
@@ -131,7 +131,7 @@ class StrokeEdits(QObject):  # type: ignore[misc]
             self.changed.emit()
         self.tool.start()
         if purpose == "split":
-            self._sight.look_ahead()
+            self._image_data.look_ahead()
 
     def stop(self) -> None:
         """Put the tool down."""
@@ -171,16 +171,16 @@ class StrokeEdits(QObject):  # type: ignore[misc]
             return
         if session is None or len(points) < 2:
             return
-        self._sight.forget_box()
-        session.edit.sight = self._sight
+        self._image_data.forget_box()
+        session.edit.image_data = self._image_data
         try:
             session.edit.split(points=points, preview=True)
         except ValueError as error:
             self.tool.forget()
             self.noticed.emit(f"{sentence(error)} Click in both parts of one object.")
             return
-        box: Box | None = self._sight.box
-        look = None if box is None else self._sight.look(box)
+        box: Box | None = self._image_data.box
+        look = None if box is None else self._image_data.look(box)
         if look is None:
             self._do(lambda session: session.edit.split(points=points))
             return
@@ -193,7 +193,7 @@ class StrokeEdits(QObject):  # type: ignore[misc]
         session, key, box, points = token
         if session is not self._sessions.session or key != self._at.key:
             return
-        self._sight.bring(key, box, relief)
+        self._image_data.bring(key, box, relief)
         self._do(lambda session: session.edit.split(points=points))
 
     def _on_no_relief(self, token: Any, error: Exception) -> None:
@@ -209,7 +209,7 @@ class StrokeEdits(QObject):  # type: ignore[misc]
         session = self._sessions.session
         if session is None:
             return
-        session.edit.sight = self._sight
+        session.edit.image_data = self._image_data
         results: list[EditResult] = []
         self._actions.edit(lambda session: results.append(action(session)))
         self.tool.forget()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from napari_sam.ops.wording import counted, listed
+from napari_sam.ops.message_text import counted, listed
 from napari_sam.plugin.annotator.hints import Facts, model_hint, obstacle_hint
 from napari_sam.plugin.viewer.hint import Hint, HintKind
 

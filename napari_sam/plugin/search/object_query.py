@@ -9,7 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.configs import FindConfig
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.search.query_parts import text_of
 from napari_sam.plugin.viewer.hint import sentence

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.configs import SelectionRule
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.plugin.search.model_modes import resolve_mode
 from napari_sam.workflows.objects.mask_selection import MaskSelection
 from napari_sam.workflows.progress import Progress

@@ -228,7 +228,7 @@ class StackFollower(QObject):  # type: ignore[misc]
             progress: Callable[[int, int], None], is_cancelled: IsCancelled
         ) -> tuple[PropagationRun, PropagationRun | None]:
             from napari_sam.configs import PropagationConfig
-            from napari_sam.ops.scope import Scope
+            from napari_sam.ops.roi_and_contrast import Scope
             from napari_sam.workflows.progress import Progress as WorkProgress
             from napari_sam.workflows.stacks.stack import Stack
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.annotator.layer_canvas import LayerCanvas, why_not_writable
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import shape_of

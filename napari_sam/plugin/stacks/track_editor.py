@@ -13,7 +13,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_sam.io.link_files import FilmLinks
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.annotator.layer_canvas import LayerCanvas
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.stacks.tracked_layers import (

@@ -238,11 +238,11 @@ class AnnotatePage(Page):
         actions = {
             _PLACE: annotator.sessions.place_output,
             _OVERWRITE: annotator.overwrite,
-            _WORK_HERE: annotator.image_remedies.open_part,
-            _STRETCH: annotator.image_remedies.stretch,
-            _UNCOVER: annotator.image_remedies.uncover,
+            _WORK_HERE: annotator.image_fixes.open_part,
+            _STRETCH: annotator.image_fixes.stretch,
+            _UNCOVER: annotator.image_fixes.uncover,
         }
-        actions.get(text, annotator.image_remedies.retry)()
+        actions.get(text, annotator.image_fixes.retry)()
 
     def cancel(self) -> None:
         """Stop looking at the plane."""

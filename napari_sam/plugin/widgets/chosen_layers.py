@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 if TYPE_CHECKING:
     from napari_sam.plugin.annotator.annotator import Annotator
-    from napari_sam.plugin.widgets.choices_header import ChoicesHeader
+    from napari_sam.plugin.widgets.dock_header import DockHeader
 
 __all__ = ["ChosenLayers"]
 
@@ -38,7 +38,7 @@ class ChosenLayers(QObject):  # type: ignore[misc]
     """The pages are to work on another pair; emitted with image and labels."""
 
     def __init__(
-        self, header: ChoicesHeader, annotator: Annotator, parent: QObject
+        self, header: DockHeader, annotator: Annotator, parent: QObject
     ) -> None:
         super().__init__(parent)
         self._header = header

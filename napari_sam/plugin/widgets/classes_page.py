@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton
 from superqt import QLabeledSlider
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.annotator.class_sorter import MOST_COLOURED
 from napari_sam.plugin.annotator.keybindings import with_key
 from napari_sam.plugin.viewer.hint import Hint

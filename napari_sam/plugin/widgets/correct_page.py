@@ -10,8 +10,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton
 from superqt import QFlowLayout
 
+from napari_sam.ops.message_text import counted
 from napari_sam.ops.object_boxes import boxes_of_labels
-from napari_sam.ops.wording import counted
 from napari_sam.plugin.annotator.edit_kinds import EDITS
 from napari_sam.plugin.annotator.hints import STROKE_STEPS
 from napari_sam.plugin.annotator.keybindings import with_key

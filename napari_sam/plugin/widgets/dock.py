@@ -14,12 +14,12 @@ from napari_sam.plugin.model.embedding_store_jobs import open_store
 from napari_sam.plugin.model.model_host import ModelHost
 from napari_sam.plugin.model.predictor_loading import load_predictor
 from napari_sam.plugin.viewer.active_annotator import unwrapped
-from napari_sam.plugin.viewer.other_installation import other_installation
+from napari_sam.plugin.viewer.conflicting_package import conflicting_package
 from napari_sam.plugin.viewer.settings import read_key_choices, read_settings
 from napari_sam.plugin.viewer.timers import single_shot
-from napari_sam.plugin.widgets.choices_header import ChoicesHeader
 from napari_sam.plugin.widgets.chosen_layers import ChosenLayers
 from napari_sam.plugin.widgets.dock_closing import DockEnd
+from napari_sam.plugin.widgets.dock_header import DockHeader
 from napari_sam.plugin.widgets.dock_layout import fill_dock, fit_letters
 from napari_sam.plugin.widgets.dock_saving import DockSaving
 from napari_sam.plugin.widgets.hint_line import HintLine
@@ -162,7 +162,7 @@ class Dock(QWidget):  # type: ignore[misc]
             keep_unsaved=settings.keep_unsaved,
         )
         self.annotator.put_off()
-        self.header = ChoicesHeader(viewer, store, settings.model, settings.device)
+        self.header = DockHeader(viewer, store, settings.model, settings.device)
         self.header.image.is_held = self._is_at_work
         self.layers = ChosenLayers(self.header, self.annotator, self)
         self.saving = DockSaving(viewer, self.annotator, self)
@@ -299,7 +299,7 @@ class Dock(QWidget):  # type: ignore[misc]
 
     def _look_for_others(self) -> None:
         """Say whether another project of this name is installed beside this one."""
-        told = other_installation()
+        told = conflicting_package()
         if told:
             self._on_notice(told)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.search.example_objects import examples_in
 from napari_sam.plugin.search.hint_facts import FactReader
 from napari_sam.plugin.search.hints import EverythingFacts, black_hint, next_step

@@ -12,7 +12,7 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.annotator.object_features import table_of
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.viewer.active_annotator import active_in, unwrapped

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.project.project_opening import Question
 from napari_sam.plugin.viewer.hint import Hint, sentence

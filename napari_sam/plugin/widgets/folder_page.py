@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qtpy.QtWidgets import QFileDialog
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.project.background_models import propose
 from napari_sam.plugin.project.project_loop import ProjectLoop

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.stacks.stack_follower import StackFollower
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layers import shape_of

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider, QRangeSlider
 
 from napari_sam.configs import SelectionRule
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.widgets.buttons import push_button
 from napari_sam.plugin.widgets.score_histogram import ScoreHistogram
 from napari_sam.plugin.widgets.tool_page import tick

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.io.measurement_tables import TABLE_FORMATS, write_table
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.measure.layer_measuring import LayerMeasuring
 from napari_sam.plugin.measure.object_colours import ObjectColours
 from napari_sam.plugin.measure.selection_marks import SelectionMarks

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from napari_sam.plugin.annotator.annotator import Annotator
     from napari_sam.plugin.model.model_host import ModelHost
-    from napari_sam.plugin.widgets.choices_header import ChoicesHeader
     from napari_sam.plugin.widgets.dock_closing import DockEnd
+    from napari_sam.plugin.widgets.dock_header import DockHeader
 
 __all__ = ["PUT_BACK", "Page", "Shared", "Work"]
 
@@ -72,7 +72,7 @@ class Shared:
     viewer: Any
     model_host: ModelHost
     annotator: Annotator
-    header: ChoicesHeader
+    header: DockHeader
     end: DockEnd
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

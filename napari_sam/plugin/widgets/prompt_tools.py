@@ -14,7 +14,7 @@ import pandas as pd
 from napari.layers import Image, Labels, Shapes
 
 from napari_sam.ops.boxes import to_napari
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.search.drawn_shapes import boxes_on_plane, points_on_plane
 from napari_sam.plugin.viewer.layer_pairs import MADE_HERE
 from napari_sam.plugin.viewer.layers import spatial_metadata
@@ -116,7 +116,7 @@ def _outline(
 
     def work(predictor: Any, **steps: Any) -> Any:
         from napari_sam.configs import PromptConfig
-        from napari_sam.ops.scope import Scope
+        from napari_sam.ops.roi_and_contrast import Scope
         from napari_sam.workflows.objects import from_prompts
 
         segment = getattr(from_prompts, marks.segment)
@@ -174,7 +174,7 @@ def propose_objects(
 
     def work(predictor: Any, **steps: Any) -> Any:
         from napari_sam.configs import GridConfig
-        from napari_sam.ops.scope import Scope
+        from napari_sam.ops.roi_and_contrast import Scope
         from napari_sam.workflows.objects.proposals import propose
 
         return propose(
@@ -250,7 +250,7 @@ def draw_edges(
 
     def work(predictor: Any, **steps: Any) -> Any:
         from napari_sam.configs import EdgeConfig
-        from napari_sam.ops.scope import Scope
+        from napari_sam.ops.roi_and_contrast import Scope
         from napari_sam.workflows.objects.edges import detect_edges
 
         return detect_edges(

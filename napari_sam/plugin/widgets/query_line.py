@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QFlowLayout
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.search.query_parts import parts_of
 from napari_sam.plugin.viewer.timers import single_shot
 from napari_sam.plugin.widgets.dock_layout import form

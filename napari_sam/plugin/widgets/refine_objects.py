@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.viewer.layers import display_range, plane_reader
 from napari_sam.plugin.widgets.tool_runs import ToolJob
 from napari_sam.workflows.session.canvas import StackEdit, plan_edit

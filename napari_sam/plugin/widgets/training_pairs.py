@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_sam.io.labelled_arrays import labelled_planes
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.model.training_runs import left_out_in_words
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.hint import sentence

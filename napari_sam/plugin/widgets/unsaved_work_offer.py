@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 
 if TYPE_CHECKING:
     from napari_sam.plugin.annotator.session_journals import UnsavedWork

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_sam.checkpoints.registry import format_size
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.workflows.session.session_recovery import (
     forget_journals,
     journal_sizes,

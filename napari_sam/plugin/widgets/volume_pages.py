@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Tracks
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.stacks.tracked_layers import tracks_of, why_no_film
 from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.layer_links import links_of

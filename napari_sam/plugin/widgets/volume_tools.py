@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels, Tracks
 
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.plugin.stacks.track_editor import editor_in
 from napari_sam.plugin.stacks.tracked_layers import (
     agreement,
@@ -89,7 +89,7 @@ def segment_volume(
 
     def work(predictor: Any, **steps: Any) -> Any:
         from napari_sam.configs import LinkConfig, VolumeConfig
-        from napari_sam.ops.scope import Scope
+        from napari_sam.ops.roi_and_contrast import Scope
         from napari_sam.workflows.stacks.stack import Stack
         from napari_sam.workflows.stacks.volume import segment_volume
 
@@ -171,7 +171,7 @@ def track(
 
     def work(predictor: Any, **steps: Any) -> Any:
         from napari_sam.configs import TrackConfig
-        from napari_sam.ops.scope import Scope
+        from napari_sam.ops.roi_and_contrast import Scope
         from napari_sam.workflows.stacks import tracking
 
         config = TrackConfig(

@@ -19,7 +19,7 @@ from napari_sam.inference.preprocess import default_limits
 from napari_sam.inference.tiling import TILE_OVERLAP
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.blocks import BlockGrid
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.workflows.objects.image_kind import settled_config
 from napari_sam.workflows.objects.instances import find_instances
 from napari_sam.workflows.objects.segment import choose_mode

@@ -18,7 +18,7 @@ from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.io.axes import name_axes
 from napari_sam.io.plane_array import PlaneArray
 from napari_sam.ops.label_painting import records_to_labels
-from napari_sam.ops.scope import Scope, require_limits_only
+from napari_sam.ops.roi_and_contrast import Scope, require_limits_only
 from napari_sam.workflows.blocks.block_plan import BlockPlan, plan_blocks
 from napari_sam.workflows.blocks.stitching import BlockObjects, number_objects
 from napari_sam.workflows.objects.segment import default_order, find_objects

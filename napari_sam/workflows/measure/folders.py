@@ -11,7 +11,7 @@ from napari_sam.io.image_reader import ArraySource, is_zarr, open_array
 from napari_sam.io.images import Listed, list_images
 from napari_sam.io.object_tables import read_object_table
 from napari_sam.io.other_formats import split_dataset
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.workflows.measure.measure import measure_channels
 from napari_sam.workflows.progress import Steps
 

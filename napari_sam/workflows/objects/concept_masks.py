@@ -10,7 +10,7 @@ from napari_sam.inference.mask_upscaling import without_padding
 from napari_sam.inference.sam3_concepts import find_concept_masks
 from napari_sam.inference.views import PlaneView, whole_embedding
 from napari_sam.ops.rle import Rle
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.ops.stability_score import stability_score
 from napari_sam.ops.types import MaskRecord
 from napari_sam.workflows.objects.point_grids import check_exclude, check_roi

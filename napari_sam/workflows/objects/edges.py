@@ -20,7 +20,7 @@ from napari_sam.inference.views import PlaneView
 from napari_sam.ops import boxes
 from napari_sam.ops.edges import outer_boundary, thin_ridges
 from napari_sam.ops.nms import box_nms
-from napari_sam.ops.scope import require_limits_only
+from napari_sam.ops.roi_and_contrast import require_limits_only
 from napari_sam.workflows.objects.mask_filters import pixel_boxes
 from napari_sam.workflows.objects.point_grids import even_grid
 from napari_sam.workflows.progress import Steps
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
-    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.ops.types import Box, FrameGeometry
     from napari_sam.workflows.progress import Progress
 

@@ -23,7 +23,7 @@ from napari_sam.inference.views import PlaneEmbedding, PlaneView
 from napari_sam.ops.boxes import areas_of, clip_boxes
 from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.rle import Rle
-from napari_sam.ops.scope import require_limits_only
+from napari_sam.ops.roi_and_contrast import require_limits_only
 from napari_sam.ops.stability_score import stability_score
 from napari_sam.ops.types import MaskRecord, Prompts
 from napari_sam.workflows.progress import Steps
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.ops.types import FrameGeometry, MaskPrediction
     from napari_sam.workflows.progress import Progress
 

@@ -17,7 +17,7 @@ from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.views import PlaneView
 from napari_sam.ops.boxes import areas_of
 from napari_sam.ops.nms import box_nms
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.ops.types import Cancelled, ImageEmbedding, MaskRecord
 from napari_sam.workflows.objects.crops import Crop, make_crops
 from napari_sam.workflows.objects.mask_cleaning import clean_records

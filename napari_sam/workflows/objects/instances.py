@@ -21,7 +21,7 @@ from napari_sam.inference.empty_regions import ContentMap
 from napari_sam.inference.image_scale import DENSE_SCALE_RULE, areas_in_one_tile
 from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights, tile_least
 from napari_sam.inference.views import PlaneView
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.ops.watershed import Instances, maps_to_instances
 from napari_sam.workflows.objects.image_kind import settled_config
 from napari_sam.workflows.objects.point_grids import check_exclude, check_roi

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.workflows.progress import Progress
 
 __all__ = ["DEFAULT_MIN_SCORE", "Preannotation", "preannotate"]

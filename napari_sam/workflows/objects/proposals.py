@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_sam.configs import GridConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.views import PlaneEmbedding
-    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.ops.types import MaskRecord
     from napari_sam.workflows.progress import Progress
 

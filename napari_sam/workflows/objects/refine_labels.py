@@ -23,7 +23,7 @@ from napari_sam.io.images import as_labels
 from napari_sam.ops import boxes
 from napari_sam.ops.labels import count_labels, without_fragments
 from napari_sam.ops.object_boxes import boxes_of_labels
-from napari_sam.ops.scope import require_limits_only
+from napari_sam.ops.roi_and_contrast import require_limits_only
 from napari_sam.ops.types import Prompts
 from napari_sam.workflows.progress import Progress, Steps
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.ops.types import Box, MaskPrediction
 
 __all__ = ["RefinedLabels", "RefinedObject", "refine_labels", "refine_plane"]

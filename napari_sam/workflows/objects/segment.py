@@ -13,7 +13,7 @@ from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.sam3_concepts import finds_concepts
 from napari_sam.inference.views import PlaneEmbedding, PlaneView
 from napari_sam.ops.label_painting import records_to_labels
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.workflows.objects.concept_masks import find_concept
 from napari_sam.workflows.objects.grid_masks import generate_masks
 from napari_sam.workflows.objects.image_kind import settled_config

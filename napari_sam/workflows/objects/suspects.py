@@ -12,8 +12,8 @@ from napari_sam.configs import SuspectConfig
 from napari_sam.io.images import as_labels
 from napari_sam.ops.labels import count_labels
 from napari_sam.ops.mask_edits import label_pieces
+from napari_sam.ops.message_text import counted
 from napari_sam.ops.object_boxes import number_labels
-from napari_sam.ops.wording import counted
 from napari_sam.workflows.progress import Steps
 
 if TYPE_CHECKING:

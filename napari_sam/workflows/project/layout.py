@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.io.image_reader import ArraySource, open_array
-from napari_sam.ops.wording import listed
+from napari_sam.ops.message_text import listed
 
 if TYPE_CHECKING:
     from pathlib import Path

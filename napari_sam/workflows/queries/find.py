@@ -13,7 +13,7 @@ from napari_sam.inference.channels import channels_last
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.sam3_concepts import finds_concepts
 from napari_sam.ops.label_layers import label_layers
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.workflows.objects.segment import segment
 from napari_sam.workflows.queries.asked_objects import AskedObjects
 from napari_sam.workflows.queries.concept_search import ConceptQuery, find_by_concept

@@ -9,8 +9,8 @@ import numpy as np
 
 from napari_sam.ops.labels import count_labels
 from napari_sam.ops.mask_edits import distance_to_grow, grow_labels
+from napari_sam.ops.message_text import listed
 from napari_sam.ops.strokes import check_stroke, stroke_pixels
-from napari_sam.ops.wording import listed
 from napari_sam.workflows.session.canvas import plan_edit
 from napari_sam.workflows.session.edit_targets import checked_labels
 from napari_sam.workflows.session.planned_edit import PlanePatch, boxes_on

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.strokes import Ridge
     from napari_sam.ops.types import Box
+    from napari_sam.workflows.session.edit_image_data import EditImageData
     from napari_sam.workflows.session.edit_targets import EditScope
-    from napari_sam.workflows.session.plane_sight import PlaneSight
     from napari_sam.workflows.session.session_state import SessionState
 
 __all__ = ["plan_split"]
@@ -28,7 +28,7 @@ __all__ = ["plan_split"]
 
 def plan_split(
     state: SessionState,
-    sight: PlaneSight,
+    image_data: EditImageData,
     label: int | None,
     stroke: ArrayLike | None,
     points: ArrayLike | None,
@@ -54,13 +54,13 @@ def plan_split(
         (label,) = checked_labels(label)
         state.check_exists(label, here=True)
     if stroke is not None:
-        return _by_stroke(state, sight, label, stroke, snap, scope)
-    return _by_points(state, sight, label, points, scope)
+        return _by_stroke(state, image_data, label, stroke, snap, scope)
+    return _by_points(state, image_data, label, points, scope)
 
 
 def _by_stroke(
     state: SessionState,
-    sight: PlaneSight,
+    image_data: EditImageData,
     label: int | None,
     stroke: ArrayLike,
     snap: Ridge | None,
@@ -74,7 +74,7 @@ def _by_stroke(
     block, at = _block(state, chosen, scope)
     line = line - block.box[:2]
     if snap:
-        seen = sight.intensities(block.box)
+        seen = image_data.intensities(block.box)
         if seen is None:
             raise ValueError(
                 "there is no image to snap to; make the session with one, or leave "
@@ -91,7 +91,7 @@ def _by_stroke(
 
 def _by_points(
     state: SessionState,
-    sight: PlaneSight,
+    image_data: EditImageData,
     label: int | None,
     points: ArrayLike | None,
     scope: EditScope,
@@ -112,7 +112,7 @@ def _by_points(
     local = pixels - block.box[:2]
     lead = np.tile(np.array(at, np.intp), (len(local), 1))
     seeds = np.concatenate([lead, local], axis=1)
-    return block, split_at_points(block.mask, seeds, sight.relief(block.box))
+    return block, split_at_points(block.mask, seeds, image_data.relief(block.box))
 
 
 def _checked_points(

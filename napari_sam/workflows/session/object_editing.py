@@ -15,10 +15,10 @@ import numpy as np
 from napari_sam.ops import mask_edits
 from napari_sam.ops.labels import next_free_label
 from napari_sam.workflows.session import edit_planning
+from napari_sam.workflows.session.edit_image_data import SessionImageData
 from napari_sam.workflows.session.edit_refining import plan_refinement
 from napari_sam.workflows.session.edit_splitting import plan_split
 from napari_sam.workflows.session.edit_targets import find_targets
-from napari_sam.workflows.session.plane_sight import ModelSight
 from napari_sam.workflows.session.planned_edit import (
     EditResult,
     ObjectBlock,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from napari_sam.ops.strokes import Ridge
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.session.canvas import LabelEdit
+    from napari_sam.workflows.session.edit_image_data import EditImageData
     from napari_sam.workflows.session.edit_targets import EditScope, Labels, Targets
-    from napari_sam.workflows.session.plane_sight import PlaneSight
     from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState
 
@@ -61,14 +61,14 @@ class ObjectEditing:
 
     Attributes
     ----------
-    sight
+    image_data
         What `split` sees of the image; of the session's image and model by default.
     """
 
     def __init__(self, state: SessionState, prompting: Prompting) -> None:
         self._state = state
         self._prompting = prompting
-        self.sight: PlaneSight = ModelSight(state, prompting)
+        self.image_data: EditImageData = SessionImageData(state, prompting)
 
     # --- one of several, several of one -------------------------------------
 
@@ -156,7 +156,9 @@ class ObjectEditing:
             If the stroke cuts nothing, a point lies beside the object, there is no
             image to snap to, or the type of the labels has too few numbers.
         """
-        split = plan_split(self._state, self.sight, label, stroke, points, snap, scope)
+        split = plan_split(
+            self._state, self.image_data, label, stroke, points, snap, scope
+        )
         return self._renumber([split], preview)
 
     def pieces_to_objects(

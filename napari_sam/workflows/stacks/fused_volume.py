@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_sam.configs import FuseConfig, VolumeConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.model.volume_head import VolumeHead
-    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.stack import Stack
     from napari_sam.workflows.stacks.volume_maps import VolumeLook

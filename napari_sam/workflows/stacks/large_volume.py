@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_sam.configs import VolumeConfig
 from napari_sam.inference.loaded_models import as_predictor
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.workflows.blocks.stitching import BlockObjects
 from napari_sam.workflows.progress import Progress, Steps
 from napari_sam.workflows.stacks.stack import Stack

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from napari_sam.ops.wording import listed
+from napari_sam.ops.message_text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from napari_sam.ops.wording import listed
+from napari_sam.ops.message_text import listed
 from napari_sam.workflows.stacks.lineage import Lineage, Node
 from napari_sam.workflows.stacks.lineage_regrouping import LineageChange, regroup
 

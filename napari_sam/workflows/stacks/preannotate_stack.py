@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_sam.configs import TrackConfig, VolumeConfig
 from napari_sam.inference.preprocess import sample_limits
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.workflows.objects.preannotate import Preannotation, preannotate
 from napari_sam.workflows.objects.segment import find_objects
 from napari_sam.workflows.progress import Progress, Steps

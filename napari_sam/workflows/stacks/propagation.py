@@ -18,7 +18,7 @@ from napari_sam.configs import PropagationConfig
 from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.views import whole_embedding
-from napari_sam.ops.scope import require_limits_only
+from napari_sam.ops.roi_and_contrast import require_limits_only
 from napari_sam.workflows.growing.plane_following import Track
 from napari_sam.workflows.progress import Steps
 from napari_sam.workflows.stacks.following_engine import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.inference.views import PlaneEmbedding
-    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.ops.types import ImageEmbedding
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.following_engine import FollowingEngine

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.configs import Direction
-    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.session.canvas import LabelCanvas
     from napari_sam.workflows.stacks.propagation import Propagated

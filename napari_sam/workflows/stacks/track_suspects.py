@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_sam.configs import TrackSuspectConfig
 from napari_sam.io.images import as_labels
-from napari_sam.ops.wording import counted
+from napari_sam.ops.message_text import counted
 from napari_sam.workflows.progress import Steps
 from napari_sam.workflows.stacks.film_labels import describe_labels
 from napari_sam.workflows.stacks.lineage import Lineage

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.roi_and_contrast import Scope
 
 __all__ = ["Tracking", "track"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from napari_sam.configs import VOLUME_MODES, VolumeConfig
 from napari_sam.inference.dense_maps import explain_no_maps
 from napari_sam.inference.loaded_models import as_predictor
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.workflows.objects.segment import segment, settle_kind
 from napari_sam.workflows.progress import Progress, Steps
 from napari_sam.workflows.stacks.fused_volume import (

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_sam.configs import VolumeConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.ops.blocks import Block
-    from napari_sam.ops.scope import Scope
+    from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.stacks.stack import Stack
 

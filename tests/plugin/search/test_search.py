@@ -16,7 +16,7 @@ from napari_sam.configs import (
 )
 from napari_sam.io.samples import load_sample
 from napari_sam.ops.planes import Plane
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.plugin.model.long_task import Clock
 from napari_sam.plugin.search.search import (
     Search,

@@ -8,7 +8,7 @@ from tiny_network import tiny_predictor
 from napari_sam.configs import EdgeConfig
 from napari_sam.inference.mask_upscaling import upscale_logits
 from napari_sam.ops.nms import box_nms
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.objects.edges import detect_edges
 from napari_sam.workflows.objects.point_grids import even_grid

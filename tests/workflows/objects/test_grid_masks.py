@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 import napari_sam
 from napari_sam import GridConfig, generate_masks
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.objects.grid_masks import estimate_seconds
 from napari_sam.workflows.progress import Progress

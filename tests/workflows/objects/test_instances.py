@@ -4,7 +4,7 @@ from ideal_predictor import IdealPredictor, grid_of_discs, near_sighted
 from tiny_network import tiny_predictor
 
 from napari_sam.configs import InstanceConfig
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.ops.types import Cancelled
 from napari_sam.workflows.objects.instances import find_instances
 from napari_sam.workflows.progress import Progress

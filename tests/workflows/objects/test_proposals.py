@@ -4,7 +4,7 @@ from disc_predictor import DiscPredictor
 from tiny_network import tiny_predictor
 
 from napari_sam import GridConfig
-from napari_sam.ops.scope import Scope
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.workflows.objects.grid_masks import generate_masks
 from napari_sam.workflows.objects.proposals import PROPOSALS, propose
 

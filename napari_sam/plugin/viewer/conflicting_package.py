@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib.metadata import distributions
 from pathlib import Path
 
-__all__ = ["other_installation"]
+__all__ = ["conflicting_package"]
 
 _NAME = "napari-sam"
 
 
-def other_installation() -> str:
+def conflicting_package() -> str:
     """Say which other project named napari-sam is installed; "" for none.
 
     On PyPI that name belongs to another project, up to version 0.4. Both bring a

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from napari_sam.plugin.annotator.sessions import Sessions
     from napari_sam.plugin.annotator.workspace import Workspace
 
-__all__ = ["ImageRemedies"]
+__all__ = ["ImageFixes"]
 
 
-class ImageRemedies(QObject):  # type: ignore[misc]
+class ImageFixes(QObject):  # type: ignore[misc]
     """Makes an image fit to be worked on; the buttons of the hints call it.
 
     Parameters

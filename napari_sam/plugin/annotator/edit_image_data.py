@@ -1,8 +1,8 @@
 """What an edit sees of the image in the window: the plane shown, the maps of the model.
 
 What the model knows of a plane takes time, and is asked for away from the window. So an
-edit that would look at it is tried first; `EditSight.box` is then what it would look
-at, and it sees what was brought there until another plane is shown.
+edit that would look at it is tried first; `WindowImageData.box` is then where it would
+look, and it sees what was brought there until another plane is shown.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_sam.ops.boxes import to_window
 from napari_sam.plugin.viewer.layers import plane_reader
-from napari_sam.workflows.session.plane_sight import relief_in
+from napari_sam.workflows.session.edit_image_data import relief_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from napari_sam.plugin.model.embedded_planes import PlaneKey
     from napari_sam.plugin.model.model_host import ModelHost
 
-__all__ = ["EditSight"]
+__all__ = ["WindowImageData"]
 
 
-class EditSight:
-    """The `napari_sam.workflows.session.plane_sight.PlaneSight` of the window.
+class WindowImageData:
+    """The `napari_sam.workflows.session.edit_image_data.EditImageData` of the window.
 
     Parameters
     ----------

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState
 
-__all__ = ["ModelSight", "PlaneSight", "relief_in"]
+__all__ = ["EditImageData", "SessionImageData", "relief_in"]
 
 _SMOOTHING = 1.2
 """Sigma in pixels of the model's maps, so that a click lies in one basin."""
 
 
-class PlaneSight(Protocol):
+class EditImageData(Protocol):
     """What is seen of the image on the plane that a session is on."""
 
     def intensities(self, box: Box) -> NDArray[np.float32] | None:
@@ -41,7 +41,7 @@ class PlaneSight(Protocol):
         ...
 
 
-class ModelSight:
+class SessionImageData:
     """The image and the model of a session.
 
     Parameters

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_sam.plugin.widgets.choices_header import _cut, _FoldLine
+from napari_sam.plugin.widgets.dock_header import _cut, _FoldLine
 
 
 @given(st.text("ab …", min_size=2, max_size=20), st.data())

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from napari_sam.checkpoints.store import CheckpointStore
 
-__all__ = ["ChoicesHeader"]
+__all__ = ["DockHeader"]
 
 
-class ChoicesHeader(QWidget):  # type: ignore[misc]
+class DockHeader(QWidget):  # type: ignore[misc]
     """The choices, and a line that says them and folds them away.
 
     They are folded as soon as there is an image and the model is on this computer,

@@ -1,6 +1,6 @@
 import pytest
 
-from napari_sam.ops.wording import counted, listed
+from napari_sam.ops.message_text import counted, listed
 
 
 @pytest.mark.parametrize(
