@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.workflows.reading_ahead import read_ahead
+from napari_sam.workflows.running_ahead import run_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.io.labelled_folders import LabelledImage
+    from napari_sam.ops.types import IsCancelled
 
     _Read = tuple[NDArray[Any], NDArray[np.int32]]
 
@@ -27,11 +29,13 @@ def read_in_turn(
     The next one is read while the caller works on one.
     """
 
-    def read(item: LabelledImage) -> _Read | OSError | ValueError:
+    def read(
+        item: LabelledImage, _: IsCancelled | None
+    ) -> _Read | OSError | ValueError:
         try:
             return item.read()
         except (OSError, ValueError) as error:
             return error
 
     items = list(images)
-    yield from zip(items, read_ahead(read, items), strict=True)
+    yield from zip(items, run_ahead(partial(read, item) for item in items), strict=True)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.inference.concurrent_planes import in_order, planes_at_once
 from napari_sam.inference.embedding_cache import made_from
 from napari_sam.inference.preprocess import colour_limits, default_limits, whole_plane
 from napari_sam.inference.tiling import tile_plane
@@ -24,7 +23,7 @@ from napari_sam.io.embedding_entry import Origin, view_of
 from napari_sam.io.fingerprint import fingerprint
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.progress import Steps
-from napari_sam.workflows.reading_ahead import read_ahead
+from napari_sam.workflows.running_ahead import run_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -237,7 +236,7 @@ def embed_planes(
     for plane in todo:
         plane.shape_in(shape)
     steps = Steps("embedding", progress)
-    at_once = planes_at_once(sam)
+    at_once = _planes_at_once(sam)
     size = 1 if tiles or at_once > 1 else sam.batch_size
     batches = [todo[start : start + size] for start in range(0, len(todo), size)]
 
@@ -253,7 +252,10 @@ def embed_planes(
         partial(embed, some, planes) for some, planes in _read_batches(data, batches)
     )
     found = held = done = 0
-    with closing(in_order(calls, at_once, steps.is_cancelled)) as made:
+    made = run_ahead(
+        calls, ahead=at_once - 1, threads=at_once, is_cancelled=steps.is_cancelled
+    )
+    with closing(made):
         for some in batches:
             for number in range(len(some)):
                 steps.before(len(todo) - done - number)
@@ -266,15 +268,24 @@ def embed_planes(
     return EmbeddedStack(len(todo), found, image)
 
 
+def _planes_at_once(sam: Predictor) -> int:
+    """Say how many planes are best embedded at a time: one on this machine.
+
+    With workers it is one more than there are, so that one is on its way meanwhile.
+    """
+    remote = sam.remote
+    return 1 if remote is None or remote.problem else int(remote.workers) + 1
+
+
 def _read_batches(
     data: Any, batches: Sequence[Sequence[Plane]]
 ) -> Iterator[tuple[Sequence[Plane], list[NDArray[Any]]]]:
     """Yield planes and their pixels; the next are read while these are embedded."""
 
-    def read(some: Sequence[Plane]) -> list[NDArray[Any]]:
+    def read(some: Sequence[Plane], _: IsCancelled | None) -> list[NDArray[Any]]:
         return [np.asarray(plane.take(data)) for plane in some]
 
-    with closing(read_ahead(read, batches)) as pixels:
+    with closing(run_ahead(partial(read, some) for some in batches)) as pixels:
         yield from zip(batches, pixels, strict=True)
 
 
