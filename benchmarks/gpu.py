@@ -117,7 +117,7 @@ class Run:
 
 def without_memory(sam: Predictor) -> Predictor:
     """Let a model forget each embedding once the next one is made."""
-    sam.cache = EmbeddingCache(0)
+    sam.encoder.cache = EmbeddingCache(0)
     return sam
 
 
@@ -161,13 +161,13 @@ def embed_all(run: Run, name: str, sam: Predictor) -> str:
 
     single = f"{name}: images embedded one by one"
     run.measure(single, one_by_one)
-    size = sam.batch_size
+    size = sam.encoder.batch_size
     if size == 1:
         print(f"{name}: a batch is one image on this device", flush=True)
         return single
-    sam.embed_batch([image[::-1].copy() for image in images[:size]])
+    sam.encoder.embed_batch([image[::-1].copy() for image in images[:size]])
     together = f"{name}: images embedded in batches of {size}"
-    run.measure(together, lambda: len(sam.embed_batch(images)))
+    run.measure(together, lambda: len(sam.encoder.embed_batch(images)))
     return together
 
 

@@ -204,7 +204,7 @@ def cells_seconds(runs: int) -> float:
     from napari_sam.inference.model_loading import load_model
 
     predictor = load_model("cells", device="cpu")
-    predictor.cache = EmbeddingCache(0)
+    predictor.encoder.cache = EmbeddingCache(0)
     image, times = test_image(CELLS_SIZE), []
     for _ in range(runs + 1):
         start = time.perf_counter()

@@ -21,6 +21,7 @@ from .configs import TrackSuspectConfig as TrackSuspectConfig
 from .configs import TrainConfig as TrainConfig
 from .configs import VolumeConfig as VolumeConfig
 from .inference.model_loading import load_model as load_model
+from .inference.plane_encoder import PlaneEncoder as PlaneEncoder
 from .inference.point_decoder import PointDecoder as PointDecoder
 from .inference.predictor import Predictor as Predictor
 from .inference.views import PlaneEmbedding as PlaneEmbedding

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import uuid4
 
 from napari_sam.inference.dense_maps import read_dense_head
-from napari_sam.inference.embedding_cache import EmbeddingCache
 from napari_sam.inference.image_scale import checked_scale, embed_with_tiles
 from napari_sam.inference.plane_encoder import PlaneEncoder, free_frame_step
 from napari_sam.inference.point_decoder import PointDecoder
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from napari_sam.checkpoints.object_weights import LoadedObjectHead
     from napari_sam.configs.objects import DenseLevel
+    from napari_sam.inference.embedding_cache import EmbeddingCache
     from napari_sam.inference.image_scale import ImageScale
     from napari_sam.inference.model_placement import Placement
     from napari_sam.inference.text_tower import PhraseEmbedder
@@ -70,6 +70,8 @@ class Predictor:
 
     Attributes
     ----------
+    encoder
+        Embeds several planes together, and names embeddings.
     object_head, text_tower
         What embeds objects, and the words for them; None for those that ship. See
         `load_model`.
@@ -93,13 +95,17 @@ class Predictor:
         self.text_tower: PhraseEmbedder | None = None
         self.object_size = object_size
         self.digest = digest or f"unnamed-{uuid4()}"
-        self.cache = EmbeddingCache() if cache is None else cache
         self._placed = place_model(model, name, dtype, device, self.digest, source)
-        self._encoder = PlaneEncoder(self._placed, self.digest)
+        self.encoder = PlaneEncoder(self._placed, name, self.digest, cache)
 
     @property
     def _at(self) -> Placement:
         return self._placed.at
+
+    @property
+    def cache(self) -> EmbeddingCache:
+        """The latest embeddings, in memory and on disk."""
+        return self.encoder.cache
 
     @property
     def model(self) -> Network:
@@ -204,84 +210,7 @@ class Predictor:
             view = PlaneView.of(image, self.frame_size, contrast_limits)
             wanted = None if isinstance(scale, str) else scale
             return embed_with_tiles(self, view, wanted, is_cancelled, self.cache)
-        return self._encoder.encode(image, contrast_limits, is_cancelled, self.cache)
-
-    def embed_batch(
-        self,
-        images: Sequence[ArrayLike],
-        *,
-        contrast_limits: tuple[float, float] | None = None,
-        frame_size: int | None = None,
-        is_cancelled: IsCancelled | None = None,
-    ) -> list[ImageEmbedding]:
-        """Embed several image planes, or tiles of one, each seen as a whole.
-
-        On a GPU those of one shape go through the encoder together, `batch_size` at a
-        time. On a CPU they go one by one, which is faster there. The embeddings are
-        those of `embed`, one by one.
-
-        Parameters
-        ----------
-        images
-            See `embed`.
-        contrast_limits
-            Intensities that become black and white in all of them; robust percentiles
-            of each if None.
-        frame_size
-            Side of the frame in which each is seen; the model's own if None. Prompts
-            can only be answered in that one, `dense_maps` from any; see
-            `map_frames`.
-        is_cancelled
-            Asked before each block of the encoder.
-
-        Returns
-        -------
-        list of ImageEmbedding
-            One for each image.
-
-        Raises
-        ------
-        ValueError
-            If an image or the limits are not as described, or the model can not see in
-            such a frame.
-        Cancelled
-            If `is_cancelled` answered True.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import napari_sam
-        >>> sam = napari_sam.load_model("cells")
-        >>> [one.geometry.image_shape for one in sam.embed_batch([np.eye(64)] * 2)]
-        [(64, 64), (64, 64)]
-        """
-        if frame_size not in (None, self.frame_size):
-            step = free_frame_step(self.model)
-            if step is None or frame_size < step or frame_size % step:
-                others = "" if step is None else f", or a multiple of {step}"
-                raise ValueError(
-                    f"{self.name} can not see in a frame of {frame_size} pixels; "
-                    f"wanted {self.frame_size}{others}"
-                )
-        return self._encoder.encode_batch(
-            images, contrast_limits, is_cancelled, self.cache, frame_size
-        )
-
-    @property
-    def batch_size(self) -> int:
-        """How many planes the encoder embeds together; 1 on a CPU."""
-        return self._encoder.batch_size()
-
-    @property
-    def identity(self) -> str:
-        """What identifies the weights and their precision in an embedding's key."""
-        return self._encoder.identity_at(self._at)
-
-    def key_of(
-        self, image: ArrayLike, contrast_limits: tuple[float, float] | None = None
-    ) -> str:
-        """Name the embedding that `embed` makes of an image plane."""
-        return self._encoder.key_of(image, contrast_limits)
+        return self.encoder.embed(image, contrast_limits, is_cancelled)
 
     def predict(
         self,

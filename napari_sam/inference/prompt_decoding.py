@@ -73,7 +73,7 @@ def check_frame(embedding: ImageEmbedding, frame_size: int) -> None:
     Raises
     ------
     ValueError
-        If it was made in another one; see `Predictor.embed_batch`.
+        If it was made in another one; see `PlaneEncoder.embed_batch`.
     """
     made_in = embedding.geometry.frame_size
     if made_in != frame_size:

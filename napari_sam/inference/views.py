@@ -249,7 +249,7 @@ class PlaneView:
         parts
             (row0, col0, row1, col1), half open, of each.
         frame_size
-            See `Predictor.embed_batch`.
+            See `PlaneEncoder.embed_batch`.
 
         Raises
         ------
@@ -259,7 +259,7 @@ class PlaneView:
         if self.image is None:
             raise ValueError("an embedding has no tiles; give the image")
         shown = [self.image[top:down, left:right] for top, left, down, right in parts]
-        return sam.embed_batch(
+        return sam.encoder.embed_batch(
             [part[::-1, ::-1] for part in shown] if turned else shown,
             contrast_limits=self.contrast_limits,
             frame_size=frame_size,

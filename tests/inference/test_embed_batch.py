@@ -28,7 +28,7 @@ def test_a_batch_is_what_its_planes_are_one_by_one(in_threes, name):
     expected = [one.embed(image, scale="whole") for image in images]
     other = Predictor(tiny_sam(name), digest=one.digest, device="cpu", dtype="float32")
     made = count_encodings(other)
-    found = other.embed_batch(images)
+    found = other.encoder.embed_batch(images)
     assert [shape[0] for shape in made] == [3]
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a.features, b.features, rtol=0, atol=1e-5)
@@ -41,7 +41,7 @@ def test_planes_of_one_shape_go_together_and_come_back_in_order(in_threes):
     shapes = [(40, 60), (60, 40), (40, 60), (40, 60), (40, 60)]
     sam = tiny_predictor()
     made = count_encodings(sam)
-    found = sam.embed_batch(planes(*shapes))
+    found = sam.encoder.embed_batch(planes(*shapes))
     assert [one.geometry.image_shape for one in found] == shapes
     assert [shape[0] for shape in made] == [3, 1, 1]
 
@@ -51,18 +51,18 @@ def test_what_is_there_is_not_embedded_again(in_threes):
     sam = tiny_predictor()
     first = sam.embed(images[0], scale="whole")
     made = count_encodings(sam)
-    found = sam.embed_batch([images[1], images[0], images[1]])
+    found = sam.encoder.embed_batch([images[1], images[0], images[1]])
     assert found[1] is first
     assert found[0] is found[2]
     assert [shape[0] for shape in made] == [1]
-    assert sam.embed_batch([]) == []
+    assert sam.encoder.embed_batch([]) == []
 
 
 def test_on_a_cpu_planes_go_one_by_one():
     sam = tiny_predictor()
     made = count_encodings(sam)
-    sam.embed_batch(planes((40, 60), (40, 60)))
-    assert sam.batch_size == 1
+    sam.encoder.embed_batch(planes((40, 60), (40, 60)))
+    assert sam.encoder.batch_size == 1
     assert [shape[0] for shape in made] == [1, 1]
 
 
@@ -70,7 +70,7 @@ def test_a_tile_can_be_seen_in_a_frame_of_its_own():
     sam = Predictor(tiny_sam("cells"), device="cpu", dtype="float32")
     own = sam.frame_size
     image = planes((own // 2, own // 2))[0]
-    (small,) = sam.embed_batch([image], frame_size=own // 2)
+    (small,) = sam.encoder.embed_batch([image], frame_size=own // 2)
     assert small.geometry.scale == (1, 1)
     assert small.features.shape[-1] == sam.model.architecture.grid // 2
     assert sam.dense_maps(small).shape == (3, *image.shape)
@@ -83,9 +83,11 @@ def test_a_tile_can_be_seen_in_a_frame_of_its_own():
 def test_a_frame_that_a_model_can_not_see_in_is_refused(name, frame):
     sam = Predictor(tiny_sam(name), name=name, device="cpu", dtype="float32")
     with pytest.raises(ValueError, match=f"{name} can not see in a frame of {frame}"):
-        sam.embed_batch(planes((40, 40)), frame_size=frame)
+        sam.encoder.embed_batch(planes((40, 40)), frame_size=frame)
 
 
 def test_a_batch_can_be_cancelled(in_threes):
     with pytest.raises(Cancelled):
-        tiny_predictor().embed_batch(planes((40, 60)), is_cancelled=lambda: True)
+        tiny_predictor().encoder.embed_batch(
+            planes((40, 60)), is_cancelled=lambda: True
+        )

@@ -275,8 +275,8 @@ def test_a_batch_leaves_a_gpu_without_memory_too(full_gpu, image, monkeypatch):
     monkeypatch.setattr(PlacedModel, "batch_size", lambda self, frame_size: 2)
     other = image[::-1].copy()
     with pytest.warns(RuntimeWarning, match="meta has too little memory for tiny"):
-        found = predictor.embed_batch([image, other])
-    exact = tiny_predictor().embed_batch([image, other])
+        found = predictor.encoder.embed_batch([image, other])
+    exact = tiny_predictor().encoder.embed_batch([image, other])
     for one, same in zip(found, exact, strict=True):
         torch.testing.assert_close(one.features, same.features, rtol=0, atol=1e-5)
 
@@ -284,10 +284,10 @@ def test_a_batch_leaves_a_gpu_without_memory_too(full_gpu, image, monkeypatch):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_after_a_gpu_was_left_the_key_says_what_was_computed(full_gpu, image, dtype):
     predictor = full_gpu(dtype)
-    before = predictor.key_of(image)
+    before = predictor.encoder.key_of(image)
     with pytest.warns(RuntimeWarning, match="the CPU takes over"):
         embedding = predictor.embed(image, scale="whole")
-    assert embedding.key == predictor.key_of(image)
+    assert embedding.key == predictor.encoder.key_of(image)
     assert predictor.dtype == torch.float32
     on_cpu = Predictor(tiny_sam(), digest="tiny", device="cpu", dtype="float32")
     exact = on_cpu.embed(image, scale="whole")

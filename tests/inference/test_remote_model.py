@@ -77,7 +77,7 @@ def test_planes_have_the_keys_and_features_that_they_would_have_here(cluster):
     for seed in range(3):
         far = there.embed(plane(seed), scale="whole")
         near = here.embed(plane(seed), scale="whole")
-        assert far.key == near.key == there.key_of(plane(seed))
+        assert far.key == near.key == there.encoder.key_of(plane(seed))
         assert far.features.shape == near.features.shape
         assert far.features.dtype == near.features.dtype
         assert (far.features - near.features).abs().max() < HALF
@@ -94,8 +94,8 @@ def test_colours_arrive_as_they_are(cluster):
 def test_planes_of_a_batch_go_to_all_workers(cluster):
     there, here = model_at(cluster.address), model_at("cpu")
     planes = [plane(seed) for seed in (11, 12, 13)]
-    assert there.batch_size == 2
-    far, near = there.embed_batch(planes), here.embed_batch(planes)
+    assert there.encoder.batch_size == 2
+    far, near = there.encoder.embed_batch(planes), here.encoder.embed_batch(planes)
     assert [one.key for one in far] == [one.key for one in near]
     for a, b in zip(far, near, strict=True):
         assert (a.features - b.features).abs().max() < HALF

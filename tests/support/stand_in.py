@@ -95,6 +95,10 @@ class StandIn:
 
     batch_size = 1
 
+    @property
+    def encoder(self):
+        return self
+
     def embed_batch(
         self, images, *, contrast_limits=None, frame_size=None, is_cancelled=None
     ):

@@ -297,7 +297,7 @@ def _blend(
     maps = np.zeros((3, *view.shape), np.float32)
     total = np.zeros(view.shape, np.float32)
     left = sum(len(tiles) for tiles, _ in laid)
-    for some, frame_size in _batches(laid, sam.batch_size):
+    for some, frame_size in _batches(laid, sam.encoder.batch_size):
         for number in range(len(some)):
             steps.before(left - number)
         left -= len(some)

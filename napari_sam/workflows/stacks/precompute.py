@@ -163,7 +163,7 @@ def origin_of(
     sam: Predictor, image: str, plane: Plane, limits: tuple[float, float] | None
 ) -> Origin:
     """Describe where the embeddings of a plane come from, for the store's counts."""
-    return Origin(image, plane.index, view_of(sam.identity, limits))
+    return Origin(image, plane.index, view_of(sam.encoder.identity, limits))
 
 
 def embed_planes(
@@ -237,7 +237,7 @@ def embed_planes(
         plane.shape_in(shape)
     steps = Steps("embedding", progress)
     at_once = _planes_at_once(sam)
-    size = 1 if tiles or at_once > 1 else sam.batch_size
+    size = 1 if tiles or at_once > 1 else sam.encoder.batch_size
     batches = [todo[start : start + size] for start in range(0, len(todo), size)]
 
     def embed(
@@ -304,7 +304,9 @@ def _embed_some(
                 sam, planes[0], contrast_limits, tiles=tiles, is_cancelled=is_cancelled
             )
         return [one]
-    keys = [sam.key_of(plane, contrast_limits) for plane in map(whole_plane, planes)]
+    keys = [
+        sam.encoder.key_of(plane, contrast_limits) for plane in map(whole_plane, planes)
+    ]
     there = [key in sam.cache for key in keys]
     missing = [
         whole_plane(p)
@@ -312,7 +314,7 @@ def _embed_some(
         if not is_there
     ]
     with made_from(dict(zip(keys, origins, strict=True))):
-        sam.embed_batch(
+        sam.encoder.embed_batch(
             missing, contrast_limits=contrast_limits, is_cancelled=is_cancelled
         )
     return [(is_there, [key]) for is_there, key in zip(there, keys, strict=True)]
@@ -375,7 +377,7 @@ def _known_keys(
     sam: Predictor, array: NDArray[Any], limits: tuple[float, float], tiles: bool
 ) -> list[str]:
     """Name all embeddings of a plane without embedding it; none where that fails."""
-    key = sam.key_of(array, limits)
+    key = sam.encoder.key_of(array, limits)
     if not tiles:
         return [key]
     scale = sam.cache.closer_scale(key)
@@ -386,4 +388,4 @@ def _known_keys(
     if len(views) == 1:
         return [key]
     parts = (array[top:bottom, left:right] for top, left, bottom, right in views)
-    return [key, *(sam.key_of(part, limits) for part in parts)]
+    return [key, *(sam.encoder.key_of(part, limits) for part in parts)]

@@ -195,8 +195,8 @@ def fused_maps(
         for turn, number in enumerate(looked[place]):
             steps.before(left)
             left -= 1
-            if turn % model.batch_size == 0:
-                some = looked[place][turn : turn + model.batch_size]
+            if turn % model.encoder.batch_size == 0:
+                some = looked[place][turn : turn + model.encoder.batch_size]
                 planes.embed_together(model, some, scale, within)
             maps = planes.maps(model, config, scale, number, within)
             for between in range(at + 1, number):
@@ -250,7 +250,7 @@ class _Planes:
             return  # the tiles of each go together
         shown = [view.image for view in views if view.image is not None]
         cancelled = steps.is_cancelled
-        made = model.embed_batch(
+        made = model.encoder.embed_batch(
             shown, contrast_limits=self._limits, is_cancelled=cancelled
         )
         self._embedded = {

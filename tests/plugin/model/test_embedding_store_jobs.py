@@ -127,7 +127,9 @@ def test_neighbours_are_embedded_ahead_and_found_by_another_window(
     limits = dock.annotator.key.contrast_limits
     wanted = {p.index[0] for p in planes_around(Plane((at, None, None)), (12, 1, 1), 0)}
     wanted |= {at}
-    kept = {z for z in range(12) if sam.key_of(STACK[z], limits) in sam.cache.store}
+    kept = {
+        z for z in range(12) if sam.encoder.key_of(STACK[z], limits) in sam.cache.store
+    }
     assert kept == wanted
     encoded = sam.encoded
     dock.viewer.dims.set_current_step(0, at + 1)

@@ -48,7 +48,7 @@ def test_every_plane_is_in_the_store(sam, volume):
     )
     assert (done.planes, done.found, len(sam.encoded)) == (3, 0, 3)
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
-    assert all(sam.key_of(plane, LIMITS) in sam.cache.store for plane in volume)
+    assert all(sam.encoder.key_of(plane, LIMITS) in sam.cache.store for plane in volume)
     assert sam.cache.store.image_nbytes(done.image) == sam.cache.store.nbytes
 
 
@@ -74,7 +74,7 @@ def test_any_axis_may_be_stepped_along(sam, volume, axis):
     small = volume[:, :4, :5]
     embed_planes(sam, small, contrast_limits=LIMITS, axis=axis)
     for plane in np.moveaxis(small, axis, 0):
-        assert sam.key_of(plane, LIMITS) in sam.cache.store
+        assert sam.encoder.key_of(plane, LIMITS) in sam.cache.store
 
 
 def test_arrays_of_all_kinds_are_the_same(sam, volume, tmp_path):
@@ -91,8 +91,8 @@ def test_chosen_planes_and_colour(sam):
     colour = np.random.default_rng(0).integers(0, 255, (4, 40, 48, 3), np.uint8)
     planes = [Plane((2, None, None)), Plane((0, None, None))]
     assert embed_planes(sam, colour, planes=planes).planes == 2
-    assert sam.key_of(colour[2]) in sam.cache.store
-    assert sam.key_of(colour[1]) not in sam.cache.store
+    assert sam.encoder.key_of(colour[2]) in sam.cache.store
+    assert sam.encoder.key_of(colour[1]) not in sam.cache.store
     with pytest.raises(ValueError, match="lies outside"):
         embed_planes(sam, colour, planes=[Plane((4, None, None))])
 
@@ -110,7 +110,7 @@ def test_tiles_are_embedded_and_found(sam, volume):
     assert embed_plane(sam, plane, LIMITS, tiles=True) == (
         True,
         keys[:1]
-        + [sam.key_of(plane[r0:r1, c0:c1], LIMITS) for r0, c0, r1, c1 in tiles],
+        + [sam.encoder.key_of(plane[r0:r1, c0:c1], LIMITS) for r0, c0, r1, c1 in tiles],
     )
     assert embed_plane(sam, plane, LIMITS) == (True, keys[:1])
 
@@ -189,4 +189,4 @@ def test_planes_that_go_together_are_each_told_and_kept(sam, volume, monkeypatch
     assert done == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert sam.cache.store.image_nbytes(made.image) > 0
     for plane in volume:
-        assert sam.key_of(plane, LIMITS) in sam.cache.store
+        assert sam.encoder.key_of(plane, LIMITS) in sam.cache.store
