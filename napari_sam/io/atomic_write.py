@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "PARTIAL_PREFIX",
@@ -24,6 +24,7 @@ __all__ = [
     "sync_folder",
     "write_atomically",
     "write_problem",
+    "write_together",
 ]
 
 PARTIAL_PREFIX = ".napari-sam-"
@@ -52,21 +53,103 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     OSError
         If it cannot be written.
     """
-    target = Path(os.path.realpath(path)) if path.is_symlink() else path
-    make_folder(target.parent)
-    suffix = target.suffix if len(target.suffix) <= _LONGEST_SUFFIX else ""
-    temporary = partial_beside(target, suffix)
+    target = _named_by(path)
+    part = _write_beside(target, write)
     try:
-        mode = _create_like(temporary, target)
-        write(temporary)
-        with suppress(PermissionError, NotImplementedError):  # disks without modes
-            temporary.chmod(mode)
-        _sync_file(temporary)
-        temporary.replace(target)
+        part.replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
     sync_folder(target.parent)
     return path
+
+
+def write_together(files: Mapping[Path, Callable[[Path], object] | None]) -> None:
+    """Let several files be filled, and rename all of them when all are done.
+
+    What cannot be written, or put in its place, leaves every file as it was before.
+    Each is written as `write_atomically` does. A program that is killed leaves all old
+    files or all new ones, unless that happens between two of the renames at the end.
+
+    Parameters
+    ----------
+    files
+        Each file, with what fills a temporary one; None for a file that is to go.
+
+    Raises
+    ------
+    OSError
+        If one cannot be written or replaced.
+    """
+    writes = {_named_by(path): write for path, write in files.items()}
+    parts: dict[Path, Path] = {}
+    earlier: dict[Path, Path] = {}
+    try:
+        for target, write in writes.items():
+            if write is not None:
+                parts[target] = _write_beside(target, write)
+        for target in writes:
+            if target.exists():
+                earlier[target] = partial_beside(target)
+                _hold(target, earlier[target])
+        _put_in_place(list(writes), parts, earlier)
+    finally:
+        for part in (*parts.values(), *earlier.values()):
+            with suppress(OSError):  # another program holds it; nothing is lost
+                part.unlink(missing_ok=True)
+    for folder in {target.parent for target in writes}:
+        sync_folder(folder)
+
+
+def _put_in_place(
+    targets: list[Path], parts: Mapping[Path, Path], earlier: dict[Path, Path]
+) -> None:
+    """Replace files by their parts; where one fails, put back those before it."""
+    done: list[Path] = []
+    try:
+        for target in targets:
+            if target in parts:
+                parts[target].replace(target)
+            else:
+                target.unlink(missing_ok=True)
+            done.append(target)
+    except BaseException:
+        for target in reversed(done):
+            former = earlier.pop(target, None)  # where this fails, it stays on the disk
+            if former is None:
+                target.unlink(missing_ok=True)
+            else:
+                former.replace(target)
+        raise
+
+
+def _hold(path: Path, name: Path) -> None:
+    """Give a file a second name; where a disk has one for each, copy it."""
+    try:
+        os.link(path, name)
+    except (OSError, NotImplementedError):
+        shutil.copy2(path, name)
+
+
+def _named_by(path: Path) -> Path:
+    """Return the file that a link names, or what is no link."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _write_beside(target: Path, write: Callable[[Path], object]) -> Path:
+    """Let a temporary file be filled beside a file; return it once it is whole."""
+    make_folder(target.parent)
+    suffix = target.suffix if len(target.suffix) <= _LONGEST_SUFFIX else ""
+    part = partial_beside(target, suffix)
+    try:
+        mode = _create_like(part, target)
+        write(part)
+        with suppress(PermissionError, NotImplementedError):  # disks without modes
+            part.chmod(mode)
+        _sync_file(part)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return part
 
 
 def write_problem(error: BaseException, path: Path) -> str:

@@ -14,11 +14,16 @@ from napari_sam.io.atomic_write import write_atomically
 from napari_sam.ops.object_classes import classes_from_json, classes_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_sam.ops.object_classes import ObjectClass
 
-__all__ = ["class_list_path", "read_class_list", "write_class_list"]
+__all__ = [
+    "class_list_filler",
+    "class_list_path",
+    "read_class_list",
+    "write_class_list",
+]
 
 _VERSION = 1
 
@@ -42,11 +47,14 @@ def write_class_list(labels: str | Path, classes: Sequence[ObjectClass]) -> Path
     OSError
         If they cannot be written; what was there before stays.
     """
+    return write_atomically(class_list_path(labels), class_list_filler(classes))
+
+
+def class_list_filler(classes: Sequence[ObjectClass]) -> Callable[[Path], object]:
+    """Return what fills a file with a list of classes; see `write_class_list`."""
     content = {"version": _VERSION, "classes": classes_to_json(classes)}
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    return write_atomically(
-        class_list_path(labels), lambda path: path.write_text(text, "utf-8")
-    )
+    return lambda path: path.write_text(text, "utf-8")
 
 
 def read_class_list(labels: str | Path) -> tuple[ObjectClass, ...]:

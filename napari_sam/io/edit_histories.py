@@ -19,12 +19,15 @@ import numpy as np
 from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 __all__ = [
     "StoredEdit",
     "StoredHistory",
     "StoredStep",
+    "history_filler",
     "history_path",
     "read_history",
     "write_history",
@@ -121,9 +124,17 @@ def write_history(labels: str | Path, history: StoredHistory) -> Path:
         If it cannot be written; what was there before stays.
     """
     path = history_path(labels)
-    if not history.steps:
+    fill = history_filler(history)
+    if fill is None:
         path.unlink(missing_ok=True)
         return path
+    return write_atomically(path, fill)
+
+
+def history_filler(history: StoredHistory) -> Callable[[Path], object] | None:
+    """Return what fills a file with a history; None where there is no step."""
+    if not history.steps:
+        return None
     told = {
         "version": _VERSION,
         "shape": history.shape,
@@ -144,13 +155,13 @@ def write_history(labels: str | Path, history: StoredHistory) -> Path:
     after = _joined([edit.after for edit in edits])
     about = np.frombuffer(json.dumps(told).encode(), np.uint8)
 
-    def write(part: Path) -> None:
+    def fill(part: Path) -> None:
         with part.open("wb") as file:
             np.savez_compressed(
                 file, about=about, pixels=pixels, before=before, after=after
             )
 
-    return write_atomically(path, write)
+    return fill
 
 
 def _joined(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from napari_sam.io.atomic_write import write_atomically
 from napari_sam.io.calibration import tiff_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "as_rgb",
+    "label_filler",
     "overlay",
     "write_label_planes",
     "write_labels",
@@ -76,10 +77,16 @@ def write_labels(
     >>> napari_sam.write_labels("labels.tif", np.eye(9, dtype=int)).name
     'labels.tif'
     """
+    return write_atomically(Path(path), label_filler(labels, known))
+
+
+def label_filler(
+    labels: ArrayLike, known: Calibration | None = None
+) -> Callable[[Path], object]:
+    """Return what fills a file with a label image; see `write_labels`."""
     array = _checked_labels(labels)
     stored = np.ascontiguousarray(array, dtype=_stored_type(array.max(initial=0)))
-
-    return write_atomically(Path(path), lambda part: _write_tiff(part, stored, known))
+    return lambda part: _write_tiff(part, stored, known)
 
 
 def write_label_planes(

@@ -14,9 +14,16 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["FilmLinks", "link_path", "links_from_json", "read_links", "write_links"]
+__all__ = [
+    "FilmLinks",
+    "link_filler",
+    "link_path",
+    "links_from_json",
+    "read_links",
+    "write_links",
+]
 
 _VERSION = 1
 
@@ -80,10 +87,13 @@ def write_links(labels: str | Path, links: FilmLinks) -> Path:
     OSError
         If they cannot be written; what was there before stays.
     """
+    return write_atomically(link_path(labels), link_filler(links))
+
+
+def link_filler(links: FilmLinks) -> Callable[[Path], object]:
+    """Return what fills a file with the links of a film; see `write_links`."""
     text = json.dumps({"version": _VERSION, **links.to_json()})
-    return write_atomically(
-        link_path(labels), lambda path: path.write_text(text, "utf-8")
-    )
+    return lambda path: path.write_text(text, "utf-8")
 
 
 def read_links(labels: str | Path) -> FilmLinks:

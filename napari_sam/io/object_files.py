@@ -164,24 +164,33 @@ def _write_label_image(path: Path, objects: ObjectSet, kind: str) -> Path:
     known = objects.calibration or Calibration(objects.axes)
     known = replace(known.along(objects.axes), kind=known.kind or "imagej")
     if kind == "tif":
-        from napari_sam.io.label_images import write_labels
+        return _write_label_tiff(path, objects, known)
+    from napari_sam.io.ome_zarr import write_label_image
+    from napari_sam.io.plane_array import PlaneArray
 
-        write_labels(path, objects.labels, known)
-    else:
-        from napari_sam.io.ome_zarr import write_label_image
-        from napari_sam.io.plane_array import PlaneArray
+    labels = objects.labels
+    image = PlaneArray(labels, objects.axes, scale=known.scale, units=known.units)
 
-        labels = objects.labels
-        image = PlaneArray(labels, objects.axes, scale=known.scale, units=known.units)
+    def fill(array: Any) -> None:
+        for index in np.ndindex(labels.shape[:-2]):
+            array[index] = labels[index].astype(np.uint32)
 
-        def fill(array: Any) -> None:
-            for index in np.ndindex(labels.shape[:-2]):
-                array[index] = labels[index].astype(np.uint32)
-
-        sides = (min(512, labels.shape[-2]), min(512, labels.shape[-1]))
-        write_label_image(path, image, sides, fill)
+    sides = (min(512, labels.shape[-2]), min(512, labels.shape[-1]))
+    write_label_image(path, image, sides, fill)
     if objects.table is not None:
         write_object_table(path, objects.table)
+    return path
+
+
+def _write_label_tiff(path: Path, objects: ObjectSet, known: Calibration) -> Path:
+    from napari_sam.io.atomic_write import write_together
+    from napari_sam.io.label_images import label_filler
+    from napari_sam.io.object_tables import object_table_filler, object_table_path
+
+    files = {path: label_filler(objects.labels, known)}
+    if objects.table is not None:
+        files[object_table_path(path)] = object_table_filler(objects.table)
+    write_together(files)
     return path
 
 

@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
-__all__ = ["object_table_path", "read_csv", "read_object_table", "write_object_table"]
+__all__ = [
+    "object_table_filler",
+    "object_table_path",
+    "read_csv",
+    "read_object_table",
+    "write_object_table",
+]
 
 _TEXTS = ("class", "model", "time", "plane", "prompts", "digest", "other_planes")
 
@@ -50,10 +58,12 @@ def write_object_table(labels: str | Path, table: pd.DataFrame) -> Path:
     OSError
         If it cannot be written; what was there before stays.
     """
-    return write_atomically(
-        object_table_path(labels),
-        lambda path: table.to_csv(path, index=False, encoding="utf-8"),
-    )
+    return write_atomically(object_table_path(labels), object_table_filler(table))
+
+
+def object_table_filler(table: pd.DataFrame) -> Callable[[Path], object]:
+    """Return what fills a file with a table of objects; see `write_object_table`."""
+    return lambda path: table.to_csv(path, index=False, encoding="utf-8")
 
 
 def read_object_table(labels: str | Path) -> pd.DataFrame | None:
