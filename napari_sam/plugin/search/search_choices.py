@@ -18,9 +18,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.planes import Plane
+    from napari_sam.plugin.model.model_host import ModelHost
     from napari_sam.plugin.search.object_query import ObjectQuery
 
-__all__ = ["SearchChoices"]
+__all__ = ["SearchChoices", "why_not_searched"]
+
+
+def why_not_searched(image: Any, plane: Plane | None, model_host: ModelHost) -> str:
+    """Say why a plane cannot be searched now; "" if it can.
+
+    Parameters
+    ----------
+    image, plane
+        The image layer, and which plane of it is shown; None where there is none.
+    model_host
+        Holds the model.
+    """
+    if image is None:
+        return "Open an image first."
+    if plane is None:
+        return "This view does not show a plane of the image."
+    if model_host.predictor is not None:
+        return ""
+    if model_host.model_state == "loading":
+        return "The model is not loaded yet; try again in a moment."
+    return "There is no model to search with. Choose one at the top."
 
 
 @dataclass(eq=False)

@@ -15,15 +15,15 @@ from napari_sam.plugin.search.found_objects import Results
 from napari_sam.plugin.search.layer_watch import LayerWatch
 from napari_sam.plugin.search.object_query import ExampleObjects, ObjectQuery
 from napari_sam.plugin.search.query_answers import Answer, QueryAnswers
-from napari_sam.plugin.search.search_choices import SearchChoices
+from napari_sam.plugin.search.search_choices import (
+    SearchChoices,
+    why_not_searched,
+)
 from napari_sam.plugin.search.search_runner import SearchRunner
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.layer_pairs import note_pair
-from napari_sam.plugin.viewer.layers import (
-    plane_shown,
-    stretch_contrast,
-)
+from napari_sam.plugin.viewer.layers import plane_shown, stretch_contrast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,8 +201,9 @@ class Everything(QObject):  # type: ignore[misc]
     def start(self) -> None:
         """Search the displayed plane; says so where that cannot be."""
         plane, predictor = self.plane, self.model_host.predictor
-        if plane is None or predictor is None or self.problem:
-            self.changed.emit()
+        problem = why_not_searched(self.image, plane, self.model_host) or self.problem
+        if plane is None or predictor is None or problem:
+            self._complain(problem)
             return
         try:
             search = self.choices.search(

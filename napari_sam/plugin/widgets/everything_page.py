@@ -199,8 +199,7 @@ class EverythingPage(Page):
         """Find what was written, among what was found here or by a search."""
         self.everything.choices.options = self.form.options
         self._on_form()
-        if self.everything.found is not None or self.find.isEnabled():
-            self.everything.look_for()
+        self.everything.look_for()
 
     def find_like(self, labels: tuple[int, ...], is_like: bool, anew: bool) -> None:
         """Find all objects like some of the annotator's, or leave out those like them.

@@ -1,5 +1,7 @@
 """ "Segment everything" in a viewer, with stand-ins for the model and the search."""
 
+import threading
+
 import numpy as np
 import pytest
 from dock_steps import look, settle
@@ -52,6 +54,37 @@ def test_with_an_image_the_next_step_is_one_button(make_viewer, open_dock, image
     assert dock.shown.find.isEnabled()
     assert not dock.shown.sieve.isEnabled()
     assert not dock.shown.form.more.isExpanded()
+
+
+def test_what_is_asked_for_before_the_model_is_loaded_is_answered(
+    make_viewer, open_dock, qtbot, image, predictor
+):
+    loads = threading.Event()
+
+    def load(source, device):
+        assert loads.wait(10)
+        return predictor
+
+    viewer = make_viewer()
+    viewer.add_image(image)
+    dock = open_dock(viewer, "everything", load=load, ready=False)
+    dock.shown.find.setEnabled(True)  # as before the page is first drawn
+    dock.shown.find.click()
+    look(dock)
+    assert dock.hint.text == "The model is not loaded yet; try again in a moment."
+    dock.shown.what.entered.emit()
+    look(dock)
+    assert dock.hint.text == "The model is not loaded yet; try again in a moment."
+    loads.set()
+    qtbot.waitUntil(lambda: dock.model_host.model_state == "ready")
+    qtbot.waitUntil(dock.shown.find.isEnabled)
+
+
+def test_without_an_image_pressing_enter_is_answered(make_viewer, open_dock):
+    dock = open_dock(make_viewer(), "everything")
+    dock.shown.what.entered.emit()
+    look(dock)
+    assert "Open an image" in dock.hint.text
 
 
 def test_a_model_that_does_not_load_is_said(make_viewer, open_dock, qtbot, image):
