@@ -66,10 +66,10 @@ def open_czi(path: Path, scene: int | None = None) -> FileArray:
         entries = _by_scene(file.filtered_subblock_directory)
         numbers = sorted(entries)
         boxes = [_box(entries[number]) for number in numbers]
-        shapes = [tuple(end - start for start, end in box.values()) for box in boxes]
+        shapes = [tuple(_lengths(box).values()) for box in boxes]
         at, note = choose_scene(path.name, shapes, scene)
         box = boxes[at]
-        kept = [a for a, (start, end) in box.items() if end - start > 1 or a in "YX"]
+        kept = list(_lengths(box))
         dtype = np.dtype(file.dtype)
         sizes, names = _czi_metadata(file.metadata())
 
@@ -129,6 +129,12 @@ def _by_scene(entries: Sequence[Any]) -> dict[int, list[Any]]:
         starts = {d.dimension: d.start for d in entry.dimension_entries}
         scenes.setdefault(int(starts.get("S", 0)), []).append(entry)
     return scenes
+
+
+def _lengths(box: dict[str, tuple[int, int]]) -> dict[str, int]:
+    """Return how long a scene is along each axis, but those with one place."""
+    lengths = {axis: end - start for axis, (start, end) in box.items()}
+    return {axis: n for axis, n in lengths.items() if n > 1 or axis in "YX"}
 
 
 def _box(entries: Sequence[Any]) -> dict[str, tuple[int, int]]:

@@ -1,11 +1,13 @@
 """Files of microscopes and other fields, by the readers of the extra ``formats``.
 
-czifile, nd2 and liffile cannot write, and their files are large: there a small object
-with what the reader uses of theirs stands for an open file.
+czifile, nd2 and liffile cannot write. Two small CZI files were written by the library
+of their maker (`make_czi_files.py`); for what these do not hold, and for ND2 and LIF, a
+small object with what the reader uses of theirs stands for an open file.
 """
 
 import json
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -21,6 +23,7 @@ mrcfile = pytest.importorskip("mrcfile")
 nibabel = pytest.importorskip("nibabel")
 nrrd = pytest.importorskip("nrrd")
 
+DATA = Path(__file__).parents[1] / "data"
 VOLUME = np.arange(3 * 5 * 7, dtype=np.int16).reshape(3, 5, 7)
 
 
@@ -145,6 +148,45 @@ def test_damaged_files_are_named(name, content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(OSError, match=f"{name} cannot be read as an image"):
         opened(path)
+
+
+# --- files of CZI ------------------------------------------------------------------
+
+
+def plane_of_czi(scene, channel, z, height, width):
+    """Values that tell where they are from, as they were written."""
+    row, col = np.mgrid[:height, :width]
+    return 1000 * scene + 400 * channel + 100 * z + 3 * row + col
+
+
+@pytest.mark.parametrize(("scene", "shape"), [(0, (40, 56)), (1, (24, 30))])
+def test_a_file_that_zeiss_writes_is_read(scene, shape):
+    """Two scenes, one a mosaic, packed by Zstandard with its bytes parted."""
+    pytest.importorskip("czifile")
+    for channel in (0, 1):
+        image = opened(DATA / "mosaic.czi", scene=scene, channels=(channel,))
+        assert (image.axes, image.leading, image.shape) == ("czyx", (3,), shape)
+        assert image.channel_names == ("DAPI", "GFP")
+        assert image.scale[1:] == pytest.approx((1.0, 0.25, 0.25))
+        assert image.units[1:] == ("micrometer",) * 3
+        stack = np.asarray(image.stack())
+        for z in range(3):
+            wanted = plane_of_czi(scene, channel, z, *shape)
+            np.testing.assert_array_equal(stack[z], wanted)
+
+
+def test_the_largest_scene_is_read_and_the_others_are_told():
+    pytest.importorskip("czifile")
+    image = opened(DATA / "mosaic.czi", channels=(0,))
+    assert image.shape == (40, 56)
+    assert "mosaic.czi holds 2 scenes" in image.note and "--scene" in image.note
+
+
+def test_the_colours_of_czi_are_red_green_and_blue():
+    pytest.importorskip("czifile")
+    image = opened(DATA / "colour.czi")
+    assert image.plane()[0, 0].tolist() == [3, 2, 1]
+    assert image.plane()[19, 29].tolist() == [200, 100, 10]
 
 
 # --- readers whose files cannot be written ----------------------------------------
