@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +14,7 @@ from napari_sam.checkpoints.text_weights import load_text_encoder, save_text_enc
 from napari_sam.inference.text_tower import TextTower, load_text_tower
 from napari_sam.model.text_encoder import TextEncoder, TextEncoderConfig
 
+DATA = Path(__file__).parents[1] / "data"
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "cell", "cells", "##s", "nucleus", "the"]
 SMALL = TextEncoderConfig(len(PIECES), 32, 2, 4, 64, 16)
 
@@ -41,6 +45,20 @@ def test_equal_random_weights_give_what_transformers_gives():
         mean = (states * weights).sum(1) / weights.sum(1)
         wanted = torch.nn.functional.normalize(mean, dim=-1)
         np.testing.assert_allclose(ours(ids, real.bool()), wanted, atol=1e-5)
+
+
+def test_the_encoder_that_ships_gives_what_transformers_gives_in_float32():
+    """Of two hundred phrases; see `make_minilm_reference.py` beside this file."""
+    with np.load(DATA / "minilm_reference.npz") as held:
+        wanted = held["vectors"].astype(np.float32)
+    phrases = [
+        phrase
+        for name in ("read_text_phrases.toml", "read_text_phrases_2.toml")
+        for phrase in tomllib.loads((DATA / name).read_text("utf-8"))["phrases"]
+    ]
+    assert len(phrases) == len(wanted) == 200
+    cosines = (load_text_tower().embed(phrases) * wanted).sum(axis=1)
+    assert cosines.min() > 0.998
 
 
 def test_a_file_comes_back_within_the_steps_of_int8(tmp_path):
