@@ -26,6 +26,7 @@ from napari_sam.plugin.annotator.object_features import (
 from napari_sam.plugin.annotator.open_session import OpenSession
 from napari_sam.plugin.viewer.connections import Connections
 from napari_sam.plugin.viewer.layer_classes import keep_classes
+from napari_sam.plugin.viewer.layer_insertion import insert_unselected
 from napari_sam.plugin.viewer.layer_pairs import (
     labels_for,
     lie_together,
@@ -265,11 +266,9 @@ class Sessions(QObject):  # type: ignore[misc]
                 f"there is no memory for labels of shape {opened.canvas.shape}"
             ) from None
         layer = Labels(data, name=f"{image.name} objects", **spatial_metadata(image))
-        layers, selection = self._viewer.layers, self._viewer.layers.selection
-        active = selection.active
+        layers = self._viewer.layers
         above = layers.index(image) + 1 if image in layers else len(layers)
-        layers.insert(above, layer)
-        selection.active = active
+        insert_unselected(layers, above, layer)
         if opened is self.current:
             self.output = layer
             note_pair(image, layer)

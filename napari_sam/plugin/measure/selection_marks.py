@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Points
 
+from napari_sam.plugin.viewer.layer_insertion import insert_unselected
 from napari_sam.plugin.viewer.layers import HELPER_MARK, spatial_metadata
 
 if TYPE_CHECKING:
@@ -82,10 +83,8 @@ class SelectionMarks:
             metadata={HELPER_MARK: True},
         )
         layer.editable = False
-        layers, selection = self._viewer.layers, self._viewer.layers.selection
-        active = selection.active
-        layers.append(layer)
-        selection.active = active
+        layers = self._viewer.layers
+        insert_unselected(layers, len(layers), layer)
         self._layer = layer
         return layer
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from napari.layers import Labels
+
 from napari_sam.inference.loaded_models import find_loaded, remember_loaded
 from napari_sam.ops.remote_device import RemoteDeviceError
 from napari_sam.plugin.model.gc_pauses import collector_paused
@@ -23,6 +26,8 @@ def load_predictor(source: str, device: str) -> PromptableModel:
 
         predictor: PromptableModel = load_model(source, device=device)
         import pandas  # noqa: F401 - the first object that is kept waits for it else
+
+        Labels(np.zeros((1, 1), np.int32))  # and for what napari compiles for int32
     return predictor
 
 
