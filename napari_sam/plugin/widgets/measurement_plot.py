@@ -12,6 +12,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainterPath
 from qtpy.QtWidgets import (
+    QGraphicsItem,
     QGraphicsPathItem,
     QHBoxLayout,
     QSizePolicy,
@@ -221,7 +222,9 @@ class MeasurementPlot(QWidget):  # type: ignore[misc]
             self._add_bars(known, _ALL)
         elif y is not None:
             for rows, colour in self._parts():
-                self._add_points(x[rows], y[rows], colour, 5)
+                points = self._add_points(x[rows], y[rows], colour, 5)
+                # so they are not drawn again when what is selected changes
+                points.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self._mark()
 
     def _parts(self) -> list[tuple[NDArray[np.intp], Any]]:

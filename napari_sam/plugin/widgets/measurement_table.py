@@ -155,6 +155,9 @@ class MeasurementTable(QTableView):  # type: ignore[misc]
         super().__init__()
         self.rows = MeasurementModel()
         self.setModel(self.rows)
+        # with the table's own selection the header asks of each row, at each redraw,
+        # whether the whole column is selected: 50 ms for ten thousand rows
+        self.horizontalHeader().setSelectionModel(QItemSelectionModel(self.rows, self))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
