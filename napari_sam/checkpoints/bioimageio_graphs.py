@@ -90,7 +90,7 @@ class PointsGraph(_PackageGraph):
     Parameters
     ----------
     model
-        Any but those of SAM-HQ.
+        Any.
     """
 
     answers = "points"
@@ -142,10 +142,6 @@ def package_graph(model: Sam, answers: Answers) -> MapsGraph | PointsGraph:
         If the model cannot answer that.
     """
     if answers == "points":
-        if model.architecture.high_quality:
-            raise ValueError(
-                "a model of SAM-HQ has no form here that answers points in a package"
-            )
         return PointsGraph(model).eval()
     if model.dense_head is None:
         raise ValueError("the model has no maps; it answers points")

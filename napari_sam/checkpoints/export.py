@@ -186,7 +186,5 @@ def export_safetensors(source: str | Path, target: Path) -> Path:
     loaded = load_sam(source)
     model = loaded.model
     half = in_half_precision(model.state_dict())
-    metadata = {"architecture": model.architecture.name}
-    if loaded.object_size is not None:
-        metadata["object_size"] = str(loaded.object_size)
-    return write_atomically(target, lambda path: save_file(half, path, metadata))
+    told = loaded.metadata
+    return write_atomically(target, lambda path: save_file(half, path, told))

@@ -18,11 +18,8 @@ import torch.nn.functional as F
 from napari_sam.checkpoints.bioimageio_graphs import package_graph
 from napari_sam.checkpoints.errors import CheckpointError
 from napari_sam.checkpoints.export import in_half_precision
-from napari_sam.checkpoints.export_onnx import (
-    ONNX_PACKAGES,
-    check_packages,
-    write_graph,
-)
+from napari_sam.checkpoints.export_onnx import write_graph
+from napari_sam.checkpoints.extra_packages import ONNX_PACKAGES, check_packages
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.checkpoints.onnx_graphs import prepare
 from napari_sam.io.atomic_write import make_folder, partial_beside, write_atomically
@@ -138,12 +135,11 @@ def _write_weights(graph: MapsGraph | PointsGraph, folder: Path) -> None:
     given = sample_inputs(graph)
     given["image"] = as_seen(given["image"])
     shapes: tuple[dict[int, Any], ...] = ({},)
-    outputs = ["maps"]
+    names = list(given), ["maps"]
     if graph.answers == "points":
         several = {1: torch.export.Dim("objects"), 2: torch.export.Dim("points")}
-        shapes, outputs = ({}, several, several), ["masks", "scores"]
-    values = tuple(given.values())
-    write_graph(graph, values, list(given), outputs, shapes, folder / "weights.onnx")
+        shapes, names = ({}, several, several), (list(given), ["masks", "scores"])
+    write_graph(graph, tuple(given.values()), names, shapes, folder / "weights.onnx")
     torch.save(_lossless(graph.model.state_dict()), folder / "weights.pt")
 
 

@@ -6,17 +6,19 @@ give the logits of the model is not handed out.
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import shutil
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
 from napari_sam.checkpoints.errors import CheckpointError
+from napari_sam.checkpoints.extra_packages import ONNX_PACKAGES, check_packages
 from napari_sam.checkpoints.load import load_sam
+from napari_sam.checkpoints.onnx_files import data_file, list_of_weights, told_of
 from napari_sam.checkpoints.onnx_graphs import DecoderGraph, EncoderGraph, prepare
 from napari_sam.checkpoints.onnx_readme import (
     DECODER,
@@ -24,6 +26,7 @@ from napari_sam.checkpoints.onnx_readme import (
     DECODER_OUTPUTS,
     DESCRIPTION,
     ENCODER,
+    MOST_POINTS,
     README,
     describe,
     explain,
@@ -31,24 +34,18 @@ from napari_sam.checkpoints.onnx_readme import (
 from napari_sam.io.atomic_write import make_folder, partial_beside, replace_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
 
     from napari_sam.model.sam import Sam
 
 __all__ = [
-    "ONNX_PACKAGES",
     "OPSET",
-    "check_packages",
     "check_replaceable",
     "export_onnx",
     "write_graph",
 ]
-
-ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
-"""Without which no graph is written."""
 
 OPSET = 20
 """Version of the ONNX operators; ONNX Runtime knows it from 1.17 on."""
@@ -59,7 +56,17 @@ _LARGEST_FILE = 1_800_000_000
 _TOLERANCE = 1e-3
 """By how much the logits may differ."""
 
-_MADE = {ENCODER, DECODER, f"{ENCODER}.data", f"{DECODER}.data", README, DESCRIPTION}
+Shapes: TypeAlias = "tuple[dict[int, Any], ...]"
+"""Of each input, the axes that may have any length."""
+
+_MADE = {
+    ENCODER,
+    DECODER,
+    data_file(Path(ENCODER)).name,
+    data_file(Path(DECODER)).name,
+    README,
+    DESCRIPTION,
+}
 
 
 def export_onnx(source: str | Path, folder: Path) -> Path:
@@ -76,7 +83,7 @@ def export_onnx(source: str | Path, folder: Path) -> Path:
     Raises
     ------
     ValueError
-        If the folder holds something else, the model is SAM 2, SAM 3 or SAM-HQ, or the
+        If the folder holds something else, the model is SAM 2 or SAM 3, or the
         packages of the extra ``export`` are missing.
     OSError
         If it cannot be written.
@@ -90,13 +97,11 @@ def export_onnx(source: str | Path, folder: Path) -> Path:
     check_packages("an ONNX export", *ONNX_PACKAGES)
     loaded = load_sam(source)
     model = loaded.trainable
-    if model.architecture.high_quality:
-        raise ValueError(f"{source} is a model of SAM-HQ, which has no ONNX form here")
     make_folder(folder.resolve().parent)
     made = partial_beside(folder.resolve())
     made.mkdir()
     try:
-        _write_graphs(model, made)
+        _write_graphs(model, made, {**loaded.metadata, "weights": loaded.digest})
         text = describe(loaded, model.architecture, OPSET)
         (made / DESCRIPTION).write_text(text, "utf-8")
         (made / README).write_text(explain(model.architecture, loaded.name), "utf-8")
@@ -125,24 +130,8 @@ def check_replaceable(folder: Path) -> None:
             )
 
 
-def check_packages(what: str, *names: str) -> None:
-    """Check that the packages of an export are installed.
-
-    Raises
-    ------
-    CheckpointError
-        If one is not; the message says how to install it.
-    """
-    for name in names:
-        if importlib.util.find_spec(name) is None:
-            raise CheckpointError(
-                f"{what} needs {name}, which is not installed: "
-                "pip install 'napari-sam[export]'"
-            )
-
-
 @torch.no_grad()
-def _write_graphs(model: Sam, folder: Path) -> None:
+def _write_graphs(model: Sam, folder: Path, told: Mapping[str, str]) -> None:
     """Write both files, and check each against the model."""
     prepare(model)
     architecture, dim = model.architecture, torch.export.Dim
@@ -158,10 +147,12 @@ def _write_graphs(model: Sam, folder: Path) -> None:
         torch.tensor([0.0, 1.0]),
     )
     sides = {2: dim("height", min=2, max=size), 3: dim("width", min=2, max=size)}
-    write_graph(encoder, (image,), ["image"], ["embedding"], (sides,), folder / ENCODER)
-    objects, points = dim("objects"), dim("points")
+    names = ["image"], ["embedding"]
+    path = folder / ENCODER
+    write_graph(encoder, (image,), names, (sides,), path, {**told, "half": "encoder"})
+    objects, points = dim("objects"), dim("points", max=MOST_POINTS)
     several = {0: objects, 1: points}
-    shapes: tuple[dict[int, Any], ...] = (
+    shapes: Shapes = (
         {},
         several,
         several,
@@ -171,16 +162,17 @@ def _write_graphs(model: Sam, folder: Path) -> None:
     decoder = DecoderGraph(model)
     given = (embedding, *prompts)
     names = list(DECODER_INPUTS), list(DECODER_OUTPUTS)
-    write_graph(decoder, given, *names, shapes, folder / DECODER)
+    path = folder / DECODER
+    write_graph(decoder, given, names, shapes, path, {**told, "half": "decoder"})
 
 
 def write_graph(
     graph: nn.Module,
     given: tuple[Tensor, ...],
-    inputs: Sequence[str],
-    outputs: Sequence[str],
-    shapes: tuple[dict[int, Any], ...],
+    names: tuple[list[str], list[str]],
+    shapes: Shapes,
     path: Path,
+    told: Mapping[str, str] | None = None,
 ) -> None:
     """Write one graph as an ONNX file, and compare what it gives.
 
@@ -190,12 +182,14 @@ def write_graph(
         With weights.
     given
         Inputs to follow its work with, and to compare its answers for.
-    inputs, outputs
-        Names.
+    names
+        Of the inputs, and of the outputs.
     shapes
         Of each input, the axes that may have any length.
     path
         The file; large weights lie in one of the same name with ``.data`` behind it.
+    told
+        What the file is to say of itself, by name.
 
     Raises
     ------
@@ -207,19 +201,61 @@ def write_graph(
     answer = graph.eval()(*given)
     wanted = answer if isinstance(answer, tuple) else (answer,)
     with _in_silence():
-        torch.onnx.export(
-            graph,
-            given,
-            path,
-            input_names=inputs,
-            output_names=outputs,
-            dynamic_shapes=shapes,
-            opset_version=OPSET,
-            external_data=size > _LARGEST_FILE,
-            dynamo=True,
-            verbose=False,
-        )
-    _check_same(dict(zip(inputs, given, strict=True)), wanted, path)
+        program = follow(graph, given, names, shapes)
+        program.model.metadata_props.update(told_of(told or {}))
+        program.save(path, external_data=size > _LARGEST_FILE)
+    given_by_name = dict(zip(names[0], given, strict=True))
+    _check_same(given_by_name, wanted, path)
+
+
+def follow(
+    graph: nn.Module,
+    given: tuple[Tensor, ...],
+    names: tuple[list[str], list[str]],
+    shapes: Shapes,
+) -> torch.onnx.ONNXProgram:
+    """Follow the work of a graph, and list the weights in it; see `write_graph`."""
+    program = torch.onnx.export(
+        graph,
+        given,
+        input_names=names[0],
+        output_names=names[1],
+        dynamic_shapes=shapes,
+        opset_version=OPSET,
+        dynamo=True,
+        optimize=False,
+        verbose=False,
+    )
+    assert program is not None
+    weights = set(graph.state_dict())
+    simplify(program.model, weights)
+    kept = sorted(weights.intersection(program.model.graph.initializers))
+    program.model.metadata_props.update(list_of_weights(kept))
+    return program
+
+
+def simplify(model: Any, weights: Collection[str]) -> None:
+    """Compute in a graph what is always the same, and leave the weights as they are.
+
+    Each keeps its name and its values, so that the model can be read from the file.
+    What runs the file computes the rest when it opens it.
+
+    Parameters
+    ----------
+    model
+        ``onnx_ir.Model``, changed in place.
+    weights
+        Their names.
+    """
+    from onnxscript import optimizer
+
+    def should_fold(node: Any) -> bool | None:
+        names = {value.name for value in node.inputs if value is not None}
+        return False if names & set(weights) else None
+
+    optimizer.inline(model)
+    optimizer.fold_constants(model, should_fold=should_fold)
+    optimizer.remove_unused_nodes(model)
 
 
 def _check_same(

@@ -120,9 +120,10 @@ def _without_config(folder: Path) -> str:
     """Say which models a folder holds: one of them is to be given."""
     if any(folder.glob("*.onnx")):
         return (
-            f"{folder} holds an ONNX export, whose network is fixed, so that it can be "
-            "asked by ONNX Runtime and not here: load the model that it was exported "
-            "from"
+            f"{folder} holds ONNX models of another program: their network is fixed, "
+            "so that they can be asked by ONNX Runtime and not here. What loads are "
+            "folders of `napari-sam export-model --to onnx`, with encoder.onnx and "
+            "decoder.onnx"
         )
     inner = sorted(p.parent for p in folder.glob(f"*/{_CONFIG}"))
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in WEIGHT_SUFFIXES)

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch.overrides import TorchFunctionMode
-
 from napari_sam.checkpoints.architecture_detection import detect_architecture
 from napari_sam.checkpoints.bioimageio_packages import is_package, open_package
 from napari_sam.checkpoints.convert import extract_state
@@ -24,12 +22,12 @@ from napari_sam.checkpoints.instance_decoders import (
     DecoderFile,
     decoder_beside,
     decoder_for,
-    decoder_kind,
     decoder_named,
     decoder_of,
     find_decoder,
 )
-from napari_sam.checkpoints.mismatch import explain_mismatch
+from napari_sam.checkpoints.network_building import build_filled, is_high_quality
+from napari_sam.checkpoints.onnx_files import is_onnx_model, open_onnx_model
 from napari_sam.checkpoints.registry import DECODERS, REGISTRY, get_spec
 from napari_sam.checkpoints.sam2 import build_sam2, is_sam2
 from napari_sam.checkpoints.sam3 import build_sam3
@@ -39,24 +37,20 @@ from napari_sam.checkpoints.weight_files import (
     read_weights,
     require_weights,
 )
-from napari_sam.model.build import ARCHITECTURES, build_sam
 from napari_sam.model.sam import Sam
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
 
     from torch import Tensor
 
     from napari_sam.checkpoints.registry import CheckpointSpec
     from napari_sam.model.network import Network
 
-__all__ = ["CheckpointError", "LoadedCheckpoint", "load_sam", "skip_initialisation"]
+__all__ = ["CheckpointError", "LoadedCheckpoint", "load_sam"]
 
 FOLDER_KINDS = ("sam2", "sam2_video", "sam3_video")
 """What folders in Hugging Face's layout may say that their model is."""
-_HQ_TOKEN = "mask_decoder.hf_token.weight"
-"""Which only the models of SAM-HQ have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +85,16 @@ class LoadedCheckpoint:
     entry: CheckpointSpec | None = None
 
     @property
+    def metadata(self) -> dict[str, str]:
+        """What a file of the model says of it, beside its weights."""
+        told = {"architecture": self.model.architecture.name}
+        if self.object_size is not None:
+            told["object_size"] = str(self.object_size)
+        if self.training:
+            told["config"] = json.dumps(dict(self.training))
+        return told
+
+    @property
     def trainable(self) -> Sam:
         """The model, if it can be trained and exported here.
 
@@ -122,9 +126,10 @@ def load_sam(
     source
         A name such as ``"cells"``, or a path to a ``.pth``, ``.pt`` or
         ``.safetensors`` file of SAM, MobileSAM, LiteMedSAM, micro-sam, SAM 2 or a
-        model trained here, to a folder in Hugging Face's layout, or to a BioImage.IO
-        package (a zip file or a folder) with weights of such a model. The architecture
-        is told from the keys.
+        model trained here, to a folder in Hugging Face's layout, to a BioImage.IO
+        package (a zip file or a folder) with weights of such a model, or to a folder
+        with the ONNX files that were exported here. The architecture is told from the
+        keys.
     store
         Where named checkpoints lie; by default in the user's cache.
     instance_decoder
@@ -158,6 +163,8 @@ def load_sam(
     path = _local_file(source)
     if is_package(path):
         return _load_package(path, asked)
+    if is_onnx_model(path):
+        return _load_onnx(path, asked)
     if path.is_dir():
         return _load_folder(path)
     return _load_file(path, path.stem, None, asked or decoder_beside(path))
@@ -224,7 +231,7 @@ def _load_file(
             added = _decoder(spec, state, content, decoder, architecture, path)
             if added and find_decoder(content) is not None:
                 dropped = tuple(name for name in dropped if name != DECODER_STATE)
-            model = _build(architecture, state | added)
+            model = build_filled(architecture, state | added)
         if _identity(path) != before:
             raise CheckpointError(
                 "it was replaced or written to while it was read; load it again"
@@ -249,9 +256,9 @@ def _decoder(
     path: Path,
 ) -> dict[str, Tensor]:
     """Return the tensors of the instance decoder, of a model that is the wanted one."""
-    is_high_quality = _HQ_TOKEN in state
-    if spec is not None and spec.is_high_quality != is_high_quality:
-        one, other = ("SAM-HQ", "SAM") if is_high_quality else ("SAM", "SAM-HQ")
+    is_hq = is_high_quality(state)
+    if spec is not None and spec.is_high_quality != is_hq:
+        one, other = ("SAM-HQ", "SAM") if is_hq else ("SAM", "SAM-HQ")
         raise CheckpointError(f"it is of {one}, where {other} is wanted")
     return decoder_for(content, state, file, architecture, path)
 
@@ -279,6 +286,24 @@ def _load_package(path: Path, asked: DecoderFile | None) -> LoadedCheckpoint:
         raise CheckpointError(
             f"{path} is a BioImage.IO package that cannot be loaded: {error}"
         ) from error
+
+
+def _load_onnx(path: Path, asked: DecoderFile | None) -> LoadedCheckpoint:
+    """Load a model from the ONNX files that were exported here."""
+    try:
+        found = open_onnx_model(path)
+        architecture = found.told["architecture"]
+        added = decoder_for({}, found.state, asked, architecture, path)
+        model = build_filled(architecture, {**found.state, **added})
+    except CheckpointError as error:
+        told = str(error)
+        if told.startswith((str(path), "the instance decoder ")):
+            raise
+        raise CheckpointError(f"{path} cannot be loaded: {told}") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    size, training = _object_size(found.told), _training(found.told)
+    return LoadedCheckpoint(model, found.name, found.digest, (), size, training)
 
 
 def _load_folder(path: Path) -> LoadedCheckpoint:
@@ -336,62 +361,3 @@ def _verified_digest(path: Path, spec: CheckpointSpec | None) -> str:
             "it again"
         )
     return hashes["sha256"]
-
-
-def _build(architecture: str, state: Mapping[str, Tensor]) -> Sam:
-    """Build the model and give it every tensor of `state`, with none left over."""
-    if architecture not in ARCHITECTURES:
-        raise CheckpointError(
-            f"it says that its architecture is {architecture!r}; known are "
-            f"{', '.join(ARCHITECTURES)}"
-        )
-    known, levels = ARCHITECTURES[architecture], _dense_levels(state)
-    with skip_initialisation():
-        model = build_sam(
-            replace(
-                known,
-                dense_head=levels > 0,
-                dense_levels=levels or known.dense_levels,
-                instance_decoder=decoder_kind(state),
-                high_quality=_HQ_TOKEN in state,
-            )
-        )
-    wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    given = {key: tuple(value.shape) for key, value in state.items()}
-    if wanted != given:
-        raise CheckpointError(explain_mismatch(architecture, wanted, given))
-    model.load_state_dict(dict(state), strict=True)
-    return model.eval()
-
-
-def _dense_levels(state: Mapping[str, Tensor]) -> int:
-    """Tell on how many levels a dense head sees objects; 0: there is none."""
-    last = [key for key in state if key.startswith("dense_head.layers.")]
-    if not last:
-        return 0
-    number = max(int(key.split(".")[2]) for key in last)
-    return max(1, len(state.get(f"dense_head.layers.{number}.weight", ())) // 3)
-
-
-def skip_initialisation() -> AbstractContextManager[Any]:
-    """Build networks without random weights, within the block."""
-    return _SkipInitialisation()
-
-
-class _SkipInitialisation(TorchFunctionMode):
-    """Leave out the random numbers of new layers: all are overwritten, strictly.
-
-    Drawing them takes half of the time that loading ViT-H takes.
-    """
-
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        if getattr(func, "__module__", None) == "torch.nn.init":
-            return kwargs["tensor"] if "tensor" in kwargs else args[0]
-        return func(*args, **kwargs)

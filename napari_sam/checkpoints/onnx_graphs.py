@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sam.model.hq_mask_decoder import HqMaskDecoder
 from napari_sam.model.image_encoder import Attention
 from napari_sam.model.transformer import CrossAttention
 
@@ -36,6 +37,8 @@ def prepare(model: Sam) -> Sam:
             part.bias_values = _BIAS_VALUES
         elif isinstance(part, CrossAttention):
             part.moves_projections = False
+        elif isinstance(part, HqMaskDecoder):
+            part.draws_one_by_one = False
     return model.eval().requires_grad_(False)
 
 
@@ -70,14 +73,10 @@ class DecoderGraph(nn.Module):
         See `prepare`.
     """
 
-    position: Tensor
-
     def __init__(self, model: Sam) -> None:
         super().__init__()
         self.prompt_encoder = model.prompt_encoder
         self.mask_decoder = model.mask_decoder
-        position = model.prompt_encoder.dense_position().detach()
-        self.register_buffer("position", position, persistent=False)
 
     def forward(
         self,
@@ -122,5 +121,6 @@ class DecoderGraph(nn.Module):
         self, embedding: Tensor, points: Tensor, labels: Tensor, dense: Tensor
     ) -> tuple[Tensor, Tensor]:
         sparse = self.prompt_encoder.embed_points(points, labels)
-        masks, scores = self.mask_decoder(embedding, self.position, sparse, dense, None)
+        position = self.prompt_encoder.dense_position()
+        masks, scores = self.mask_decoder(embedding, position, sparse, dense, None)
         return masks, scores

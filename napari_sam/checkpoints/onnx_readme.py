@@ -15,6 +15,7 @@ __all__ = [
     "DECODER_OUTPUTS",
     "DESCRIPTION",
     "ENCODER",
+    "MOST_POINTS",
     "README",
     "describe",
     "explain",
@@ -23,6 +24,9 @@ __all__ = [
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 README, DESCRIPTION = "README.md", "model.json"
 
+MOST_POINTS = 1000
+"""Of one object, that the decoder takes."""
+
 _ENCODER_INPUTS = {
     "image": "float32 (1, 3, height, width): red, green, blue of 0 to 255, resized so "
     "that the longer side is the frame size; it is normalised and padded inside"
@@ -30,7 +34,8 @@ _ENCODER_INPUTS = {
 _ENCODER_OUTPUTS = {"embedding": "float32 (1, C, h, w)"}
 DECODER_INPUTS = {
     "embedding": "of encoder.onnx",
-    "points": "float32 (objects, points, 2): x, y in pixels of the resized image",
+    "points": "float32 (objects, points, 2): x, y in pixels of the resized image; at "
+    f"most {MOST_POINTS} points of an object",
     "labels": "int64 (objects, points): 1 object, 0 background, 2 and 3 the first and "
     "the second corner of a box, -1 no point",
     "mask": "float32 (objects, 1, mask size, mask size): logits of a rough mask, such "

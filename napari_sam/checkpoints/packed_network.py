@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_sam.checkpoints.load import skip_initialisation
+from napari_sam.checkpoints.network_building import skip_initialisation
 from napari_sam.checkpoints.sam2 import require_transformers
 from napari_sam.model.build import build_sam
 from napari_sam.model.sam import Architecture, Sam

@@ -15,7 +15,11 @@ from safetensors.torch import save_file
 from tiny_network import tiny_architecture, tiny_sam
 
 import napari_sam
-from napari_sam.checkpoints.bioimageio_graphs import package_graph
+from napari_sam.checkpoints.bioimageio_graphs import (
+    describe_network,
+    network,
+    package_graph,
+)
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.cli import main
 from napari_sam.inference.predictor import Predictor
@@ -29,7 +33,11 @@ PARTS = ("README.md", "cover.png", "rdf.yaml", "weights.onnx", "weights.pt")
 def tiny_registry():
     """Let files of the small networks load under the names of the large ones."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("load", "architecture_detection", "bioimageio_graphs"):
+        for module in (
+            "network_building",
+            "architecture_detection",
+            "bioimageio_graphs",
+        ):
             patch.setattr(f"napari_sam.checkpoints.{module}.ARCHITECTURES", TINY)
         yield
 
@@ -141,6 +149,18 @@ def test_points_in_a_package_are_answered_as_the_model_answers_them():
         assert scores.item() == pytest.approx(wanted.scores[best], abs=1e-4)
 
 
+def test_the_network_of_a_package_answers_with_the_weights_that_it_is_given():
+    graph = package_graph(tiny_sam("vit_t"), "points")
+    torch.manual_seed(1)  # its first weights are others
+    other = network(**describe_network(graph))
+    other.load_state_dict(graph.model.state_dict())
+    side = graph.side
+    given = torch.rand(1, 3, side, side), torch.full((1, 1, 1, 2), 40.0)
+    with torch.inference_mode():
+        one, two = (some(*given, torch.ones(1, 1, 1).long()) for some in (graph, other))
+    assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])
+
+
 def test_a_package_of_micro_sam_loads_with_its_decoder(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_sam.checkpoints.instance_decoders.ARCHITECTURES", TINY)
     torch.manual_seed(0)
@@ -213,7 +233,7 @@ def test_what_has_no_package_is_told_before_any_work(tmp_path, capsys, monkeypat
     assert main([*command, str(tmp_path / "a.zip"), "--answers", "maps"]) == 2
     assert "has no maps; it answers points" in capsys.readouterr().err
     monkeypatch.setattr(
-        "napari_sam.checkpoints.export_onnx.importlib.util.find_spec",
+        "napari_sam.checkpoints.extra_packages.importlib.util.find_spec",
         lambda name: None if name == "bioimageio.core" else name,
     )
     with pytest.raises(ValueError, match=r"bioimageio.core, .* 'napari-sam\[export\]'"):

@@ -58,7 +58,7 @@ def few_steps(start, **changes):
 @pytest.fixture
 def tiny_registry(monkeypatch):
     """Let files of the small networks load under the names of the large ones."""
-    for module in ("load", "architecture_detection"):
+    for module in ("network_building", "architecture_detection"):
         monkeypatch.setattr(f"napari_sam.checkpoints.{module}.ARCHITECTURES", TINY)
 
 

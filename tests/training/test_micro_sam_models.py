@@ -25,7 +25,7 @@ TINY = {name: tiny_architecture(name) for name in ARCHITECTURES}
 @pytest.fixture
 def tiny_registry(monkeypatch):
     """Let files of the small networks load under the names of the large ones."""
-    for module in ("load", "architecture_detection", "instance_decoders"):
+    for module in ("network_building", "architecture_detection", "instance_decoders"):
         monkeypatch.setattr(f"napari_sam.checkpoints.{module}.ARCHITECTURES", TINY)
 
 

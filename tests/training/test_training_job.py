@@ -27,7 +27,7 @@ def job(tmp_path, monkeypatch):
     real = load_sam
     monkeypatch.setattr("napari_sam.checkpoints.load.load_sam", lambda _: loaded)
     tiny = {"cells": tiny_architecture("cells")}
-    monkeypatch.setattr("napari_sam.checkpoints.load.ARCHITECTURES", tiny)
+    monkeypatch.setattr("napari_sam.checkpoints.network_building.ARCHITECTURES", tiny)
     sources = [LabelledArrays("mine", str(i), *draw_discs(i)) for i in range(4)]
     out, config = tmp_path / "new" / "m.safetensors", TrainConfig(window=64, steps=3)
     run = partial(train, sources, out, config=config)
