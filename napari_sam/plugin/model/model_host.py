@@ -335,15 +335,19 @@ class ModelHost(QObject):  # type: ignore[misc]
             self._steps = self._asked
             self.planes.keep(key, outcome.result)
             self.embedded.emit(key)
-            self._hear_of_workers()
             if key in self.planes:
                 self._embed_tiles(key)
         elif not isinstance(outcome.error, Cancelled):
             self.planes.fail(key, reason(outcome.error))
         self.changed.emit()
 
-    def _hear_of_workers(self) -> None:
-        """Say once that the workers are lost, or far away."""
+    def hear_of_workers(self) -> None:
+        """Say once that the workers are lost, or far away; not while more is to come.
+
+        What is said goes from the window when something changes there.
+        """
+        if self.planes.wanted is not None or self.answering.is_busy:
+            return
         told = self._setback or news_of_workers(self.predictor)
         if told and told != self._told:
             self.noticed.emit(told)

@@ -25,10 +25,16 @@ def news_of_workers(predictor: PromptableModel | None) -> str:
     """Say that the workers are lost, or that the link is slow; "" for neither."""
     remote: Any = getattr(predictor, "remote", None)
     told = "" if remote is None else remote.problem or remote.slowness
-    return f"{told[0].upper()}{told[1:]}." if told else ""
+    return f"{_begin(told)}." if told else ""
 
 
 def told_of_loss(error: Exception) -> str:
     """Say that another machine cannot be used, and that this one is."""
-    told = reason(error)
-    return f"{told[0].upper()}{told[1:]} This computer embeds the planes."
+    return f"{_begin(reason(error))} This computer embeds the planes."
+
+
+def _begin(told: str) -> str:
+    """Begin a sentence; an address at its beginning stays as it is typed."""
+    if "://" in told.partition(" ")[0]:
+        return told
+    return f"{told[0].upper()}{told[1:]}"

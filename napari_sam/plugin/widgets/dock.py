@@ -205,7 +205,7 @@ class Dock(QWidget):  # type: ignore[misc]
         self.saving.failed.connect(self._on_notice)
         self.saving.opened.connect(self.layers.find_labels)
         header.model.chosen.connect(self._load_model)
-        header.model.noticed.connect(self._on_model_notice)
+        header.model.noticed.connect(self._on_notice)
         self.switch.made.connect(self._on_made)
         self.switch.switched.connect(self.refresh)
         self.hint.pressed.connect(self._on_remedy)
@@ -345,10 +345,7 @@ class Dock(QWidget):  # type: ignore[misc]
         self.shown.cancel()
         self.refresh()
 
-    def _on_notice(self, text: str) -> None:
-        self.shown.hear(text, "problem")
-
-    def _on_model_notice(self, text: str, kind: NoticeKind) -> None:
+    def _on_notice(self, text: str, kind: NoticeKind = "problem") -> None:
         self.shown.hear(text, kind)
 
     def _on_success(self, text: str) -> None:
@@ -380,6 +377,8 @@ class Dock(QWidget):  # type: ignore[misc]
         self.layers.follow_annotator()
         page = self.shown
         page.show_state()
+        if page.work() is None and self.annotator.is_settled:
+            self.model_host.hear_of_workers()
         self.header.show_state(self.model_host.device)
         hint, button = page.said()
         self.hint.show_hint(hint, button)
