@@ -15,11 +15,17 @@ _SECONDS = {
     "cells": 0.8,
     "vit_t": 1.3,
     "vit_b": 10.5,
+    "vit_l": 30.1,
+    "vit_h": 58.7,
     "sam2.1_tiny": 4.1,
+    "sam2.1_small": 4.4,
+    "sam2.1_base_plus": 7.7,
+    "sam2.1_large": 22.4,
+    "sam3": 59.0,
 }
 """Processor seconds to embed a plane, by the architecture."""
 
-_HQ_SECONDS = {"vit_t": 1.3, "vit_b": 10.6}
+_HQ_SECONDS = {"vit_t": 1.3, "vit_b": 10.6, "vit_l": 31.3, "vit_h": 59.0}
 """The same of SAM-HQ."""
 
 _DECODER_SECONDS = 8.3
