@@ -16,8 +16,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import gc
-import importlib.util
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -221,13 +221,13 @@ def instances(run: Run, sam: Predictor) -> None:
 
 def meta(run: Run, ours: str, weights: Path, thresholds: dict[str, float]) -> None:
     """Measure Meta's code with the same weights, eager and in float32."""
-    if importlib.util.find_spec("segment_anything") is None:
-        print("Meta's code: not measured, segment_anything can not be imported here")
-        print("  (pip install segment-anything torchvision)")
+    try:
+        from segment_anything import SamAutomaticMaskGenerator, SamPredictor
+        from segment_anything.build_sam import _build_sam
+    except (ImportError, OSError, RuntimeError) as error:  # a torchvision that fits not
+        print(f"Meta's code: not measured, it cannot be imported here ({error})")
+        print("  (pip install segment-anything torchvision; or --meta FOLDER)")
         return
-    from segment_anything import SamAutomaticMaskGenerator, SamPredictor
-    from segment_anything.build_sam import _build_sam
-
     sizes = encoder_of(run.quick)
     model = _build_sam(sizes.width, sizes.depth, sizes.heads, [*sizes.global_blocks])
     model.load_state_dict(torch.load(weights, mmap=True, weights_only=True))
@@ -296,10 +296,15 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="as of load_model")
     parser.add_argument("--dtype", default="auto", help="as of load_model")
     parser.add_argument("--checkpoint", type=Path, help="weights of ViT-B (.pth)")
+    parser.add_argument(
+        "--meta", type=Path, help="folder with segment_anything, where not installed"
+    )
     parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--quick", action="store_true", help="next to nothing")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
+    if args.meta is not None:
+        sys.path.append(str(args.meta))
     cells = without_memory(napari_sam.load_model(device=args.device, dtype=args.dtype))
     device = cells.device
     say_where(device)

@@ -42,7 +42,7 @@ _LABEL_CHARACTERS = 9
 
 _FILE = "Open a file…"
 _FOLDER = "Open a folder…"
-_FILTER = "SAM checkpoints (*.pth *.pt *.safetensors *.zip);;All files (*)"
+_FILTER = "SAM checkpoints (*.pth *.pt *.safetensors *.zip *.onnx);;All files (*)"
 
 
 _PICKERS: WeakSet[ModelPicker] = WeakSet()
