@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["extended_minima"]
+__all__ = ["extended_minima", "neighbouring_pixels"]
 
 
 def extended_minima(
@@ -76,7 +76,7 @@ def extended_minima(
     kind = np.dtype(np.int32 if inside.size < 2**31 else np.int64)
     place: NDArray[np.integer] = np.full(inside.size, -1, kind)
     place[pixels] = np.arange(len(pixels), dtype=kind)
-    neighbours = _neighbours(pixels, place, inside.shape)
+    neighbours = neighbouring_pixels(pixels, place, inside.shape)
     roots, pit = _run_down(heights, neighbours)
     edges = [np.zeros((0, 2), np.int64)]
     passes = [np.zeros(0, heights.dtype)]
@@ -96,7 +96,7 @@ def extended_minima(
     return found
 
 
-def _neighbours(
+def neighbouring_pixels(
     pixels: NDArray[np.int64], place: NDArray[np.integer], shape: tuple[int, ...]
 ) -> list[tuple[NDArray[np.integer], NDArray[np.integer]]]:
     """List pairs of adjacent pixels by their numbers, one pair of arrays a direction.

@@ -25,7 +25,7 @@ from napari_sam.ops.types import MaskRecord
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Instances", "maps_to_instances", "maps_to_volume"]
+__all__ = ["Instances", "maps_to_instances", "maps_to_volume", "measure_labels"]
 
 _STABLE_PROBABILITY = 1 / (1 + math.exp(-1.0))
 """Foreground probability at a logit of 1, for the stability score."""
@@ -153,7 +153,7 @@ def maps_to_instances(
     map_pixel = max(1.0, map_stride / scale)
     relief = ndimage.gaussian_filter(away, config.smoothing * map_pixel)
     seeds = label(extended_minima(relief, config.seed_depth, inside))
-    found = _measure(_flood(relief, seeds, inside), foreground, away, scale)
+    found = measure_labels(_flood(relief, seeds, inside), maps, scale)
     good = found.areas >= max(1, config.min_area)
     return found.keep(good & (found.scores >= config.confidence_thresh))
 
@@ -186,13 +186,25 @@ def _flood(
     return labels
 
 
-def _measure(
+def measure_labels(
     labels: NDArray[np.int32],
-    foreground: NDArray[np.float32],
-    away: NDArray[np.float32],
-    scale: float,
+    maps: NDArray[np.float32],
+    scale: float = 1.0,
+    scores: NDArray[np.floating] | None = None,
 ) -> Instances:
-    """Measure the objects 1 to n of labels."""
+    """Measure the objects 1 to n of labels.
+
+    Parameters
+    ----------
+    labels
+        (H, W); each number from 1 to the highest has pixels.
+    maps, scale
+        See `maps_to_instances`.
+    scores
+        (n,) their confidence; None: what the maps say.
+    """
+    foreground = maps[0]
+    away = (maps[1] + maps[2]) / 2
     count = int(labels.max(initial=0))
     pixels = np.flatnonzero(labels)
     number, depth = labels.ravel()[pixels], away.ravel()[pixels]
@@ -214,7 +226,8 @@ def _measure(
     sureness = foreground.ravel()[pixels]
     total = np.bincount(number, sureness, count + 1)[1:]
     sure = np.bincount(number, sureness > _STABLE_PROBABILITY, count + 1)[1:]
-    scores = (total / areas + 1 - least) / 2
+    if scores is None:
+        scores = (total / areas + 1 - least) / 2
     return Instances(
         labels,
         scores.astype(np.float32),
