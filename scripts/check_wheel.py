@@ -17,6 +17,7 @@ WANTED = (
     "napari_sam/py.typed",
     "napari_sam/__init__.pyi",
     "napari_sam/checkpoints/weights/cells.safetensors",
+    "napari_sam/checkpoints/weights/cells-instances.safetensors",
     "napari_sam/checkpoints/weights/cells-objects.safetensors",
     "napari_sam/checkpoints/weights/cells-volumes.safetensors",
     "napari_sam/checkpoints/weights/text.safetensors",

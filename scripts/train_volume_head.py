@@ -33,8 +33,8 @@ from napari_sam.configs import InstanceConfig
 from napari_sam.inference.model_loading import load_model
 from napari_sam.inference.volume_features import maps_in_3d, volume_features
 from napari_sam.io.images import read_image, read_labels
+from napari_sam.model.candidate_scorer import CandidateScorer, CandidateScorerConfig
 from napari_sam.model.volume_head import (
-    CandidateScorer,
     VolumeHead,
     VolumeHeadConfig,
 )
@@ -278,7 +278,7 @@ def best_ious(candidates: VolumeCandidates, labels: np.ndarray) -> np.ndarray:
 def learned_scorer(head: VolumeHead, args: argparse.Namespace) -> CandidateScorer:
     """Let what judges candidates learn, from the maps as the head completes them."""
     measures, ious, weights = judged_candidates(head, args.scenes)
-    scorer = CandidateScorer(measures.shape[1])
+    scorer = CandidateScorer(CandidateScorerConfig(measures.shape[1]))
     scorer.mean.copy_(measures.mean(0))
     scorer.scale.copy_(measures.std(0) + 1e-3)
     optimizer = torch.optim.AdamW(scorer.parameters(), 3e-3, weight_decay=1e-2)

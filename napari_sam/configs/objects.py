@@ -67,6 +67,13 @@ class InstanceConfig(Config):
         description="what is found where cells are seen with their nuclei: the nuclei, "
         "the cells, or, by itself, whole objects",
     )
+    parting: Literal["auto", "watershed"] = Field(
+        "auto",
+        description="'auto': a scorer chooses among what watersheds of many depths and "
+        "thresholds part, where the model has one and neither kind, level nuclei nor "
+        "foreground_thresh, seed_depth or smoothing are set; 'watershed': one, with "
+        "these parameters",
+    )
     foreground_thresh: float = Field(
         0.52,
         ge=0,
@@ -86,8 +93,9 @@ class InstanceConfig(Config):
         0.65,
         ge=0,
         le=1,
-        description="least confidence of an instance: the mean of its mean foreground "
-        "probability and of how near the distances come to 0 in it",
+        description="least confidence of an instance: of one that was chosen, as the "
+        "scorer says; else the mean of its mean foreground probability and of how near "
+        "the distances come to 0 in it",
         json_schema_extra=form(step=0.05),
     )
     min_area: int = Field(

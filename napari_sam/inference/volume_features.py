@@ -12,7 +12,8 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_sam.model.volume_head import CandidateScorer, VolumeHead
+    from napari_sam.model.candidate_scorer import CandidateScorer
+    from napari_sam.model.volume_head import VolumeHead
     from napari_sam.ops.types import IsCancelled
 
 __all__ = ["candidate_scores", "maps_in_3d", "volume_features"]

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-__all__ = ["CandidateScorer", "VolumeHead", "VolumeHeadConfig"]
+from napari_sam.model.candidate_scorer import CandidateScorer, CandidateScorerConfig
+
+__all__ = ["VolumeHead", "VolumeHeadConfig"]
 
 
 @dataclass(frozen=True)
@@ -32,43 +34,6 @@ class VolumeHeadConfig:
     features: int
     hidden: int = 48
     measures: int = 0
-
-
-class CandidateScorer(nn.Module):
-    """Measures of candidates in, the IoU that each will have with an object out.
-
-    Parameters
-    ----------
-    measures
-        Numbers that are known of a candidate.
-    hidden
-        Units of each of the two hidden layers.
-    members
-        Perceptrons, whose mean counts.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, measures: int, hidden: int = 32, members: int = 3) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(measures, hidden),
-                nn.ReLU(),
-                nn.Linear(hidden, hidden),
-                nn.ReLU(),
-                nn.Linear(hidden, 1),
-            )
-            for _ in range(members)
-        )
-        self.register_buffer("mean", torch.zeros(measures))
-        self.register_buffer("scale", torch.ones(measures))
-
-    def forward(self, measures: Tensor) -> Tensor:
-        """Return (N, members) logits of the IoU of (N, measures) candidates."""
-        known = ((measures - self.mean) / self.scale).clamp(-4, 4)
-        return torch.cat([member(known) for member in self.members], dim=1)
 
 
 class VolumeHead(nn.Module):
@@ -96,7 +61,7 @@ class VolumeHead(nn.Module):
         )
         self.scorer: CandidateScorer | None = None
         if config.measures:
-            self.scorer = CandidateScorer(config.measures)
+            self.scorer = CandidateScorer(CandidateScorerConfig(config.measures))
         self.register_buffer("mean", torch.zeros(config.features))
         self.register_buffer("scale", torch.ones(config.features))
 

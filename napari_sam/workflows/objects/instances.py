@@ -24,6 +24,7 @@ from napari_sam.inference.views import PlaneView
 from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.ops.watershed import Instances, maps_to_instances
 from napari_sam.workflows.objects.image_kind import settled_config
+from napari_sam.workflows.objects.instance_choice import part_plane
 from napari_sam.workflows.objects.point_grids import check_exclude, check_roi
 from napari_sam.workflows.progress import Steps
 
@@ -41,6 +42,7 @@ __all__ = [
     "Instances",
     "blended_maps",
     "find_instances",
+    "look_at_plane",
     "measure_objects",
 ]
 
@@ -121,18 +123,41 @@ def _find(
     inside: NDArray[np.bool_] | None,
     steps: Steps,
 ) -> Instances:
-    """See the plane as a whole, and if its objects are small, tile by tile."""
+    maps, scale = look_at_plane(sam, view, config, steps, inside)
+    return part_plane(maps, view, config, scale, sam)
+
+
+def look_at_plane(
+    sam: Predictor,
+    view: PlaneView,
+    config: InstanceConfig,
+    steps: Steps,
+    inside: NDArray[np.bool_] | None = None,
+) -> tuple[NDArray[np.float32], float]:
+    """See the plane as a whole, and if its objects are small, tile by tile.
+
+    Parameters
+    ----------
+    sam, view, config, steps, inside
+        As for `blended_maps`.
+
+    Returns
+    -------
+    maps
+        (3, H, W) dense maps.
+    scale
+        Frame pixels per pixel at which they were made.
+    """
     scale, seen = config.scale, None
     if scale is None:
         seen = _see_whole(sam, view, config, steps)
         found = _part_reduced(sam, view, seen, config)
         scale = _scale_for(sam, view, found, config, steps)
         if scale == view.whole_scale and config.looks == 1:
-            return maps_to_instances(seen, config, scale, sam.map_stride)
+            return seen, scale
     foreground = None if seen is None else seen[0]
     maps = blended_maps(sam, view, config, scale, inside, steps, foreground)
-    seen_at = max(scale, view.whole_scale)
-    return maps_to_instances(maps, config, seen_at, sam.map_stride)
+    return maps, max(scale, view.whole_scale)
 
 
 def _see_whole(

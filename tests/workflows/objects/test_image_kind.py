@@ -57,7 +57,8 @@ def test_objects_are_found_with_what_suits_the_kind_that_is_seen(nuclei):
     model = napari_sam.load_model("cells")
     by_itself = find_instances(nuclei, model=model, config=InstanceConfig(kind="auto"))
     said = find_instances(nuclei, model=model, config=InstanceConfig(kind="nuclei"))
-    spelt_out = for_kind(InstanceConfig(), "nuclei").model_copy(update={"kind": "any"})
+    plainly = {"kind": "any", "parting": "watershed"}
+    spelt_out = for_kind(InstanceConfig(), "nuclei").model_copy(update=plainly)
     by_hand = find_instances(nuclei, model=model, config=spelt_out)
     assert len(by_itself) > 5
     np.testing.assert_array_equal(by_itself.labels, said.labels)
@@ -66,9 +67,13 @@ def test_objects_are_found_with_what_suits_the_kind_that_is_seen(nuclei):
 
 def test_a_surer_kind_finds_no_more_objects(nuclei):
     model = napari_sam.load_model("cells")
-    counts = {
-        kind: len(find_instances(nuclei, model=model, config=InstanceConfig(kind=kind)))
+    configs = {
+        kind: InstanceConfig(kind=kind, parting="watershed")
         for kind in ("any", "organelles")
+    }
+    counts = {
+        kind: len(find_instances(nuclei, model=model, config=config))
+        for kind, config in configs.items()
     }
     assert counts["organelles"] <= counts["any"]
 
