@@ -70,9 +70,10 @@ class InstanceConfig(Config):
     parting: Literal["auto", "watershed"] = Field(
         "auto",
         description="'auto': a scorer chooses among what watersheds of many depths and "
-        "thresholds part, where the model has one and neither kind, level nuclei nor "
-        "foreground_thresh, seed_depth or smoothing are set; 'watershed': one, with "
-        "these parameters",
+        "thresholds part, if the model has one, the kind is neither membranes nor "
+        "organelles, the level is not that of nuclei, and foreground_thresh, "
+        "seed_depth and smoothing are as usual; 'watershed': one, with these "
+        "parameters",
     )
     foreground_thresh: float = Field(
         0.52,

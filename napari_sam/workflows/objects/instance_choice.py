@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.configs import InstanceConfig
+from napari_sam.configs.image_kinds import for_kind
 from napari_sam.inference.instance_scorers import scorer_for
 from napari_sam.inference.volume_features import candidate_scores
 from napari_sam.ops.plane_candidates import (
@@ -31,6 +32,9 @@ _DEFAULT = InstanceConfig()
 
 _WATERSHED = ("foreground_thresh", "seed_depth", "smoothing")
 """Who sets one of these wants that watershed."""
+
+_PARTED_BETTER = ("membranes", "organelles")
+"""Kinds of images whose own watershed parts them better than the scorer chooses."""
 
 _TRUST = 0.06
 """So much more IoU is expected of what one watershed would take for an object."""
@@ -69,9 +73,10 @@ def _is_chosen(config: InstanceConfig, view: PlaneView) -> bool:
     """Whether a scorer is to choose: nobody said how to part what is seen."""
     if config.parting == "watershed" or view.image is None:
         return False
-    if config.kind != "any" or config.level == "nuclei":
+    if config.kind in _PARTED_BETTER or config.level == "nuclei":
         return False
-    return all(getattr(config, n) == getattr(_DEFAULT, n) for n in _WATERSHED)
+    usual = for_kind(_DEFAULT, config.kind)
+    return all(getattr(config, n) == getattr(usual, n) for n in _WATERSHED)
 
 
 def plane_content(view: PlaneView, scale: float, map_stride: float) -> PlaneContent:

@@ -66,7 +66,8 @@ def test_a_model_that_was_fine_tuned_knows_its_objects_by_itself():
         {"seed_depth": 0.1},
         {"foreground_thresh": 0.6},
         {"smoothing": 1.0},
-        {"kind": "cells"},
+        {"kind": "membranes"},
+        {"kind": "cells", "foreground_thresh": 0.52},
         {"level": "nuclei"},
     ],
 )
