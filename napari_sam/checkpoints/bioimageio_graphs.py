@@ -71,10 +71,11 @@ class MapsGraph(_PackageGraph):
         """Map (1, 3, S, S) of 0 to 1 to (1, 3, S, S) maps of 0 to 1.
 
         Foreground, distance to the centre, distance to the boundary; see
-        `napari_sam.model.dense_maps.DenseMaps`. Of two levels the second is given.
+        `napari_sam.model.dense_maps.DenseMaps`. Of two levels that of whole objects
+        is given.
         """
         frame = self.model.normalise(image * _FULL)
-        logits = self.model.dense_logits(self.model.encode(frame))[:, -3:]
+        logits = self.model.dense_logits(self.model.encode(frame), "cells")
         head = self.model.dense_head
         if head is not None and not head.resizes_logits:
             logits = logits.sigmoid()

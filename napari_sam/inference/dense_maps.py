@@ -34,9 +34,8 @@ def read_dense_head(
         )
     weight = next(head.parameters())
     with fast_products(weight.device):
-        logits = model.dense_logits(embedding.features.to(weight.device, weight.dtype))
-    start = 0 if level == "nuclei" else 3 * (head.levels - 1)
-    low = logits[0, start : start + 3].float().cpu()
+        features = embedding.features.to(weight.device, weight.dtype)
+        low = model.dense_logits(features, level)[0].float().cpu()
     geometry = embedding.geometry
     maps = np.empty((len(low), *geometry.image_shape), np.float32)
     for plane, one in zip(maps, low, strict=True):

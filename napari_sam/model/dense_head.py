@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import torch
 from torch import Tensor, nn
 
 from napari_sam.model.dense_maps import DenseMaps
 from napari_sam.model.layers import LayerNorm2d
+
+if TYPE_CHECKING:
+    from napari_sam.configs.objects import DenseLevel
 
 __all__ = ["DenseHead"]
 
@@ -13,27 +19,42 @@ __all__ = ["DenseHead"]
 class DenseHead(DenseMaps):
     """Foreground, distance to centre and distance to boundary, as logits.
 
-    With two levels, the maps of nuclei come first, those of whole cells after them.
-    Objects that have no parts are the same on both. The last two layers are a branch
-    for each level, for a nucleus and its cell share all that is seen of an edge but not
-    which of the two edges is meant.
+    With two levels, the maps of nuclei come first, those of whole objects after them.
+    Objects that have no parts are the same on both. Each level has layers of its own:
+    which of two edges is meant, that of a nucleus or that of its cell, is already lost
+    in what one level keeps of the embedding.
     """
 
     def __init__(self, width: int = 256, levels: int = 1) -> None:
         super().__init__()
         self.levels = levels
-        self.layers = nn.Sequential(
-            nn.ConvTranspose2d(width, width // 4, 2, stride=2),
-            LayerNorm2d(width // 4),
-            nn.GELU(),
-            nn.ConvTranspose2d(width // 4, width // 8, 2, stride=2),
-            nn.GELU(),
-            nn.Conv2d(width // 8, levels * width // 8, 3, padding=1),
-            nn.GELU(),
-            nn.Conv2d(levels * width // 8, 3 * levels, 1, groups=levels),
-        )
+        self.layers = _read_embedding(width)
+        self.nuclei = _read_embedding(width) if levels == 2 else None
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Map (B, C, h, w) embeddings to (B, 3 levels, 4 h, 4 w) logits."""
-        y: Tensor = self.layers(features)
-        return y
+    def forward(self, features: Tensor, level: DenseLevel | None = None) -> Tensor:
+        """Map (B, C, h, w) embeddings to (B, 3 levels, 4 h, 4 w) logits.
+
+        With `level`, to the (B, 3, 4 h, 4 w) logits of that one alone.
+        """
+        whole: Tensor
+        if self.nuclei is None or level in ("auto", "cells"):
+            whole = self.layers(features)
+            return whole
+        nuclei: Tensor = self.nuclei(features)
+        if level == "nuclei":
+            return nuclei
+        return torch.cat([nuclei, self.layers(features)], dim=1)
+
+
+def _read_embedding(width: int) -> nn.Sequential:
+    """Make the layers of one level."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(width, width // 4, 2, stride=2),
+        LayerNorm2d(width // 4),
+        nn.GELU(),
+        nn.ConvTranspose2d(width // 4, width // 8, 2, stride=2),
+        nn.GELU(),
+        nn.Conv2d(width // 8, width // 8, 3, padding=1),
+        nn.GELU(),
+        nn.Conv2d(width // 8, 3, 1),
+    )

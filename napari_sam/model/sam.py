@@ -19,6 +19,7 @@ from napari_sam.model.unetr_decoder import UnetrDecoder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_sam.configs.objects import DenseLevel
     from napari_sam.model.dense_maps import DenseMaps
 
 __all__ = ["Architecture", "Sam"]
@@ -121,8 +122,10 @@ class Sam(nn.Module):
         both = self.image_encoder.embed_early_and_late(frame, on_block)
         return self.mask_decoder.fuse(*both)
 
-    def dense_logits(self, features: Tensor) -> Tensor:
+    def dense_logits(self, features: Tensor, level: DenseLevel | None = None) -> Tensor:
         """Map what `encode` returned to (B, 3, H, W) logits; see `DenseMaps`.
+
+        A head of two levels gives both, (B, 6, H, W), unless one is named.
 
         Raises
         ------
@@ -131,7 +134,11 @@ class Sam(nn.Module):
         """
         if self.dense_head is None:
             raise ValueError("the model has no dense head")
-        logits: Tensor = self.dense_head(self.mask_decoder.split(features)[0])
+        own = self.mask_decoder.split(features)[0]
+        has_choice = level is not None and self.dense_head.levels > 1
+        logits: Tensor = (
+            self.dense_head(own, level) if has_choice else self.dense_head(own)
+        )
         return logits
 
 

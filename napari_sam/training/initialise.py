@@ -39,14 +39,13 @@ def start_from(sam: Sam, state: dict[str, Tensor]) -> tuple[str, ...]:
     """
     own = sam.state_dict()
     fitting: dict[str, Tensor] = {}
+    state = _on_both_levels(state)
     for name, tensor in state.items():
         if name not in own:
             continue
         wanted = own[name].shape
         if tensor.shape == wanted:
             fitting[name] = tensor
-        elif name.startswith("dense_head.") and 2 * len(tensor) == wanted[0]:
-            fitting[name] = torch.cat([tensor, tensor])  # both levels begin alike
         elif tensor.ndim == 4 and tensor.shape[2:] == (1, 1):
             area = wanted[2] * wanted[3]
             fitting[name] = (tensor / area).expand(wanted).contiguous()
@@ -61,14 +60,23 @@ def start_from(sam: Sam, state: dict[str, Tensor]) -> tuple[str, ...]:
         is_new = not any(n.startswith("dense_head") for n in fitting)
         if isinstance(head, DenseHead) and is_new:
             upscaling = sam.mask_decoder.output_upscaling.state_dict()
-            head.layers.load_state_dict(upscaling, strict=False)
-            return tuple(
-                n
-                for n in own
-                if n not in fitting
-                and n.removeprefix("dense_head.layers.") not in upscaling
-            )
+            levels = [n for n in ("layers", "nuclei") if getattr(head, n) is not None]
+            for level in levels:
+                getattr(head, level).load_state_dict(upscaling, strict=False)
+            begun = {f"dense_head.{n}.{k}" for n in levels for k in upscaling}
+            return tuple(n for n in own if n not in fitting and n not in begun)
     return tuple(n for n in own if n not in fitting)
+
+
+def _on_both_levels(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Let the level of nuclei begin as that of whole objects where it is missing."""
+    whole, nuclei = "dense_head.layers.", "dense_head.nuclei."
+    copied = {
+        name.replace(whole, nuclei): tensor
+        for name, tensor in state.items()
+        if name.startswith(whole)
+    }
+    return {**copied, **state}
 
 
 def model_for(config: TrainConfig, init: Sam | None) -> Sam:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from napari_sam.plugin.search.object_query import ObjectQuery
 
-__all__ = ["asked_here", "phrase_options", "resolve_mode", "why_not"]
+__all__ = ["asked_here", "parts_nuclei", "phrase_options", "resolve_mode", "why_not"]
 
 _NO_MAPS = (
     "This model has no maps of instances; choose another model for it, such as the "
@@ -64,6 +64,17 @@ def why_not(mode: str, predictor: Any) -> str:
     if mode == "concept":
         return "" if _knows_concepts(predictor) else _NO_CONCEPTS
     return "" if getattr(predictor, "has_dense_head", False) else _NO_MAPS
+
+
+def parts_nuclei(predictor: Any) -> bool:
+    """Whether a model can outline nuclei where it sees cells with them.
+
+    Before there is a model, it may.
+    """
+    if predictor is None:
+        return True
+    head = getattr(getattr(predictor, "model", None), "dense_head", None)
+    return head is not None and head.levels > 1
 
 
 def phrase_options(

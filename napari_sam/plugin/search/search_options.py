@@ -15,7 +15,7 @@ from napari_sam.configs import mode_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KINDS", "MODES", "OPTIONS", "Option"]
+__all__ = ["KINDS", "LEVELS", "MODES", "OPTIONS", "Option"]
 
 MODES = (
     ("auto", "Best for this model"),
@@ -38,6 +38,9 @@ KINDS = (
     ("particles", "Particles"),
 )
 """What an image may look like, and what the user reads."""
+
+LEVELS = (("auto", "Whole objects"), ("nuclei", "Nuclei inside cells"))
+"""What is outlined where cells are seen with their nuclei, and what the user reads."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_sam.plugin.search.search_options import KINDS, MODES, OPTIONS
+from napari_sam.plugin.search.search_options import KINDS, LEVELS, MODES, OPTIONS
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.layers import shape_of, spatial_metadata
 from napari_sam.plugin.widgets.buttons import push_button
@@ -120,6 +120,18 @@ def _kind_choice() -> QComboBox:
     return kind
 
 
+def _level_choice() -> QComboBox:
+    """Make the row that says which of an object and its part is outlined."""
+    level = QComboBox()
+    for name, text in LEVELS:
+        level.addItem(text, name)
+    level.setToolTip(
+        "What is outlined where cells are seen with their nuclei: whole cells, or the "
+        "nuclei. Objects without nuclei are the same in both."
+    )
+    return level
+
+
 class SearchForm(QWidget):  # type: ignore[misc]
     """Mode, where, and the parameters, which are folded away.
 
@@ -149,6 +161,8 @@ class SearchForm(QWidget):  # type: ignore[misc]
             "Concept: SAM 3 finds all that the words below name."
         )
         self.kind = _kind_choice()
+        self.level = _level_choice()
+        self._has_levels = False
         self.where = QComboBox()
         for name, text in _WHERE:
             self.where.addItem(text, name)
@@ -162,7 +176,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
         self.skip_labelled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.forms = {name: OptionsForm(options) for name, options in OPTIONS.items()}
         self._lay_out()
-        for combo in (self.mode, self.kind, self.where):
+        for combo in (self.mode, self.kind, self.level, self.where):
             combo.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
             combo.setMinimumContentsLength(6)
             combo.setSizeAdjustPolicy(
@@ -187,6 +201,8 @@ class SearchForm(QWidget):  # type: ignore[misc]
         form.addRow(row_label("Mode"), self.mode)
         self._kind_label = row_label("Looks like")
         form.addRow(self._kind_label, self.kind)
+        self._level_label = row_label("Outline")
+        form.addRow(self._level_label, self.level)
         form.addRow(row_label("Where"), self.where)
         self._region_label = row_label("")
         form.addRow(self._region_label, self._region_row)
@@ -225,9 +241,12 @@ class SearchForm(QWidget):  # type: ignore[misc]
     def options(self) -> dict[str, dict[str, Any]]:
         """The parameters of each mode."""
         told = {name: form.values for name, form in self.forms.items()}
-        if self.kind_name != "any":
-            for mode in _INSTANCE_MODES:
+        level = str(self.level.currentData())
+        for mode in _INSTANCE_MODES:
+            if self.kind_name != "any":
                 told[mode]["kind"] = self.kind_name
+            if level != "auto":
+                told[mode]["level"] = level
         return told
 
     @property
@@ -240,6 +259,14 @@ class SearchForm(QWidget):  # type: ignore[misc]
         self.pages.setCurrentWidget(self.forms[mode])
         for widget in (self._kind_label, self.kind):
             widget.setEnabled(mode in _INSTANCE_MODES)
+        for widget in (self._level_label, self.level):
+            widget.setEnabled(mode in _INSTANCE_MODES and self._has_levels)
+
+    def show_levels(self, are_two: bool) -> None:
+        """Grey the choice of nuclei or whole cells where the model has none."""
+        self._has_levels = are_two
+        if not are_two:
+            self.level.setCurrentIndex(0)
 
     def show_kind(self, kind: str | None) -> None:
         """Show what the model took the image for; None: it was not asked."""
@@ -307,6 +334,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
     def _on_chosen(self, index: int = 0) -> None:
         self.mode.clearFocus()
         self.kind.clearFocus()
+        self.level.clearFocus()
         self.where.clearFocus()
         self._show_region()
         self.changed.emit()

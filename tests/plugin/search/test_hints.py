@@ -244,3 +244,29 @@ def test_numbers_that_nobody_set_are_left_to_the_kind(viewer, open_dock, image):
     assert form.options["instances"]["seed_depth"] == 0.3
     form.reset.click()
     assert "seed_depth" not in form.options["instances"]
+
+
+def test_nuclei_inside_cells_can_be_asked_for(viewer, open_dock, image):
+    viewer.add_image(image)
+    form = open_dock(viewer, "everything").shown.form
+    assert "level" not in form.options["instances"]
+    form.level.setCurrentIndex(form.level.findText("Nuclei inside cells"))
+    assert form.options["instances"]["level"] == "nuclei"
+    assert form.options["refined"]["level"] == "nuclei"
+    assert "level" not in form.options["grid"]
+
+
+def test_a_model_of_one_level_offers_no_nuclei(viewer, open_dock, image, qtbot):
+    viewer.add_image(image)
+    dock = open_dock(viewer, "everything")
+    form = dock.shown.form
+    form.show_levels(True)
+    form.show_mode("instances")
+    assert form.level.isEnabled()
+    form.level.setCurrentIndex(1)
+
+    form.show_levels(False)
+    form.show_mode("instances")
+
+    assert not form.level.isEnabled()
+    assert form.level.currentText() == "Whole objects"

@@ -17,6 +17,7 @@ from napari_sam.configs import (
 )
 from napari_sam.evaluation.instances import overlap_labels, score_overlaps
 from napari_sam.io.samples import load_sample
+from napari_sam.training.rendering import render_scene
 from napari_sam.workflows.objects.grid_masks import grid_defaults
 from napari_sam.workflows.objects.instances import find_instances
 from napari_sam.workflows.objects.refinement import refine_instances
@@ -195,3 +196,21 @@ def test_settings_are_sorted_by_what_they_are_of():
 def test_settings_that_do_not_fit_are_refused(mode, settings, message):
     with pytest.raises(ValueError, match=message):
         read_settings(mode, settings)
+
+
+def test_nuclei_inside_cells_are_another_level_than_the_cells(cells):
+    scene = render_scene("cells_fluo_packed", np.random.default_rng(5006), (256, 256))
+    nuclei_alone = SegmentConfig(instances=InstanceConfig(level="nuclei"))
+
+    nuclei = napari_sam.segment(scene.image, model=cells, config=nuclei_alone)
+    whole = napari_sam.segment(scene.image, model=cells)
+
+    assert _share_found(scene.nuclei, nuclei) > 0.8 > _share_found(scene.nuclei, whole)
+    assert _share_found(scene.labels, whole) > 0.3 > _share_found(scene.labels, nuclei)
+
+
+def _share_found(true, labels):
+    """Share of the true objects that one of the labels matches (IoU above .5)."""
+    numbered = np.unique(true, return_inverse=True)[1].reshape(true.shape)
+    scores = score_overlaps(overlap_labels(numbered, labels))
+    return scores.matches[0] / scores.truths
