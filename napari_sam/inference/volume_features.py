@@ -27,7 +27,7 @@ _DIM = 30.0
 
 _PART = (48, 256, 256)
 _HALO = (16, 32, 32)
-"""So much of a volume is looked at at once, and so much around it."""
+"""So much of a volume is looked at at once, and so much around it, in voxels."""
 
 _AT_ONCE = 200_000
 """Voxels that are judged at once."""
@@ -100,6 +100,9 @@ def maps_in_3d(
     image: NDArray[np.float32],
     maps: NDArray[np.float32],
     is_cancelled: IsCancelled | None = None,
+    *,
+    part: tuple[int, int, int] = _PART,
+    halo: tuple[int, int, int] = _HALO,
 ) -> NDArray[np.float32]:
     """Say of every voxel what is said of pixels in planes, with all around it in view.
 
@@ -111,6 +114,8 @@ def maps_in_3d(
         See `volume_features`.
     is_cancelled
         Asked before each part of the volume; the rest is left as in `maps` if True.
+    part, halo
+        Voxels along z, y and x that are looked at at once, and so many around them.
 
     Returns
     -------
@@ -118,8 +123,8 @@ def maps_in_3d(
         Foreground, distance to centre and boundary.
     """
     found = maps.copy()
-    rules = zip(image.shape, _PART, _HALO, strict=True)
-    cuts = [_cuts(size, part, halo) for size, part, halo in rules]
+    rules = zip(image.shape, part, halo, strict=True)
+    cuts = [_cuts(*rule) for rule in rules]
     for cut in product(*cuts):
         if is_cancelled is not None and is_cancelled():
             break
