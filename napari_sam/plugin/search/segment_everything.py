@@ -304,6 +304,7 @@ class Everything(QObject):  # type: ignore[misc]
         found, records = self.found, self.results.records
         self._keeps_when_answered = found is not None and self._is_asking
         if self._keeps_when_answered:
+            self._tell("They are kept as soon as it is clear which are meant.")
             return
         if found is None or not records or self.results.kept is not None:
             return

@@ -321,7 +321,10 @@ def test_keep_waits_for_the_answer(make_viewer, open_dock, qtbot, image):
     dock = open_dock(viewer, "everything")
     write(dock, qtbot, "the 3 largest")
     dock.shown.what.line.setText("the largest")
+    told = []
+    dock.shown.everything.noticed.connect(lambda text, kind: told.append(text))
     dock.shown.keep.click()
+    assert told == ["They are kept as soon as it is clear which are meant."]
     wait_until(lambda: active_in(viewer).sessions.output is not None)
     assert np.array_equal(labels_of(viewer) > 0, union([1]))
 
