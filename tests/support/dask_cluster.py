@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 __all__ = ["Cluster"]
 
 HERE = Path(__file__).resolve().parent
@@ -52,6 +54,11 @@ class Cluster:
         self._workers += new
         for process in new:
             _first_line(process)
+
+    def seconds_of_workers(self) -> float:
+        """Processor seconds that the workers have taken."""
+        times = (psutil.Process(one.pid).cpu_times() for one in self._workers)
+        return sum(time.user + time.system for time in times)
 
     def kill_worker(self) -> None:
         """Kill a worker, as when its machine goes down; it does not come back."""
