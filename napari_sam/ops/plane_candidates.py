@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from napari_sam.ops.basin_tree import BasinTree, grow_basins
 from napari_sam.ops.plane_measures import DEEPEST, JOINED_AT, compared, measure
-from napari_sam.ops.region_sums import sum_up
+from napari_sam.ops.region_sums import Pixels, sum_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,9 +104,11 @@ def find_in_plane(
         level += foreground > least
     sigma = _SMOOTHING * max(1.0, content.map_stride / content.scale)
     relief = ndimage.gaussian_filter(away, sigma)
-    tree = grow_basins(relief, _DEPTH, level > 0)
-    told = content.told(foreground, away, boundary)
-    sums = sum_up(tree, level, len(THRESHOLDS), away, told)
+    inside = level > 0
+    tree = grow_basins(relief, _DEPTH, inside)
+    pixels = Pixels(inside)
+    told = content.told(pixels, foreground, away, boundary)
+    sums = sum_up(tree, level, len(THRESHOLDS), away, told, pixels)
     measures = measure(tree, sums, THRESHOLDS, content.scale)
     fits = tree.sizes() <= _MOST_BASINS
     region, threshold = np.nonzero(
@@ -166,11 +168,12 @@ def choose_in_plane(
     chosen = chosen[np.argsort(first)]  # in the order of their first basins
     number = np.zeros(len(candidates) + 1, np.int64)  # of no candidate: the last, 0
     number[chosen] = np.arange(1, len(chosen) + 1)
-    reach = np.append(255, np.where(taken >= 0, candidates.threshold[taken] + 1, 255))
-    name = np.append(0, number[taken])
-    basins = tree.basins
-    labels = np.where(candidates.level >= reach[basins], name[basins], 0)
-    return labels.astype(np.int32), chosen
+    reach = np.full(tree.count + 1, 255, np.uint8)
+    has = np.flatnonzero(taken >= 0)
+    reach[has + 1] = candidates.threshold[taken[has]] + 1
+    labels = np.append(0, number[taken]).astype(np.int32)[tree.basins]
+    labels[candidates.level < reach[tree.basins]] = 0
+    return labels, chosen
 
 
 def _taken(

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_sam.ops.region_sums import falls
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from napari_sam.ops.basin_tree import BasinTree
-    from napari_sam.ops.region_sums import RegionSums
+    from napari_sam.ops.region_sums import Pixels, RegionSums
 
     Values = NDArray[np.float64]
 
@@ -108,49 +106,54 @@ class PlaneContent:
 
     def told(
         self,
+        pixels: Pixels,
         foreground: NDArray[np.float32],
         away: NDArray[np.float32],
         boundary: NDArray[np.float32],
     ) -> Mapping[str, NDArray[np.generic]]:
-        """Return what is summed up of pixels, by names."""
+        """Return what is summed up of pixels, (P,) each, by names."""
         image = self.image
-        bright = image if image.ndim == 2 else image.mean(axis=-1)
+        plane = image if image.ndim == 2 else image.mean(axis=-1)
+        bright = pixels.of(plane)
         red = green = np.zeros_like(bright)
         if image.ndim == 3:
-            red = image[..., 0] - image[..., 2]
-            green = image[..., 1] - (image[..., 0] + image[..., 2]) / 2
-        row, column = np.indices(bright.shape, np.int64)
-        smooth = ndimage.gaussian_filter(bright, max(1.0, 1 / self.scale))
+            first, second, third = (pixels.of(image[..., k]) for k in range(3))
+            red, green = first - third, second - (first + third) / 2
+        row, column = pixels.row.astype(float), pixels.column.astype(float)
+        smooth = ndimage.gaussian_filter(plane, max(1.0, 1 / self.scale))
         return {
-            "foreground": foreground,
-            "away": away,
-            "boundary": boundary,
+            "foreground": pixels.of(foreground),
+            "away": pixels.of(away),
+            "boundary": pixels.of(boundary),
             "row": row,
             "column": column,
             "row row": row * row,
             "column column": column * column,
             "row column": row * column,
-            "fall": falls(foreground),
+            "fall": pixels.falls(foreground),
             "bright": bright,
             "bright bright": bright * bright,
-            "ground": self._ground(bright, foreground),
-            "bright fall": falls(smooth),
+            "ground": self._ground(pixels, plane, foreground),
+            "bright fall": pixels.falls(smooth),
             "red": red,
             "green": green,
         }
 
     def _ground(
-        self, bright: NDArray[np.float32], foreground: NDArray[np.float32]
+        self,
+        pixels: Pixels,
+        bright: NDArray[np.float32],
+        foreground: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """Return the brightness of the background around each pixel."""
         step = max(1, round(4 / self.scale))
-        outside = (1 - foreground) ** 2 + 1e-3
+        outside = (1 - foreground) ** 2 + np.float32(1e-3)
         sigma = _GROUND / self.scale / step
         weight = ndimage.gaussian_filter(_shrunk(outside, step), sigma)
-        ground = ndimage.gaussian_filter(_shrunk(outside * bright, step), sigma)
-        high, wide = bright.shape
-        wider: NDArray[np.float32] = (ground / weight).repeat(step, 0).repeat(step, 1)
-        return wider[:high, :wide]
+        outside *= bright
+        ground = ndimage.gaussian_filter(_shrunk(outside, step), sigma) / weight
+        around: NDArray[np.float32] = ground[pixels.row // step, pixels.column // step]
+        return around
 
 
 def _shrunk(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:

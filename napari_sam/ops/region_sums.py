@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-__all__ = ["RegionSums", "at_sides", "falls", "sum_up"]
+__all__ = ["Pixels", "RegionSums", "sum_up"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +57,57 @@ class RegionSums:
     rim: Values
 
 
+class Pixels:
+    """The pixels of a plane that count, one after the other.
+
+    Parameters
+    ----------
+    inside
+        (H, W) bool.
+    """
+
+    def __init__(self, inside: NDArray[np.bool_]) -> None:
+        self.shape = high, wide = inside.shape
+        kind = np.int32 if inside.size < 2**31 else np.int64
+        self.at: NDArray[np.integer] = np.flatnonzero(inside).astype(kind)
+        self.row, self.column = np.divmod(self.at, kind(wide))
+        self.ends = (
+            (self.row < high - 1, wide),
+            (self.column < wide - 1, 1),
+            (self.row > 0, -wide),
+            (self.column > 0, -1),
+        )
+
+    def of(self, plane: NDArray[Any]) -> NDArray[Any]:
+        """Return (P,) the values of a plane."""
+        values: NDArray[Any] = plane.ravel()[self.at]
+        return values
+
+    def beside(self, plane: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        """Yield (P,) the values of each of four neighbours, at the border their own."""
+        flat = plane.ravel()
+        for is_there, step in self.ends:
+            yield flat[self.at + np.where(is_there, self.at.dtype.type(step), 0)]
+
+    def falls(self, plane: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (P,) how much lower the neighbours are, in sum.
+
+        Summed up over a region, it is how much the values fall at its outline.
+        """
+        own = self.of(plane)
+        total = np.zeros_like(own)
+        for other in self.beside(plane):
+            total += own - other
+        return total
+
+
 def sum_up(
     tree: BasinTree,
     level: NDArray[np.uint8],
     thresholds: int,
     relief: NDArray[np.float32],
     told: Mapping[str, NDArray[np.generic]],
+    pixels: Pixels,
 ) -> RegionSums:
     """Sum up what is told of pixels.
 
@@ -77,21 +122,26 @@ def sum_up(
     relief
         (H, W).
     told
-        (H, W) each, by name.
+        (P,) each, by name.
+    pixels
+        Those in basins.
     """
-    cells = _Cells(tree, level, thresholds)
-    sides = [np.maximum(*at_sides(relief, axis)) for axis in (0, 1)]
-    inner, joining, touching = _between(cells, sides)
-    border = 4 - _beside([np.ones_like(one) for one in sides])
+    cells = _Cells(tree, level, thresholds, pixels)
+    inner, joining, touching = _between(cells, relief)
+    border = 4 - np.sum([one for one, _ in pixels.ends], axis=0, dtype=np.int8)
+    own = pixels.of(relief)
+    rim = np.zeros_like(own)
+    for (is_there, _), other in zip(pixels.ends, pixels.beside(relief), strict=True):
+        rim += np.where(is_there, np.maximum(own, other), 0)
     return RegionSums(
         cells.total(None),
         {name: cells.total(values) for name, values in told.items()},
-        cells.least(relief),
+        cells.least(own),
         cells.total(border),
         inner,
         touching,
         joining,
-        cells.total(_beside(sides)),
+        cells.total(rim),
     )
 
 
@@ -99,24 +149,27 @@ class _Cells:
     """A cell for each basin and level, and how regions are made of them."""
 
     def __init__(
-        self, tree: BasinTree, level: NDArray[np.uint8], thresholds: int
+        self,
+        tree: BasinTree,
+        level: NDArray[np.uint8],
+        thresholds: int,
+        pixels: Pixels,
     ) -> None:
-        self.tree, self.level = tree, level
+        self.tree, self.level, self.pixels = tree, level, pixels
         self.shape = tree.count, thresholds + 1
         self.size = tree.count * (thresholds + 1)
-        self.on = level > 0
-        self.number = (tree.basins[self.on] - 1) * (thresholds + 1) + level[self.on]
+        basin = pixels.of(tree.basins).astype(np.int64) - 1
+        self.number = basin * (thresholds + 1) + pixels.of(level)
 
     def total(self, values: NDArray[np.generic] | None) -> Values:
         """Sum up the values of the pixels of regions; None: count the pixels."""
-        told = None if values is None else values[self.on]
-        total = np.bincount(self.number, told, self.size).astype(np.float64)
+        total = np.bincount(self.number, values, self.size).astype(np.float64)
         return self.grown(_from_above(total.reshape(self.shape)))
 
     def least(self, values: NDArray[np.float32]) -> Values:
         """Return the least value of regions; 1 where there are none."""
         least = np.ones(self.shape)
-        np.minimum.at(least.reshape(-1), self.number, values[self.on])
+        np.minimum.at(least.reshape(-1), self.number, values)
         above = np.minimum.accumulate(least[:, ::-1], axis=1)[:, ::-1][:, 1:]
         return self.grown(above, np.minimum)
 
@@ -130,39 +183,35 @@ class _Cells:
 
 
 def _between(
-    cells: _Cells, ridge: list[NDArray[np.float32]]
+    cells: _Cells, relief: NDArray[np.float32]
 ) -> tuple[Values, Values, Values]:
     """Return the sides within regions, where they were joined, and to other regions."""
     count, levels = cells.shape
     within = np.zeros((*cells.shape, 2))
     pairs, heights = [], []
-    for axis in (0, 1):
-        one, other = at_sides(cells.tree.basins, axis)
-        low = np.minimum(*at_sides(cells.level, axis))
-        on = low > 0
-        a, b, low, height = one[on] - 1, other[on] - 1, low[on], ridge[axis][on]
+    basins, level, height = (a.ravel() for a in (cells.tree.basins, cells.level, relief))
+    for is_there, step in cells.pixels.ends[:2]:
+        here = cells.pixels.at[is_there]
+        here = here[level[here + step] > 0]
+        there = here + step
+        a, b = basins[here] - 1, basins[there] - 1
+        low = np.minimum(level[here], level[there])
+        ridge = np.maximum(height[here], height[there])
         same = a == b
-        at = a[same] * levels + low[same]
+        at = a[same].astype(np.int64) * levels + low[same]
         within[..., 0] += np.bincount(at, None, cells.size).reshape(cells.shape)
-        within[..., 1] += np.bincount(at, height[same], cells.size).reshape(cells.shape)
+        within[..., 1] += np.bincount(at, ridge[same], cells.size).reshape(cells.shape)
         a, b = a[~same].astype(np.int64), b[~same].astype(np.int64)
         pair = np.minimum(a, b) * count + np.maximum(a, b)
         pairs.append(pair * levels + low[~same])
-        heights.append(height[~same])
+        heights.append(ridge[~same])
     keys, place = np.unique(np.concatenate(pairs), return_inverse=True)
-    sums = np.stack(
-        [
-            np.bincount(place, told, len(keys))
-            for told in (None, np.concatenate(heights))
-        ],
-        axis=1,
-    )
+    told = (None, np.concatenate(heights))
+    sums = np.stack([np.bincount(place, one, len(keys)) for one in told], axis=1)
     pair, low = np.divmod(keys, levels)
     ends = np.divmod(pair, max(count, 1))
-    joined = cells.tree.least_common(*ends)
-    regions = count + len(cells.tree.joined)
-    joining = np.zeros((regions + 1, levels, 2))
-    np.add.at(joining, (joined, low), sums)
+    joining = np.zeros((count + len(cells.tree.joined) + 1, levels, 2))
+    np.add.at(joining, (cells.tree.least_common(*ends), low), sums)
     outer = np.zeros((count, levels, 2))
     for end in ends:
         np.add.at(outer, (end, low), sums)
@@ -184,33 +233,3 @@ def _within(
 def _from_above(values: Values) -> Values:
     """Turn (basins, levels, ...) sums into those of all levels above thresholds."""
     return values[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
-
-
-def at_sides(values: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the pixels before and behind each side between pixels across an axis."""
-    along = np.moveaxis(values, axis, 0)
-    return along[:-1], along[1:]
-
-
-def _beside(sides: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Sum up what is told of the sides of each pixel."""
-    total = np.zeros((sides[1].shape[1], sides[0].shape[1]), np.float32)
-    for axis, values in enumerate(sides):
-        along = np.moveaxis(total, axis, 0)
-        along[:-1] += values
-        along[1:] += values
-    return total
-
-
-def falls(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how much lower the neighbours of each pixel are, in sum.
-
-    Summed up over a region, it is how much the values fall at its outline.
-    """
-    total = np.zeros_like(values)
-    for axis in (0, 1):
-        one, other = at_sides(values, axis)
-        along, fall = np.moveaxis(total, axis, 0), one - other
-        along[:-1] += fall
-        along[1:] -= fall
-    return total

@@ -203,13 +203,13 @@ def measure_labels(
     scores
         (n,) their confidence; None: what the maps say.
     """
-    foreground = maps[0]
-    away = (maps[1] + maps[2]) / 2
     count = int(labels.max(initial=0))
     pixels = np.flatnonzero(labels)
-    number, depth = labels.ravel()[pixels], away.ravel()[pixels]
+    number = labels.ravel()[pixels]
+    sureness, centre, boundary = (plane.ravel()[pixels] for plane in maps)
+    depth = (centre + boundary) / 2
     areas = np.bincount(number, minlength=count + 1)[1:].astype(np.int64)
-    least = np.full(count + 1, np.inf, away.dtype)
+    least = np.full(count + 1, np.inf, depth.dtype)
     np.minimum.at(least, number, depth)
     deepest = np.flatnonzero(depth == least[number])[::-1]
     first = np.zeros(count + 1, np.int64)
@@ -223,7 +223,6 @@ def measure_labels(
         ],
         np.int64,
     ).reshape(-1, 4)
-    sureness = foreground.ravel()[pixels]
     total = np.bincount(number, sureness, count + 1)[1:]
     sure = np.bincount(number, sureness > _STABLE_PROBABILITY, count + 1)[1:]
     if scores is None:

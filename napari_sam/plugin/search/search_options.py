@@ -122,7 +122,8 @@ _INSTANCES = (
         "seed_depth",
         "Split touching objects",
         "Objects",
-        "How deep the dip between two objects must be; lower: split more often.",
+        "How deep the dip between two objects must be; lower: split more often. Set "
+        "here, the depth is the same for all objects; else it is chosen for each.",
     ),
     _option(
         "instances",
@@ -130,7 +131,8 @@ _INSTANCES = (
         "Object from probability",
         "Objects",
         "Pixels that belong to an object with at least this probability are its own; "
-        "lower: larger objects, and fainter ones.",
+        "lower: larger objects, and fainter ones. Set here, it is the same for all "
+        "objects; else it is chosen for each.",
     ),
     _option(
         "instances",

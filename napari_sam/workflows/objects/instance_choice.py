@@ -87,9 +87,13 @@ def plane_content(view: PlaneView, scale: float, map_stride: float) -> PlaneCont
     image = np.asarray(view.image)
     if image.ndim == 3:
         image = image[..., :3] if image.shape[2] > 2 else image.mean(axis=-1)
-    shown = np.nan_to_num(image.astype(np.float32), nan=low, posinf=high, neginf=low)
-    shown = np.clip((shown - low) / max(high - low, 1e-6), 0, 1)
-    return PlaneContent(shown.astype(np.float32, copy=False), scale, map_stride)
+    shown = image.astype(np.float32)
+    if image.dtype.kind == "f":
+        np.nan_to_num(shown, copy=False, nan=low, posinf=high, neginf=low)
+    shown -= low
+    shown /= max(high - low, 1e-6)
+    np.clip(shown, 0, 1, out=shown)
+    return PlaneContent(shown, scale, map_stride)
 
 
 def expected_ious(
