@@ -203,12 +203,22 @@ def segment_volume(
         stack,
         model=sam,
         mode=config.plane_mode,
-        config=config.segment,
+        config=_in_depth(config.segment),
         scope=scope,
         progress=progress,
     )
     linked = link_planes(planes, config.link, out=planes, progress=progress.quiet)
     return np.moveaxis(linked, 0, stack.place)
+
+
+def _in_depth(config: SegmentConfig) -> SegmentConfig:
+    """Return how planes of a volume are parted: by one watershed.
+
+    The scorer would leave out what is dim and blurred beside sharp objects; in a plane
+    of a volume it is the end of an object that is sharp in another plane.
+    """
+    instances = config.instances.model_copy(update={"parting": "watershed"})
+    return config.model_copy(update={"instances": instances})
 
 
 def choose_volume_mode(mode: str, model: Predictor, config: VolumeConfig) -> str:
@@ -289,7 +299,7 @@ def segment_film(
             replace(first, at=(t, None, None, None)),
             model=model,
             mode=mode,
-            config=config.segment,
+            config=_in_depth(config.segment),
             scope=scope,
             progress=progress.part(t, number),
         )
