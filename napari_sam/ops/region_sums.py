@@ -189,7 +189,9 @@ def _between(
     count, levels = cells.shape
     within = np.zeros((*cells.shape, 2))
     pairs, heights = [], []
-    basins, level, height = (a.ravel() for a in (cells.tree.basins, cells.level, relief))
+    basins, level, height = (
+        a.ravel() for a in (cells.tree.basins, cells.level, relief)
+    )
     for is_there, step in cells.pixels.ends[:2]:
         here = cells.pixels.at[is_there]
         here = here[level[here + step] > 0]

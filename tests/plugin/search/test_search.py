@@ -186,7 +186,8 @@ def test_what_passes_at_first_is_what_a_plain_call_finds(mode, cells):
         config=SegmentConfig(**plain),
         scope=Scope(contrast_limits=limits),
     )
-    assert len(wanted) > 3 and found.total > len(wanted)
+    assert len(wanted) > 3
+    assert found.total >= len(wanted) + (mode == "grid")
     assert {r.bbox for r in passing} == {r.bbox for r in wanted}
     scores = sorted(r.predicted_iou for r in wanted)
     assert sorted(r.predicted_iou for r in passing) == pytest.approx(scores)
