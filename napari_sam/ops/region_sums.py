@@ -128,7 +128,7 @@ def sum_up(
     """
     cells = _Cells(tree, level, thresholds, pixels)
     inner, joining, touching = _between(cells, relief)
-    border = 4 - np.sum([one for one, _ in pixels.ends], axis=0, dtype=np.int8)
+    border = np.stack([~is_there for is_there, _ in pixels.ends]).sum(axis=0)
     own = pixels.of(relief)
     rim = np.zeros_like(own)
     for (is_there, _), other in zip(pixels.ends, pixels.beside(relief), strict=True):

@@ -102,7 +102,8 @@ def expected_ious(
     """Return (N,) the IoU that is expected of candidates, in [0, 1]."""
     scores = candidate_scores(scorer, candidates.measures)
     trust = np.where(candidates.likely, _TRUST, 0).astype(np.float32)
-    return np.minimum(scores + trust, 1)
+    expected: NDArray[np.float32] = np.minimum(scores + trust, 1)
+    return expected
 
 
 def _chosen(
