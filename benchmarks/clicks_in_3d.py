@@ -21,7 +21,7 @@ import numpy as np
 from click_latency import Bench, wait_until
 from qtpy.QtTest import QTest
 
-from napari_sam.plugin.model.model_host import load_predictor
+from napari_sam.plugin.model.predictor_loading import load_predictor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,6 +115,8 @@ def measure(side: int, planes: Sequence[int]) -> dict[str, Any]:
     pairs = np.subtract(times[True], times[False])
     result["difference_median_ms"] = float(np.median(pairs))
     for is_first, name in ((True, "unseen"), (False, "seen")):
+        if not growth[is_first]:  # a plane with one ball has no second click
+            continue
         wall, used = np.median(growth[is_first], axis=0)
         result[f"neighbours_{name}_seconds"] = float(wall)
         result[f"neighbours_{name}_processor_seconds"] = float(used)
@@ -130,9 +132,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     result = measure(args.side, args.planes)
     print(json.dumps(result, indent=2, default=lambda v: round(float(v), 2)))
+    kind = "seconds"
+    if result["load"] > (os.cpu_count() or 1):
+        kind = "processor_seconds"
+        print("other work is going on: growth is judged by seconds of the processor")
     met = (
         result["difference_median_ms"] <= DIFFERENCE_BAR
-        and result["neighbours_unseen_seconds"] <= GROWTH_BAR
+        and result[f"neighbours_unseen_{kind}"] <= GROWTH_BAR
     )
     bars = f"{DIFFERENCE_BAR:g} ms more, {GROWTH_BAR:g} s to ten planes"
     print("bars met" if met else f"bars missed: {bars}")
