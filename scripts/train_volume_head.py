@@ -2,11 +2,13 @@
 
 First scenes are drawn and the model looks at their planes, once, then the head learns
 from their voxels, and from those of more scenes without maps of planes; and what judges
-candidates for objects learns how good those of the scenes are::
+candidates for objects learns how good those of the scenes are. `judge` keeps a head as
+it is, and has it learn anew only where candidates should end::
 
     python scripts/train_volume_head.py gather --data TRAIN --out scenes/
     python scripts/train_volume_head.py train --scenes scenes/ --out head.safetensors
-    python benchmarks/volume_instances.py VOLUMES/* --head head.safetensors
+    python scripts/train_volume_head.py judge --scenes scenes/ --out head.safetensors
+    python benchmarks/volume_instances.py VOLUMES/* --fuse head=head.safetensors
 
 `TRAIN` has folders of labelled images, `KIND/images` and `KIND/labels`; objects of some
 kinds are given a depth. `gather --volume FOLDER` adds parts of a labelled volume,
@@ -28,7 +30,11 @@ import torch.nn.functional as F
 from scipy import ndimage
 
 from napari_sam.checkpoints.object_weights import encoder_digest
-from napari_sam.checkpoints.volume_weights import save_volume_head
+from napari_sam.checkpoints.volume_weights import (
+    BUNDLED_VOLUME_HEAD,
+    load_volume_head,
+    save_volume_head,
+)
 from napari_sam.configs import InstanceConfig
 from napari_sam.inference.model_loading import load_model
 from napari_sam.inference.volume_features import maps_in_3d, volume_features
@@ -38,11 +44,12 @@ from napari_sam.model.volume_head import (
     VolumeHead,
     VolumeHeadConfig,
 )
-from napari_sam.ops.volume_candidates import (
+from napari_sam.ops.candidate_measures import (
     MEASURES,
-    VolumeCandidates,
-    find_candidates,
+    SHAPE_MEASURES,
+    WIDE_THRESHOLDS,
 )
+from napari_sam.ops.volume_candidates import VolumeCandidates, find_candidates
 from napari_sam.training.synthetic_volumes import pile_of_planes, render_volume
 from napari_sam.training.volume_targets import volume_targets
 from napari_sam.workflows.stacks.fused_volume import stack_limits
@@ -226,9 +233,32 @@ def train(args: argparse.Namespace) -> None:
             print(step, round(told, 4), flush=True)
             told = 0.0
     head.eval()
-    head.scorer = learned_scorer(head, args)
-    head.config = replace(head.config, measures=len(MEASURES))
+    learn_to_judge(head, args)
     save_volume_head(args.out, head, encoder_digest(load_model(args.model).model))
+
+
+def judge(args: argparse.Namespace) -> None:
+    """Let a head that is there learn anew where candidates should end."""
+    head = load_volume_head(args.head).head
+    learn_to_judge(head, args)
+    save_volume_head(args.out, head, encoder_digest(load_model(args.model).model))
+
+
+def learn_to_judge(head: VolumeHead, args: argparse.Namespace) -> None:
+    """Let both scorers of a head learn, or the second alone where it has the first.
+
+    The first tells of candidates at the wide thresholds which are objects, by their
+    shapes; the second of all of them which end where their object does, by the image.
+    """
+    measures, ious, weights = judged_candidates(head, args.scenes)
+    steps = args.steps // 2
+    if head.scorer is None:
+        wide = measures[:, SHAPE_MEASURES - 1] < WIDE_THRESHOLDS
+        shapes = measures[wide][:, :SHAPE_MEASURES]
+        head.scorer = learned_scorer(shapes, ious[wide], weights[wide], steps)
+    head.extent_scorer = learned_scorer(measures, ious, weights, steps)
+    sizes = {"measures": SHAPE_MEASURES, "extents": len(MEASURES)}
+    head.config = replace(head.config, **sizes)
 
 
 def judged_candidates(
@@ -244,12 +274,14 @@ def judged_candidates(
         with np.load(path) as held:
             image, labels = held["image"], held["labels"]
             maps = held["maps"].astype(np.float32) / 255
-        maps = (maps + maps_in_3d(head, image.astype(np.float32) / 255, maps)) / 2
+        light = image.astype(np.float32) / 255
+        maps = (maps + maps_in_3d(head, light, maps)) / 2
         for zoom in SIZES:
             around = {"grid_mode": True, "mode": "nearest"}
             seen = ndimage.zoom(maps, (1, zoom, zoom, zoom), order=1, **around)
             marked = ndimage.zoom(labels, zoom, order=0, **around)
-            candidates = find_candidates(seen)
+            shown = ndimage.zoom(light, zoom, order=1, **around)
+            candidates = find_candidates(seen, shown)
             if len(candidates):
                 ious = best_ious(candidates, marked)
                 weights = np.full(len(ious), len(ious) ** -0.5, np.float32)
@@ -275,16 +307,17 @@ def best_ious(candidates: VolumeCandidates, labels: np.ndarray) -> np.ndarray:
     return best
 
 
-def learned_scorer(head: VolumeHead, args: argparse.Namespace) -> CandidateScorer:
-    """Let what judges candidates learn, from the maps as the head completes them."""
-    measures, ious, weights = judged_candidates(head, args.scenes)
+def learned_scorer(
+    measures: torch.Tensor, ious: torch.Tensor, weights: torch.Tensor, steps: int
+) -> CandidateScorer:
+    """Let what judges candidates learn how good each is, from what is measured."""
     scorer = CandidateScorer(CandidateScorerConfig(measures.shape[1]))
     scorer.mean.copy_(measures.mean(0))
     scorer.scale.copy_(measures.std(0) + 1e-3)
     optimizer = torch.optim.AdamW(scorer.parameters(), 3e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.steps // 2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     members = torch.arange(len(scorer.members))
-    for step in range(1, args.steps // 2 + 1):
+    for step in range(1, steps + 1):
         some = torch.randint(len(measures), (512, len(members)))
         said = scorer(measures[some.T.flatten()]).unflatten(0, (len(members), -1))
         off = torch.sigmoid(said[members, :, members].T) - ious[some]
@@ -325,6 +358,12 @@ def main() -> None:
     one.add_argument("--out", type=Path, required=True)
     one.add_argument("--steps", type=int, default=4000)
     one.set_defaults(run=train)
+    one = commands.add_parser("judge")
+    one.add_argument("--scenes", type=Path, required=True)
+    one.add_argument("--head", type=Path, default=BUNDLED_VOLUME_HEAD)
+    one.add_argument("--out", type=Path, required=True)
+    one.add_argument("--steps", type=int, default=2400)
+    one.set_defaults(run=judge)
     args = parser.parse_args()
     args.run(args)
 

@@ -9,14 +9,23 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from napari_sam.ops.candidate_measures import SHAPE_MEASURES
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.model.candidate_scorer import CandidateScorer
     from napari_sam.model.volume_head import VolumeHead
     from napari_sam.ops.types import IsCancelled
+    from napari_sam.ops.volume_candidates import VolumeCandidates
 
-__all__ = ["candidate_scores", "maps_in_3d", "volume_features"]
+__all__ = [
+    "candidate_extents",
+    "candidate_scores",
+    "maps_in_3d",
+    "object_scores",
+    "volume_features",
+]
 
 _SIGMAS = (1.0, 2.0, 4.0, 7.0)
 _WIDE = (7.0, 12.0, 12.0)
@@ -175,3 +184,39 @@ def candidate_scores(
         scores = torch.sigmoid(scorer(torch.from_numpy(measures)).mean(dim=1))
     found: NDArray[np.float32] = scores.numpy()
     return found
+
+
+def object_scores(
+    scorer: CandidateScorer, candidates: VolumeCandidates
+) -> NDArray[np.float32]:
+    """Return the IoU that each candidate will have; -1 of those that are too tight.
+
+    Where an object ends does not count here; see `candidate_extents`.
+
+    Parameters
+    ----------
+    scorer
+        `VolumeHead.scorer`.
+    candidates
+        From `find_candidates`.
+    """
+    shapes = np.ascontiguousarray(candidates.measures[:, :SHAPE_MEASURES])
+    scores = candidate_scores(scorer, shapes)
+    return np.where(candidates.is_wide, scores, np.float32(-1))
+
+
+def candidate_extents(
+    scorer: CandidateScorer | None, candidates: VolumeCandidates
+) -> NDArray[np.int64] | None:
+    """Return the threshold at which each candidate should end, by what it looks like.
+
+    Parameters
+    ----------
+    scorer
+        `VolumeHead.extent_scorer`.
+    candidates
+        From `find_candidates`.
+    """
+    if scorer is None:
+        return None
+    return candidates.extents(candidate_scores(scorer, candidates.measures))

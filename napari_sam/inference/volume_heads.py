@@ -15,6 +15,7 @@ from napari_sam.inference.predictor import Predictor
 
 if TYPE_CHECKING:
     from napari_sam.checkpoints.head_files import LoadedHead
+    from napari_sam.inference.promptable import PromptableModel
     from napari_sam.model.volume_head import VolumeHead
 
 __all__ = ["head_for"]
@@ -25,7 +26,7 @@ def _load(path: str) -> LoadedHead[VolumeHead]:
     return load_volume_head(path)
 
 
-def head_for(model: Predictor, name: str = "auto") -> VolumeHead | None:
+def head_for(model: PromptableModel, name: str = "auto") -> VolumeHead | None:
     """Return the head that looks at volumes of which a model has seen the planes.
 
     Parameters
@@ -41,7 +42,7 @@ def head_for(model: Predictor, name: str = "auto") -> VolumeHead | None:
     CheckpointError
         If there is no head at the path, or it has learned from another model.
     """
-    if name == "none" or (name == "auto" and not isinstance(model, Predictor)):
+    if name == "none" or not isinstance(model, Predictor):
         return None
     loaded = _load(str(BUNDLED_VOLUME_HEAD) if name == "auto" else name)
     if loaded.encoder == encoder_of(model):

@@ -29,11 +29,14 @@ class VolumeHeadConfig:
         Units of each of the two hidden layers.
     measures
         Numbers that are known of a candidate for an object; 0: it judges none.
+    extents
+        Numbers that tell where a candidate should end; 0: each ends where it is chosen.
     """
 
     features: int
     hidden: int = 48
     measures: int = 0
+    extents: int = 0
 
 
 class VolumeHead(nn.Module):
@@ -43,6 +46,9 @@ class VolumeHead(nn.Module):
     ----------
     scorer
         Judges candidates for objects; None: it judges none.
+    extent_scorer
+        Judges them with the image in view, which tells where each should end; None: it
+        does not.
     """
 
     mean: Tensor
@@ -62,6 +68,9 @@ class VolumeHead(nn.Module):
         self.scorer: CandidateScorer | None = None
         if config.measures:
             self.scorer = CandidateScorer(CandidateScorerConfig(config.measures))
+        self.extent_scorer: CandidateScorer | None = None
+        if config.extents:
+            self.extent_scorer = CandidateScorer(CandidateScorerConfig(config.extents))
         self.register_buffer("mean", torch.zeros(config.features))
         self.register_buffer("scale", torch.ones(config.features))
 

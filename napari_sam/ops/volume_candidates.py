@@ -11,18 +11,22 @@ chosen in a like manner by Arteta et al. (Medical Image Analysis 27, 2016).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 from skimage.measure import label
 from skimage.segmentation import watershed
 
+from napari_sam.ops.candidate_measures import (
+    MEASURES,
+    SHAPE_MEASURES,
+    WIDE_THRESHOLDS,
+    ForegroundVoxels,
+)
 from napari_sam.ops.extended_minima import extended_minima
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Values = NDArray[np.float64]
@@ -32,7 +36,7 @@ __all__ = ["MEASURES", "VolumeCandidates", "choose_candidates", "find_candidates
 SMOOTHINGS = (0.7, 1.0, 1.5, 2.2, 3.2)
 """Sigmas before the seeds, in voxels of the smallest side."""
 
-THRESHOLDS = (0.4, 0.52, 0.64, 0.76)
+THRESHOLDS = (0.4, 0.52, 0.64, 0.76, 0.86, 0.93)
 """Probabilities of the foreground at which a candidate may end."""
 
 _FLOODED = 0.5
@@ -40,29 +44,10 @@ _FLOODED = 0.5
 
 _SEED_DEPTH = 0.05
 
+_OVERLAPS = slice(SHAPE_MEASURES - 3, SHAPE_MEASURES - 1)
+
 _OWN = 0.8
 """Share of its voxels that no better candidate may have."""
-
-MEASURES = (
-    "mean foreground",
-    "least distance",
-    "mean distance",
-    "mean distance to the boundary",
-    "volume by that of an ellipsoid with the same moments",
-    "second axis by the first",
-    "third axis by the first",
-    "surface of a ball by the surface",
-    "share of the surface at other objects",
-    "fall of the foreground at the surface",
-    "distance to the boundary at the surface",
-    "share at the border",
-    "volume at the least threshold",
-    "volume at the highest threshold",
-    "overlap at the smoothing before",
-    "overlap at the smoothing after",
-    "threshold",
-)
-"""What is measured of a candidate: nothing that depends on how large its voxels are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +76,27 @@ class VolumeCandidates:
     def __len__(self) -> int:
         return len(self.number)
 
+    @property
+    def is_wide(self) -> NDArray[np.bool_]:
+        """Which of them end at a threshold at which objects are chosen as a whole."""
+        return np.asarray(self.threshold < WIDE_THRESHOLDS, np.bool_)
+
+    def extents(self, scores: NDArray[np.floating]) -> NDArray[np.int64]:
+        """Return (N,) the threshold at which the basin of each candidate scores best.
+
+        Parameters
+        ----------
+        scores
+            (N,) how well each ends where its object does.
+        """
+        basins, at = np.unique(
+            np.stack([self.smoothing, self.number]), axis=1, return_inverse=True
+        )
+        order = np.lexsort([scores, at.ravel()])
+        last = np.flatnonzero(np.diff(at.ravel()[order], append=basins.shape[1]))
+        best: NDArray[np.int64] = self.threshold[order[last]]
+        return best[at.ravel()]
+
     def labels(self, smoothing: int, threshold: int) -> NDArray[np.int32]:
         """Return the basins of a smoothing, as far as the foreground reaches."""
         inside = self.foreground > THRESHOLDS[threshold]
@@ -99,6 +105,7 @@ class VolumeCandidates:
 
 def find_candidates(
     maps: NDArray[np.float32],
+    image: NDArray[np.float32],
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
     min_volume: int = 20,
 ) -> VolumeCandidates:
@@ -108,6 +115,8 @@ def find_candidates(
     ----------
     maps
         (3, Z, Y, X), see `napari_sam.ops.watershed.maps_to_volume`.
+    image
+        (Z, Y, X) from 0, black, to 1, white.
     spacing
         Size of a voxel along each axis, in units of the smallest one.
     min_volume
@@ -117,25 +126,25 @@ def find_candidates(
     --------
     >>> maps = np.ones((3, 5, 20, 40), np.float32)
     >>> maps[0] = 0
-    >>> len(find_candidates(maps))
+    >>> len(find_candidates(maps, maps[0]))
     0
     """
     foreground, centre, boundary = np.asarray(maps, np.float32)
     away = (centre + boundary) / 2
     inside = foreground > THRESHOLDS[0]
     basins = _basins(away, inside, spacing)
-    voxels = _Voxels(foreground, away, boundary, inside, spacing)
+    voxels = ForegroundVoxels(np.asarray(maps, np.float32), image, THRESHOLDS, spacing)
     rows, parts = [], []
     for k, (basin, alike) in enumerate(
         zip(basins, _overlaps(voxels, basins), strict=True)
     ):
         volumes = voxels.volumes(basin)
-        for j in range(len(THRESHOLDS)):
-            kept = np.flatnonzero(volumes[j] >= min_volume)
+        found = voxels.measure(basin, volumes)
+        found[..., _OVERLAPS] = alike
+        for j, volume in enumerate(volumes):
+            kept = np.flatnonzero(volume >= min_volume)
             kept = kept[kept > 0]
-            found = voxels.measure(basin, j, volumes)
-            found[:, -3:-1], found[:, -1] = alike, j
-            parts.append(found[kept])
+            parts.append(found[j][kept])
             rows.append(np.stack([np.full_like(kept, k), np.full_like(kept, j), kept]))
     smoothing, threshold, number = np.concatenate(rows, axis=1)
     measures = np.concatenate(parts).astype(np.float32)
@@ -159,124 +168,9 @@ def _basins(
     return basins
 
 
-class _Voxels:
-    """The voxels of the foreground, one after the other."""
-
-    def __init__(
-        self,
-        foreground: NDArray[np.float32],
-        away: NDArray[np.float32],
-        boundary: NDArray[np.float32],
-        inside: NDArray[np.bool_],
-        spacing: tuple[float, float, float],
-    ) -> None:
-        self.foreground, self.boundary, self.spacing = foreground, boundary, spacing
-        self.at = np.flatnonzero(inside)
-        places = np.stack(np.unravel_index(self.at, inside.shape))
-        ends = np.array(inside.shape)[:, None] - 1
-        self.at_border = ((places == 0) | (places == ends)).any(axis=0)
-        self.places = places * np.array(spacing)[:, None]
-        self.inside = foreground.ravel()[self.at]
-        self.away = away.ravel()[self.at]
-        self.near = boundary.ravel()[self.at]
-
-    def volumes(self, basin: NDArray[np.int32]) -> list[Values]:
-        """Return how many voxels each number has, at each threshold."""
-        numbers = basin.ravel()[self.at]
-        count = int(numbers.max(initial=0)) + 1
-        return [
-            np.bincount(numbers[self.inside > least], minlength=count).astype(float)
-            for least in THRESHOLDS
-        ]
-
-    def measure(
-        self, basin: NDArray[np.int32], threshold: int, volumes: list[Values]
-    ) -> Values:
-        """Return (numbers, measures) of the basins, the last three left open."""
-        on = self.inside > THRESHOLDS[threshold]
-        numbers = basin.ravel()[self.at[on]]
-        count = len(volumes[0])
-        volume = np.maximum(volumes[threshold], 1)
-
-        def mean(values: NDArray[np.generic]) -> Values:
-            total = np.bincount(numbers, values[on], count)
-            return np.asarray(total / volume, np.float64)
-
-        least = np.ones(count)
-        np.minimum.at(least, numbers, self.away[on])
-        axes = self._axes(mean)
-        unit = float(np.prod(self.spacing))
-        ellipsoid = 4 / 3 * np.pi * np.sqrt(np.prod(5 * axes, axis=1))
-        shown = np.zeros(basin.size, np.int32)
-        shown[self.at[on]] = numbers
-        surface = self._surface(shown.reshape(basin.shape), count)
-        ball = (36 * np.pi) ** (1 / 3) * volume ** (2 / 3)
-        return np.stack(
-            [
-                mean(self.inside),
-                least,
-                mean(self.away),
-                mean(self.near),
-                volume * unit / np.maximum(ellipsoid, 1e-3),
-                np.sqrt(axes[:, 1] / axes[:, 2]),
-                np.sqrt(axes[:, 0] / axes[:, 2]),
-                1.5 * ball / np.maximum(surface[0], 1),
-                *(surface[1:] / np.maximum(surface[0], 1)),
-                mean(self.at_border),
-                volumes[0] / volume,
-                volumes[-1] / volume,
-                *np.zeros((3, count)),
-            ],
-            axis=1,
-        )
-
-    def _axes(self, mean: Callable[[NDArray[np.generic]], Values]) -> Values:
-        """Return the variances of the voxels of each number, ascending."""
-        centre = [mean(one) for one in self.places]
-        spread = np.empty((len(centre[0]), 3, 3))
-        for a in range(3):
-            for b in range(a, 3):
-                along = mean(self.places[a] * self.places[b]) - centre[a] * centre[b]
-                spread[:, a, b] = spread[:, b, a] = along
-            spread[:, a, a] += self.spacing[a] ** 2 / 12
-        axes: Values = np.maximum(np.linalg.eigvalsh(spread), 1e-6)
-        return axes
-
-    def _surface(self, numbers: NDArray[np.int32], count: int) -> Values:
-        """Return (4, numbers) sums over the faces of voxels at another number.
-
-        Their count, how many lie at another object, how much the foreground falls, and
-        the distance to the boundary.
-        """
-        total = np.zeros((4, count))
-        for axis in range(3):
-            one, other = (_shifted(numbers, axis, end) for end in (0, 1))
-            differs = one != other
-            sides = one[differs], other[differs]
-            told = [
-                [_shifted(values, axis, end)[differs] for end in (0, 1)]
-                for values in (self.foreground, self.boundary)
-            ]
-            near = np.maximum(*told[1])
-            falls = told[0][0] - told[0][1]
-            for number, beyond, fall in (
-                (*sides, falls),
-                (*reversed(sides), -falls),
-            ):
-                total[0] += np.bincount(number, minlength=count)
-                total[1] += np.bincount(number[beyond > 0], minlength=count)
-                total[2] += np.bincount(number, fall, count)
-                total[3] += np.bincount(number, near, count)
-        return total
-
-
-def _shifted(values: NDArray[Any], axis: int, end: int) -> NDArray[Any]:
-    """Return all planes across an axis but the last, or but the first."""
-    along = np.moveaxis(values, axis, 0)
-    return along[1:] if end else along[:-1]
-
-
-def _overlaps(voxels: _Voxels, basins: list[NDArray[np.int32]]) -> list[Values]:
+def _overlaps(
+    voxels: ForegroundVoxels, basins: list[NDArray[np.int32]]
+) -> list[Values]:
     """Return (numbers, 2) of each smoothing: the best IoU with the ones beside it.
 
     -1 where there is none.
@@ -303,6 +197,7 @@ def choose_candidates(
     scores: NDArray[np.floating],
     least: float,
     min_volume: int = 20,
+    extents: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int32]:
     """Return the candidates that are best where several share voxels, as labels.
 
@@ -316,6 +211,8 @@ def choose_candidates(
         Those below are left out.
     min_volume
         Least voxels of an object.
+    extents
+        (N,) the threshold at which each is to end; None: at its own.
 
     Returns
     -------
@@ -324,18 +221,21 @@ def choose_candidates(
     """
     labels = np.zeros(candidates.foreground.shape, np.int32)
     boxes = [ndimage.find_objects(basin) for basin in candidates.basins]
+    ends = candidates.threshold if extents is None else extents
     count = 0
     for row in np.argsort(-scores, kind="stable").tolist():
         if scores[row] < least:
             break
         k, number = int(candidates.smoothing[row]), int(candidates.number[row])
         box = boxes[k][number - 1]
-        reach = THRESHOLDS[int(candidates.threshold[row])]
-        mine = candidates.basins[k][box] == number
-        mine &= candidates.foreground[box] > reach
+        basin = candidates.basins[k][box] == number
+        foreground = candidates.foreground[box]
+        mine = basin & (foreground > THRESHOLDS[int(candidates.threshold[row])])
         free = mine & (labels[box] == 0)
-        voxels = np.count_nonzero(free)
-        if voxels >= max(min_volume, _OWN * np.count_nonzero(mine)):
+        if np.count_nonzero(free) < max(min_volume, _OWN * np.count_nonzero(mine)):
+            continue
+        chosen = basin & (foreground > THRESHOLDS[int(ends[row])]) & (labels[box] == 0)
+        if np.count_nonzero(chosen) >= min_volume:
             count += 1
-            labels[box][free] = count
+            labels[box][chosen] = count
     return labels

@@ -87,11 +87,15 @@ def test_the_head_that_ships_chooses_objects_of_two_sizes(head):
         off = sum((a - c) ** 2 for a, c in zip((z, y, x), centre, strict=True))
         labels[off <= radius**2] = number
     maps = ndimage.gaussian_filter(volume_targets(labels), (0, 1, 1, 1))
-    candidates = find_candidates(maps)
+    light = ndimage.gaussian_filter((labels > 0).astype(np.float32), 1.0)
+    candidates = find_candidates(maps, light)
     assert head.scorer is not None
-    scores = module.candidate_scores(head.scorer, candidates.measures)
-    assert ((scores >= 0) & (scores <= 1)).all()
-    found = choose_candidates(candidates, scores, 0.4)
+    scores = module.object_scores(head.scorer, candidates)
+    assert (scores <= 1).all() and (scores[candidates.is_wide] >= 0).all()
+    assert (scores[~candidates.is_wide] == -1).all()
+    ends = module.candidate_extents(head.extent_scorer, candidates)
+    assert module.candidate_extents(None, candidates) is None
+    found = choose_candidates(candidates, scores, 0.4, extents=ends)
     assert found.max() == 4
     for number in range(1, 5):
         named = np.bincount(found[labels == number]).argmax()

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.inference.preprocess import sample_limits
-from napari_sam.inference.volume_features import candidate_scores, maps_in_3d
+from napari_sam.inference.volume_features import (
+    candidate_extents,
+    maps_in_3d,
+    object_scores,
+)
 from napari_sam.inference.volume_heads import head_for
 from napari_sam.ops.types import Cancelled
 from napari_sam.ops.volume_candidates import choose_candidates, find_candidates
@@ -147,13 +151,15 @@ def fused_objects(
         stack, look, model=model, config=config.segment.instances, progress=progress
     )
     head = head_for(model, config.fuse.head)
+    shown = None
     if head is not None:
-        maps = _seen_in_3d(head, stack, maps, look, progress)
+        shown = _shown(stack, look)
+        maps = _seen_in_3d(head, stack, shown, maps, progress)
     if roi is not None:
         maps[0][~roi] = 0
     least = min(look.spacing)
     first, second, third = (size / least for size in look.spacing)
-    found = _parted(maps, config.fuse, head, (first, second, third))
+    found = _parted(maps, shown, config.fuse, head, (first, second, third))
     if exclude is not None:
         sizes = np.bincount(found.ravel())
         covered = np.bincount(found.ravel(), exclude.ravel(), len(sizes))
@@ -164,38 +170,48 @@ def fused_objects(
 
 def _parted(
     maps: NDArray[np.float32],
+    shown: NDArray[np.float32] | None,
     config: FuseConfig,
     head: VolumeHead | None,
     spacing: tuple[float, float, float],
 ) -> NDArray[np.int32]:
     """Part the foreground: by the best candidates, or by one watershed."""
-    if head is None or head.scorer is None or config.parting == "watershed":
+    if head is None or shown is None or config.parting == "watershed":
+        return maps_to_volume(maps, config, spacing)
+    if head.scorer is None:
         return maps_to_volume(maps, config, spacing)
     least = config.min_volume
-    candidates = find_candidates(maps, spacing, least)
-    scores = candidate_scores(head.scorer, candidates.measures)
-    return choose_candidates(candidates, scores, config.min_iou, least)
+    candidates = find_candidates(maps, shown, spacing, least)
+    scores = object_scores(head.scorer, candidates)
+    ends = candidate_extents(head.extent_scorer, candidates)
+    return choose_candidates(candidates, scores, config.min_iou, least, ends)
+
+
+def _shown(stack: Stack, look: VolumeLook) -> NDArray[np.float32]:
+    """Return the volume as it is seen, from 0, black, to 1, white."""
+    low, high = look.contrast_limits
+    planes = [np.asarray(stack.plane(number)) for number in range(len(stack))]
+    image = np.stack([p if p.ndim == 2 else p.mean(-1) for p in planes])
+    shown = (image.astype(np.float32) - low) / max(high - low, 1e-6)
+    shown = np.nan_to_num(np.clip(shown, 0, 1)).astype(np.float32, copy=False)
+    return np.moveaxis(shown, 0, stack.place)
 
 
 def _seen_in_3d(
     head: VolumeHead,
     stack: Stack,
+    shown: NDArray[np.float32],
     maps: NDArray[np.float32],
-    look: VolumeLook,
     progress: Progress | None,
 ) -> NDArray[np.float32]:
     """Return the mean of the maps of planes and of what a head says in 3D.
 
     The head has learned from planes along the first axis.
     """
-    low, high = look.contrast_limits
-    planes = [np.asarray(stack.plane(number)) for number in range(len(stack))]
-    image = np.stack([p if p.ndim == 2 else p.mean(-1) for p in planes])
-    shown = (image.astype(np.float32) - low) / max(high - low, 1e-6)
-    shown = np.nan_to_num(np.clip(shown, 0, 1)).astype(np.float32, copy=False)
     is_cancelled = None if progress is None else progress.is_cancelled
     along = np.moveaxis(maps, stack.place + 1, 1)
-    found = maps_in_3d(head, shown, along, is_cancelled)
+    image = np.moveaxis(shown, stack.place, 0)
+    found = maps_in_3d(head, image, along, is_cancelled)
     if is_cancelled is not None and is_cancelled():
         raise Cancelled("segmenting a volume was cancelled")
     found += along
