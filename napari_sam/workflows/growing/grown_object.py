@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.promptable import PromptableModel
     from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import MaskPrediction
+    from napari_sam.workflows.growing.object_in_maps import SeenPlane
     from napari_sam.workflows.growing.plane_following import Track
 
     Mask = NDArray[np.bool_]
@@ -54,9 +55,12 @@ class GrowthMemory:
         By plane of the outline and step: how far it was followed.
     is_noisy, is_membrane, scale
         What was decided when it first grew; None before.
+    seen
+        By plane, what was seen there around the object.
     """
 
     tracks: dict[tuple[int, int], Track] = field(default_factory=dict)
+    seen: dict[int, SeenPlane] = field(default_factory=dict)
     is_noisy: bool | None = None
     is_membrane: bool | None = None
     scale: float | None = None

@@ -1,7 +1,7 @@
 """One object through a stack, grown from outlines that are given on some planes.
 
 The model follows the object outward from its outlines, the nearest planes first, and
-between two of them from both sides. What it found is one of three estimates of the
+between two of them from both sides. What it found is one of the estimates of the
 shape in 3D; see `napari_sam.workflows.growing.shape_estimates`. What was followed is
 remembered, so that after a correction only the span that depends on it is done again.
 """
@@ -18,6 +18,8 @@ from scipy import ndimage
 
 from napari_sam.configs import GrowConfig
 from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
+from napari_sam.inference.views import whole_embedding
+from napari_sam.inference.volume_heads import head_for
 from napari_sam.ops import boxes
 from napari_sam.ops.mask_patches import Patch, blend_patches
 from napari_sam.ops.types import Cancelled
@@ -25,6 +27,12 @@ from napari_sam.workflows.growing.grown_object import (
     GivenOutline,
     GrownObject,
     GrowthMemory,
+)
+from napari_sam.workflows.growing.object_in_maps import (
+    SeenBox,
+    SeenPlane,
+    fitting_candidate,
+    part_of,
 )
 from napari_sam.workflows.growing.plane_following import Track, advance
 from napari_sam.workflows.growing.shape_estimates import (
@@ -56,6 +64,9 @@ __all__ = ["GivenOutline", "GrownObject", "GrowthJob", "GrowthMemory"]
 
 _SHOW_AFTER = 0.25
 """Seconds after which what has grown is shown again."""
+
+_AROUND = 24
+"""Pixels around an object that the head for volumes sees beside it."""
 
 _SIGMA = 1.0
 """Of the smoothing before the estimates without a model, in pixels."""
@@ -135,6 +146,7 @@ class _Growth:
         }
         self._planes = job.planes
         self._answers: dict[int, MaskPrediction] = {}
+        self._head = head_for(sam)
         self._parts: dict[int, NDArray[np.float32]] = {}
         self._shown = 0.0
 
@@ -158,8 +170,21 @@ class _Growth:
         embedding = self._embed(image)
         if self._is_cancelled():
             raise Cancelled
-        advance(self._sam, embedding, image, [track], self._job.config.follow)
+        maps = self._see(number, image, embedding)
+        follow = self._job.config.follow
+        advance(self._sam, embedding, image, [track], follow, maps)
         self._parts[number] = gray_of(image)[self._window]
+
+    def _see(
+        self, number: int, image: NDArray[np.generic], embedding: PlaneEmbedding
+    ) -> NDArray[np.float32] | None:
+        """Return the dense maps of a plane, and remember the part that is needed."""
+        if not self._sam.has_quick_maps:
+            return None
+        maps = self._sam.dense_maps(whole_embedding(embedding))
+        seen = SeenPlane.of(self._around, gray_of(image), maps)
+        self._job.memory.seen[number] = seen
+        return maps
 
     def _embed(self, image: NDArray[np.generic]) -> PlaneEmbedding:
         if self._is_cancelled():
@@ -216,6 +241,10 @@ class _Growth:
         top, left = max(0, box[0] - pad), max(0, box[1] - pad)
         bottom, right = min(shape[0], box[2] + pad), min(shape[1], box[3] + pad)
         self._window = slice(top, bottom), slice(left, right)
+        self._around = (
+            slice(max(0, top - _AROUND), min(shape[0], bottom + _AROUND)),
+            slice(max(0, left - _AROUND), min(shape[1], right + _AROUND)),
+        )
         low = min(there) - self._reach(min(there))
         high = max(there) + self._reach(max(there))
         self._span = range(max(0, low), min(len(self._planes) - 1, high) + 1)
@@ -301,6 +330,28 @@ class _Growth:
             found[number] = patch.decode(shape)[self._window]
         return found
 
+    # --- what the head for volumes sees -----------------------------------------------
+
+    def _in_maps(self, near: range) -> Mask | None:
+        """Return the candidate in the dense maps, looking at planes not yet seen."""
+        head, window = self._head, self._around
+        if head is None or self._job.memory.is_membrane:
+            return None
+        known = self._job.memory.seen
+        for number in near:
+            if number not in known or not known[number].covers(window):
+                image = self._planes.read(number)
+                self._see(number, image, self._embed(image))
+        found = fitting_candidate(
+            head,
+            SeenBox.of([known[number] for number in near], window),
+            {n - near[0]: m[window] for n, m in self._masks.items()},
+            self._step,
+            self._job.contrast_limits,
+            self._is_cancelled,
+        )
+        return None if found is None else found[:, *part_of(window, self._window)]
+
     # --- what has grown -------------------------------------------------------------
 
     def _show(
@@ -326,6 +377,7 @@ class _Growth:
             self._taken(near),
             self._step,
             bool(self._job.memory.is_membrane),
+            None if left else self._in_maps(near),
         )
         if self._is_cancelled():  # who waits for an answer goes first
             raise Cancelled

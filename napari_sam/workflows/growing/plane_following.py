@@ -296,6 +296,7 @@ def advance(
     image: NDArray[Any],
     tracks: Sequence[Track],
     config: PropagationConfig,
+    maps: NDArray[np.float32] | None = None,
 ) -> None:
     """Take tracks, none of which is lost, one plane further, all in the same plane.
 
@@ -309,12 +310,16 @@ def advance(
         They change.
     config
         See `PropagationConfig`.
+    maps
+        The dense maps of the plane, where they are known.
     """
     plane = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
     plane = plane.mean(axis=2) if plane.ndim == 3 else plane
     foreground = None
     if sam.has_quick_maps and config.min_foreground > 0:
-        foreground = sam.dense_maps(whole_embedding(embedding))[0]
+        if maps is None:
+            maps = sam.dense_maps(whole_embedding(embedding))
+        foreground = maps[0]
     for start in range(0, len(tracks), _CHUNK):
         some = tracks[start : start + _CHUNK]
         prompts = [_prompts_of(sam, track, embedding, config) for track in some]

@@ -1,9 +1,10 @@
-"""Three estimates of an object's shape in 3D, and the shape between them.
+"""Estimates of an object's shape in 3D, and the shape between them.
 
 The model follows an object from plane to plane, and stops too early or too late where
 it fades. Two estimates without a model stand beside that: a seeded watershed of the
-image in 3D, and a shape that is as deep as it is wide. Each is wrong in another way;
-the mean of their signed distances is nearer to the object than any of them.
+image in 3D, and a shape that is as deep as it is wide. A fourth one is what the head
+for volumes sees (`napari_sam.workflows.growing.object_in_maps`). Each is wrong in
+another way; the mean of their signed distances is nearer to the object than any.
 
 Where the rim of an object is brighter than the object and than what lies beyond, it is
 a stained membrane: then the watershed of the intensities alone is best.
@@ -50,6 +51,9 @@ _RIM = 7
 
 _GRADIENT_SIGMA = 0.7
 
+_SEEN_WEIGHT = 2
+"""How much more what the head for volumes sees counts than each other estimate."""
+
 _MOST_VOXELS = 2_000_000
 """Of a larger box, fewer rows and columns are looked at."""
 
@@ -73,6 +77,8 @@ class Evidence:
         From plane to plane, in pixels.
     is_membrane
         Whether the object ends on a bright membrane.
+    seen
+        (D, H, W), the object as the head for volumes sees it; None where it does not.
     """
 
     image: NDArray[np.float32]
@@ -81,6 +87,7 @@ class Evidence:
     taken: Mask
     step: float
     is_membrane: bool = False
+    seen: Mask | None = None
 
     def shrunk(self, by: int) -> Evidence:
         """Return the same with every `by`-th row and column of the planes."""
@@ -94,6 +101,7 @@ class Evidence:
             self.taken[some],
             self.step / by,
             self.is_membrane,
+            None if self.seen is None else self.seen[some],
         )
 
     @property
@@ -212,6 +220,8 @@ def estimate_shape(evidence: Evidence) -> Shape:
         for plane, mask in (*small.followed.items(), *small.given.items()):
             walked[plane] = mask
         sources = [walked, flooded, drawn]
+        if small.seen is not None:
+            sources += [small.seen] * _SEEN_WEIGHT
     reach = max(2.0, small.radius / 2)
     total = np.zeros(flooded.shape, np.float32)
     for source in sources:
