@@ -15,7 +15,7 @@ from napari_sam.plugin.annotator.workspace import Times
 from napari_sam.workflows.session.session_journal import FOLDER_VARIABLE
 
 SHAPE = (60, 80)
-TIMES = Times()
+TIMES = Times(dwell=10, contrast=20, seen=10, look=10, keep=20)
 PATIENCE_MS = 30_000
 
 
