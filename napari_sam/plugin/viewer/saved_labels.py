@@ -19,7 +19,12 @@ from napari_sam.plugin.viewer.layers import spatial_metadata
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["become_labels", "saved_path", "take_up_saved_labels"]
+__all__ = [
+    "become_labels",
+    "mark_saved_labels",
+    "saved_path",
+    "take_up_saved_labels",
+]
 
 _SAVED_AT = "napari-sam saved at"
 """In the metadata of a labels layer: the file that it was opened from."""
@@ -35,11 +40,14 @@ def _was_saved_here(layer: Any) -> bool:
     """Whether an image layer shows labels that have a table or links beside them."""
     if not isinstance(layer, Image) or layer.rgb or layer.multiscale:
         return False
+    return np.dtype(layer.dtype).kind in "iu" and _has_objects(layer)
+
+
+def _has_objects(layer: Any) -> bool:
+    """Whether a table of objects, or links of a film, lie beside a layer's file."""
     path = saved_path(layer)
-    return (
-        path is not None
-        and np.dtype(layer.dtype).kind in "iu"
-        and (object_table_path(path).is_file() or link_path(path).is_file())
+    return path is not None and (
+        object_table_path(path).is_file() or link_path(path).is_file()
     )
 
 
@@ -54,6 +62,26 @@ def become_labels(viewer: Any, image: Any) -> Labels:
     viewer.layers.remove(image)  # first, so that its name is free
     viewer.layers.append(labels)
     return labels
+
+
+def mark_saved_labels(viewer: Any) -> bool:
+    """Note which labels layers were saved from here, and opened as labels at once.
+
+    Returns
+    -------
+    bool
+        Whether there is one that was not known to be.
+    """
+    found = [
+        layer
+        for layer in viewer.layers
+        if isinstance(layer, Labels)
+        and OF_OBJECTS not in layer.metadata
+        and _has_objects(layer)
+    ]
+    for layer in found:
+        layer.metadata[OF_OBJECTS] = True
+    return bool(found)
 
 
 def take_up_saved_labels(viewer: Any) -> list[Labels]:

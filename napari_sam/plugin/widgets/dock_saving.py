@@ -9,7 +9,10 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.annotator.saving import saver_in
 from napari_sam.plugin.viewer.connections import Connections
-from napari_sam.plugin.viewer.saved_labels import take_up_saved_labels
+from napari_sam.plugin.viewer.saved_labels import (
+    mark_saved_labels,
+    take_up_saved_labels,
+)
 from napari_sam.plugin.viewer.timers import single_shot
 
 if TYPE_CHECKING:
@@ -101,6 +104,8 @@ class DockSaving(QObject):  # type: ignore[misc]
 
     def _take_up_saved(self) -> None:
         """Make labels of what was saved from here."""
+        if mark_saved_labels(self._viewer):
+            self.opened.emit()
         for labels in take_up_saved_labels(self._viewer):
             self.succeeded.emit(
                 f"“{labels.name}” was opened as labels, with its table."

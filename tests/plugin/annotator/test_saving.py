@@ -132,9 +132,10 @@ def test_saved_labels_that_napari_opens_as_an_image_become_labels(
     ]
 
 
+@pytest.mark.parametrize("opened_as", [None, "labels"])
 @pytest.mark.parametrize("is_open", [True, False])
 def test_labels_that_were_saved_under_any_name_are_gone_on_with(
-    make_viewer, open_dock, image, yesterday, is_open, qtbot
+    make_viewer, open_dock, image, yesterday, is_open, opened_as, qtbot
 ):
     mine = yesterday.with_name("Tuesday.tif")
     yesterday.rename(mine)
@@ -143,7 +144,7 @@ def test_labels_that_were_saved_under_any_name_are_gone_on_with(
     viewer.add_image(image, name="cells")
     if is_open:
         dock = open_dock(viewer)
-    viewer.open(mine, plugin="napari")
+    viewer.open(mine, plugin="napari", layer_type=opened_as)
     if not is_open:
         dock = open_dock(viewer)
     sessions = dock.annotator.sessions
