@@ -16,6 +16,7 @@ import argparse
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ import torch
 
 import napari_sam
 from napari_sam.checkpoints.load import load_sam
-from napari_sam.model.build import build_sam
+from napari_sam.model.build import ARCHITECTURES, build_sam
 
 if TYPE_CHECKING:
     from napari_sam.model.sam import Sam
@@ -41,14 +42,18 @@ def source_of(name: str, folder: Path) -> str | Path:
     if name == "cells":
         return name
     torch.manual_seed(0)
-    model = build_sam(name).requires_grad_(False)
+    known = ARCHITECTURES[name.removesuffix("_hq")]
+    made = build_sam(replace(known, high_quality=name.endswith("_hq")))
+    model = made.eval().requires_grad_(False)
     for key, value in model.named_parameters():
         if "rel_pos" in key or "pos_embed" in key or "attention_biases" in key:
             value.normal_(0, 0.1)
     size = model.architecture.frame_size
     embedding = model.encode(torch.randn(1, 3, size, size))
     masks, _ = draw(model, embedding, prompts(model, 4, 2, False))
-    for head in model.mask_decoder.output_hypernetworks_mlps:
+    decoder = model.mask_decoder
+    heads = [*decoder.output_hypernetworks_mlps, getattr(decoder, "hf_mlp", None)]
+    for head in filter(None, heads):
         head.layers[-1].weight *= SPREAD / float(masks.std())
         head.layers[-1].bias *= SPREAD / float(masks.std())
     path = folder / f"{name}.pth"

@@ -48,7 +48,10 @@ __all__ = [
 ]
 
 OPSET = 20
-"""Version of the ONNX operators; ONNX Runtime knows it from 1.17 on."""
+"""Version of the ONNX operators: what PyTorch's exporter writes by default.
+
+ONNX Runtime knows it from 1.17 on.
+"""
 
 _LARGEST_FILE = 1_800_000_000
 """Bytes of weights that are kept within one file; the format ends at 2 GiB."""
