@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from napari_sam.model.sam import Sam
 
 SIDE = 1024
+LEAST = 10.0
+"""Seconds that have to be left for one more image."""
+
 POINTS = ((0.25, 0.25), (0.5, 0.5), (0.75, 0.3), (0.4, 0.8))
 
 
@@ -71,6 +74,14 @@ class Run:
     def left(self) -> float:
         """Seconds that are left."""
         return self._end - time.monotonic()
+
+    def each(self, work: Callable[[np.ndarray], object], images: list[Any]) -> int:
+        """Do something with one image after the other while there is time; count."""
+        for done, image in enumerate(images):
+            if done and self.left < LEAST:
+                return done
+            work(image)
+        return len(images)
 
     def sync(self) -> None:
         """Wait for the device."""
@@ -155,9 +166,7 @@ def embed_all(run: Run, name: str, sam: Predictor) -> str:
     sam.embed(images[0][::-1].copy(), scale="whole")  # warms up
 
     def one_by_one() -> int:
-        for image in images:
-            sam.embed(image, scale="whole")
-        return len(images)
+        return run.each(lambda image: sam.embed(image, scale="whole"), images)
 
     single = f"{name}: images embedded one by one"
     run.measure(single, one_by_one)
@@ -191,9 +200,10 @@ def everything(run: Run, sam: Predictor) -> dict[str, float]:
     config = napari_sam.GridConfig(points_per_side=grid_side(run), **thresholds)
 
     def generate() -> int:
-        for image in images:
-            napari_sam.generate_masks(image, model=sam, config=config)
-        return len(images)
+        return run.each(
+            lambda image: napari_sam.generate_masks(image, model=sam, config=config),
+            images,
+        )
 
     run.measure("vit_b: images in everything mode", generate)
     return thresholds
@@ -211,9 +221,7 @@ def instances(run: Run, sam: Predictor) -> None:
     fields = [np.roll(field, 5 * n, axis=1) for n in range(1 if run.quick else 4)]
 
     def find() -> int:
-        for image in fields:
-            find_instances(image, model=sam)
-        return len(fields)
+        return run.each(lambda image: find_instances(image, model=sam), fields)
 
     side = field.shape[0]
     run.measure(f"cells: fields of {side} x {side} by 'instances'", find)
@@ -236,9 +244,7 @@ def meta(run: Run, ours: str, weights: Path, thresholds: dict[str, float]) -> No
     images = run.images[: 1 if run.quick else 16]
 
     def embed() -> int:
-        for image in images:
-            predictor.set_image(image)
-        return len(images)
+        return run.each(predictor.set_image, images)
 
     run.measure("Meta: images embedded", embed)
     generator = SamAutomaticMaskGenerator(
