@@ -79,7 +79,7 @@ def gather(args: argparse.Namespace) -> None:
             image = np.asarray(read_image(path))
             truth = np.stack(
                 [
-                    np.asarray(read_labels(args.data / one / "labels" / path.name))
+                    np.asarray(read_labels(labels_of(args.data / one, path)))
                     for one in (kind, ALSO.get(kind))
                     if one is not None
                 ]
@@ -90,6 +90,13 @@ def gather(args: argparse.Namespace) -> None:
             at = slice(top, top + high), slice(left, left + wide)
             look(sam, image[at], truth[:, *at], out)
         print(kind, count, flush=True)
+
+
+def labels_of(folder: Path, image: Path) -> Path:
+    """Return the file of the labels of an image in the folder of a kind."""
+    for path in sorted((folder / "labels").glob(f"{image.stem}.*")):
+        return path
+    raise FileNotFoundError(f"{folder / 'labels'} has no labels of {image.name}")
 
 
 def look(sam: Any, image: np.ndarray, truth: np.ndarray, out: Path) -> None:

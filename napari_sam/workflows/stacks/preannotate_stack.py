@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.configs import TrackConfig, VolumeConfig
+from napari_sam.configs import (
+    InstanceConfig,
+    SegmentConfig,
+    TrackConfig,
+    VolumeConfig,
+)
 from napari_sam.inference.preprocess import sample_limits
 from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.workflows.objects.preannotate import Preannotation, preannotate
@@ -32,6 +37,9 @@ MOST_VOXELS = 2**25
 
 _MOST_ASKED = 16
 """Planes of a volume on which the model is asked how sure it is of objects."""
+
+_IN_DEPTH = SegmentConfig(instances=InstanceConfig(parting="watershed"))
+"""How planes of a volume are parted, as `segment_volume` does."""
 
 _LARGE_ENOUGH = 0.5
 """Share of its largest area that an object has on a plane where it is judged."""
@@ -124,6 +132,7 @@ def preannotate_volume(
         records = find_objects(
             stack.plane(z),
             model=model,
+            config=_IN_DEPTH,
             scope=Scope(contrast_limits=limits),
             progress=progress.quiet,
         )

@@ -16,7 +16,9 @@ from napari_sam.checkpoints.instance_scorer_weights import (
 from napari_sam.inference.instance_scorers import scorer_for
 from napari_sam.model.candidate_scorer import CandidateScorer, CandidateScorerConfig
 from napari_sam.ops.plane_measures import MEASURES
+from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.workflows.objects.instances import find_instances
+from napari_sam.workflows.stacks.volume import segment_volume
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,16 @@ def test_who_says_how_to_part_is_obeyed(cells, nuclei, options):
     as_said = found_with(nuclei, cells, **options)
     by_hand = found_with(nuclei, cells, **options, parting="watershed")
     np.testing.assert_array_equal(as_said.labels, by_hand.labels)
+
+
+def test_planes_of_a_volume_are_parted_by_one_watershed(cells, nuclei):
+    plane = nuclei[:96, :96]
+    limits = Scope(contrast_limits=(float(plane.min()), float(plane.max())))
+    found = segment_volume(plane[None], model=cells, mode="planes", scope=limits)
+    config = InstanceConfig(parting="watershed")
+    by_hand = find_instances(plane, model=cells, config=config, scope=limits)
+    assert len(by_hand) > 1
+    np.testing.assert_array_equal(found[0] > 0, by_hand.labels > 0)
 
 
 def test_nuclei_are_chosen_one_by_one(cells, nuclei):
