@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         Prompts,
     )
 
-__all__ = ["PromptableModel", "as_promptable"]
+__all__ = ["PromptableModel", "as_promptable", "identity_of"]
 
 
 class PromptableModel(Protocol):
@@ -122,3 +122,8 @@ def as_promptable(model: str | Path | PromptableModel) -> PromptableModel:
     from napari_sam.inference.loaded_models import as_predictor
 
     return as_predictor(model)
+
+
+def identity_of(model: object) -> str:
+    """Return what identifies a model in its embeddings' keys; "" where nothing does."""
+    return str(getattr(getattr(model, "encoder", None), "identity", ""))

@@ -20,6 +20,7 @@ from napari_sam.inference.embedding_cache import EmbeddingCache
 from napari_sam.inference.mask_upscaling import upscale_masks
 from napari_sam.inference.model_placement import PlacedModel, place
 from napari_sam.inference.predictor import Predictor
+from napari_sam.inference.promptable import identity_of
 from napari_sam.ops.types import (
     Cancelled,
     FrameGeometry,
@@ -369,3 +370,17 @@ def test_the_bundled_model_outlines_a_nucleus(cells):
     found = cells.predict(embedding, points=[(70, 50)], labels=[1])
     best = found.masks[0]
     assert (best & disc).sum() / (best | disc).sum() > 0.8
+
+
+def test_a_model_is_told_from_others_by_its_weights_and_precision():
+    one = Predictor(tiny_sam(), digest="one", device="cpu", dtype="float32")
+    names = {
+        identity_of(one),
+        identity_of(Predictor(tiny_sam(), digest="two", device="cpu")),
+        identity_of(
+            Predictor(tiny_sam(), digest="one", device="cpu", dtype="bfloat16")
+        ),
+    }
+    assert len(names) == 3 and all(names)
+    assert identity_of(one) == one.encoder.identity
+    assert identity_of(object()) == ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from napari_sam.inference.promptable import identity_of
 from napari_sam.io.embedding_entry import Origin, view_of
 from napari_sam.ops.planes import Plane
 from napari_sam.plugin.model.long_task import LongTask
@@ -353,4 +354,4 @@ class _Aside:
 
 def _view(predictor: Any, key: PlaneKey) -> str:
     """Say how the planes of an image are looked at."""
-    return view_of(getattr(predictor, "identity", ""), key.contrast_limits)
+    return view_of(identity_of(predictor), key.contrast_limits)

@@ -17,6 +17,7 @@ import numpy as np
 from napari_sam.configs import PropagationConfig
 from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.loaded_models import as_predictor
+from napari_sam.inference.promptable import identity_of
 from napari_sam.inference.views import whole_embedding
 from napari_sam.ops.roi_and_contrast import require_limits_only
 from napari_sam.workflows.growing.plane_following import Track
@@ -264,7 +265,7 @@ def _settings(
         areas = [patch.area for own in seeds.values() for patch in own.values()]
         scale = PROMPT_SCALE_RULE.scale(areas, sam.frame_size / max(stack.plane_shape))
     way = config.model_copy(update={"until": None, "direction": "both"})
-    return scale, limits, way, getattr(sam, "identity", None)
+    return scale, limits, way, identity_of(sam)
 
 
 def _kept(
