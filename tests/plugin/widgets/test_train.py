@@ -312,13 +312,18 @@ print("left", flush=True)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["open", "deleted"])
-def test_leaving_while_a_step_of_a_training_is_long_ends_the_program(own, what):
-    done = subprocess.run(
-        [sys.executable, "-c", _LEAVE, what],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["left"]
+def test_leaving_while_a_step_of_a_training_is_long_ends_the_program(own):
+    command = [sys.executable, "-c", _LEAVE]
+    heard = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with (
+        subprocess.Popen([*command, "open"], **heard) as with_dock,
+        subprocess.Popen([*command, "deleted"], **heard) as without_dock,
+    ):
+        try:
+            for program in (with_dock, without_dock):  # both wait for their step
+                said, errors = program.communicate(timeout=120)
+                assert program.returncode == 0, errors
+                assert said.splitlines() == ["left"]
+        finally:
+            with_dock.kill()
+            without_dock.kill()
