@@ -335,10 +335,11 @@ def test_leaving_a_plane_stops_its_embedding(make_viewer, open_dock, qtbot, pred
     dock = open_dock(viewer, ready=False)
     qtbot.waitUntil(lambda: dock.progress.cancel.isVisible())
     viewer.dims.set_current_step(0, 2)
-    qtbot.wait(300)
+    planes = dock.model_host.planes
+    qtbot.waitUntil(lambda: planes.state(dock.annotator.key) == "working")
     predictor.gate.set()
     key = dock.annotator.key
-    qtbot.waitUntil(lambda: dock.model_host.planes.state(key) == "ready")
+    qtbot.waitUntil(lambda: planes.state(key) == "ready")
     assert len(predictor.embedded) == 1
     assert predictor.embedded[0][0, 0] == 2 * 60 * 80
 

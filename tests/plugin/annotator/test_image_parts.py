@@ -55,7 +55,7 @@ def test_a_part_is_worked_on_and_its_labels_land_in_the_whole(
         make_napari_viewer, open_dock, slide, scale=(0.5, 0.5), translate=(9, 4)
     )
     qtbot.waitUntil(lambda: "1000 x 1200 pixels" in dock.hint.label.text())
-    qtbot.wait(300)
+    qtbot.waitUntil(lambda: dock.annotator.is_idle)
     assert predictor.embedded == []
     viewer.scene.camera.center = (0, 9 + 0.5 * 450, 4 + 0.5 * 650)
     viewer.scene.camera.zoom = 12
