@@ -224,12 +224,12 @@ def _learned(
     names = [class_of[int(label)] for label in labels]
     kinds = sorted(set(names))
     if len(kinds) < 2:
-        told = f"only examples of {kinds[0]!r}" if kinds else "no example"
+        told = f"are only examples of {kinds[0]!r}" if kinds else "is no example"
         away = (
             " on the planes that were looked at" if len(class_of) > len(names) else ""
         )
         raise ValueError(
-            f"two classes with an example each are needed; there is {told}{away}. "
+            f"two classes with an example each are needed; there {told}{away}. "
             "Give an object of each of two classes its class first"
         )
     return ObjectClassifier.fit(values, names, columns, model)
