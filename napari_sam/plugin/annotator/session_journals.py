@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from napari_sam.plugin.annotator.open_session import OpenSession
     from napari_sam.plugin.annotator.sessions import Sessions
     from napari_sam.plugin.annotator.workspace import Workspace
+    from napari_sam.workflows.session.annotation_session import AnnotationSession
 
 __all__ = ["SessionJournals", "UnsavedWork"]
 
@@ -76,6 +77,27 @@ class UnsavedWork:
     picture: NDArray[np.uint8] | None
 
 
+@dataclass(frozen=True, eq=False)
+class _Left:
+    """How a session was when its journal ended, saved or not: it needs no other one."""
+
+    digests: dict[Any, Any]
+    records: dict[int, Any]
+
+    @classmethod
+    def of(cls, session: AnnotationSession) -> _Left:
+        return cls(session.index.digests(), dict(session.listed()))
+
+    def is_still(self, session: AnnotationSession) -> bool:
+        """Whether nothing has changed since."""
+        listed = session.listed()
+        return (
+            session.index.digests() == self.digests
+            and listed.keys() == self.records.keys()
+            and all(listed[label] is one for label, one in self.records.items())
+        )
+
+
 class SessionJournals(QObject):  # type: ignore[misc]
     """Keeps journals of the sessions of one annotator, and offers earlier work.
 
@@ -109,6 +131,7 @@ class SessionJournals(QObject):  # type: ignore[misc]
         self._workspace, self._sessions = workspace, sessions
         self._is_on = is_on
         self._kept: WeakKeyDictionary[OpenSession, _Kept] = WeakKeyDictionary()
+        self._left: WeakKeyDictionary[OpenSession, _Left] = WeakKeyDictionary()
         self._images: WeakKeyDictionary[Any, JournaledImage] = WeakKeyDictionary()
         self._left_out: WeakSet[Any] = WeakSet()
         self._works: list[UnsavedWork] = []
@@ -138,6 +161,9 @@ class SessionJournals(QObject):  # type: ignore[misc]
             return None
         kept = self._kept.get(opened)
         if kept is None:
+            left = self._left.get(opened)
+            if left is not None and left.is_still(opened.session):
+                return None
             kept = self._kept[opened] = _Kept(SessionJournal(image))
         return kept
 
@@ -202,9 +228,10 @@ class SessionJournals(QObject):  # type: ignore[misc]
         self._release()
 
     def _release(self) -> None:
-        for kept in self._kept.values():
+        for opened, kept in self._kept.items():
             with suppress(OSError):
                 kept.journal.close()
+            self._left[opened] = _Left.of(opened.session)
         self._kept.clear()
 
     # --- what was left ----------------------------------------------------------------

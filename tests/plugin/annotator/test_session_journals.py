@@ -113,6 +113,35 @@ def test_what_was_saved_is_not_offered(annotate, crash, qtbot, tmp_path):
     assert annotate(objects=0).shown.unsaved.isHidden()
 
 
+def test_what_was_saved_is_not_offered_after_the_window_is_closed(
+    annotate, qtbot, tmp_path
+):
+    dock = annotate()
+    saver = saver_in(dock.viewer, dock.window())
+    with qtbot.waitSignal(saver.done, timeout=30_000):
+        saver.save(tmp_path / "objects.tif")
+    dock.annotator.journals.leave()  # as when its window is closed
+    dock.close_dock()
+    assert annotate(objects=0).shown.unsaved.isHidden()
+
+
+def test_what_was_left_is_offered_once_and_goes_on_to_be_kept(annotate):
+    dock = annotate()
+    journals = dock.annotator.journals
+    journals.leave()
+    journals.flush()
+    journals.leave()
+    dock.annotator.layers.points.add((10, 10))
+    settle(dock)
+    dock.annotator.commit()
+    settle(dock)
+    written(dock)
+    dock.close_dock()
+    again = annotate(objects=0)
+    assert "2 objects" in again.shown.unsaved.text.text()
+    assert again.annotator.journals.offers == 2
+
+
 def test_what_came_after_saving_is_offered(annotate, crash, qtbot, tmp_path):
     dock = annotate()
     saver = saver_in(dock.viewer, dock.window())
