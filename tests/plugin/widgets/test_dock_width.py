@@ -18,22 +18,23 @@ def stack_dock(open_dock):
     return open_dock(viewer)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_content_has_room_beside_the_scroll_bar(stack_dock, page):
+def test_the_content_of_each_page_has_room_beside_the_scroll_bar(stack_dock):
     dock = stack_dock
     dock.resize(330, 620)
-    dock.show_page(page)
-    look(dock)
-    (area,) = (one for one in dock.findChildren(QScrollArea) if one.widget())
-    assert dock.width() <= 345
-    assert area.widget().minimumSizeHint().width() <= area.viewport().width()
-    assert dock.minimumSizeHint().height() <= 620
-    for tab in dock.switch.bar.buttons.values():
-        lines = tab.text().split("\n")
-        assert tab.width() >= max(map(tab.fontMetrics().horizontalAdvance, lines))
-    button = dock.shown.primary
-    corner = button.mapTo(dock, button.rect().bottomRight())
-    assert button.isVisible() and dock.rect().contains(corner)
+    for page in PAGES:
+        dock.show_page(page)
+        look(dock)
+        (area,) = (one for one in dock.findChildren(QScrollArea) if one.widget())
+        assert dock.width() <= 345, page
+        room = area.viewport().width()
+        assert area.widget().minimumSizeHint().width() <= room, page
+        assert dock.minimumSizeHint().height() <= 620, page
+        for tab in dock.switch.bar.buttons.values():
+            lines = tab.text().split("\n")
+            assert tab.width() >= max(map(tab.fontMetrics().horizontalAdvance, lines))
+        button = dock.shown.primary
+        corner = button.mapTo(dock, button.rect().bottomRight())
+        assert button.isVisible() and dock.rect().contains(corner), page
 
 
 def test_with_letters_of_twice_the_size_the_button_is_still_seen(stack_dock):
