@@ -45,8 +45,8 @@ def export_model(
     to : str
         "onnx": image encoder and prompt decoder as two ONNX files that run without
         PyTorch, with a description; needs the extra ``export``. "bioimageio": a
-        BioImage.IO package, tested by BioImage.IO's library, which `load_model` takes
-        too; needs the same extra. "meta": the weights in the layout of
+        BioImage.IO package, tested by BioImage.IO's library; needs the same extra.
+        `load_model` takes both. "meta": the weights in the layout of
         segment-anything, MobileSAM or SAM-HQ, which micro-sam reads too. "micro-sam":
         the weights with micro-sam's instance decoder.
     answers : "maps" or "points", optional

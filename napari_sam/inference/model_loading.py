@@ -33,7 +33,8 @@ def load_model(
     ----------
     source : str or Path
         A name of the registry (see ``napari-sam models``; "cells" ships with the
-        package) or the path of a checkpoint or of a BioImage.IO package.
+        package) or the path of a checkpoint, of a BioImage.IO package, or of a folder
+        of ONNX files that `export_model` wrote.
     device : str, torch.device or RemoteDevice
         "auto" (CUDA, else MPS, else the CPU) or what PyTorch calls a device; or the
         address of a Dask scheduler, such as ``tcp://10.0.0.1:8786``, whose workers
