@@ -107,6 +107,21 @@ def _number_box(option: Option) -> QSpinBox | QDoubleSpinBox:
     return box
 
 
+def _mode_choice() -> QComboBox:
+    """Make the choice of how objects are found."""
+    mode = QComboBox()
+    for name, text in MODES:
+        mode.addItem(text, name)
+    mode.setToolTip(
+        "Instances: every cell or nucleus at once, in seconds. Refined: the same, "
+        "each one outlined anew, slower. Both need a model that was trained for "
+        "it, such as the bundled one. Grid of points: any model is asked about "
+        "each point of a grid; finds objects of any kind and size, slowest. "
+        "Concept: SAM 3 finds all that the words below name."
+    )
+    return mode
+
+
 def _kind_choice() -> QComboBox:
     """Make the row that says what the image looks like."""
     kind = QComboBox()
@@ -150,16 +165,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
         super().__init__()
         self._viewer = viewer
         self._image = image
-        self.mode = QComboBox()
-        for name, text in MODES:
-            self.mode.addItem(text, name)
-        self.mode.setToolTip(
-            "Instances: every cell or nucleus at once, in seconds. Refined: the same, "
-            "each one outlined anew, slower. Both need a model that was trained for "
-            "it, such as the bundled one. Grid of points: any model is asked about "
-            "each point of a grid; finds objects of any kind and size, slowest. "
-            "Concept: SAM 3 finds all that the words below name."
-        )
+        self.mode = _mode_choice()
         self.kind = _kind_choice()
         self.level = _level_choice()
         self._has_levels = False
