@@ -114,6 +114,7 @@ def _run(args: argparse.Namespace) -> int:
     query = segment_query.read_query(args, len(jobs.jobs))
     told = partial(_settings, args, pairs, batch.model_settings(args), query)
     if query is not None:
+        config = query.on_its_level(config)
         query.tell("segment")
         told = partial(told, asked=query.settings())
     if args.workers is None and args.scheduler is None:

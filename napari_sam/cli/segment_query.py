@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_sam.configs import SegmentConfig
     from napari_sam.inference.predictor import Predictor
     from napari_sam.ops.types import MaskRecord
     from napari_sam.workflows.queries.find import Found
@@ -112,6 +113,12 @@ class Query:
 
         numbers = [] if self.query is None else numbers_of(self.query)
         return any(not one.unit.startswith("px") for one in numbers)
+
+    def on_its_level(self, config: SegmentConfig) -> SegmentConfig:
+        """Look for the nuclei inside cells where the text names nuclei."""
+        from napari_sam.workflows.queries.find import on_its_level
+
+        return on_its_level(config, self.query)
 
     def tell(self, command: str) -> None:
         """Say what was understood of the text, and what was not."""

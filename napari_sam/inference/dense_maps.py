@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.configs.objects import DenseLevel
+    from napari_sam.inference.predictor import Predictor
     from napari_sam.model.network import Network
     from napari_sam.ops.types import ImageEmbedding
 
-__all__ = ["explain_no_maps", "read_dense_head"]
+__all__ = ["explain_no_maps", "read_dense_head", "sees_nuclei"]
 
 
 @torch.inference_mode()
@@ -44,6 +45,12 @@ def read_dense_head(
         else:
             plane[:] = upscale_logits(one.sigmoid(), geometry).numpy()
     return maps
+
+
+def sees_nuclei(predictor: Predictor) -> bool:
+    """Whether the model of a predictor tells nuclei from the cells that hold them."""
+    head = getattr(getattr(predictor, "model", None), "dense_head", None)
+    return head is not None and head.levels > 1
 
 
 def explain_no_maps(name: str, therefore: str) -> str:

@@ -73,8 +73,9 @@ def parts_nuclei(predictor: Any) -> bool:
     """
     if predictor is None:
         return True
-    head = getattr(getattr(predictor, "model", None), "dense_head", None)
-    return head is not None and head.levels > 1
+    from napari_sam.inference.dense_maps import sees_nuclei
+
+    return sees_nuclei(predictor)
 
 
 def phrase_options(

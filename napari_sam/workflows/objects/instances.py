@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.configs import InstanceConfig
-from napari_sam.inference.dense_maps import explain_no_maps
+from napari_sam.inference.dense_maps import explain_no_maps, sees_nuclei
 from napari_sam.inference.empty_regions import ContentMap
 from napari_sam.inference.image_scale import DENSE_SCALE_RULE, areas_in_one_tile
 from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights, tile_least
 from napari_sam.inference.views import PlaneView
+from napari_sam.ops.nuclei_in_cells import nuclei_of
 from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.ops.watershed import Instances, maps_to_instances
 from napari_sam.workflows.objects.image_kind import settled_config
@@ -123,8 +124,14 @@ def _find(
     inside: NDArray[np.bool_] | None,
     steps: Steps,
 ) -> Instances:
-    maps, scale = look_at_plane(sam, view, config, steps, inside)
-    return part_plane(maps, view, config, scale, sam)
+    has_choice = config.level == "nuclei" and sees_nuclei(sam)
+    shown = config.model_copy(update={"level": "cells"}) if has_choice else config
+    maps, scale = look_at_plane(sam, view, shown, steps, inside)
+    whole = part_plane(maps, view, shown, scale, sam)
+    if not has_choice:
+        return whole
+    maps = blended_maps(sam, view, config, scale, inside, steps, maps[0])
+    return nuclei_of(whole, part_plane(maps, view, config, scale, sam), maps)
 
 
 def look_at_plane(

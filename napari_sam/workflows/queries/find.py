@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.configs import FindConfig
+from napari_sam.configs import FindConfig, SegmentConfig
 from napari_sam.inference.channels import channels_last
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.sam3_concepts import finds_concepts
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.queries.text_query import Condition
 
-__all__ = ["Found", "ask_objects", "find", "numbers_of", "unit_note"]
+__all__ = ["Found", "ask_objects", "find", "numbers_of", "on_its_level", "unit_note"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,14 +129,32 @@ def find(
         own, scores, notes = find_by_concept(pixels, asked, sam, config, progress)
         return Found(own, scores, query, notes)
     embedding = sam.embed(pixels)
+    shown = on_its_level(config.segment, query)
     labels = segment(
-        embedding, model=sam, mode=config.mode, config=config.segment, progress=progress
+        embedding, model=sam, mode=config.mode, config=shown, progress=progress
     )
     found = ask_objects(
         pixels, labels, query, like=like, unlike=unlike, model=sam, config=config
     )
     note = unit_note(text, query) if isinstance(text, str) else ""
     return replace(found, notes=(*found.notes, note)) if note else found
+
+
+def on_its_level(config: SegmentConfig, query: TextQuery | None) -> SegmentConfig:
+    """Look for the nuclei inside cells where a text names nuclei.
+
+    Parameters
+    ----------
+    config
+        Its `instances.level` stays where it is set.
+    query
+        What was understood of the text; None: there is none.
+    """
+    instances = config.instances
+    if query is None or query.concept != "nucleus" or instances.level != "auto":
+        return config
+    nuclei = instances.model_copy(update={"level": "nuclei"})
+    return config.model_copy(update={"instances": nuclei})
 
 
 def _parted(

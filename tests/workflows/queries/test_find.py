@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import napari_sam
+from napari_sam.training.rendering import render_scene
 from napari_sam.workflows.queries.find import ask_objects
 
 
@@ -127,3 +128,15 @@ def test_counter_examples_stand_in_a_tuple_behind_the_examples(image, labels, mo
     for wrong in ((labels,), (labels, labels, labels), (None, labels)):
         with pytest.raises(ValueError, match="examples and counter-examples"):
             napari_sam.find(image, like=wrong, model=model)
+
+
+def test_a_text_that_names_nuclei_looks_for_those_inside_cells(cells):
+    scene = render_scene("cells_fluo_packed", np.random.default_rng(5008), (256, 256))
+
+    nuclei = napari_sam.find(scene.image, "nuclei", model=cells).labels
+
+    cell_of = np.unique(scene.labels[nuclei > 0])
+    sizes = np.bincount(nuclei[nuclei > 0])
+    true = np.bincount(np.unique(scene.nuclei, return_inverse=True)[1].ravel())[1:]
+    assert len(cell_of) > 20
+    assert np.median(sizes[sizes > 0]) < 1.5 * np.median(true)
