@@ -27,24 +27,20 @@ from napari_sam.workflows.stacks.stack import Stack
 from napari_sam.workflows.stacks.volume import stack_limits
 
 
-class EmbeddedPlanes:
-    """A model that keeps the embedding of each plane that it has seen."""
+def keep_embeddings(model: Any) -> None:
+    """Let a model embed each plane once; what sees planes closer sees them anew."""
+    kept: dict[Any, Any] = {}
+    embed = model.embed
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._kept: dict[Any, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def embed(self, image: Any, *, scale: Any = "auto", **options: Any) -> Any:
-        """Embed a plane once; what sees planes closer sees them anew."""
+    def embed_once(image: Any, *, scale: Any = "auto", **options: Any) -> Any:
         options.pop("is_cancelled", None)
         size = scale if isinstance(scale, str) else round(float(scale), 3)
         key = (np.asarray(image).tobytes(), size)
-        if key not in self._kept:
-            self._kept[key] = self._model.embed(image, scale=scale, **options)
-        return self._kept[key]
+        if key not in kept:
+            kept[key] = embed(image, scale=scale, **options)
+        return kept[key]
+
+    model.embed = embed_once
 
 
 def overlap(one: Any, other: Any) -> float:
@@ -101,15 +97,17 @@ def score_object(session: AnnotationSession, truth: Any, clicks: int) -> Any:
     return scores, sure
 
 
-def score_volume(folder: Path, model: Any, clicks: int, most: int | None) -> Any:
+def score_volume(folder: Path, clicks: int, most: int | None) -> Any:
     """Click on the objects of a volume, each as if it were the only one."""
     image, labels = (tifffile.imread(folder / f"{n}.tif") for n in ("image", "labels"))
     numbers = np.unique(labels[labels > 0]).tolist()
     if most is not None:
         numbers = numbers[:: -(-len(numbers) // most)]
+    model = load_model("cells")
+    keep_embeddings(model)
     session = AnnotationSession(
         image,
-        model=EmbeddedPlanes(model),
+        model=model,
         axis=0,
         grow=GrowConfig(),
         contrast_limits=stack_limits(Stack(image)),
@@ -138,9 +136,9 @@ def main() -> None:
     parser.add_argument("--clicks", type=int, default=1)
     parser.add_argument("--max-objects", type=int)
     args = parser.parse_args()
-    model, every = load_model("cells"), []
+    every: list[list[float]] = []
     for folder in args.volumes:
-        told, scores = score_volume(folder, model, args.clicks, args.max_objects)
+        told, scores = score_volume(folder, args.clicks, args.max_objects)
         every += scores
         print(json.dumps({"volume": folder.name, **told}), flush=True)
     mean = np.mean(every, axis=0).round(3).tolist()
