@@ -70,7 +70,6 @@ def test_a_model_that_was_fine_tuned_knows_its_objects_by_itself():
         {"smoothing": 1.0},
         {"kind": "membranes"},
         {"kind": "cells", "foreground_thresh": 0.52},
-        {"level": "nuclei"},
     ],
 )
 def test_who_says_how_to_part_is_obeyed(cells, nuclei, options):
