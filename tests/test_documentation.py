@@ -79,7 +79,7 @@ def test_the_scripts_of_the_readme_run(tmp_path, monkeypatch, cells_by_name):
     assert names["pred"].masks[0][421, 242]
     assert (np.diff(names["pred"].scores) <= 0).all()
     assert set(np.unique(names["session"].labels)) == {0, 1, 2}
-    assert names["large"].max() == 10
+    assert names["found"].labels.max() == 10
     assert len(names["table"]) == len(np.unique(names["labels"])) - 1
     back = napari_sam.read_objects("nuclei.zip", shape=names["image"].shape)
     assert (back.labels == names["labels"]).all()
