@@ -43,6 +43,24 @@ _WHERE = (
 )
 
 
+_MODE_TIP = (
+    "Instances: every cell or nucleus at once, in seconds. Refined: the same, "
+    "each one outlined anew, slower. Both need a model that was trained for "
+    "it, such as the bundled one. Grid of points: any model is asked about "
+    "each point of a grid; finds objects of any kind and size, slowest. "
+    "Concept: SAM 3 finds all that the words below name."
+)
+_KIND_TIP = (
+    "What the image looks like: how easily touching objects are split, how faint "
+    "they may be and how sure the model has to be follow from it. Anything: one "
+    "set of numbers for all images."
+)
+_LEVEL_TIP = (
+    "What is outlined where cells are seen with their nuclei: whole cells, or the "
+    "nuclei. Objects without nuclei are the same in both."
+)
+
+
 class OptionsForm(QWidget):  # type: ignore[misc]
     """A box to type a number in for each parameter of a mode, in groups."""
 
@@ -107,44 +125,13 @@ def _number_box(option: Option) -> QSpinBox | QDoubleSpinBox:
     return box
 
 
-def _mode_choice() -> QComboBox:
-    """Make the choice of how objects are found."""
-    mode = QComboBox()
-    for name, text in MODES:
-        mode.addItem(text, name)
-    mode.setToolTip(
-        "Instances: every cell or nucleus at once, in seconds. Refined: the same, "
-        "each one outlined anew, slower. Both need a model that was trained for "
-        "it, such as the bundled one. Grid of points: any model is asked about "
-        "each point of a grid; finds objects of any kind and size, slowest. "
-        "Concept: SAM 3 finds all that the words below name."
-    )
-    return mode
-
-
-def _kind_choice() -> QComboBox:
-    """Make the row that says what the image looks like."""
-    kind = QComboBox()
-    for name, text in KINDS:
-        kind.addItem(text, name)
-    kind.setToolTip(
-        "What the image looks like: how easily touching objects are split, how faint "
-        "they may be and how sure the model has to be follow from it. Anything: one "
-        "set of numbers for all images."
-    )
-    return kind
-
-
-def _level_choice() -> QComboBox:
-    """Make the row that says which of an object and its part is outlined."""
-    level = QComboBox()
-    for name, text in LEVELS:
-        level.addItem(text, name)
-    level.setToolTip(
-        "What is outlined where cells are seen with their nuclei: whole cells, or the "
-        "nuclei. Objects without nuclei are the same in both."
-    )
-    return level
+def _choice(choices: tuple[tuple[str, str], ...], tip: str) -> QComboBox:
+    """Make a row of what may be chosen: names, and what the user reads."""
+    combo = QComboBox()
+    for name, text in choices:
+        combo.addItem(text, name)
+    combo.setToolTip(tip)
+    return combo
 
 
 class SearchForm(QWidget):  # type: ignore[misc]
@@ -165,9 +152,9 @@ class SearchForm(QWidget):  # type: ignore[misc]
         super().__init__()
         self._viewer = viewer
         self._image = image
-        self.mode = _mode_choice()
-        self.kind = _kind_choice()
-        self.level = _level_choice()
+        self.mode = _choice(MODES, _MODE_TIP)
+        self.kind = _choice(KINDS, _KIND_TIP)
+        self.level = _choice(LEVELS, _LEVEL_TIP)
         self._has_levels = False
         self.where = QComboBox()
         for name, text in _WHERE:
