@@ -6,6 +6,7 @@ Nothing from a file is ever run; see `weight_files`.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ from napari_sam.checkpoints.weight_files import (
 from napari_sam.model.sam import Sam
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
@@ -204,10 +205,24 @@ def _local_file(source: str | Path) -> Path:
     raise CheckpointError(f"no file at {path}")
 
 
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Let errors within the block say which file they are about."""
+    try:
+        yield
+    except CheckpointError as error:
+        told = str(error)
+        if told.startswith((str(path), "the instance decoder ")):
+            raise
+        raise CheckpointError(f"{path} cannot be loaded: {told}") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+
+
 def _load_file(
     path: Path, name: str, spec: CheckpointSpec | None, decoder: DecoderFile | None
 ) -> LoadedCheckpoint:
-    try:
+    with _named_errors(path):
         require_weights(path)
         before = _identity(path)
         digest = _verified_digest(path, spec)
@@ -236,13 +251,6 @@ def _load_file(
             raise CheckpointError(
                 "it was replaced or written to while it was read; load it again"
             )
-    except CheckpointError as error:
-        told = str(error)
-        if told.startswith((str(path), "the instance decoder ")):
-            raise
-        raise CheckpointError(f"{path} cannot be loaded: {told}") from error
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
     size, training = _object_size(metadata), _training(metadata)
     return LoadedCheckpoint(model, name, digest, dropped, size, training, spec)
 
@@ -290,18 +298,11 @@ def _load_package(path: Path, asked: DecoderFile | None) -> LoadedCheckpoint:
 
 def _load_onnx(path: Path, asked: DecoderFile | None) -> LoadedCheckpoint:
     """Load a model from the ONNX files that were exported here."""
-    try:
+    with _named_errors(path):
         found = open_onnx_model(path)
         architecture = found.told["architecture"]
         added = decoder_for({}, found.state, asked, architecture, path)
         model = build_filled(architecture, {**found.state, **added})
-    except CheckpointError as error:
-        told = str(error)
-        if told.startswith((str(path), "the instance decoder ")):
-            raise
-        raise CheckpointError(f"{path} cannot be loaded: {told}") from error
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
     size, training = _object_size(found.told), _training(found.told)
     return LoadedCheckpoint(model, found.name, found.digest, (), size, training)
 
