@@ -74,7 +74,8 @@ def swap_tracks(
     Raises
     ------
     ValueError
-        If one of them is not there, or ends before.
+        If one of them is not there, or ends before, or would come from a track that
+        is there only later.
     """
     _check(lineage, track, other)
     if track == other:
@@ -93,6 +94,13 @@ def swap_tracks(
             "is nothing to swap"
         )
     origins = {rests[other]: before[track], rests[track]: before[other]}
+    for (begin, one), origin in origins.items():
+        if origin is not None and origin[0] >= begin:
+            raise ValueError(
+                f"track {one} is there from frame {begin} on, and would come from "
+                f"track {origin[1]}, which ends in frame {origin[0]}; swap them at a "
+                "frame where both go on"
+            )
     return regroup(lineage, origins, fix=origins, named=named, free=free)
 
 

@@ -122,7 +122,7 @@ def test_a_machine_that_cannot_be_used_leaves_this_computer_to_go_on(
     pick(dock.header.model.device, "Another machine…")
     told = f"Nobody answers at {ADDRESS}. This computer embeds the planes."
     wait_until(lambda: dock.hint.text == told)
-    assert is_embedded(dock)
+    wait_until(lambda: is_embedded(dock))
     assert dock.header.model.device.currentText() == f"{ADDRESS} (not in use)"
 
 

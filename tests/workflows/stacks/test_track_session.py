@@ -111,6 +111,21 @@ def test_swapped_daughters_have_the_other_ones_parent():
     check(session, film)
 
 
+def test_what_would_come_from_a_later_track_is_not_swapped():
+    film = draw(
+        {1: along(2, 0, 5), 2: along(12, 0, 3), 3: along(10, 3, 5), 4: along(14, 3, 5)}
+    )
+    before = film.copy()
+    session = TrackSession(film, {3: [2], 4: [2]})
+    for frame in (0, 2):  # before 3 is there
+        with pytest.raises(ValueError, match="would come from track 2, which ends in"):
+            session.swap(1, 3, frame)
+    assert np.array_equal(film, before) and not session.can_undo
+    session.swap(1, 3, 3)
+    assert session.graph == {3: [2], 4: [2]} and film[3, 11, 6] == 1
+    check(session, film)
+
+
 def test_a_daughter_cuts_its_parent(two):
     session = TrackSession(two)
     session.set_parent(4, 3)
