@@ -27,8 +27,8 @@ from napari_sam.ops.types import Prompts
 
 if TYPE_CHECKING:
     from napari_sam.evaluation.simulated_clicks import Target
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
 
 CLICKS = 5
 OUT = np.array([-1, -1, 1, 1])

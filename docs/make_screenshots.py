@@ -37,8 +37,8 @@ from napari_sam.plugin.viewer.layers import spatial_metadata
 from napari_sam.plugin.widgets.dock import open_dock
 from napari_sam.training.rendering.scene_folders import numbered_scene
 from napari_sam.workflows.objects.segment import segment
-from napari_sam.workflows.session.canvas import plan_edit
 from napari_sam.workflows.session.demo_script import DEMO_OBJECTS, DEMO_SAMPLE
+from napari_sam.workflows.session.label_canvas import plan_edit
 from napari_sam.workflows.session.session_journal import FOLDER_VARIABLE
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from .inference.model_loading import load_model as load_model
 from .inference.plane_encoder import PlaneEncoder as PlaneEncoder
 from .inference.point_decoder import PointDecoder as PointDecoder
 from .inference.predictor import Predictor as Predictor
-from .inference.views import PlaneEmbedding as PlaneEmbedding
-from .inference.views import PlaneView as PlaneView
+from .inference.plane_views import PlaneEmbedding as PlaneEmbedding
+from .inference.plane_views import PlaneView as PlaneView
 from .io.calibration import Calibration as Calibration
 from .io.film_tracks import FilmTracks as FilmTracks
 from .io.film_tracks import TrackExport as TrackExport
@@ -57,7 +57,7 @@ from .training.training_job import TrainOutcome as TrainOutcome
 from .training.training_job import train as train
 from .workflows.blocks.large_image import segment_large as segment_large
 from .workflows.growing.grown_object import GrownObject as GrownObject
-from .workflows.measure.folders import measure_folder as measure_folder
+from .workflows.measure.measure_folder import measure_folder as measure_folder
 from .workflows.measure.measure import measure as measure
 from .workflows.objects.edges import detect_edges as detect_edges
 from .workflows.objects.from_prompts import segment_boxes as segment_boxes

@@ -27,7 +27,7 @@ from napari_sam.configs import InstanceConfig
 from napari_sam.evaluation.instances import overlap_labels, score_overlaps
 from napari_sam.inference.encoder_identity import encoder_of
 from napari_sam.inference.model_loading import load_model
-from napari_sam.inference.views import PlaneView
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.io.images import read_image, read_labels
 from napari_sam.model.candidate_scorer import CandidateScorer, CandidateScorerConfig
 from napari_sam.ops.plane_candidates import (

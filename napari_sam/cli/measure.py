@@ -94,7 +94,7 @@ def _tables(
     args: argparse.Namespace,
 ) -> tuple[int, Iterator[tuple[str, pd.DataFrame | Exception]]]:
     """Return how many images there are, and the table of each, or why it has none."""
-    from napari_sam.workflows.measure.folders import measure_file, pair_files
+    from napari_sam.workflows.measure.measure_folder import measure_file, pair_files
     from napari_sam.workflows.measure.properties import check_property_names
 
     check_property_names(properties_of(args))

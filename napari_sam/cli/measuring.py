@@ -115,7 +115,7 @@ def channels_in(args: argparse.Namespace, path: Path, axes: str) -> dict[str, An
     where the model sees several channels as one colour image.
     """
     from napari_sam.io.image_reader import ArraySource
-    from napari_sam.workflows.measure.folders import channels_of, open_channels
+    from napari_sam.workflows.measure.measure_folder import channels_of, open_channels
 
     source = ArraySource(str(path), args.channels, args.axes, args.scene)
     return channels_of(open_channels(source), axes)

@@ -4,6 +4,7 @@ The choices of the commands, ``--set``, the forms of the window and the referenc
 read from here; see `settings_of`.
 """
 
+from napari_sam.configs.base_config import Config, Setting, read_pairs, settings_of
 from napari_sam.configs.blocks import BlockConfig
 from napari_sam.configs.corrections import (
     RefineLabelsConfig,
@@ -11,9 +12,7 @@ from napari_sam.configs.corrections import (
     TrackSuspectConfig,
 )
 from napari_sam.configs.export import ExportConfig
-from napari_sam.configs.fields import Config, Setting, read_pairs, settings_of
 from napari_sam.configs.grids import PROPOSALS, EdgeConfig, GridConfig
-from napari_sam.configs.modes import check_mode, mode_settings, read_settings
 from napari_sam.configs.objects import (
     MODES,
     ConceptConfig,
@@ -26,6 +25,7 @@ from napari_sam.configs.objects import (
     SelectionRule,
 )
 from napari_sam.configs.queries import FindConfig
+from napari_sam.configs.segment_modes import check_mode, mode_settings, read_settings
 from napari_sam.configs.stacks import (
     DIRECTIONS,
     Direction,

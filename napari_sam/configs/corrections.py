@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from napari_sam.configs.fields import Config, form
+from napari_sam.configs.base_config import Config, form
 
 __all__ = ["RefineLabelsConfig", "SuspectConfig", "TrackSuspectConfig"]
 

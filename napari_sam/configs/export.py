@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from napari_sam.configs.fields import Config, form
+from napari_sam.configs.base_config import Config, form
 
 __all__ = ["ExportConfig"]
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from napari_sam.configs.fields import Config, form
+from napari_sam.configs.base_config import Config, form
 from napari_sam.configs.objects import SegmentConfig
 
 __all__ = [

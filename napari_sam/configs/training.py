@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from napari_sam.configs.fields import Config, form
+from napari_sam.configs.base_config import Config, form
 
 __all__ = ["AugmentConfig", "TrainConfig", "read_config"]
 

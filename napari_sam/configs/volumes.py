@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from napari_sam.configs.fields import Config, form
+from napari_sam.configs.base_config import Config, form
 from napari_sam.configs.objects import Mode, SegmentConfig
 from napari_sam.configs.stacks import LinkConfig
 

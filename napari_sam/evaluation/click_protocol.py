@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.evaluation.reading import read_in_turn
+from napari_sam.evaluation.image_reading import read_in_turn
 from napari_sam.evaluation.simulated_clicks import find_targets, next_click
 from napari_sam.ops.types import Prompts
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.evaluation.simulated_clicks import Target
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.io.labelled_folders import LabelledImage
     from napari_sam.ops.types import MaskPrediction
 

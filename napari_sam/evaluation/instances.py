@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.evaluation.reading import read_in_turn
+from napari_sam.evaluation.image_reading import read_in_turn
 from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.workflows.objects.proposals import propose
 from napari_sam.workflows.objects.segment import (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_sam.inference.views import PlaneEmbedding
+from napari_sam.inference.plane_views import PlaneEmbedding
 from napari_sam.io.channel_array import ChannelArray
 from napari_sam.ops.channel_composite import ChannelComposite
 

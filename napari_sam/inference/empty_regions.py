@@ -10,7 +10,7 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_sam.inference.views import PlaneView
+    from napari_sam.inference.plane_views import PlaneView
     from napari_sam.ops.types import Box
 
 __all__ = ["ContentMap"]
@@ -43,7 +43,7 @@ class ContentMap:
 
     Examples
     --------
-    >>> from napari_sam.inference.views import PlaneView
+    >>> from napari_sam.inference.plane_views import PlaneView
     >>> image = np.zeros((256, 256), np.uint8)
     >>> image[200:210, 200:210] = 9
     >>> content = ContentMap(PlaneView.of(image, 64), np.zeros((256, 256), np.float32))

@@ -10,7 +10,7 @@ import torch
 
 from napari_sam.checkpoints.image_kind_weights import load_image_kind_head
 from napari_sam.inference.encoder_identity import encoder_of
-from napari_sam.inference.views import whole_embedding
+from napari_sam.inference.plane_views import whole_embedding
 from napari_sam.model.image_kind_head import pooled_features
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam.checkpoints.head_files import LoadedHead
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.model.image_kind_head import ImageKindHead
 
 __all__ = ["LooksLike", "embedding_features", "knows_kinds", "likeliest_kind"]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_sam.configs import InstanceConfig
-from napari_sam.inference.views import TILING_BELOW_SCALE
+from napari_sam.inference.plane_views import TILING_BELOW_SCALE
 from napari_sam.ops.types import Cancelled
 from napari_sam.ops.watershed import Instances, maps_to_instances
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.inference.embedding_cache import EmbeddingCache
+    from napari_sam.inference.plane_views import PlaneEmbedding, PlaneView
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.inference.views import PlaneEmbedding, PlaneView
     from napari_sam.ops.types import IsCancelled
 
 __all__ = [

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage, sparse
 
-from napari_sam.inference.views import PlaneView, whole_embedding
+from napari_sam.inference.plane_views import PlaneView, whole_embedding
 from napari_sam.ops.types import Prompts
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import Box, ImageEmbedding, IsCancelled
 
 __all__ = ["FACTS", "object_features"]

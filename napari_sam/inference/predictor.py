@@ -12,6 +12,7 @@ from uuid import uuid4
 from napari_sam.inference.dense_maps import read_dense_head
 from napari_sam.inference.image_scale import checked_scale, embed_with_tiles
 from napari_sam.inference.plane_encoder import PlaneEncoder, free_frame_step
+from napari_sam.inference.plane_views import PlaneView, whole_embedding
 from napari_sam.inference.point_decoder import PointDecoder
 from napari_sam.inference.preprocess import binary_to_logits
 from napari_sam.inference.prompt_decoding import (
@@ -23,7 +24,6 @@ from napari_sam.inference.prompt_decoding import (
 from napari_sam.inference.remote_model import RemoteModel, place_model
 from napari_sam.inference.text_prompts import text_prompts
 from napari_sam.inference.tiled_prediction import add_mask, predict_tiles
-from napari_sam.inference.views import PlaneView, whole_embedding
 from napari_sam.model.dense_maps import DenseMaps
 from napari_sam.ops.types import MaskPrediction, Multimask, Prompts
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from napari_sam.inference.embedding_cache import EmbeddingCache
     from napari_sam.inference.image_scale import ImageScale
     from napari_sam.inference.model_placement import Placement
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.text_tower import PhraseEmbedder
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.model.network import Network
     from napari_sam.ops.remote_device import RemoteDevice
     from napari_sam.ops.types import ImageEmbedding, IsCancelled

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_sam.configs.objects import DenseLevel
     from napari_sam.inference.image_scale import ImageScale
-    from napari_sam.inference.views import PlaneEmbedding
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.ops.types import (
         ImageEmbedding,
         IsCancelled,

@@ -1,6 +1,6 @@
 """Prompts answered from the tiles of an image plane, and from what a tile cuts off.
 
-See `napari_sam.inference.views.PlaneView`, which says which tile is asked.
+See `napari_sam.inference.plane_views.PlaneView`, which says which tile is asked.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.inference.plane_views import PlaneEmbedding, PlaneView
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.inference.views import PlaneEmbedding, PlaneView
     from napari_sam.ops.types import Box, FrameGeometry, MaskPrediction, Prompts
 
 __all__ = ["add_mask", "predict_tiles"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.inference.predictor import Predictor
-from napari_sam.inference.views import PlaneView
 
 if TYPE_CHECKING:
     from collections.abc import Callable

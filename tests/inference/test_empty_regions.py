@@ -3,7 +3,7 @@
 import numpy as np
 
 from napari_sam.inference.empty_regions import ContentMap
-from napari_sam.inference.views import PlaneView
+from napari_sam.inference.plane_views import PlaneView
 
 NOTHING = np.zeros((512, 640), np.float32)
 LEFT, RIGHT = (0, 0, 512, 256), (0, 384, 512, 640)

@@ -7,7 +7,7 @@ from tiny_network import tiny_predictor
 import napari_sam
 from napari_sam.configs import InstanceConfig
 from napari_sam.inference.image_scale import DENSE_SCALE_RULE, PROMPT_SCALE_RULE
-from napari_sam.inference.views import PlaneView
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.ops.types import ImageEmbedding
 from napari_sam.workflows.objects.instances import find_instances
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ideal_predictor import IdealPredictor, grid_of_discs
 
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.inference.preprocess import binary_to_logits
 from napari_sam.inference.tiled_prediction import add_mask, predict_tiles
-from napari_sam.inference.views import PlaneView
 from napari_sam.ops.types import Prompts
 
 FRAME = 128

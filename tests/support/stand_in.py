@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from napari_sam.inference.image_scale import checked_scale, embed_with_tiles
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.inference.tiled_prediction import predict_tiles
-from napari_sam.inference.views import PlaneView
 from napari_sam.ops.types import Cancelled, FrameGeometry, ImageEmbedding, Multimask
 
 __all__ = ["StandIn"]

@@ -15,7 +15,7 @@ from napari_sam.plugin.annotator.class_colours import ClassColours
 from napari_sam.plugin.annotator.class_suggester import ClassSuggester
 from napari_sam.plugin.annotator.keybindings import KeyBinder, keys_of
 from napari_sam.plugin.annotator.object_view import show_object
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.timers import single_shot
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.image_identity import look_at_plane
 from napari_sam.plugin.viewer.layers import place_emitters
 from napari_sam.plugin.viewer.timers import single_shot

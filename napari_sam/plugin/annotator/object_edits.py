@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from napari_sam.plugin.annotator.workspace import Workspace
     from napari_sam.plugin.model.model_host import ModelHost
     from napari_sam.workflows.session.annotation_session import AnnotationSession
-    from napari_sam.workflows.session.canvas import StackEdit
     from napari_sam.workflows.session.edit_targets import EditScope
+    from napari_sam.workflows.session.label_canvas import StackEdit
     from napari_sam.workflows.session.planned_edit import EditResult
 
 __all__ = ["ObjectEdits"]

@@ -11,7 +11,7 @@ from napari_sam.plugin.annotator.image_watch import ImageWatch
 from napari_sam.plugin.annotator.pointer_tools import use_tool
 from napari_sam.plugin.annotator.prompt_display import PromptDisplay
 from napari_sam.plugin.annotator.refused_masks import starts_another
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.layers import plane_shown, shape_of
 from napari_sam.plugin.viewer.timers import single_shot
 

@@ -24,7 +24,7 @@ from napari_sam.plugin.annotator.object_features import (
     table_of,
 )
 from napari_sam.plugin.annotator.open_session import OpenSession
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.layer_classes import keep_classes
 from napari_sam.plugin.viewer.layer_insertion import insert_unselected
 from napari_sam.plugin.viewer.layer_pairs import (

@@ -14,7 +14,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.plugin.annotator.keybindings import keys_of
 from napari_sam.plugin.annotator.prompt_layers import PREVIEW_COLOR
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.layers import (
     HELPER_MARK,
     data_position,

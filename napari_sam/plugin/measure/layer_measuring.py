@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.io.calibration import unit_symbol
 from napari_sam.plugin.model.long_task import LongTask, Progress
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.layer_pairs import is_made_here, lie_together
 from napari_sam.plugin.viewer.layers import (
     full_data,
@@ -266,8 +266,8 @@ class LayerMeasuring(QObject):  # type: ignore[misc]
         def work(tell: Callable[[int, int], None], stop: IsCancelled) -> Measured:
             import pandas as pd
 
-            from napari_sam.workflows.measure.folders import join_objects
             from napari_sam.workflows.measure.measure import measure_channels
+            from napari_sam.workflows.measure.measure_folder import join_objects
             from napari_sam.workflows.progress import Progress as Told
 
             table = measure_channels(

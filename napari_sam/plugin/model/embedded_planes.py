@@ -9,7 +9,7 @@ from napari_sam.io.embedding_entry import Origin
 from napari_sam.ops.lru import BoundedCache
 
 if TYPE_CHECKING:
-    from napari_sam.inference.views import PlaneEmbedding
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.model.thumbnails import PlanePicture
 

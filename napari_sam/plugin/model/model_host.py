@@ -16,7 +16,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_sam.inference.embedding_cache import made_from
 from napari_sam.inference.loaded_models import find_loaded, remember_loaded
-from napari_sam.inference.views import PlaneView
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.io.embedding_entry import Origin
 from napari_sam.ops.remote_device import RemoteDeviceError
 from napari_sam.ops.types import Cancelled

@@ -10,7 +10,7 @@ from napari.utils.notifications import show_warning
 
 from napari_sam.plugin.annotator.object_features import table_of
 from napari_sam.plugin.viewer.active_annotator import active_in
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.layer_classes import classes_of, keep_classes
 from napari_sam.plugin.viewer.layer_links import keep_links, links_of
 from napari_sam.plugin.viewer.layers import is_helper

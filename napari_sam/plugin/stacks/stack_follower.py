@@ -19,7 +19,7 @@ from napari_sam.plugin.stacks.stack_session import (
     why_not_followed,
 )
 from napari_sam.plugin.viewer.active_annotator import active_in
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.hint import Hint, sentence
 from napari_sam.plugin.viewer.layers import (
     display_range,

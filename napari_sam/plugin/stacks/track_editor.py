@@ -22,7 +22,7 @@ from napari_sam.plugin.stacks.tracked_layers import (
     why_no_film,
 )
 from napari_sam.plugin.viewer.active_annotator import unwrapped
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layer_links import keep_links, links_of
 from napari_sam.plugin.viewer.layers import data_position, spacing_of

@@ -40,7 +40,7 @@ from napari_sam.plugin.widgets.page import Page, Work
 from napari_sam.plugin.widgets.text_prompt_line import TextPromptLine
 from napari_sam.plugin.widgets.tool_bar import ToolBar
 from napari_sam.plugin.widgets.unsaved_work_offer import UnsavedWorkOffer
-from napari_sam.plugin.widgets.unsaved_work_panel import UnsavedWorkPanel
+from napari_sam.plugin.widgets.unsaved_work_storage import UnsavedWorkPanel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from napari_sam.plugin.viewer.channel_view import (
     colour_of,
     partners_of,
 )
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ from napari_sam.plugin.stacks.track_actions import TRACK_ACTIONS, TrackActions
 from napari_sam.plugin.stacks.track_editor import editor_in
 from napari_sam.plugin.stacks.track_review import review_tracks
 from napari_sam.plugin.stacks.tracked_layers import tracks_for, why_no_film
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layers import is_labels_of_user
 from napari_sam.plugin.viewer.navigation import go_to_point

@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
 from napari_sam.plugin.stacks.tracked_layers import tracks_of
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.layer_pairs import is_made_here, labels_for, note_pair
 
 if TYPE_CHECKING:

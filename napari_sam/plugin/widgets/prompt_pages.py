@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Points, Shapes
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.hint import Hint
 from napari_sam.plugin.viewer.layers import is_helper, shape_of, spatial_metadata
 from napari_sam.plugin.widgets.buttons import push_button

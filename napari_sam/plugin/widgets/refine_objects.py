@@ -9,7 +9,7 @@ import numpy as np
 from napari_sam.ops.message_text import counted
 from napari_sam.plugin.viewer.layers import display_range, plane_reader
 from napari_sam.plugin.widgets.tool_runs import ToolJob
-from napari_sam.workflows.session.canvas import StackEdit, plan_edit
+from napari_sam.workflows.session.label_canvas import StackEdit, plan_edit
 
 if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane

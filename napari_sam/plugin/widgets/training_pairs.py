@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 from napari_sam.io.labelled_arrays import labelled_planes
 from napari_sam.ops.message_text import counted
 from napari_sam.plugin.model.training_runs import left_out_in_words
-from napari_sam.plugin.viewer.connections import Connections
+from napari_sam.plugin.viewer.event_connections import Connections
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import display_range, full_data
 from napari_sam.plugin.widgets.buttons import push_button

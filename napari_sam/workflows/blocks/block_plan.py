@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict
 
 from napari_sam.configs import BlockConfig
 from napari_sam.inference.image_scale import DENSE_SCALE_RULE
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.inference.preprocess import default_limits
 from napari_sam.inference.tiling import TILE_OVERLAP
-from napari_sam.inference.views import PlaneView
 from napari_sam.ops.blocks import BlockGrid
 from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.workflows.objects.image_kind import settled_config

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.growing.object_in_maps import SeenPlane
     from napari_sam.workflows.growing.plane_following import Track

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from napari_sam.configs import GrowConfig
 from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
-from napari_sam.inference.views import whole_embedding
+from napari_sam.inference.plane_views import whole_embedding
 from napari_sam.inference.volume_heads import head_for
 from napari_sam.ops import boxes
 from napari_sam.ops.mask_patches import Patch, blend_patches
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import IsCancelled, MaskPrediction
 
     Mask = NDArray[np.bool_]

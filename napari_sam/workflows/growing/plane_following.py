@@ -15,8 +15,8 @@ import torch
 from scipy import ndimage
 
 from napari_sam.inference.mask_upscaling import upscale_window
+from napari_sam.inference.plane_views import whole_embedding
 from napari_sam.inference.tiled_prediction import add_mask
-from napari_sam.inference.views import whole_embedding
 from napari_sam.ops.mask_patches import Patch, ring_contrast
 from napari_sam.ops.types import Multimask, Prompts
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.configs import PropagationConfig
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import FrameGeometry, MaskPrediction
 
 __all__ = ["Track", "advance", "read_patch", "sample_inside"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.io.calibration import Calibration, unit_symbol
-from napari_sam.workflows.measure.frame import measure_frame
+from napari_sam.workflows.measure.measure_frame import measure_frame
 from napari_sam.workflows.measure.properties import (
     channel_columns,
     choose_properties,

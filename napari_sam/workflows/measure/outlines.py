@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_sam.workflows.measure.runs import Runs
+    from napari_sam.workflows.measure.pixel_runs import Runs
 
 __all__ = ["Hulls", "find_hulls", "perimeters"]
 

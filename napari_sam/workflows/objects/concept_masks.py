@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.inference.mask_upscaling import without_padding
+from napari_sam.inference.plane_views import PlaneView, whole_embedding
 from napari_sam.inference.sam3_concepts import find_concept_masks
-from napari_sam.inference.views import PlaneView, whole_embedding
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.ops.stability_score import stability_score
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.configs import ConceptConfig
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.sam3_concepts import ConceptMasks
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import FrameGeometry
 
 __all__ = ["find_concept"]

@@ -16,7 +16,7 @@ from napari_sam.configs import EdgeConfig
 from napari_sam.inference.channels import channels_last
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.mask_upscaling import upscale_logits, upscale_window
-from napari_sam.inference.views import PlaneView
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.ops import boxes
 from napari_sam.ops.edges import outer_boundary, thin_ridges
 from napari_sam.ops.nms import box_nms
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.ops.types import Box, FrameGeometry
     from napari_sam.workflows.progress import Progress

@@ -18,8 +18,8 @@ from napari_sam.inference.channels import channels_last
 from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.mask_upscaling import without_padding
+from napari_sam.inference.plane_views import PlaneEmbedding, PlaneView
 from napari_sam.inference.preprocess import check_image
-from napari_sam.inference.views import PlaneEmbedding, PlaneView
 from napari_sam.ops.boxes import areas_of, clip_boxes
 from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.rle import Rle

@@ -14,7 +14,7 @@ import numpy as np
 from napari_sam.configs import GridConfig
 from napari_sam.inference.channels import channels_last
 from napari_sam.inference.loaded_models import as_predictor
-from napari_sam.inference.views import PlaneView
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.ops.boxes import areas_of
 from napari_sam.ops.nms import box_nms
 from napari_sam.ops.roi_and_contrast import Scope
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
 
 __all__ = ["estimate_seconds", "generate_masks", "grid_defaults"]
 

@@ -8,7 +8,7 @@ from napari_sam.configs.image_kinds import for_kind
 from napari_sam.inference.channels import channels_last
 from napari_sam.inference.image_kinds import LooksLike, knows_kinds, likeliest_kind
 from napari_sam.inference.loaded_models import as_predictor
-from napari_sam.inference.views import PlaneView
+from napari_sam.inference.plane_views import PlaneView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from napari_sam.configs import InstanceConfig
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import IsCancelled
 
 __all__ = ["LooksLike", "looks_like", "settled_config"]

@@ -22,8 +22,8 @@ from napari_sam.ops.watershed import Instances, maps_to_instances, measure_label
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_sam.inference.plane_views import PlaneView
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneView
     from napari_sam.model.candidate_scorer import CandidateScorer
 
 __all__ = ["expected_ious", "part_plane", "plane_content"]

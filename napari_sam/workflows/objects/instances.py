@@ -19,8 +19,8 @@ from napari_sam.configs import InstanceConfig
 from napari_sam.inference.dense_maps import explain_no_maps, sees_nuclei
 from napari_sam.inference.empty_regions import ContentMap
 from napari_sam.inference.image_scale import DENSE_SCALE_RULE, areas_in_one_tile
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.inference.tiling import TILE_OVERLAP, blend_weights, tile_least
-from napari_sam.inference.views import PlaneView
 from napari_sam.ops.nuclei_in_cells import nuclei_of
 from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.ops.watershed import Instances, maps_to_instances
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import Box
     from napari_sam.workflows.progress import Progress
 

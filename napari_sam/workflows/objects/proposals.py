@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from napari_sam.configs import GridConfig
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.ops.types import MaskRecord
     from napari_sam.workflows.progress import Progress

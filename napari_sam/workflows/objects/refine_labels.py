@@ -17,8 +17,8 @@ from napari_sam.configs import RefineLabelsConfig
 from napari_sam.inference.channels import channels_last
 from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.loaded_models import as_predictor
+from napari_sam.inference.plane_views import PlaneEmbedding
 from napari_sam.inference.tiled_prediction import add_mask
-from napari_sam.inference.views import PlaneEmbedding
 from napari_sam.io.images import as_labels
 from napari_sam.ops import boxes
 from napari_sam.ops.labels import count_labels, without_fragments

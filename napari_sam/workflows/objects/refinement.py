@@ -20,8 +20,8 @@ from napari_sam.workflows.progress import Steps
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import MaskRecord
     from napari_sam.ops.watershed import Instances
     from napari_sam.workflows.progress import Progress

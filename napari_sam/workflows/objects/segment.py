@@ -10,8 +10,8 @@ from napari_sam.configs import SegmentConfig, check_mode
 from napari_sam.inference.channels import channels_last
 from napari_sam.inference.dense_maps import explain_no_maps
 from napari_sam.inference.loaded_models import as_predictor
+from napari_sam.inference.plane_views import PlaneEmbedding, PlaneView
 from napari_sam.inference.sam3_concepts import finds_concepts
-from napari_sam.inference.views import PlaneEmbedding, PlaneView
 from napari_sam.ops.label_painting import records_to_labels
 from napari_sam.ops.roi_and_contrast import Scope
 from napari_sam.workflows.objects.concept_masks import find_concept

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import MaskRecord
     from napari_sam.workflows.queries.text_query import TextQuery
 

@@ -13,7 +13,7 @@ import numpy as np
 from napari_sam.inference.encoder_identity import encoder_of
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.object_features import FACTS
-from napari_sam.inference.views import PlaneView
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.ops.types import ImageEmbedding
 from napari_sam.workflows.queries.object_embeddings import (
     describe_objects,
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
 
 __all__ = ["classification_features", "classification_source"]
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.checkpoints.object_weights import LoadedObjectHead
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.workflows.progress import Progress
     from napari_sam.workflows.queries.text_query import Condition
 

@@ -17,7 +17,7 @@ from napari_sam.inference.channels import channels_last
 from napari_sam.inference.encoder_identity import encoder_of
 from napari_sam.inference.loaded_models import as_predictor
 from napari_sam.inference.object_features import FACTS, object_features
-from napari_sam.inference.views import PlaneView
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.ops.label_layers import label_layers
 from napari_sam.ops.lru import BoundedCache
 from napari_sam.ops.types import ImageEmbedding
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.checkpoints.object_weights import LoadedObjectHead
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.text_tower import PhraseEmbedder
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import MaskRecord
     from napari_sam.workflows.progress import Progress
 

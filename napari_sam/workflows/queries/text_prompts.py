@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from napari_sam.inference.object_features import object_features
-from napari_sam.inference.views import PlaneView, whole_embedding
+from napari_sam.inference.plane_views import PlaneView, whole_embedding
 from napari_sam.ops.label_layers import label_layers
 from napari_sam.ops.types import MaskPrediction, Multimask, Prompts
 from napari_sam.workflows.objects.segment import segment
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.workflows.queries.candidate_text import WantedCandidate
     from napari_sam.workflows.queries.text_query import Condition
 

@@ -25,11 +25,11 @@ from napari_sam.workflows.session import (
     object_edits,
     session_recovery,
 )
-from napari_sam.workflows.session.canvas import ArrayCanvas, make_canvas
 from napari_sam.workflows.session.class_edits import ClassList
 from napari_sam.workflows.session.class_suggestions import ClassSuggestions
 from napari_sam.workflows.session.growing_session import GrowingObjects
 from napari_sam.workflows.session.kept_history import SessionHistory
+from napari_sam.workflows.session.label_canvas import ArrayCanvas, make_canvas
 from napari_sam.workflows.session.object_editing import ObjectEditing
 from napari_sam.workflows.session.prompting import Prompting
 from napari_sam.workflows.session.provenance import records_table
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.growing.grown_object import GrownObject
     from napari_sam.workflows.objects.suspects import Suspect
     from napari_sam.workflows.queries.classes import ObjectClassifier
-    from napari_sam.workflows.session.canvas import LabelCanvas
+    from napari_sam.workflows.session.label_canvas import LabelCanvas
     from napari_sam.workflows.session.prompt_history import Draft
     from napari_sam.workflows.session.provenance import Record
     from napari_sam.workflows.session.session_recovery import JournaledWork

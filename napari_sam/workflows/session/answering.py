@@ -12,9 +12,9 @@ from napari_sam.inference.tiled_prediction import add_mask
 from napari_sam.workflows.session.answer_cache import AnswerCache
 
 if TYPE_CHECKING:
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import MaskPrediction
     from napari_sam.workflows.session.prompt_history import Question
 

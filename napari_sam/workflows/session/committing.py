@@ -14,7 +14,7 @@ from napari_sam.ops.labels import (
     without_rims,
 )
 from napari_sam.ops.types import Prompts
-from napari_sam.workflows.session.canvas import StackEdit, plan_edit
+from napari_sam.workflows.session.label_canvas import StackEdit, plan_edit
 from napari_sam.workflows.session.prompt_history import NO_DRAFT, Draft, Question
 from napari_sam.workflows.session.provenance import Outline, Record
 

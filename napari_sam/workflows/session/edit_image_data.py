@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from scipy import ndimage
 
-from napari_sam.inference.views import PlaneView, whole_embedding
+from napari_sam.inference.plane_views import PlaneView, whole_embedding
 from napari_sam.ops import boxes
 from napari_sam.ops.types import Prompts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.types import Box
     from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState

@@ -11,8 +11,8 @@ from napari_sam.ops.labels import count_labels
 from napari_sam.ops.mask_edits import distance_to_grow, grow_labels
 from napari_sam.ops.message_text import listed
 from napari_sam.ops.strokes import check_stroke, stroke_pixels
-from napari_sam.workflows.session.canvas import plan_edit
 from napari_sam.workflows.session.edit_targets import checked_labels
+from napari_sam.workflows.session.label_canvas import plan_edit
 from napari_sam.workflows.session.planned_edit import PlanePatch, boxes_on
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import Box
-    from napari_sam.workflows.session.canvas import LabelEdit
     from napari_sam.workflows.session.edit_targets import Targets
+    from napari_sam.workflows.session.label_canvas import LabelEdit
     from napari_sam.workflows.session.planned_edit import EditResult
     from napari_sam.workflows.session.provenance import Record
     from napari_sam.workflows.session.session_state import SessionState

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.workflows.progress import Progress
-from napari_sam.workflows.session.canvas import plan_edit
 from napari_sam.workflows.session.edit_targets import find_targets
+from napari_sam.workflows.session.label_canvas import plan_edit
 
 if TYPE_CHECKING:
     from napari_sam.configs import RefineLabelsConfig
     from napari_sam.workflows.objects.refine_labels import RefinedObject
-    from napari_sam.workflows.session.canvas import LabelEdit
     from napari_sam.workflows.session.edit_targets import EditScope, Labels
+    from napari_sam.workflows.session.label_canvas import LabelEdit
     from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState
 

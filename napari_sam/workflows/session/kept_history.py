@@ -18,7 +18,7 @@ from napari_sam.io.edit_histories import (
 )
 from napari_sam.ops.object_classes import classes_from_json, classes_to_json
 from napari_sam.ops.planes import Plane
-from napari_sam.workflows.session.canvas import LabelEdit, StackEdit
+from napari_sam.workflows.session.label_canvas import LabelEdit, StackEdit
 from napari_sam.workflows.session.provenance import COLUMNS, read_record
 from napari_sam.workflows.session.snapshot import Step
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.workflows.session.canvas import LabelCanvas
+    from napari_sam.workflows.session.label_canvas import LabelCanvas
     from napari_sam.workflows.session.session_state import SessionState
     from napari_sam.workflows.session.snapshot import Snapshot
 

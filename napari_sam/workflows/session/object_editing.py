@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from napari_sam.configs import RefineLabelsConfig
     from napari_sam.ops.strokes import Ridge
     from napari_sam.workflows.progress import Progress
-    from napari_sam.workflows.session.canvas import LabelEdit
     from napari_sam.workflows.session.edit_image_data import EditImageData
     from napari_sam.workflows.session.edit_targets import EditScope, Labels, Targets
+    from napari_sam.workflows.session.label_canvas import LabelEdit
     from napari_sam.workflows.session.prompting import Prompting
     from napari_sam.workflows.session.session_state import SessionState
 

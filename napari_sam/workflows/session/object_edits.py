@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_sam.workflows.objects.suspects import find_suspects
-from napari_sam.workflows.session.canvas import ArrayCanvas, StackEdit, plan_edit
+from napari_sam.workflows.session.label_canvas import ArrayCanvas, StackEdit, plan_edit
 from napari_sam.workflows.session.object_index import planes_of_array
 from napari_sam.workflows.session.prompt_history import Draft, make_question
 from napari_sam.workflows.session.provenance import read_record
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.planes import Plane
     from napari_sam.workflows.objects.suspects import Suspect
-    from napari_sam.workflows.session.canvas import LabelEdit
+    from napari_sam.workflows.session.label_canvas import LabelEdit
     from napari_sam.workflows.session.provenance import Outline, Record
     from napari_sam.workflows.session.session_state import SessionState
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.ops.types import IsCancelled
-    from napari_sam.workflows.session.canvas import LabelCanvas
+    from napari_sam.workflows.session.label_canvas import LabelCanvas
 
 __all__ = ["ObjectIndex", "PlaneCounts", "count_planes", "planes_of_array"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from napari_sam.ops.boxes import enclose, to_window
 from napari_sam.ops.labels import count_labels
 from napari_sam.ops.object_boxes import boxes_of_labels, widen
-from napari_sam.workflows.session.canvas import LabelEdit, StackEdit
+from napari_sam.workflows.session.label_canvas import LabelEdit, StackEdit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.ops.types import Box
     from napari_sam.workflows.objects.refine_labels import RefinedObject
-    from napari_sam.workflows.session.canvas import LabelCanvas
+    from napari_sam.workflows.session.label_canvas import LabelCanvas
     from napari_sam.workflows.session.object_index import ObjectIndex
 
 __all__ = ["EditResult", "ObjectBlock", "PlanePatch", "boxes_on", "join_edits"]

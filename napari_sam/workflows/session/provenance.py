@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from napari_sam.workflows.session.canvas import LabelCanvas
+    from napari_sam.workflows.session.label_canvas import LabelCanvas
 
 __all__ = [
     "COLUMNS",

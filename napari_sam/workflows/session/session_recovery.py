@@ -19,8 +19,8 @@ from napari_sam.io.process_lock import claim
 from napari_sam.ops.label_runs import decode_change
 from napari_sam.ops.object_classes import classes_from_json
 from napari_sam.ops.planes import Plane
-from napari_sam.workflows.session.canvas import StackEdit, plan_edit
 from napari_sam.workflows.session.class_edits import ClassList
+from napari_sam.workflows.session.label_canvas import StackEdit, plan_edit
 from napari_sam.workflows.session.object_edits import adopt_table
 from napari_sam.workflows.session.provenance import COLUMNS, draft_from_json
 from napari_sam.workflows.session.session_journal import (

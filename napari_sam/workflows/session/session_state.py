@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_sam.workflows.session.canvas import LabelCanvas, LabelEdit, StackEdit
+    from napari_sam.workflows.session.label_canvas import (
+        LabelCanvas,
+        LabelEdit,
+        StackEdit,
+    )
     from napari_sam.workflows.session.prompt_history import Draft
     from napari_sam.workflows.session.provenance import Record
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_sam.ops.object_classes import ObjectClass
     from napari_sam.ops.planes import Plane
-    from napari_sam.workflows.session.canvas import LabelEdit, StackEdit
+    from napari_sam.workflows.session.label_canvas import LabelEdit, StackEdit
     from napari_sam.workflows.session.prompt_history import Draft
 
 __all__ = ["Snapshot", "Step"]

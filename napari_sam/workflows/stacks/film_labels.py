@@ -10,7 +10,7 @@ import xxhash
 
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.progress import Steps
-from napari_sam.workflows.session.canvas import LabelEdit, StackEdit, make_canvas
+from napari_sam.workflows.session.label_canvas import LabelEdit, StackEdit, make_canvas
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.workflows.progress import Progress
-    from napari_sam.workflows.session.canvas import LabelCanvas
+    from napari_sam.workflows.session.label_canvas import LabelCanvas
     from napari_sam.workflows.stacks.lineage import Node
 
 __all__ = ["FilmLabels", "FrameTable", "Region", "describe_labels", "track_rows"]

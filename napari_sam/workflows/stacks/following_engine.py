@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from napari_sam.inference.plane_views import whole_embedding
 from napari_sam.inference.sam2_following import FollowedObject, has_memory
-from napari_sam.inference.views import whole_embedding
 from napari_sam.workflows.growing.plane_following import advance, read_patch
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.configs import PropagationConfig
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.mask_patches import Patch
     from napari_sam.ops.types import ImageEmbedding
     from napari_sam.workflows.growing.plane_following import Track

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_sam.inference.embedding_cache import made_from
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.inference.preprocess import colour_limits, default_limits, whole_plane
 from napari_sam.inference.tiling import tile_plane
-from napari_sam.inference.views import PlaneView
 from napari_sam.io.embedding_entry import Origin, view_of
 from napari_sam.io.fingerprint import fingerprint
 from napari_sam.ops.planes import Plane

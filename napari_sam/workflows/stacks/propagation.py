@@ -17,8 +17,8 @@ import numpy as np
 from napari_sam.configs import PropagationConfig
 from napari_sam.inference.image_scale import PROMPT_SCALE_RULE
 from napari_sam.inference.loaded_models import as_predictor
+from napari_sam.inference.plane_views import whole_embedding
 from napari_sam.inference.promptable import identity_of
-from napari_sam.inference.views import whole_embedding
 from napari_sam.ops.roi_and_contrast import require_limits_only
 from napari_sam.workflows.growing.plane_following import Track
 from napari_sam.workflows.progress import Steps
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_sam.configs import Direction
+    from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.promptable import PromptableModel
-    from napari_sam.inference.views import PlaneEmbedding
     from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.ops.types import ImageEmbedding
     from napari_sam.workflows.progress import Progress

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_sam.configs import PropagationConfig
 from napari_sam.ops.mask_patches import Patch
-from napari_sam.workflows.session.canvas import StackEdit, plan_edit
+from napari_sam.workflows.session.label_canvas import StackEdit, plan_edit
 from napari_sam.workflows.stacks.seeds import SeedPatches, Seeds, patches_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_sam.configs import Direction
     from napari_sam.ops.roi_and_contrast import Scope
     from napari_sam.workflows.progress import Progress
-    from napari_sam.workflows.session.canvas import LabelCanvas
+    from napari_sam.workflows.session.label_canvas import LabelCanvas
     from napari_sam.workflows.stacks.propagation import Propagated
     from napari_sam.workflows.stacks.stack import Stack
 

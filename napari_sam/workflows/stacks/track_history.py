@@ -11,7 +11,7 @@ from napari_sam.workflows.session.history import History
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_sam.workflows.session.canvas import StackEdit
+    from napari_sam.workflows.session.label_canvas import StackEdit
     from napari_sam.workflows.stacks.film_labels import FilmLabels, FrameTable, Region
     from napari_sam.workflows.stacks.lineage import Lineage, Node
     from napari_sam.workflows.stacks.lineage_regrouping import LineageChange

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_sam.workflows.progress import Progress
-    from napari_sam.workflows.session.canvas import LabelCanvas
+    from napari_sam.workflows.session.label_canvas import LabelCanvas
     from napari_sam.workflows.stacks.film_labels import FrameTable, Region
     from napari_sam.workflows.stacks.lineage import Node
     from napari_sam.workflows.stacks.track_suspects import TrackSuspect

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import ndimage
 
-from napari_sam.inference.views import PlaneView
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.workflows.objects.instances import blended_maps, measure_objects
 from napari_sam.workflows.progress import Progress, Steps
 

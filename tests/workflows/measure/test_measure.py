@@ -12,7 +12,7 @@ from skimage.measure import euler_number, regionprops_table
 from skimage.measure._regionprops import RegionProperties
 
 import napari_sam
-from napari_sam.workflows.measure.folders import join_objects
+from napari_sam.workflows.measure.measure_folder import join_objects
 from napari_sam.workflows.measure.properties import PROPERTIES
 
 MIXED = napari_sam.Calibration("yx", (500, 0.5), ("nanometer", "micrometer"))

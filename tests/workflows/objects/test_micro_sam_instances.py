@@ -13,8 +13,8 @@ from tiny_network import tiny_architecture
 
 import napari_sam
 from napari_sam import InstanceConfig, SegmentConfig
+from napari_sam.inference.plane_views import PlaneView
 from napari_sam.inference.predictor import Predictor
-from napari_sam.inference.views import PlaneView
 from napari_sam.model.build import build_sam
 from napari_sam.ops.types import ImageEmbedding
 

@@ -4,7 +4,7 @@ import numpy as np
 from fake_search import DISCS, disc_records
 
 from napari_sam.workflows.session.annotation_session import AnnotationSession
-from napari_sam.workflows.session.canvas import make_canvas
+from napari_sam.workflows.session.label_canvas import make_canvas
 from napari_sam.workflows.session.provenance import read_record
 
 SHAPE = (60, 80)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from napari_sam.ops.planes import Plane
 from napari_sam.workflows.session.annotation_session import AnnotationSession
-from napari_sam.workflows.session.canvas import ArrayCanvas, plan_edit
 from napari_sam.workflows.session.history import History
+from napari_sam.workflows.session.label_canvas import ArrayCanvas, plan_edit
 
 SHAPE = (2, 14, 16)
 

@@ -34,7 +34,7 @@ from napari_sam.ops.planes import Plane
 from napari_sam.ops.rle import Rle
 from napari_sam.ops.types import MaskRecord
 from napari_sam.workflows.session.annotation_session import AnnotationSession
-from napari_sam.workflows.session.canvas import StackEdit, plan_edit
+from napari_sam.workflows.session.label_canvas import StackEdit, plan_edit
 
 SHAPES = ((24, 30), (3, 20, 24), (2, 2, 12, 16))
 CLASSES = ("", "cell", 'a, "b"', "NA", "007", "Zelle ü")

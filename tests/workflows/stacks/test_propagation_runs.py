@@ -9,7 +9,7 @@ from tubes import draw_tubes
 
 from napari_sam.configs import PropagationConfig
 from napari_sam.workflows.session.annotation_session import AnnotationSession
-from napari_sam.workflows.session.canvas import ArrayCanvas
+from napari_sam.workflows.session.label_canvas import ArrayCanvas
 from napari_sam.workflows.stacks.propagation_runs import PropagationRuns
 from napari_sam.workflows.stacks.stack import Stack
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_sam.configs.fields import Config, settings_of
+from napari_sam.configs.base_config import Config, settings_of
 from napari_sam.configs.grids import GridConfig
 from napari_sam.configs.objects import (
     MODES,
@@ -18,7 +18,7 @@ from napari_sam.configs.objects import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_sam.configs.fields import Setting
+    from napari_sam.configs.base_config import Setting
 
 __all__ = ["check_mode", "mode_settings", "read_settings"]
 

@@ -8,15 +8,15 @@ import numpy as np
 
 from napari_sam.workflows.measure.intensities import Intensities
 from napari_sam.workflows.measure.outlines import find_hulls, perimeters
-from napari_sam.workflows.measure.runs import Moments, find_runs, join_runs
+from napari_sam.workflows.measure.pixel_runs import Moments, find_runs, join_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
+    from napari_sam.workflows.measure.pixel_runs import Runs
     from napari_sam.workflows.measure.properties import Property
-    from napari_sam.workflows.measure.runs import Runs
     from napari_sam.workflows.progress import Steps
 
 __all__ = ["FrameReader", "measure_frame"]
