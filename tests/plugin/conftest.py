@@ -1,6 +1,7 @@
 import contextlib
 import gc
 from functools import partial
+from itertools import count
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from napari_sam.workflows.session.session_journal import FOLDER_VARIABLE
 SHAPE = (60, 80)
 TIMES = Times(dwell=10, contrast=20, seen=10, look=10, keep=20)
 PATIENCE_MS = 30_000
+_TESTS = count(1)
+_LOOKED_THROUGH = 50
+"""After so many tests all objects are looked through, not the new ones alone."""
 
 
 @pytest.fixture
@@ -36,7 +40,10 @@ def garbage_is_collected_here():
     gc.disable()
     yield
     gc.enable()
+    if next(_TESTS) % _LOOKED_THROUGH == 0:
+        gc.unfreeze()  # what was still in use when it was set aside
     gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

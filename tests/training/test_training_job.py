@@ -86,7 +86,7 @@ def test_a_model_that_cannot_be_written_is_put_elsewhere(
         real(weights, path, metadata)
 
     monkeypatch.setattr(run_files, "save_file", full)
-    outcome = job.train()
+    outcome = job.train(config=TrainConfig(window=64, steps=1))
     assert outcome.reason == "elsewhere"
     assert told in outcome.problem and "m.safetensors" in outcome.problem
     assert str(job.out.parent) in outcome.problem
