@@ -22,10 +22,10 @@ from .configs import TrainConfig as TrainConfig
 from .configs import VolumeConfig as VolumeConfig
 from .inference.model_loading import load_model as load_model
 from .inference.plane_encoder import PlaneEncoder as PlaneEncoder
-from .inference.point_decoder import PointDecoder as PointDecoder
-from .inference.predictor import Predictor as Predictor
 from .inference.plane_views import PlaneEmbedding as PlaneEmbedding
 from .inference.plane_views import PlaneView as PlaneView
+from .inference.point_decoder import PointDecoder as PointDecoder
+from .inference.predictor import Predictor as Predictor
 from .io.calibration import Calibration as Calibration
 from .io.film_tracks import FilmTracks as FilmTracks
 from .io.film_tracks import TrackExport as TrackExport
@@ -57,8 +57,8 @@ from .training.training_job import TrainOutcome as TrainOutcome
 from .training.training_job import train as train
 from .workflows.blocks.large_image import segment_large as segment_large
 from .workflows.growing.grown_object import GrownObject as GrownObject
-from .workflows.measure.measure_folder import measure_folder as measure_folder
 from .workflows.measure.measure import measure as measure
+from .workflows.measure.measure_folder import measure_folder as measure_folder
 from .workflows.objects.edges import detect_edges as detect_edges
 from .workflows.objects.from_prompts import segment_boxes as segment_boxes
 from .workflows.objects.from_prompts import segment_points as segment_points

@@ -12,7 +12,18 @@ if TYPE_CHECKING:
 
     from napari_sam.plugin.search.object_query import ObjectQuery
 
-__all__ = ["asked_here", "parts_nuclei", "phrase_options", "resolve_mode", "why_not"]
+__all__ = [
+    "LEVEL_MODES",
+    "asked_here",
+    "parts_nuclei",
+    "query_options",
+    "resolve_mode",
+    "why_not",
+]
+
+LEVEL_MODES = ("instances", "refined")
+"""Modes that can outline nuclei or whole cells."""
+
 
 _NO_MAPS = (
     "This model has no maps of instances; choose another model for it, such as the "
@@ -78,10 +89,14 @@ def parts_nuclei(predictor: Any) -> bool:
     return sees_nuclei(predictor)
 
 
-def phrase_options(
+def query_options(
     options: Mapping[str, Mapping[str, Any]], asked: ObjectQuery, predictor: Any
 ) -> Mapping[str, Mapping[str, Any]]:
-    """Add to the parameters of the modes what a model that knows concepts is asked.
+    """Add to the parameters of the modes what a model is to know of what is looked for.
+
+    A model that knows concepts is asked for them itself; one that can outline the
+    nuclei inside cells does so where nuclei are looked for, unless it is told what to
+    outline.
 
     Parameters
     ----------
@@ -92,12 +107,17 @@ def phrase_options(
     predictor
         The model, or None.
     """
-    if not _knows_concepts(predictor):
-        return options
-    from napari_sam.workflows.queries.concept_search import phrase_of
-
     told = {mode: dict(own) for mode, own in options.items()}
-    told.setdefault("concept", {})["phrase"] = phrase_of(asked.query, asked.text)
+    if _knows_concepts(predictor):
+        from napari_sam.workflows.queries.concept_search import phrase_of
+
+        told.setdefault("concept", {})["phrase"] = phrase_of(asked.query, asked.text)
+        return told
+    names_nuclei = asked.query is not None and asked.query.concept == "nucleus"
+    if not (names_nuclei and predictor is not None and parts_nuclei(predictor)):
+        return options
+    for mode in LEVEL_MODES:
+        told.setdefault(mode, {}).setdefault("level", "nuclei")
     return told
 
 

@@ -131,6 +131,7 @@ class ObjectQuery(QObject):  # type: ignore[misc]
         self.unlike: NDArray[np.float32] | None = None
         self.min_match = _MATCH
         self.read: Callable[[str], TextQuery] = _read_text
+        self._once_read: Callable[[], None] | None = None
         self._ranked_by: tuple[Any, ...] = (None, False, False)
         self._reader = LongTask(thread, self, urgency=3)
         self._reader.done.connect(self._on_read)
@@ -201,6 +202,12 @@ class ObjectQuery(QObject):  # type: ignore[misc]
         self._reader.start(work, text)
         self.changed.emit()
 
+    def once_read(self, call: Callable[[], None]) -> bool:
+        """Call something once the text is read; False if nothing is being read."""
+        if self.is_reading:
+            self._once_read = call
+        return self.is_reading
+
     def set_query(self, query: TextQuery) -> None:
         """Look for what was understood, after a part of it was changed."""
         self._reader.drop()
@@ -219,6 +226,9 @@ class ObjectQuery(QObject):  # type: ignore[misc]
         self._start_match()
         self.changed.emit()
         self.asked.emit()
+        waiting, self._once_read = self._once_read, None
+        if waiting is not None:
+            waiting()
 
     # --- examples ---------------------------------------------------------------
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_sam.ops.planes import Plane
     from napari_sam.plugin.model.model_host import ModelHost
     from napari_sam.plugin.search.object_query import ObjectQuery
+    from napari_sam.plugin.search.search import Found
 
 __all__ = ["SearchChoices", "why_not_searched"]
 
@@ -71,8 +72,22 @@ class SearchChoices:
 
     def found_mode(self, query: ObjectQuery, predictor: Any) -> str:
         """Return how a model searches: never "auto" where there is a model."""
-        options = model_modes.phrase_options(self.options, query, predictor)
+        options = model_modes.query_options(self.options, query, predictor)
         return model_modes.resolve_mode(self.mode, predictor, options)
+
+    def may_hold(self, found: Found | None, query: ObjectQuery, predictor: Any) -> bool:
+        """Whether what is looked for may be among what was found.
+
+        Nuclei are not where whole cells were outlined.
+        """
+        if found is None:
+            return False
+        if found.mode not in model_modes.LEVEL_MODES or found.kind == "nuclei":
+            return found.total > 0
+        wanted = model_modes.query_options(self.options, query, predictor)
+        level = wanted.get(found.mode, {}).get("level")
+        had = found.search.options.get(found.mode, {}).get("level")
+        return found.total > 0 and level in (None, had)
 
     def search(
         self,
@@ -110,7 +125,7 @@ class SearchChoices:
             shape=plane.shape_in(shape_of(image)),
             contrast_limits=display_range(image),
             mode=self.mode,
-            options=model_modes.phrase_options(self.options, query, predictor),
+            options=model_modes.query_options(self.options, query, predictor),
             roi=region_to_search(self.where, self.region, viewer, image, plane),
             exclude=taken,
         )

@@ -15,10 +15,7 @@ from napari_sam.plugin.search.found_objects import Results
 from napari_sam.plugin.search.layer_watch import LayerWatch
 from napari_sam.plugin.search.object_query import ExampleObjects, ObjectQuery
 from napari_sam.plugin.search.query_answers import Answer, QueryAnswers
-from napari_sam.plugin.search.search_choices import (
-    SearchChoices,
-    why_not_searched,
-)
+from napari_sam.plugin.search.search_choices import SearchChoices, why_not_searched
 from napari_sam.plugin.search.search_runner import SearchRunner
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.hint import Hint, sentence
@@ -200,6 +197,8 @@ class Everything(QObject):  # type: ignore[misc]
 
     def start(self) -> None:
         """Search the displayed plane; says so where that cannot be."""
+        if self.query.once_read(self.start):  # for nuclei, other outlines are wanted
+            return
         plane, predictor = self.plane, self.model_host.predictor
         problem = why_not_searched(self.image, plane, self.model_host) or self.problem
         if plane is None or predictor is None or problem:
@@ -254,8 +253,11 @@ class Everything(QObject):  # type: ignore[misc]
 
     def look_for(self) -> None:
         """Find what is looked for: among what was found here, or by a search."""
-        results, found = self.results, self.found
-        if found is not None and found.total and results.is_current and results.is_here:
+        if self.query.once_read(self.look_for):
+            return
+        results, sam = self.results, self.model_host.predictor
+        is_here = results.is_current and results.is_here
+        if is_here and self.choices.may_hold(self.found, self.query, sam):
             results.ask_again()
         elif not self.runner.is_working:
             self.start()
@@ -356,11 +358,10 @@ class Everything(QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _on_data(self) -> None:
-        stopped = self.runner.cancel()
-        if not self.results.is_current:
+        was_stopped, is_gone = self.runner.cancel(), not self.results.is_current
+        if is_gone:
             self._forget()
-            stopped = True
-        if stopped:
+        if was_stopped or is_gone:
             self._tell("The image has changed. Press Find objects.")
         self.changed.emit()
 

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_sam.plugin.search.model_modes import LEVEL_MODES
 from napari_sam.plugin.search.search_options import KINDS, LEVELS, MODES, OPTIONS
 from napari_sam.plugin.viewer.active_annotator import active_in
 from napari_sam.plugin.viewer.layers import shape_of, spatial_metadata
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OptionsForm", "SearchForm"]
 
-_INSTANCE_MODES = ("instances", "refined")
 
 _WHERE = (
     ("plane", "The whole plane"),
@@ -235,7 +235,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
         """The parameters of each mode."""
         told = {name: form.values for name, form in self.forms.items()}
         level = str(self.level.currentData())
-        for mode in _INSTANCE_MODES:
+        for mode in LEVEL_MODES:
             if self.kind_name != "any":
                 told[mode]["kind"] = self.kind_name
             if level != "auto":
@@ -251,9 +251,9 @@ class SearchForm(QWidget):  # type: ignore[misc]
         """Show the parameters of a mode that is not "auto"."""
         self.pages.setCurrentWidget(self.forms[mode])
         for widget in (self._kind_label, self.kind):
-            widget.setEnabled(mode in _INSTANCE_MODES)
+            widget.setEnabled(mode in LEVEL_MODES)
         for widget in (self._level_label, self.level):
-            widget.setEnabled(mode in _INSTANCE_MODES and self._has_levels)
+            widget.setEnabled(mode in LEVEL_MODES and self._has_levels)
 
     def show_levels(self, are_two: bool) -> None:
         """Grey the choice of nuclei or whole cells where the model has none."""
@@ -279,7 +279,7 @@ class SearchForm(QWidget):  # type: ignore[misc]
 
     def show_scale(self, scale: float | None) -> None:
         """Set by how much the image is enlarged; None: as the model sees fit."""
-        for name in _INSTANCE_MODES:
+        for name in LEVEL_MODES:
             self.forms[name].boxes["scale"].setValue(scale or 0.0)
 
     def choose(self, mode: str | None = None, where: str | None = None) -> None:

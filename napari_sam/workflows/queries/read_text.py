@@ -102,6 +102,12 @@ _EXCLUDES = re.compile(
     r"(?:not|no)(?= (?:the |any |an? )?(?:\S+ ){0,3}ones?\b))\s+"
 )
 
+_EXCLUDES_NOTHING = re.compile(
+    r"\b((?:but )?(?:not|no)|but|except(?:ing)?(?: for)?|excluding|exclude|without|"
+    r"leaving out|leave out|apart from|other than|rather than|instead of)"
+    r"(?: the| any| an?)?[\s.,;:!?]*$"
+)
+
 _EXCLUDES_CONCEPT = re.compile(r",\s*(?:and )?(?:not|no)\s+|\s+(?:not|no)\s+(?=the )")
 
 _RELATES = re.compile(
@@ -135,6 +141,9 @@ def _read(
     """Read a text that was tidied up: exclusions and relations, then the rest."""
     exclude = relation = None
     text, border = take_border(text)
+    left_open: tuple[str, ...] = ()
+    if (end := _EXCLUDES_NOTHING.search(text)) is not None:
+        text, left_open = text[: end.start()], (end.group(1),)
     match = _EXCLUDES.search(text)
     if match is None:
         later = _EXCLUDES_CONCEPT.search(text)
@@ -142,6 +151,8 @@ def _read(
             match = later
     if match is not None:
         exclude = _read(text[match.end() :], embed)
+        if exclude == TextQuery():
+            left_open += (match.group().strip(" ,"),)
         text = text[: match.start()] + " "
     for match in _RELATES.finditer(text):
         other = text[match.end() :]
@@ -150,7 +161,7 @@ def _read(
             text = text[: match.start()] + " "
             break
     query = _read_plain(text, border, embed)
-    unknown = query.unknown
+    unknown = query.unknown + left_open
     for inner in (None if relation is None else relation[1], exclude):
         unknown += () if inner is None else inner.unknown
     if relation is not None:

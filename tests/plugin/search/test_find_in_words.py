@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -276,6 +277,28 @@ def test_a_kind_that_the_model_does_not_know_is_said(
     assert "has not learned what a nucleus looks like" in dock.hint.text
     assert np.array_equal(shown(viewer) > 0, union(GOOD))
     assert not dock.shown.sieve.min_match.isEnabled()
+
+
+def test_for_nuclei_inside_cells_is_searched_again(
+    make_viewer, open_dock, qtbot, search, predictor, image
+):
+    predictor.model = SimpleNamespace(dense_head=SimpleNamespace(levels=2))
+    viewer = make_viewer()
+    viewer.add_image(image)
+    dock = open_dock(viewer, "everything")
+    dock.shown.form.choose(mode="instances")
+    write(dock, qtbot, "large objects")
+    assert "level" not in search.asked[-1]["options"]
+    write(dock, qtbot, "nuclei")  # whole cells were outlined
+    assert [one["options"].get("level") for one in search.asked] == [None, "nuclei"]
+    write(dock, qtbot, "round nuclei")
+    write(dock, qtbot, "dark objects")
+    assert len(search.asked) == 2
+    dock.shown.what.line.clear()
+    qtbot.keyClicks(dock.shown.what.line, "small nuclei")
+    dock.shown.again.click()  # the text is not read yet
+    finish(dock)
+    assert search.asked[-1]["options"]["level"] == "nuclei" and len(search.asked) == 3
 
 
 def test_an_image_without_objects(make_viewer, open_dock, qtbot, search, image):

@@ -6,7 +6,7 @@ import pytest
 
 from napari_sam.plugin.search.model_modes import (
     asked_here,
-    phrase_options,
+    query_options,
     resolve_mode,
     why_not,
 )
@@ -34,10 +34,24 @@ def test_modes_that_a_model_has_not_say_why():
 def test_models_without_concepts_are_searched_as_before():
     options = {"grid": {"points_per_side": 8}}
     query = asked(TextQuery("nucleus"))
-    assert phrase_options(options, query, PLAIN) is options
+    assert query_options(options, query, PLAIN) is options
     assert resolve_mode("auto", PLAIN, options) == "grid"
     assert resolve_mode("auto", WITH_MAPS, options) == "instances"
     assert resolve_mode("auto", None) == "instances"
+
+
+def test_a_text_that_names_nuclei_wants_those_inside_cells():
+    two_levels = SimpleNamespace(dense_head=SimpleNamespace(levels=2))
+    sam = SimpleNamespace(name="cells", has_dense_head=True, model=two_levels)
+    nuclei, cells = asked(TextQuery("nucleus")), asked(TextQuery("cell"))
+    told = query_options({"instances": {"min_area": 9}}, nuclei, sam)
+    assert told["instances"] == {"min_area": 9, "level": "nuclei"}
+    assert told["refined"] == {"level": "nuclei"}
+    chosen = {"instances": {"level": "cells"}}
+    assert query_options(chosen, nuclei, sam)["instances"] == {"level": "cells"}
+    assert query_options(chosen, cells, sam) is chosen
+    assert query_options(chosen, nuclei, WITH_MAPS) is chosen
+    assert query_options(chosen, nuclei, None) is chosen
 
 
 def test_what_the_model_was_asked_is_not_asked_again():
@@ -59,8 +73,8 @@ def test_words_for_sam_3_are_what_it_looks_for():
     query = asked(
         TextQuery("nucleus", (Condition("area", "high"),)), text="large nuclei"
     )
-    options = phrase_options({"concept": {"min_likelihood": 0.2}}, query, sam)
+    options = query_options({"concept": {"min_likelihood": 0.2}}, query, sam)
     assert options["concept"] == {"min_likelihood": 0.2, "phrase": "nucleus"}
     assert resolve_mode("auto", sam, options) == "concept"
-    assert resolve_mode("auto", sam, phrase_options({}, asked(None), sam)) == "grid"
+    assert resolve_mode("auto", sam, query_options({}, asked(None), sam)) == "grid"
     assert why_not("concept", sam) == ""

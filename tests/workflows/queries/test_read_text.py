@@ -79,6 +79,20 @@ def test_what_is_not_understood_is_said():
     assert "car" in query.unknown
 
 
+@pytest.mark.parametrize(
+    ("text", "concept", "unknown"),
+    [
+        ("nuclei but not", "nucleus", ("but not",)),
+        ("nuclei but not the objects", "nucleus", ("but not",)),
+        ("large cells, except the", "cell", ("except",)),
+        ("not", None, ("not",)),
+    ],
+)
+def test_an_exclusion_of_nothing_is_said(text, concept, unknown):
+    query = read_text(text)
+    assert (query.concept, query.exclude, query.unknown) == (concept, None, unknown)
+
+
 def test_of_a_long_text_the_beginning_is_read_and_the_rest_is_told():
     query = read_text("nuclei " * 2000)
     assert query.concept == "nucleus"
