@@ -119,7 +119,9 @@ class User:
 
     def __init__(self, image, made, sam, rng):
         self.truth, self.rng = made.truth, rng
-        self.session = napari_sam.AnnotationSession(image, made.labels, model=sam)
+        self.session = napari_sam.AnnotationSession(
+            image, made.labels, model=sam, rgb=image.ndim == 3
+        )
 
     def is_good(self, label):
         """Whether some object agrees with the true one."""

@@ -91,6 +91,19 @@ class Plane:
                 )
         return int(shape[self.axes[0]]), int(shape[self.axes[1]])
 
+    def is_beside(self, other: Plane, axis: int) -> bool:
+        """Whether both belong to one stack of planes along an axis.
+
+        Examples
+        --------
+        >>> Plane((0, 3, None, None)).is_beside(Plane((0, 5, None, None)), 1)
+        True
+        """
+        return all(
+            i == j or (a == axis and None not in (i, j))
+            for a, (i, j) in enumerate(zip(self.index, other.index, strict=True))
+        )
+
     def take(self, array: Any) -> Any:
         """Return the plane of an array; trailing colour axes come along."""
         return array[self.slicer]

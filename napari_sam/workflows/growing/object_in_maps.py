@@ -166,24 +166,25 @@ def fitting_candidate(
 def _likeness(
     candidates: VolumeCandidates, given: Mapping[int, Mask]
 ) -> NDArray[np.float64]:
-    """Return the mean IoU of each candidate with the given outlines, on their planes.
+    """Return the IoU of each candidate with the given outlines, on all their planes.
 
-    Where it was said that the object is not there, 1 if the candidate is not.
+    Where it was said that the object is not there, the candidate is wrong as far as it
+    is there.
     """
-    total = np.zeros(len(candidates))
+    alike = np.zeros(len(candidates))
     groups = np.stack([candidates.smoothing, candidates.threshold])
     for k, j in np.unique(groups, axis=1).T.tolist():
         rows = np.flatnonzero((groups == [[k], [j]]).all(axis=0))
         parted = candidates.labels(k, j)
         count = int(parted.max(initial=0)) + 1
+        shared, union = np.zeros(count), np.zeros(count)
         for plane, mask in given.items():
-            here = parted[plane]
-            sizes = np.bincount(here.ravel(), minlength=count)
-            shared = np.bincount(here[mask], minlength=count)
-            union = sizes + np.count_nonzero(mask) - shared
-            alike = shared / np.maximum(union, 1) if mask.any() else sizes == 0
-            total[rows] += alike[candidates.number[rows]]
-    return total / len(given)
+            here = np.bincount(parted[plane][mask], minlength=count)
+            sizes = np.bincount(parted[plane].ravel(), minlength=count)
+            shared += here
+            union += sizes + np.count_nonzero(mask) - here
+        alike[rows] = (shared / np.maximum(union, 1))[candidates.number[rows]]
+    return alike
 
 
 def _mask_of(candidates: VolumeCandidates, row: int) -> Mask:

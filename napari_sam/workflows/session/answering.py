@@ -9,9 +9,13 @@ from weakref import WeakSet, finalize
 
 from napari_sam.inference.text_prompts import text_prompts
 from napari_sam.inference.tiled_prediction import add_mask
+from napari_sam.workflows.growing.section_correction import correct_section, most_like
 from napari_sam.workflows.session.answer_cache import AnswerCache
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.predictor import Predictor
     from napari_sam.inference.promptable import PromptableModel
@@ -65,6 +69,9 @@ def _answer(
     drawn = question.outline_answer
     if drawn is not None:
         return drawn
+    section = _grown_section(question, before)
+    if section is not None and section.any() and not question.text:
+        return correct_section(predictor, embedding, prompts, section)
     refined = None if question.refines is None else question.refines.question
     outline = None if refined is None else refined.outline
     if outline is not None:
@@ -77,7 +84,26 @@ def _answer(
     if question.text:
         text, sam = question.text, cast("Predictor", predictor)
         return text_prompts().answer_with_text(sam, embedding, prompts, text)
-    return predictor.predict_prompts(embedding, prompts)
+    answer = predictor.predict_prompts(embedding, prompts)
+    return answer if question.beside is None else most_like(answer, question.beside)
+
+
+def _grown_section(
+    question: Question, before: MaskPrediction | None
+) -> NDArray[np.bool_] | None:
+    """Return what clicks correct where an object has grown; None where none has.
+
+    It is the cross section that grew, or what earlier clicks made of it.
+    """
+    latest = question.refines
+    first = latest
+    while first is not None and first.question.refines is not None:
+        first = first.question.refines
+    if first is None or latest is None or not first.question.has_grown:
+        return None
+    if latest is first or before is None:
+        return first.question.outline
+    return latest.edits.apply(before.masks[min(latest.choice, len(before.scores) - 1)])
 
 
 def chain_job(question: Question) -> Job:

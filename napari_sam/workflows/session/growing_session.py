@@ -79,14 +79,6 @@ def _same(one: Mapping[int, Draft], other: Mapping[int, Draft]) -> bool:
     return one.keys() == other.keys() and all(one[n] is other[n] for n in one)
 
 
-def _is_beside(one: Plane, other: Plane, axis: int) -> bool:
-    """Whether two planes belong to one stack along an axis."""
-    return all(
-        i == j or (a == axis and None not in (i, j))
-        for a, (i, j) in enumerate(zip(one.index, other.index, strict=True))
-    )
-
-
 class GrowingObjects:
     """The object in hand in 3D, and those that were set aside while they grow.
 
@@ -126,6 +118,7 @@ class GrowingObjects:
         self._last: GrowingObject | None = None
         self._outline: tuple[GrownObject, Plane, Draft] | None = None
         prompting.outline_here = self.outline_here
+        prompting.section_beside = self.section_beside
         self._axis: int | None = None
         self.axis = axis
 
@@ -181,7 +174,7 @@ class GrowingObjects:
         drafts = {}
         for plane, draft in self._state.snapshot.drafts.items():
             at = plane.index[axis]
-            beside = _is_beside(plane, self._state.plane, axis)
+            beside = plane.is_beside(self._state.plane, axis)
             if at is not None and beside and draft.editing is None:
                 drafts[at] = draft
         says = any(draft.question.says_where for draft in drafts.values())
@@ -192,18 +185,32 @@ class GrowingObjects:
 
         Where nothing was said there yet, a click refines it.
         """
-        last = self._last
-        if self._axis is None or last is None or last.grown is None:
+        grown, number = self._grown_here()
+        if grown is None:
             return None
-        plane, number = self._state.plane, self._state.plane.index[self._axis]
-        if number is None or not _is_beside(plane, last.plane, self._axis):
-            return None
-        known = self._outline
-        if known is None or known[0] is not last.grown or known[1] != plane:
-            mask = last.grown.on(number, self._state.plane_shape)
-            draft = Draft(make_question(mask.shape, outline=mask))
-            known = self._outline = (last.grown, plane, draft)
+        plane, known = self._state.plane, self._outline
+        if known is None or known[0] is not grown or known[1] != plane:
+            mask = grown.on(number, self._state.plane_shape)
+            question = replace(make_question(mask.shape, outline=mask), has_grown=True)
+            draft = Draft(question)
+            known = self._outline = (grown, plane, draft)
         return None if known[2].is_empty else known[2]
+
+    def section_beside(self) -> NDArray[np.bool_] | None:
+        """Return the object on the plane nearest to that in view, or None."""
+        grown, number = self._grown_here()
+        if grown is None or not grown.planes:
+            return None
+        nearest = min(grown.planes, key=lambda plane: abs(plane - number))
+        return grown.on(nearest, self._state.plane_shape)
+
+    def _grown_here(self) -> tuple[GrownObject | None, int]:
+        """Return what has grown through the plane in view, and its number there."""
+        last, here = self._last, self._state.plane
+        number = None if self._axis is None else here.index[self._axis]
+        if self._axis is None or number is None or last is None:
+            return None, 0
+        return last.grown if here.is_beside(last.plane, self._axis) else None, number
 
     # --- growing --------------------------------------------------------------------
 

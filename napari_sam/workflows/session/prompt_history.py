@@ -52,6 +52,12 @@ class Question:
         the answer, and the model is not asked; clicks that are added refine it.
     text
         Which of the candidates is meant, in English; "" where nothing was said.
+    has_grown
+        Whether nobody drew or kept the outline: the object has grown to it on this
+        plane. Clicks correct it then.
+    beside
+        (H, W) bool mask of the object on the nearest plane on which it has grown, where
+        it has not on this one; the candidate most like it comes first. Or None.
     """
 
     prompts: Prompts = field(default_factory=Prompts)
@@ -59,6 +65,8 @@ class Question:
     refines: Draft | None = None
     outline: MaskField = MaskField()  # noqa: RUF009
     text: str = ""
+    has_grown: bool = False
+    beside: MaskField = MaskField()  # noqa: RUF009
 
     @property
     def is_empty(self) -> bool:

@@ -60,6 +60,9 @@ class Prompting:
     outline_here
         Returns the outline that an object in 3D has on this plane where nothing was
         said yet, or None; clicks refine it.
+    section_beside
+        Returns the (H, W) outline of that object on the nearest plane on which it has
+        grown, or None.
     next_text
         What is said beside the prompts of the objects to come; see `set_text`.
     """
@@ -80,6 +83,7 @@ class Prompting:
         self.next_text = ""
         self.prefetched: Question | None = None
         self.outline_here: Callable[[], Draft | None] = lambda: None
+        self.section_beside: Callable[[], NDArray[np.bool_] | None] = lambda: None
         self._state = state
         self._answering = Answering()
         self._embedding: tuple[Plane, PlaneEmbedding] | None = None
@@ -91,6 +95,13 @@ class Prompting:
         """Return what a prompt on this plane changes: the draft, or what grew here."""
         draft = self.draft
         return (self.outline_here() or draft) if draft.is_empty else draft
+
+    def _ask(self, question: Question) -> Draft:
+        """Return what is in hand once a question was asked."""
+        draft = self._to_change()
+        if draft.is_empty and question.prompts.box is None and question.mask is None:
+            question = replace(question, beside=self.section_beside())
+        return draft.ask(question, self.feedback)
 
     @property
     def draft(self) -> Draft:
@@ -207,10 +218,9 @@ class Prompting:
             If a prompt has the wrong shape or a point lies outside the plane.
         """
         question = self._question(points, labels, box, mask)
-        draft = self._to_change()
-        if question.same_prompts(draft.question):
+        if question.same_prompts(self._to_change().question):
             return False
-        draft = draft.ask(question, self.feedback)
+        draft = self._ask(question)
         if self.prefetched is not None and self.prefetched.is_same(draft.question):
             draft = replace(draft, question=self.prefetched)
         self._state.set_draft(draft)
@@ -234,7 +244,7 @@ class Prompting:
             None if the answer is known.
         """
         question = self._question(points, labels, box, mask)
-        self.prefetched = self._to_change().ask(question, self.feedback).question
+        self.prefetched = self._ask(question).question
         return self._answering.job(self.prefetched)
 
     def paint(self, pixels: ArrayLike, erase: bool = False) -> bool:

@@ -267,8 +267,9 @@ def draft_to_json(draft: Draft, query: str = "") -> str:
     [row0, col0, row1, col1] or null, "mask" {"shape", "runs"} or null, "choice",
     and "earlier": the states that were refined, oldest first. Where they are, it has
     "outline", the mask of an object as it stood, and "painted" and "erased", pixels
-    that hold; each as "mask"; "text", which candidate was meant; and "query", what the
-    object was found by.
+    that hold; "beside", the mask of an object on another plane; each as "mask";
+    "has_grown" where the outline grew; "text", which candidate was meant; and "query",
+    what the object was found by.
     """
     states = []
     at: Draft | None = draft
@@ -293,12 +294,15 @@ def _state(draft: Draft) -> dict[str, Any]:
     }
     rare = {
         "outline": question.outline,
+        "beside": question.beside,
         "painted": draft.edits.painted,
         "erased": draft.edits.erased,
     }
     state.update((k, _mask_to_json(m)) for k, m in rare.items() if m is not None)
     if question.text:
         state["text"] = question.text
+    if question.has_grown:
+        state["has_grown"] = True
     return state
 
 
@@ -372,6 +376,11 @@ def _read_state(state: dict[str, Any], before: Draft, shape: tuple[int, int]) ->
             _mask_from_json(state["mask"], shape),
             _mask_from_json(state.get("outline"), shape),
             str(state.get("text", "")),
+        )
+        question = replace(
+            question,
+            has_grown=bool(state.get("has_grown", False)),
+            beside=_mask_from_json(state.get("beside"), shape),
         )
         choice = int(state["choice"])
         edits = PixelEdits(
