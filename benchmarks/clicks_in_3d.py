@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +131,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--planes", type=int, nargs="+", default=[12, 40, 68])
     parser.add_argument("--check", action="store_true", help="fail on a missed bar")
     args = parser.parse_args(argv)
-    result = measure(args.side, args.planes)
+    with tempfile.TemporaryDirectory() as folder:  # nothing was seen before
+        os.environ["NAPARI_SAM_EMBEDDINGS"] = folder
+        result = measure(args.side, args.planes)
     print(json.dumps(result, indent=2, default=lambda v: round(float(v), 2)))
     kind = "seconds"
     if result["load"] > (os.cpu_count() or 1):

@@ -59,9 +59,7 @@ def grown_mask(session: AnnotationSession, shape: tuple[int, ...]) -> Any:
 
 def correct(session: AnnotationSession, truth: Any, found: Any) -> None:
     """Click on the worst plane, as a user who sees where the object is wrong."""
-    wrong = np.count_nonzero(truth ^ found, axis=(1, 2))
-    wrong[list(session.grown.given)] = 0
-    plane = int(wrong.argmax())
+    plane = int(np.count_nonzero(truth ^ found, axis=(1, 2)).argmax())
     session.go_to((plane, None, None))
     if not truth[plane].any():
         session.prompting.edit_pixels(

@@ -8,6 +8,7 @@ head=none`` the planes of three axes without the head that looks in 3D.
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 import tifffile
@@ -29,18 +30,24 @@ def main() -> None:
     pairs = dict(pair.partition("=")[::2] for pair in args.fuse)
     config = VolumeConfig(fuse=read_pairs(FuseConfig, pairs))
     print("| volume | planes | objects | planes' AP50 | volume's AP50 | ", end="")
-    print("planes' AP75 | volume's AP75 |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("planes' AP75 | volume's AP75 | recall at .5 | at .75 | found | seconds |")
+    print(f"| --- |{' ---: |' * 10}")
     for folder in args.folders:
         image = tifffile.imread(folder / "image.tif")
         truth = tifffile.imread(folder / "labels.tif")
+        start = time.perf_counter()
         scores = score_volume(image, truth, model=sam, mode=args.mode, config=config)
+        seconds = time.perf_counter() - start
         cells = [
             f"{value:.3f}"
             for at in (0, 5)
             for value in (scores.plane_precision(at), scores.volume.precision(at))
         ]
-        row = [folder.name, str(len(image)), str(scores.volume.truths), *cells]
+        volume = scores.volume
+        recalls = [volume.matches[at] / volume.truths for at in (0, 5)]
+        cells += [f"{one:.3f}" for one in recalls]
+        cells += [str(volume.founds), f"{seconds:.0f}"]
+        row = [folder.name, str(len(image)), str(volume.truths), *cells]
         print(f"| {' | '.join(row)} |", flush=True)
 
 

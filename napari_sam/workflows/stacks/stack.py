@@ -73,9 +73,13 @@ class Stack:
         index = (None,) * ndim if self.at is None else tuple(self.at)
         if len(index) != ndim or sum(i is None for i in index) != 3:
             channels = "" if channel_axis is None else " with channels"
+            runs = sum(i is None for i in index)
+            more = "; `Stack(array, at=...)` says at which index the others stand"
             raise ValueError(
-                f"a stack has three running axes, got an array of shape {whole}"
-                f"{channels}; `at` says at which index all others stand, got {index}"
+                "a stack has three running axes (planes, rows, columns); an array of "
+                f"shape {whole}{channels} has {runs}"
+                f"{'' if self.at is None else f' with at={index}'}"
+                f"{more if runs > 3 else ''}"
             )
         axis = self.axis + ndim if self.axis < 0 else self.axis
         if not 0 <= axis < ndim or index[axis] is not None:
