@@ -51,7 +51,7 @@ _RIM = 7
 
 _GRADIENT_SIGMA = 0.7
 
-_SEEN_WEIGHT = 2
+_SEEN_WEIGHT = 3
 """How much more what the head for volumes sees counts than each other estimate."""
 
 _MOST_VOXELS = 2_000_000
@@ -266,13 +266,14 @@ def followed_depth(evidence: Evidence) -> float:
 
 
 def _drawn_shape(evidence: Evidence, depth: float) -> Mask:
-    """Return the shape that outlines suggest: a ball around one, a blend between two.
+    """Return the shape that outlines suggest: a ball around one, rounded between two.
 
     Beyond the outermost, cross sections shrink as those of a ball (or of an ellipsoid,
     `depth` times as deep as wide) that has the radius of the largest outline.
     """
     given = dict(sorted(evidence.given.items()))
     shapes = {p: _depths(m) for p, m in given.items() if m.any()}
+    radii = {p: radius_of(given[p]) for p in shapes}
     planes, first, last = sorted(shapes), *evidence.ends
     drawn = np.zeros(evidence.image.shape, np.bool_)
     for plane in range(len(drawn)):
@@ -283,9 +284,27 @@ def _drawn_shape(evidence: Evidence, depth: float) -> Mask:
             continue
         below = max(p for p in planes if p <= plane)
         above = min(p for p in planes if p >= plane)
-        share = (plane - below) / max(above - below, 1)
+        share = _share_between(plane, below, above, radii)
         drawn[plane] = (1 - share) * shapes[below] + share * shapes[above] > 0
     return drawn
+
+
+def _share_between(
+    plane: int, below: int, above: int, radii: Mapping[int, float]
+) -> float:
+    """Return how much a plane between two outlines has of the upper one, 0 to 1.
+
+    Its radius is that of an ellipsoid through both, whose middle is the largest outline
+    of all; where both are as large, or as far from the middle, it changes evenly.
+    """
+    middle = max(radii, key=radii.__getitem__)
+    low, here, high = ((p - middle) ** 2 for p in (below, plane, above))
+    first, last = radii[below], radii[above]
+    if low == high or first == last:
+        return (plane - below) / max(above - below, 1)
+    part = (here - low) / (high - low)
+    radius = np.sqrt((1 - part) * first**2 + part * last**2)
+    return float((first - radius) / (first - last))
 
 
 def _cap(depths: NDArray[np.float32], away: float, radius: float) -> Mask:
