@@ -11,7 +11,7 @@ BALL = BALL <= 49
 
 
 def estimated(*planes):
-    """Return what cross sections of a bright ball make, which the model did not follow."""
+    """Return what sections of a bright ball make, which the model did not follow."""
     evidence = Evidence(
         100 * BALL.astype(np.float32),
         {plane: BALL[plane] for plane in planes},
