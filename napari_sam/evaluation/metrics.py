@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "confidence_interval",
-    "mask_iou",
     "mean_from_sums",
     "mean_sums",
     "pearson",
@@ -26,22 +25,6 @@ __all__ = [
     "pearson_sums",
     "resample_sums",
 ]
-
-
-def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """Return the intersection over union of two masks; 1 where both are empty.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-    """
-    if first.shape != second.shape:
-        raise ValueError(
-            f"masks must have the same shape, got {first.shape} and {second.shape}"
-        )
-    union = np.count_nonzero(first | second)
-    return np.count_nonzero(first & second) / union if union else 1.0
 
 
 def mean_sums(values: ArrayLike) -> Floats:

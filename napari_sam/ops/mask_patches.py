@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_sam.ops import boxes
+from napari_sam.ops.signed_distance import signed_distance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,13 +162,6 @@ def blend_patches(first: Patch, second: Patch, weight: float) -> Patch:
     return Patch.of(logits > 0, logits / _STEPS_PER_LOGIT, box[:2])
 
 
-def _signed_distance(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Distance to the outline, positive inside, half a pixel at the border pixels."""
-    inside = ndimage.distance_transform_edt(mask)
-    outside = ndimage.distance_transform_edt(~mask)
-    return np.asarray(np.where(mask, inside - 0.5, 0.5 - outside))
-
-
 def interpolate_patches(
     first: Patch, second: Patch, weight: float, shape: tuple[int, int]
 ) -> Patch:
@@ -202,7 +196,7 @@ def interpolate_patches(
     box = _cover(moved)
     # A frame of background: the distance to an outline wants something outside.
     box = (box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1)
-    a, b = (_signed_distance(patch.within(box) > 0) for patch in moved)
+    a, b = (signed_distance(patch.within(box) > 0) for patch in moved)
     depth = (1 - weight) * a + weight * b
     top, left = max(0, -box[0]), max(0, -box[1])
     depth = depth[top : shape[0] - box[0], left : shape[1] - box[1]]

@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from napari_sam.evaluation.metrics import mask_iou
 from napari_sam.evaluation.simulated_clicks import (
     find_targets,
     interior_point,
     next_click,
 )
+from napari_sam.ops.mask_overlap import mask_iou
 
 planes = st.tuples(st.integers(1, 14), st.integers(1, 14))
 

@@ -17,6 +17,8 @@ from scipy import ndimage
 
 from napari_sam.inference.tiled_prediction import add_mask
 from napari_sam.ops import boxes
+from napari_sam.ops.mask_overlap import mask_iou
+from napari_sam.ops.signed_distance import signed_distance
 from napari_sam.ops.types import Multimask, Prompts
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import MaskPrediction
 
     Mask = NDArray[np.bool_]
-    Depths = NDArray[np.float64]
 
 __all__ = ["correct_section", "most_like", "move_outline"]
 
@@ -74,14 +75,14 @@ def correct_section(
     )
     asked = add_mask(sam, embedding, asked, section)
     answer = sam.predict_batch(embedding, [asked], Multimask.THREE)[0]
-    shape, worth = _depths(moved), []
+    shape, worth = signed_distance(moved), []
     far = max(float(shape.max()), 2.0)  # no candidate draws it farther than so
     masks = np.zeros_like(answer.masks)
     for k, mask in enumerate(answer.masks):
         known = mask[window]
         holds = 1.0 if mask[row, col] == is_inside else _AGAINST
-        worth.append(answer.scores[k] * _likeness(known, moved) * holds)
-        masks[k][window] = np.clip(_depths(known), -far, far) + shape > 0
+        worth.append(answer.scores[k] * mask_iou(known, moved) * holds)
+        masks[k][window] = np.clip(signed_distance(known), -far, far) + shape > 0
     order = np.argsort(-np.array(worth), kind="stable")
     scores = np.asarray(np.array(worth)[order], np.float32)
     return replace(
@@ -99,7 +100,7 @@ def most_like(answer: MaskPrediction, section: Mask) -> MaskPrediction:
     section
         (H, W), the object on the nearest plane where it has.
     """
-    likeness = [_likeness(mask, section) for mask in answer.masks]
+    likeness = [mask_iou(mask, section) for mask in answer.masks]
     worth = answer.scores * np.asarray(likeness, np.float32)
     order = np.argsort(-worth, kind="stable")
     return replace(
@@ -131,7 +132,7 @@ def move_outline(mask: Mask, point: NDArray[np.floating], is_inside: bool) -> Ma
     >>> move_outline(mask, np.array([0, 3]), False).astype(int).tolist()
     [[0, 0, 0, 0, 1, 0, 0, 0, 0]]
     """
-    depths = _depths(mask)
+    depths = signed_distance(mask)
     depth = depths[_pixel(point, mask.shape)]
     if (depth > 0) == is_inside:
         return mask
@@ -155,16 +156,6 @@ def _around(section: Mask, points: NDArray[np.float32]) -> tuple[slice, slice]:
     return slice(first[0], last[0]), slice(first[1], last[1])
 
 
-def _depths(mask: Mask) -> Depths:
-    """Return the distance of each pixel to the outline, positive inside."""
-    if mask.all() or not mask.any():
-        side = float(max(mask.shape))
-        return np.full(mask.shape, side if mask.all() else -side)
-    inside = ndimage.distance_transform_edt(mask)
-    outside = ndimage.distance_transform_edt(~mask)
-    return np.asarray(np.where(mask, inside - 0.5, 0.5 - outside))
-
-
 def _deepest(mask: Mask, away_from: tuple[int, int] | None) -> NDArray[np.float32]:
     """Return the (row, col) farthest from the outline, not beside a pixel."""
     kept = mask
@@ -178,8 +169,3 @@ def _deepest(mask: Mask, away_from: tuple[int, int] | None) -> NDArray[np.float3
     depth = ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
     row, col = divmod(int(depth.argmax()), depth.shape[1])
     return np.array([row + box[0], col + box[1]], np.float32)
-
-
-def _likeness(one: Mask, other: Mask) -> float:
-    union = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / union if union else 1.0

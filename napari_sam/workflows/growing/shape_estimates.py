@@ -19,6 +19,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from napari_sam.ops.signed_distance import signed_distance
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -160,16 +162,6 @@ def left_beyond(mask: Mask, radius: float) -> float:
     return float(max(radius - height, radius / 4))
 
 
-def _depths(mask: Mask, step: float | None = None) -> NDArray[np.float32]:
-    """Return the distance to the outline, positive inside."""
-    if not mask.any():
-        return np.full(mask.shape, -np.inf, np.float32)
-    sampling = None if step is None else (step, 1.0, 1.0)
-    inside = ndimage.distance_transform_edt(mask, sampling)
-    outside = ndimage.distance_transform_edt(~mask, sampling)
-    return np.asarray(np.where(mask, inside - 0.5, 0.5 - outside), np.float32)
-
-
 def ridge_height(plane: NDArray[np.float32], mask: Mask) -> float:
     """Say how much brighter than the object its rim is, where that is a ridge.
 
@@ -188,7 +180,7 @@ def ridge_height(plane: NDArray[np.float32], mask: Mask) -> float:
     spread = float(plane.std())
     if spread == 0:
         return 0.0
-    depth = _depths(mask)
+    depth = signed_distance(mask).astype(np.float32)
     core = float(plane[depth >= _CORE * depth.max()].mean())
     rings = [(depth <= -n) & (depth > -n - 1) for n in range(_RIM + 4)]
     means = [float(plane[ring].mean()) for ring in rings if ring.any()]
@@ -225,7 +217,8 @@ def estimate_shape(evidence: Evidence) -> Shape:
     reach = max(2.0, small.radius / 2)
     total = np.zeros(flooded.shape, np.float32)
     for source in sources:
-        total += np.clip(_depths(source, small.step), -reach, reach)
+        depths = signed_distance(source, (small.step, 1.0, 1.0))
+        total += np.clip(depths.astype(np.float32), -reach, reach)
     if by > 1:
         sizes = np.divide(evidence.image.shape, total.shape)
         total = ndimage.zoom(total, sizes, order=1, grid_mode=True, mode="nearest")
@@ -272,7 +265,9 @@ def _drawn_shape(evidence: Evidence, depth: float) -> Mask:
     `depth` times as deep as wide) that has the radius of the largest outline.
     """
     given = dict(sorted(evidence.given.items()))
-    shapes = {p: _depths(m) for p, m in given.items() if m.any()}
+    shapes = {
+        p: signed_distance(m).astype(np.float32) for p, m in given.items() if m.any()
+    }
     radii = {p: radius_of(given[p]) for p in shapes}
     planes, first, last = sorted(shapes), *evidence.ends
     drawn = np.zeros(evidence.image.shape, np.bool_)

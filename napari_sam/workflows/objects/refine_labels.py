@@ -22,6 +22,7 @@ from napari_sam.inference.tiled_prediction import add_mask
 from napari_sam.io.images import as_labels
 from napari_sam.ops import boxes
 from napari_sam.ops.labels import count_labels, without_fragments
+from napari_sam.ops.mask_overlap import mask_iou
 from napari_sam.ops.object_boxes import boxes_of_labels
 from napari_sam.ops.roi_and_contrast import require_limits_only
 from napari_sam.ops.types import Prompts
@@ -331,7 +332,7 @@ def _take_over(
     window = boxes.to_window(both)
     old = labels[window] == label
     area = int(np.count_nonzero(old))
-    agreement = _iou(old, mask)
+    agreement = mask_iou(old, mask)
     free = old | ((labels[window] == 0) & (after[window] == 0))
     granted = without_fragments(mask & free, mask)
     counts = (
@@ -347,10 +348,5 @@ def _take_over(
     part[old] = 0
     part[granted] = label
     left = int(np.count_nonzero(granted))
-    iou = _iou(old, granted)
+    iou = mask_iou(old, granted)
     return RefinedObject(label, at, True, iou, score, agreement, area, left)
-
-
-def _iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    union = int(np.count_nonzero(one | other))
-    return int(np.count_nonzero(one & other)) / union if union else 1.0
