@@ -69,7 +69,7 @@ class ExampleObjects:
         ValueError
             If one of them is not on the plane.
         """
-        from napari_sam.plugin.search.query_answers import embed_quietly
+        from napari_sam.workflows.queries.object_embeddings import object_vectors
 
         numbers = np.unique(self.labels)
         numbers = numbers[numbers > 0]
@@ -81,7 +81,7 @@ class ExampleObjects:
             contrast_limits=self.contrast_limits,
             is_cancelled=is_cancelled,
         )
-        every = embed_quietly(embedding, self.labels, self.predictor)
+        every = object_vectors(embedding, self.labels, self.predictor)
         return every[np.searchsorted(numbers, self.chosen)]
 
 

@@ -6,7 +6,6 @@ words, other examples and another match are then answered at once.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from napari_sam.workflows.queries.asked_objects import AskedObjects
     from napari_sam.workflows.queries.text_query import TextQuery
 
-__all__ = ["Answer", "QueryAnswers", "Question", "embed_quietly"]
+__all__ = ["Answer", "QueryAnswers", "Question"]
 
 _NOT_SURE = "This model has not learned to tell objects apart: it is less reliable."
 
@@ -270,7 +269,7 @@ class _Measured:
 
         like = question.like
         assert like is not None
-        vectors = _quietly(lambda: objects.vectors)
+        vectors = objects.vectors
         if like.shape[1] != vectors.shape[1]:
             raise ValueError(
                 "the examples were shown to another model; show them again"
@@ -305,22 +304,3 @@ class _Measured:
         )
         self._of, self._indices, self._objects = of, indices, objects
         return objects
-
-
-def embed_quietly(
-    seen: Any, labels: NDArray[np.integer], predictor: Any
-) -> NDArray[np.float32]:
-    """Call `embed_objects` without its warning, which the window says in its own way.
-
-    Models that have no head for this are warned of.
-    """
-    from napari_sam.workflows.queries.object_embeddings import embed_objects
-
-    return _quietly(lambda: embed_objects(seen, labels, model=predictor))
-
-
-def _quietly(call: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Call without the warning of models that have no head; the window says it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return call()

@@ -11,7 +11,7 @@ from napari_sam.ops.message_text import counted
 from napari_sam.plugin.search.example_objects import examples_in
 from napari_sam.plugin.search.hint_facts import FactReader
 from napari_sam.plugin.search.hints import EverythingFacts, black_hint, next_step
-from napari_sam.plugin.search.model_modes import parts_nuclei, why_not
+from napari_sam.plugin.search.model_modes import parts_nuclei, query_options, why_not
 from napari_sam.plugin.search.segment_everything import Everything
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.sample_data import preset_scale
@@ -291,7 +291,10 @@ class EverythingPage(Page):
         facts = self._facts = replace(facts, common=common)
         predictor = self.shared.model_host.predictor
         self.form.show_levels(parts_nuclei(predictor))
-        self.form.show_mode(everything.found_mode)
+        mode = everything.found_mode
+        self.form.show_mode(mode)
+        wanted = query_options(self.form.options, everything.query, predictor)
+        self.form.show_level(wanted.get(mode, {}).get("level"))
         self.form.show_kind(_kind_seen(everything.found))
         self.form.show_reasons(lambda mode: why_not(mode, predictor))
         may_find = (

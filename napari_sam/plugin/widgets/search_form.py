@@ -261,6 +261,14 @@ class SearchForm(QWidget):  # type: ignore[misc]
         if not are_two:
             self.level.setCurrentIndex(0)
 
+    def show_level(self, level: str | None) -> None:
+        """Show what is outlined where nothing is chosen; None: whole objects."""
+        names = dict(LEVELS)
+        text = names["auto"]
+        if level is not None and self.level.currentData() == "auto":
+            text = f"{names[level]}, as you wrote"
+        self.level.setItemText(self.level.findData("auto"), text)
+
     def show_kind(self, kind: str | None) -> None:
         """Show what the model took the image for; None: it was not asked."""
         names = dict(KINDS)

@@ -41,6 +41,7 @@ __all__ = [
     "embed_objects",
     "head_digest",
     "head_of",
+    "object_vectors",
     "similarity",
     "standardised",
     "text_chances",
@@ -103,18 +104,37 @@ def embed_objects(
     True
     """
     sam = as_predictor(model)
-    known = describe_objects(
+    vectors = object_vectors(
+        image, masks, sam, channel_axis=channel_axis, progress=progress
+    )
+    if head_of(sam) is None and len(vectors):
+        warnings.warn(
+            f"{sam.name} has no head that tells objects apart; the plain features of "
+            "its encoder are compared, which is less reliable",
+            UserWarning,
+            stacklevel=2,
+        )
+    return vectors
+
+
+def object_vectors(
+    image: ArrayLike | PlaneEmbedding,
+    masks: NDArray[Any] | Sequence[MaskRecord],
+    sam: Predictor,
+    *,
+    channel_axis: int | None = None,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Return what `embed_objects` does, and warn of nothing.
+
+    For threads: warnings cannot be silenced there while others are shown elsewhere.
+    """
+    vectors = describe_objects(
         image, masks, model=sam, channel_axis=channel_axis, progress=progress
-    )
-    if head_of(sam) is not None or not len(known.vectors):
-        return known.vectors.copy()
-    warnings.warn(
-        f"{sam.name} has no head that tells objects apart; the plain features of "
-        "its encoder are compared, which is less reliable",
-        UserWarning,
-        stacklevel=2,
-    )
-    return standardised(known.vectors)
+    ).vectors
+    if head_of(sam) is not None or not len(vectors):
+        return vectors.copy()
+    return standardised(vectors)
 
 
 @dataclass(frozen=True, eq=False)

@@ -291,9 +291,11 @@ def test_for_nuclei_inside_cells_is_searched_again(
     assert "level" not in search.asked[-1]["options"]
     write(dock, qtbot, "nuclei")  # whole cells were outlined
     assert [one["options"].get("level") for one in search.asked] == [None, "nuclei"]
+    assert dock.shown.form.level.currentText() == "Nuclei inside cells, as you wrote"
     write(dock, qtbot, "round nuclei")
     write(dock, qtbot, "dark objects")
     assert len(search.asked) == 2
+    assert dock.shown.form.level.currentText() == "Whole objects"
     dock.shown.what.line.clear()
     qtbot.keyClicks(dock.shown.what.line, "small nuclei")
     dock.shown.again.click()  # the text is not read yet
