@@ -34,3 +34,7 @@ class FindConfig(Config):
     pixel_size: tuple[float, float] | None = Field(
         None, description="(row, col) in micrometres, for texts with such numbers"
     )
+    channel_axis: int | None = Field(
+        None,
+        description="axis of the channels, if it is not the last one of three or four",
+    )

@@ -62,10 +62,10 @@ def find(
     image: ArrayLike,
     text: str | TextQuery | None = None,
     *,
-    like: NDArray[Any] | tuple[NDArray[Any], NDArray[Any]] | None = None,
+    like: NDArray[Any] | None = None,
+    unlike: NDArray[Any] | None = None,
     model: str | Path | Predictor = "cells",
     config: FindConfig | None = None,
-    channel_axis: int | None = None,
     progress: Progress | None = None,
 ) -> Found:
     """Find the objects that a text describes, or that are like examples.
@@ -73,22 +73,21 @@ def find(
     Parameters
     ----------
     image : (H, W) or (H, W, 3) array of any real dtype
-        See `Predictor.embed`.
+        See `Predictor.embed`; `FindConfig.channel_axis` says where channels lie
+        elsewhere.
     text : str or TextQuery, optional
         In English, such as "large round nuclei away from the border"; see `read_text`.
-    like : (H, W) labels or (N, D) float array, or a tuple of two, optional
+    like : (H, W) labels or (N, D) float array, optional
         Examples: objects of this image as labels, or of other images as vectors from
-        `embed_objects`. Of a tuple the second are counter-examples, which the objects
-        are not to be like.
+        `embed_objects`.
+    unlike : as `like`, optional
+        Counter-examples, which the objects are not to be like.
     model : str, Path or Predictor
         See `embed_objects`. A model that knows concepts, such as SAM 3, is asked for
         the kind that the text names and for what is like the examples, which have to be
         objects of this image then.
     config : FindConfig, optional
         How objects are found, and how well they must match.
-    channel_axis : int, optional
-        The axis of the channels, if it is not the last one of three or four; see
-        `segment`.
     progress : Progress, optional
         Steps are those of the search for objects.
 
@@ -100,8 +99,9 @@ def find(
     Raises
     ------
     ValueError
-        If neither a text nor examples are given, an argument is not as described, or
-        a number of the text is in micrometres and the size of a pixel is not known.
+        If neither a text nor examples are given, or counter-examples without any, an
+        argument is not as described, or a number of the text is in micrometres and the
+        size of a pixel is not known.
     Cancelled
         If `progress.is_cancelled` answered True.
 
@@ -120,10 +120,13 @@ def find(
     """
     if text is None and like is None:
         raise ValueError("say what to find: give a text, or examples as `like`")
-    like, unlike = _parted(like)
+    if unlike is not None and like is None:
+        raise ValueError(
+            "`unlike` are counter-examples to examples: give some as `like`"
+        )
     query = text if text is None or isinstance(text, TextQuery) else read_text(text)
     config, sam = config or FindConfig(), as_predictor(model)
-    pixels = np.asarray(channels_last(image, channel_axis))
+    pixels = np.asarray(channels_last(image, config.channel_axis))
     if finds_concepts(sam):
         asked = ConceptQuery(query, like, unlike, text if isinstance(text, str) else "")
         own, scores, notes = find_by_concept(pixels, asked, sam, config, progress)
@@ -155,20 +158,6 @@ def on_its_level(config: SegmentConfig, query: TextQuery | None) -> SegmentConfi
         return config
     nuclei = instances.model_copy(update={"level": "nuclei"})
     return config.model_copy(update={"instances": nuclei})
-
-
-def _parted(
-    like: NDArray[Any] | tuple[NDArray[Any], NDArray[Any]] | None,
-) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
-    """Return the examples and the counter-examples."""
-    if not isinstance(like, tuple):
-        return like, None
-    if len(like) != 2 or like[0] is None:
-        raise ValueError(
-            f"`like` is a tuple of {len(like)}; wanted examples, or a tuple of two: "
-            "examples and counter-examples"
-        )
-    return like
 
 
 def unit_note(text: str, query: TextQuery | None) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import napari_sam
+from napari_sam import FindConfig
 from napari_sam.training.rendering import render_scene
 from napari_sam.workflows.queries.find import ask_objects
 
@@ -97,9 +98,13 @@ def test_a_kind_that_was_not_learned_is_said_to_be(model, image, labels):
 
 def test_channels_lie_where_it_is_said(model, image):
     two = np.stack([image, np.zeros_like(image)])[:, :128, :128]
-    found = napari_sam.find(two, "nuclei", model=model, channel_axis=0)
+    found = napari_sam.find(
+        two, "nuclei", model=model, config=FindConfig(channel_axis=0)
+    )
     last = np.moveaxis(two, 0, -1)
-    same = napari_sam.find(last, "nuclei", model=model, channel_axis=-1)
+    same = napari_sam.find(
+        last, "nuclei", model=model, config=FindConfig(channel_axis=-1)
+    )
     assert found.labels.max() >= 3
     assert np.array_equal(found.labels, same.labels)
 
@@ -107,6 +112,11 @@ def test_channels_lie_where_it_is_said(model, image):
 def test_nothing_to_find_is_an_error():
     with pytest.raises(ValueError, match="give a text, or examples"):
         napari_sam.find(np.zeros((20, 20)))
+
+
+def test_counter_examples_alone_are_an_error(image, labels, model):
+    with pytest.raises(ValueError, match="give some as `like`"):
+        napari_sam.find(image, "nuclei", unlike=labels, model=model)
 
 
 @pytest.mark.slow
@@ -122,12 +132,6 @@ def test_an_image_without_objects_is_told(model, image):
     found = ask(image, np.zeros(image.shape, np.int32), model, "nuclei")
     assert found.labels.max() == 0
     assert found.notes == ("No object was found in the image.",)
-
-
-def test_counter_examples_stand_in_a_tuple_behind_the_examples(image, labels, model):
-    for wrong in ((labels,), (labels, labels, labels), (None, labels)):
-        with pytest.raises(ValueError, match="examples and counter-examples"):
-            napari_sam.find(image, like=wrong, model=model)
 
 
 def test_a_text_that_names_nuclei_looks_for_those_inside_cells(cells):
