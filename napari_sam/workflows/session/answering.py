@@ -101,9 +101,10 @@ def _grown_section(
         first = first.question.refines
     if first is None or latest is None or not first.question.has_grown:
         return None
-    if latest is first or before is None:
-        return first.question.outline
-    return latest.edits.apply(before.masks[min(latest.choice, len(before.scores) - 1)])
+    section = first.question.outline
+    if latest is not first and before is not None:
+        section = before.masks[min(latest.choice, len(before.scores) - 1)]
+    return None if section is None else latest.edits.apply(section)
 
 
 def chain_job(question: Question) -> Job:

@@ -114,3 +114,21 @@ def test_what_was_corrected_is_written_down_and_read_back():
             assert question.refines is None
             assert np.array_equal(question.beside, known.beside)
             assert known.beside.any()
+
+
+def test_what_was_painted_on_a_section_is_part_of_what_a_click_corrects():
+    truth = draw_balls((15, *SHAPE), [(7, 16, 16, 6)])
+    image = np.where(truth > 0, 200, 20).astype(np.uint8)
+    model = BallPredictor(64)
+    session = AnnotationSession(image, model=model, axis=0, contrast_limits=(0, 255))
+    session.go_to((7, None, None))
+    session.add_point((16, 16))
+    assert 9 in session.grown.planes
+    session.go_to((9, None, None))
+    dab = np.zeros(SHAPE, bool)
+    dab[15:18, 23:26] = True
+    session.paint(dab)
+    session.add_point((16, 17))
+    assert session.candidates.masks[0].any()
+    told = next(one for one in reversed(model.asked) if one.mask_logits is not None)
+    assert (told.mask_logits[15:18, 23:26] > 0).all()
