@@ -245,6 +245,16 @@ class MaskPrediction:
     view: Box | None = None
     matches: NDArray[np.float32] | None = None
 
+    def ordered(self, order: NDArray[np.intp]) -> MaskPrediction:
+        """Return the same candidates in another order, (M,) indices of these."""
+        return replace(
+            self,
+            masks=self.masks[order],
+            scores=self.scores[order],
+            logits=self.logits[order],
+            matches=None if self.matches is None else self.matches[order],
+        )
+
 
 @dataclass(frozen=True)
 class MaskRecord:

@@ -84,10 +84,8 @@ def correct_section(
         worth.append(answer.scores[k] * mask_iou(known, moved) * holds)
         masks[k][window] = np.clip(signed_distance(known), -far, far) + shape > 0
     order = np.argsort(-np.array(worth), kind="stable")
-    scores = np.asarray(np.array(worth)[order], np.float32)
-    return replace(
-        answer, masks=masks[order], scores=scores, logits=answer.logits[order]
-    )
+    scores = np.asarray(worth, np.float32)
+    return replace(answer, masks=masks, scores=scores).ordered(order)
 
 
 def most_like(answer: MaskPrediction, section: Mask) -> MaskPrediction:
@@ -102,13 +100,7 @@ def most_like(answer: MaskPrediction, section: Mask) -> MaskPrediction:
     """
     likeness = [mask_iou(mask, section) for mask in answer.masks]
     worth = answer.scores * np.asarray(likeness, np.float32)
-    order = np.argsort(-worth, kind="stable")
-    return replace(
-        answer,
-        masks=answer.masks[order],
-        scores=answer.scores[order],
-        logits=answer.logits[order],
-    )
+    return answer.ordered(np.argsort(-worth, kind="stable"))
 
 
 def move_outline(mask: Mask, point: NDArray[np.floating], is_inside: bool) -> Mask:

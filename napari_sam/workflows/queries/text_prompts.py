@@ -163,13 +163,7 @@ def _ranked(
     matches = (like_kind * as_said * is_any).astype(np.float32)
     together = matches * np.maximum(answer.scores, 1e-3) ** _SCORE_POWER
     order = np.argsort(-together, kind="stable")
-    return replace(
-        answer,
-        masks=answer.masks[order],
-        scores=answer.scores[order],
-        logits=answer.logits[order],
-        matches=matches[order],
-    )
+    return replace(answer, matches=matches).ordered(order)
 
 
 def _kind_matches(

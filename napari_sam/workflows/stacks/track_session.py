@@ -200,7 +200,7 @@ class TrackSession:
         Raises
         ------
         ValueError
-            If one of them is not there, or ends before.
+            If one of them is not there, ends before, or would come from a later one.
         """
         return self._correct(lineage_edits.swap_tracks, track, other, frame)
 
