@@ -263,10 +263,9 @@ class SearchForm(QWidget):  # type: ignore[misc]
 
     def show_level(self, level: str | None) -> None:
         """Show what is outlined where nothing is chosen; None: whole objects."""
-        names = dict(LEVELS)
-        text = names["auto"]
+        text = dict(LEVELS)["auto"]
         if level is not None and self.level.currentData() == "auto":
-            text = f"{names[level]}, as you wrote"
+            text = f"{level.capitalize()}, as you wrote"  # all of it is to be seen
         self.level.setItemText(self.level.findData("auto"), text)
 
     def show_kind(self, kind: str | None) -> None:

@@ -291,7 +291,7 @@ def test_for_nuclei_inside_cells_is_searched_again(
     assert "level" not in search.asked[-1]["options"]
     write(dock, qtbot, "nuclei")  # whole cells were outlined
     assert [one["options"].get("level") for one in search.asked] == [None, "nuclei"]
-    assert dock.shown.form.level.currentText() == "Nuclei inside cells, as you wrote"
+    assert dock.shown.form.level.currentText() == "Nuclei, as you wrote"
     write(dock, qtbot, "round nuclei")
     write(dock, qtbot, "dark objects")
     assert len(search.asked) == 2
