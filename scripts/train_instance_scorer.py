@@ -31,12 +31,12 @@ from napari_sam.inference.plane_views import PlaneView
 from napari_sam.io.images import read_image, read_labels
 from napari_sam.model.candidate_scorer import CandidateScorer, CandidateScorerConfig
 from napari_sam.ops.plane_candidates import (
-    THRESHOLDS,
     PlaneCandidates,
     choose_in_plane,
     find_in_plane,
 )
 from napari_sam.ops.plane_measures import MEASURES, PlaneContent
+from napari_sam.training.instance_scorer_tuning import best_ious
 from napari_sam.training.rendering.kinds import KINDS as RENDERED
 from napari_sam.workflows.objects.instance_choice import expected_ious, plane_content
 from napari_sam.workflows.objects.instances import look_at_plane
@@ -131,27 +131,6 @@ def read_seen(folder: Path) -> list[Seen]:
             kind = path.stem.split("__")[0]
             found.append(Seen(kind, candidates, ious.astype(np.float32), labels[0]))
     return found
-
-
-def best_ious(candidates: PlaneCandidates, labels: np.ndarray) -> np.ndarray:
-    """Return of each candidate the best IoU with a true object."""
-    tree, level = candidates.tree, candidates.level
-    _, truth = np.unique(np.append(0, labels), return_inverse=True)
-    truth = truth[1:].reshape(labels.shape)
-    sizes = np.bincount(truth.ravel())
-    shape = tree.count, len(THRESHOLDS) + 1, len(sizes)
-    on = level > 0
-    cells = np.ravel_multi_index((tree.basins[on] - 1, level[on], truth[on]), shape)
-    names, counts = np.unique(cells, return_counts=True)
-    shared = np.zeros((tree.count + len(tree.joined), *shape[1:]), np.float32)
-    shared[np.unravel_index(names, shape)] = counts
-    shared = shared[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
-    for region, (one, other) in enumerate(tree.joined.tolist(), tree.count):
-        shared[region] = shared[one] + shared[other]
-    mine = shared[candidates.region, candidates.threshold]
-    union = mine.sum(axis=1)[:, None] + sizes - mine
-    ious: np.ndarray = (mine / np.maximum(union, 1))[:, 1:].max(axis=1, initial=0)
-    return ious
 
 
 def weights_of(seen: list[Seen], rendered: float) -> np.ndarray:

@@ -16,6 +16,10 @@ from napari_sam.checkpoints.bioimageio_packages import OWN
 from napari_sam.checkpoints.bioimageio_readme import explain
 from napari_sam.checkpoints.export_bioimageio import PERCENTILES
 from napari_sam.checkpoints.export_onnx import OPSET
+from napari_sam.checkpoints.instance_scorer_weights import (
+    INSTANCE_SCORER,
+    scorer_to_text,
+)
 from napari_sam.checkpoints.model_origin import doi_of, origin_of
 
 if TYPE_CHECKING:
@@ -214,6 +218,8 @@ def _config(loaded: LoadedCheckpoint, origin: ModelOrigin) -> rdf.Config:
     own: dict[str, Any] = {"model": loaded.name, "weights_sha256": loaded.digest}
     if loaded.object_size is not None:
         own["object_size"] = loaded.object_size
+    if loaded.instance_scorer is not None:
+        own[INSTANCE_SCORER] = scorer_to_text(loaded.instance_scorer)
     if loaded.training:
         own["training"] = dict(loaded.training)
     count = sum(value.numel() for value in loaded.model.parameters())

@@ -1,8 +1,19 @@
-"""Scorers that choose the objects of a plane, in files: one ships with `cells`."""
+"""Scorers that choose the objects of a plane, in files and in the words of a model.
+
+One ships with `cells`; a fine-tuned model has its own in the metadata of its file, so
+that both travel together.
+"""
 
 from __future__ import annotations
 
+import binascii
+import json
+from base64 import b64decode, b64encode
+from dataclasses import asdict
 from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
 from napari_sam.checkpoints.head_files import (
     HeadKind,
@@ -14,14 +25,20 @@ from napari_sam.model.candidate_scorer import CandidateScorer, CandidateScorerCo
 
 __all__ = [
     "BUNDLED_INSTANCE_SCORER",
+    "INSTANCE_SCORER",
     "load_instance_scorer",
     "save_instance_scorer",
+    "scorer_from_text",
+    "scorer_to_text",
 ]
 
 BUNDLED_INSTANCE_SCORER = (
     Path(__file__).parent / "weights" / "cells-instances.safetensors"
 )
 """The scorer that ships with the package."""
+
+INSTANCE_SCORER = "instance_scorer"
+"""Under which name the metadata of a model's file has a scorer."""
 
 
 def _build(measures: int, hidden: int, members: int, worth: float) -> CandidateScorer:
@@ -55,3 +72,28 @@ def load_instance_scorer(
         If there is no such file, or it holds no scorer.
     """
     return load_head(path, _KIND)
+
+
+def scorer_to_text(scorer: CandidateScorer) -> str:
+    """Write a scorer as text, about 40 KB, for the metadata of a model's file."""
+    half = {name: value.half() for name, value in scorer.state_dict().items()}
+    told = {"config": asdict(scorer.config), "weights": b64encode(save(half)).decode()}
+    return json.dumps(told)
+
+
+def scorer_from_text(text: str) -> CandidateScorer | None:
+    """Read what `scorer_to_text` wrote; None where it is not that."""
+    try:
+        told = json.loads(text)
+        scorer = CandidateScorer(CandidateScorerConfig(**told["config"]))
+        scorer.load_state_dict(load(b64decode(told["weights"], validate=True)))
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        SafetensorError,
+        binascii.Error,
+    ):
+        return None
+    return scorer.eval()

@@ -27,6 +27,11 @@ from napari_sam.checkpoints.instance_decoders import (
     decoder_of,
     find_decoder,
 )
+from napari_sam.checkpoints.instance_scorer_weights import (
+    INSTANCE_SCORER,
+    scorer_from_text,
+    scorer_to_text,
+)
 from napari_sam.checkpoints.network_building import build_filled, is_high_quality
 from napari_sam.checkpoints.onnx_files import is_onnx_model, open_onnx_model
 from napari_sam.checkpoints.registry import DECODERS, REGISTRY, get_spec
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_sam.checkpoints.registry import CheckpointSpec
+    from napari_sam.model.candidate_scorer import CandidateScorer
     from napari_sam.model.network import Network
 
 __all__ = ["CheckpointError", "LoadedCheckpoint", "load_sam"]
@@ -75,6 +81,8 @@ class LoadedCheckpoint:
         How it was trained, as the file says it; empty where it says nothing.
     entry
         That of the registry, if it was loaded by its name.
+    instance_scorer
+        What chooses its objects among candidates, if it was fine-tuned with one.
     """
 
     model: Network
@@ -84,6 +92,7 @@ class LoadedCheckpoint:
     object_size: float | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     entry: CheckpointSpec | None = None
+    instance_scorer: CandidateScorer | None = None
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -93,6 +102,8 @@ class LoadedCheckpoint:
             told["object_size"] = str(self.object_size)
         if self.training:
             told["config"] = json.dumps(dict(self.training))
+        if self.instance_scorer is not None:
+            told[INSTANCE_SCORER] = scorer_to_text(self.instance_scorer)
         return told
 
     @property
@@ -251,8 +262,7 @@ def _load_file(
             raise CheckpointError(
                 "it was replaced or written to while it was read; load it again"
             )
-    size, training = _object_size(metadata), _training(metadata)
-    return LoadedCheckpoint(model, name, digest, dropped, size, training, spec)
+    return LoadedCheckpoint(model, name, digest, dropped, **_told(metadata), entry=spec)
 
 
 def _decoder(
@@ -289,6 +299,7 @@ def _load_package(path: Path, asked: DecoderFile | None) -> LoadedCheckpoint:
                 loaded,
                 object_size=_object_size(package.told),
                 training=training if isinstance(training, dict) else {},
+                instance_scorer=_instance_scorer(package.told),
             )
     except CheckpointError as error:
         raise CheckpointError(
@@ -303,8 +314,7 @@ def _load_onnx(path: Path, asked: DecoderFile | None) -> LoadedCheckpoint:
         architecture = found.told["architecture"]
         added = decoder_for({}, found.state, asked, architecture, path)
         model = build_filled(architecture, {**found.state, **added})
-    size, training = _object_size(found.told), _training(found.told)
-    return LoadedCheckpoint(model, found.name, found.digest, (), size, training)
+    return LoadedCheckpoint(model, found.name, found.digest, (), **_told(found.told))
 
 
 def _load_folder(path: Path) -> LoadedCheckpoint:
@@ -330,6 +340,20 @@ def _identity(path: Path) -> tuple[int, ...]:
     """Tell a file from another of its name, or from itself after a change."""
     status = path.stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _told(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what a file says of its model beside the weights."""
+    return {
+        "object_size": _object_size(metadata),
+        "training": _training(metadata),
+        "instance_scorer": _instance_scorer(metadata),
+    }
+
+
+def _instance_scorer(metadata: Mapping[str, Any]) -> CandidateScorer | None:
+    """Read what chooses the objects of a fine-tuned model."""
+    return scorer_from_text(str(metadata.get(INSTANCE_SCORER, "")))
 
 
 def _object_size(metadata: Mapping[str, Any]) -> float | None:

@@ -196,6 +196,11 @@ class TrainConfig(Config):
     )
     dense_weight: float = Field(0.3, ge=0, description="weight of the dense head")
 
+    choosing: bool = Field(
+        False,
+        description="whether the scorer that chooses the objects of a plane among "
+        "candidates goes on learning at the end of the run, for the model's own maps",
+    )
     held_out: float = Field(0.04, ge=0, lt=1, description="share kept for validation")
     hold: Literal["images", "objects"] = Field(
         "images",

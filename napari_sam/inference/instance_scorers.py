@@ -22,12 +22,13 @@ def _bundled() -> LoadedHead[CandidateScorer]:
 
 
 def scorer_for(model: Predictor) -> CandidateScorer | None:
-    """Return the scorer that ships, if it has learned from maps of this model.
+    """Return the model's own scorer, or the one that ships if it knows the model.
 
-    None for a model with another image encoder, or one that was fine-tuned: what an
-    object is, its maps tell by themselves.
+    None for a model with another image encoder, and for one that was fine-tuned
+    without a scorer: what an object is, its maps tell by themselves.
     """
-    if not isinstance(model, Predictor) or model.object_size is not None:
-        return None
+    own = getattr(model, "instance_scorer", None)
+    if own is not None or not isinstance(model, Predictor) or model.object_size:
+        return own
     loaded = _bundled()
     return loaded.head if loaded.encoder == encoder_of(model) else None

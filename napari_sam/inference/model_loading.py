@@ -90,6 +90,7 @@ def load_model(
         dtype=dtype,
         source=str(source),
     )
+    predictor.instance_scorer = loaded.instance_scorer
     predictor.object_head, predictor.text_tower = load_text_space(
         predictor.model, source, object_head, text_model
     )

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from napari_sam.inference.model_placement import Placement
     from napari_sam.inference.plane_views import PlaneEmbedding
     from napari_sam.inference.text_tower import PhraseEmbedder
+    from napari_sam.model.candidate_scorer import CandidateScorer
     from napari_sam.model.network import Network
     from napari_sam.ops.remote_device import RemoteDevice
     from napari_sam.ops.types import ImageEmbedding, IsCancelled
@@ -75,6 +76,9 @@ class Predictor:
     object_head, text_tower
         What embeds objects, and the words for them; None for those that ship. See
         `load_model`.
+    instance_scorer
+        What chooses its objects among candidates; None for the one that ships, where
+        that has learned from this model, or none. See `load_model`.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Predictor:
         self.object_head: LoadedObjectHead | None = None
         self.text_tower: PhraseEmbedder | None = None
         self.object_size = object_size
+        self.instance_scorer: CandidateScorer | None = None
         self.digest = digest or f"unnamed-{uuid4()}"
         self._placed = place_model(model, name, dtype, device, self.digest, source)
         self.encoder = PlaneEncoder(self._placed, name, self.digest, cache)

@@ -182,6 +182,12 @@ class Dataset:
         for item in self.held_out:
             self.read(item)
 
+    def complete_sources(self) -> list[Source]:
+        """List the images, held-out ones too, of which every object is labelled."""
+        items = [*self.train, *(i for i in self.held_out if i not in self.train)]
+        found = [self.read(item) for item in items]
+        return [i for i, f in zip(items, found, strict=True) if f.complete]
+
     @property
     def object_size(self) -> float | None:
         """Median pixels across of the objects of images read so far.

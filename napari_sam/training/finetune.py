@@ -60,6 +60,7 @@ def fine_tuning(
         "what": what,
         "minutes": minutes,
         "closer": True,
+        "choosing": is_light and start.dense_head is not None,
         "chosen": 0.7,
         "boxes": 0.3,
         "box_noise": 0.05,

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from filelock import FileLock, Timeout
 
+from napari_sam.checkpoints.instance_scorer_weights import (
+    INSTANCE_SCORER,
+    load_instance_scorer,
+    scorer_to_text,
+)
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.device import choose_device, choose_dtype
+from napari_sam.inference.predictor import Predictor
 from napari_sam.model.build import build_sam
 from napari_sam.model.tiny_vit import TinyVitConfig
 from napari_sam.ops.types import Cancelled
@@ -23,6 +29,10 @@ from napari_sam.training.dataset import Dataset
 from napari_sam.training.distillation import Guides
 from napari_sam.training.divergence import DivergenceWatch
 from napari_sam.training.initialise import model_for
+from napari_sam.training.instance_scorer_tuning import (
+    see_planes,
+    tune_instance_scorer,
+)
 from napari_sam.training.run_checkpoint import check_same_run, read_checkpoint
 from napari_sam.training.run_files import append_line, write_state, write_weights
 from napari_sam.training.run_time import RunTime
@@ -32,9 +42,12 @@ from napari_sam.training.training_step import TrainingStep
 from napari_sam.training.validation import HeldOut, Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
 
     from napari_sam.configs import TrainConfig
+    from napari_sam.model.candidate_scorer import CandidateScorer
     from napari_sam.model.sam import Sam
     from napari_sam.ops.types import IsCancelled
     from napari_sam.training.labelled_images import Source
@@ -170,6 +183,7 @@ class Trainer:
         self.after: tuple[float, float] | None = None
         self.best_values = self.learner.copy()
         self.scores_before: Scores | None = None
+        self.instance_scorer: CandidateScorer | None = None
         self._unsaved = False
         self._tell: Callable[[dict[str, Any]], None] | None = None
 
@@ -261,14 +275,37 @@ class Trainer:
                 saved = self._clock()
             if stop:
                 raise Cancelled(f"stopped after step {self.step}")
+        if self.config.choosing:
+            self._learn_to_choose(is_cancelled)
         return self._finish(reason)
+
+    def _learn_to_choose(self, is_cancelled: IsCancelled | None) -> None:
+        """Let the scorer of instances learn from the best weights, and write both."""
+        sources = self.data.complete_sources()
+        if not sources:
+            return
+        logger.info("learning which of the objects in sight are wanted")
+        model = Predictor(
+            self._model_with(self.best_values),
+            device=self.device,
+            object_size=self._object_size,
+        )
+        with suppress(Cancelled):  # the weights are there all the same
+            seen = see_planes(model, sources, is_cancelled)
+            if seen:
+                start = load_instance_scorer().head
+                self.instance_scorer = tune_instance_scorer(start, seen)
+                self._save_weights()
 
     # --- what is kept -----------------------------------------------------------
 
     def averaged(self) -> Sam:
         """Build a model with the averaged weights."""
+        return self._model_with(self.learner.average)
+
+    def _model_with(self, values: Mapping[str, Tensor]) -> Sam:
         sam = build_sam(self.sam.architecture)
-        sam.load_state_dict(self.learner.weights(self.learner.average))
+        sam.load_state_dict(self.learner.weights(values))
         return sam
 
     def _validate(self) -> None:
@@ -329,6 +366,10 @@ class Trainer:
             self._tell({**shown, "elapsed": round(self.time.seconds, 1)})
         append_line(self._beside(".jsonl"), shown)
 
+    @property
+    def _object_size(self) -> float | None:
+        return self.data.object_size if self.config.closer else None
+
     def save_to(self, path: Path) -> None:
         """Write the best weights so far.
 
@@ -342,9 +383,10 @@ class Trainer:
             "step": str(self.best_step),
             "config": self.config.model_dump_json(),
         }
-        size = self.data.object_size if self.config.closer else None
-        if size is not None:
-            metadata["object_size"] = f"{size:.1f}"
+        if self._object_size is not None:
+            metadata["object_size"] = f"{self._object_size:.1f}"
+        if self.instance_scorer is not None:
+            metadata[INSTANCE_SCORER] = scorer_to_text(self.instance_scorer)
         write_weights(path, self.learner.weights(self.best_values), metadata)
 
     def _save_weights(self, last: bool = False) -> None:
