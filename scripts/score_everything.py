@@ -25,13 +25,6 @@ from napari_sam.io.atomic_write import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 
-OLD_KINDS = (
-    *("tissue_nuclei", "gray_nuclei", "phase_cells", "em_particles", "em_neurites"),
-    *("em_mitochondria", "he_nuclei", "phase_bacteria"),
-)
-"""Beside the nuclei in fluorescence, of which there are so many, those scored from the
-first version on."""
-
 PARTIAL = ("blood_cells", "fluo_neurons", "tem_nanoparticles")
 """Kinds of which only some objects are labelled: found ones can not be told wrong."""
 
@@ -48,7 +41,7 @@ class Table:
         Page and heading where it stands.
     command
         What makes it; `{data}`, `{volumes}`, `{edges}` and `{model}` are filled in, and
-        a part that is only `{new}` becomes the kinds that are in no other table.
+        `{complete}` becomes the kinds whose objects are all labelled.
     """
 
     name: str
@@ -67,20 +60,24 @@ def benchmark(name: str, place: str, *words: str) -> Table:
     return Table(name, place, ("python", f"benchmarks/{words[0]}.py", *words[1:]))
 
 
+SOME = ("--max-objects", "8", "--max-images", "20")
+
+SECTIONS = ("--kinds", "em_mitochondria", "em_neurites", "--max-objects", "60")
+
 TABLES = (
-    evaluate("clicks", "model-card.md#scores", "--max-objects", "20"),
-    evaluate("whole", "model-card.md#scores", "--max-objects", "20", "--whole"),
+    evaluate("clicks", "model-card.md#scores", *SOME),
+    evaluate("whole", "model-card.md#scores", *SOME, "--whole"),
     evaluate(
-        *("instances-fluo_nuclei", "accuracy.md#instances", "--mode", "instances"),
-        *("--kinds", "fluo_nuclei"),
+        *("instances-many", "accuracy.md#instances", "--mode", "instances"),
+        *("--kinds", "fluo_nuclei", "em_particles"),
     ),
     evaluate(
-        *("instances-old", "accuracy.md#instances", "--mode", "instances", "--kinds"),
-        *OLD_KINDS,
+        *("instances", "accuracy.md#instances", "--mode", "instances"),
+        *("--max-images", "20", "--kinds", "{complete}"),
     ),
     evaluate(
-        *("instances-new", "accuracy.md#instances", "--mode", "instances", "--kinds"),
-        "{new}",
+        *("refined", "accuracy.md#other-things-measured", "--mode", "refined"),
+        *("--max-images", "4", "--kinds", "{complete}"),
     ),
     evaluate(
         *("grid", "accuracy.md#a-grid-of-points", "--mode", "grid", "--kinds"),
@@ -90,11 +87,19 @@ TABLES = (
         *("proposals", "accuracy.md#object-proposals", "--mode", "proposals"),
         *("--max-images", "1"),
     ),
+    benchmark(
+        *("prompt-constraints", "accuracy.md#keeping-to-the-prompts"),
+        *("prompt_constraints", "{data}", "--max-images", "6", "--max-objects", "4"),
+    ),
+    Table(
+        "edges",
+        "accuracy.md#edges",
+        ("napari-sam", "evaluate-edges", "--model", "{model}", "--data", "{edges}"),
+    ),
     *(
         evaluate(
             *(f"{mode}-sections", "accuracy.md#text-examples-and-classes"),
-            *("--mode", mode, "--kinds", "em_mitochondria", "em_neurites"),
-            *("--max-objects", "60"),
+            *("--mode", mode, *SECTIONS),
         )
         for mode in ("examples", "text", "classes")
     ),
@@ -106,15 +111,13 @@ TABLES = (
         for mode in ("examples", "text")
     ),
     benchmark(
-        *("prompt-constraints", "accuracy.md#keeping-to-the-prompts"),
-        *("prompt_constraints", "{data}", "--max-images", "6", "--max-objects", "4"),
+        *("text-prompts", "find.md#text-beside-clicks", "text_prompts"),
+        *("--data", "{data}", "--max-images", "2", "--max-objects", "8"),
     ),
+    benchmark("volumes", "accuracy.md#volumes", "volume_instances", "{volumes}"),
     benchmark(
-        *("text-prompts", "find.md", "text_prompts", "--data", "{data}"),
-        *("--max-images", "2", "--max-objects", "8"),
-    ),
-    benchmark(
-        *("volumes", "accuracy.md#volumes", "volume_instances", "{volumes}"),
+        *("object-growing", "accuracy.md#one-click-in-3d", "object_growing"),
+        *("{volumes}", "--clicks", "3"),
     ),
     Table(
         "through-volumes",
@@ -123,11 +126,6 @@ TABLES = (
             *("napari-sam", "evaluate", "--model", "{model}", "--volume"),
             *("--data", "{volumes}", "--markdown"),
         ),
-    ),
-    Table(
-        "edges",
-        "accuracy.md#edges",
-        ("napari-sam", "evaluate-edges", "--model", "{model}", "--data", "{edges}"),
     ),
 )
 
@@ -164,8 +162,10 @@ def fill(table: Table, args: argparse.Namespace) -> list[str] | None:
     """Fill the folders into a command; None where one that it needs is not given."""
     filled: list[str] = []
     for word in table.command:
-        if word == "{new}":
-            filled += new_kinds(args.data)
+        if word == "{complete}":
+            if args.data is None:
+                return None
+            filled += complete_kinds(args.data)
         elif word == "{model}":
             filled.append(args.model)
         elif word.startswith("{"):
@@ -179,11 +179,10 @@ def fill(table: Table, args: argparse.Namespace) -> list[str] | None:
     return filled
 
 
-def new_kinds(data: Path) -> list[str]:
-    """List the kinds whose objects are all labelled and that no other table has."""
-    known = {"fluo_nuclei", *OLD_KINDS, *PARTIAL}
+def complete_kinds(data: Path) -> list[str]:
+    """List the kinds whose objects are all labelled."""
     kinds = [p.name for p in sorted(data.iterdir()) if (p / "images").is_dir()]
-    return [kind for kind in kinds if kind not in known]
+    return [kind for kind in kinds if kind not in PARTIAL]
 
 
 def make(table: Table, command: list[str], out: Path, digest: str) -> bool:
