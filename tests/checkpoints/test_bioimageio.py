@@ -20,6 +20,10 @@ from napari_sam.checkpoints.bioimageio_graphs import (
     network,
     package_graph,
 )
+from napari_sam.checkpoints.instance_scorer_weights import (
+    load_instance_scorer,
+    scorer_to_text,
+)
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.cli import main
 from napari_sam.inference.predictor import Predictor
@@ -96,6 +100,7 @@ def test_a_package_passes_its_test_and_loads_back_with_what_it_knows(tmp_path):
         "architecture": "cells",
         "object_size": "31.5",
         "config": json.dumps({"init": "vit_b", "steps": 7}),
+        "instance_scorer": scorer_to_text(load_instance_scorer().head),
     }
     source = tmp_path / "mine.safetensors"
     save_file(sam.state_dict(), source, about)
@@ -114,6 +119,7 @@ def test_a_package_passes_its_test_and_loads_back_with_what_it_knows(tmp_path):
     assert [one["id"] for one in told["inputs"]] == ["image"]
     back = load_sam(out)
     assert (back.object_size, back.training["steps"]) == (31.5, 7)
+    assert back.instance_scorer is not None
     state = back.model.state_dict()
     assert all(torch.equal(state[n], v) for n, v in sam.state_dict().items())
     frame, predictor, embedding = image_and_predictor("cells")

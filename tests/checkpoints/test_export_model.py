@@ -18,6 +18,10 @@ from tiny_network import tiny_architecture, tiny_sam
 import napari_sam
 from napari_sam.checkpoints.errors import CheckpointError
 from napari_sam.checkpoints.export_model import FORMS
+from napari_sam.checkpoints.instance_scorer_weights import (
+    load_instance_scorer,
+    scorer_to_text,
+)
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.cli import main
 from napari_sam.inference.predictor import Predictor
@@ -82,6 +86,7 @@ def exported(tmp_path_factory):
             folder = tmp_path_factory.mktemp(name)
             source = folder / "mine.safetensors"
             told = {"object_size": "31.0", "config": '{"steps": 7}'}
+            told["instance_scorer"] = scorer_to_text(load_instance_scorer().head)
             told["architecture"] = name.removesuffix("_hq")
             save_file(network_of(name).state_dict(), source, told)
             made[name] = napari_sam.export_model(source, folder / "out", to="onnx")
@@ -145,6 +150,7 @@ def test_onnx_files_load_back_with_all_that_the_model_says_of_itself(name, expor
     assert folder.model.architecture.name == name.removesuffix("_hq")
     assert (folder.name, folder.object_size) == ("out", 31.0)
     assert folder.training == {"steps": 7}
+    assert folder.instance_scorer is not None
 
 
 def foreign_onnx(path):

@@ -242,7 +242,8 @@ class TrainPage(Page):
         """Say how many seconds are left; the steps of a training are seconds."""
         if progress.total:
             left = max(0, progress.total - progress.done)
-            self._work = Work(f"Training, {left} s left", progress.fraction)
+            when = f"{left} s left" if left else "the last step"
+            self._work = Work(f"Training, {when}", progress.fraction)
         else:
             self._work = Work("Looking at the images")
         self.changed.emit()
