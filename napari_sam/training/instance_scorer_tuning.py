@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_sam.checkpoints.instance_scorer_weights import load_instance_scorer
 from napari_sam.configs import InstanceConfig
 from napari_sam.inference.plane_views import PlaneView
 from napari_sam.ops.plane_candidates import (
@@ -36,7 +37,13 @@ if TYPE_CHECKING:
     from napari_sam.ops.types import IsCancelled
     from napari_sam.training.labelled_images import Source
 
-__all__ = ["SeenPlane", "best_ious", "see_planes", "tune_instance_scorer"]
+__all__ = [
+    "SeenPlane",
+    "best_ious",
+    "scorer_for_labels",
+    "see_planes",
+    "tune_instance_scorer",
+]
 
 _STEPS = 300
 _RATE = 1e-3
@@ -92,6 +99,32 @@ def best_ious(
     union = mine.sum(axis=1)[:, None] + sizes - mine
     ious = (mine / np.maximum(union, 1))[:, 1:].max(axis=1, initial=0)
     return np.asarray(ious, np.float32)
+
+
+def scorer_for_labels(
+    model: Predictor, sources: Sequence[Source], is_cancelled: IsCancelled | None = None
+) -> CandidateScorer | None:
+    """Return a scorer that has learned which of the objects in sight are labelled.
+
+    Parameters
+    ----------
+    model, sources, is_cancelled
+        See `see_planes`.
+
+    Returns
+    -------
+    CandidateScorer or None
+        It began as the one that ships; None where nothing may be an object.
+
+    Raises
+    ------
+    Cancelled
+        If it was asked to stop.
+    """
+    seen = see_planes(model, sources, is_cancelled)
+    if not seen:
+        return None
+    return tune_instance_scorer(load_instance_scorer().head, seen)
 
 
 def see_planes(

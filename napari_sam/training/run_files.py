@@ -11,6 +11,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from napari_sam.checkpoints.export import in_half_precision
+from napari_sam.checkpoints.instance_scorer_weights import (
+    INSTANCE_SCORER,
+    scorer_to_text,
+)
 from napari_sam.io.atomic_write import write_atomically
 
 if TYPE_CHECKING:
@@ -19,7 +23,17 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["append_line", "read_config_of", "write_state", "write_weights"]
+    from napari_sam.configs import TrainConfig
+    from napari_sam.model.candidate_scorer import CandidateScorer
+
+__all__ = [
+    "append_line",
+    "describe_run",
+    "read_config_of",
+    "shown_metrics",
+    "write_state",
+    "write_weights",
+]
 
 
 def write_weights(
@@ -34,6 +48,38 @@ def write_weights(
     """
     half = in_half_precision(weights)
     _write(path, lambda part: save_file(half, part, metadata))
+
+
+def describe_run(
+    config: TrainConfig,
+    step: int,
+    object_size: float | None,
+    instance_scorer: CandidateScorer | None,
+) -> dict[str, str]:
+    """Return what the file of the weights says of the run that made them.
+
+    Parameters
+    ----------
+    config
+        The run.
+    step
+        Of the weights.
+    object_size
+        Pixels across of the objects that were learned from.
+    instance_scorer
+        What chooses objects among candidates, if that was learned.
+    """
+    told = {"step": str(step), "config": config.model_dump_json()}
+    if object_size is not None:
+        told["object_size"] = f"{object_size:.1f}"
+    if instance_scorer is not None:
+        told[INSTANCE_SCORER] = scorer_to_text(instance_scorer)
+    return told
+
+
+def shown_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Round metrics for a log."""
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in metrics.items()}
 
 
 def read_config_of(path: Path) -> str | None:

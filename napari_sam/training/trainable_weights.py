@@ -9,6 +9,7 @@ import torch
 import xxhash
 from torch import Tensor
 
+from napari_sam.model.build import build_sam
 from napari_sam.training.lora import add_adapters, merged_state
 
 if TYPE_CHECKING:
@@ -110,6 +111,12 @@ class Learner:
             return {
                 name: tensor.detach().cpu().clone() for name, tensor in state.items()
             }
+
+    def model_with(self, values: Mapping[str, Tensor]) -> Sam:
+        """Build the whole model anew with these values, on the CPU."""
+        sam = build_sam(self.sam.architecture)
+        sam.load_state_dict(self.weights(values))
+        return sam
 
     def fixed_digest(self) -> str:
         """Identify the values of what does not learn."""

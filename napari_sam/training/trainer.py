@@ -11,15 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from filelock import FileLock, Timeout
 
-from napari_sam.checkpoints.instance_scorer_weights import (
-    INSTANCE_SCORER,
-    load_instance_scorer,
-    scorer_to_text,
-)
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.device import choose_device, choose_dtype
 from napari_sam.inference.predictor import Predictor
-from napari_sam.model.build import build_sam
 from napari_sam.model.tiny_vit import TinyVitConfig
 from napari_sam.ops.types import Cancelled
 from napari_sam.training.annotator_scale import annotator_scale
@@ -29,12 +23,15 @@ from napari_sam.training.dataset import Dataset
 from napari_sam.training.distillation import Guides
 from napari_sam.training.divergence import DivergenceWatch
 from napari_sam.training.initialise import model_for
-from napari_sam.training.instance_scorer_tuning import (
-    see_planes,
-    tune_instance_scorer,
-)
+from napari_sam.training.instance_scorer_tuning import scorer_for_labels
 from napari_sam.training.run_checkpoint import check_same_run, read_checkpoint
-from napari_sam.training.run_files import append_line, write_state, write_weights
+from napari_sam.training.run_files import (
+    append_line,
+    describe_run,
+    shown_metrics,
+    write_state,
+    write_weights,
+)
 from napari_sam.training.run_time import RunTime
 from napari_sam.training.train_result import TrainResult
 from napari_sam.training.trainable_weights import Learner
@@ -42,9 +39,7 @@ from napari_sam.training.training_step import TrainingStep
 from napari_sam.training.validation import HeldOut, Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from torch import Tensor
+    from collections.abc import Callable, Sequence
 
     from napari_sam.configs import TrainConfig
     from napari_sam.model.candidate_scorer import CandidateScorer
@@ -57,9 +52,12 @@ __all__ = ["Trainer"]
 _FEW = 4
 """Held-out objects below which chance alone would choose the best weights."""
 
-logger = logging.getLogger(__name__)
-
 _LOG_EVERY = 10
+
+_KEPT = ("step", "best", "best_step", "best_values", "stale", "before", "after")
+"""What a checkpoint holds of the run under its own name."""
+
+logger = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -281,32 +279,18 @@ class Trainer:
 
     def _learn_to_choose(self, is_cancelled: IsCancelled | None) -> None:
         """Let the scorer of instances learn from the best weights, and write both."""
-        sources = self.data.complete_sources()
-        if not sources:
-            return
-        logger.info("learning which of the objects in sight are wanted")
-        model = Predictor(
-            self._model_with(self.best_values),
-            device=self.device,
-            object_size=self._object_size,
-        )
+        best, size = self.learner.model_with(self.best_values), self._object_size
+        model = Predictor(best, device=self.device, object_size=size)
         with suppress(Cancelled):  # the weights are there all the same
-            seen = see_planes(model, sources, is_cancelled)
-            if seen:
-                start = load_instance_scorer().head
-                self.instance_scorer = tune_instance_scorer(start, seen)
-                self._save_weights()
+            sources = self.data.complete_sources()
+            self.instance_scorer = scorer_for_labels(model, sources, is_cancelled)
+            self._save_weights()
 
     # --- what is kept -----------------------------------------------------------
 
     def averaged(self) -> Sam:
         """Build a model with the averaged weights."""
-        return self._model_with(self.learner.average)
-
-    def _model_with(self, values: Mapping[str, Tensor]) -> Sam:
-        sam = build_sam(self.sam.architecture)
-        sam.load_state_dict(self.learner.weights(values))
-        return sam
+        return self.learner.model_with(self.learner.average)
 
     def _validate(self) -> None:
         started = self._clock()
@@ -315,17 +299,12 @@ class Trainer:
         if self.held.objects:
             with self.learner.using(self.learner.average) as sam:
                 scores = self.held.score(sam)
-                mean = self._with_familiar(sam, scores.mean)
+                mean = self.held.mean_with(self.familiar, sam, scores.mean)
             scored = (scores.click, scores.box)
             if self.step == 0:
                 self.before, self.scores_before = scored, scores
-            self._log(
-                {
-                    "step": self.step,
-                    "validation_click": scored[0],
-                    "validation_box": scored[1],
-                }
-            )
+            names = ("step", "validation_click", "validation_box")
+            self._log(dict(zip(names, (self.step, *scored), strict=True)))
         if mean > self.best:
             self.best, self.stale, self.best_step = mean, 0, self.step
             self.after = scored
@@ -334,14 +313,6 @@ class Trainer:
         else:
             self.stale += 1
         self.time.add_validation(self._clock() - started if self.step else 0.0)
-
-    def _with_familiar(self, sam: Sam, mean: float) -> float:
-        """Let what is learned from count too where hardly anything is held out."""
-        held, familiar = self.held.objects, self.familiar.objects
-        if not familiar:
-            return mean
-        known = self.familiar.score(sam).mean
-        return (held * mean + familiar * known) / (held + familiar)
 
     def _finish(self, reason: str) -> TrainResult:
         if reason == "diverged":
@@ -358,9 +329,7 @@ class Trainer:
         )
 
     def _log(self, metrics: dict[str, Any]) -> None:
-        shown = {
-            k: round(v, 4) if isinstance(v, float) else v for k, v in metrics.items()
-        }
+        shown = shown_metrics(metrics)
         logger.info(" ".join(f"{k} {v}" for k, v in shown.items() if v is not None))
         if self._tell is not None:
             self._tell({**shown, "elapsed": round(self.time.seconds, 1)})
@@ -378,16 +347,11 @@ class Trainer:
         OSError
             If they cannot be written.
         """
-        metadata = {
-            "architecture": self.sam.architecture.name,
-            "step": str(self.best_step),
-            "config": self.config.model_dump_json(),
-        }
-        if self._object_size is not None:
-            metadata["object_size"] = f"{self._object_size:.1f}"
-        if self.instance_scorer is not None:
-            metadata[INSTANCE_SCORER] = scorer_to_text(self.instance_scorer)
-        write_weights(path, self.learner.weights(self.best_values), metadata)
+        told = describe_run(
+            self.config, self.best_step, self._object_size, self.instance_scorer
+        )
+        told["architecture"] = self.sam.architecture.name
+        write_weights(path, self.learner.weights(self.best_values), told)
 
     def _save_weights(self, last: bool = False) -> None:
         """Write the best weights; a full disk ends the run only at its end."""
@@ -407,17 +371,11 @@ class Trainer:
         state = {
             "config": self.config.model_dump_json(),
             "fixed": self.learner.fixed_digest(),
-            "step": self.step,
             "seconds": self.time.seconds,
-            "best": self.best,
-            "best_step": self.best_step,
-            "stale": self.stale,
-            "before": self.before,
-            "after": self.after,
             "model": self.learner.copy(),
             "average": self.learner.average,
-            "best_values": self.best_values,
             "optimiser": self.optimiser.state_dict(),
+            **{name: getattr(self, name) for name in _KEPT},
         }
         try:
             write_state(self.checkpoint_path, state)
@@ -432,11 +390,9 @@ class Trainer:
         check_same_run(self.checkpoint_path, state, config, fixed)
         self.learner.load(state["model"])
         self.learner.average = state["average"]
-        self.best_values = state["best_values"]
         self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.best = state["step"], state["best"]
-        self.stale, self.best_step = state["stale"], state["best_step"]
         self.time.go_on(state["seconds"])
-        self.before, self.after = state["before"], state["after"]
+        for name in _KEPT:
+            setattr(self, name, state[name])
         self._unsaved = not self.out.exists()
         logger.info("resuming after step %d", self.step)

@@ -118,6 +118,23 @@ class HeldOut:
             masks.append(found)
         return Scores(torch.cat(clicks).numpy(), torch.cat(boxes).numpy(), tuple(masks))
 
+    def mean_with(self, familiar: HeldOut, sam: Sam, mean: float) -> float:
+        """Average the mean score with that of objects that are learned from.
+
+        Parameters
+        ----------
+        familiar
+            What counts too where hardly anything is held out; may be empty.
+        sam
+            The model.
+        mean
+            That of the objects here.
+        """
+        if not familiar.objects:
+            return mean
+        known = familiar.score(sam).mean * familiar.objects
+        return (self.objects * mean + known) / (self.objects + familiar.objects)
+
     def worst(
         self, after: Scores, before: Scores | None = None, count: int = 6
     ) -> list[Case]:

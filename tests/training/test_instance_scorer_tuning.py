@@ -31,6 +31,8 @@ from napari_sam.training.instance_scorer_tuning import (
 from napari_sam.training.trainer import Trainer
 from napari_sam.workflows.objects.instance_choice import expected_ious
 
+SEE = "napari_sam.training.instance_scorer_tuning.see_planes"
+
 
 def discs_in_rows(bright: float, dark: float) -> tuple[np.ndarray, np.ndarray]:
     """An image of bright discs and dark ones, and labels of the bright ones."""
@@ -127,8 +129,7 @@ def test_the_scorer_is_in_the_file_of_the_model_and_stays(
     tmp_path, small_cells, monkeypatch
 ):
     some = [seen_plane(*discs_in_rows(0.9, 0.2))]
-    see = "napari_sam.training.trainer.see_planes"
-    monkeypatch.setattr(see, lambda *_: some)
+    monkeypatch.setattr(SEE, lambda *_: some)
     run, out = fine_tuned(tmp_path, arrays(2))
     model = load_model(out, device="cpu")
     own = scorer_for(model)
@@ -164,7 +165,7 @@ def test_a_stop_during_the_last_step_keeps_the_weights(
     def stopped(*_):
         raise Cancelled("stopped")
 
-    monkeypatch.setattr("napari_sam.training.trainer.see_planes", stopped)
+    monkeypatch.setattr(SEE, stopped)
     run, out = fine_tuned(tmp_path, arrays(2))
     assert run.instance_scorer is None
     assert load_sam(out).instance_scorer is None
