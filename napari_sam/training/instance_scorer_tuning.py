@@ -54,9 +54,9 @@ _ANCHOR = 0.01
 _MOST_IMAGES = 16
 _MOST_PIXELS = 768
 """Of larger images a part of this side is seen,"""
-_MOST_FRAME_PIXELS = 1200
-"""or a smaller one, if it is looked at closely."""
-_LEAST_PIXELS = 192
+_MOST_FRAMES = 2.4
+"""or one of so many frames, if it is looked at closely."""
+_LEAST_PIXELS = 64
 
 _SMALL = 48.0
 """Frame pixels across to which small objects are enlarged."""
@@ -176,7 +176,8 @@ def _part(
 ) -> tuple[slice, slice]:
     """Choose the part of a plane that is looked at."""
     scale = max(1.0, _SMALL / (model.object_size or _SMALL))
-    side = round(np.clip(_MOST_FRAME_PIXELS / scale, _LEAST_PIXELS, _MOST_PIXELS))
+    side = _MOST_FRAMES * model.frame_size / scale
+    side = round(np.clip(side, _LEAST_PIXELS, _MOST_PIXELS))
     starts = [int(rng.integers(0, max(0, n - side) + 1)) for n in shape]
     rows, columns = (slice(start, start + side) for start in starts)
     return rows, columns
