@@ -22,6 +22,7 @@ from napari_sam.checkpoints.head_files import (
     write_head,
 )
 from napari_sam.model.candidate_scorer import CandidateScorer, CandidateScorerConfig
+from napari_sam.ops.plane_measures import MEASURES
 
 __all__ = [
     "BUNDLED_INSTANCE_SCORER",
@@ -82,10 +83,13 @@ def scorer_to_text(scorer: CandidateScorer) -> str:
 
 
 def scorer_from_text(text: str) -> CandidateScorer | None:
-    """Read what `scorer_to_text` wrote; None where it is not that."""
+    """Read what `scorer_to_text` wrote; None where it is not that, or not of now."""
     try:
         told = json.loads(text)
-        scorer = CandidateScorer(CandidateScorerConfig(**told["config"]))
+        config = CandidateScorerConfig(**told["config"])
+        if config.measures != len(MEASURES) or not 0 < config.worth < 1:
+            return None
+        scorer = CandidateScorer(config)
         scorer.load_state_dict(load(b64decode(told["weights"], validate=True)))
     except (
         ValueError,

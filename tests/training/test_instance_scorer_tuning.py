@@ -20,6 +20,7 @@ from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.instance_scorers import scorer_for
 from napari_sam.inference.model_loading import load_model
 from napari_sam.io.labelled_arrays import LabelledArrays
+from napari_sam.model.candidate_scorer import CandidateScorer, CandidateScorerConfig
 from napari_sam.ops.plane_candidates import find_in_plane
 from napari_sam.ops.plane_measures import PlaneContent
 from napari_sam.training.finetune import fine_tuning
@@ -182,3 +183,9 @@ def test_a_broken_scorer_is_none():
     assert scorer_from_text(whole) is not None
     assert scorer_from_text(whole[: len(whole) // 2]) is None
     assert scorer_from_text(whole.replace("44", "45", 1)) is None
+    assert scorer_from_text(whole.replace('"worth": 0.4', '"worth": 0')) is None
+
+
+def test_a_scorer_that_measures_something_else_is_none():
+    other = CandidateScorer(CandidateScorerConfig(measures=7))
+    assert scorer_from_text(scorer_to_text(other)) is None
