@@ -284,7 +284,8 @@ class Trainer:
         with suppress(Cancelled):  # the weights are there all the same
             sources = self.data.complete_sources()
             self.instance_scorer = scorer_for_labels(model, sources, is_cancelled)
-            self._save_weights()
+            if self.instance_scorer is not None:
+                self._save_weights()
 
     # --- what is kept -----------------------------------------------------------
 
