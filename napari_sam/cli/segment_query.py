@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_sam.cli import batch
@@ -325,13 +325,12 @@ def tell_notes(
 def _understood(text: str) -> TextQuery:
     from napari_sam.checkpoints.object_weights import load_object_head
     from napari_sam.workflows.queries.read_text import read_text
-    from napari_sam.workflows.queries.text_query import TextQuery
 
     try:
         query = read_text(text)
     except ValueError as error:
         raise ValueError(f"--text: {error}") from error
-    if query.unknown and replace(query, unknown=()) == TextQuery():
+    if query.nothing_understood:
         unknown = ", ".join(query.unknown)
         known = ", ".join(load_object_head().concepts)
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_sam.configs import SelectionRule
 from napari_sam.plugin.annotator.hints import Facts
 from napari_sam.plugin.search.hints import EverythingFacts
-from napari_sam.plugin.search.query_parts import known_words, nothing_understood
+from napari_sam.plugin.search.query_parts import known_words
 from napari_sam.plugin.viewer.layers import display_range, looks_black
 from napari_sam.plugin.viewer.sample_data import advice_on
 
@@ -68,7 +68,7 @@ class FactReader:
         results, query = self._everything.results, self._everything.query
         answer, said = results.answer, query.query
         unknown = () if said is None else said.unknown
-        is_lost = said is not None and nothing_understood(said)
+        is_lost = said is not None and said.nothing_understood
         return {
             "is_reading": query.is_reading,
             "is_looking": query.is_looking,

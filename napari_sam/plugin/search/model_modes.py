@@ -113,7 +113,7 @@ def query_options(
 
         told.setdefault("concept", {})["phrase"] = phrase_of(asked.query, asked.text)
         return told
-    names_nuclei = asked.query is not None and asked.query.concept == "nucleus"
+    names_nuclei = asked.query is not None and asked.query.names_nuclei
     if not (names_nuclei and predictor is not None and parts_nuclei(predictor)):
         return options
     for mode in LEVEL_MODES:

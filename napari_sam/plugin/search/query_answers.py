@@ -15,7 +15,6 @@ from qtpy.QtCore import QObject, Signal
 from napari_sam.configs import FindConfig
 from napari_sam.plugin.model.long_task import LongTask
 from napari_sam.plugin.search.model_modes import asked_here
-from napari_sam.plugin.search.query_parts import nothing_understood
 from napari_sam.plugin.viewer.hint import sentence
 from napari_sam.plugin.viewer.layers import pixel_size_of
 
@@ -224,7 +223,7 @@ class _Measured:
         """
         among, query = question.among, question.query
         nothing = np.zeros(0, np.intp), np.zeros(len(among), np.float32)
-        if not len(among) or (query is not None and nothing_understood(query)):
+        if not len(among) or (query is not None and query.nothing_understood):
             return Answer(question, *nothing, np.zeros(0, np.float32), False)
         objects = self._measure(question, is_cancelled)
         places = np.searchsorted(self._indices, among)

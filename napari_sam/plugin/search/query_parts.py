@@ -14,7 +14,7 @@ from napari_sam.workflows.queries.text_query import (
     TextQuery,
 )
 
-__all__ = ["QueryPart", "known_words", "nothing_understood", "parts_of", "text_of"]
+__all__ = ["QueryPart", "known_words", "parts_of", "text_of"]
 
 _PLACES = ("position", "border")
 """Properties that are said after the kind."""
@@ -112,11 +112,6 @@ def text_of(query: TextQuery) -> str:
     known = replace(query, unknown=())
     said = "" if known == TextQuery() else str(known)
     return " ".join([*([said] if said else []), *query.unknown])
-
-
-def nothing_understood(query: TextQuery) -> bool:
-    """Whether a text names something, of which nothing at all was understood."""
-    return bool(query.unknown) and replace(query, unknown=()) == TextQuery()
 
 
 def known_words() -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_sam.workflows.queries.object_embeddings import head_of
 from napari_sam.workflows.queries.read_text import read_text
-from napari_sam.workflows.queries.text_query import TextQuery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_sam.inference.predictor import Predictor
+    from napari_sam.workflows.queries.text_query import TextQuery
 
 __all__ = ["WantedCandidate", "read_wanted", "understood", "warn"]
 
@@ -59,7 +59,7 @@ def understood(text: str, sam: Predictor | None = None) -> tuple[TextQuery, int]
     said = _NOT.split(text.lower(), maxsplit=1)
     size = _level(said[0]) or -_level("".join(said[1:]))
     query = read_text(_LEVEL.sub("object", text) if size else text)
-    if query.unknown and not size and replace(query, unknown=()) == TextQuery():
+    if query.nothing_understood and not size:
         head = None if sam is None else head_of(sam)
         known = "" if head is None else f"; known kinds: {', '.join(head.concepts)}"
         raise ValueError(

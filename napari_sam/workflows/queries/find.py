@@ -139,8 +139,10 @@ def find(
     found = ask_objects(
         pixels, labels, query, like=like, unlike=unlike, model=sam, config=config
     )
-    note = unit_note(text, query) if isinstance(text, str) else ""
-    return replace(found, notes=(*found.notes, note)) if note else found
+    told = [unit_note(text, query)] if isinstance(text, str) else []
+    if query is not None and query.unknown and not query.nothing_understood:
+        told.append(f"Not understood, and left out: {', '.join(query.unknown)}.")
+    return replace(found, notes=(*found.notes, *filter(None, told)))
 
 
 def on_its_level(config: SegmentConfig, query: TextQuery | None) -> SegmentConfig:
@@ -154,7 +156,7 @@ def on_its_level(config: SegmentConfig, query: TextQuery | None) -> SegmentConfi
         What was understood of the text; None: there is none.
     """
     instances = config.instances
-    if query is None or query.concept != "nucleus" or instances.level != "auto":
+    if instances.level != "auto" or query is None or not query.names_nuclei:
         return config
     nuclei = instances.model_copy(update={"level": "nuclei"})
     return config.model_copy(update={"instances": nuclei})
@@ -222,7 +224,7 @@ def ask_objects(
     """
     config = config or FindConfig()
     (own,), count = label_layers(labels, image.shape[:2])
-    if query is not None and _is_not_understood(query):
+    if query is not None and query.nothing_understood:
         told = f"Not understood: {', '.join(query.unknown)}. {_known(head_of(model))}"
         return Found(np.zeros_like(own), np.zeros(0, np.float32), query, (told,))
     if not count:
@@ -309,11 +311,6 @@ def _without_head(model: Predictor) -> str:
         f"{model.name} has no head that tells objects apart; the plain features of its "
         "encoder are compared, which is less reliable."
     )
-
-
-def _is_not_understood(query: TextQuery) -> bool:
-    """Whether nothing at all was understood of a text that names something."""
-    return bool(query.unknown) and replace(query, unknown=()) == TextQuery()
 
 
 def _known(head: LoadedObjectHead | None) -> str:

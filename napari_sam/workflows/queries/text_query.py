@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 __all__ = ["COUNTS", "PROPERTIES", "RELATIONS", "UNITS", "Condition", "TextQuery"]
@@ -139,6 +139,16 @@ class TextQuery:
     exclude: TextQuery | None = None
     relation: tuple[str, TextQuery] | None = None
     unknown: tuple[str, ...] = ()
+
+    @property
+    def nothing_understood(self) -> bool:
+        """Whether the text names something, of which nothing at all was understood."""
+        return bool(self.unknown) and replace(self, unknown=()) == TextQuery()
+
+    @property
+    def names_nuclei(self) -> bool:
+        """Whether nuclei are looked for, which may lie inside cells."""
+        return self.concept == "nucleus"
 
     def __str__(self) -> str:
         """Return it as a person reads it."""

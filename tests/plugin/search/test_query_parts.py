@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_sam.plugin.search.query_parts import nothing_understood, parts_of, text_of
+from napari_sam.plugin.search.query_parts import parts_of, text_of
 from napari_sam.workflows.queries.read_text import read_text
 from napari_sam.workflows.queries.text_query import Condition, TextQuery
 
@@ -76,6 +76,6 @@ def test_a_query_that_is_written_again_is_read_as_it_was(query):
 def test_nothing_is_written_of_nothing():
     assert text_of(TextQuery()) == ""
     assert text_of(TextQuery(unknown=("car",))) == "car"
-    assert nothing_understood(TextQuery(unknown=("car",)))
-    assert not nothing_understood(TextQuery("cell", unknown=("car",)))
-    assert not nothing_understood(TextQuery())
+    assert TextQuery(unknown=("car",)).nothing_understood
+    assert not TextQuery("cell", unknown=("car",)).nothing_understood
+    assert not TextQuery().nothing_understood

@@ -144,3 +144,10 @@ def test_a_text_that_names_nuclei_looks_for_those_inside_cells(cells):
     true = np.bincount(np.unique(scene.nuclei, return_inverse=True)[1].ravel())[1:]
     assert len(cell_of) > 20
     assert np.median(sizes[sizes > 0]) < 1.5 * np.median(true)
+
+
+@pytest.mark.slow
+def test_what_was_left_out_of_a_text_is_told(model, image):
+    found = napari_sam.find(image, "wobbly nuclei", model=model)
+    assert found.query.unknown == ("wobbly",)
+    assert found.notes[-1] == "Not understood, and left out: wobbly."
