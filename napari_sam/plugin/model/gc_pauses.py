@@ -10,8 +10,8 @@ therefore collected on the window's thread alone, between two events.
 A full collection looks at every object of the process, and holds Python's lock
 meanwhile: with napari and torch a fifth of a second, which soon falls into a click.
 What has survived one is set aside (`gc.freeze`) and not looked at again. It is brought
-back when a layer leaves, whose data would otherwise stay in memory, and looked through
-when the user rests; and for good at the end.
+back and looked through when the user rests; soon after a layer has left, rest or not,
+for its data stay in memory until then; and for good at the end.
 """
 
 from __future__ import annotations
@@ -141,6 +141,7 @@ class GcPauses(QObject):  # type: ignore[misc]
         self._young_timer.setInterval(_YOUNG_MS)
         self._young_timer.timeout.connect(self._collect_young)
         self._is_due = False
+        self._has_left = False
 
     @property
     def is_keeping(self) -> bool:
@@ -154,7 +155,7 @@ class GcPauses(QObject):  # type: ignore[misc]
 
     def detach(self) -> None:
         """Bring everything back."""
-        self._is_attached = False
+        self._is_attached = self._is_due = self._has_left = False
         self._rest_timer.stop()
         self._young_timer.stop()
         self._events.clear()
@@ -181,8 +182,14 @@ class GcPauses(QObject):  # type: ignore[misc]
         self._wait()
 
     def _on_removed(self, event: Any) -> None:
-        gc.unfreeze()
-        self._wait()
+        """Have a layer's data let go soon.
+
+        Not at once: napari has the collector run for every layer that leaves, and with
+        everything brought back each of those runs would hold the window.
+        """
+        if not self._has_left:
+            self._has_left = True
+            self._wait()
 
     def _wait(self) -> None:
         """Have all objects looked through when the user rests."""
@@ -191,7 +198,7 @@ class GcPauses(QObject):  # type: ignore[misc]
 
     def on_answer(self, *answer: object) -> None:
         """Take note that the user does not rest: something was answered."""
-        if self._is_due and self.is_keeping:
+        if self._is_due and self.is_keeping and not self._has_left:
             self._rest_timer.start()
 
     def _collect_young(self) -> None:
@@ -210,6 +217,6 @@ class GcPauses(QObject):  # type: ignore[misc]
         if _AUTOMATIC.blocks:
             self._wait()
             return
-        self._is_due = False
+        self._is_due = self._has_left = False
         gc.unfreeze()
         gc.collect()

@@ -4,6 +4,7 @@ import weakref
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QTimer
 
 from napari_sam.plugin.annotator.workspace import Times
 from napari_sam.plugin.model.gc_pauses import collector_paused
@@ -118,6 +119,41 @@ def test_what_a_removed_layer_held_is_let_go(make_napari_viewer, open_dock, qtbo
     viewer.layers.remove(other)
     del held, other
     qtbot.waitUntil(lambda: data() is None)
+
+
+def test_a_layer_that_leaves_does_not_hold_the_window(make_napari_viewer, open_dock):
+    """Napari has the collector run for each layer that leaves."""
+    viewer = make_napari_viewer()
+    viewer.add_image(np.zeros((60, 80)))
+    open_dock(viewer)
+    others = [viewer.add_image(np.zeros((60, 80))) for _ in range(3)]
+    gc.collect()
+    counts = []
+    viewer.layers.events.removed.connect(
+        lambda: counts.append(gc.get_freeze_count()), position="last"
+    )
+    for other in others:
+        viewer.layers.remove(other)
+    assert len(counts) == 3
+    assert min(counts) > 10_000
+
+
+def test_a_removed_layer_is_let_go_while_the_user_goes_on(dock, qtbot):
+    viewer = dock.annotator.viewer
+    other = viewer.add_image(np.zeros((60, 80)))
+    viewer.layers.selection = {dock.annotator.image}
+    other.metadata["held"] = held = Cycle()
+    held.layer = other
+    gc.collect()
+    data = weakref.ref(held)
+    going_on = QTimer(dock, interval=10)
+    answering = dock.model_host.answering
+    going_on.timeout.connect(lambda: answering.hovered.emit(None, None))
+    going_on.start()
+    viewer.layers.remove(other)
+    del held, other
+    qtbot.waitUntil(lambda: data() is None)
+    going_on.stop()
 
 
 def test_two_windows_share_it(make_napari_viewer, open_dock):
