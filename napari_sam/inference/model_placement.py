@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from napari_sam.inference.device import choose_dtype, is_out_of_memory
+from napari_sam.inference.freed_memory import keep_freed_memory
 from napari_sam.inference.precision import fast_products
 from napari_sam.model.sam2 import Sam2
 
@@ -85,6 +86,7 @@ def place(
         See `Placement`.
     """
     chosen = choose_dtype(dtype, device)
+    keep_freed_memory(device)
     model.to(device=device, dtype=torch.float32)
     model.image_encoder.to(dtype=chosen)
     if dtype == "bfloat16" and not isinstance(model, Sam2):  # its memory is float32

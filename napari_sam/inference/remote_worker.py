@@ -194,9 +194,7 @@ def _place(network: Network, model: WantedModel) -> Placement:
 
     from napari_sam.inference.device import choose_device
     from napari_sam.inference.model_placement import place
-    from napari_sam.inference.worker_memory import keep_freed_memory
 
-    keep_freed_memory()
     network.eval().requires_grad_(False)
     placed = place(network, "float32", choose_device("auto"))
     dtype: torch.dtype = getattr(torch, model.dtype)

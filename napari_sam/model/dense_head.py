@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from napari_sam.model.cache_blocking import Gelu, is_blocked, row_blocks
 from napari_sam.model.dense_maps import DenseMaps
 from napari_sam.model.layers import LayerNorm2d
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from napari_sam.configs.objects import DenseLevel
 
 __all__ = ["DenseHead"]
+
+_SCALE = 4
+"""Rows of the maps for a row of the embedding."""
+
+_ROWS = 32
+"""Rows of the embedding that are read at one time on a CPU."""
 
 
 class DenseHead(DenseMaps):
@@ -36,14 +43,26 @@ class DenseHead(DenseMaps):
 
         With `level`, to the (B, 3, 4 h, 4 w) logits of that one alone.
         """
-        whole: Tensor
         if self.nuclei is None or level in ("auto", "cells"):
-            whole = self.layers(features)
-            return whole
-        nuclei: Tensor = self.nuclei(features)
+            return _read(self.layers, features)
+        nuclei = _read(self.nuclei, features)
         if level == "nuclei":
             return nuclei
-        return torch.cat([nuclei, self.layers(features)], dim=1)
+        return torch.cat([nuclei, _read(self.layers, features)], dim=1)
+
+
+def _read(layers: nn.Module, features: Tensor) -> Tensor:
+    """Apply the layers of a level, to blocks of rows and the rows beside them."""
+    if not is_blocked(features):
+        maps: Tensor = layers(features)
+        return maps
+    features = features.contiguous(memory_format=torch.channels_last)
+    parts = []
+    for start, stop in row_blocks(features.shape[2], _ROWS):
+        first = max(start - 1, 0)
+        part = layers(features[:, :, first : stop + 1])
+        parts.append(part[:, :, (start - first) * _SCALE : (stop - first) * _SCALE])
+    return torch.cat(parts, 2)
 
 
 def _read_embedding(width: int) -> nn.Sequential:
@@ -51,10 +70,10 @@ def _read_embedding(width: int) -> nn.Sequential:
     return nn.Sequential(
         nn.ConvTranspose2d(width, width // 4, 2, stride=2),
         LayerNorm2d(width // 4),
-        nn.GELU(),
+        Gelu(),
         nn.ConvTranspose2d(width // 4, width // 8, 2, stride=2),
-        nn.GELU(),
+        Gelu(),
         nn.Conv2d(width // 8, width // 8, 3, padding=1),
-        nn.GELU(),
+        Gelu(),
         nn.Conv2d(width // 8, 3, 1),
     )

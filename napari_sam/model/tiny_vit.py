@@ -16,11 +16,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_sam.model.cache_blocking import (
+    Gelu,
+    add_by_rows,
+    gelu,
+    is_blocked,
+    row_blocks,
+)
 from napari_sam.model.image_encoder import neck
-from napari_sam.model.window_partition import cut_windows, join_windows
+from napari_sam.model.window_attention import WindowAttention
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["TinyVit", "TinyVitConfig"]
 
@@ -29,6 +36,12 @@ _EARLY_STAGE = 1
 
 _TOKENS = 2048
 """Tokens whose hidden layer is held at one time on a CPU."""
+
+_WINDOW_TOKENS = 4096
+"""Tokens whose windows are held at one time on a CPU."""
+
+_HIDDEN_BYTES = 1 << 21
+"""Of the hidden layer of a bottleneck that is held at one time on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +73,6 @@ class TinyVitConfig:
     def early_channels(self) -> int:
         """Channels of the early features that SAM-HQ reads."""
         return self.widths[_EARLY_STAGE + 1]
-
-
-def _is_by_piece(x: Tensor) -> bool:
-    """Whether to compute in pieces that fit a CPU's cache: not to train or export."""
-    is_fixed = torch.is_grad_enabled() or torch.compiler.is_compiling()
-    return x.device.type == "cpu" and not is_fixed
 
 
 class TinyVit(nn.Module):
@@ -147,20 +154,22 @@ class ConvNorm(nn.Module):
         if self.bn.training:
             y: Tensor = self.bn(self.c(x))
             return y
-        # With fixed statistics the normalisation is a part of the convolution.
+        weight, bias = self.fold()
+        return F.conv2d(
+            x, weight, bias, self.c.stride, self.c.padding, groups=self.c.groups
+        )
+
+    def fold(self) -> tuple[Tensor, Tensor]:
+        """Return weight and bias of the convolution with its norm, as they are fixed.
+
+        With fixed statistics the normalisation is a part of the convolution.
+        """
         var = self.bn.running_var
         mean = self.bn.running_mean
         if var is None or mean is None:
             raise RuntimeError("batch normalisation has lost its running statistics")
         scale = self.bn.weight * torch.rsqrt(var + self.bn.eps)
-        return F.conv2d(
-            x,
-            self.c.weight * scale[:, None, None, None],
-            self.bn.bias - mean * scale,
-            self.c.stride,
-            self.c.padding,
-            groups=self.c.groups,
-        )
+        return self.c.weight * scale[:, None, None, None], self.bn.bias - mean * scale
 
 
 class Stem(nn.Module):
@@ -173,7 +182,7 @@ class Stem(nn.Module):
         (kernel0, stride0), (kernel1, stride1) = stem
         self.seq = nn.Sequential(
             ConvNorm(3, width // 2, kernel0, stride0),
-            nn.GELU(),
+            Gelu(),
             ConvNorm(width // 2, width, kernel1, stride1),
         )
 
@@ -183,37 +192,65 @@ class Stem(nn.Module):
         return y
 
 
-class MBConv(nn.Module):
+class Bottleneck(nn.Module):
+    """A pointwise, a depthwise and a pointwise convolution, with GELU between them."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = ConvNorm(inputs, hidden)
+        self.conv2 = ConvNorm(hidden, hidden, kernel=3, stride=stride, groups=hidden)
+        self.conv3 = ConvNorm(hidden, outputs)
+        self.stride = stride
+
+    def convolve(self, x: Tensor, on_block: Callable[[], None] = _go_on) -> Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+        if is_blocked(x) and not self.conv1.bn.training:
+            return torch.cat(list(self._by_rows(x, on_block)), 2)
+        y = gelu(self.conv1(x))
+        on_block()
+        out: Tensor = self.conv3(gelu(self.conv2(y)))
+        return out
+
+    def _by_rows(self, x: Tensor, on_block: Callable[[], None]) -> Iterator[Tensor]:
+        """Convolve blocks of rows, each with the rows beside it that it needs."""
+        (weight1, bias1), (weight2, bias2), (weight3, bias3) = (
+            conv.fold() for conv in (self.conv1, self.conv2, self.conv3)
+        )
+        hidden = len(weight1)
+        row_bytes = len(x) * x.shape[3] * hidden * x.element_size()
+        rows = max(1, _HIDDEN_BYTES // row_bytes // self.stride)
+        height = x.shape[2]
+        for start, stop in row_blocks(-(-height // self.stride), rows):
+            first, last = start * self.stride - 1, (stop - 1) * self.stride + 2
+            y = gelu(F.conv2d(x[:, :, max(first, 0) : last], weight1, bias1))
+            beyond = (max(-first, 0), max(last - height, 0))
+            if any(beyond):
+                y = F.pad(y, (0, 0, *beyond))
+            y = F.conv2d(y, weight2, bias2, self.stride, (0, 1), groups=hidden)
+            yield F.conv2d(gelu(y), weight3, bias3)
+            on_block()
+
+
+class MBConv(Bottleneck):
     """Inverted bottleneck; the last activation comes after the residual sum."""
 
     def __init__(self, width: int, expand: int = 4) -> None:
-        super().__init__()
-        hidden = width * expand
-        self.conv1 = ConvNorm(width, hidden)
-        self.conv2 = ConvNorm(hidden, hidden, kernel=3, groups=hidden)
-        self.conv3 = ConvNorm(hidden, width)
+        super().__init__(width, width * expand, width)
 
     def forward(self, x: Tensor, on_block: Callable[[], None] = _go_on) -> Tensor:
         """Map (B, width, H, W) to the same shape."""
-        y = F.gelu(self.conv1(x))
-        on_block()
-        y = F.gelu(self.conv2(y))
-        return F.gelu(self.conv3(y) + x)
+        return gelu(self.convolve(x, on_block) + x)
 
 
-class Merge(nn.Module):
+class Merge(Bottleneck):
     """Change of width, and of resolution where `stride` is 2, between two stages."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = ConvNorm(inputs, outputs)
-        self.conv2 = ConvNorm(outputs, outputs, kernel=3, stride=stride, groups=outputs)
-        self.conv3 = ConvNorm(outputs, outputs)
+        super().__init__(inputs, outputs, outputs, stride)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, on_block: Callable[[], None] = _go_on) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
-        y: Tensor = self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x)))))
-        return y
+        return self.convolve(x, on_block)
 
 
 class Stage(nn.Module):
@@ -232,7 +269,7 @@ class Stage(nn.Module):
         if self.downsample is None:
             return x
         on_block()
-        y: Tensor = self.downsample(x)
+        y: Tensor = self.downsample(x, on_block)
         return y
 
 
@@ -250,13 +287,14 @@ class TinyVitBlock(nn.Module):
 
     def forward(self, x: Tensor, on_block: Callable[[], None] = _go_on) -> Tensor:
         """Map (B, C, H, W) to the same shape."""
-        tokens = x.permute(0, 2, 3, 1)
-        tokens = tokens + self.attn(tokens)
+        width, window = x.shape[3], self.attn.window
+        rows = max(1, _WINDOW_TOKENS // (window * width)) * window
+        tokens = add_by_rows(x.permute(0, 2, 3, 1), self.attn.prepare(), rows)
         on_block()
         tokens = self.local_conv(tokens.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        tokens = tokens + self.mlp(tokens)
-        out: Tensor = tokens.permute(0, 3, 1, 2)
-        return out
+        rows = max(1, _TOKENS // width)
+        tokens = add_by_rows(tokens, self.mlp, rows, in_place=True)
+        return tokens.permute(0, 3, 1, 2)
 
 
 class NormedMlp(nn.Module):
@@ -270,101 +308,5 @@ class NormedMlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., width) to the same shape."""
-        if not _is_by_piece(x):
-            return self._of(x)
-        tokens = x.reshape(-1, x.shape[-1])
-        y = torch.empty_like(tokens)
-        for start in range(0, len(tokens), _TOKENS):
-            y[start : start + _TOKENS] = self._of(tokens[start : start + _TOKENS])
-        return y.view(x.shape)
-
-    def _of(self, x: Tensor) -> Tensor:
-        y: Tensor = self.fc2(F.gelu(self.fc1(self.norm(x))))
+        y: Tensor = self.fc2(gelu(self.fc1(self.norm(x))))
         return y
-
-
-class WindowAttention(nn.Module):
-    """Attention inside square windows with a learned bias by absolute offset."""
-
-    attention_bias_idxs: Tensor
-
-    def __init__(self, width: int, heads: int, window: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.window = window
-        self.norm = nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-        self.attention_biases = nn.Parameter(torch.zeros(heads, window**2))
-        self.register_buffer(
-            "attention_bias_idxs", offset_index(window), persistent=False
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (B, H, W, C) to the same shape.
-
-        The query, key and value of one head lie side by side in the projection.
-        The bias is read from the parameter at each call: the original keeps a copy
-        from its last `eval()`, and is wrong when weights are loaded after it.
-        """
-        height, width = x.shape[1:3]
-        # The original pads before the norm, with zeros: the norm's bias, projected.
-        padding = self.qkv(self.norm.bias)
-        windows = cut_windows(self.qkv(self.norm(x)), self.window, padding)
-        qkv = windows.view(*windows.shape[:2], self.heads, 3, -1)
-        bias = self.attention_biases[:, self.attention_bias_idxs].to(qkv.dtype)
-        mixed = (attend_by_head if _is_by_piece(qkv) else attend)(qkv, bias)
-        z: Tensor = self.proj(join_windows(mixed, self.window, height, width))
-        return z
-
-
-def attend(qkv: Tensor, bias: Tensor) -> Tensor:
-    """Let the tokens of each window attend to each other.
-
-    Parameters
-    ----------
-    qkv
-        (n, T, heads, 3, d) queries, keys and values.
-    bias
-        (heads, T, T), added to the logits.
-
-    Returns
-    -------
-    (n, T, heads * d)
-    """
-    q, k, v = qkv.permute(3, 0, 2, 1, 4)
-    y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
-    return y.transpose(1, 2).flatten(2)
-
-
-def attend_by_head(qkv: Tensor, bias: Tensor) -> Tensor:
-    """Attend as `attend` does, by plain products, one head at a time.
-
-    On a CPU, windows of 49 to 196 tokens are too small for what PyTorch's attention
-    does in blocks; the logits of one head fit its cache.
-    """
-    windows, tokens, heads, _, depth = qkv.shape
-    y = qkv.new_empty(windows, tokens, heads, depth)
-    for head in range(heads):
-        q, k, v = qkv[:, :, head].unbind(2)
-        logits = torch.baddbmm(bias[head], q, k.mT, alpha=depth**-0.5)
-        y[:, :, head] = logits.softmax(-1) @ v
-    return y.flatten(2)
-
-
-def offset_index(window: int) -> Tensor:
-    """Give each pair of positions of a window the number of its absolute offset.
-
-    The offsets (|row - row'|, |col - col'|) are numbered in the order in which they
-    first appear in a row-major walk over all pairs, which is that of the position
-    reached from the window's first corner.
-
-    Returns
-    -------
-    (window ** 2, window ** 2) int64
-    """
-    at = torch.arange(window)
-    row, col = at.repeat_interleave(window), at.repeat(window)
-    rows = (row[:, None] - row[None, :]).abs()
-    cols = (col[:, None] - col[None, :]).abs()
-    return rows * window + cols

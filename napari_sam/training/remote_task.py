@@ -221,12 +221,10 @@ def run_training(token: str, task: TrainingTask) -> TrainingReply:
         See `Trainer`.
     """
     from napari_sam.checkpoints.packed_network import unpack_network
-    from napari_sam.inference.worker_memory import keep_freed_memory
     from napari_sam.model.sam import Sam
     from napari_sam.training.trainer import Trainer
     from napari_sam.training.training_job import worst_cases
 
-    keep_freed_memory()
     with TemporaryDirectory(prefix="napari-sam-") as folder:
         out = Path(folder, task.name)
         write_files(out, task.files)

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from napari_sam.checkpoints.load import load_sam
 from napari_sam.inference.device import choose_device, choose_dtype
+from napari_sam.inference.freed_memory import keep_freed_memory
 from napari_sam.inference.predictor import Predictor
 from napari_sam.model.tiny_vit import TinyVitConfig
 from napari_sam.ops.types import Cancelled
@@ -136,16 +137,16 @@ class Trainer:
         config = self.config
         self.sam = model_for(config, init)
         architecture = self.sam.architecture
-        closer = annotator_scale(self.sam) if config.closer else None
         self.data = Dataset(
             data,
             config,
             architecture.frame_size,
             architecture.encoder.stride,
             crops=isinstance(architecture.encoder, TinyVitConfig),
-            closer=closer,
+            closer=annotator_scale(self.sam) if config.closer else None,
         )
         self.device = choose_device(device)
+        keep_freed_memory(self.device)
         dtype = choose_dtype(config.precision, self.device)
         self.sam.to(self.device)
         self.learner = Learner(self.sam, config)

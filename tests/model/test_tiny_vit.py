@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from napari_sam.model import tiny_vit
 from napari_sam.model.build import ARCHITECTURES, build_sam
 from napari_sam.model.tiny_vit import (
     ConvNorm,
@@ -11,6 +14,8 @@ from napari_sam.model.tiny_vit import (
     TinyVit,
     TinyVitBlock,
     TinyVitConfig,
+)
+from napari_sam.model.window_attention import (
     WindowAttention,
     attend,
     attend_by_head,
@@ -233,3 +238,62 @@ def test_attention_by_head_is_attention(window, heads):
     with torch.inference_mode():
         found = attend_by_head(qkv, bias)
     torch.testing.assert_close(found, attend(qkv, bias), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("logit", [0.0, 50.0, 95.0, -95.0, 1e4, -1e4])
+def test_attention_in_bfloat16_is_attention_whatever_the_logits(logit):
+    """Weights are not scaled by the largest one where that is not needed."""
+    generator = torch.Generator().manual_seed(0)
+    qkv = torch.randn(3, 49, 2, 3, 8, generator=generator)
+    bias = torch.randn(2, 49, 49, generator=generator) + logit
+    qkv, bias = qkv.bfloat16(), bias.bfloat16()
+    with torch.inference_mode():
+        found = attend_by_head(qkv, bias)
+    q, k, v = qkv.permute(3, 2, 0, 1, 4)
+    logits = torch.stack(
+        [torch.baddbmm(bias[i], q[i], k[i].mT, alpha=8**-0.5) for i in range(2)]
+    )
+    expected = (logits.float().softmax(-1) @ v.float()).permute(1, 2, 0, 3).flatten(2)
+    torch.testing.assert_close(found.float(), expected, rtol=0, atol=0.02)
+
+
+@given(
+    height=st.integers(1, 12),
+    width=st.integers(1, 12),
+    batch=st.integers(1, 2),
+    stride=st.integers(1, 2),
+    rows=st.integers(1, 5),
+)
+def test_blocks_of_rows_make_the_whole(height, width, batch, stride, rows):
+    torch.manual_seed(0)
+    merge, block = randomise(Merge(4, 6, stride)), randomise(MBConv(4))
+    vit = randomise(TinyVitBlock(4, heads=2, window=3))
+    x = torch.randn(batch, 4, height, width)
+    x = x.contiguous(memory_format=torch.channels_last)
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        for name in ("_HIDDEN_BYTES", "_TOKENS", "_WINDOW_TOKENS"):
+            patch.setattr(tiny_vit, name, rows * width * batch * 16)
+        by_rows = [merge(x), block(x), vit(x)]
+    whole = [merge(x), block(x), vit(x)]  # with gradients nothing is cut
+    for found, expected in zip(by_rows, whole, strict=True):
+        torch.testing.assert_close(found, expected.detach(), atol=1e-4, rtol=1e-4)
+
+
+def test_what_was_given_stays_as_it_was():
+    """Activations are computed in place, but not in what belongs to the caller."""
+    encoder = randomise(TinyVit(SMALL))
+    frame = torch.randn(1, 3, 48, 48)
+    x = torch.randn(1, 4, 9, 9)
+    with torch.inference_mode():
+        for layer, given in ((encoder, frame), (MBConv(4).eval(), x)):
+            kept = given.clone()
+            layer(given)
+            assert torch.equal(given, kept)
+
+
+def test_somebody_may_step_in_between_blocks_of_rows(monkeypatch):
+    monkeypatch.setattr(tiny_vit, "_HIDDEN_BYTES", 1)
+    calls = []
+    with torch.inference_mode():
+        MBConv(4).eval()(torch.zeros(1, 4, 9, 9), lambda: calls.append(0))
+    assert len(calls) == 9
