@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["keep_freed_memory"]
 
-_CHOICES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+_CHOICES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 """Variables by which somebody chooses otherwise."""
 
-_OF_DASK = "65536"
-"""What a nanny sets the first of them to, where nobody has chosen otherwise."""
+_TUNABLES = "GLIBC_TUNABLES"
+"""Another one, with much else beside what begins with `glibc.malloc.`."""
+
+_OF_DASK = {_CHOICES[0]: "65536"}
+"""What a nanny sets, where nobody has chosen otherwise."""
 
 _TRIM_THRESHOLD = -1
 _MMAP_THRESHOLD = -3
@@ -52,14 +55,15 @@ def keep_freed_memory(device: torch.device) -> bool:
     Returns
     -------
     bool
-        Whether that is done: the network is on the CPU, the C library is glibc, and the
-        environment says nothing of when it is to give memory back, or only what a nanny
-        of Dask sets.
+        Whether that is done: the C library is glibc, and the environment says nothing
+        of when it is to give memory back, for a network on the CPU, or only what a
+        nanny of Dask sets, for any.
     """
     chosen = {name: os.environ[name] for name in _CHOICES if name in os.environ}
-    if device.type != "cpu" or chosen not in ({}, {_CHOICES[0]: _OF_DASK}):
-        return False
-    if not sys.platform.startswith("linux"):
+    if "glibc.malloc." in os.environ.get(_TUNABLES, ""):
+        chosen[_TUNABLES] = os.environ[_TUNABLES]
+    is_wanted = chosen == _OF_DASK or (not chosen and device.type == "cpu")
+    if not is_wanted or not sys.platform.startswith("linux"):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,8 +1,8 @@
 """Blocks of an image that fit a CPU's cache, one after the other.
 
 On a CPU, what lies between two layers is written to memory and read back, and for a
-large frame that takes longer than the layers themselves. Computed in blocks of rows,
-it stays in the cache, and the answer is the same.
+large frame that takes a good part of the time. Computed in blocks of rows ("cache
+blocking"), it stays in the cache, and the answer is the same up to rounding.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ __all__ = ["Gelu", "add_by_rows", "gelu", "is_blocked", "row_blocks"]
 
 def is_blocked(x: Tensor) -> bool:
     """Whether to compute in blocks: on a CPU, and neither to train nor to export."""
-    is_fixed = torch.is_grad_enabled() or torch.compiler.is_compiling()
-    return x.device.type == "cpu" and not is_fixed
+    is_recorded = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    return x.device.type == "cpu" and not is_recorded
 
 
 def row_blocks(height: int, rows: int) -> Iterator[tuple[int, int]]:
@@ -43,7 +43,7 @@ def add_by_rows(
     branch
         Maps (B, h, W, C) to the same shape.
     rows
-        Of a block, 1 or more.
+        Of a block, 1 or more; a multiple of what `branch` sees together.
     in_place
         Whether `x` is used for nothing else, so that the sum may take its place.
     """

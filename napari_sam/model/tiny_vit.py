@@ -101,7 +101,7 @@ class TinyVit(nn.Module):
         """Embed (B, 3, H, W) normalised frames as (B, C, H / stride, W / stride).
 
         There is no absolute position: any height and width that the strides divide
-        will do. `on_block` is called before each part of a block; what it raises
+        will do. `on_block` is called between parts of the work; what it raises
         ends the work.
         """
         return self.embed_early_and_late(frame, on_block)[0]

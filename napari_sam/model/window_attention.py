@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WindowAttention", "attend", "attend_by_head", "offset_index"]
 
-_SUMS = (1e-30, 1e30)
-"""Of weights that are not scaled, within which bfloat16 is as exact as it is at 1."""
+_EXACT_SUMS = (1e-30, 1e30)
+"""Least and largest sum of weights exp(logit) that bfloat16 holds as well as 1."""
 
 
 class WindowAttention(nn.Module):
@@ -96,14 +96,14 @@ def attend_by_head(qkv: Tensor, bias: Tensor) -> Tensor:
     windows, tokens, heads, _, depth = qkv.shape
     q, k, v = qkv.permute(3, 2, 0, 1, 4)
     q, k = q.contiguous(), k.contiguous()
-    values = v.new_ones(heads, windows, tokens, depth + 1)
-    values[..., :-1] = v
     is_short = qkv.dtype == torch.bfloat16
+    values = v.new_ones(heads, windows, tokens, depth + is_short)
+    values[..., :depth] = v
     y = qkv.new_empty(windows, tokens, heads, depth)
     for head in range(heads):
         logits = torch.baddbmm(bias[head], q[head], k[head].mT, alpha=depth**-0.5)
         if not (is_short and _mix_unscaled(logits, values[head], y[:, :, head])):
-            y[:, :, head] = logits.softmax(-1) @ v[head]
+            y[:, :, head] = logits.softmax(-1) @ values[head, ..., :depth]
     return y.flatten(2)
 
 
@@ -116,7 +116,7 @@ def _mix_unscaled(logits: Tensor, values: Tensor, out: Tensor) -> bool:
     sums = mixed[..., -1:]
     least, most = (float(value) for value in sums.aminmax())
     torch.div(mixed[..., :-1], sums, out=out)
-    return _SUMS[0] < least and most < _SUMS[1]
+    return _EXACT_SUMS[0] < least and most < _EXACT_SUMS[1]
 
 
 def offset_index(window: int) -> Tensor:

@@ -25,7 +25,9 @@ print(keep_freed_memory(torch.device(sys.argv[1])))
         ({"MALLOC_TRIM_THRESHOLD_": "1000000"}, "cpu", "False"),
         ({"MALLOC_MMAP_THRESHOLD_": "65536"}, "cpu", "False"),
         ({"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=65536"}, "cpu", "False"),
+        ({"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=4096"}, "cpu", "True"),
         ({}, "cuda", "False"),
+        ({"MALLOC_TRIM_THRESHOLD_": "65536"}, "cuda", "True"),
     ],
 )
 def test_what_somebody_chose_stays(chosen, device, said):

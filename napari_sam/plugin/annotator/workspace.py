@@ -38,7 +38,8 @@ class Times:
     idle
         Without a prompt, before neighbouring planes are embedded.
     rest
-        Without an answer, before the garbage collector may hold the window.
+        Without an answer, before the garbage collector may hold the window; after a
+        layer has left it does so even if there are answers, but later.
     """
 
     dwell: int = 150

@@ -10,8 +10,8 @@ therefore collected on the window's thread alone, between two events.
 A full collection looks at every object of the process, and holds Python's lock
 meanwhile: with napari and torch a fifth of a second, which soon falls into a click.
 What has survived one is set aside (`gc.freeze`) and not looked at again. It is brought
-back and looked through when the user rests; soon after a layer has left, rest or not,
-for its data stay in memory until then; and for good at the end.
+back and looked through when the user rests; after a layer has left, whose data stay in
+memory until then, at some moment even if the user does not; and for good at the end.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ __all__ = ["GcPauses", "collector_paused"]
 
 _YOUNG_MS = 200
 """Milliseconds between two looks at whether there is something to collect."""
+
+_LIMIT = 5
+"""Times of rest for which the data of a layer that has left stay at the most."""
 
 _KEEPERS: set[int] = set()
 
@@ -141,7 +144,7 @@ class GcPauses(QObject):  # type: ignore[misc]
         self._young_timer.setInterval(_YOUNG_MS)
         self._young_timer.timeout.connect(self._collect_young)
         self._is_due = False
-        self._has_left = False
+        self._limit_timer = single_shot(self, _LIMIT * rest_ms, self._collect)
 
     @property
     def is_keeping(self) -> bool:
@@ -155,8 +158,10 @@ class GcPauses(QObject):  # type: ignore[misc]
 
     def detach(self) -> None:
         """Bring everything back."""
-        self._is_attached = self._is_due = self._has_left = False
-        self._rest_timer.stop()
+        self._is_attached = self._is_due = False
+        has_left = self._limit_timer.isActive()
+        for timer in (self._rest_timer, self._limit_timer):
+            timer.stop()
         self._young_timer.stop()
         self._events.clear()
         if self.is_keeping:
@@ -165,6 +170,9 @@ class GcPauses(QObject):  # type: ignore[misc]
                 gc.callbacks.remove(_after_collection)
                 gc.unfreeze()
                 _AUTOMATIC.release()
+            elif has_left and not _AUTOMATIC.blocks:  # others do not know of it
+                gc.unfreeze()
+                gc.collect()
 
     def look(self) -> None:
         """Begin now if there is a model."""
@@ -187,9 +195,9 @@ class GcPauses(QObject):  # type: ignore[misc]
         Not at once: napari has the collector run for every layer that leaves, and with
         everything brought back each of those runs would hold the window.
         """
-        if not self._has_left:
-            self._has_left = True
-            self._wait()
+        if not self._limit_timer.isActive():
+            self._limit_timer.start()
+        self._wait()
 
     def _wait(self) -> None:
         """Have all objects looked through when the user rests."""
@@ -198,7 +206,7 @@ class GcPauses(QObject):  # type: ignore[misc]
 
     def on_answer(self, *answer: object) -> None:
         """Take note that the user does not rest: something was answered."""
-        if self._is_due and self.is_keeping and not self._has_left:
+        if self._is_due and self.is_keeping:
             self._rest_timer.start()
 
     def _collect_young(self) -> None:
@@ -217,6 +225,8 @@ class GcPauses(QObject):  # type: ignore[misc]
         if _AUTOMATIC.blocks:
             self._wait()
             return
-        self._is_due = self._has_left = False
+        self._is_due = False
+        for timer in (self._rest_timer, self._limit_timer):
+            timer.stop()
         gc.unfreeze()
         gc.collect()

@@ -168,6 +168,24 @@ def test_two_windows_share_it(make_napari_viewer, open_dock):
     assert gc.get_freeze_count() == 0
 
 
+def test_a_window_that_leaves_takes_along_what_left_it(make_napari_viewer, open_dock):
+    """Others do not know of a layer that was removed in this window just before."""
+    viewers = [make_napari_viewer(), make_napari_viewer()]
+    for viewer in viewers:
+        viewer.add_image(np.zeros((60, 80)))
+    widgets = [open_dock(viewer) for viewer in viewers]
+    other = viewers[0].add_image(np.zeros((60, 80)))
+    other.metadata["held"] = held = Cycle()
+    held.layer = other
+    gc.collect()
+    data = weakref.ref(held)
+    viewers[0].layers.remove(other)
+    del held, other
+    widgets[0].annotator.deactivate()
+    assert data() is None
+    widgets[1].annotator.deactivate()
+
+
 def test_what_others_set_aside_stays_aside(make_viewer, open_dock):
     gc.freeze()
     try:
