@@ -62,6 +62,11 @@ def benchmark(name: str, place: str, *words: str) -> Table:
 
 SOME = ("--max-objects", "8", "--max-images", "20")
 
+SMEARS = ("--data", "{data}/blood_cells", "--max-images", "15", "--threads", "1")
+
+CHANNELS = (("0",), ("1",), ("2",), ("0", "1"), ("0", "2"), ("0", "1", "2"))
+"""Membrane, cytoplasm and nucleus of tissue_if_cells, alone and together."""
+
 SECTIONS = ("--kinds", "em_mitochondria", "em_neurites", "--max-objects", "60")
 
 TABLES = (
@@ -86,6 +91,14 @@ TABLES = (
     evaluate(
         *("proposals", "accuracy.md#object-proposals", "--mode", "proposals"),
         *("--max-images", "1"),
+    ),
+    *(
+        evaluate(
+            *(f"channels-{''.join(some)}", "accuracy.md#several-channels"),
+            *("--kinds", "tissue_if_cells", "--axes", "YXC", "--max-objects", "80"),
+            *("--channels", *some),
+        )
+        for some in CHANNELS
     ),
     benchmark(
         *("prompt-constraints", "accuracy.md#keeping-to-the-prompts"),
@@ -118,6 +131,17 @@ TABLES = (
     benchmark(
         *("object-growing", "accuracy.md#one-click-in-3d", "object_growing"),
         *("{volumes}", "--clicks", "3"),
+    ),
+    *(
+        Table(
+            name,
+            "annotate-a-folder.md",
+            ("napari-sam", "evaluate-loop", "--model", "{model}", *SMEARS, *learning),
+        )
+        for name, learning in (
+            ("loop", ("--retrain-after", "5", "--minutes", "3")),
+            ("loop-never", ("--minutes", "0")),
+        )
     ),
     Table(
         "through-volumes",
@@ -166,14 +190,15 @@ def fill(table: Table, args: argparse.Namespace) -> list[str] | None:
             if args.data is None:
                 return None
             filled += complete_kinds(args.data)
-        elif word == "{model}":
-            filled.append(args.model)
         elif word.startswith("{"):
-            folder = getattr(args, word.strip("{}"))
-            if folder is None:
+            name, rest = word[1:].split("}")
+            given = getattr(args, name)
+            if given is None:
                 return None
-            is_many = word == "{volumes}" and "benchmarks" in table.command[1]
-            filled += sorted(map(str, folder.iterdir())) if is_many else [str(folder)]
+            is_many = name == "volumes" and "benchmarks" in table.command[1]
+            filled += (
+                sorted(map(str, given.iterdir())) if is_many else [f"{given}{rest}"]
+            )
         else:
             filled.append(word)
     return filled
