@@ -1,7 +1,10 @@
 """What holds for every test.
 
 Tests run side by side, one process for each core: one thread of arithmetic for each
-is enough, in the programs that they start as well. Set before torch is imported.
+is enough, in the programs that they start as well. Set before these processes start:
+Numba, with which napari colours labels, is imported by plugins of pytest. When its
+threads start, it sets the number for torch too, and more threads than cores slow all of
+them down tenfold.
 """
 
 import gc
@@ -13,7 +16,8 @@ import pytest
 from hypothesis import settings
 
 gc.disable()  # until all is imported, see `pytest_collection`
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+for _library in ("OMP", "NUMBA"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("without deadlines", deadline=None)
