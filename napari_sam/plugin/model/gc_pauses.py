@@ -143,7 +143,6 @@ class GcPauses(QObject):  # type: ignore[misc]
         self._young_timer = QTimer(self)
         self._young_timer.setInterval(_YOUNG_MS)
         self._young_timer.timeout.connect(self._collect_young)
-        self._is_due = False
         self._limit_timer = single_shot(self, _LIMIT * rest_ms, self._collect)
 
     @property
@@ -158,11 +157,10 @@ class GcPauses(QObject):  # type: ignore[misc]
 
     def detach(self) -> None:
         """Bring everything back."""
-        self._is_attached = self._is_due = False
+        self._is_attached = False
         has_left = self._limit_timer.isActive()
-        for timer in (self._rest_timer, self._limit_timer):
+        for timer in (self._rest_timer, self._limit_timer, self._young_timer):
             timer.stop()
-        self._young_timer.stop()
         self._events.clear()
         if self.is_keeping:
             _KEEPERS.discard(id(self))
@@ -200,21 +198,20 @@ class GcPauses(QObject):  # type: ignore[misc]
         self._wait()
 
     def _wait(self) -> None:
-        """Have all objects looked through when the user rests."""
-        self._is_due = True
+        """Have all objects looked through when the user rests: while the timer runs."""
         self._rest_timer.start()
 
     def on_answer(self, *answer: object) -> None:
         """Take note that the user does not rest: something was answered."""
-        if self._is_due and self.is_keeping:
-            self._rest_timer.start()
+        if self._rest_timer.isActive():
+            self._wait()
 
     def _collect_young(self) -> None:
         """Collect what the collector would by itself; nothing is drawn meanwhile."""
         counts, thresholds = gc.get_count(), gc.get_threshold()
         if _AUTOMATIC.blocks or not (_AUTOMATIC.was_on and thresholds[0]):
             return
-        if not self._is_due and counts[2] > thresholds[2]:
+        if not self._rest_timer.isActive() and counts[2] > thresholds[2]:
             self._wait()
         if counts[1] > thresholds[1]:
             gc.collect(1)
@@ -225,7 +222,6 @@ class GcPauses(QObject):  # type: ignore[misc]
         if _AUTOMATIC.blocks:
             self._wait()
             return
-        self._is_due = False
         for timer in (self._rest_timer, self._limit_timer):
             timer.stop()
         gc.unfreeze()
